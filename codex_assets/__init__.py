@@ -1,0 +1,1 @@
+"""codex-assets: a build system for media."""

@@ -1,0 +1,1 @@
+"""Where outputs go and who is told: keys, stores, publishing order, the webhook."""

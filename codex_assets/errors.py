@@ -1,0 +1,162 @@
+"""Kinds of failure: a code, whose fault it is, whether the same job can succeed later, and one public sentence.
+
+Every failure that leaves a module of ours is one of these. `public` is what a creator or an operator of the platform
+reads in the webhook: no path of the worker, no stderr, no secret. What an engineer needs (argv, log lines) is in
+`detail`, which is for logs only.
+
+    JobError
+    |- PayloadError        the caller's: the payload breaks the contract
+    |- ConfigurationError  the operator's: environment missing or contradictory
+    |- SourceError         the creator's: the upload cannot be used
+    |- MissingInput        the caller's: an object that the job needs is not in its store
+    |- StorageError        the store's: refused (final) or unavailable (again later)
+    |- ToolError           the worker's: ffmpeg, ffprobe or audiowaveform failed
+    |- VerificationError   ours: an output was built and did not pass its checks; nothing was replaced
+    |- WebhookError        the receiver's: outputs are published, the announcement was not accepted
+    |- JobCancelled        nobody's: asked to stop
+    `- InternalError       ours: anything that was not foreseen
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import ClassVar
+
+PUBLIC_LIMIT = 2000
+"""Most characters of a public sentence (the receiver's limit)."""
+
+
+class Fault(StrEnum):
+    """Who has to act."""
+
+    CALLER = "caller"
+    OPERATOR = "operator"
+    CREATOR = "creator"
+    STORE = "store"
+    WORKER = "worker"
+    RECEIVER = "receiver"
+    NOBODY = "nobody"
+
+
+class JobError(Exception):
+    """A failure with a kind. `str(error)` is the public sentence."""
+
+    code: ClassVar[str] = "internal_error"
+    fault: ClassVar[Fault] = Fault.WORKER
+    retryable: bool = False
+
+    def __init__(self, public: str, *, detail: str | None = None, retryable: bool | None = None) -> None:
+        self.public = clip(public)
+        self.detail = detail
+        if retryable is not None:
+            self.retryable = retryable
+        super().__init__(self.public)
+
+
+class PayloadError(JobError):
+    """The payload breaks the contract. `problems` holds one sentence per field."""
+
+    code = "invalid_payload"
+    fault = Fault.CALLER
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("The job payload is not valid: " + "; ".join(self.problems) + ".")
+
+
+class ConfigurationError(JobError):
+    code = "worker_misconfigured"
+    fault = Fault.OPERATOR
+
+
+class SourceError(JobError):
+    code = "unusable_source"
+    fault = Fault.CREATOR
+
+
+class MissingInput(JobError):
+    code = "input_not_found"
+    fault = Fault.CALLER
+
+
+class StorageError(JobError):
+    code = "storage_failed"
+    fault = Fault.STORE
+    retryable = True
+
+
+class ToolError(JobError):
+    """A tool failed. `label` says what it was doing; `log` holds its tagged lines, first errors first.
+
+    The first line tagged as an error is the cause, later ones are consequences; both stay in `detail`.
+    """
+
+    code = "tool_failed"
+    fault = Fault.WORKER
+    retryable = True
+
+    def __init__(
+        self,
+        label: str,
+        *,
+        argv: Sequence[str] = (),
+        exit_code: int | None = None,
+        log: Sequence[str] = (),
+        reason: str | None = None,
+        retryable: bool | None = None,
+    ) -> None:
+        self.label = label
+        self.argv = tuple(argv)
+        self.exit_code = exit_code
+        self.log = tuple(log)
+        self.reason = reason or (self.log[0] if self.log else "no reason given")
+        super().__init__(
+            f"The worker failed while {label}.",
+            detail=f"{label}: exit {exit_code}: {self.reason}\n" + "\n".join(self.log[:40]),
+            retryable=retryable,
+        )
+
+
+class VerificationError(JobError):
+    """An output did not pass its checks, so nothing of it was published. `failures` are (output, rule, sentence)."""
+
+    code = "verification_failed"
+    fault = Fault.WORKER
+    retryable = True
+
+    def __init__(self, failures: Sequence[tuple[str, str, str]]) -> None:
+        self.failures = tuple(failures)
+        told = "; ".join(f"{output} failed {rule}: {sentence}" for output, rule, sentence in self.failures)
+        super().__init__(f"Outputs did not pass verification and were not published: {told}")
+
+
+class WebhookError(JobError):
+    code = "webhook_undelivered"
+    fault = Fault.RECEIVER
+    retryable = True
+
+
+class JobCancelled(JobError):
+    code = "cancelled"
+    fault = Fault.NOBODY
+
+    def __init__(self, public: str = "The job was cancelled.") -> None:
+        super().__init__(public)
+
+
+class InternalError(JobError):
+    """Anything unforeseen: only the class of the exception is public, its text may hold a path or a secret."""
+
+    code = "internal_error"
+    fault = Fault.WORKER
+    retryable = True
+
+    @classmethod
+    def of(cls, error: BaseException) -> InternalError:
+        return cls(f"The worker met an unexpected problem ({type(error).__name__}).")
+
+
+def clip(text: str, limit: int = PUBLIC_LIMIT) -> str:
+    """`text` within `limit` characters, cut between characters and marked with an ellipsis."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

@@ -1,0 +1,1 @@
+"""The RunPod endpoint: RunPod's dict in, RunPod's dict out."""
