@@ -119,14 +119,18 @@ class ToolError(JobError):
 
 
 class VerificationError(JobError):
-    """An output did not pass its checks, so nothing of it was published. `failures` are (output, rule, sentence)."""
+    """An output did not pass its checks, so nothing was published. `failures` are (output, rule, sentence).
+
+    `records` are what would have been published, with all their findings, for whoever shows them.
+    """
 
     code = "verification_failed"
     fault = Fault.WORKER
     retryable = True
 
-    def __init__(self, failures: Sequence[tuple[str, str, str]]) -> None:
+    def __init__(self, failures: Sequence[tuple[str, str, str]], *, records: Sequence[object] = ()) -> None:
         self.failures = tuple(failures)
+        self.records = tuple(records)
         told = "; ".join(f"{output} failed {rule}: {sentence}" for output, rule, sentence in self.failures)
         super().__init__(f"Outputs did not pass verification and were not published: {told}")
 

@@ -1,0 +1,62 @@
+# Every everyday command of this project. `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev test test-all lint format schemas fixtures lock bench clean
+
+# The environment's own tools first; audiowaveform lives in .tools/bin.
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
+
+# For more of pytest: make test ARGS='-k loudness -x'
+ARGS ?=
+# Two test processes: each of them runs an ffmpeg that is parallel by itself.
+PYTEST := python -m pytest -n 2
+
+# Without credentials for real stores, objects are files under .local. Tests bring their own stores.
+ifndef R2_ACCOUNT_ID
+demo dev: export STORAGE_DIR ?= $(CURDIR)/.local/storage
+endif
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+setup: ## get everything ready: ffmpeg, .venv, audiowaveform (again: nothing to do)
+	@scripts/setup
+
+demo: setup ## run both samples through the whole pipeline on this machine
+	@codex-assets demo $(ARGS)
+
+dev: setup ## Dagster's UI on http://127.0.0.1:3000
+	@mkdir -p .local/dagster
+	@DAGSTER_HOME=$(CURDIR)/.local/dagster dagster dev --workspace workspace.yaml --host 127.0.0.1 --port 3000
+
+test: setup lint ## check style and types, run every test that takes seconds
+	@$(PYTEST) -m 'not slow' $(ARGS)
+
+test-all: setup lint ## the same with the tests that take minutes
+	@$(PYTEST) $(ARGS)
+
+lint: setup ## ruff and mypy
+	@ruff check --quiet .
+	@ruff format --check --quiet .
+	@mypy
+
+format: setup ## let ruff put style right
+	@ruff check --fix .
+	@ruff format .
+
+schemas: setup ## write the JSON Schemas of the contract again
+	@python -m codex_assets.contract
+
+fixtures: setup ## make the committed samples again
+	@python fixtures/make_fixtures.py
+
+lock: ## write requirements.lock again (make lock ARGS=--upgrade)
+	@scripts/lock $(ARGS)
+
+bench: setup ## run every measurement in bench/
+	@for script in bench/*.py; do echo "== $$script"; nice python "$$script" $(ARGS); done
+
+clean: ## remove what can be made again: environment, tools, local state, caches
+	rm -rf .venv .tools .local .pytest_cache .mypy_cache .ruff_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,923 @@
+"""Builds the outputs of one media on this machine: fetch, encode, measure, verify, publish, record.
+
+An output is published only after everything about it was verified, in the order that keeps a viewer playing: segments,
+then playlists, last the master. A build that fails leaves what was published as it was. What one output must know of
+another is read from records, so any machine can build any one output of any media.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import shutil
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from codex_assets import expectations
+from codex_assets.delivery import keys, publish
+from codex_assets.delivery.publish import Published, Stage, Upload
+from codex_assets.delivery.storage import Stores, file_sha256
+from codex_assets.encoders import Choice, Encoders
+from codex_assets.errors import JobError, MissingInput, SourceError, ToolError, VerificationError
+from codex_assets.media import (
+    hls,
+    ladder,
+    loudness,
+    mezzanine,
+    probe,
+    profile,
+    recipe,
+    thumbnail,
+    verify,
+    waveform,
+)
+from codex_assets.media.loudness import Measurement
+from codex_assets.media.probe import MediaInfo
+from codex_assets.observe import Observer
+from codex_assets.records import (
+    Build,
+    CheckFact,
+    LoudnessRecord,
+    MasterRecord,
+    MediaRecord,
+    MezzanineRecord,
+    OutputRecord,
+    RecordStore,
+    SegmentFact,
+    SourceFacts,
+    StoredFile,
+    ThumbnailRecord,
+    VariantRecord,
+    WaveformRecord,
+)
+from codex_assets.tools import Progress, ToolRun, Tools
+from codex_assets.workspace import Workspace
+
+_log = logging.getLogger(__name__)
+
+WEIGHTS = {
+    "fetching the original": 4.0,
+    "mezzanine": 40.0,
+    "loudness": 2.0,
+    "fetching the mezzanine": 2.0,
+    "sound": 4.0,
+    "variants": 50.0,
+    "verifying": 6.0,
+    "publishing": 4.0,
+    "thumbnail": 1.0,
+    "waveform": 2.0,
+}
+"""Share of the work of each phase, for progress."""
+INDEXED_CONTAINERS = ("mov", "matroska", "avi", "asf")
+"""Containers whose duration comes from an index, so that it tells a cut-off upload from a whole one."""
+NOT_APPLICABLE = "not-applicable"
+SCRATCH_PER_INPUT = 4
+"""Scratch space that a build needs, in sizes of its input."""
+
+
+class Builder(Protocol):
+    """Whoever can build outputs: this machine, or another one through the job contract."""
+
+    def build(self, media: MediaRecord, outputs: Collection[str]) -> Iterator[OutputRecord]:
+        """Build `outputs` and yield their records, published, in order of dependency.
+
+        May also yield a record that was not asked for, when leaving it as it was would have made it untrue (a
+        master whose variant changed). Raises `JobError`; then nothing that was not yielded was replaced.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Sound:
+    """The delivered sound at one rate: an AAC file, what it measures, how it was normalised."""
+
+    path: Path
+    measured: Measurement | None
+    gain: loudness.Gain
+
+
+@dataclass
+class _Built:
+    """An output between encoding and publishing."""
+
+    record: OutputRecord
+    uploads: list[Upload] = field(default_factory=list)
+    observations: list[verify.AnyObservation] = field(default_factory=list)
+
+
+class LocalBuilder:
+    """Builds on this machine, in one workspace: what an earlier call of the same run made is not fetched again."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        tools: Tools,
+        encoders: Encoders,
+        workspace: Workspace,
+        *,
+        observer: Observer | None = None,
+    ) -> None:
+        self._stores = stores
+        self._records = RecordStore(stores.archive)
+        self._tools = tools
+        self._encoders = encoders
+        self._workspace = workspace
+        self._observer = observer or Observer(tools)
+
+    def build(self, media: MediaRecord, outputs: Collection[str]) -> Iterator[OutputRecord]:
+        known = recipe.OUTPUTS[media.media_type]
+        unknown = [output for output in outputs if output not in known]
+        if unknown:
+            raise ValueError(f"{media.media_type} media have no {', '.join(unknown)}")
+        chosen = [output for output in known if output in outputs]
+        self._plan(media, chosen)
+        if "mezzanine" in chosen:
+            yield from self._mezzanine(media, with_loudness="loudness" in chosen)
+        elif "loudness" in chosen:
+            yield self._loudness_of_mezzanine(media)
+        in_ladder = [output for output in chosen if output.startswith("hls_") or output == "preview"]
+        if in_ladder:
+            yield from self._ladder(media, in_ladder)
+        if "thumbnail" in chosen:
+            yield self._thumbnail(media)
+        for output in ("waveform_json", "waveform_png"):
+            if output in chosen:
+                yield self._waveform(media, output)
+
+    def _plan(self, media: MediaRecord, chosen: Sequence[str]) -> None:
+        phases = {"publishing", "verifying"}
+        if "mezzanine" in chosen:
+            phases |= {"fetching the original", "mezzanine"}
+        elif "loudness" in chosen:
+            phases |= {"loudness"}
+        else:
+            phases |= {"fetching the mezzanine"}
+        if any(output.startswith("hls_") or output == "preview" for output in chosen):
+            phases |= {"sound"} | ({"variants"} if media.media_type == "video" else set())
+        phases |= {"thumbnail"} if "thumbnail" in chosen else set()
+        phases |= {"waveform"} if any(output.startswith("waveform") for output in chosen) else set()
+        self._workspace.progress.plan({name: weight for name, weight in WEIGHTS.items() if name in phases})
+
+    # --- Mezzanine and loudness ---------------------------------------------------------------------------------------
+
+    def _mezzanine(self, media: MediaRecord, *, with_loudness: bool) -> Iterator[OutputRecord]:
+        started = time.monotonic()
+        source = self._fetch_original(media)
+        info = self._probe_source(media, source)
+        folder = self._workspace.folder("mezzanine")
+        path = folder / "mezzanine.mp4"
+        run, choice, treatment, warnings = self._encode_mezzanine(media, info, source, path, with_loudness)
+        made = probe.parse(self._tools.ffprobe(probe.probe_arguments(str(path), trusted=True), label="probing"))
+        duration = _longest(made)
+        _require_whole(info, duration)
+        sha256 = file_sha256(path)
+        video = made.video
+        record = MezzanineRecord(
+            **self._head(media, "mezzanine"),
+            data_version=sha256[:32],
+            warnings=tuple(warnings),
+            source=_source_facts(info, source),
+            duration=duration,
+            width=video.width if video else None,
+            height=video.height if video else None,
+            frame_rate=str(video.average_rate) if video and video.average_rate else None,
+            frames=video.frames if video else None,
+            video_codec=video.codec if video else None,
+            audio_codec=made.audio.codec if made.audio else None,
+            audio_treatment=treatment,
+            build=self._built(started, run, duration, choice if video else None),
+        )
+        key = keys.mezzanine(media.creator_id, media.media_id)
+        expected = verify.MezzanineExpected(
+            duration=expectations.source_seconds(info),
+            size=mezzanine.size(info.video) if info.video and video else None,
+            frame_rate=mezzanine.frame_rate(info.video) if info.video and video else None,
+            has_video=media.media_type == "video",
+            has_audio=info.audio is not None,
+        )
+        built = _Built(record, [Upload(path, "archive", key, Stage.CONTENT)])
+        with self._workspace.progress.phase("verifying"):
+            built.observations.append(self._observer.mezzanine(path, expected))
+        (published,) = self._publish([built])
+        self._workspace.keep("archive", key, sha256, path)
+        yield published
+        if with_loudness:
+            measurement = loudness.parse(run.log) if treatment is not None else None
+            yield self._record_loudness(media, measurement, "original", started)
+
+    def _encode_mezzanine(
+        self, media: MediaRecord, info: MediaInfo, source: Path, path: Path, measure: bool
+    ) -> tuple[ToolRun, Choice, str | None, list[str]]:
+        """The encode, with what may be done otherwise when it fails: the encoder, then how the sound is kept."""
+        with_picture = media.media_type == "video"
+        treatment = mezzanine.audio_treatment(info.audio) if info.audio is not None else None
+        side = min(mezzanine.size(info.video)) if info.video is not None and with_picture else 1 << 16
+
+        def encode(kept: mezzanine.AudioTreatment | None) -> tuple[ToolRun, Choice]:
+            def run(row: profile.EncoderRow) -> ToolRun:
+                arguments = mezzanine.arguments(
+                    info,
+                    str(source),
+                    str(path),
+                    row,
+                    treatment=kept,
+                    with_picture=with_picture,
+                    measure=measure,
+                )
+                with self._phase("mezzanine") as on_progress:
+                    return self._tools.ffmpeg(
+                        arguments, label="making the mezzanine", duration=info.duration, on_progress=on_progress
+                    )
+
+            if not with_picture:
+                return run(profile.X264), Choice(profile.X264, "no picture")
+            return self._encoders.encode(run, smallest_side=side)
+
+        try:
+            return *encode(treatment), treatment, []
+        except ToolError as error:
+            if treatment != "copied":
+                raise _source_fault(error) from None
+            _log.warning("the sound cannot be copied into the mezzanine: %s", error.reason)
+            told = "The sound could not be kept as it was uploaded and was encoded once more in high quality."
+        try:
+            return *encode("encoded"), "encoded", [told]
+        except ToolError as error:
+            raise _source_fault(error) from None
+
+    def _fetch_original(self, media: MediaRecord) -> Path:
+        store = self._stores.by_role(media.input_role)
+        held = store.head(media.input_key)
+        if held is None:
+            raise MissingInput(
+                f"The original is not at {media.input_key} in the {media.input_role} store; it is deleted a day after "
+                "its mezzanine was verified. Select outputs that are built from the mezzanine, or upload it again."
+            )
+        self._workspace.require_space(held.size * SCRATCH_PER_INPUT)
+        with self._workspace.progress.phase("fetching the original") as advance:
+            path = self._workspace.folder("original") / "original"
+            store.download(media.input_key, path, on_bytes=_counted(held.size, advance))
+        return path
+
+    def _probe_source(self, media: MediaRecord, source: Path) -> MediaInfo:
+        try:
+            info = probe.parse(self._tools.ffprobe(probe.probe_arguments(str(source)), label="probing the original"))
+        except ToolError as error:
+            raise SourceError(
+                "The upload is not a video or audio file that can be read.", detail=error.detail
+            ) from None
+        if media.media_type == "video" and info.video is None:
+            raise SourceError("The upload holds no picture track that can be decoded, but was uploaded as video.")
+        if media.media_type == "audio" and info.audio is None:
+            raise SourceError("The upload holds no sound track that can be decoded, but was uploaded as audio.")
+        if info.video is not None and info.video.coded_width * info.video.coded_height > profile.MAX_PIXELS:
+            raise SourceError(
+                f"The upload's picture is {info.video.width}x{info.video.height}, more than 8K; that is not supported."
+            )
+        if info.audio is not None and (info.audio.sample_rate <= 0 or info.audio.channels <= 0):
+            info = replace(info, audio=None)
+            if media.media_type == "audio":
+                raise SourceError("The upload's sound track is damaged: it has no sample rate or no channels.")
+        return info
+
+    def _loudness_of_mezzanine(self, media: MediaRecord) -> OutputRecord:
+        started = time.monotonic()
+        record = self._mezzanine_record(media)
+        measurement = None
+        if record.has_audio:
+            path = self._fetch_mezzanine(media, record)
+            with self._phase("loudness") as on_progress:
+                run = self._tools.ffmpeg(
+                    loudness.measuring_arguments(probe.input_arguments(str(path), trusted=True)),
+                    label="measuring the loudness",
+                    duration=record.duration,
+                    on_progress=on_progress,
+                )
+            measurement = loudness.parse(run.log)
+        return self._record_loudness(media, measurement, "mezzanine", started)
+
+    def _record_loudness(
+        self, media: MediaRecord, measurement: Measurement | None, of: str, started: float
+    ) -> OutputRecord:
+        told = None if measurement is None else [measurement.integrated, measurement.true_peak, measurement.range]
+        record = LoudnessRecord.model_validate(
+            {
+                **self._head(media, "loudness"),
+                "data_version": _digest(json.dumps(told)),
+                "measurement": measurement,
+                "measured_of": of,
+                "build": self._built(started),
+            }
+        )
+        self._records.put(media.media_id, "loudness", record)
+        return record
+
+    # --- Sound --------------------------------------------------------------------------------------------------------
+
+    def _sounds(self, media: MediaRecord, rates: Collection[int]) -> dict[int, Sound]:
+        """The delivered sound at these rates (kbit/s); empty when the media has none. Built once per run."""
+        record = self._mezzanine_record(media)
+        if not record.has_audio:
+            return {}
+        measured = self._loudness_record(media).measurement
+        held: dict[int, Sound] = self._workspace.once(f"sounds-{record.data_version}-{measured}", dict)
+        missing = sorted(rate for rate in rates if rate not in held)
+        if missing:
+            source = self._fetch_mezzanine(media, record)
+            with self._phase("sound") as on_progress:
+                held.update(self._encode_sounds(source, missing, measured, record.duration, on_progress))
+        return {rate: held[rate] for rate in rates}
+
+    def _encode_sounds(
+        self,
+        source: Path,
+        rates: Sequence[int],
+        measured: Measurement | None,
+        duration: float,
+        on_progress: Callable[[Progress], None] | None,
+    ) -> dict[int, Sound]:
+        """Every rate is corrected by itself, so that one built alone has the same bytes."""
+        folder = self._workspace.root / "sound"
+        folder.mkdir(exist_ok=True)
+        paths = {rate: folder / f"{rate}k.m4a" for rate in rates}
+
+        def encode(some: Sequence[int], aim: loudness.Aim) -> loudness.Gain:
+            gain = loudness.normalising(measured, duration, aim)
+            targets = {rate: str(paths[rate]) for rate in some}
+            self._tools.ffmpeg(
+                ladder.audio_arguments(str(source), targets, gain, duration),
+                label="encoding the sound",
+                duration=duration,
+                on_progress=on_progress,
+            )
+            return gain
+
+        gain = encode(rates, loudness.Aim())
+        sounds = {}
+        for rate in rates:
+            aim, used = loudness.Aim(), gain
+            delivered = self._measure(paths[rate], duration)
+            for _ in range(profile.SOUND_CORRECTIONS):
+                better = loudness.corrected(delivered, used, aim)
+                if better is None:
+                    break
+                aim = better
+                used = encode([rate], aim)
+                delivered = self._measure(paths[rate], duration)
+            sounds[rate] = Sound(paths[rate], delivered, used)
+        return sounds
+
+    def _measure(self, path: Path, duration: float) -> Measurement | None:
+        arguments = loudness.measuring_arguments(probe.input_arguments(str(path), trusted=True))
+        run = self._tools.ffmpeg(arguments, label="measuring the delivered sound", duration=duration)
+        return loudness.parse(run.log)
+
+    # --- Ladder -------------------------------------------------------------------------------------------------------
+
+    def _ladder(self, media: MediaRecord, outputs: Sequence[str]) -> Iterator[OutputRecord]:
+        started = time.monotonic()
+        record = self._mezzanine_record(media)
+        if media.media_type == "video":
+            built, markers = self._video_variants(media, record, outputs, started)
+        else:
+            built, markers = self._audio_variants(media, record, outputs, started), []
+        self._observe_variants(media, record, built)
+        master = self._master(media, built, markers, wanted="hls_master" in outputs, started=started)
+        published = self._publish([*built, *([master] if master is not None else [])])
+        for marker in markers:
+            self._records.put(media.media_id, marker.output, marker)
+        self._prune(media, published, markers)
+        by_output = {one.output: one for one in [*published, *markers]}
+        order = recipe.OUTPUTS[media.media_type]
+        yield from sorted(by_output.values(), key=lambda one: order.index(one.output))
+
+    def _video_variants(
+        self, media: MediaRecord, record: MezzanineRecord, outputs: Sequence[str], started: float
+    ) -> tuple[list[_Built], list[OutputRecord]]:
+        assert record.width is not None
+        assert record.height is not None
+        assert record.rate is not None
+        available = ladder.rungs(record.width, record.height)
+        wanted = [rung for rung in available if f"hls_{rung.name}" in outputs]
+        markers = [
+            self._marker(media, f"hls_{variant.name}", ladder.why_not(variant, record.width, record.height))
+            for variant in profile.LADDER
+            if f"hls_{variant.name}" in outputs and variant.name not in [rung.name for rung in available]
+        ]
+        previewed = ladder.preview_rung(available) if "preview" in outputs else None
+        alone = previewed if previewed is not None and previewed not in wanted else None
+        if not wanted and alone is None:
+            return [], markers
+        rates = {rung.variant.audio_kbps for rung in [*wanted, *([alone] if alone else [])]}
+        sounds = self._sounds(media, sorted(rates))
+        source = self._fetch_mezzanine(media, record)
+        folders: dict[str, Path] = {}
+        made: dict[str, tuple[Choice, ToolRun]] = {}
+        for rungs, limit in ((wanted, None), ([alone] if alone else [], ladder.preview_limit(record.duration))):
+            if rungs:
+                run, choice = self._encode_variants(rungs, sounds, source, record, limit)
+                made |= {rung.name: (choice, run) for rung in rungs}
+                folders |= {rung.name: self._workspace.root / "hls" / rung.name for rung in rungs}
+        built = []
+        for rung in wanted:
+            choice, run = made[rung.name]
+            build = self._built(started, run, record.duration, choice)
+            sound = sounds.get(rung.variant.audio_kbps)
+            built.append(self._variant(media, record, rung.name, folders[rung.name], sound, build))
+        if previewed is not None:
+            choice, run = made[previewed.name]
+            build = self._built(started, run, min(record.duration, profile.PREVIEW_SECONDS), choice)
+            sound = sounds.get(previewed.variant.audio_kbps)
+            built.append(self._preview(media, record, previewed.name, folders[previewed.name], sound, build))
+        return built, markers
+
+    def _encode_variants(
+        self,
+        rungs: Sequence[ladder.Rung],
+        sounds: Mapping[int, Sound],
+        source: Path,
+        record: MezzanineRecord,
+        limit: float | None,
+    ) -> tuple[ToolRun, Choice]:
+        rate = record.rate
+        assert rate is not None
+        seconds = min(record.duration, limit or record.duration)
+
+        def run(row: profile.EncoderRow) -> ToolRun:
+            encodes = []
+            for rung in rungs:
+                folder = self._workspace.folder(f"hls/{rung.name}")
+                sound = sounds.get(rung.variant.audio_kbps)
+                heard = str(sound.path) if sound is not None else None
+                encodes.append(ladder.encode_arguments(rung, str(folder), heard, rate, row, limit=limit))
+            with self._phase("variants") as on_progress:
+                return self._tools.decode_to_encoders(
+                    lambda pipes: ladder.decode_arguments(str(source), rungs, pipes, limit=limit),
+                    encodes,
+                    label="encoding the variants",
+                    duration=seconds,
+                    on_progress=on_progress,
+                )
+
+        return self._encoders.encode(run, smallest_side=min(min(rung.width, rung.height) for rung in rungs))
+
+    def _audio_variants(
+        self, media: MediaRecord, record: MezzanineRecord, outputs: Sequence[str], started: float
+    ) -> list[_Built]:
+        wanted = [variant for variant in profile.AUDIO_LADDER if f"hls_{variant.name}" in outputs]
+        if not wanted:
+            return []
+        sounds = self._sounds(media, [variant.audio_kbps for variant in wanted])
+        built = []
+        for variant in wanted:
+            folder = self._workspace.folder(f"hls/{variant.name}")
+            sound = sounds[variant.audio_kbps]
+            run = self._tools.ffmpeg(
+                ladder.audio_hls_arguments(str(sound.path), str(folder)),
+                label=f"segmenting {variant.name}",
+                duration=record.duration,
+            )
+            build = self._built(started, run, record.duration)
+            built.append(self._variant(media, record, variant.name, folder, sound, build))
+        return built
+
+    def _variant(
+        self, media: MediaRecord, source: MezzanineRecord, name: str, folder: Path, sound: Sound | None, build: Build
+    ) -> _Built:
+        key = keys.variant_playlist(media.creator_id, media.media_id, media.media_type, name)
+        return self._playlist(media, source, f"hls_{name}", name, folder / hls.PLAYLIST, key, sound, build)
+
+    def _preview(
+        self, media: MediaRecord, source: MezzanineRecord, name: str, variant: Path, sound: Sound | None, build: Build
+    ) -> _Built:
+        """The first segments of its variant, with a playlist of their own: nothing is encoded twice."""
+        folder = self._workspace.folder("hls/preview")
+        segments = hls.previewed(_segments(variant / hls.PLAYLIST))
+        for segment in segments:
+            shutil.copy2(variant / segment.name, folder / segment.name)
+        key = keys.preview_playlist(media.creator_id, media.media_id)
+        playlist = folder / Path(key).name
+        playlist.write_text(hls.media_playlist(segments))
+        return self._playlist(media, source, "preview", name, playlist, key, sound, build)
+
+    def _playlist(
+        self,
+        media: MediaRecord,
+        source: MezzanineRecord,
+        output: str,
+        name: str,
+        playlist: Path,
+        key: str,
+        sound: Sound | None,
+        build: Build,
+    ) -> _Built:
+        folder = playlist.parent
+        segments = _segments(playlist)
+        if not segments:
+            raise ToolError(f"encoding {name}", reason="no segment was written")
+        first = folder / segments[0].name
+        info = probe.parse(self._tools.ffprobe(probe.probe_arguments(str(first), trusted=True), label="probing"))
+        rates = hls.measured(segments)
+        prefix = key.rpartition("/")[0]
+        uploads = [
+            Upload(folder / segment.name, "media", f"{prefix}/{segment.name}", Stage.CONTENT) for segment in segments
+        ]
+        uploads.append(Upload(playlist, "media", key, Stage.PLAYLIST))
+        video = info.video
+        record = VariantRecord(
+            **self._head(media, output),
+            data_version=_digest(*(f"{up.path.name} {file_sha256(up.path)}" for up in uploads)),
+            variant=name,
+            playlist_key=key,
+            width=video.width if video else None,
+            height=video.height if video else None,
+            frame_rate=float(source.rate) if video and source.rate else None,
+            codecs=self._codecs(first, has_video=video is not None, has_audio=info.audio is not None),
+            bandwidth=rates.peak,
+            average_bandwidth=rates.average,
+            duration=round(math.fsum(segment.duration for segment in segments), 6),
+            segments=tuple(SegmentFact(name=s.name, duration=s.duration, size=s.size) for s in segments),
+            loudness=sound.measured if sound is not None else None,
+            gain_mode=sound.gain.mode if sound is not None else None,
+            build=build,
+        )
+        return _Built(record, uploads)
+
+    def _codecs(self, segment: Path, *, has_video: bool, has_audio: bool) -> str:
+        stream = None
+        if has_video:
+            path = segment.with_suffix(".h264")
+            self._tools.ffmpeg(hls.sps_arguments(str(segment), str(path)), label="reading the parameter sets")
+            stream = path.read_bytes()
+            path.unlink()
+        return hls.codecs(stream, has_audio=has_audio)
+
+    def _observe_variants(self, media: MediaRecord, source: MezzanineRecord, built: Sequence[_Built]) -> None:
+        """Look at every finished playlist; the sound once per rate, since variants of a rate hold the same bytes."""
+        reference = self._fetch_mezzanine(media, source) if built else None
+        records = [one.record for one in built if isinstance(one.record, VariantRecord)]
+        cuts = self._sibling_cuts(media, records)
+        measured: set[int] = set()
+        with self._workspace.progress.phase("verifying") as advance:
+            for number, one in enumerate(built):
+                record = one.record
+                assert isinstance(record, VariantRecord)
+                playlist = next(upload.path for upload in one.uploads if upload.stage is Stage.PLAYLIST)
+                look = self._observer.preview if record.output == "preview" else self._observer.variant
+                expected = expectations.variant(media.media_type, source, record.output, record.variant, cuts)
+                seen = look(playlist, expected, output=record.output, reference=reference)
+                one.observations.append(seen)
+                rate = expectations.sound_rate(media.media_type, record.variant)
+                if source.has_audio and rate not in measured and record.output != "preview":
+                    measured.add(rate)
+                    wanted = expectations.loudness(self._loudness_record(media))
+                    one.observations.append(self._observer.loudness(playlist, wanted, output=record.output))
+                advance((number + 1) / len(built), None)
+
+    def _sibling_cuts(self, media: MediaRecord, building: Sequence[VariantRecord]) -> tuple[float, ...] | None:
+        """Where a variant that stays published cuts; when all are built anew, where the longest of them does."""
+        for output in recipe.OUTPUTS[media.media_type]:
+            if output.startswith("hls_") and output != "hls_master" and output not in [r.output for r in building]:
+                held = self._records.get(media.media_id, output, VariantRecord)
+                if held is not None and held.applicable:
+                    return verify.cuts(segment.duration for segment in held.segments)
+        longest = max(building, key=lambda record: len(record.segments), default=None)
+        return verify.cuts(segment.duration for segment in longest.segments) if longest is not None else None
+
+    def _master(
+        self,
+        media: MediaRecord,
+        built: Sequence[_Built],
+        markers: Sequence[OutputRecord],
+        *,
+        wanted: bool,
+        started: float,
+    ) -> _Built | None:
+        """The master of all variants that exist: those built now and those that stay.
+
+        When it was not asked for it is written all the same if the published one would otherwise lie.
+        """
+        names = [one.removeprefix("hls_") for one in recipe.OUTPUTS[media.media_type] if one.startswith("hls_")]
+        new = {one.record.output: one.record for one in built}
+        gone = {marker.output for marker in markers}
+        variants: list[VariantRecord] = []
+        for name in names:
+            output = f"hls_{name}"
+            if name == "master" or output in gone:
+                continue
+            record = new.get(output) or self._records.get(media.media_id, output, VariantRecord)
+            if isinstance(record, VariantRecord) and record.applicable:
+                variants.append(record)
+        held = self._records.get(media.media_id, "hls_master", MasterRecord)
+        if not variants or (not wanted and held is None):
+            if wanted:
+                raise MissingInput("The master playlist needs at least one variant, and none has been built.")
+            return None
+        text = hls.master_playlist([_stream_info(record) for record in variants])
+        data_version = _digest(text)
+        if not wanted and held is not None and held.data_version == data_version:
+            return None
+        path = self._workspace.folder("hls/master") / "master.m3u8"
+        path.write_text(text)
+        key = keys.master_playlist(media.creator_id, media.media_id, media.media_type)
+        record = MasterRecord(
+            **self._head(media, "hls_master"),
+            data_version=data_version,
+            master_key=key,
+            variants=tuple(variant.variant for variant in variants),
+            build=self._built(started),
+        )
+        seen = {
+            one.observations[0].output.removeprefix("hls_"): one.observations[0]
+            for one in built
+            if one.observations and one.record.output != "preview"
+        }
+        observed = {name: one for name, one in seen.items() if isinstance(one, verify.VariantObservation)}
+        observation = self._observer.master(path, observed, verify.MasterExpected(record.variants))
+        return _Built(record, [Upload(path, "media", key, Stage.MASTER)], [observation])
+
+    def _prune(self, media: MediaRecord, published: Sequence[OutputRecord], markers: Sequence[OutputRecord]) -> None:
+        """After the switch: segments that no playlist names any more, and variants that no longer apply."""
+        for record in published:
+            if isinstance(record, VariantRecord) and record.playlist_key is not None:
+                prefix = record.playlist_key.rpartition("/")[0] + "/"
+                gone = publish.prune(self._stores, "media", prefix, {file.key for file in record.files})
+                if gone:
+                    _log.info("%s: removed %d objects that are no longer named", record.output, len(gone))
+        for marker in markers:
+            variant = marker.output.removeprefix("hls_")
+            key = keys.variant_playlist(media.creator_id, media.media_id, media.media_type, variant)
+            if self._stores.media.head(key) is not None:
+                for stored in list(self._stores.media.list(key.rpartition("/")[0] + "/")):
+                    self._stores.media.delete(stored.key)
+
+    # --- Pictures -----------------------------------------------------------------------------------------------------
+
+    def _thumbnail(self, media: MediaRecord) -> OutputRecord:
+        started = time.monotonic()
+        source = self._mezzanine_record(media)
+        path = self._workspace.folder("thumbnail") / "auto-generated.jpg"
+        frame_seconds = float(1 / source.rate) if source.rate else 0.0
+        at = thumbnail.moment(source.duration, frame_seconds)
+        mezzanine_file = self._fetch_mezzanine(media, source)
+        with self._workspace.progress.phase("thumbnail"):
+            self._tools.ffmpeg(thumbnail.arguments(str(mezzanine_file), str(path), at), label="making the thumbnail")
+        record = ThumbnailRecord(
+            **self._head(media, "thumbnail"),
+            data_version=file_sha256(path)[:32],
+            at=round(at, 3),
+            width=profile.PICTURE_WIDTH,
+            height=profile.PICTURE_HEIGHT,
+            build=self._built(started),
+        )
+        seen = self._observer.thumbnail(path, reference=mezzanine_file, at=at)
+        key = keys.thumbnail(media.creator_id, media.media_id)
+        (published,) = self._publish([_Built(record, [Upload(path, "assets", key, Stage.CONTENT)], [seen])])
+        return published
+
+    def _waveform(self, media: MediaRecord, output: str) -> OutputRecord:
+        started = time.monotonic()
+        source = self._mezzanine_record(media)
+        rate = profile.AUDIO_LADDER[0].audio_kbps
+        sound = self._sounds(media, [rate])[rate]
+        samples = max(1, round(source.duration * profile.SAMPLE_RATE))
+        drawn: dict[str, Path] = self._workspace.once(
+            f"waveform-{source.data_version}", lambda: self._draw(sound.path, samples)
+        )
+        expected = expectations.waveform(source, self._loudness_record(media))
+        path = drawn[output]
+        seen: verify.AnyObservation
+        if output == "waveform_json":
+            key = keys.waveform_json(media.creator_id, media.media_id)
+            document = json.loads(path.read_text())
+            facts: dict[str, Any] = {
+                "points": document["length"],
+                "samples_per_pixel": document["samples_per_pixel"],
+            }
+            seen = self._observer.waveform_json(path, expected)
+        else:
+            key = keys.waveform_png(media.creator_id, media.media_id)
+            facts = {"width": profile.PICTURE_WIDTH, "height": profile.PICTURE_HEIGHT}
+            seen = self._observer.waveform_png(path, expected)
+        record = WaveformRecord(
+            **self._head(media, output),
+            data_version=file_sha256(path)[:32],
+            duration=source.duration,
+            build=self._built(started),
+            **facts,
+        )
+        (published,) = self._publish([_Built(record, [Upload(path, "assets", key, Stage.CONTENT)], [seen])])
+        return published
+
+    def _draw(self, sound: Path, samples: int) -> dict[str, Path]:
+        """Both waveforms from one decode of the delivered sound."""
+        folder = self._workspace.folder("waveform")
+        data, picture, fine = folder / "waveform.json", folder / "waveform.png", folder / "fine.dat"
+        with self._workspace.progress.phase("waveform"):
+            self._tools.decoded_to_waveforms(
+                waveform.pcm_arguments(str(sound)),
+                [waveform.json_arguments(str(data)), waveform.data_arguments(str(fine), samples)],
+                label="reading the waveform",
+            )
+            self._tools.audiowaveform(
+                waveform.picture_arguments(str(fine), str(picture), samples), label="drawing the waveform"
+            )
+        return {"waveform_json": data, "waveform_png": picture}
+
+    # --- Common -------------------------------------------------------------------------------------------------------
+
+    def _publish(self, built: Sequence[_Built]) -> list[OutputRecord]:
+        """Judge everything, then upload everything, then record it. Raises `VerificationError` before any upload."""
+        findings = {one.record.output: [f for seen in one.observations for f in verify.judge(seen)] for one in built}
+        checked = [
+            one.record.model_copy(update={"checks": tuple(_fact(f) for f in findings[one.record.output])})
+            for one in built
+        ]
+        failed = [f for some in findings.values() for f in verify.failures(some)]
+        if failed:
+            for finding in failed:
+                _log.error("%s failed %s: %s", finding.output, finding.rule, finding.message)
+            raise VerificationError([(f.output, f.rule, f.message) for f in failed], records=checked)
+        uploads = [upload for one in built for upload in one.uploads]
+        total = sum(upload.path.stat().st_size for upload in uploads)
+        with self._workspace.progress.phase("publishing") as advance:
+            published = publish.publish(self._stores, uploads, on_bytes=_counted(total, advance))
+        stored = dict(zip(uploads, published, strict=True))
+        records = []
+        for one, record in zip(built, checked, strict=True):
+            files = tuple(_stored(stored[upload]) for upload in one.uploads)
+            complete = record.model_copy(update={"files": files})
+            self._records.put(record.media_id, record.output, complete)
+            records.append(complete)
+        return records
+
+    def _marker(self, media: MediaRecord, output: str, reason: str) -> OutputRecord:
+        name = output.removeprefix("hls_")
+        head = self._head(media, output)
+        return VariantRecord(**head, applicable=False, reason=reason, data_version=NOT_APPLICABLE, variant=name)
+
+    def _mezzanine_record(self, media: MediaRecord) -> MezzanineRecord:
+        record = self._records.get(media.media_id, "mezzanine", MezzanineRecord)
+        if record is None:
+            raise MissingInput(f"Media {media.media_id} has no mezzanine yet; build it first, from the original.")
+        return record
+
+    def _loudness_record(self, media: MediaRecord) -> LoudnessRecord:
+        record = self._records.get(media.media_id, "loudness", LoudnessRecord)
+        if record is None:
+            raise MissingInput(f"Media {media.media_id} has no loudness measurement yet; build `loudness` first.")
+        return record
+
+    def _fetch_mezzanine(self, media: MediaRecord, record: MezzanineRecord) -> Path:
+        """The mezzanine file: from this run when it has it, else from the archive, checked against its record."""
+        (stored,) = record.files
+        store = self._stores.by_role(stored.role)
+
+        def fetch(path: Path) -> None:
+            self._workspace.require_space(stored.size * SCRATCH_PER_INPUT)
+            with self._workspace.progress.phase("fetching the mezzanine") as advance:
+                store.download(stored.key, path, on_bytes=_counted(stored.size, advance))
+            if file_sha256(path) != stored.sha256:
+                raise MissingInput(
+                    f"The mezzanine of media {media.media_id} in the archive is not the one that was recorded; "
+                    "build it again from the original."
+                )
+
+        return self._workspace.copy(stored.role, stored.key, stored.sha256, fetch)
+
+    def _head(self, media: MediaRecord, output: str) -> dict[str, Any]:
+        return {
+            "media_id": media.media_id,
+            "media_type": media.media_type,
+            "output": output,
+            "code_version": recipe.code_version(media.media_type, output),
+        }
+
+    def _built(
+        self, started: float, run: ToolRun | None = None, seconds: float | None = None, choice: Choice | None = None
+    ) -> Build:
+        return Build(
+            built_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            wall_seconds=round(time.monotonic() - started, 3),
+            encode_seconds=round(run.seconds, 3) if run is not None else None,
+            speed=round(seconds / run.seconds, 2) if run is not None and seconds and run.seconds else None,
+            encoder=choice.row.codec if choice is not None else None,
+            encoder_reason=choice.reason if choice is not None else None,
+            tool_versions=self._workspace.once("versions", self._versions),
+        )
+
+    def _versions(self) -> dict[str, str]:
+        return {tool: self._tools.version(tool) or "missing" for tool in ("ffmpeg", "audiowaveform")}
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[Callable[[Progress], None]]:
+        with self._workspace.progress.phase(name) as advance:
+            yield lambda progress: advance(progress.fraction, progress.speed)
+
+
+def _segments(playlist: Path) -> list[hls.Segment]:
+    named = hls.parse_segments(playlist.read_text())
+    return [hls.Segment(name, seconds, (playlist.parent / name).stat().st_size) for name, seconds in named]
+
+
+def _stream_info(record: VariantRecord) -> hls.StreamInfo:
+    assert record.bandwidth is not None
+    assert record.average_bandwidth is not None
+    assert record.codecs is not None
+    return hls.StreamInfo(
+        uri=f"{record.variant}/{hls.PLAYLIST}",
+        rates=hls.Rates(record.bandwidth, record.average_bandwidth),
+        codecs=record.codecs,
+        width=record.width,
+        height=record.height,
+        frame_rate=record.frame_rate,
+    )
+
+
+def _source_facts(info: MediaInfo, source: Path) -> SourceFacts:
+    video, audio = info.video, info.audio
+    rate = video.average_rate if video else None
+    return SourceFacts(
+        container=info.container,
+        size=source.stat().st_size,
+        duration=info.duration,
+        width=video.width if video else None,
+        height=video.height if video else None,
+        frame_rate=str(rate) if rate else None,
+        rotation=video.rotation if video else 0,
+        interlaced=video.interlaced if video else False,
+        hdr=video.hdr if video else False,
+        video_codec=video.codec if video else None,
+        audio_codec=audio.codec if audio else None,
+        audio_channels=audio.channels if audio else None,
+        audio_sample_rate=audio.sample_rate if audio else None,
+    )
+
+
+def _longest(info: MediaInfo) -> float:
+    """Seconds of the longest track of a mezzanine. Raises `SourceError` when nothing came out of the source."""
+    tracks = [track for track in (info.video, info.audio) if track is not None]
+    seconds = max((track.duration or 0.0 for track in tracks), default=0.0)
+    if seconds <= 0:
+        raise SourceError("The upload holds no picture or sound that can be decoded.")
+    return round(seconds, 6)
+
+
+def _require_whole(source: MediaInfo, decoded: float) -> None:
+    """Raises `SourceError` when much less was decoded than the container's index promises: a cut-off upload."""
+    if source.duration is None or not any(name in source.container for name in INDEXED_CONTAINERS):
+        return
+    lost = source.duration - decoded
+    if lost > profile.TRUNCATED_SECONDS and lost > profile.TRUNCATED_FRACTION * source.duration:
+        raise SourceError(
+            f"The upload seems to be cut off: {decoded:.1f} of {source.duration:.1f} seconds could be decoded. "
+            "Upload it again."
+        )
+
+
+def _source_fault(error: ToolError) -> JobError:
+    """A decode that fails on the CPU is the source's fault, unless the worker itself was in trouble."""
+    ours = ("No space left", "Cannot allocate memory", "passed its limit", "made no progress")
+    killed = error.exit_code is not None and error.exit_code < 0
+    if killed or any(sign in f"{error.reason} {error.detail}" for sign in ours):
+        return error
+    return SourceError("The upload could not be decoded; it is damaged or not supported.", detail=error.detail)
+
+
+def _fact(finding: verify.Finding) -> CheckFact:
+    return CheckFact(
+        rule=finding.rule,
+        severity=finding.severity.value,
+        passed=finding.passed,
+        message=finding.message,
+        expected=finding.expected,
+        found=finding.found,
+        where=finding.where,
+    )
+
+
+def _stored(published: Published) -> StoredFile:
+    return StoredFile(role=published.role, key=published.key, size=published.size, sha256=published.sha256)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _counted(total: int, advance: Callable[[float | None, float | None], None]) -> Callable[[int], None]:
+    """Bytes of a transfer as its fraction."""
+    done = 0
+
+    def count(size: int) -> None:
+        nonlocal done
+        done += size
+        advance(done / total if total else 1.0, None)
+
+    return count

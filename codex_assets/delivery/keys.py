@@ -1,0 +1,97 @@
+"""Storage keys: where every object of a media lives. Strings only.
+
+In: identifiers, as the payload names them. Out: keys, and the two parts of a record's key read back.
+Not here: buckets, stores, and whether anything exists under a key. Keys are the same for every run of a media, so that
+a rebuild replaces in place. A playlist names its segments relative to itself, so their keys follow from its own.
+
+Every identifier becomes exactly one path segment. The payload was checked before it gets here; the check is repeated
+because a `/` or `..` that slipped through would write into another creator's media.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal, TypeAlias
+
+MediaType: TypeAlias = Literal["video", "audio"]
+
+MASTER_NAME: Final = "master.m3u8"
+PLAYLIST_NAME: Final = "playlist.m3u8"
+PREVIEW_NAME: Final = "preview.m3u8"
+RECORDS_ROOT: Final = "records/"
+
+_HLS_FOLDER: Final[dict[str, str]] = {"video": "hls", "audio": "hls-audio"}
+_IDENTIFIER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+_RECORD_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+def original_prefix(creator_id: str, media_id: str) -> str:
+    """Where uploads of this media are put; the name below it is `original` with the upload's own extension."""
+    return f"originals/{_one(creator_id)}/{_one(media_id)}/"
+
+
+def mezzanine(creator_id: str, media_id: str) -> str:
+    return f"mezzanine/{_one(creator_id)}/{_one(media_id)}/mezzanine.mp4"
+
+
+def hls_prefix(creator_id: str, media_id: str, media_type: MediaType) -> str:
+    """Everything that a player of this media loads is below this prefix, and nothing else is."""
+    return f"{_one(creator_id)}/{_HLS_FOLDER[media_type]}/{_one(media_id)}/"
+
+
+def master_playlist(creator_id: str, media_id: str, media_type: MediaType) -> str:
+    return hls_prefix(creator_id, media_id, media_type) + MASTER_NAME
+
+
+def variant_playlist(creator_id: str, media_id: str, media_type: MediaType, variant: str) -> str:
+    return f"{hls_prefix(creator_id, media_id, media_type)}{_one(variant)}/{PLAYLIST_NAME}"
+
+
+def preview_playlist(creator_id: str, media_id: str) -> str:
+    """Video only: audio has no preview."""
+    return f"{hls_prefix(creator_id, media_id, 'video')}preview/{PREVIEW_NAME}"
+
+
+def segment(playlist_key: str, index: int) -> str:
+    """The `index`-th segment (from 0), beside the playlist that names it."""
+    if index < 0:
+        raise ValueError(f"a segment's index is 0 or more, not {index}")
+    folder, slash, _ = playlist_key.rpartition("/")
+    return f"{folder}{slash}segment_{index:05d}.ts"
+
+
+def thumbnail(creator_id: str, media_id: str) -> str:
+    return f"{_one(creator_id)}/thumbnails/media/{_one(media_id)}/auto-generated.jpg"
+
+
+def waveform_json(creator_id: str, media_id: str) -> str:
+    return f"{_one(creator_id)}/waveforms/{_one(media_id)}/waveform.json"
+
+
+def waveform_png(creator_id: str, media_id: str) -> str:
+    """Among the thumbnails: it is what an audio media shows where a video shows its frame."""
+    return f"{_one(creator_id)}/thumbnails/media/{_one(media_id)}/waveform.png"
+
+
+def records_prefix(media_id: str) -> str:
+    return f"{RECORDS_ROOT}{_one(media_id)}/"
+
+
+def record(media_id: str, name: str) -> str:
+    return f"{records_prefix(media_id)}{_one(name, _RECORD_NAME)}.json"
+
+
+def parse_record(key: str) -> tuple[str, str] | None:
+    """(media_id, name) of a record's key; None when `key` is not one."""
+    if not (key.startswith(RECORDS_ROOT) and key.endswith(".json")):
+        return None
+    media_id, _, name = key.removeprefix(RECORDS_ROOT).removesuffix(".json").partition("/")
+    if _IDENTIFIER.fullmatch(media_id) and _RECORD_NAME.fullmatch(name):
+        return media_id, name
+    return None
+
+
+def _one(part: str, rule: re.Pattern[str] = _IDENTIFIER) -> str:
+    if not rule.fullmatch(part):
+        raise ValueError(f"{part!r} cannot be one segment of a storage key")
+    return part

@@ -1,0 +1,566 @@
+"""The announcement: facts -> webhook body -> bytes -> signature -> delivery. The package's only HTTP client.
+
+In: wire units (the factor 100 occurs here only), the receiver's ranges, signing, attempts, and the guard that keeps a
+URL from a payload away from private addresses.
+Out: the shape of the body and what a URL may look like (`contract.py`), which facts are announced and when (`job.py`).
+
+A delivery resolves the host, checks every address, and connects to a checked one, so that a second look-up cannot lead
+elsewhere. `Host`, SNI and certificate verification keep the name. Redirects are not followed, proxies and other
+settings of the environment are not used. The secret and the URL's query never leave this module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+import math
+import random
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from ipaddress import ip_address
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import httpx
+from pydantic import SecretStr
+
+from codex_assets.contract import (
+    DURATION_SECONDS,
+    ERROR_CHARACTERS,
+    HEIGHT_LIMIT,
+    INTEGRATED_RANGE,
+    LOUDNESS_RANGE_RANGE,
+    PEAK_RANGE,
+    VARIANTS,
+    WIDTH_LIMIT,
+    CompletedBody,
+    FailedBody,
+    FailedOutput,
+    Loudness,
+    MediaType,
+    Output,
+    is_public_address,
+    secret_problem,
+    webhook_url_problems,
+)
+from codex_assets.errors import JobError, WebhookError
+
+log = logging.getLogger(__name__)
+
+SIGNATURE_HEADER = "X-RunPod-Signature"
+TIMESTAMP_HEADER = "X-RunPod-Timestamp"
+DELIVERY_HEADER = "X-Codex-Delivery"
+
+ANSWER_BYTES = 2048
+"""Most bytes of the receiver's answer that are read and kept."""
+ADDRESSES_TRIED = 4
+"""Most addresses of one host that one attempt connects to."""
+
+Resolver = Callable[[str, int], Sequence[str]]
+"""(host, port) -> its addresses as text. Raises OSError when there are none."""
+
+
+# --- domain -> wire -------------------------------------------------------------------------------------------------
+
+
+def completed_body(
+    *,
+    job_id: str,
+    media_id: str,
+    media_type: MediaType,
+    hls_master_playlist_key: str | None = None,
+    hls_preview_key: str | None = None,
+    thumbnail_key: str | None = None,
+    waveform_key: str | None = None,
+    waveform_image_key: str | None = None,
+    mezzanine_key: str | None = None,
+    duration_s: float | None = None,
+    width: int | None = None,
+    height: int | None = None,
+    ready_variants: Sequence[str] = (),
+    integrated_lufs: float | None = None,
+    true_peak_dbtp: float | None = None,
+    loudness_range_lu: float | None = None,
+    warnings: Sequence[str] = (),
+) -> CompletedBody:
+    """The body that announces published outputs. What is None or empty is left out.
+
+    The receiver refuses a body for good when one number is out of its range, so values are brought into it: loudness
+    and duration are clamped, a size beyond the limits is left out, and a warning tells of the latter two. Loudness is
+    there only when all three values are known and finite. Variants may come in any order.
+
+    Raises pydantic's ValidationError (a ValueError) for facts that are wrong in kind, such as a waveform of a video.
+    """
+    told = [_sendable(sentence) for sentence in warnings]
+    seconds = None
+    if duration_s is not None:
+        low, high = DURATION_SECONDS
+        seconds = _clamp(math.floor(duration_s + 0.5), low, high)
+        if duration_s > high + 0.5:
+            told.append(f"The duration is longer than the platform records and was announced as {high:,} seconds.")
+    if width is not None and height is not None and (width > WIDTH_LIMIT or height > HEIGHT_LIMIT):
+        told.append(f"The size, {width}x{height}, is larger than the platform records and was left out.")
+        width = height = None
+    facts: dict[str, Any] = {
+        "media_id": media_id,
+        "media_type": media_type,
+        "hls_master_playlist_key": hls_master_playlist_key,
+        "hls_preview_key": hls_preview_key,
+        "thumbnail_key": thumbnail_key,
+        "waveform_key": waveform_key,
+        "waveform_image_key": waveform_image_key,
+        "mezzanine_key": mezzanine_key,
+        "duration_seconds": seconds,
+        "width": width,
+        "height": height,
+        "ready_variants": tuple(sorted(ready_variants, key=_variant_rank(media_type))) or None,
+        "loudness": _loudness(integrated_lufs, true_peak_dbtp, loudness_range_lu),
+        "warnings": tuple(told) or None,
+    }
+    output = Output.model_validate({name: fact for name, fact in facts.items() if fact is not None})
+    return CompletedBody(id=job_id, status="completed", output=output)
+
+
+def failed_body(
+    *,
+    job_id: str,
+    media_id: str | None,
+    media_type: MediaType | None,
+    error: JobError,
+) -> FailedBody:
+    """The body that announces a failure. A media id or type that the payload did not hold in valid form is left out."""
+    about = {"media_id": media_id, "media_type": media_type}
+    return FailedBody(
+        id=job_id,
+        status="failed",
+        output=FailedOutput.model_validate({name: fact for name, fact in about.items() if fact is not None}),
+        error=_sendable(error.public) or "The job failed.",
+        error_code=error.code,
+        retryable=error.retryable,
+    )
+
+
+def to_bytes(body: CompletedBody | FailedBody) -> bytes:
+    """The body as it is signed and sent: compact JSON, UTF-8. Made once, because a signature covers exact bytes."""
+    return json.dumps(body.wire(), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _loudness(integrated: float | None, peak: float | None, spread: float | None) -> Loudness | None:
+    """LUFS, dBTP and LU as integers x100, within the receiver's ranges. None unless all three are finite."""
+    if integrated is None or peak is None or spread is None:
+        return None
+    if not all(math.isfinite(value) for value in (integrated, peak, spread)):
+        return None
+    return Loudness(
+        integrated=_clamp(round(integrated * 100), *INTEGRATED_RANGE),
+        peak=_clamp(round(peak * 100), *PEAK_RANGE),
+        range=_clamp(round(spread * 100), *LOUDNESS_RANGE_RANGE),
+    )
+
+
+def _variant_rank(media_type: MediaType) -> Callable[[str], int]:
+    """Unknown names sort last and are then refused by the model, which names them."""
+    order: Mapping[str, int] = {name: rank for rank, name in enumerate(VARIANTS.get(media_type, ()))}
+    return lambda name: order.get(name, len(order))
+
+
+def _clamp(value: int, low: int, high: int) -> int:
+    return max(low, min(high, value))
+
+
+def _sendable(text: str) -> str:
+    """`text` that UTF-8 can carry and the receiver accepts.
+
+    File names bring half surrogates, which UTF-8 cannot encode. The receiver counts UTF-16 units, as JavaScript does:
+    an emoji is two. The cut never falls inside a character.
+    """
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    units = text.encode("utf-16-le")
+    if len(units) <= ERROR_CHARACTERS * 2:
+        return text
+    return units[: (ERROR_CHARACTERS - 1) * 2].decode("utf-16-le", "ignore").rstrip() + "…"
+
+
+# --- signature ------------------------------------------------------------------------------------------------------
+
+
+def sign(body: bytes, secret: SecretStr, timestamp: int | None = None) -> str:
+    """Lower-case hex HMAC-SHA256 (RFC 2104) of the body, or of `{timestamp}.{body}` with a time in unix seconds."""
+    message = body if timestamp is None else f"{timestamp}.".encode() + body
+    return hmac.new(secret.get_secret_value().encode(), message, hashlib.sha256).hexdigest()
+
+
+def delivery_id(body: bytes) -> str:
+    """The same for the same bytes, across attempts and jobs that run twice: a receiver can drop repeats by it."""
+    return hashlib.sha256(body).hexdigest()[:32]
+
+
+# --- delivery -------------------------------------------------------------------------------------------------------
+
+
+def resolve_host(host: str, port: int) -> list[str]:
+    """The system's answer, in its order of preference (RFC 6724). Raises OSError."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # Without the zone of link-local addresses ("fe80::1%eth0"), which no URL can carry.
+    return list(dict.fromkeys(str(address[0]).partition("%")[0] for *_, address in found))
+
+
+@dataclass(frozen=True)
+class DeliveryPolicy:
+    """How a body is delivered."""
+
+    signature: Literal["body", "timestamped"] = "body"
+    attempts: int = 5
+    timeout_s: float = 20.0
+    """One attempt, from looking up the host to the end of the answer."""
+    backoff_s: float = 4.0
+    """First wait between attempts; each further one is twice as long. 4 + 8 + 16 + 32 s bridge a minute."""
+    jitter: float = 0.25
+    """Waits vary by up to this share in both directions, so that jobs that failed together do not return together."""
+    retry_after_limit_s: float = 30.0
+    """Most seconds of a `Retry-After` that are honoured: the worker is paid by the second while it waits."""
+    allow_private: bool = False
+    """Local runs and tests: `http` and private addresses are allowed."""
+    resolve: Resolver = resolve_host
+    tls: ssl.SSLContext | None = None
+    """Certificates to trust instead of the bundled ones; verification of the name is up to it as well."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A body that the receiver has taken."""
+
+    status: int
+    attempts: int
+    delivery_id: str
+    answer: str
+    """The first 2 KB of the receiver's answer."""
+    receiver_error: str | None = None
+    """What the receiver says is wrong with the body although it answered 2xx: it will not act on it, and sending it
+    again would not help."""
+
+
+class _Again(Exception):
+    """An attempt failed in a way that the next may not. `told` is public, `detail` is for the log."""
+
+    def __init__(self, told: str, detail: str, retry_after_s: float | None = None) -> None:
+        super().__init__(told)
+        self.told = told
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+
+
+def deliver(
+    url: str,
+    secret: SecretStr,
+    body: bytes,
+    *,
+    policy: DeliveryPolicy,
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], object] = time.sleep,
+    chance: Callable[[], float] = random.random,
+) -> Delivery:
+    """Post the body until the receiver takes it. `clock` gives unix seconds; `chance` gives 0..1 for the jitter.
+
+    Connection errors (DNS and TLS included), timeouts, 429 and 5xx are tried again; other answers are final. Cancel by
+    letting `sleep` raise.
+
+    Raises WebhookError: retryable when attempts ran out, final when the receiver refused or the URL is not allowed.
+    """
+    if problems := webhook_url_problems(url, allow_private=policy.allow_private):
+        raise _refused("The webhook was not sent: webhookUrl " + ", ".join(problems) + ".")
+    if problem := secret_problem(secret):
+        raise _refused(f"The webhook was not sent: webhookSecret {problem}.")
+    try:
+        target = httpx.URL(url)
+        port = target.port or {"https": 443, "http": 80}[target.scheme]
+    except (httpx.InvalidURL, ValueError, KeyError):
+        raise _refused("The webhook was not sent: webhookUrl is not a valid URL.") from None
+
+    place = f"{target.host}{target.path}"
+    number = delivery_id(body)
+    context = policy.tls
+    if context is None and target.scheme == "https":
+        context = httpx.create_ssl_context(trust_env=False)
+    elif context is None:
+        # Never used, and cheap: it trusts nobody.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for attempt in range(1, policy.attempts + 1):
+        try:
+            status, answer = _attempt(target, port, secret, body, number, policy, context, clock)
+        except _Again as again:
+            log.warning("webhook %s to %s, attempt %d: %s", number, place, attempt, again.detail)
+            if attempt == policy.attempts:
+                raise WebhookError(
+                    f"The webhook receiver at {target.host} did not take the result in {attempt} attempts:"
+                    f" {again.told}.",
+                    detail=f"webhook to {place}: {again.detail}",
+                ) from None
+            sleep(_wait(attempt, again.retry_after_s, policy, chance()))
+            continue
+        rejection = _receiver_error(answer)
+        if rejection is None:
+            log.info("webhook %s to %s: taken with %d in attempt %d", number, place, status, attempt)
+        else:
+            log.error("webhook %s to %s: answered %d, but refused: %s", number, place, status, rejection)
+        return Delivery(status=status, attempts=attempt, delivery_id=number, answer=answer, receiver_error=rejection)
+    raise ValueError("a delivery needs at least one attempt")
+
+
+def _attempt(
+    target: httpx.URL,
+    port: int,
+    secret: SecretStr,
+    body: bytes,
+    number: str,
+    policy: DeliveryPolicy,
+    context: ssl.SSLContext,
+    clock: Callable[[], float],
+) -> tuple[int, str]:
+    """One try: (status, answer) of a 2xx. Raises _Again or WebhookError."""
+    deadline = time.monotonic() + policy.timeout_s
+    headers = {
+        # Explicit, because the URL that is requested holds an address in the place of the name.
+        "Host": target.netloc.decode("ascii"),
+        "Content-Type": "application/json",
+        "User-Agent": "codex-assets",
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "Connection": "close",
+        DELIVERY_HEADER: number,
+    }
+    moment = int(clock()) if policy.signature == "timestamped" else None
+    if moment is not None:
+        headers[TIMESTAMP_HEADER] = str(moment)
+    headers[SIGNATURE_HEADER] = sign(body, secret, moment)
+
+    addresses = _addresses(target, port, policy)
+    status, reply, answer = _post_to_any(addresses, target, headers, body, context, deadline, policy)
+    answer = answer.replace(secret.get_secret_value(), "***")
+    if 200 <= status < 300:
+        return status, answer
+    named = f"it answered {status}{_phrase(status)}"
+    detail = f"HTTP {status}: {answer[:500]!r}"
+    if status == HTTPStatus.TOO_MANY_REQUESTS or status >= 500:
+        raise _Again(named, detail, _retry_after(reply.get("Retry-After"), clock()))
+    if 300 <= status < 400:
+        named += ", and redirects are not followed"
+    log.error("webhook %s to %s%s: %s", number, target.host, target.path, detail)
+    raise _refused(f"The webhook receiver at {target.host} refused the result: {named}.", detail)
+
+
+def _addresses(target: httpx.URL, port: int, policy: DeliveryPolicy) -> list[str]:
+    """Addresses to connect to. One that is not allowed refuses the host: the next look-up may return it alone."""
+    name = target.raw_host.decode("ascii")
+    try:
+        found = [str(ip_address(name))]
+    except ValueError:
+        try:
+            found = list(policy.resolve(name, port))
+        except (OSError, UnicodeError) as error:
+            raise _Again("its host name was not resolved", f"resolving {name}: {error}") from None
+    if not found:
+        raise _Again("its host name was not resolved", f"resolving {name}: no address")
+    if not policy.allow_private and (closed := [address for address in found if not is_public_address(address)]):
+        raise _refused(
+            f"The webhook was not sent: {target.host} leads to an address that is loopback, private, link-local or"
+            " otherwise not public.",
+            f"{name} resolved to {', '.join(closed)}",
+        )
+    return found[:ADDRESSES_TRIED]
+
+
+def _post_to_any(
+    addresses: Sequence[str],
+    target: httpx.URL,
+    headers: Mapping[str, str],
+    body: bytes,
+    context: ssl.SSLContext,
+    deadline: float,
+    policy: DeliveryPolicy,
+) -> tuple[int, httpx.Headers, str]:
+    """The request to the first address that can be connected to. Raises _Again.
+
+    A host whose first address is dead (IPv6 without a route, often) is reached by the next. Once a connection stands
+    there is no second one: the body may have been read.
+    """
+    failed: httpx.TransportError = httpx.ConnectTimeout("no time was left to connect")
+    for index, address in enumerate(addresses):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            break
+        # An equal share of what is left: an address that swallows packets must not use up the others' time.
+        connect_s = left / (len(addresses) - index)
+        try:
+            return _post(target.copy_with(host=address), target, headers, body, context, left, connect_s)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            failed = error
+        except httpx.TransportError as error:
+            raise _connection_failed(error, policy) from None
+    raise _connection_failed(failed, policy) from None
+
+
+def _post(
+    pinned: httpx.URL,
+    target: httpx.URL,
+    headers: Mapping[str, str],
+    body: bytes,
+    context: ssl.SSLContext,
+    total_s: float,
+    connect_s: float,
+) -> tuple[int, httpx.Headers, str]:
+    """(status, headers, answer) of one request to one address. Raises httpx.TransportError.
+
+    The transport is used without a client, which would log the URL with its query and remember cookies.
+    """
+    with (
+        _Deadline(total_s) as limit,
+        httpx.HTTPTransport(verify=context, trust_env=False) as transport,
+    ):
+        request = httpx.Request(
+            "POST",
+            pinned,
+            headers=headers,
+            content=body,
+            extensions={
+                "timeout": {"connect": connect_s, "read": total_s, "write": total_s, "pool": total_s},
+                "sni_hostname": target.raw_host.decode("ascii").removesuffix("."),
+                "trace": limit.trace,
+            },
+        )
+        try:
+            response = transport.handle_request(request)
+        except httpx.TransportError:
+            if limit.passed:
+                raise httpx.ReadTimeout("no complete answer in time") from None
+            raise
+        try:
+            return response.status_code, response.headers, _answer(response)
+        finally:
+            response.close()
+
+
+def _answer(response: httpx.Response) -> str:
+    """The start of the answer's text. The status is known by now: an answer that breaks off does not change it."""
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        return ""
+    kept = b""
+    with suppress(httpx.TransportError):
+        for chunk in response.iter_raw():
+            kept += chunk
+            if len(kept) >= ANSWER_BYTES:
+                break
+    return kept[:ANSWER_BYTES].decode("utf-8", "replace")
+
+
+class _Deadline:
+    """Ends a request's connection after `seconds`.
+
+    HTTP timeouts are per read: a receiver that drips one byte at a time would hold the worker, paid by the second, as
+    long as it likes.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.passed = False
+        self._socket: socket.socket | None = None
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(seconds, self._pass)
+        self._timer.daemon = True
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Learns of the connection (httpcore's `trace` extension)."""
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            with self._lock:
+                self._socket = info["return_value"].get_extra_info("socket")
+                if self.passed:
+                    self._end()
+
+    def _pass(self) -> None:
+        with self._lock:
+            self.passed = True
+            self._end()
+
+    def _end(self) -> None:
+        if self._socket is not None:
+            with suppress(OSError):
+                # Not `self._socket.shutdown`: for TLS that also drops the state that another thread is reading with.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+
+
+def _connection_failed(error: httpx.TransportError, policy: DeliveryPolicy) -> _Again:
+    """Texts of these errors name addresses and system errors, never the URL: they may be logged."""
+    detail = f"{type(error).__name__}: {error}"
+    if isinstance(error, httpx.TimeoutException):
+        return _Again(f"it did not answer within {policy.timeout_s:g} seconds", detail)
+    if isinstance(error, httpx.ConnectError):
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return _Again("its TLS certificate was not accepted", detail)
+        return _Again("no connection could be made", detail)
+    return _Again("the connection broke off", detail)
+
+
+def _wait(attempt: int, retry_after_s: float | None, policy: DeliveryPolicy, chance: float) -> float:
+    """Seconds until the next attempt: never sooner than the back-off, nor (within its limit) than the receiver asks."""
+    backoff = policy.backoff_s * 2.0 ** (attempt - 1)
+    backoff *= 1 + policy.jitter * (2 * chance - 1)
+    return max(backoff, min(retry_after_s or 0.0, policy.retry_after_limit_s))
+
+
+def _retry_after(value: str | None, now: float) -> float | None:
+    """Seconds that a `Retry-After` asks for (RFC 9110, 10.2.3: seconds or a date). None when it says nothing usable."""
+    if value is None:
+        return None
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:12])
+    try:
+        moment = parsedate_to_datetime(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, moment.timestamp() - now)
+
+
+def _receiver_error(answer: str) -> str | None:
+    """What a 2xx answer says is wrong with the body.
+
+    `{"received": true, "error": ...}` is how the platform's receiver refuses a body for good.
+    """
+    try:
+        said = json.loads(answer)
+    except (ValueError, RecursionError):
+        return None
+    error = said.get("error") if isinstance(said, dict) else None
+    if not error:
+        return None
+    return (error if isinstance(error, str) else json.dumps(error, ensure_ascii=False))[:500]
+
+
+def _phrase(status: int) -> str:
+    with suppress(ValueError):
+        return f" {HTTPStatus(status).phrase}"
+    return ""
+
+
+def _refused(public: str, detail: str | None = None) -> WebhookError:
+    return WebhookError(public, detail=detail, retryable=False)

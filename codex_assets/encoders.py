@@ -1,0 +1,87 @@
+"""Which H.264 encoder a run uses, and what happens when it fails: NVENC where a trial encode works, else x264.
+
+An encoder that ffmpeg lists need not work (no driver, no hardware unit, all sessions taken), so it is tried with the
+options of the real encodes. A real encode that fails on NVENC all the same is repeated with x264, which is then used
+for the rest of the run; the reason is kept for the log and the metadata.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from codex_assets.errors import ToolError
+from codex_assets.media import ladder, profile
+from codex_assets.tools import Tools
+
+_log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+class EncoderMode(StrEnum):
+    """What the operator asked for. `nvenc` skips the trial; a failing encode falls back all the same."""
+
+    AUTO = "auto"
+    NVENC = "nvenc"
+    X264 = "x264"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An encoder and, for people, why it."""
+
+    row: profile.EncoderRow
+    reason: str
+
+
+def choose(mode: EncoderMode, tools: Tools) -> Choice:
+    """The encoder of a worker. `auto` costs one trial encode."""
+    if mode is EncoderMode.X264:
+        return Choice(profile.X264, "x264 was asked for")
+    if mode is EncoderMode.NVENC:
+        return Choice(profile.NVENC, "NVENC was asked for")
+    trial = tools.try_encode(ladder.trial_arguments(profile.NVENC))
+    if trial.works:
+        return Choice(profile.NVENC, trial.reason)
+    return Choice(profile.X264, f"NVENC does not work here: {trial.reason}")
+
+
+class Encoders:
+    """The encoder of one run: chosen when first needed, replaced for the rest of the run when it fails."""
+
+    def __init__(self, mode: EncoderMode, tools: Tools) -> None:
+        self._mode, self._tools = mode, tools
+        self._choice: Choice | None = None
+        self._lock = threading.Lock()
+
+    def current(self) -> Choice:
+        with self._lock:
+            if self._choice is None:
+                self._choice = choose(self._mode, self._tools)
+                _log.info("encoder: %s (%s)", self._choice.row.name, self._choice.reason)
+            return self._choice
+
+    def encode(self, run: Callable[[profile.EncoderRow], Result], *, smallest_side: int) -> tuple[Result, Choice]:
+        """`run` with the encoder of this run, or with x264 where that one fails or cannot do such small pictures.
+
+        Raises what `run` raises on x264.
+        """
+        choice = self.current()
+        if choice.row is profile.X264:
+            return run(choice.row), choice
+        if smallest_side < choice.row.minimum_side:
+            small = Choice(profile.X264, f"NVENC takes no pictures under {choice.row.minimum_side} pixels")
+            return run(small.row), small
+        try:
+            return run(choice.row), choice
+        except ToolError as error:
+            fallback = Choice(profile.X264, f"NVENC failed: {error.reason}")
+            _log.warning("falling back to x264 for this run: %s", error.detail)
+        with self._lock:
+            self._choice = fallback
+        return run(fallback.row), fallback

@@ -1,0 +1,56 @@
+"""What a published output is judged against, told from records: the same for a build and for a check years later.
+
+Joins what was asked for (`media.profile`, `media.ladder`) with what is known of the media (records). The judging is
+`media.verify`'s; looking at files is `observe`'s.
+"""
+
+from __future__ import annotations
+
+from codex_assets.media import ladder, profile
+from codex_assets.media.probe import MediaInfo
+from codex_assets.media.verify import LoudnessExpected, VariantExpected, WaveformExpected
+from codex_assets.records import LoudnessRecord, MediaType, MezzanineRecord
+
+
+def source_seconds(info: MediaInfo) -> float | None:
+    """Seconds that the mezzanine of a source should last: its longest track, where the tracks say so."""
+    tracks = [track for track in (info.video, info.audio) if track is not None]
+    known = [track.duration for track in tracks if track.duration is not None]
+    return max(known) if known and len(known) == len(tracks) else None
+
+
+def variant(
+    media_type: MediaType, source: MezzanineRecord, output: str, name: str, cuts: tuple[float, ...] | None
+) -> VariantExpected:
+    """Of a rung or the preview. `name` is the variant that it is, or that the preview is cut from."""
+    if media_type == "audio":
+        return VariantExpected(has_video=False, has_audio=True, duration=source.duration, cuts=cuts)
+    assert source.width is not None
+    assert source.height is not None
+    rung = next(one for one in ladder.rungs(source.width, source.height) if one.name == name)
+    return VariantExpected(
+        size=(rung.width, rung.height),
+        frame_rate=source.rate,
+        has_video=True,
+        has_audio=source.has_audio,
+        h264_profile=rung.variant.h264_profile,
+        duration=source.duration,
+        cuts=None if output == "preview" else cuts,
+    )
+
+
+def sound_rate(media_type: MediaType, name: str) -> int:
+    """kbit/s of the sound of a variant."""
+    if media_type == "audio":
+        return next(one.audio_kbps for one in profile.AUDIO_LADDER if one.name == name)
+    return next(one.audio_kbps for one in profile.LADDER if one.name == name)
+
+
+def loudness(record: LoudnessRecord) -> LoudnessExpected:
+    """Of the delivered sound. Silence is passed through unchanged, so nothing is asked of its level."""
+    silent = record.measurement is None
+    return LoudnessExpected(target=None if silent else profile.LOUDNESS_TARGET, silent=silent)
+
+
+def waveform(source: MezzanineRecord, record: LoudnessRecord) -> WaveformExpected:
+    return WaveformExpected(duration=source.duration, silent=record.measurement is None)

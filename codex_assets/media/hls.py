@@ -1,0 +1,141 @@
+"""Playlists: read what ffmpeg made, measure it, and write the master from what was measured.
+
+Written here: the preview's playlist (the first segments of its variant) and the master. Every line that is not a tag is
+a plain relative name, one path segment deep: the platform's proxy signs exactly those lines (RFC 8216).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from codex_assets.media import profile
+
+PLAYLIST = "playlist.m3u8"
+AAC_LC = "mp4a.40.2"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment of a finished playlist: EXTINF seconds, size in bytes."""
+
+    name: str
+    duration: float
+    size: int
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Bit/s of a whole variant, overhead of the container included."""
+
+    peak: int
+    average: int
+
+
+@dataclass(frozen=True)
+class StreamInfo:
+    """What EXT-X-STREAM-INF says of one variant. Pixels and rate are None for audio media."""
+
+    uri: str
+    rates: Rates
+    codecs: str
+    width: int | None = None
+    height: int | None = None
+    frame_rate: float | None = None
+
+
+def parse_segments(playlist: str) -> list[tuple[str, float]]:
+    """(name, EXTINF seconds) of a media playlist, in order."""
+    found = re.findall(r"^#EXTINF:([\d.]+),[^\n]*\n(?:#[^\n]*\n)*([^#\s][^\n]*)$", playlist, re.MULTILINE)
+    return [(name.strip(), float(seconds)) for seconds, name in found]
+
+
+def measured(segments: Sequence[Segment]) -> Rates:
+    """Peak and average rate of a playlist.
+
+    The peak is the highest rate of any run of segments that lasts between 0.5 and 1.5 target durations (RFC 8216
+    4.1): a very short last segment counts with its neighbours, not by itself. A programme that is shorter than
+    half a target has only its average.
+    """
+    total = sum(segment.duration for segment in segments)
+    average = math.ceil(8 * sum(segment.size for segment in segments) / total)
+    target = target_duration(segments)
+    peak = 0.0
+    for first in range(len(segments)):
+        seconds, size = 0.0, 0
+        for segment in segments[first:]:
+            seconds, size = seconds + segment.duration, size + segment.size
+            if seconds > 1.5 * target:
+                break
+            if seconds >= 0.5 * target:
+                peak = max(peak, 8 * size / seconds)
+    return Rates(peak=max(math.ceil(peak), average), average=average)
+
+
+def target_duration(segments: Sequence[Segment]) -> int:
+    """EXT-X-TARGETDURATION: the longest EXTINF, rounded to the nearest integer (RFC 8216 4.3.3.1)."""
+    return max(1, max(math.floor(segment.duration + 0.5) for segment in segments))
+
+
+def media_playlist(segments: Sequence[Segment]) -> str:
+    """A VOD playlist of these segments."""
+    lines = [
+        "#EXTM3U",
+        "#EXT-X-VERSION:6",
+        f"#EXT-X-TARGETDURATION:{target_duration(segments)}",
+        "#EXT-X-MEDIA-SEQUENCE:0",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+        "#EXT-X-INDEPENDENT-SEGMENTS",
+    ]
+    for segment in segments:
+        lines += [f"#EXTINF:{segment.duration:.6f},", segment.name]
+    return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
+
+
+def master_playlist(variants: Sequence[StreamInfo]) -> str:
+    """The master of these variants, best first.
+
+    BANDWIDTH is the measured peak, AVERAGE-BANDWIDTH the measured average (RFC 8216 4.3.4.2); CODECS, RESOLUTION and
+    FRAME-RATE are what the segments hold (Apple HLS authoring spec 9.1 to 9.15).
+    """
+    lines = ["#EXTM3U", "#EXT-X-VERSION:6", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    for variant in variants:
+        attributes = [
+            f"BANDWIDTH={variant.rates.peak}",
+            f"AVERAGE-BANDWIDTH={variant.rates.average}",
+            f'CODECS="{variant.codecs}"',
+        ]
+        if variant.width is not None and variant.height is not None:
+            attributes.append(f"RESOLUTION={variant.width}x{variant.height}")
+        if variant.frame_rate is not None:
+            attributes.append(f"FRAME-RATE={variant.frame_rate:.3f}")
+        lines += ["#EXT-X-STREAM-INF:" + ",".join(attributes), variant.uri]
+    return "\n".join([*lines, ""])
+
+
+def previewed(segments: Sequence[Segment]) -> list[Segment]:
+    """The first segments of a variant that make its preview."""
+    return list(segments[: profile.PREVIEW_SECONDS // profile.SEGMENT_SECONDS])
+
+
+def sps_arguments(segment: str, output: str) -> list[str]:
+    """The first pictures of a segment as a bare H.264 stream, which starts with its parameter sets."""
+    return ["-i", segment, "-map", "0:v:0", "-c", "copy", "-frames:v", "1", "-f", "h264", output]
+
+
+def codecs(sps_stream: bytes | None, *, has_audio: bool) -> str:
+    """CODECS (RFC 6381) from what was encoded: profile, constraint flags and level as the SPS has them.
+
+    Raises `ValueError` when a stream is given and holds no SPS.
+    """
+    found = []
+    if sps_stream is not None:
+        sps = re.search(rb"\x00\x00\x01[\x27\x47\x67](.{3})", sps_stream, re.DOTALL)
+        if sps is None:
+            raise ValueError("the stream holds no sequence parameter set")
+        found.append(f"avc1.{sps.group(1).hex().upper()}")
+    if has_audio:
+        found.append(AAC_LC)
+    return ",".join(found)

@@ -1,0 +1,136 @@
+"""EBU R 128: how sound is measured, what a measurement says, and the gain that brings it to the target.
+
+Measured is what will be delivered: 48 kHz stereo (a mono programme reads about 3 LU differently as mono). The meter is
+ffmpeg's `ebur128` with true peak, five times cheaper than loudnorm's own analysis and as precise as the standard asks
+a meter to be (EBU Tech 3341: 0.1 LU). The second pass is `loudnorm` with the measured values.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from codex_assets.media import profile
+
+GainMode = Literal["none", "gain", "linear", "dynamic"]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One programme: `integrated` and `threshold` in LUFS, `true_peak` in dBTP, `range` in LU. All finite."""
+
+    integrated: float
+    true_peak: float
+    range: float
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How a programme is normalised: the filter (None: left as it is) and what kind of gain it is."""
+
+    mode: GainMode
+    filter: str | None
+
+
+def conform(*, pad_to: float | None = None) -> str:
+    """The filters that make any sound the form that is delivered: 48 kHz, stereo, from time 0, without gaps."""
+    chain = (
+        f"aresample={profile.SAMPLE_RATE}:async=1:first_pts=0,"
+        f"aformat=sample_fmts=fltp:sample_rates={profile.SAMPLE_RATE}:channel_layouts=stereo"
+    )
+    return chain if pad_to is None else f"{chain},{fitted(pad_to)}"
+
+
+def fitted(seconds: float) -> str:
+    """Exactly as long as the picture: a shorter sound is padded, a longer one is cut."""
+    return f"apad=whole_dur={seconds:.6f},atrim=end={seconds:.6f}"
+
+
+def measuring() -> str:
+    """The meter, at the end of a chain; its summary goes to the log, which `parse` reads."""
+    return "ebur128=peak=true:framelog=verbose"
+
+
+def measuring_arguments(source: list[str]) -> list[str]:
+    """Measure one file as it would be delivered. `-vn`: a meter must not pay for decoding pictures."""
+    return [*source, "-vn", "-map", "0:a:0", "-af", f"{conform()},{measuring()}", "-f", "null", "-"]
+
+
+def parse(log: Iterable[str]) -> Measurement | None:
+    """The summary of `ebur128` in a log. None when nothing passed the absolute gate (silence, or under 0.4 s).
+
+    Raises `ValueError` when the log holds no summary.
+    """
+    values: dict[str, float] = {}
+    in_summary = False
+    for line in log:
+        if "ebur128" in line and "Summary:" in line:
+            in_summary, values = True, {}
+        found = re.match(r"\s+(I|Threshold|LRA|Peak):\s+(-?inf|nan|-?[\d.]+) (?:LUFS|LU|dBFS)", line)
+        if in_summary and found:
+            values.setdefault(found.group(1), float(found.group(2)))
+    if not {"I", "Threshold", "LRA", "Peak"} <= values.keys():
+        raise ValueError("the log holds no loudness summary")
+    if values["I"] <= profile.SILENCE_LUFS or not all(math.isfinite(value) for value in values.values()):
+        return None
+    return Measurement(values["I"], values["Peak"], values["LRA"], values["Threshold"])
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a gain aims at, before the lossy encode: `ceiling` in dBTP, `trim` in dB beside the target."""
+
+    ceiling: float = profile.TRUE_PEAK_CEILING
+    trim: float = 0.0
+
+
+def normalising(measured: Measurement | None, duration: float, aim: Aim = Aim()) -> Gain:
+    """The second pass for a programme of `duration` seconds.
+
+    loudnorm turns from linear to dynamic by itself when the gain would pass the ceiling or the range is over its
+    target; the mode says beforehand which it will be. Very short or flat programmes give it nothing to steer by.
+    """
+    if measured is None:
+        return Gain("none", None)
+    gain = profile.LOUDNESS_TARGET + aim.trim - measured.integrated
+    if duration < profile.SHORT_PROGRAMME_SECONDS or measured.range <= 0:
+        return Gain("gain", f"volume={min(gain, aim.ceiling - measured.true_peak):.2f}dB")
+    linear = measured.true_peak + gain <= aim.ceiling and measured.range <= profile.LOUDNESS_RANGE
+    # Its linear gain is target - measured; its dynamic one adds `offset` in front of the limiter.
+    integrated = measured.integrated - (aim.trim if linear else 0.0)
+    return Gain(
+        "linear" if linear else "dynamic",
+        f"loudnorm=I={profile.LOUDNESS_TARGET}:TP={aim.ceiling:.2f}:LRA={profile.LOUDNESS_RANGE}"
+        f":measured_I={_legal(integrated, -99, 0):.2f}:measured_TP={_legal(measured.true_peak, -99, 99):.2f}"
+        f":measured_LRA={_legal(measured.range, 0, 99):.2f}:measured_thresh={_legal(measured.threshold, -99, 0):.2f}"
+        f":offset={0.0 if linear else aim.trim:.2f}"
+        # loudnorm resamples to 192 kHz in its dynamic mode; without this AAC comes out at 96 kHz.
+        f":linear=true,aresample={profile.SAMPLE_RATE}",
+    )
+
+
+def corrected(delivered: Measurement | None, gain: Gain, aim: Aim) -> Aim | None:
+    """What to aim at instead, after the encoded sound was measured; None when it is as it should be.
+
+    A lossy encode overshoots peaks and, at low rates, moves the level; both by little, so one correction does.
+    """
+    if delivered is None or gain.mode == "none":
+        return None
+    over = delivered.true_peak - profile.DELIVERED_PEAK_LIMIT
+    if over > 0:
+        return Aim(aim.ceiling - over - 0.2, aim.trim)
+    off = profile.LOUDNESS_TARGET - delivered.integrated
+    if abs(off) <= profile.LOUDNESS_TOLERANCE / 2:
+        return None
+    room = profile.DELIVERED_PEAK_LIMIT - delivered.true_peak
+    limited = gain.mode != "dynamic" and off > room
+    return None if limited else Aim(aim.ceiling, aim.trim + off)
+
+
+def _legal(value: float, low: float, high: float) -> float:
+    """loudnorm refuses measured values out of its option ranges (a clipped source reads above 0 LUFS)."""
+    return min(max(value, low), high)

@@ -1,0 +1,190 @@
+"""Normalise once: whatever was uploaded becomes one H.264 file that every later step can trust.
+
+Source size, upright, square pixels, 4:2:0 8 bit, BT.709, constant frame rate, sound and picture starting together, no
+metadata (a phone writes where it was), playable while it loads. The sound is never coded lossily twice: copied where
+mp4 can hold it, ALAC where it was lossless, else AAC once. The loudness is measured in the same decode.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Literal
+
+from codex_assets.media import loudness, profile
+from codex_assets.media.probe import AudioStream, MediaInfo, VideoStream, input_arguments
+
+AudioTreatment = Literal["copied", "lossless", "encoded"]
+
+BITEXACT = ("-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact")
+STRIPPED = ("-map_metadata", "-1", "-map_chapters", "-1")
+SCALER = "flags=lanczos+accurate_rnd+bitexact"
+
+
+def frame_rate(video: VideoStream) -> Fraction:
+    """The constant rate of the mezzanine, frames a second, between `MIN_FRAME_RATE` and `MAX_FRAME_RATE`.
+
+    Constant rates are kept and snap to the standard one beside them. A variable rate takes its nominal rate when the
+    average is near enough to make it plausible, else the next standard rate. Too fast is divided, too slow repeated,
+    by whole numbers, so that motion stays even.
+    """
+    average, nominal = video.average_rate, video.nominal_rate
+    rate = average or nominal or Fraction(30)
+    if average and nominal and not _near(average, nominal):
+        plausible = nominal <= profile.MAX_FRAME_RATE and average <= nominal <= 2 * average
+        rate = nominal if plausible else _next_standard(average)
+    rate = _snapped(rate)
+    if video.interlaced:
+        rate = _snapped(rate * 2)
+    if rate > profile.MAX_FRAME_RATE:
+        rate = _snapped(rate / math.ceil(rate / profile.MAX_FRAME_RATE))
+    if rate < profile.MIN_FRAME_RATE:
+        rate = rate * math.ceil(profile.MIN_FRAME_RATE / rate)
+    return rate.limit_denominator(1001)
+
+
+def size(video: VideoStream) -> tuple[int, int]:
+    """Displayed size in even pixels: 4:2:0 cannot hold odd ones."""
+    return max(2, video.width // 2 * 2), max(2, video.height // 2 * 2)
+
+
+def held_seconds(info: MediaInfo) -> float:
+    """How long the last picture is held because the sound goes on; 0 when the tracks end together."""
+    if info.video is None or info.audio is None or info.video.duration is None or info.audio.duration is None:
+        return 0.0
+    gap = (info.audio.start or 0.0) + info.audio.duration - (info.video.start or 0.0) - info.video.duration
+    return gap if gap > profile.TRACKS_APART_SECONDS else 0.0
+
+
+def picture_filters(info: MediaInfo) -> str:
+    """The chain that normalises the picture, in the one order that works (see the comments)."""
+    video = info.video
+    assert video is not None
+    width, height = size(video)
+    rate = frame_rate(video)
+    chain = []
+    if video.interlaced:
+        # First: every later filter would mix the two fields of a frame.
+        chain.append("bwdif=mode=send_field:deint=all")
+    chain.append(f"fps=fps={rate.numerator}/{rate.denominator}:start_time=0")
+    held = held_seconds(info)
+    if held:
+        chain.append(f"tpad=stop_mode=clone:stop_duration={held:.6f}")
+    if video.has_alpha:
+        chain.append("format=gbrap,premultiply=inplace=1,format=gbrp")
+    if video.hdr:
+        chain.append(_tone_mapping(video))
+        chain.append(f"scale={width}:{height}:{SCALER}")
+    else:
+        chain.append(f"scale={width}:{height}:{SCALER}{_input_matrix(video)}:out_color_matrix=bt709:out_range=tv")
+    chain.append("setsar=1,format=yuv420p")
+    chain.append("setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709")
+    return ",".join(chain)
+
+
+def audio_treatment(audio: AudioStream) -> AudioTreatment:
+    """What happens to the sound on its way into the mezzanine."""
+    if audio.codec in profile.COPIED_AUDIO:
+        return "copied"
+    return "lossless" if audio.lossless else "encoded"
+
+
+def arguments(
+    info: MediaInfo,
+    source: str,
+    output: str,
+    encoder: profile.EncoderRow,
+    *,
+    treatment: AudioTreatment | None,
+    with_picture: bool,
+    measure: bool,
+) -> list[str]:
+    """One decode of `source`: the mezzanine at `output` and, when asked, the loudness summary in the log.
+
+    `treatment` is None when there is no sound.
+    """
+    graph: list[str] = []
+    maps: list[str] = []
+    codecs: list[str] = []
+    if with_picture:
+        assert info.video is not None
+        graph.append(f"[0:{info.video.index}]{picture_filters(info)}[picture]")
+        maps += ["-map", "[picture]"]
+        codecs += _picture_codec(info.video, encoder)
+    meter: list[str] = []
+    if info.audio is not None and treatment is not None:
+        track = f"0:{info.audio.index}"
+        if measure:
+            graph.append(f"[{track}]{loudness.conform()},{loudness.measuring()}[metered]")
+            meter = ["-map", "[metered]", "-f", "null", "-"]
+        maps += ["-map", track]
+        codecs += _audio_codec(info.audio, treatment)
+    return [
+        *input_arguments(source),
+        *(["-filter_complex", ";".join(graph)] if graph else []),
+        *maps,
+        *codecs,
+        *STRIPPED,
+        *BITEXACT,
+        *("-movflags", "+faststart", "-f", "mp4", output),
+        *meter,
+    ]
+
+
+def _picture_codec(video: VideoStream, encoder: profile.EncoderRow) -> list[str]:
+    keyframes = round(frame_rate(video) * profile.MEZZANINE_KEYFRAME_SECONDS)
+    return [
+        *("-c:v", encoder.codec, *encoder.mezzanine),
+        *("-profile:v", "high", "-pix_fmt", "yuv420p", "-g", str(keyframes)),
+        *("-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709", "-color_range", "tv"),
+    ]
+
+
+def _audio_codec(audio: AudioStream, treatment: AudioTreatment) -> list[str]:
+    if treatment == "copied":
+        return ["-c:a", "copy"]
+    if treatment == "lossless":
+        # ALAC holds eight channels; anything over 16 bits goes into 24.
+        samples = "s16p" if (audio.bits or 32) <= 16 else "s32p"
+        narrowed = ["-ac", "2"] if audio.channels > 8 else []
+        return ["-c:a", "alac", "-sample_fmt", samples, *narrowed]
+    channels = min(max(audio.channels, 1), 8)
+    rate = min(audio.sample_rate or profile.SAMPLE_RATE, profile.SAMPLE_RATE)
+    kbps = profile.MEZZANINE_AAC_KBPS_PER_CHANNEL * channels
+    return ["-c:a", "aac", "-b:a", f"{kbps}k", "-ac", str(channels), "-ar", str(rate)]
+
+
+def _input_matrix(video: VideoStream) -> str:
+    """The matrix that the source was coded with: as tagged, else by size. RGB has none."""
+    name = video.pixel_format or ""
+    if video.has_alpha or name.startswith(("rgb", "bgr", "gbr", "0rgb", "0bgr", "argb", "abgr", "pal8", "mono")):
+        return ""
+    if video.matrix in ("bt709", "smpte170m", "bt470bg", "fcc", "smpte240m", "bt2020nc", "bt2020c"):
+        return ""
+    return f":in_color_matrix={'bt709' if video.coded_height > 576 else 'smpte170m'}"
+
+
+def _tone_mapping(video: VideoStream) -> str:
+    """HDR (PQ or HLG) to BT.709: linear light, in floats, then the tone curve. Untagged values are BT.2020's."""
+    matrix = "bt2020nc" if video.matrix in (None, "bt2020nc") else str(video.matrix)
+    return (
+        f"zscale=tin={video.transfer}:min={matrix}:pin={video.primaries or 'bt2020'}"
+        f":rin={'pc' if video.color_range == 'pc' else 'tv'}:t=linear:npl={profile.HDR_PEAK_NITS},"
+        "format=gbrpf32le,zscale=p=bt709,tonemap=mobius:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv420p"
+    )
+
+
+def _near(one: Fraction, other: Fraction) -> bool:
+    return abs(one - other) <= profile.RATE_SNAP * other
+
+
+def _snapped(rate: Fraction) -> Fraction:
+    standards = [Fraction(*pair) for pair in profile.STANDARD_RATES]
+    nearest = min(standards, key=lambda standard: abs(standard - rate))
+    return nearest if abs(nearest - rate) <= Fraction(profile.RATE_SNAP) / 4 * nearest else rate
+
+
+def _next_standard(rate: Fraction) -> Fraction:
+    standards = sorted(Fraction(*pair) for pair in profile.STANDARD_RATES)
+    floor = rate * (1 - Fraction(profile.RATE_SNAP))
+    return next((standard for standard in standards if standard >= floor), standards[-1])

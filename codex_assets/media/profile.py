@@ -1,0 +1,166 @@
+"""Every number: what is built, at which size, rate and quality. Nothing is decided here and nothing is computed.
+
+A new rung is one line in `LADDER`. A number that shapes an output's bytes is part of its recipe (`media/recipe.py`), so
+changing one here makes exactly the outputs stale that it shapes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# --- HLS --------------------------------------------------------------------------------------------------------------
+
+SEGMENT_SECONDS = 6
+"""Target segment length, video and audio (Apple HLS authoring spec 7.5: six seconds)."""
+KEYFRAME_SECONDS = 2
+"""An IDR frame at least this often (Apple HLS authoring spec 1.10); divides `SEGMENT_SECONDS`."""
+SEGMENT_PATTERN = "segment_%05d.ts"
+PREVIEW_SECONDS = 30
+"""A whole number of segments, so that a preview is the first segments of its variant."""
+RATE_HEADROOM = 1.1
+"""Peak rate over target rate. Apple's limit for VOD is 2.0 (1.30); close to 1 keeps BANDWIDTH honest."""
+BUFFER_RATIO = 2.0
+"""Decoder buffer in seconds of the target rate."""
+
+
+@dataclass(frozen=True)
+class VideoVariant:
+    """One rung: `short` and `long` sides of its box in pixels, rates in kbit/s."""
+
+    name: str
+    short: int
+    long: int
+    video_kbps: int
+    audio_kbps: int
+    h264_profile: str
+
+
+@dataclass(frozen=True)
+class AudioVariant:
+    name: str
+    audio_kbps: int
+
+
+LADDER = (
+    VideoVariant("1080p", 1080, 1920, 5000, 128, "high"),
+    VideoVariant("720p", 720, 1280, 2500, 128, "high"),
+    VideoVariant("480p", 480, 854, 1000, 128, "main"),
+    VideoVariant("360p", 360, 640, 500, 64, "main"),
+)
+AUDIO_LADDER = (AudioVariant("128k", 128), AudioVariant("64k", 64))
+PREVIEW_BEST = "720p"
+"""The best variant that a preview is cut from."""
+
+# --- Audio ------------------------------------------------------------------------------------------------------------
+
+SAMPLE_RATE = 48_000
+CHANNELS = 2
+LOUDNESS_TARGET = -16.0
+"""LUFS, integrated."""
+TRUE_PEAK_CEILING = -1.5
+"""dBTP, before the lossy encode."""
+DELIVERED_PEAK_LIMIT = -1.0
+"""dBTP after it (EBU R 128 s1: lossy coders overshoot); above it the encode is repeated with a lower ceiling."""
+LOUDNESS_RANGE = 11.0
+"""LU."""
+LOUDNESS_TOLERANCE = 0.5
+"""LU between the target and what was delivered."""
+SOUND_CORRECTIONS = 3
+"""Times that a sound is encoded again when its level or peak came out beside what was asked."""
+SHORT_PROGRAMME_SECONDS = 3.0
+"""Under one short-term window loudnorm has nothing to steer by: a plain gain is used."""
+SILENCE_LUFS = -70.0
+"""The absolute gate of ITU-R BS.1770: at or under it nothing was measured."""
+MEZZANINE_AAC_KBPS_PER_CHANNEL = 160
+"""For a lossy source that mp4 cannot hold as it is: far above transparency, once."""
+COPIED_AUDIO = ("aac", "mp3", "ac3", "eac3", "opus", "alac")
+"""Codecs that mp4 holds as they are, so that the mezzanine adds no second lossy generation."""
+
+# --- Video encoders ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class EncoderRow:
+    """One H.264 encoder: its codec name and the options of its two uses. Rates, sizes and key frames are added."""
+
+    name: str
+    codec: str
+    mezzanine: tuple[str, ...]
+    variant: tuple[str, ...]
+    minimum_side: int
+    """Smallest width or height that it encodes."""
+
+
+# x264: `faster` is the knee of speed against quality (docs/decisions/x264-preset.md). With a VBV only one thread gives
+# the same bytes twice (docs/decisions/one-decode.md); the variants of a ladder run beside each other instead.
+X264 = EncoderRow(
+    name="x264",
+    codec="libx264",
+    mezzanine=("-preset", "faster", "-crf", "18", "-threads", "8"),
+    variant=("-preset", "faster", "-threads", "1", "-x264-params", "rc-lookahead=40"),
+    minimum_side=2,
+)
+# NVENC: `-b:v 0` makes `-cq` the only rate control of the mezzanine; strict_gop closes the GOPs.
+NVENC = EncoderRow(
+    name="nvenc",
+    codec="h264_nvenc",
+    mezzanine=(
+        *("-preset", "p4", "-tune", "hq", "-rc", "vbr", "-cq", "18", "-b:v", "0"),
+        *("-spatial-aq", "1", "-rc-lookahead", "20", "-bf", "2"),
+    ),
+    variant=(
+        *("-preset", "p4", "-tune", "hq", "-rc", "vbr", "-spatial-aq", "1", "-rc-lookahead", "20", "-bf", "2"),
+        *("-no-scenecut", "1", "-strict_gop", "1"),
+    ),
+    minimum_side=160,
+)
+PROBE_SIDE = 256
+"""Side of the trial encode: NVENC refuses frames under about 145 pixels wide."""
+
+# --- Mezzanine --------------------------------------------------------------------------------------------------------
+
+MAX_FRAME_RATE = 60
+MIN_FRAME_RATE = 5
+STANDARD_RATES = (
+    (24000, 1001),
+    (24, 1),
+    (25, 1),
+    (30000, 1001),
+    (30, 1),
+    (48, 1),
+    (50, 1),
+    (60000, 1001),
+    (60, 1),
+)
+RATE_SNAP = 0.002
+"""Relative distance within which a measured rate is its standard one (29.97 and 30 are 0.001 apart)."""
+MEZZANINE_KEYFRAME_SECONDS = 2
+HDR_PEAK_NITS = 203
+"""Reference white of HDR (ITU-R BT.2408), mapped to SDR's 100 %."""
+
+# --- Pictures ---------------------------------------------------------------------------------------------------------
+
+PICTURE_WIDTH = 1280
+PICTURE_HEIGHT = 720
+THUMBNAIL_AT = 0.10
+"""Part of the duration."""
+THUMBNAIL_QUALITY = 3
+"""mjpeg's q: 2 is best, 31 worst."""
+WAVEFORM_POINTS_PER_SECOND = 10
+WAVEFORM_BITS = 8
+WAVEFORM_BACKGROUND = "0f172aff"
+WAVEFORM_COLOUR = "38bdf8ff"
+
+# --- Untrusted input --------------------------------------------------------------------------------------------------
+
+UNTRUSTED_PROTOCOLS = "file"
+UNTRUSTED_FORMATS = (
+    "mov,mp4,matroska,webm,avi,mpegts,mpeg,asf,flv,ogg,mp3,wav,w64,aiff,flac,aac,ac3,eac3,caf,amr,dv,mxf,gxf"
+)
+"""No playlist formats: an .mp4 that is really a manifest would make ffmpeg read local files and open connections."""
+MAX_PIXELS = 7680 * 4320
+TRUNCATED_SECONDS = 1.0
+TRUNCATED_FRACTION = 0.05
+"""Decoded less than the container says by more than both: the upload is cut off."""
+TRACKS_APART_SECONDS = 0.1
+"""The picture is held to the end of the sound when it ends earlier by more than this."""

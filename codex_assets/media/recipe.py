@@ -1,0 +1,115 @@
+"""What shapes an output's bytes, as one short hash: the code version of its asset.
+
+A recipe names exactly the numbers and rules of one output, so a changed number makes stale what it shapes and nothing
+else. Arguments built from the numbers are covered by `RULES`: raise an output's number there when the way it is built
+changes without a number in `profile.py` changing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Any
+
+from codex_assets.media import profile
+
+RULES = {
+    "mezzanine": 1,
+    "loudness": 1,
+    "variant": 1,
+    "audio_variant": 1,
+    "preview": 1,
+    "hls_master": 1,
+    "thumbnail": 1,
+    "waveform_json": 1,
+    "waveform_png": 1,
+}
+
+VIDEO_OUTPUTS = (
+    "mezzanine",
+    "loudness",
+    *(f"hls_{variant.name}" for variant in profile.LADDER),
+    "preview",
+    "hls_master",
+    "thumbnail",
+)
+AUDIO_OUTPUTS = (
+    "mezzanine",
+    "loudness",
+    *(f"hls_{variant.name}" for variant in profile.AUDIO_LADDER),
+    "hls_master",
+    "waveform_json",
+    "waveform_png",
+)
+OUTPUTS = {"video": VIDEO_OUTPUTS, "audio": AUDIO_OUTPUTS}
+"""Every output of a media type, in the order of building."""
+
+
+def code_version(media_type: str, output: str) -> str:
+    """Twelve hex digits that change when, and only when, the recipe of this output does."""
+    text = json.dumps(recipe(media_type, output), sort_keys=True, default=asdict)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def recipe(media_type: str, output: str) -> dict[str, Any]:
+    """The numbers and rules of one output. Raises `KeyError` for an unknown one."""
+    if output not in OUTPUTS[media_type]:
+        raise KeyError(output)
+    if output == "mezzanine":
+        return _mezzanine(media_type)
+    if output == "loudness":
+        return {"rule": RULES["loudness"], "rate": profile.SAMPLE_RATE, "gate": profile.SILENCE_LUFS}
+    if output == "hls_master":
+        return {"rule": RULES["hls_master"]}
+    if output == "thumbnail":
+        numbers = (profile.PICTURE_WIDTH, profile.PICTURE_HEIGHT, profile.THUMBNAIL_AT, profile.THUMBNAIL_QUALITY)
+        return {"rule": RULES["thumbnail"], "numbers": numbers}
+    if output.startswith("waveform"):
+        return _waveform(output)
+    if media_type == "audio":
+        sound = next(variant for variant in profile.AUDIO_LADDER if output == f"hls_{variant.name}")
+        return {"rule": RULES["audio_variant"], "variant": sound, "sound": _sound(), "segments": _segments()}
+    names = [variant.name for variant in profile.LADDER]
+    if output == "preview":
+        rungs = profile.LADDER[names.index(profile.PREVIEW_BEST) :]
+    else:
+        rungs = tuple(variant for variant in profile.LADDER if output == f"hls_{variant.name}")
+    return {
+        "rule": RULES["preview" if output == "preview" else "variant"],
+        "variants": rungs,
+        "encoders": {row.name: (row.codec, row.variant) for row in (profile.X264, profile.NVENC)},
+        "rates": (profile.RATE_HEADROOM, profile.BUFFER_RATIO, profile.KEYFRAME_SECONDS),
+        "preview": (profile.PREVIEW_SECONDS, profile.PREVIEW_BEST) if output == "preview" else None,
+        "sound": _sound(),
+        "segments": _segments(),
+    }
+
+
+def _mezzanine(media_type: str) -> dict[str, Any]:
+    recipe: dict[str, Any] = {
+        "rule": RULES["mezzanine"],
+        "sound": (profile.COPIED_AUDIO, profile.MEZZANINE_AAC_KBPS_PER_CHANNEL),
+    }
+    if media_type == "video":
+        recipe["encoders"] = {row.name: (row.codec, row.mezzanine) for row in (profile.X264, profile.NVENC)}
+        recipe["rates"] = (profile.MIN_FRAME_RATE, profile.MAX_FRAME_RATE, profile.STANDARD_RATES, profile.RATE_SNAP)
+        recipe["picture"] = (profile.MEZZANINE_KEYFRAME_SECONDS, profile.HDR_PEAK_NITS, profile.TRACKS_APART_SECONDS)
+    return recipe
+
+
+def _sound() -> tuple[float, ...]:
+    return (
+        *(profile.SAMPLE_RATE, profile.CHANNELS, profile.LOUDNESS_TARGET, profile.TRUE_PEAK_CEILING),
+        *(profile.DELIVERED_PEAK_LIMIT, profile.LOUDNESS_RANGE, profile.SHORT_PROGRAMME_SECONDS),
+    )
+
+
+def _segments() -> tuple[int, str]:
+    return (profile.SEGMENT_SECONDS, profile.SEGMENT_PATTERN)
+
+
+def _waveform(output: str) -> dict[str, Any]:
+    drawn = (profile.PICTURE_WIDTH, profile.PICTURE_HEIGHT, profile.WAVEFORM_BACKGROUND, profile.WAVEFORM_COLOUR)
+    points = (profile.WAVEFORM_POINTS_PER_SECOND, profile.WAVEFORM_BITS)
+    return {"rule": RULES[output], "drawn": points if output == "waveform_json" else drawn, "sound": _sound()}

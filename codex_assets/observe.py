@@ -1,0 +1,970 @@
+"""Looks at finished files in a local folder and says what is there, as the observations that `media.verify` judges.
+
+The only user of ffprobe and ffmpeg on the judges' side. It reads playlists and transport streams by itself, so that a
+mistake of a builder is not repeated here. It judges nothing and expects nothing: what an output is compared with is
+handed in and passed on. What cannot be read becomes an observation with a `problem`, never an exception; only a missing
+tool or a cancelled run is one.
+
+Cheap enough for thousands of media: one ffprobe over all segments of a playlist, one decode of its key frames only, and
+two short windows of its sound.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import statistics
+import tempfile
+from array import array
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import pairwise
+from operator import mul
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+
+from codex_assets.errors import ToolError
+from codex_assets.media import probe
+from codex_assets.media.verify import (
+    SYNC_SECONDS,
+    AnyObservation,
+    AudioSeen,
+    Kind,
+    Lag,
+    LoudnessExpected,
+    LoudnessObservation,
+    MasterExpected,
+    MasterObservation,
+    MezzanineExpected,
+    MezzanineObservation,
+    PictureSeen,
+    PlaylistSeen,
+    SegmentSeen,
+    Span,
+    StreamInf,
+    ThumbnailExpected,
+    ThumbnailObservation,
+    VariantExpected,
+    VariantObservation,
+    VideoSeen,
+    WaveformExpected,
+    WaveformImageObservation,
+    WaveformObservation,
+    variant_name,
+)
+from codex_assets.tools import Tools
+
+ENVELOPE_RATE = 100
+"""Points a second of a sound's coarse envelope: 10 ms is finer than anyone hears a shift."""
+ENVELOPE_SAMPLES = 8000
+WINDOW_SECONDS = 12.0
+"""Length of sound that is compared at the start and at the end."""
+LONGEST_LAG_SECONDS = 1.0
+SHORTEST_OVERLAP_SECONDS = 1.0
+ENVELOPE_FLOOR_DB = 50.0
+"""Below the window's loudest moment; what is quieter is noise."""
+LIVELY_ENVELOPE_DB = 1.5
+"""Standard deviation under which an envelope is too steady to be aligned (white noise has about 0.5)."""
+THUMB = (32, 18)
+STILL = (64, 36)
+HEAD_BYTES = 1 << 19
+"""Of a segment, read to find its tables and its first access unit."""
+CACHED_WINDOWS = 64
+TS_PACKET = 188
+PERSONAL_TAGS = re.compile(r"location|gps|©xyz|quicktime\.|^make$|^model$|serial|camera", re.IGNORECASE)
+
+Value = TypeVar("Value")
+
+
+class Observer:
+    """Observes outputs with the tools of one worker. Thread-safe. `scratch` is where it may write for a moment."""
+
+    def __init__(self, tools: Tools, *, scratch: Path | None = None, workers: int = 2) -> None:
+        self._tools = tools
+        self._scratch = scratch
+        self._workers = workers
+        self._cache: OrderedDict[tuple[object, ...], object] = OrderedDict()
+        self._lock = Lock()
+
+    # --- Playlists ----------------------------------------------------------------------------------------------------
+
+    def variant(
+        self,
+        playlist: Path,
+        expected: VariantExpected | None = None,
+        *,
+        output: str,
+        kind: Kind = Kind.VARIANT,
+        reference: Path | None = None,
+        decode: bool = True,
+    ) -> VariantObservation:
+        """A media playlist with its segments. `reference` is the mezzanine: sound and picture are compared with it."""
+        expected = expected or VariantExpected()
+        text, problem = _text(playlist)
+        if text is None:
+            return VariantObservation(output, kind, PlaylistSeen(playlist.name, problem=problem), expected=expected)
+        seen, entries = parse_media_playlist(playlist.name, text)
+        if seen.problem is not None:
+            return VariantObservation(output, kind, seen, expected=expected)
+        files = [_inside(playlist.parent, name) for name, _ in entries]
+        stray = sorted(
+            {path.name for path in playlist.parent.glob("*.ts")} - {name.rpartition("/")[2] for name, _ in entries}
+        )
+        base = VariantObservation(output, kind, seen, stray=tuple(stray), expected=expected)
+        try:
+            return self._with_segments(base, entries, files, reference, decode)
+        except ToolError as error:
+            problem = _public(error, playlist.parent)
+            return replace(base, playlist=replace(seen, problem=f"its segments cannot be read ({problem})"))
+
+    def preview(
+        self,
+        playlist: Path,
+        expected: VariantExpected | None = None,
+        *,
+        output: str = "preview",
+        reference: Path | None = None,
+        decode: bool = True,
+    ) -> VariantObservation:
+        return self.variant(playlist, expected, output=output, kind=Kind.PREVIEW, reference=reference, decode=decode)
+
+    def master(
+        self,
+        master: Path,
+        variants: Mapping[str, VariantObservation],
+        expected: MasterExpected | None = None,
+        *,
+        output: str = "hls_master",
+    ) -> MasterObservation:
+        """A master playlist. `variants`: what was observed of each, by the name of its folder."""
+        expected = expected or MasterExpected()
+        text, problem = _text(master)
+        if text is None:
+            return MasterObservation(output, problem=problem, expected=expected)
+        read = parse_master(text)
+        uris = [stream.uri for stream in read.streams]
+        by_uri = tuple((uri, variants[name]) for uri in uris if (name := variant_name(uri)) in variants)
+        found = tuple(sorted(path.parent.name for path in master.parent.glob("*/playlist.m3u8")))
+        # A caller may hold only the master, with its variants elsewhere: then nobody looked for folders.
+        return replace(read, output=output, found=found or None, measured=by_uri, expected=expected)
+
+    def hls(self, master: Path, *, reference: Path | None = None, decode: bool = True) -> tuple[AnyObservation, ...]:
+        """Any HLS folder, given its master: every variant that it names or holds, the preview, then the master."""
+        text, _ = _text(master)
+        named = [stream.uri for stream in parse_master(text).streams] if text is not None else []
+        folders = {uri.rpartition("/")[0]: uri for uri in named if _inside(master.parent, uri) is not None}
+        for path in sorted(master.parent.glob("*/playlist.m3u8")):
+            folders.setdefault(path.parent.name, f"{path.parent.name}/playlist.m3u8")
+
+        def one(name: str) -> VariantObservation:
+            path = master.parent / folders[name]
+            return self.variant(path, output=f"hls_{name}", reference=reference, decode=decode)
+
+        with ThreadPoolExecutor(self._workers) as pool:
+            variants = dict(zip(folders, pool.map(one, folders), strict=True))
+        observations: list[AnyObservation] = list(variants.values())
+        preview = master.parent / "preview" / "preview.m3u8"
+        if preview.exists():
+            observations.append(self.preview(preview, reference=reference, decode=decode))
+        whole = self.master(master, {})
+        measured = tuple((folders[name], variant) for name, variant in variants.items())
+        return (*observations, replace(whole, measured=measured))
+
+    def _with_segments(
+        self,
+        base: VariantObservation,
+        entries: Sequence[tuple[str, float]],
+        files: Sequence[Path | None],
+        reference: Path | None,
+        decode: bool,
+    ) -> VariantObservation:
+        sizes = [path.stat().st_size if path is not None and path.is_file() else None for path in files]
+        heads = [read_head(_start(path)) if path and size else None for path, size in zip(files, sizes, strict=True)]
+        present = [path for path, size in zip(files, sizes, strict=True) if path is not None and size]
+        segments = [
+            SegmentSeen(
+                name,
+                extinf,
+                size,
+                tables_first=head.tables_first if head else None,
+                starts_with_idr=head.starts_with_idr if head else None,
+                sps=head.sps if head else None,
+            )
+            for (name, extinf), size, head in zip(entries, sizes, heads, strict=True)
+        ]
+        if not present:
+            return replace(base, segments=tuple(segments))
+        info = self._probe(present[0])
+        with self._folder() as folder:
+            joined = _concatenation(folder / "all.txt", present)
+            packets = self._packets(joined, info)
+            tracks = _by_segment(packets, [size or 0 for size in sizes])
+            segments = [
+                replace(segment, video=_span(tracks["video"][index]), audio=_span(tracks["audio"][index], video=False))
+                for index, segment in enumerate(segments)
+            ]
+            sps = next((segment.sps for segment in segments if segment.sps), None)
+            seen = replace(base, segments=tuple(segments))
+            seen = replace(
+                seen, video=_video_seen(info, seen.video_span, sps), audio=_audio_seen(info) if info.audio else None
+            )
+            if decode and seen.video is not None:
+                seen = self._with_pictures(seen, joined, folder, reference)
+        if reference is not None and seen.audio is not None:
+            seen = self._with_lags(seen, files, reference)
+        return seen
+
+    def _with_pictures(
+        self, seen: VariantObservation, joined: str, folder: Path, reference: Path | None
+    ) -> VariantObservation:
+        grey = folder / "keys.gray"
+        scale = "scale={}:{}:flags=area,format=gray".format(*THUMB)
+        argv = ["-skip_frame", "nokey", "-i", joined, "-map", "0:v:0", "-fps_mode", "passthrough", "-vf", scale]
+        try:
+            run = self._tools.ffmpeg([*argv, "-f", "rawvideo", str(grey)], label="decoding key frames")
+        except ToolError as error:
+            return replace(seen, decode_errors=(_public(error, folder),))
+        errors = _errors(run.log, folder)
+        pictures = _chunks(grey.read_bytes(), THUMB[0] * THUMB[1])
+        span = seen.video_span
+        if reference is None or span is None or len(pictures) != len(span.key_times):
+            return replace(seen, decode_errors=errors)
+        differences = []
+        for part in (0.1, 0.5, 0.9):
+            index = min(len(pictures) - 1, int(part * len(pictures)))
+            at = span.key_times[index] - span.start
+            own = self._still(reference, at - 0.5 * span.frame_seconds, THUMB)
+            if own is not None:
+                differences.append(_difference(pictures[index], own))
+        return replace(seen, decode_errors=errors, picture_differences=tuple(differences) or None)
+
+    def _with_lags(self, seen: VariantObservation, files: Sequence[Path | None], reference: Path) -> VariantObservation:
+        lead = seen.video_span or seen.audio_span
+        if lead is None:
+            return seen
+        whole = [(path, one) for path, one in zip(files, seen.segments, strict=True) if path and one.audio]
+        if not whole:
+            return seen
+
+        def lag(part: Sequence[tuple[Path, SegmentSeen]]) -> Lag | None:
+            first = part[0][1].audio
+            assert first is not None
+            at = first.start - lead.start
+            seconds = min(sum(one.extinf for _, one in part), 2 * WINDOW_SECONDS)
+            own = self._envelope([path for path, _ in part], at, seconds)
+            begin = max(0.0, at - LONGEST_LAG_SECONDS)
+            theirs = self._reference_envelope(reference, begin, seconds + at - begin + LONGEST_LAG_SECONDS)
+            return find_lag(own, theirs) if own is not None and theirs is not None else None
+
+        return replace(seen, lag_start=lag(_lasting(whole)), lag_end=lag(_lasting(whole[::-1])[::-1]))
+
+    # --- Single files -------------------------------------------------------------------------------------------------
+
+    def mezzanine(
+        self,
+        path: Path,
+        expected: MezzanineExpected | None = None,
+        *,
+        output: str = "mezzanine",
+        decode: bool = True,
+    ) -> MezzanineObservation:
+        """A mezzanine. `decode` decodes all of it, which takes as long as it sounds."""
+        base = MezzanineObservation(output, expected=expected or MezzanineExpected())
+        if not path.is_file():
+            return replace(base, problem="it does not exist")
+        try:
+            document = self._tools.ffprobe(probe.probe_arguments(str(path), trusted=True), label="probing")
+            info = probe.parse(document)
+            packets = self._packets(str(path), info)
+            video, audio = _span(packets["video"]), _span(packets["audio"], video=False)
+            decoded: tuple[str, ...] | None = None
+            frames = None
+            if decode:
+                decoded, frames = self._decode(path, info)
+        except ToolError as error:
+            return replace(base, problem=_public(error, path.parent))
+        return replace(
+            base,
+            video=_video_seen(info, video, None),
+            audio=_audio_seen(info) if info.audio else None,
+            video_span=_trimmed(video, info.video.start if info.video else None, None),
+            audio_span=_trimmed(
+                audio, info.audio.start if info.audio else None, info.audio.duration if info.audio else None
+            ),
+            frames_indexed=info.video.frames if info.video else None,
+            frames_decoded=frames,
+            decode_errors=decoded,
+            index_first=_index_first(path),
+            personal_tags=_personal_tags(document),
+        )
+
+    def thumbnail(
+        self,
+        path: Path,
+        *,
+        reference: Path | None = None,
+        at: float | None = None,
+        output: str = "thumbnail",
+    ) -> ThumbnailObservation:
+        """A thumbnail, beside the frame of `reference` (the mezzanine) at `at` seconds."""
+        base = ThumbnailObservation(output)
+        if not path.is_file():
+            return replace(base, problem="it does not exist")
+        try:
+            info = self._probe(path)
+            grey = self._grey(["-i", str(path)], "scale={}:{}:flags=area".format(*STILL), strict=True)
+        except ToolError as error:
+            return replace(base, problem=_public(error, path.parent))
+        if info.video is None or len(grey) != STILL[0] * STILL[1]:
+            return replace(base, problem="it holds no picture")
+        picture = PictureSeen(info.video.codec, info.video.coded_width, info.video.coded_height, _spread(grey))
+        expected = ThumbnailExpected()
+        if reference is not None and at is not None:
+            own = self._still(reference, at, STILL, padded=True)
+            if own is not None:
+                expected = ThumbnailExpected(_spread(own), _difference(grey, own))
+        return replace(base, picture=picture, expected=expected)
+
+    def loudness(self, media: Path, expected: LoudnessExpected | None = None, *, output: str) -> LoudnessObservation:
+        """The sound of a media playlist or file, decoded and measured as delivered."""
+        base = LoudnessObservation(output, expected=expected or LoudnessExpected())
+        try:
+            with self._folder() as folder:
+                source = self._source(media, folder)
+                if source is None:
+                    return replace(base, problem="there is nothing to decode")
+                # The frame-by-frame log would push the summary's beginning out of the kept lines.
+                meter = "ebur128=peak=true:framelog=verbose"
+                run = self._tools.ffmpeg(
+                    ["-i", source, "-map", "0:a:0", "-af", meter, "-f", "null", "-"], label="measuring loudness"
+                )
+        except ToolError as error:
+            return replace(base, problem=_public(error, media.parent))
+        measured = _summary(run.log)
+        if measured is None:
+            return replace(base, problem="the meter gave no summary")
+        integrated, true_peak, loudness_range, duration = measured
+        return replace(
+            base, integrated=integrated, true_peak=true_peak, loudness_range=loudness_range, duration=duration
+        )
+
+    def waveform_json(
+        self, path: Path, expected: WaveformExpected | None = None, *, output: str = "waveform_json"
+    ) -> WaveformObservation:
+        base = WaveformObservation(output, expected=expected or WaveformExpected())
+        text, problem = _text(path)
+        if text is None:
+            return replace(base, problem=problem)
+        try:
+            document = json.loads(text)
+        except json.JSONDecodeError as error:
+            return replace(base, problem=f"it is no JSON (line {error.lineno})")
+        data = document.get("data") if isinstance(document, dict) else None
+        if not isinstance(data, list):
+            return replace(base, problem="it holds no list of numbers")
+
+        def number(name: str) -> int | None:
+            value = document.get(name)
+            return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+        whole = [value for value in data if isinstance(value, int) and not isinstance(value, bool)]
+        return replace(
+            base,
+            version=number("version"),
+            channels=number("channels"),
+            sample_rate=number("sample_rate"),
+            samples_per_pixel=number("samples_per_pixel"),
+            bits=number("bits"),
+            length=number("length"),
+            values=len(data),
+            lowest=min(whole, default=None),
+            highest=max(whole, default=None),
+            not_integers=len(data) - len(whole),
+        )
+
+    def waveform_png(
+        self, path: Path, expected: WaveformExpected | None = None, *, output: str = "waveform_png"
+    ) -> WaveformImageObservation:
+        base = WaveformImageObservation(output, expected=expected or WaveformExpected())
+        if not path.is_file():
+            return replace(base, problem="it does not exist")
+        try:
+            info = self._probe(path)
+            grey = self._grey(["-i", str(path)], "null", strict=True)
+        except ToolError as error:
+            return replace(base, problem=_public(error, path.parent))
+        if info.video is None or len(grey) != info.video.coded_width * info.video.coded_height:
+            return replace(base, problem="it holds no picture")
+        width, height = info.video.coded_width, info.video.coded_height
+        bare = bytes([grey[0]]) * height
+        drawn = next((column + 1 for column in range(width - 1, -1, -1) if grey[column::width] != bare), 0)
+        return replace(base, codec=info.video.codec, width=width, height=height, drawn_to=drawn)
+
+    # --- How ----------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _folder(self) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(prefix="observe-", dir=self._scratch) as name:
+            yield Path(name)
+
+    def _probe(self, path: Path) -> probe.MediaInfo:
+        arguments = probe.probe_arguments(str(path), trusted=True)
+        return probe.parse(self._tools.ffprobe(arguments, label="probing"))
+
+    def _packets(self, source: str, info: probe.MediaInfo) -> dict[str, list[Packet]]:
+        """All packets of the picture track and of the sound track, in stored order."""
+        fields = "packet=stream_index,pts_time,dts_time,duration_time,flags,size,pos"
+        lines = self._tools.ffprobe_lines(
+            ["-show_entries", fields, "-of", "csv=p=0", "-i", source], label="reading packets"
+        )
+        names = {str(info.video.index): "video"} if info.video else {}
+        if info.audio:
+            names[str(info.audio.index)] = "audio"
+        packets: dict[str, list[Packet]] = {"video": [], "audio": []}
+        for line in lines:
+            # stream, pts, dts, duration, size, pos, flags; side data adds empty fields and lines.
+            parts = line.split(",")
+            track = names.get(parts[0])
+            if track is None or len(parts) < 7 or parts[1] == "N/A":
+                continue
+            packets[track].append(
+                Packet(
+                    float(parts[1]),
+                    float(parts[3]) if parts[3] != "N/A" else 0.0,
+                    int(parts[4]),
+                    int(parts[5]) if parts[5] != "N/A" else None,
+                    parts[6],
+                )
+            )
+        return packets
+
+    def _decode(self, path: Path, info: probe.MediaInfo) -> tuple[tuple[str, ...], int | None]:
+        """What the decoder complained about, and how many pictures came out."""
+        tracks = [stream.index for stream in (info.video, info.audio) if stream is not None]
+        maps = [part for index in tracks for part in ("-map", f"0:{index}")]
+        argv = ["-i", str(path), *maps, "-fps_mode", "passthrough", "-f", "null", "-"]
+        try:
+            run = self._tools.ffmpeg(argv, label="decoding the mezzanine", duration=info.duration)
+        except ToolError as error:
+            return (_public(error, path.parent),), None
+        counts = re.findall(r"frame=\s*(\d+)", "\n".join(run.log))
+        return _errors(run.log, path.parent), int(counts[-1]) if counts and info.video else None
+
+    def _still(self, path: Path, at: float, size: tuple[int, int], *, padded: bool = False) -> bytes | None:
+        """The frame of `path` at `at` seconds in grey and small, or None where there is none."""
+
+        def decode() -> bytes | None:
+            scale = "scale={0}:{1}:flags=area"
+            if padded:
+                scale += ":force_original_aspect_ratio=decrease,pad={0}:{1}:(ow-iw)/2:(oh-ih)/2"
+            source = ["-ss", f"{max(0.0, at):.6f}", "-i", str(path), "-map", "0:v:0"]
+            try:
+                grey = self._grey(source, scale.format(*size))
+            except ToolError:
+                return None
+            return grey if len(grey) == size[0] * size[1] else None
+
+        return self._cached(("still", *_identity(path), round(at, 3), size, padded), decode)
+
+    def _grey(self, source: Sequence[str], filters: str, *, strict: bool = False) -> bytes:
+        """The first frame of `source` in grey. `strict`: a complaint of the decoder is a failure."""
+        with self._folder() as folder:
+            out = folder / "still.gray"
+            argv = [*source, "-frames:v", "1", "-vf", f"{filters},format=gray", "-f", "rawvideo", str(out)]
+            run = self._tools.ffmpeg(argv, label="decoding a picture")
+            errors = _errors(run.log, folder)
+            if strict and errors:
+                raise ToolError("decoding a picture", reason=errors[0])
+            return out.read_bytes() if out.exists() else b""
+
+    def _envelope(self, files: Sequence[Path], at: float, seconds: float) -> Envelope | None:
+        with self._folder() as folder:
+            return self._sound(["-i", _concatenation(folder / "part.txt", files)], folder, at, seconds)
+
+    def _reference_envelope(self, path: Path, at: float, seconds: float) -> Envelope | None:
+        def decode() -> Envelope | None:
+            info = self._probe(path)
+            if info.audio is None:
+                return None
+            zero = info.video.start if info.video is not None and info.video.start is not None else 0.0
+            starts = max(at, (info.audio.start or 0.0) - zero)
+            with self._folder() as folder:
+                seek = ["-ss", f"{at:.6f}"] if at > 0 else []
+                return self._sound([*seek, "-i", str(path)], folder, starts, seconds)
+
+        return self._cached(("envelope", *_identity(path), round(at, 2), round(seconds, 2)), decode)
+
+    def _sound(self, source: Sequence[str], folder: Path, at: float, seconds: float) -> Envelope | None:
+        """The coarse envelope of `source`, whose first sample is heard at `at`.
+
+        Both channels are kept until their energies are added: a mono mix of opposite phases would be silence.
+        """
+        out = folder / "sound.f32"
+        shape = ["-map", "0:a:0", "-ac", "2", "-ar", str(ENVELOPE_SAMPLES), "-t", f"{seconds:.3f}"]
+        try:
+            self._tools.ffmpeg([*source, *shape, "-f", "f32le", str(out)], label="decoding sound")
+        except ToolError:
+            return None
+        samples = array("f")
+        samples.frombytes(out.read_bytes())
+        step = 2 * ENVELOPE_SAMPLES // ENVELOPE_RATE
+        powers = [
+            sum(map(mul, part, part)) / step
+            for part in (samples[index : index + step] for index in range(0, len(samples) - step + 1, step))
+        ]
+        loudest = max(powers, default=0.0)
+        if loudest <= 0.0:
+            return None
+        floor = loudest * 10 ** (-ENVELOPE_FLOOR_DB / 10)
+        return Envelope(round(at * ENVELOPE_RATE), tuple(10 * math.log10(max(power, floor)) for power in powers))
+
+    def _source(self, media: Path, folder: Path) -> str | None:
+        """`media` as one input: a file as it is, a playlist as its segments one after the other."""
+        if media.suffix != ".m3u8":
+            return str(media) if media.is_file() else None
+        text, _ = _text(media)
+        entries = parse_media_playlist(media.name, text)[1] if text is not None else []
+        files = [_inside(media.parent, name) for name, _ in entries]
+        present = [path for path in files if path is not None and path.is_file() and path.stat().st_size]
+        return _concatenation(folder / "all.txt", present) if present else None
+
+    def _cached(self, key: tuple[object, ...], make: Callable[[], Value]) -> Value:
+        with self._lock:
+            if key in self._cache:
+                self._cache.move_to_end(key)
+                return self._cache[key]  # type: ignore[return-value]
+        value = make()
+        with self._lock:
+            self._cache[key] = value
+            while len(self._cache) > CACHED_WINDOWS:
+                self._cache.popitem(last=False)
+        return value
+
+
+# --- Playlists as text ------------------------------------------------------------------------------------------------
+
+
+def parse_media_playlist(name: str, text: str) -> tuple[PlaylistSeen, list[tuple[str, float]]]:
+    """A media playlist and its segments (name, EXTINF). Unknown tags are kept by name."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines or lines[0] != "#EXTM3U":
+        return PlaylistSeen(name, problem="it does not start with #EXTM3U"), []
+    tags, uri_tags, values, entries = [], [], {}, []
+    extinf: float | None = None
+    for line in lines[1:]:
+        if line.startswith("#EXT"):
+            tag, _, value = line[1:].partition(":")
+            tags.append(tag)
+            values[tag] = value
+            if re.search(r'(^|,)URI="', value):
+                uri_tags.append(tag)
+            if tag == "EXTINF":
+                extinf = _number(value.partition(",")[0])
+        elif not line.startswith("#"):
+            entries.append((line, extinf if extinf is not None else 0.0))
+            extinf = None
+    problem = "it is a master playlist" if "EXT-X-STREAM-INF" in values else None
+    if problem is None and not entries:
+        problem = "it names no segment"
+    target = values.get("EXT-X-TARGETDURATION", "")
+    version = values.get("EXT-X-VERSION", "")
+    seen = PlaylistSeen(
+        name,
+        problem=problem,
+        version=int(version) if version.isdigit() else None,
+        target_duration=int(target) if target.isdigit() else None,
+        type=values.get("EXT-X-PLAYLIST-TYPE"),
+        ended="EXT-X-ENDLIST" in values,
+        independent="EXT-X-INDEPENDENT-SEGMENTS" in values,
+        tags=tuple(tags),
+        uri_tags=tuple(uri_tags),
+    )
+    return seen, entries
+
+
+def parse_master(text: str) -> MasterObservation:
+    """A master playlist as its text says it."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines or lines[0] != "#EXTM3U":
+        return MasterObservation("", problem="it does not start with #EXTM3U")
+    streams, uri_tags, independent = [], [], False
+    waiting: dict[str, str] | None = None
+    for line in lines[1:]:
+        tag, _, value = line[1:].partition(":")
+        if line.startswith("#EXT-X-STREAM-INF:"):
+            waiting = _attributes(value)
+        elif line.startswith("#EXT"):
+            independent = independent or tag == "EXT-X-INDEPENDENT-SEGMENTS"
+            if "URI" in _attributes(value):
+                uri_tags.append(tag)
+            if tag == "EXTINF":
+                return MasterObservation("", problem="it is a media playlist")
+        elif not line.startswith("#") and waiting is not None:
+            streams.append(_stream(line, waiting))
+            waiting = None
+    return MasterObservation("", streams=tuple(streams), independent=independent, uri_tags=tuple(uri_tags))
+
+
+def _attributes(text: str) -> dict[str, str]:
+    found = re.findall(r'([A-Z0-9-]+)=("[^"]*"|[^,]*)', text)
+    return {name: value.strip('"') for name, value in found}
+
+
+def _stream(uri: str, attributes: Mapping[str, str]) -> StreamInf:
+    def integer(name: str) -> int | None:
+        return int(attributes[name]) if attributes.get(name, "").isdigit() else None
+
+    size = re.fullmatch(r"(\d+)x(\d+)", attributes.get("RESOLUTION", ""))
+    return StreamInf(
+        uri,
+        bandwidth=integer("BANDWIDTH"),
+        average_bandwidth=integer("AVERAGE-BANDWIDTH"),
+        codecs=attributes.get("CODECS"),
+        resolution=(int(size[1]), int(size[2])) if size else None,
+        frame_rate=_number(attributes.get("FRAME-RATE", "")),
+    )
+
+
+def _number(text: str) -> float | None:
+    return float(text) if re.fullmatch(r"\d+(\.\d*)?", text.strip()) else None
+
+
+def _text(path: Path) -> tuple[str | None, str | None]:
+    """The text of a file, or why there is none."""
+    try:
+        return path.read_bytes().decode("utf-8"), None
+    except FileNotFoundError:
+        return None, "it does not exist"
+    except UnicodeDecodeError:
+        return None, "it is no text"
+
+
+def _inside(folder: Path, name: str) -> Path | None:
+    """What `name` means in `folder`, or None where it leads outside (a URL, another root, a way up)."""
+    if "://" in name or name.startswith("/") or ".." in name.split("/"):
+        return None
+    return folder / name
+
+
+# --- Transport streams ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Head:
+    """The beginning of a segment: see `SegmentSeen`."""
+
+    tables_first: bool
+    starts_with_idr: bool | None
+    sps: bytes | None
+
+
+@dataclass(frozen=True)
+class Packet:
+    """One packet of a track: seconds, bytes, where it starts in the file, ffprobe's flags."""
+
+    pts: float
+    duration: float
+    size: int
+    position: int | None
+    flags: str
+
+
+def _start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD_BYTES)
+
+
+def read_head(data: bytes) -> Head:
+    """Tables, first NAL unit of a picture, and SPS of an MPEG transport stream (ISO/IEC 13818-1) that carries H.264.
+
+    By hand, because ffprobe marks recovery points as key frames too and does not tell an SPS's constraint bits.
+    """
+    programme, video, payload = None, None, bytearray()
+    order: list[str] = []
+    started = False
+    for at in range(0, len(data) - TS_PACKET + 1, TS_PACKET):
+        packet = data[at : at + TS_PACKET]
+        if packet[0] != 0x47:
+            break
+        pid = (packet[1] & 0x1F) << 8 | packet[2]
+        begins, control = bool(packet[1] & 0x40), packet[3] >> 4 & 3
+        if not control & 1:
+            continue
+        body = packet[5 + packet[4] :] if control & 2 else packet[4:]
+        if pid == 0 and begins:
+            order.append("PAT")
+            programme = programme if programme is not None else _programme(body)
+        elif pid == programme and begins:
+            order.append("PMT")
+            video = video if video is not None else _h264_pid(body)
+        elif pid not in (0x11, 0x1FFF, programme):
+            order.append("media")
+            if pid == video:
+                if begins and started:
+                    break
+                started = started or begins
+                if started:
+                    payload += body
+    tables_first = order[:2] == ["PAT", "PMT"]
+    if video is None or not payload:
+        return Head(tables_first, None, None)
+    units = re.split(rb"\x00\x00\x01", bytes(payload))[1:]
+    # The first unit after a split may still be the PES header; its stream id is over 0x80, which no NAL header is.
+    units = [unit for unit in units if unit and unit[0] < 0x80]
+    slices = [unit[0] & 0x1F for unit in units if unit[0] & 0x1F in (1, 2, 3, 4, 5)]
+    sps = next((unit.rstrip(b"\x00") for unit in units if unit[0] & 0x1F == 7), None)
+    return Head(tables_first, bool(slices) and slices[0] == 5, sps)
+
+
+def _programme(body: bytes) -> int | None:
+    """PID of the first programme's PMT, from a PAT."""
+    section = body[1 + body[0] :]
+    for at in range(8, min(len(section), 3 + ((section[1] & 0x0F) << 8 | section[2])) - 4, 4):
+        if section[at] or section[at + 1]:
+            return (section[at + 2] & 0x1F) << 8 | section[at + 3]
+    return None
+
+
+def _h264_pid(body: bytes) -> int | None:
+    """PID of the first H.264 stream of a PMT."""
+    section = body[1 + body[0] :]
+    end = min(len(section), 3 + ((section[1] & 0x0F) << 8 | section[2]) - 4)
+    at = 12 + ((section[10] & 0x0F) << 8 | section[11])
+    while at + 5 <= end:
+        if section[at] == 0x1B:
+            return (section[at + 1] & 0x1F) << 8 | section[at + 2]
+        at += 5 + ((section[at + 3] & 0x0F) << 8 | section[at + 4])
+    return None
+
+
+def _concatenation(listing: Path, files: Sequence[Path]) -> str:
+    """`files` as one input, byte after byte: timestamps stay those of the segments, and one process reads them all."""
+    escaped = [re.sub(r"([\\'\s])", r"\\\1", str(path.resolve())) for path in files]
+    listing.write_text("\n".join(escaped) + "\n")
+    return f"concatf:{listing}"
+
+
+def _by_segment(packets: Mapping[str, Sequence[Packet]], sizes: Sequence[int]) -> dict[str, list[list[Packet]]]:
+    """Packets of each track by the segment that they lie in. Several sound frames share one position."""
+    ends, total = [], 0
+    for size in sizes:
+        total += size
+        ends.append(total)
+    told: dict[str, list[list[Packet]]] = {}
+    for track, ones in packets.items():
+        lists: list[list[Packet]] = [[] for _ in sizes]
+        index = 0
+        for one in ones:
+            if one.position is not None:
+                while index < len(ends) - 1 and one.position >= ends[index]:
+                    index += 1
+            if lists:
+                lists[index].append(one)
+        told[track] = lists
+    return told
+
+
+def _span(packets: Sequence[Packet], *, video: bool = True) -> Span | None:
+    if not packets:
+        return None
+    order = sorted(packets, key=lambda packet: packet.pts)
+    steps = [after.pts - before.pts for before, after in pairwise(order)]
+    typical = statistics.median(steps) if len(steps) > 1 else order[0].duration or (steps[0] if steps else 0.0)
+    # Times are rounded to a clock: the mean of all ordinary steps is finer than any one of them.
+    ordinary = [step for step in steps if 0.5 * typical < step < 1.5 * typical]
+    nominal = math.fsum(ordinary) / len(ordinary) if ordinary else typical
+    last = order[-1]
+    return Span(
+        start=order[0].pts,
+        end=last.pts + (nominal if video else last.duration or nominal),
+        frames=len(order),
+        frame_seconds=nominal,
+        largest_step=max(steps, default=nominal),
+        smallest_step=min(steps, default=nominal),
+        size=sum(packet.size for packet in order),
+        before_first=max(0.0, packets[0].pts - order[0].pts),
+        key_times=tuple(packet.pts for packet in packets if "K" in packet.flags) if video else (),
+    )
+
+
+def _trimmed(span: Span | None, start: float | None, duration: float | None) -> Span | None:
+    """`span` as it is presented: an edit list hides the encoder's delay at the start and its padding at the end."""
+    if span is None:
+        return None
+    begin = max(span.start, start) if start is not None else span.start
+    end = min(span.end, begin + duration) if duration is not None else span.end
+    return replace(span, start=begin, end=end)
+
+
+# --- Facts ------------------------------------------------------------------------------------------------------------
+
+
+def _video_seen(info: probe.MediaInfo, span: Span | None, sps: bytes | None) -> VideoSeen | None:
+    video = info.video
+    if video is None:
+        return None
+    return VideoSeen(
+        codec=video.codec,
+        profile=video.profile,
+        profile_idc=sps[1] if sps and len(sps) > 3 else None,
+        constraints=sps[2] if sps and len(sps) > 3 else None,
+        level=sps[3] if sps and len(sps) > 3 else video.level,
+        pixel_format=video.pixel_format,
+        width=video.width,
+        height=video.height,
+        coded_width=video.coded_width,
+        coded_height=video.coded_height,
+        sample_aspect=video.sample_aspect,
+        rotation=video.rotation,
+        frame_rate=_true_rate(video, span),
+        interlaced=video.interlaced,
+    )
+
+
+def _true_rate(video: probe.VideoStream, span: Span | None) -> Fraction | None:
+    """The rate that the stream names, where its frames bear it out; else what its frames say."""
+    if span is None or span.frames < 2 or span.frame_seconds <= 0:
+        return video.nominal_rate or video.average_rate
+    for named in (video.nominal_rate, video.average_rate):
+        if named is not None and abs(float(named) - span.rate) <= 0.0004 * span.rate + 0.001:
+            return named
+    return Fraction(span.rate).limit_denominator(1001)
+
+
+def _audio_seen(info: probe.MediaInfo) -> AudioSeen | None:
+    audio = info.audio
+    return AudioSeen(audio.codec, audio.profile, audio.sample_rate, audio.channels) if audio is not None else None
+
+
+def _personal_tags(document: Mapping[str, object]) -> tuple[str, ...]:
+    container = document.get("format")
+    streams = document.get("streams")
+    holders = [container, *(streams if isinstance(streams, list) else [])]
+    names = [name for one in holders if isinstance(one, dict) for name in one.get("tags", {})]
+    return tuple(sorted({name for name in names if PERSONAL_TAGS.search(name)}))
+
+
+def _index_first(path: Path) -> bool | None:
+    """Whether an MP4's `moov` box comes before its `mdat`; None for what is no MP4."""
+    with path.open("rb") as file:
+        while len(header := file.read(8)) == 8:
+            size, name = int.from_bytes(header[:4], "big"), header[4:]
+            if name in (b"moov", b"mdat"):
+                return name == b"moov"
+            skip = size - 8
+            if size == 1:
+                skip = int.from_bytes(file.read(8), "big") - 16
+            if not name.isalnum() or skip < 0:
+                return None
+            file.seek(skip, 1)
+    return None
+
+
+# --- Sound ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """Level of a sound in dB, `ENVELOPE_RATE` times a second; the first point is number `start` of its timeline."""
+
+    start: int
+    levels: tuple[float, ...]
+
+
+def find_lag(own: Envelope, theirs: Envelope) -> Lag | None:
+    """By how much `own` lags behind `theirs`; None where either is too steady or too short to tell."""
+    longest = int(LONGEST_LAG_SECONDS * ENVELOPE_RATE)
+    tolerance = round(SYNC_SECONDS * ENVELOPE_RATE)
+    shortest = max(int(SHORTEST_OVERLAP_SECONDS * ENVELOPE_RATE), len(own.levels) // 2)
+    told: dict[int, float] = {}
+    if min(len(own.levels), len(theirs.levels)) < SHORTEST_OVERLAP_SECONDS * ENVELOPE_RATE:
+        return None
+    if statistics.pstdev(own.levels) < LIVELY_ENVELOPE_DB or statistics.pstdev(theirs.levels) < LIVELY_ENVELOPE_DB:
+        return None
+    for lag in range(-longest, longest + 1):
+        # own[i] sounds like theirs[i - lag], both counted on the common timeline.
+        first = max(own.start, theirs.start + lag)
+        last = min(own.start + len(own.levels), theirs.start + len(theirs.levels) + lag)
+        if last - first < shortest:
+            continue
+        mine = own.levels[first - own.start : last - own.start]
+        other = theirs.levels[first - lag - theirs.start : last - lag - theirs.start]
+        told[lag] = _correlation(mine, other)
+    near = [value for lag, value in told.items() if abs(lag) <= tolerance]
+    if not near:
+        return None
+    best = max(told, key=lambda lag: (round(told[lag], 6), -abs(lag)))
+    return Lag(best / ENVELOPE_RATE, told[best], max(near))
+
+
+def _correlation(one: Sequence[float], other: Sequence[float]) -> float:
+    count = len(one)
+    a, b = sum(one) / count, sum(other) / count
+    covariance = sum(map(mul, one, other)) / count - a * b
+    spread = (sum(map(mul, one, one)) / count - a * a) * (sum(map(mul, other, other)) / count - b * b)
+    return covariance / math.sqrt(spread) if spread > 1e-9 else 0.0
+
+
+def _lasting(parts: Sequence[tuple[Path, SegmentSeen]]) -> list[tuple[Path, SegmentSeen]]:
+    """As many of `parts` from the start as last `WINDOW_SECONDS`."""
+    taken: list[tuple[Path, SegmentSeen]] = []
+    for part in parts:
+        taken.append(part)
+        if sum(one.extinf for _, one in taken) >= WINDOW_SECONDS:
+            break
+    return taken
+
+
+def _summary(log: Sequence[str]) -> tuple[float, float, float, float] | None:
+    """Integrated loudness, true peak, range and seconds, from the end of an `ebur128` run's log."""
+    text = "\n".join(log)
+    found = [
+        re.findall(pattern, text) for pattern in (r"\bI:\s+(\S+) LUFS", r"\bPeak:\s+(\S+) dBFS", r"\bLRA:\s+(\S+) LU")
+    ]
+    if not all(found):
+        return None
+    hours, minutes, seconds = (re.findall(r"time=(\d+):(\d+):([\d.]+)", text) or [("0", "0", "0")])[-1]
+    integrated, true_peak, loudness_range = (float(values[-1]) for values in found)
+    return integrated, true_peak, loudness_range, int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+# --- Pictures and logs ------------------------------------------------------------------------------------------------
+
+
+def _chunks(data: bytes, size: int) -> list[bytes]:
+    return [data[at : at + size] for at in range(0, len(data) - size + 1, size)]
+
+
+def _difference(one: bytes, other: bytes) -> float:
+    return sum(abs(a - b) for a, b in zip(one, other, strict=True)) / len(one)
+
+
+def _spread(grey: bytes) -> float:
+    return statistics.pstdev(grey)
+
+
+def _identity(path: Path) -> tuple[object, ...]:
+    """What tells a file from another one that takes its place."""
+    facts = path.stat()
+    return (str(path), facts.st_size, facts.st_mtime_ns)
+
+
+def _errors(log: Sequence[str], folder: Path) -> tuple[str, ...]:
+    """Lines that ffmpeg tagged as errors, without tags, addresses and paths."""
+    lines = [line for line in log if re.search(r"\[(panic|fatal|error)\] ", line)]
+    return tuple(_clean(line, folder) for line in lines[:20])
+
+
+def _public(error: ToolError, folder: Path) -> str:
+    return _clean(error.reason, folder)
+
+
+def _clean(text: str, folder: Path) -> str:
+    told = re.sub(r"^(\[[^\]]*\] )+", "", text).replace(f"{folder.resolve()}/", "").replace(f"{folder}/", "")
+    return re.sub(r"(?:concatf:)?/\S*/", "", told)

@@ -1,0 +1,235 @@
+"""What is known of a media across runs and machines: small frozen records, JSON in the archive.
+
+The state that makes every output rebuildable from any machine: who the media is, and for each output what was built,
+from which recipe, where it lies and what was measured of it. Never a local path, never a secret, never a pickle.
+Keys: `records/{mediaId}/{name}.json`, `media` for the media itself, else the output's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from codex_assets.delivery import keys
+from codex_assets.delivery.storage import ObjectStore
+from codex_assets.errors import MissingInput
+from codex_assets.media.loudness import Measurement
+
+MediaType = Literal["video", "audio"]
+Role = Literal["archive", "media", "assets"]
+
+
+class Record(BaseModel):
+    """Frozen; unknown fields are ignored, so that an older worker reads what a newer one wrote."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null")
+
+
+class MediaRecord(Record):
+    """Who a media is and where its original lies."""
+
+    media_id: str
+    creator_id: str
+    media_type: MediaType
+    input_role: Role
+    input_key: str
+
+
+class StoredFile(Record):
+    """One published object: store role, key, bytes, SHA-256 (hex)."""
+
+    role: Role
+    key: str
+    size: int
+    sha256: str
+
+
+class Build(Record):
+    """How an output was made. Seconds are wall seconds; `speed` is media seconds per wall second of the encode."""
+
+    built_at: str
+    wall_seconds: float
+    encode_seconds: float | None = None
+    speed: float | None = None
+    encoder: str | None = None
+    encoder_reason: str | None = None
+    tool_versions: dict[str, str] = {}
+
+
+class CheckFact(Record):
+    """One rule's finding on an output, as `media.verify` gave it."""
+
+    rule: str
+    severity: Literal["ERROR", "WARN"]
+    passed: bool
+    message: str
+    expected: str = ""
+    found: str = ""
+    where: str = ""
+
+
+class OutputRecord(Record):
+    """What every output's record says. A marker (`applicable=False`, with the reason) has no files."""
+
+    media_id: str
+    media_type: MediaType
+    output: str
+    applicable: bool = True
+    reason: str | None = None
+    code_version: str
+    data_version: str
+    files: tuple[StoredFile, ...] = ()
+    warnings: tuple[str, ...] = ()
+    checks: tuple[CheckFact, ...] = ()
+    """What was found when it was verified before publishing."""
+    build: Build | None = None
+
+
+class SourceFacts(Record):
+    """The original as it was uploaded: displayed pixels, frames a second, seconds."""
+
+    container: str
+    size: int
+    duration: float | None
+    width: int | None = None
+    height: int | None = None
+    frame_rate: str | None = None
+    rotation: int = 0
+    interlaced: bool = False
+    hdr: bool = False
+    video_codec: str | None = None
+    audio_codec: str | None = None
+    audio_channels: int | None = None
+    audio_sample_rate: int | None = None
+
+
+class MezzanineRecord(OutputRecord):
+    """`duration`: seconds of the longest track, decoded. `frame_rate`: "30000/1001"; None for audio media."""
+
+    source: SourceFacts
+    duration: float
+    width: int | None = None
+    height: int | None = None
+    frame_rate: str | None = None
+    frames: int | None = None
+    video_codec: str | None = None
+    audio_codec: str | None = None
+    audio_treatment: str | None = None
+    """`copied`, `lossless` (ALAC) or `encoded` (AAC); None without sound."""
+
+    @property
+    def rate(self) -> Fraction | None:
+        return Fraction(self.frame_rate) if self.frame_rate else None
+
+    @property
+    def has_audio(self) -> bool:
+        return self.audio_codec is not None
+
+
+class LoudnessRecord(OutputRecord):
+    """`measurement` is None for silence and for media without sound."""
+
+    measurement: Measurement | None = None
+    measured_of: Literal["original", "mezzanine"]
+
+
+class SegmentFact(Record):
+    """One segment as its playlist names it: EXTINF seconds and bytes."""
+
+    name: str
+    duration: float
+    size: int
+
+
+class VariantRecord(OutputRecord):
+    """A rendered playlist with its segments; also the preview. Rates in bit/s, as EXT-X-STREAM-INF declares them."""
+
+    variant: str
+    playlist_key: str | None = None
+    width: int | None = None
+    height: int | None = None
+    frame_rate: float | None = None
+    codecs: str | None = None
+    bandwidth: int | None = None
+    average_bandwidth: int | None = None
+    duration: float | None = None
+    segments: tuple[SegmentFact, ...] = ()
+    loudness: Measurement | None = None
+    """What the delivered sound measures; None for silence and without sound."""
+    gain_mode: str | None = None
+    """How the sound was normalised: `linear`, `dynamic`, `gain`, `none`."""
+
+
+class MasterRecord(OutputRecord):
+    master_key: str | None = None
+    variants: tuple[str, ...] = ()
+
+
+class ThumbnailRecord(OutputRecord):
+    at: float = 0.0
+    """Seconds into the mezzanine."""
+    width: int = 0
+    height: int = 0
+
+
+class WaveformRecord(OutputRecord):
+    """The JSON (`points`, `samples_per_pixel`) or the picture (`width`, `height`)."""
+
+    duration: float = 0.0
+    points: int | None = None
+    samples_per_pixel: int | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+RECORD_TYPES: dict[str, type[OutputRecord]] = {
+    "mezzanine": MezzanineRecord,
+    "loudness": LoudnessRecord,
+    "preview": VariantRecord,
+    "hls_master": MasterRecord,
+    "thumbnail": ThumbnailRecord,
+    "waveform_json": WaveformRecord,
+    "waveform_png": WaveformRecord,
+}
+
+
+def record_type(output: str) -> type[OutputRecord]:
+    """The model of an output's record; every `hls_*` rung is a `VariantRecord`."""
+    return RECORD_TYPES.get(output, VariantRecord)
+
+
+class RecordStore:
+    """Records in the archive store. Reads are always fresh: another worker may have written."""
+
+    def __init__(self, archive: ObjectStore) -> None:
+        self._archive = archive
+
+    def get(self, media_id: str, name: str, model: type[AnyRecord]) -> AnyRecord | None:
+        try:
+            data = self._archive.read(keys.record(media_id, name))
+        except MissingInput:
+            return None
+        return model.model_validate_json(data)
+
+    def output(self, media_id: str, output: str) -> OutputRecord | None:
+        """The record of `output` in its own model, or None when it was never built."""
+        return self.get(media_id, output, record_type(output))
+
+    def media(self, media_id: str) -> MediaRecord | None:
+        return self.get(media_id, "media", MediaRecord)
+
+    def put(self, media_id: str, name: str, record: Record) -> None:
+        data = record.model_dump_json(indent=2, exclude_none=True).encode() + b"\n"
+        self._archive.write(keys.record(media_id, name), data, content_type="application/json")
+
+    def media_ids(self) -> Iterator[str]:
+        """Every media that was ever registered, in key order."""
+        suffix = "/media.json"
+        for stored in self._archive.list("records/"):
+            if stored.key.endswith(suffix):
+                yield stored.key.removeprefix("records/").removesuffix(suffix)

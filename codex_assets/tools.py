@@ -1,0 +1,521 @@
+"""Runs ffmpeg, ffprobe and audiowaveform: the only place that starts a process.
+
+Owns what every run has in common: global flags, the tagged log, progress, stall and total limits, cancelling, and that
+no process outlives its caller. What the arguments mean is decided in `media/`; what a failure means to a user, by
+whoever asked.
+
+Each child leads its own process *group*, so that killing it takes its descendants along, but stays in the worker's
+*session*, so that whoever supervises the worker finds what a killed worker left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+from codex_assets.errors import ConfigurationError, JobCancelled, ToolError
+
+FFMPEG_GLOBALS = (
+    "-hide_banner",
+    "-nostdin",
+    "-y",
+    "-loglevel",
+    "level+info",
+    "-nostats",
+    "-stats_period",
+    "0.5",
+    "-progress",
+    "pipe:1",
+)
+STALL_SECONDS = 180.0
+"""Seconds without any advance of the output after which a run is given up as stuck."""
+MINIMUM_LIMIT_SECONDS = 900.0
+SECONDS_PER_MEDIA_SECOND = 60.0
+"""Total limit: this many wall seconds per second of media, at least `MINIMUM_LIMIT_SECONDS`."""
+LOG_LINES_KEPT = 400
+PIPE_BYTES = 1 << 20
+
+_TAGGED = re.compile(r"\[(panic|fatal|error)\] ")
+_INHERITED = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "NVIDIA_VISIBLE_DEVICES",
+    "NVIDIA_DRIVER_CAPABILITIES",
+    "CUDA_VISIBLE_DEVICES",
+)
+
+
+def tool_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What of `environ` a tool may see: enough to run and to find a GPU, nothing that could be a secret."""
+    return {name: environ[name] for name in _INHERITED if name in environ}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: media seconds written of `total` (None when unknown) and speed against real time."""
+
+    label: str
+    seconds: float
+    total: float | None
+    speed: float | None
+
+    @property
+    def fraction(self) -> float | None:
+        if not self.total:
+            return None
+        return min(1.0, max(0.0, self.seconds / self.total))
+
+
+@dataclass(frozen=True)
+class ToolRun:
+    """A finished run: tagged log lines in order, standard output, wall seconds."""
+
+    log: tuple[str, ...]
+    stdout: bytes
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Whether an encode with the real options works on this machine, and if not, why (for a person)."""
+
+    works: bool
+    reason: str
+
+
+@dataclass
+class _Pump:
+    """Drains one pipe of a child in a thread; keeps the first errors and the last lines."""
+
+    stream: IO[bytes]
+    on_line: Callable[[str], None] | None = None
+    keep_bytes: bool = False
+    head: list[str] = field(default_factory=list)
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=LOG_LINES_KEPT))
+    data: bytearray = field(default_factory=bytearray)
+
+    def start(self) -> threading.Thread:
+        thread = threading.Thread(target=self._run, daemon=True)
+        thread.start()
+        return thread
+
+    def _run(self) -> None:
+        if self.keep_bytes:
+            while chunk := self.stream.read(1 << 16):
+                self.data += chunk
+            return
+        for raw in self.stream:
+            line = raw.decode("utf-8", "replace").rstrip()
+            if self.on_line is not None:
+                self.on_line(line)
+            if _TAGGED.search(line) and len(self.head) < LOG_LINES_KEPT:
+                self.head.append(line)
+            self.tail.append(line)
+
+
+class Tools:
+    """The tools of one worker. Thread-safe: several runs may be under way at once.
+
+    `cancelled` is shared by all runs: when it is set, every run ends its process group and raises `JobCancelled`.
+    """
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        *,
+        ffmpeg: str = "ffmpeg",
+        ffprobe: str = "ffprobe",
+        audiowaveform: str = "audiowaveform",
+        cancelled: threading.Event | None = None,
+        stall_seconds: float = STALL_SECONDS,
+    ) -> None:
+        self._environment = dict(environment)
+        self._names = {"ffmpeg": ffmpeg, "ffprobe": ffprobe, "audiowaveform": audiowaveform}
+        self._cancelled = cancelled or threading.Event()
+        self._stall_seconds = stall_seconds
+
+    def path(self, tool: str) -> str | None:
+        """Where `tool` is, or None when this machine lacks it."""
+        return shutil.which(self._names[tool], path=self._environment.get("PATH"))
+
+    def ffmpeg(
+        self,
+        arguments: Sequence[str],
+        *,
+        label: str,
+        duration: float | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> ToolRun:
+        """Run ffmpeg with `arguments` after the global flags; `duration` (seconds) is what the output will last.
+
+        Raises `ToolError` on a non-zero exit, a stall or a passed limit, `JobCancelled` when asked to stop.
+        """
+        argv = [self._require("ffmpeg"), *FFMPEG_GLOBALS, *arguments]
+        return self._run(argv, label=label, duration=duration, on_progress=on_progress)
+
+    def ffprobe(self, arguments: Sequence[str], *, label: str) -> dict[str, Any]:
+        """ffprobe's JSON. `-v error`, never `quiet`: a failed probe has to say why."""
+        argv = [self._require("ffprobe"), "-hide_banner", "-v", "error", "-of", "json", *arguments]
+        run = self._run(argv, label=label, keep_stdout=True)
+        try:
+            parsed = json.loads(run.stdout or b"{}")
+        except json.JSONDecodeError:
+            raise ToolError(label, argv=argv, log=run.log, reason="ffprobe printed no JSON") from None
+        if not isinstance(parsed, dict):
+            raise ToolError(label, argv=argv, log=run.log, reason="ffprobe printed no object")
+        return parsed
+
+    def ffprobe_lines(self, arguments: Sequence[str], *, label: str) -> list[str]:
+        """ffprobe's output as lines, in the format that `arguments` ask for (`-of csv=p=0`, ...): for long lists."""
+        argv = [self._require("ffprobe"), "-hide_banner", "-v", "error", *arguments]
+        return self._run(argv, label=label, keep_stdout=True).stdout.decode("utf-8", "replace").splitlines()
+
+    def audiowaveform(self, arguments: Sequence[str], *, label: str) -> ToolRun:
+        return self._run([self._require("audiowaveform"), *arguments], label=label)
+
+    def decode_to_encoders(
+        self,
+        decode: Callable[[Sequence[str]], Sequence[str]],
+        encodes: Sequence[Sequence[str]],
+        *,
+        label: str,
+        duration: float | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> ToolRun:
+        """One decoding ffmpeg feeds several encoding ones, each reading its own pipe on standard input.
+
+        `decode` is given the pipes' names, one per encode, and returns the decoder's arguments. Progress is that of
+        the first encode: put the slowest there. The first process that fails is raised, and ends all others.
+        """
+        encoders = [[self._require("ffmpeg"), *FFMPEG_GLOBALS, *one] for one in encodes]
+
+        def source(pipes: Sequence[str]) -> list[str]:
+            return [self._require("ffmpeg"), *FFMPEG_GLOBALS[:-2], *decode(pipes)]
+
+        return self._run_piped(source, encoders, label=label, duration=duration, on_progress=on_progress)
+
+    def decoded_to_waveforms(
+        self,
+        arguments: Sequence[str],
+        waveforms: Sequence[Sequence[str]],
+        *,
+        label: str,
+    ) -> ToolRun:
+        """One decode, several readers: ffmpeg's standard output (`arguments` end in `-`) to each audiowaveform.
+
+        audiowaveform exits 0 on truncated input, so the decode's own exit status counts, and is raised first.
+        """
+        source = [self._require("ffmpeg"), *FFMPEG_GLOBALS[:-2], *arguments]
+        sinks = [[self._require("audiowaveform"), *one] for one in waveforms]
+        return self._run(source, label=label, sinks=sinks)
+
+    def try_encode(self, arguments: Sequence[str], *, timeout: float = 30.0) -> Trial:
+        """Whether an encode with `arguments` works here. Never raises for the encoder's sake."""
+        argv = [
+            self._require("ffmpeg"),
+            "-hide_banner",
+            "-nostdin",
+            "-y",
+            "-loglevel",
+            "level+info",
+            *arguments,
+        ]
+        try:
+            self._run(argv, label="trying the encoder", total_limit=timeout)
+        except ToolError as error:
+            return Trial(False, _cause(error.log) or error.reason)
+        return Trial(True, "a trial encode with the real options succeeded")
+
+    def version(self, tool: str) -> str | None:
+        """The version that `tool` prints of itself, or None when it is missing."""
+        path = self.path(tool)
+        if path is None:
+            return None
+        flag = "--version" if tool == "audiowaveform" else "-version"
+        run = self._run([path, flag], label=f"asking {tool} for its version", keep_stdout=True)
+        text = run.stdout.decode("utf-8", "replace") or "\n".join(run.log)
+        first = text.splitlines()[0] if text else ""
+        found = re.search(r"v?(\d+\.\d[^\s,]*)", first)
+        return found.group(1) if found else first or None
+
+    def encoders(self) -> frozenset[str]:
+        """Names of the encoders that ffmpeg was built with. Listed is not usable: see `try_encode`."""
+        argv = [self._require("ffmpeg"), "-hide_banner", "-loglevel", "error", "-encoders"]
+        run = self._run(argv, label="listing encoders", keep_stdout=True)
+        return frozenset(re.findall(r"^ [VAS][F.][S.][X.][B.][D.] (\S+)", run.stdout.decode(), re.MULTILINE))
+
+    def filters(self) -> frozenset[str]:
+        """Names of the filters that ffmpeg was built with."""
+        argv = [self._require("ffmpeg"), "-hide_banner", "-loglevel", "error", "-filters"]
+        run = self._run(argv, label="listing filters", keep_stdout=True)
+        return frozenset(re.findall(r"^ [T.][S.][C.] (\S+)", run.stdout.decode(), re.MULTILINE))
+
+    def _require(self, tool: str) -> str:
+        path = self.path(tool)
+        if path is None:
+            raise ConfigurationError(f"The worker lacks {tool}; run `codex-assets doctor` on it.")
+        return path
+
+    def _run(
+        self,
+        argv: Sequence[str],
+        *,
+        label: str,
+        duration: float | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+        keep_stdout: bool = False,
+        sinks: Sequence[Sequence[str]] = (),
+        total_limit: float | None = None,
+    ) -> ToolRun:
+        if self._cancelled.is_set():
+            raise JobCancelled
+        started = time.monotonic()
+        limit = total_limit or max(MINIMUM_LIMIT_SECONDS, SECONDS_PER_MEDIA_SECOND * (duration or 0.0))
+        advance = _Advance(label, duration, on_progress, started)
+        children: list[_Child] = []
+        try:
+            main = self._start(argv, children, advance, keep_stdout=keep_stdout, read_stdout=not sinks)
+            for sink in sinks:
+                self._start(sink, children, advance, stdin=subprocess.PIPE)
+            if sinks:
+                main.threads.append(_tee(main, children[1:], advance))
+            self._wait(children, label, advance, limit)
+        except BaseException:
+            _end(children)
+            raise
+        _raise_first_failure(children, label)
+        return ToolRun(tuple(main.errors.tail), bytes(main.output.data), time.monotonic() - started)
+
+    def _run_piped(
+        self,
+        source: Callable[[Sequence[str]], Sequence[str]],
+        encoders: Sequence[Sequence[str]],
+        *,
+        label: str,
+        duration: float | None,
+        on_progress: Callable[[Progress], None] | None,
+    ) -> ToolRun:
+        if self._cancelled.is_set():
+            raise JobCancelled
+        started = time.monotonic()
+        limit = max(MINIMUM_LIMIT_SECONDS, SECONDS_PER_MEDIA_SECOND * (duration or 0.0))
+        advance = _Advance(label, duration, on_progress, started)
+        quiet = _Advance(label, duration, None, started)
+        children: list[_Child] = []
+        ends: list[int] = []
+        try:
+            writers = []
+            for number, encoder in enumerate(encoders):
+                reader, writer = os.pipe()
+                ends += [reader, writer]
+                writers.append(writer)
+                with contextlib.suppress(OSError):
+                    # A bigger pipe means fewer switches per picture; the limit for a user may forbid it.
+                    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+                self._start(encoder, children, advance if number == 0 else quiet, stdin=reader)
+                os.close(reader)
+                ends.remove(reader)
+            argv = source([f"pipe:{writer}" for writer in writers])
+            decoder = self._start(argv, children, quiet, pass_fds=writers)
+            for writer in writers:
+                os.close(writer)
+                ends.remove(writer)
+            # The decoder first: when it dies, what the encoders say of it is a consequence.
+            children.insert(0, children.pop(children.index(decoder)))
+            self._wait(children, label, advance, limit)
+        except BaseException:
+            for end in ends:
+                os.close(end)
+            _end(children)
+            raise
+        _raise_first_failure(children, label)
+        log = tuple(line for child in children for line in child.errors.tail)
+        return ToolRun(log, b"", time.monotonic() - started)
+
+    def _start(
+        self,
+        argv: Sequence[str],
+        children: list[_Child],
+        advance: _Advance,
+        *,
+        keep_stdout: bool = False,
+        read_stdout: bool = True,
+        stdin: int = subprocess.DEVNULL,
+        pass_fds: Sequence[int] = (),
+    ) -> _Child:
+        process = subprocess.Popen(
+            list(argv),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self._environment,
+            process_group=0,
+            pass_fds=tuple(pass_fds),
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        child = _Child(
+            process,
+            tuple(argv),
+            errors=_Pump(process.stderr, on_line=advance.heard),
+            output=_Pump(process.stdout, on_line=advance.line, keep_bytes=keep_stdout),
+        )
+        children.append(child)
+        child.threads.append(child.errors.start())
+        if read_stdout:
+            child.threads.append(child.output.start())
+        return child
+
+    def _wait(self, children: Sequence[_Child], label: str, advance: _Advance, limit: float) -> None:
+        def given_up(reason: str) -> ToolError:
+            return ToolError(label, argv=children[0].argv, log=children[0].log(), reason=reason)
+
+        while any(child.process.poll() is None for child in children):
+            if any(child.process.poll() not in (None, 0) for child in children):
+                # The others would wait for it, or finish something that nobody wants.
+                _end(children)
+                break
+            if self._cancelled.wait(0.01 if time.monotonic() - advance.started < 1 else 0.1):
+                raise JobCancelled
+            now = time.monotonic()
+            if now - advance.started > limit:
+                raise given_up(f"passed its limit of {limit:.0f} s")
+            if now - advance.moved > self._stall_seconds:
+                raise given_up(f"made no progress for {self._stall_seconds:.0f} s")
+        for child in children:
+            for thread in child.threads:
+                thread.join(timeout=10)
+
+
+@dataclass
+class _Child:
+    """One process with the threads that drain it."""
+
+    process: subprocess.Popen[bytes]
+    argv: tuple[str, ...]
+    errors: _Pump
+    output: _Pump
+    threads: list[threading.Thread] = field(default_factory=list)
+
+    def log(self) -> list[str]:
+        """The lines tagged as errors first (the first of them is the cause), then the last ones."""
+        first = set(self.errors.head)
+        return [*self.errors.head, *(line for line in self.errors.tail if line not in first)]
+
+
+class _Advance:
+    """What a run has said of its progress; `moved` is when it last said something new."""
+
+    def __init__(
+        self,
+        label: str,
+        total: float | None,
+        report: Callable[[Progress], None] | None,
+        started: float,
+    ) -> None:
+        self.label, self.total, self.report = label, total, report
+        self.started = self.moved = started
+        self._seen: tuple[float, str] = (-1.0, "")
+        self._seconds = 0.0
+        self._frame = ""
+        self._speed: float | None = None
+
+    def heard(self, _line: str) -> None:
+        self.moved = time.monotonic()
+
+    def line(self, line: str) -> None:
+        name, _, value = line.partition("=")
+        value = value.strip()
+        if name in ("out_time_us", "out_time_ms") and value.lstrip("-").isdigit():
+            self._seconds = max(self._seconds, int(value) / 1e6)
+        elif name == "frame":
+            self._frame = value
+        elif name == "speed":
+            try:
+                self._speed = float(value.rstrip("x"))
+            except ValueError:
+                self._speed = None
+        elif name == "progress":
+            now = (self._seconds, self._frame)
+            if now != self._seen:
+                self._seen = now
+                self.moved = time.monotonic()
+            if self.report is not None:
+                self.report(Progress(self.label, self._seconds, self.total, self._speed))
+
+
+def _tee(main: _Child, readers: Iterable[_Child], advance: _Advance) -> threading.Thread:
+    """Copies the main child's output to every reader; a reader that has gone away does not stop the others."""
+    source = main.output.stream
+    pipes = [reader.process.stdin for reader in readers if reader.process.stdin is not None]
+
+    def copy() -> None:
+        alive = list(pipes)
+        while chunk := source.read(1 << 17):
+            advance.heard("")
+            for pipe in list(alive):
+                try:
+                    pipe.write(chunk)
+                except BrokenPipeError:
+                    alive.remove(pipe)
+        for pipe in pipes:
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                continue
+
+    thread = threading.Thread(target=copy, daemon=True)
+    thread.start()
+    return thread
+
+
+def _end(children: Sequence[_Child]) -> None:
+    """SIGKILL to every group, then reap: a killed encode leaves nothing that is worth a graceful end."""
+    for child in children:
+        try:
+            os.killpg(child.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    for child in children:
+        child.process.wait()
+
+
+def _raise_first_failure(children: Sequence[_Child], label: str) -> None:
+    """The first child that failed by itself: not one that was killed, or lost its reader, because another failed."""
+
+    def consequence(child: _Child) -> bool:
+        return child.process.returncode < 0 or "Broken pipe" in _cause(child.log())
+
+    failed = [child for child in children if child.process.returncode != 0]
+    for child in sorted(failed, key=consequence):
+        raise ToolError(
+            label,
+            argv=child.argv,
+            exit_code=child.process.returncode,
+            log=child.log(),
+            reason=_cause(child.log()) or None,
+        )
+
+
+def _cause(log: Sequence[str]) -> str:
+    """The first error line without its tags: `[h264_nvenc @ 0x55] [error] Cannot load ...` -> `Cannot load ...`."""
+    for line in log:
+        if _TAGGED.search(line):
+            return re.sub(r"^(\[[^\]]*\] )+", "", line)
+    return log[0] if log else ""
