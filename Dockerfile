@@ -19,12 +19,13 @@ RUN python -m venv --without-pip /opt/venv \
         --requirements pyproject.toml --constraints requirements.lock
 
 # The project itself, last: a change of the code leaves the layers above as they are.
+RUN awk '/^[^ ]/ {on = /^(hatchling|packaging|pathspec|pluggy|trove-classifiers)==/} on {print}' \
+        requirements.lock > backend.txt \
+    && uv pip install --system --no-cache --no-deps --no-build --require-hashes --requirements backend.txt
 COPY codex_assets codex_assets
 COPY runpod_entry runpod_entry
-RUN awk '/^(editables|hatchling|packaging|pathspec|pluggy|trove-classifiers)==/ {on = 1} on {print} on && !/\\$/ {on = 0}' \
-        requirements.lock > backend.txt \
-    && uv pip install --system --no-cache --no-deps --no-build --require-hashes --requirements backend.txt \
-    && uv pip install --python /opt/venv --no-cache --no-deps --no-build-isolation .
+RUN python -m hatchling build --target wheel \
+    && uv pip install --python /opt/venv --no-cache --no-deps --compile-bytecode dist/*.whl
 
 
 FROM python:3.11-slim-bookworm

@@ -43,7 +43,6 @@ from codex_assets.media.probe import MediaInfo
 from codex_assets.observe import Observer
 from codex_assets.records import (
     Build,
-    CheckFact,
     LoudnessRecord,
     MasterRecord,
     MediaRecord,
@@ -56,6 +55,7 @@ from codex_assets.records import (
     ThumbnailRecord,
     VariantRecord,
     WaveformRecord,
+    check_fact,
 )
 from codex_assets.tools import Progress, ToolRun, Tools
 from codex_assets.workspace import Workspace
@@ -564,7 +564,7 @@ class LocalBuilder:
         reference = self._fetch_mezzanine(media, source) if built else None
         records = [one.record for one in built if isinstance(one.record, VariantRecord)]
         cuts = self._sibling_cuts(media, records)
-        measured: set[int] = set()
+        measured: dict[int, verify.LoudnessObservation] = {}
         with self._workspace.progress.phase("verifying") as advance:
             for number, one in enumerate(built):
                 record = one.record
@@ -575,10 +575,11 @@ class LocalBuilder:
                 seen = look(playlist, expected, output=record.output, reference=reference)
                 one.observations.append(seen)
                 rate = expectations.sound_rate(media.media_type, record.variant)
-                if source.has_audio and rate not in measured and record.output != "preview":
-                    measured.add(rate)
-                    wanted = expectations.loudness(self._loudness_record(media))
-                    one.observations.append(self._observer.loudness(playlist, wanted, output=record.output))
+                if source.has_audio and record.output != "preview":
+                    if rate not in measured:
+                        wanted = expectations.loudness(self._loudness_record(media))
+                        measured[rate] = self._observer.loudness(playlist, wanted, output=record.output)
+                    one.observations.append(replace(measured[rate], output=record.output))
                 advance((number + 1) / len(built), None)
 
     def _sibling_cuts(self, media: MediaRecord, building: Sequence[VariantRecord]) -> tuple[float, ...] | None:
@@ -737,7 +738,7 @@ class LocalBuilder:
         """Judge everything, then upload everything, then record it. Raises `VerificationError` before any upload."""
         findings = {one.record.output: [f for seen in one.observations for f in verify.judge(seen)] for one in built}
         checked = [
-            one.record.model_copy(update={"checks": tuple(_fact(f) for f in findings[one.record.output])})
+            one.record.model_copy(update={"checks": tuple(check_fact(f) for f in findings[one.record.output])})
             for one in built
         ]
         failed = [f for some in findings.values() for f in verify.failures(some)]
@@ -889,18 +890,6 @@ def _source_fault(error: ToolError) -> JobError:
     if killed or any(sign in f"{error.reason} {error.detail}" for sign in ours):
         return error
     return SourceError("The upload could not be decoded; it is damaged or not supported.", detail=error.detail)
-
-
-def _fact(finding: verify.Finding) -> CheckFact:
-    return CheckFact(
-        rule=finding.rule,
-        severity=finding.severity.value,
-        passed=finding.passed,
-        message=finding.message,
-        expected=finding.expected,
-        found=finding.found,
-        where=finding.where,
-    )
 
 
 def _stored(published: Published) -> StoredFile:

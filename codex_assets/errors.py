@@ -14,6 +14,7 @@ reads in the webhook: no path of the worker, no stderr, no secret. What an engin
     |- VerificationError   ours: an output was built and did not pass its checks; nothing was replaced
     |- WebhookError        the receiver's: outputs are published, the announcement was not accepted
     |- JobCancelled        nobody's: asked to stop
+    |- RelayedError        any of these, told by its code
     `- InternalError       ours: anything that was not foreseen
 """
 
@@ -21,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import ClassVar
 
 PUBLIC_LIMIT = 2000
 """Most characters of a public sentence (the receiver's limit)."""
@@ -42,8 +42,8 @@ class Fault(StrEnum):
 class JobError(Exception):
     """A failure with a kind. `str(error)` is the public sentence."""
 
-    code: ClassVar[str] = "internal_error"
-    fault: ClassVar[Fault] = Fault.WORKER
+    code: str = "internal_error"
+    fault: Fault = Fault.WORKER
     retryable: bool = False
 
     def __init__(self, public: str, *, detail: str | None = None, retryable: bool | None = None) -> None:
@@ -147,6 +147,14 @@ class JobCancelled(JobError):
 
     def __init__(self, public: str = "The job was cancelled.") -> None:
         super().__init__(public)
+
+
+class RelayedError(JobError):
+    """A failure that crossed a boundary which keeps no classes (Dagster's events): the same facts, again an error."""
+
+    def __init__(self, code: str, public: str, *, retryable: bool) -> None:
+        super().__init__(public, retryable=retryable)
+        self.code = code
 
 
 class InternalError(JobError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from codex_assets.media import ladder, profile
 from codex_assets.media.probe import MediaInfo
-from codex_assets.media.verify import LoudnessExpected, VariantExpected, WaveformExpected
+from codex_assets.media.verify import LoudnessExpected, MezzanineExpected, VariantExpected, WaveformExpected
 from codex_assets.records import LoudnessRecord, MediaType, MezzanineRecord
 
 
@@ -17,6 +17,18 @@ def source_seconds(info: MediaInfo) -> float | None:
     tracks = [track for track in (info.video, info.audio) if track is not None]
     known = [track.duration for track in tracks if track.duration is not None]
     return max(known) if known and len(known) == len(tracks) else None
+
+
+def mezzanine(record: MezzanineRecord) -> MezzanineExpected:
+    """Of a published mezzanine: that it is still what was recorded of it."""
+    has_video = record.video_codec is not None
+    return MezzanineExpected(
+        duration=record.duration,
+        size=(record.width, record.height) if record.width is not None and record.height is not None else None,
+        frame_rate=record.rate,
+        has_video=has_video,
+        has_audio=record.has_audio,
+    )
 
 
 def variant(

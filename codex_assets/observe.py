@@ -23,14 +23,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from operator import mul
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
 from codex_assets.errors import ToolError
-from codex_assets.media import probe
+from codex_assets.media import probe, profile
 from codex_assets.media.verify import (
     SYNC_SECONDS,
     AnyObservation,
@@ -63,14 +63,12 @@ from codex_assets.tools import Tools
 ENVELOPE_RATE = 100
 """Points a second of a sound's coarse envelope: 10 ms is finer than anyone hears a shift."""
 ENVELOPE_SAMPLES = 8000
-WINDOW_SECONDS = 12.0
+WINDOW_SECONDS = 8.0
 """Length of sound that is compared at the start and at the end."""
 LONGEST_LAG_SECONDS = 1.0
 SHORTEST_OVERLAP_SECONDS = 1.0
-ENVELOPE_FLOOR_DB = 50.0
-"""Below the window's loudest moment; what is quieter is noise."""
-LIVELY_ENVELOPE_DB = 1.5
-"""Standard deviation under which an envelope is too steady to be aligned (white noise has about 0.5)."""
+LIVELY_ENVELOPE = 0.17
+"""Standard deviation over mean, under which an envelope is too steady to be aligned (white noise has about 0.08)."""
 THUMB = (32, 18)
 STILL = (64, 36)
 HEAD_BYTES = 1 << 19
@@ -158,23 +156,20 @@ class Observer:
         """Any HLS folder, given its master: every variant that it names or holds, the preview, then the master."""
         text, _ = _text(master)
         named = [stream.uri for stream in parse_master(text).streams] if text is not None else []
-        folders = {uri.rpartition("/")[0]: uri for uri in named if _inside(master.parent, uri) is not None}
-        for path in sorted(master.parent.glob("*/playlist.m3u8")):
-            folders.setdefault(path.parent.name, f"{path.parent.name}/playlist.m3u8")
+        held = [f"{path.parent.name}/{path.name}" for path in sorted(master.parent.glob("*/playlist.m3u8"))]
+        uris = [uri for uri in dict.fromkeys([*named, *held]) if _inside(master.parent, uri) is not None]
 
-        def one(name: str) -> VariantObservation:
-            path = master.parent / folders[name]
-            return self.variant(path, output=f"hls_{name}", reference=reference, decode=decode)
+        def one(uri: str) -> VariantObservation:
+            output = f"hls_{variant_name(uri) or Path(uri).stem}"
+            return self.variant(master.parent / uri, output=output, reference=reference, decode=decode)
 
         with ThreadPoolExecutor(self._workers) as pool:
-            variants = dict(zip(folders, pool.map(one, folders), strict=True))
-        observations: list[AnyObservation] = list(variants.values())
+            measured = tuple(zip(uris, pool.map(one, uris), strict=True))
+        observations: list[AnyObservation] = [variant for _, variant in measured]
         preview = master.parent / "preview" / "preview.m3u8"
         if preview.exists():
             observations.append(self.preview(preview, reference=reference, decode=decode))
-        whole = self.master(master, {})
-        measured = tuple((folders[name], variant) for name, variant in variants.items())
-        return (*observations, replace(whole, measured=measured))
+        return (*observations, replace(self.master(master, {}), measured=measured))
 
     def _with_segments(
         self,
@@ -224,7 +219,8 @@ class Observer:
         self, seen: VariantObservation, joined: str, folder: Path, reference: Path | None
     ) -> VariantObservation:
         grey = folder / "keys.gray"
-        scale = "scale={}:{}:flags=area,format=gray".format(*THUMB)
+        # Key frames alone may leave the decoder with times in disorder; only their pictures count.
+        scale = "setpts=N,scale={}:{}:flags=area,format=gray".format(*THUMB)
         argv = ["-skip_frame", "nokey", "-i", joined, "-map", "0:v:0", "-fps_mode", "passthrough", "-vf", scale]
         try:
             run = self._tools.ffmpeg([*argv, "-f", "rawvideo", str(grey)], label="decoding key frames")
@@ -262,7 +258,9 @@ class Observer:
             theirs = self._reference_envelope(reference, begin, seconds + at - begin + LONGEST_LAG_SECONDS)
             return find_lag(own, theirs) if own is not None and theirs is not None else None
 
-        return replace(seen, lag_start=lag(_lasting(whole)), lag_end=lag(_lasting(whole[::-1])[::-1]))
+        start, end = _lasting(whole), _lasting(whole[::-1])[::-1]
+        lag_start = lag(start)
+        return replace(seen, lag_start=lag_start, lag_end=lag(end) if end != start else lag_start)
 
     # --- Single files -------------------------------------------------------------------------------------------------
 
@@ -402,9 +400,15 @@ class Observer:
         if info.video is None or len(grey) != info.video.coded_width * info.video.coded_height:
             return replace(base, problem="it holds no picture")
         width, height = info.video.coded_width, info.video.coded_height
-        bare = bytes([grey[0]]) * height
-        drawn = next((column + 1 for column in range(width - 1, -1, -1) if grey[column::width] != bare), 0)
-        return replace(base, codec=info.video.codec, width=width, height=height, drawn_to=drawn)
+        ink = _grey_of(profile.WAVEFORM_COLOUR)
+
+        def drawn(column: int) -> bool:
+            values = set(grey[column::width])
+            # A column of one colour is bare, unless the sound is so loud there that the wave fills it.
+            return len(values) > 1 or abs(values.pop() - ink) < 8
+
+        drawn_to = next((column + 1 for column in range(width - 1, -1, -1) if drawn(column)), 0)
+        return replace(base, codec=info.video.codec, width=width, height=height, drawn_to=drawn_to)
 
     # --- How ----------------------------------------------------------------------------------------------------------
 
@@ -503,10 +507,22 @@ class Observer:
     def _sound(self, source: Sequence[str], folder: Path, at: float, seconds: float) -> Envelope | None:
         """The coarse envelope of `source`, whose first sample is heard at `at`.
 
-        Both channels are kept until their energies are added: a mono mix of opposite phases would be silence.
+        Gaps in its timestamps are heard as silence. Both channels are kept until their energies are added: a mono mix
+        of opposite phases would be silence.
         """
         out = folder / "sound.f32"
-        shape = ["-map", "0:a:0", "-ac", "2", "-ar", str(ENVELOPE_SAMPLES), "-t", f"{seconds:.3f}"]
+        shape = [
+            "-map",
+            "0:a:0",
+            "-af",
+            "aresample=async=1",
+            "-ac",
+            "2",
+            "-ar",
+            str(ENVELOPE_SAMPLES),
+            "-t",
+            f"{seconds:.3f}",
+        ]
         try:
             self._tools.ffmpeg([*source, *shape, "-f", "f32le", str(out)], label="decoding sound")
         except ToolError:
@@ -518,11 +534,7 @@ class Observer:
             sum(map(mul, part, part)) / step
             for part in (samples[index : index + step] for index in range(0, len(samples) - step + 1, step))
         ]
-        loudest = max(powers, default=0.0)
-        if loudest <= 0.0:
-            return None
-        floor = loudest * 10 ** (-ENVELOPE_FLOOR_DB / 10)
-        return Envelope(round(at * ENVELOPE_RATE), tuple(10 * math.log10(max(power, floor)) for power in powers))
+        return Envelope(round(at * ENVELOPE_RATE), tuple(math.sqrt(power) for power in powers))
 
     def _source(self, media: Path, folder: Path) -> str | None:
         """`media` as one input: a file as it is, a playlist as its segments one after the other."""
@@ -871,7 +883,7 @@ def _index_first(path: Path) -> bool | None:
 
 @dataclass(frozen=True)
 class Envelope:
-    """Level of a sound in dB, `ENVELOPE_RATE` times a second; the first point is number `start` of its timeline."""
+    """Amplitude (RMS) of a sound, `ENVELOPE_RATE` times a second; the first point is number `start` of its timeline."""
 
     start: int
     levels: tuple[float, ...]
@@ -882,20 +894,18 @@ def find_lag(own: Envelope, theirs: Envelope) -> Lag | None:
     longest = int(LONGEST_LAG_SECONDS * ENVELOPE_RATE)
     tolerance = round(SYNC_SECONDS * ENVELOPE_RATE)
     shortest = max(int(SHORTEST_OVERLAP_SECONDS * ENVELOPE_RATE), len(own.levels) // 2)
-    told: dict[int, float] = {}
     if min(len(own.levels), len(theirs.levels)) < SHORTEST_OVERLAP_SECONDS * ENVELOPE_RATE:
         return None
-    if statistics.pstdev(own.levels) < LIVELY_ENVELOPE_DB or statistics.pstdev(theirs.levels) < LIVELY_ENVELOPE_DB:
+    if not _lively(own) or not _lively(theirs):
         return None
+    told: dict[int, float] = {}
+    mine, other = _Sums(own.levels), _Sums(theirs.levels)
     for lag in range(-longest, longest + 1):
         # own[i] sounds like theirs[i - lag], both counted on the common timeline.
         first = max(own.start, theirs.start + lag)
         last = min(own.start + len(own.levels), theirs.start + len(theirs.levels) + lag)
-        if last - first < shortest:
-            continue
-        mine = own.levels[first - own.start : last - own.start]
-        other = theirs.levels[first - lag - theirs.start : last - lag - theirs.start]
-        told[lag] = _correlation(mine, other)
+        if last - first >= shortest:
+            told[lag] = _correlation(mine, first - own.start, other, first - lag - theirs.start, last - first)
     near = [value for lag, value in told.items() if abs(lag) <= tolerance]
     if not near:
         return None
@@ -903,12 +913,31 @@ def find_lag(own: Envelope, theirs: Envelope) -> Lag | None:
     return Lag(best / ENVELOPE_RATE, told[best], max(near))
 
 
-def _correlation(one: Sequence[float], other: Sequence[float]) -> float:
-    count = len(one)
-    a, b = sum(one) / count, sum(other) / count
-    covariance = sum(map(mul, one, other)) / count - a * b
-    spread = (sum(map(mul, one, one)) / count - a * a) * (sum(map(mul, other, other)) / count - b * b)
-    return covariance / math.sqrt(spread) if spread > 1e-9 else 0.0
+class _Sums:
+    """Numbers with their running sums and sums of squares: a window's mean and spread without adding it up again."""
+
+    def __init__(self, values: Sequence[float]) -> None:
+        self.values = values
+        self.sums = [0.0, *accumulate(values)]
+        self.squares = [0.0, *accumulate(map(mul, values, values))]
+
+    def window(self, at: int, count: int) -> tuple[float, float]:
+        """Mean and variance."""
+        mean = (self.sums[at + count] - self.sums[at]) / count
+        return mean, (self.squares[at + count] - self.squares[at]) / count - mean * mean
+
+
+def _correlation(one: _Sums, at: int, other: _Sums, other_at: int, count: int) -> float:
+    (a, own), (b, theirs) = one.window(at, count), other.window(other_at, count)
+    if own * theirs < 1e-18:
+        return 0.0
+    products = map(mul, one.values[at : at + count], other.values[other_at : other_at + count])
+    return (math.fsum(products) / count - a * b) / math.sqrt(own * theirs)
+
+
+def _lively(envelope: Envelope) -> bool:
+    mean = statistics.fmean(envelope.levels)
+    return mean > 0 and statistics.pstdev(envelope.levels) > LIVELY_ENVELOPE * mean
 
 
 def _lasting(parts: Sequence[tuple[Path, SegmentSeen]]) -> list[tuple[Path, SegmentSeen]]:
@@ -947,6 +976,12 @@ def _difference(one: bytes, other: bytes) -> float:
 
 def _spread(grey: bytes) -> float:
     return statistics.pstdev(grey)
+
+
+def _grey_of(colour: str) -> float:
+    """Grey value of `rrggbb...` (ITU-R BT.601)."""
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (0, 2, 4))
+    return 0.299 * red + 0.587 * green + 0.114 * blue
 
 
 def _identity(path: Path) -> tuple[object, ...]:

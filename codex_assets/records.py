@@ -17,6 +17,7 @@ from codex_assets.delivery import keys
 from codex_assets.delivery.storage import ObjectStore
 from codex_assets.errors import MissingInput
 from codex_assets.media.loudness import Measurement
+from codex_assets.media.verify import Finding, Severity
 
 MediaType = Literal["video", "audio"]
 Role = Literal["archive", "media", "assets"]
@@ -69,6 +70,19 @@ class CheckFact(Record):
     expected: str = ""
     found: str = ""
     where: str = ""
+
+
+def check_fact(finding: Finding) -> CheckFact:
+    """A finding as it is kept."""
+    return CheckFact(
+        rule=finding.rule,
+        severity="ERROR" if finding.severity is Severity.ERROR else "WARN",
+        passed=finding.passed,
+        message=finding.message,
+        expected=finding.expected,
+        found=finding.found,
+        where=finding.where,
+    )
 
 
 class OutputRecord(Record):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -305,6 +306,7 @@ def test_progress_is_told_one_call_at_a_time(stores: Stores, tmp_path: Path) -> 
 
     def count(_: int) -> None:
         assert busy.acquire(blocking=False)
+        time.sleep(0.001)  # long enough for another thread to come in, if it could
         busy.release()
 
     publish(stores, a_version(tmp_path, "one", segments=100), on_bytes=count)

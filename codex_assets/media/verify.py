@@ -228,7 +228,8 @@ class Span:
     """One track inside one segment, or of a whole playlist: seconds on the stream's own clock.
 
     `frame_seconds` is the typical distance between neighbouring frames in presentation order, `largest_step` and
-    `smallest_step` are its extremes; `before_first` is how far the earliest frame is presented before the first one that was stored.
+    `smallest_step` are its extremes; `before_first` is how far the earliest frame is presented before the first
+    one that was stored.
     """
 
     start: float
@@ -693,7 +694,9 @@ def needed_level(variant: VariantObservation) -> int | None:
         return None
     macroblocks = math.ceil(video.coded_width / 16) * math.ceil(video.coded_height / 16)
     factor = 1.25 if video.profile == "High" else 1.0
-    rates = [8 * one.video.size / one.extinf for one in variant.segments if one.video and one.extinf >= 1.0]
+    # Segments of another stream, which another rule tells, say nothing of this one's level.
+    own = [one for one in variant.segments if one.sps == variant.segments[0].sps]
+    rates = [8 * one.video.size / one.extinf for one in own if one.video and one.extinf >= 1.0]
     kbps = max(rates, default=0.0) / 1000
     for level, (per_second, per_frame, most_kbps) in H264_LEVELS.items():
         fits = macroblocks <= per_frame and macroblocks * video.frame_rate <= per_second

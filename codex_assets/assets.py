@@ -1,0 +1,292 @@
+"""The graph: which outputs there are, what they are made from, and what an engineer reads about each in the UI.
+
+Every producer is a subsettable multi_asset, so that one output of one media can be built, or only checked, by itself.
+An op asks the workshop to build what was selected and turns records into materializations; where and how it is built
+is none of its business. What one op must know of another it reads from records, not from inputs.
+"""
+
+import base64
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import dagster as dg
+
+from codex_assets import asset_checks
+from codex_assets.errors import InternalError, JobError, MissingInput, VerificationError
+from codex_assets.media import recipe
+from codex_assets.media.hls import Segment
+from codex_assets.partitions import PARTITIONS
+from codex_assets.records import (
+    LoudnessRecord,
+    MasterRecord,
+    MediaRecord,
+    MezzanineRecord,
+    OutputRecord,
+    ThumbnailRecord,
+    VariantRecord,
+    WaveformRecord,
+)
+from codex_assets.resources import Workshop
+
+OWNERS = ["team:media-platform"]
+INLINE_WIDTH = 320
+
+DESCRIPTIONS = {
+    "mezzanine": "The original, normalised once: H.264 (or sound alone) that every other output is made from. Archive.",
+    "loudness": "EBU R 128 measurement of the original's sound, taken in the mezzanine's decode.",
+    "preview": "The first 30 seconds at up to 720p: the first segments of their variant.",
+    "hls_master": "The master playlist of all variants that exist, with measured rates.",
+    "thumbnail": "The frame at a tenth of the duration, 1280x720 JPEG.",
+    "waveform_json": "audiowaveform's data of the delivered sound, 10 points a second.",
+    "waveform_png": "The waveform drawn at 1280x720.",
+}
+KINDS = {
+    "mezzanine": {"ffmpeg", "mp4"},
+    "loudness": {"ffmpeg", "json"},
+    "hls_master": {"m3u8"},
+    "thumbnail": {"ffmpeg", "jpeg"},
+    "waveform_json": {"audiowaveform", "json"},
+    "waveform_png": {"audiowaveform", "png"},
+}
+
+
+def _key(media_type: str, output: str) -> dg.AssetKey:
+    return dg.AssetKey([media_type, output])
+
+
+def _parents(media_type: str, output: str) -> list[str]:
+    if output in ("mezzanine", "loudness"):
+        return ["original"]
+    if output == "hls_master":
+        return [one for one in recipe.OUTPUTS[media_type] if one.startswith("hls_") and one != "hls_master"]
+    if output == "thumbnail":
+        return ["mezzanine"]
+    if output == "waveform_png":
+        return ["waveform_json"]
+    return ["mezzanine", "loudness"]
+
+
+def _spec(media_type: str, output: str) -> dg.AssetSpec:
+    rung = output.removeprefix("hls_")
+    return dg.AssetSpec(
+        _key(media_type, output),
+        deps=[_key(media_type, parent) for parent in _parents(media_type, output)],
+        description=DESCRIPTIONS.get(output, f"HLS variant {rung}: 6 s segments, cut alike in every variant."),
+        group_name=media_type,
+        kinds=KINDS.get(output, {"ffmpeg", "hls"}),
+        owners=OWNERS,
+        code_version=recipe.code_version(media_type, output),
+        partitions_def=PARTITIONS[media_type],
+    )
+
+
+def _original(media_type: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        _key(media_type, "original"),
+        description="The upload as it came. Deleted a day after its mezzanine was verified.",
+        group_name=media_type,
+        partitions_def=PARTITIONS[media_type],
+    )
+
+
+def _producer(media_type: str, name: str, outputs: Sequence[str]) -> dg.AssetsDefinition:
+    """The op that makes `outputs` of a media, or any of them, or only checks them."""
+
+    @dg.multi_asset(
+        name=f"{media_type}_{name}",
+        specs=[_spec(media_type, output) for output in outputs],
+        check_specs=asset_checks.specs(media_type, outputs),
+        can_subset=True,
+    )
+    def produce(context: dg.AssetExecutionContext, workshop: dg.ResourceParam[Workshop]) -> Iterator[Any]:
+        selected = [output for output in outputs if _key(media_type, output) in context.selected_asset_keys]
+        wanted = {(key.asset_key.path[-1], key.name) for key in context.selected_asset_check_keys}
+        try:
+            media = _media(workshop, context.partition_key)
+            if selected:
+                yield from _build(context, workshop, media, selected, wanted)
+            else:
+                yield from _check(workshop, media, outputs, wanted)
+        except VerificationError as error:
+            for record in error.records:
+                if isinstance(record, OutputRecord):
+                    yield from _evaluations(media_type, record, wanted)
+            raise _failure(error) from None
+        except JobError as error:
+            raise _failure(error) from None
+        except Exception as error:  # noqa: BLE001 - the boundary to Dagster, which would store the text of anything
+            context.log.error("unexpected %s", type(error).__name__)
+            raise _failure(InternalError.of(error)) from None
+
+    return produce
+
+
+def _media(workshop: Workshop, media_id: str) -> MediaRecord:
+    media = workshop.records.media(media_id)
+    if media is None:
+        raise MissingInput(f"Media {media_id} is not registered: the archive holds no record of it.")
+    return media
+
+
+def _build(
+    context: dg.AssetExecutionContext,
+    workshop: Workshop,
+    media: MediaRecord,
+    selected: Sequence[str],
+    wanted: set[tuple[str, str]],
+) -> Iterator[Any]:
+    for record in workshop.builder.build(media, selected):
+        metadata = _metadata(record) | _picture(workshop, record)
+        if record.output in selected:
+            yield dg.MaterializeResult(
+                asset_key=_key(media.media_type, record.output),
+                metadata=metadata,
+                data_version=dg.DataVersion(record.data_version),
+            )
+            yield from _evaluations(media.media_type, record, wanted)
+        else:
+            # Built although it was not asked for, because it would have become untrue.
+            context.log.info("%s was written again too, to stay true", record.output)
+            context.log_event(materialization(record))
+
+
+def _check(
+    workshop: Workshop, media: MediaRecord, outputs: Sequence[str], wanted: set[tuple[str, str]]
+) -> Iterator[dg.AssetCheckResult]:
+    chosen = [output for output in outputs if any(output == one for one, _ in wanted)]
+    for audit in workshop.auditor.audit(media, chosen):
+        for result in asset_checks.results(media.media_type, audit.output, audit.checks):
+            if (audit.output, result.check_name) in wanted:
+                yield result
+
+
+def _evaluations(media_type: str, record: OutputRecord, wanted: set[tuple[str, str]]) -> Iterator[dg.AssetCheckResult]:
+    for result in asset_checks.results(media_type, record.output, record.checks):
+        if (record.output, result.check_name) in wanted:
+            yield result
+
+
+def _failure(error: JobError) -> dg.Failure:
+    return dg.Failure(
+        description=error.public,
+        metadata={"code": error.code, "fault": error.fault.value, "retryable": error.retryable},
+        allow_retries=error.retryable,
+    )
+
+
+def materialization(record: OutputRecord) -> dg.AssetMaterialization:
+    """A record as the event that building it would have left."""
+    return dg.AssetMaterialization(
+        _key(record.media_type, record.output),
+        partition=record.media_id,
+        metadata=_metadata(record),
+        tags={"dagster/data_version": record.data_version, "dagster/code_version": record.code_version},
+    )
+
+
+# --- Metadata ---------------------------------------------------------------------------------------------------------
+
+
+def _metadata(record: OutputRecord) -> dict[str, Any]:
+    """What an engineer wants to read, then the whole record for whoever needs all of it."""
+    told: dict[str, Any] = {"applicable": record.applicable}
+    if record.reason is not None:
+        told["reason"] = record.reason
+    if record.files:
+        told["key"] = record.files[-1].key
+        told["objects"] = len(record.files)
+        told["bytes"] = sum(file.size for file in record.files)
+    told |= _facts(record)
+    if record.warnings:
+        told["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in record.warnings))
+    if record.build is not None:
+        build = record.build.model_dump(exclude_none=True)
+        versions = build.pop("tool_versions")
+        told |= build | {f"{tool}_version": version for tool, version in versions.items()}
+    told["record"] = dg.MetadataValue.json(record.model_dump(mode="json", exclude_none=True, exclude={"checks"}))
+    return told
+
+
+def _facts(record: OutputRecord) -> dict[str, Any]:
+    if isinstance(record, MezzanineRecord):
+        source = record.source
+        return {
+            "duration_seconds": record.duration,
+            "size": f"{record.width}x{record.height}" if record.width else "no picture",
+            "frame_rate": record.frame_rate or "no picture",
+            "sound": record.audio_treatment or "no sound",
+            "source": dg.MetadataValue.json(source.model_dump(mode="json", exclude_none=True)),
+        }
+    if isinstance(record, LoudnessRecord):
+        measured = record.measurement
+        if measured is None:
+            return {"integrated_lufs": "silence or no sound"}
+        return {
+            "integrated_lufs": measured.integrated,
+            "true_peak_dbtp": measured.true_peak,
+            "loudness_range_lu": measured.range,
+            "measured_of": record.measured_of,
+        }
+    if isinstance(record, VariantRecord) and record.applicable:
+        return _variant_facts(record)
+    if isinstance(record, MasterRecord):
+        return {"variants": ", ".join(record.variants)}
+    if isinstance(record, ThumbnailRecord):
+        return {"at_seconds": record.at, "size": f"{record.width}x{record.height}"}
+    if isinstance(record, WaveformRecord):
+        return {"points": record.points} if record.points is not None else {"size": f"{record.width}x{record.height}"}
+    return {}
+
+
+def _variant_facts(record: VariantRecord) -> dict[str, Any]:
+    rows = [Segment(one.name, one.duration, one.size) for one in record.segments]
+    table = "\n".join(
+        f"| {one.name} | {one.duration:.3f} | {one.size} | {8 * one.size / one.duration / 1000:.0f} |" for one in rows
+    )
+    facts: dict[str, Any] = {
+        "bandwidth": record.bandwidth,
+        "average_bandwidth": record.average_bandwidth,
+        "codecs": record.codecs,
+        "duration_seconds": record.duration,
+        "segments": dg.MetadataValue.md(f"| segment | seconds | bytes | kbit/s |\n|---|---|---|---|\n{table}"),
+    }
+    if record.width is not None:
+        facts |= {"size": f"{record.width}x{record.height}", "frame_rate": record.frame_rate}
+    if record.loudness is not None:
+        facts |= {
+            "delivered_lufs": record.loudness.integrated,
+            "delivered_true_peak_dbtp": record.loudness.true_peak,
+            "gain": record.gain_mode,
+        }
+    return facts
+
+
+def _picture(workshop: Workshop, record: OutputRecord) -> dict[str, Any]:
+    """A small copy of a published picture, to look at in the UI."""
+    if record.output not in ("thumbnail", "waveform_png") or not record.files:
+        return {}
+    (file,) = record.files
+    folder = workshop.workspace.folder("inline")
+    whole, small = folder / "whole", folder / "small.jpg"
+    workshop.stores.by_role(file.role).download(file.key, whole)
+    workshop.tools.ffmpeg(
+        ["-i", str(whole), "-vf", f"scale={INLINE_WIDTH}:-2", "-q:v", "5", "-f", "image2", "-update", "1", str(small)],
+        label="making a small picture",
+    )
+    data = base64.b64encode(small.read_bytes()).decode()
+    return {"picture": dg.MetadataValue.md(f"![{record.output}](data:image/jpeg;base64,{data})")}
+
+
+VIDEO = [
+    _producer("video", "source", ["mezzanine", "loudness"]),
+    _producer("video", "ladder", [o for o in recipe.VIDEO_OUTPUTS if o.startswith("hls_") or o == "preview"]),
+    _producer("video", "picture", ["thumbnail"]),
+]
+AUDIO = [
+    _producer("audio", "source", ["mezzanine", "loudness"]),
+    _producer("audio", "ladder", [o for o in recipe.AUDIO_OUTPUTS if o.startswith("hls_")]),
+    _producer("audio", "points", ["waveform_json"]),
+    _producer("audio", "picture", ["waveform_png"]),
+]
+ORIGINALS = [_original("video"), _original("audio")]
+PRODUCERS = {"video": VIDEO, "audio": AUDIO}

@@ -1,0 +1,182 @@
+"""The checks of what is *published*: the same rules as before publishing, at any time, without encoding.
+
+Downloads what the records name (never more than is there), observes it and judges it. What it finds is returned, and
+kept as a record by `keep`, so that "which media fail check X" is a matter of reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from codex_assets import expectations
+from codex_assets.delivery.storage import Stores
+from codex_assets.errors import MissingInput
+from codex_assets.media import recipe, verify
+from codex_assets.observe import Observer
+from codex_assets.records import (
+    CheckFact,
+    LoudnessRecord,
+    MasterRecord,
+    MediaRecord,
+    MezzanineRecord,
+    OutputRecord,
+    RecordStore,
+    StoredFile,
+    ThumbnailRecord,
+    VariantRecord,
+    check_fact,
+)
+from codex_assets.tools import Tools
+from codex_assets.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found of one output. `record` is None when it was never built; then there are no findings."""
+
+    output: str
+    record: OutputRecord | None
+    checks: tuple[CheckFact, ...]
+
+    @property
+    def failed(self) -> tuple[CheckFact, ...]:
+        return tuple(check for check in self.checks if not check.passed and check.severity == "ERROR")
+
+    @property
+    def warned(self) -> tuple[CheckFact, ...]:
+        return tuple(check for check in self.checks if not check.passed and check.severity == "WARN")
+
+
+class Auditor:
+    """Judges published outputs, in one workspace."""
+
+    def __init__(self, stores: Stores, tools: Tools, workspace: Workspace, *, deep: bool = True) -> None:
+        """`deep` also fetches the mezzanine: it is decoded, and the outputs are compared with it."""
+        self._stores = stores
+        self._records = RecordStore(stores.archive)
+        self._observer = Observer(tools)
+        self._workspace = workspace
+        self._deep = deep
+
+    def audit(self, media: MediaRecord, outputs: Collection[str]) -> Iterator[Audit]:
+        """One audit per output, in order of building. Raises `StorageError` when a store cannot be read."""
+        source = self._records.get(media.media_id, "mezzanine", MezzanineRecord)
+        seen: dict[str, verify.VariantObservation] = {}
+        wanted = [output for output in recipe.OUTPUTS[media.media_type] if output in outputs]
+        for output in wanted:
+            record = self._records.output(media.media_id, output)
+            if record is None or not record.applicable or source is None:
+                yield Audit(output, record, ())
+                continue
+            found = [
+                check_fact(finding)
+                for one in self._observed(media, source, record, seen)
+                for finding in verify.judge(one)
+            ]
+            yield Audit(output, record, tuple(found))
+
+    def _observed(
+        self,
+        media: MediaRecord,
+        source: MezzanineRecord,
+        record: OutputRecord,
+        seen: dict[str, verify.VariantObservation],
+    ) -> Iterator[verify.AnyObservation]:
+        if isinstance(record, MezzanineRecord):
+            path = self._fetched(media, record) / Path(record.files[0].key).name
+            yield self._observer.mezzanine(path, expectations.mezzanine(record), decode=self._deep)
+        elif isinstance(record, VariantRecord):
+            observation = self._variant(media, source, record)
+            seen[record.output] = observation
+            yield observation
+            # A part of a programme has another loudness than the whole.
+            if source.has_audio and record.output != "preview":
+                playlist = self._playlist(media, record)
+                wanted = self._loudness_expected(media)
+                yield self._observer.loudness(playlist, wanted, output=record.output)
+        elif isinstance(record, MasterRecord):
+            yield self._master(media, source, record, seen)
+        elif isinstance(record, ThumbnailRecord):
+            path = self._fetched(media, record) / Path(record.files[0].key).name
+            yield self._observer.thumbnail(path, reference=self._reference(media, source), at=record.at)
+        elif record.output in ("waveform_json", "waveform_png"):
+            path = self._fetched(media, record) / Path(record.files[0].key).name
+            loudness = self._records.get(media.media_id, "loudness", LoudnessRecord)
+            expected = expectations.waveform(source, loudness) if loudness is not None else None
+            look = self._observer.waveform_json if record.output == "waveform_json" else self._observer.waveform_png
+            yield look(path, expected)
+
+    def _variant(self, media: MediaRecord, source: MezzanineRecord, record: VariantRecord) -> verify.VariantObservation:
+        look = self._observer.preview if record.output == "preview" else self._observer.variant
+        expected = expectations.variant(
+            media.media_type, source, record.output, record.variant, self._cuts(media, record)
+        )
+        playlist = self._playlist(media, record)
+        return look(playlist, expected, output=record.output, reference=self._reference(media, source))
+
+    def _cuts(self, media: MediaRecord, record: VariantRecord) -> tuple[float, ...] | None:
+        """Where the other variants cut, as they were recorded."""
+        for output in recipe.OUTPUTS[media.media_type]:
+            if not output.startswith("hls_") or output in ("hls_master", record.output):
+                continue
+            other = self._records.get(media.media_id, output, VariantRecord)
+            if other is not None and other.applicable:
+                return verify.cuts(segment.duration for segment in other.segments)
+        return None
+
+    def _master(
+        self,
+        media: MediaRecord,
+        source: MezzanineRecord,
+        record: MasterRecord,
+        seen: dict[str, verify.VariantObservation],
+    ) -> verify.MasterObservation:
+        """Judged against every variant that exists by its record, whether the master names it or not."""
+        existing = []
+        for output in recipe.OUTPUTS[media.media_type]:
+            if not output.startswith("hls_") or output == "hls_master":
+                continue
+            variant = self._records.get(media.media_id, output, VariantRecord)
+            if variant is None or not variant.applicable:
+                continue
+            existing.append(variant.variant)
+            if output not in seen:
+                seen[output] = self._variant(media, source, variant)
+        path = self._fetched(media, record) / Path(record.files[0].key).name
+        observed = {output.removeprefix("hls_"): one for output, one in seen.items() if output != "preview"}
+        return self._observer.master(path, observed, verify.MasterExpected(tuple(existing)))
+
+    def _playlist(self, media: MediaRecord, record: VariantRecord) -> Path:
+        assert record.playlist_key is not None
+        return self._fetched(media, record) / Path(record.playlist_key).name
+
+    def _loudness_expected(self, media: MediaRecord) -> verify.LoudnessExpected | None:
+        record = self._records.get(media.media_id, "loudness", LoudnessRecord)
+        return expectations.loudness(record) if record is not None else None
+
+    def _reference(self, media: MediaRecord, source: MezzanineRecord) -> Path | None:
+        if not self._deep:
+            return None
+        folder = self._fetched(media, source)
+        path = folder / Path(source.files[0].key).name
+        return path if path.exists() else None
+
+    def _fetched(self, media: MediaRecord, record: OutputRecord) -> Path:
+        """A folder with the published files of an output; a missing object is a missing file, for the rules to see."""
+
+        def fetch() -> Path:
+            folder = self._workspace.folder(f"audit/{media.media_id}/{record.output}")
+            for file in record.files:
+                self._fetch(file, folder / Path(file.key).name)
+            return folder
+
+        folder: Path = self._workspace.once(f"audit {media.media_id} {record.output}", fetch)
+        return folder
+
+    def _fetch(self, file: StoredFile, path: Path) -> None:
+        try:
+            self._stores.by_role(file.role).download(file.key, path)
+        except MissingInput:
+            return

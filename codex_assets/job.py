@@ -1,0 +1,273 @@
+"""One payload, one answer: the job is checked, its media registered, its outputs materialized, and its webhook sent.
+
+Whoever took the request answers it, exactly once, in success and in failure. The webhook's secret never enters Dagster:
+the graph runs on a fresh ephemeral instance that knows the media and nothing of the request. What the webhook says
+comes from the materializations' metadata.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from codex_assets import partitions, resources
+from codex_assets.assets import PRODUCERS
+from codex_assets.contract import (
+    CompletedBody,
+    FailedBody,
+    JobPayload,
+    PayloadPolicy,
+    PayloadProblems,
+    ReplyAddress,
+    parse_payload,
+    salvage,
+    subject,
+)
+from codex_assets.delivery import webhook
+from codex_assets.delivery.webhook import DeliveryPolicy
+from codex_assets.errors import (
+    ConfigurationError,
+    InternalError,
+    JobCancelled,
+    JobError,
+    PayloadError,
+    RelayedError,
+    WebhookError,
+)
+from codex_assets.media import recipe
+from codex_assets.records import (
+    LoudnessRecord,
+    MasterRecord,
+    MediaRecord,
+    MezzanineRecord,
+    OutputRecord,
+    RecordStore,
+    ThumbnailRecord,
+    VariantRecord,
+    WaveformRecord,
+    record_type,
+)
+from codex_assets.resources import Settings, Workshop
+from codex_assets.workspace import Listener
+
+_log = logging.getLogger(__name__)
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""A run prints a line per event otherwise; nothing else silences it."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a job comes to: the webhook's body, and where it goes (None when nobody can be told)."""
+
+    body: CompletedBody | FailedBody
+    address: ReplyAddress | None
+
+
+def run(
+    job_id: str,
+    raw: object,
+    settings: Settings,
+    *,
+    listener: Listener | None = None,
+    cancelled: threading.Event | None = None,
+    before_answer: Callable[[], None] | None = None,
+) -> dict[str, Any]:
+    """Do the job and answer it. Returns RunPod's result: the webhook's body; with an `error` key it is a failure.
+
+    `before_answer` is called once, when the webhook is about to be sent. Raises `JobCancelled` alone: a job that was
+    asked to stop is not answered by a webhook.
+    """
+    answer = work(job_id, raw, settings, listener=listener, cancelled=cancelled)
+    if before_answer is not None:
+        before_answer()
+    return send(answer, settings.delivery_policy())
+
+
+def work(
+    job_id: str,
+    raw: object,
+    settings: Settings,
+    *,
+    listener: Listener | None = None,
+    cancelled: threading.Event | None = None,
+) -> Answer:
+    """The job without telling anybody. Raises `JobCancelled` alone."""
+    policy = settings.payload_policy()
+    try:
+        payload = parse_payload(raw, policy)
+    except PayloadProblems as problems:
+        return refusal(job_id, raw, policy, PayloadError(problems.problems))
+    media = MediaRecord(
+        media_id=payload.media_id,
+        creator_id=payload.creator_id,
+        media_type=payload.media_type,
+        input_role=payload.input_store,
+        input_key=payload.input_key,
+    )
+    outputs = payload.assets or recipe.OUTPUTS[media.media_type]
+    body: CompletedBody | FailedBody
+    try:
+        with resources.workshop(settings, listener=listener, cancelled=cancelled) as workshop:
+            workshop.records.put(media.media_id, "media", media)
+            built = materialize(media, outputs, workshop)
+            body = completed(job_id, media, built, workshop.records)
+    except JobCancelled:
+        raise
+    except JobError as error:
+        if cancelled is not None and cancelled.is_set():
+            raise JobCancelled from None
+        _log.error("job %s failed: %s: %s", job_id, error.code, error.detail or error.public)
+        body = _failed(job_id, payload, error)
+    except Exception as error:  # noqa: BLE001 - the boundary: whatever happens is answered
+        _log.exception("job %s met something unforeseen", job_id)
+        body = _failed(job_id, payload, InternalError.of(error))
+    return Answer(body, payload.reply_address)
+
+
+def materialize(media: MediaRecord, outputs: Sequence[str], workshop: Workshop) -> list[OutputRecord]:
+    """Materialize `outputs` in this process, on an instance of its own; the records that the events carry.
+
+    Raises `RelayedError` with the first failure's facts.
+    """
+    keys = [dg.AssetKey([media.media_type, output]) for output in outputs]
+    with dg.DagsterInstance.ephemeral() as instance:
+        partitions.register(instance, media.media_type, [media.media_id])
+        result = dg.materialize(
+            PRODUCERS[media.media_type],
+            # The builder judges by the same rules before it publishes, and the records keep what it found; an
+            # evaluation per rule, on an instance that is gone a second later, would only cost its time.
+            selection=dg.AssetSelection.assets(*keys).without_checks(),
+            instance=instance,
+            resources={"workshop": workshop},
+            tags={"dagster/partition": media.media_id},
+            run_config=QUIET,
+            raise_on_error=False,
+        )
+        if not result.success:
+            raise _first_failure(result)
+        events = result.get_asset_materialization_events()
+    return [_record(event.materialization) for event in events]
+
+
+def completed(job_id: str, media: MediaRecord, built: Sequence[OutputRecord], records: RecordStore) -> CompletedBody:
+    """The webhook's body of a job that succeeded. Its keys are those of what this job built.
+
+    What describes the media as a whole (duration, size, the ready variants once any of them was touched) is read from
+    the records where this job did not build it: a rebuild of one output must not tell less of the media than is true.
+    """
+    applicable = [record for record in built if record.applicable]
+    facts: dict[str, Any] = {}
+    for record in applicable:
+        facts |= _facts(record)
+    source = next((one for one in built if isinstance(one, MezzanineRecord)), None) or records.get(
+        media.media_id, "mezzanine", MezzanineRecord
+    )
+    if source is not None:
+        facts["duration_s"] = source.duration
+        if media.media_type == "video":
+            facts |= {"width": source.source.width, "height": source.source.height}
+    ready: list[str] = []
+    if any(isinstance(record, VariantRecord | MasterRecord) for record in built):
+        ready = _ready(media, built, records)
+    warnings = [warning for record in applicable for warning in record.warnings]
+    return webhook.completed_body(
+        job_id=job_id,
+        media_id=media.media_id,
+        media_type=media.media_type,
+        ready_variants=ready,
+        warnings=warnings,
+        **facts,
+    )
+
+
+def refusal(job_id: str, raw: object, policy: PayloadPolicy, error: JobError) -> Answer:
+    """The answer to a payload that cannot be worked on, to whatever usable address it gives."""
+    told = subject(raw)
+    body = webhook.failed_body(job_id=job_id, media_id=told.media_id, media_type=told.media_type, error=error)
+    return Answer(body, salvage(raw, policy))
+
+
+def unconfigured(job_id: str, raw: object, error: ConfigurationError) -> Answer:
+    """The answer of a worker that lacks its configuration: it can still tell who sent the job."""
+    return refusal(job_id, raw, PayloadPolicy("", "", ""), error)
+
+
+def send(answer: Answer, policy: DeliveryPolicy) -> dict[str, Any]:
+    """Deliver the webhook, once; RunPod's result. What cannot be delivered is carried whole in the result."""
+    wire = answer.body.wire()
+    if answer.address is None:
+        return wire
+    try:
+        delivery = webhook.deliver(
+            answer.address.url, answer.address.secret, webhook.to_bytes(answer.body), policy=policy
+        )
+    except WebhookError as error:
+        _log.error("the webhook was not delivered: %s", error.public)
+        return {"error": error.public, "errorCode": error.code, "retryable": error.retryable, "webhook": wire}
+    if delivery.receiver_error is not None:
+        _log.error("the receiver took the webhook and refused its body: %s", delivery.receiver_error)
+    return wire
+
+
+def _failed(job_id: str, payload: JobPayload, error: JobError) -> FailedBody:
+    return webhook.failed_body(job_id=job_id, media_id=payload.media_id, media_type=payload.media_type, error=error)
+
+
+def _first_failure(result: dg.ExecuteInProcessResult) -> JobError:
+    for event in result.all_events:
+        if event.is_step_failure:
+            failure = event.step_failure_data.user_failure_data
+            if failure is not None and "code" in failure.metadata:
+                told: Mapping[str, Any] = {name: entry.value for name, entry in failure.metadata.items()}
+                return RelayedError(str(told["code"]), failure.description or "", retryable=bool(told.get("retryable")))
+    return InternalError("The worker met an unexpected problem while building.")
+
+
+def _record(materialization: dg.AssetMaterialization) -> OutputRecord:
+    return record_type(materialization.asset_key.path[-1]).model_validate(materialization.metadata["record"].value)
+
+
+def _facts(record: OutputRecord) -> dict[str, Any]:
+    """What one built output adds to the webhook. Its last file is the one that is announced."""
+    if isinstance(record, LoudnessRecord):
+        measured = record.measurement
+        if measured is None:
+            return {}
+        return {
+            "integrated_lufs": measured.integrated,
+            "true_peak_dbtp": measured.true_peak,
+            "loudness_range_lu": measured.range,
+        }
+    if not record.files:
+        return {}
+    key = record.files[-1].key
+    if isinstance(record, MezzanineRecord):
+        return {"mezzanine_key": key}
+    if isinstance(record, MasterRecord):
+        return {"hls_master_playlist_key": key}
+    if record.output == "preview":
+        return {"hls_preview_key": key}
+    if isinstance(record, ThumbnailRecord):
+        return {"thumbnail_key": key}
+    if isinstance(record, WaveformRecord):
+        return {"waveform_key" if record.output == "waveform_json" else "waveform_image_key": key}
+    return {}
+
+
+def _ready(media: MediaRecord, built: Sequence[OutputRecord], records: RecordStore) -> list[str]:
+    """Rendered variants from best to worst, then the preview: those of this job and those that stay."""
+    now = {record.output: record for record in built}
+    ready = []
+    for output in recipe.OUTPUTS[media.media_type]:
+        if output == "hls_master" or not (output.startswith("hls_") or output == "preview"):
+            continue
+        record = now.get(output) or records.output(media.media_id, output)
+        if record is not None and record.applicable:
+            ready.append(output.removeprefix("hls_"))
+    return ready

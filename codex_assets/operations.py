@@ -1,0 +1,66 @@
+"""Jobs and sensors: what an engineer launches in the UI, and how a fresh instance learns of media.
+
+Dagster's own state is a view of the archive's records: the sensor reads which media there are and what was built of
+them, and reports what the instance does not know yet.
+"""
+
+import time
+from typing import Any
+
+import dagster as dg
+
+from codex_assets import asset_checks, partitions, resources
+from codex_assets.assets import materialization
+from codex_assets.media import recipe
+from codex_assets.records import RecordStore
+
+SENSOR_SECONDS = 30.0
+"""How long one evaluation may work before it hands over to the next."""
+
+
+def _everything(media_type: str) -> Any:
+    keys = [dg.AssetKey([media_type, output]) for output in recipe.OUTPUTS[media_type]]
+    return dg.define_asset_job(
+        f"build_{media_type}",
+        selection=dg.AssetSelection.assets(*keys),
+        description=f"Build every output of one {media_type} media from its original.",
+        partitions_def=partitions.PARTITIONS[media_type],
+    )
+
+
+@dg.sensor(
+    name="media_of_the_archive",
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Registers media that the archive knows and this instance does not, with what was built of them.",
+)
+def media_of_the_archive(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    started = time.monotonic()
+    records = RecordStore(resources.load().stores().archive)
+    reported = 0
+    known: dict[str, set[str]] = {
+        media_type: set(context.instance.get_dynamic_partitions(str(definition.name)))
+        for media_type, definition in partitions.PARTITIONS.items()
+    }
+    for media_id in records.media_ids():
+        if any(media_id in some for some in known.values()):
+            continue
+        if time.monotonic() - started > SENSOR_SECONDS:
+            return dg.SkipReason(f"{reported} media registered; more at the next evaluation")
+        media = records.media(media_id)
+        if media is None:
+            continue
+        partitions.register(context.instance, media.media_type, [media_id])
+        for output in recipe.OUTPUTS[media.media_type]:
+            record = records.output(media_id, output)
+            if record is not None:
+                context.instance.report_runless_asset_event(materialization(record))
+        reported += 1
+    return dg.SkipReason(f"{reported} media registered" if reported else "nothing new in the archive")
+
+
+JOBS = [
+    *(_everything(media_type) for media_type in partitions.PARTITIONS),
+    *(asset_checks.checks_job(media_type) for media_type in partitions.PARTITIONS),
+]
+SENSORS = [media_of_the_archive]

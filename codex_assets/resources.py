@@ -1,0 +1,178 @@
+"""Configuration: the environment becomes plain objects. The only reader of `os.environ`.
+
+Everything that is missing or contradictory is named in one error, before any work. Values are never repeated in it.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pydantic import SecretStr
+
+from codex_assets.audit import Auditor
+from codex_assets.builder import LocalBuilder
+from codex_assets.contract import PayloadPolicy, secret_problem
+from codex_assets.delivery.storage import DirectoryStore, S3Location, S3Store, Stores
+from codex_assets.delivery.webhook import DeliveryPolicy
+from codex_assets.encoders import EncoderMode, Encoders
+from codex_assets.errors import ConfigurationError
+from codex_assets.records import RecordStore
+from codex_assets.tools import Tools, tool_environment
+from codex_assets.workspace import Listener, Workspace
+
+REQUIRED = (
+    *("R2_ACCOUNT_ID", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "R2_MEDIA_BUCKET", "R2_ASSETS_BUCKET"),
+    *("B2_KEY_ID", "B2_APPLICATION_KEY", "B2_BUCKET_NAME", "B2_ENDPOINT", "B2_REGION"),
+)
+"""What a worker with real stores cannot do without."""
+LOCAL_BUCKETS = {
+    "B2_BUCKET_NAME": "codex-archive",
+    "R2_MEDIA_BUCKET": "codex-media-local",
+    "R2_ASSETS_BUCKET": "codex-assets-local",
+}
+CREDENTIALS = ("R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "B2_KEY_ID", "B2_APPLICATION_KEY")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A worker's configuration, checked. `storage_dir` is set for local runs, else the three locations are."""
+
+    archive_bucket: str
+    media_bucket: str
+    assets_bucket: str
+    storage_dir: Path | None
+    locations: tuple[S3Location, S3Location, S3Location] | None
+    webhook_secret: SecretStr | None
+    webhook_signature: Literal["body", "timestamped"]
+    webhook_allow_private: bool
+    video_encoder: EncoderMode
+    scratch: Path
+    tool_environment: Mapping[str, str] = field(repr=False)
+
+    def stores(self) -> Stores:
+        """The three stores; clients are made when first used."""
+        if self.storage_dir is not None:
+            root = self.storage_dir
+            return Stores(
+                archive=DirectoryStore(root, "archive", self.archive_bucket),
+                media=DirectoryStore(root, "media", self.media_bucket),
+                assets=DirectoryStore(root, "assets", self.assets_bucket),
+            )
+        assert self.locations is not None
+        archive, media, assets = (S3Store(location) for location in self.locations)
+        return Stores(archive=archive, media=media, assets=assets)
+
+    def payload_policy(self) -> PayloadPolicy:
+        return PayloadPolicy(
+            archive_bucket=self.archive_bucket,
+            media_bucket=self.media_bucket,
+            assets_bucket=self.assets_bucket,
+            default_secret=self.webhook_secret,
+            allow_private_webhook=self.webhook_allow_private,
+        )
+
+    def delivery_policy(self) -> DeliveryPolicy:
+        return DeliveryPolicy(signature=self.webhook_signature, allow_private=self.webhook_allow_private)
+
+    def tools(self, cancelled: threading.Event | None = None) -> Tools:
+        return Tools(self.tool_environment, cancelled=cancelled)
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Everything one run needs to build and to judge, around one workspace."""
+
+    stores: Stores
+    records: RecordStore
+    tools: Tools
+    workspace: Workspace
+    builder: LocalBuilder
+    auditor: Auditor
+
+
+@contextmanager
+def workshop(
+    settings: Settings, *, listener: Listener | None = None, cancelled: threading.Event | None = None
+) -> Iterator[Workshop]:
+    """A workshop with a scratch directory of its own, which is gone afterwards."""
+    workspace = Workspace(settings.scratch / f"run-{uuid.uuid4().hex[:12]}", listener)
+    try:
+        stores = settings.stores()
+        tools = settings.tools(cancelled)
+        builder = LocalBuilder(stores, tools, Encoders(settings.video_encoder, tools), workspace)
+        yield Workshop(
+            stores, RecordStore(stores.archive), tools, workspace, builder, Auditor(stores, tools, workspace)
+        )
+    finally:
+        workspace.close()
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings that `environ` (the process's own by default) describes.
+
+    Raises `ConfigurationError` naming everything that is wrong.
+    """
+    env = {name: value for name, value in (os.environ if environ is None else environ).items() if value.strip()}
+    problems: list[str] = []
+    local = "STORAGE_DIR" in env
+    missing = [name for name in REQUIRED if name not in env]
+    if local:
+        mixed = [name for name in CREDENTIALS if name in env]
+        if mixed:
+            problems.append(f"STORAGE_DIR (local runs) is set together with {', '.join(mixed)}; set one or the other")
+    elif missing:
+        problems.append(f"these variables are missing or empty: {', '.join(missing)} (or STORAGE_DIR for a local run)")
+    unresolved = [name for name in (*REQUIRED, "R2_ENDPOINT", "WEBHOOK_SECRET") if "{{" in env.get(name, "")]
+    if unresolved:
+        problems.append(f"these variables hold an unresolved {{{{ ... }}}} reference: {', '.join(unresolved)}")
+    signature = env.get("WEBHOOK_SIGNATURE", "body")
+    if signature not in ("body", "timestamped"):
+        problems.append("WEBHOOK_SIGNATURE has to be `body` or `timestamped`")
+    encoder = env.get("VIDEO_ENCODER", "auto")
+    if encoder not in list(EncoderMode):
+        problems.append(f"VIDEO_ENCODER has to be one of {', '.join(EncoderMode)}")
+    secret = SecretStr(env["WEBHOOK_SECRET"]) if "WEBHOOK_SECRET" in env else None
+    unusable = secret_problem(secret) if secret is not None and "WEBHOOK_SECRET" not in unresolved else None
+    if unusable is not None:
+        problems.append(f"WEBHOOK_SECRET {unusable}")
+    if problems:
+        raise ConfigurationError("The worker is not configured: " + "; ".join(problems) + ".")
+    buckets = {name: env.get(name, default) for name, default in LOCAL_BUCKETS.items()}
+    return Settings(
+        archive_bucket=buckets["B2_BUCKET_NAME"],
+        media_bucket=buckets["R2_MEDIA_BUCKET"],
+        assets_bucket=buckets["R2_ASSETS_BUCKET"],
+        storage_dir=Path(env["STORAGE_DIR"]).absolute() if local else None,
+        locations=None if local else _locations(env),
+        webhook_secret=secret,
+        webhook_signature="timestamped" if signature == "timestamped" else "body",
+        webhook_allow_private=env.get("WEBHOOK_ALLOW_PRIVATE") == "1",
+        video_encoder=EncoderMode(encoder),
+        scratch=Path(env.get("TMPDIR") or tempfile.gettempdir()) / "codex-assets",
+        tool_environment=tool_environment(env),
+    )
+
+
+def _locations(env: Mapping[str, str]) -> tuple[S3Location, S3Location, S3Location]:
+    r2 = env.get("R2_ENDPOINT", f"https://{env['R2_ACCOUNT_ID']}.r2.cloudflarestorage.com")
+    access, secret = SecretStr(env["R2_ACCESS_KEY_ID"]), SecretStr(env["R2_SECRET_ACCESS_KEY"])
+    archive = S3Location(
+        role="archive",
+        bucket=env["B2_BUCKET_NAME"],
+        endpoint=env["B2_ENDPOINT"],
+        region=env["B2_REGION"],
+        access_key=SecretStr(env["B2_KEY_ID"]),
+        secret_key=SecretStr(env["B2_APPLICATION_KEY"]),
+        versioned=True,
+    )
+    media = S3Location("media", env["R2_MEDIA_BUCKET"], r2, "auto", access, secret, versioned=False)
+    assets = S3Location("assets", env["R2_ASSETS_BUCKET"], r2, "auto", access, secret, versioned=False)
+    return archive, media, assets
