@@ -6,7 +6,7 @@ is none of its business. What one op must know of another it reads from records,
 """
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -28,6 +28,8 @@ from codex_assets.records import (
 )
 from codex_assets.resources import Workshop
 
+UNVERSIONED = "INITIAL"
+"""Dagster's data version of what was never materialized: the originals."""
 OWNERS = ["team:media-platform"]
 INLINE_WIDTH = 320
 
@@ -136,7 +138,7 @@ def _build(
     wanted: set[tuple[str, str]],
 ) -> Iterator[Any]:
     for record in workshop.builder.build(media, selected):
-        metadata = _metadata(record) | _picture(workshop, record)
+        metadata = _picture(workshop, record) | _metadata(record)
         if record.output in selected:
             yield dg.MaterializeResult(
                 asset_key=_key(media.media_type, record.output),
@@ -174,13 +176,19 @@ def _failure(error: JobError) -> dg.Failure:
     )
 
 
-def materialization(record: OutputRecord) -> dg.AssetMaterialization:
-    """A record as the event that building it would have left."""
+def materialization(record: OutputRecord, versions: Mapping[str, str] | None = None) -> dg.AssetMaterialization:
+    """A record as the event that building it would have left.
+
+    `versions` are the data versions of the media's outputs, by name: without those of its inputs an output would show
+    as made from older ones.
+    """
+    tags = {"dagster/data_version": record.data_version, "dagster/code_version": record.code_version}
+    for parent in _parents(record.media_type, record.output):
+        key = _key(record.media_type, parent).to_user_string()
+        tags[f"dagster/input_data_version/{key}"] = (versions or {}).get(parent, UNVERSIONED)
+        tags[f"dagster/input_event_pointer/{key}"] = "NULL"
     return dg.AssetMaterialization(
-        _key(record.media_type, record.output),
-        partition=record.media_id,
-        metadata=_metadata(record),
-        tags={"dagster/data_version": record.data_version, "dagster/code_version": record.code_version},
+        _key(record.media_type, record.output), partition=record.media_id, metadata=_metadata(record), tags=tags
     )
 
 

@@ -1,27 +1,32 @@
 """The checks of what is *published*: the same rules as before publishing, at any time, without encoding.
 
 Downloads what the records name (never more than is there), observes it and judges it. What it finds is returned, and
-kept as a record by `keep`, so that "which media fail check X" is a matter of reading.
+kept as a record by `keep`, so that "which media fail check X" is a matter of reading. Not here: which media are judged,
+and how many at once (`sweep`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from codex_assets import expectations
 from codex_assets.delivery.storage import Stores
 from codex_assets.errors import MissingInput
 from codex_assets.media import recipe, verify
+from codex_assets.media.verify import Kind
 from codex_assets.observe import Observer
 from codex_assets.records import (
     CheckFact,
     LoudnessRecord,
     MasterRecord,
     MediaRecord,
+    MediaType,
     MezzanineRecord,
     OutputRecord,
+    Record,
     RecordStore,
     StoredFile,
     ThumbnailRecord,
@@ -30,6 +35,29 @@ from codex_assets.records import (
 )
 from codex_assets.tools import Tools
 from codex_assets.workspace import Workspace
+
+VERIFICATION = "verification"
+"""Name of the record that keeps what was last found of a media."""
+
+
+class OutputVerification(Record):
+    """One output as it was last judged. `data_version` is that of the contents that were seen."""
+
+    output: str
+    data_version: str
+    checked_at: str
+    passed: tuple[str, ...] = ()
+    failed: tuple[CheckFact, ...] = ()
+    """What did not pass, warnings too."""
+
+
+class VerificationRecord(Record):
+    """What was last found of everything that a media has published."""
+
+    media_id: str
+    creator_id: str
+    media_type: MediaType
+    outputs: tuple[OutputVerification, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,6 +77,65 @@ class Audit:
         return tuple(check for check in self.checks if not check.passed and check.severity == "WARN")
 
 
+def kinds(output: str) -> tuple[Kind, ...]:
+    """What is judged of an output. The loudness measurement has no file of its own: its sound is a variant's."""
+    if output == "loudness":
+        return ()
+    if output == "preview":
+        return (Kind.PREVIEW,)
+    if output == "hls_master":
+        return (Kind.MASTER,)
+    if output.startswith("hls_"):
+        return (Kind.VARIANT, Kind.LOUDNESS)
+    return (Kind(output),)
+
+
+def keep(records: RecordStore, media: MediaRecord, audits: Collection[Audit], *, whole: bool) -> VerificationRecord:
+    """Keep what was found. `whole`: every rule was asked, so what is not among the findings is no longer true.
+
+    Else the findings replace those of the same rules, and the others stay as long as the output has the same contents.
+    """
+    held = records.get(media.media_id, VERIFICATION, VerificationRecord)
+    before = {one.output: one for one in held.outputs} if held is not None else {}
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    for audit in audits:
+        if audit.record is None or not audit.record.applicable:
+            before.pop(audit.output, None)
+            continue
+        if not whole and not audit.checks:
+            continue
+        fresh = OutputVerification(
+            output=audit.output,
+            data_version=audit.record.data_version,
+            checked_at=now,
+            passed=tuple(dict.fromkeys(check.rule for check in audit.checks if check.passed)),
+            failed=tuple(check for check in audit.checks if not check.passed),
+        )
+        known = before.get(audit.output)
+        if not whole and known is not None and known.data_version == fresh.data_version:
+            fresh = _merged(known, fresh)
+        before[audit.output] = fresh
+    order = recipe.OUTPUTS[media.media_type]
+    record = VerificationRecord(
+        media_id=media.media_id,
+        creator_id=media.creator_id,
+        media_type=media.media_type,
+        outputs=tuple(before[output] for output in order if output in before and kinds(output)),
+    )
+    records.put(media.media_id, VERIFICATION, record)
+    return record
+
+
+def _merged(known: OutputVerification, fresh: OutputVerification) -> OutputVerification:
+    asked = {*fresh.passed, *(check.rule for check in fresh.failed)}
+    return fresh.model_copy(
+        update={
+            "passed": (*(rule for rule in known.passed if rule not in asked), *fresh.passed),
+            "failed": (*(check for check in known.failed if check.rule not in asked), *fresh.failed),
+        }
+    )
+
+
 class Auditor:
     """Judges published outputs, in one workspace."""
 
@@ -60,20 +147,26 @@ class Auditor:
         self._workspace = workspace
         self._deep = deep
 
-    def audit(self, media: MediaRecord, outputs: Collection[str]) -> Iterator[Audit]:
-        """One audit per output, in order of building. Raises `StorageError` when a store cannot be read."""
+    def audit(
+        self, media: MediaRecord, outputs: Collection[str], *, only: Collection[str] | None = None
+    ) -> Iterator[Audit]:
+        """One audit per output, in order of building, by the rules named in `only` or by all.
+
+        Raises `StorageError` when a store cannot be read.
+        """
+        asked = frozenset(Kind) if only is None else frozenset[Kind]().union(*(verify.RULES[one].kinds for one in only))
         source = self._records.get(media.media_id, "mezzanine", MezzanineRecord)
         seen: dict[str, verify.VariantObservation] = {}
         wanted = [output for output in recipe.OUTPUTS[media.media_type] if output in outputs]
         for output in wanted:
             record = self._records.output(media.media_id, output)
-            if record is None or not record.applicable or source is None:
+            if record is None or not record.applicable or source is None or not asked.intersection(kinds(output)):
                 yield Audit(output, record, ())
                 continue
             found = [
                 check_fact(finding)
-                for one in self._observed(media, source, record, seen)
-                for finding in verify.judge(one)
+                for one in self._observed(media, source, record, seen, asked)
+                for finding in verify.judge(one, only=only)
             ]
             yield Audit(output, record, tuple(found))
 
@@ -83,16 +176,18 @@ class Auditor:
         source: MezzanineRecord,
         record: OutputRecord,
         seen: dict[str, verify.VariantObservation],
+        asked: frozenset[Kind],
     ) -> Iterator[verify.AnyObservation]:
         if isinstance(record, MezzanineRecord):
             path = self._fetched(media, record) / Path(record.files[0].key).name
             yield self._observer.mezzanine(path, expectations.mezzanine(record), decode=self._deep)
         elif isinstance(record, VariantRecord):
-            observation = self._variant(media, source, record)
-            seen[record.output] = observation
-            yield observation
+            if asked & {Kind.VARIANT, Kind.PREVIEW}:
+                observation = self._variant(media, source, record)
+                seen[record.output] = observation
+                yield observation
             # A part of a programme has another loudness than the whole.
-            if source.has_audio and record.output != "preview":
+            if Kind.LOUDNESS in asked and source.has_audio and record.output != "preview":
                 playlist = self._playlist(media, record)
                 wanted = self._loudness_expected(media)
                 yield self._observer.loudness(playlist, wanted, output=record.output)

@@ -75,8 +75,6 @@ WEIGHTS = {
     "waveform": 2.0,
 }
 """Share of the work of each phase, for progress."""
-INDEXED_CONTAINERS = ("mov", "matroska", "avi", "asf")
-"""Containers whose duration comes from an index, so that it tells a cut-off upload from a whole one."""
 NOT_APPLICABLE = "not-applicable"
 SCRATCH_PER_INPUT = 4
 """Scratch space that a build needs, in sizes of its input."""
@@ -176,7 +174,11 @@ class LocalBuilder:
         run, choice, treatment, warnings = self._encode_mezzanine(media, info, source, path, with_loudness)
         made = probe.parse(self._tools.ffprobe(probe.probe_arguments(str(path), trusted=True), label="probing"))
         duration = _longest(made)
-        _require_whole(info, duration)
+        promised = info.seconds if media.media_type == "video" else replace(info, video=None).seconds
+        lost = (promised or 0.0) - duration
+        _require_whole(promised, duration)
+        if lost > profile.TOLD_LOSS_SECONDS:
+            warnings = [*warnings, f"The last {lost:.1f} seconds of the upload could not be decoded and are missing."]
         sha256 = file_sha256(path)
         video = made.video
         record = MezzanineRecord(
@@ -195,12 +197,8 @@ class LocalBuilder:
             build=self._built(started, run, duration, choice if video else None),
         )
         key = keys.mezzanine(media.creator_id, media.media_id)
-        expected = verify.MezzanineExpected(
-            duration=expectations.source_seconds(info),
-            size=mezzanine.size(info.video) if info.video and video else None,
-            frame_rate=mezzanine.frame_rate(info.video) if info.video and video else None,
-            has_video=media.media_type == "video",
-            has_audio=info.audio is not None,
+        expected = expectations.mezzanine_of(
+            info, with_picture=media.media_type == "video", whole=lost <= profile.LOST_SECONDS
         )
         built = _Built(record, [Upload(path, "archive", key, Stage.CONTENT)])
         with self._workspace.progress.phase("verifying"):
@@ -217,8 +215,11 @@ class LocalBuilder:
     ) -> tuple[ToolRun, Choice, str | None, list[str]]:
         """The encode, with what may be done otherwise when it fails: the encoder, then how the sound is kept."""
         with_picture = media.media_type == "video"
-        treatment = mezzanine.audio_treatment(info.audio) if info.audio is not None else None
+        treatment = mezzanine.audio_treatment(info, with_picture=with_picture)
         side = min(mezzanine.size(info.video)) if info.video is not None and with_picture else 1 << 16
+
+        # A copy is decoded as well, to find out whether it can be.
+        measure = measure or treatment == "copied"
 
         def encode(kept: mezzanine.AudioTreatment | None) -> tuple[ToolRun, Choice]:
             def run(row: profile.EncoderRow) -> ToolRun:
@@ -233,22 +234,30 @@ class LocalBuilder:
                 )
                 with self._phase("mezzanine") as on_progress:
                     return self._tools.ffmpeg(
-                        arguments, label="making the mezzanine", duration=info.duration, on_progress=on_progress
+                        arguments, label="making the mezzanine", duration=info.seconds, on_progress=on_progress
                     )
 
             if not with_picture:
                 return run(profile.X264), Choice(profile.X264, "no picture")
             return self._encoders.encode(run, smallest_side=side)
 
+        told = []
         try:
-            return *encode(treatment), treatment, []
+            made, choice = encode(treatment)
         except ToolError as error:
             if treatment != "copied":
                 raise _source_fault(error) from None
             _log.warning("the sound cannot be copied into the mezzanine: %s", error.reason)
-            told = "The sound could not be kept as it was uploaded and was encoded once more in high quality."
+            told.append("The sound could not be kept as it was uploaded and was encoded once more in high quality.")
+        else:
+            damaged = probe.damaged(made.log, info.audio)
+            if probe.damaged(made.log, info.video if with_picture else None) or damaged:
+                told.append("The upload is damaged in places, which can be seen or heard.")
+            if treatment != "copied" or not damaged:
+                return made, choice, treatment, told
+            _log.warning("the sound is damaged: it is encoded from what can be decoded, not copied")
         try:
-            return *encode("encoded"), "encoded", [told]
+            return *encode("encoded"), "encoded", told
         except ToolError as error:
             raise _source_fault(error) from None
 
@@ -267,12 +276,15 @@ class LocalBuilder:
         return path
 
     def _probe_source(self, media: MediaRecord, source: Path) -> MediaInfo:
+        """What the upload holds, as its packets show it. Raises `SourceError` for what cannot be built from."""
         try:
-            info = probe.parse(self._tools.ffprobe(probe.probe_arguments(str(source)), label="probing the original"))
+            told = probe.parse(self._tools.ffprobe(probe.probe_arguments(str(source)), label="probing the original"))
+            packets = self._tools.ffprobe_lines(probe.scan_arguments(str(source)), label="scanning the original")
         except ToolError as error:
             raise SourceError(
                 "The upload is not a video or audio file that can be read.", detail=error.detail
             ) from None
+        info = probe.scanned(told, packets)
         if media.media_type == "video" and info.video is None:
             raise SourceError("The upload holds no picture track that can be decoded, but was uploaded as video.")
         if media.media_type == "audio" and info.audio is None:
@@ -285,6 +297,9 @@ class LocalBuilder:
             info = replace(info, audio=None)
             if media.media_type == "audio":
                 raise SourceError("The upload's sound track is damaged: it has no sample rate or no channels.")
+        if probe.promises_duration(told):
+            _require_arrived(told, info)
+        _require_all_bytes(source)
         return info
 
     def _loudness_of_mezzanine(self, media: MediaRecord) -> OutputRecord:
@@ -522,8 +537,10 @@ class LocalBuilder:
         segments = _segments(playlist)
         if not segments:
             raise ToolError(f"encoding {name}", reason="no segment was written")
+        # Written anew: ffmpeg gives a programme under half a second a target duration of 0.
+        playlist.write_text(hls.media_playlist(segments))
         first = folder / segments[0].name
-        info = probe.parse(self._tools.ffprobe(probe.probe_arguments(str(first), trusted=True), label="probing"))
+        info = probe.parse(self._tools.ffprobe(hls.segment_arguments(str(first)), label="probing"))
         rates = hls.measured(segments)
         prefix = key.rpartition("/")[0]
         uploads = [
@@ -688,7 +705,7 @@ class LocalBuilder:
         source = self._mezzanine_record(media)
         rate = profile.AUDIO_LADDER[0].audio_kbps
         sound = self._sounds(media, [rate])[rate]
-        samples = max(1, round(source.duration * profile.SAMPLE_RATE))
+        samples = loudness.fitted_samples(source.duration)
         drawn: dict[str, Path] = self._workspace.once(
             f"waveform-{source.data_version}", lambda: self._draw(sound.path, samples)
         )
@@ -848,7 +865,7 @@ def _source_facts(info: MediaInfo, source: Path) -> SourceFacts:
     return SourceFacts(
         container=info.container,
         size=source.stat().st_size,
-        duration=info.duration,
+        duration=info.seconds if info.seconds is not None else info.duration,
         width=video.width if video else None,
         height=video.height if video else None,
         frame_rate=str(rate) if rate else None,
@@ -871,16 +888,41 @@ def _longest(info: MediaInfo) -> float:
     return round(seconds, 6)
 
 
-def _require_whole(source: MediaInfo, decoded: float) -> None:
-    """Raises `SourceError` when much less was decoded than the container's index promises: a cut-off upload."""
-    if source.duration is None or not any(name in source.container for name in INDEXED_CONTAINERS):
-        return
-    lost = source.duration - decoded
-    if lost > profile.TRUNCATED_SECONDS and lost > profile.TRUNCATED_FRACTION * source.duration:
+def _require_arrived(told: MediaInfo, found: MediaInfo) -> None:
+    """Raises `SourceError` when a track is much shorter than the container's index promises: a cut-off upload."""
+    for promised, arrived in ((told.video, found.video), (told.audio, found.audio)):
+        if promised is not None and promised.duration is not None:
+            there = arrived.duration or 0.0 if arrived is not None else 0.0
+            if _much_less(promised.duration, there):
+                raise SourceError(
+                    f"The upload seems to be cut off: {there:.1f} of {promised.duration:.1f} seconds arrived. "
+                    "Upload it again."
+                )
+
+
+def _require_all_bytes(source: Path) -> None:
+    """Raises `SourceError` when the file is much smaller than its own header says."""
+    with source.open("rb") as file:
+        promised = probe.promised_bytes(file.read(12))
+    size = source.stat().st_size
+    if promised is not None and size < (1 - profile.TRUNCATED_FRACTION) * promised:
         raise SourceError(
-            f"The upload seems to be cut off: {decoded:.1f} of {source.duration:.1f} seconds could be decoded. "
+            f"The upload seems to be cut off: {100 * size / promised:.0f} % of it arrived. Upload it again."
+        )
+
+
+def _require_whole(promised: float | None, decoded: float) -> None:
+    """Raises `SourceError` when much less came out than the packets promise: a damaged upload."""
+    if promised is not None and _much_less(promised, decoded):
+        raise SourceError(
+            f"The upload seems to be damaged: only {decoded:.1f} of {promised:.1f} seconds could be decoded. "
             "Upload it again."
         )
+
+
+def _much_less(promised: float, found: float) -> bool:
+    lost = promised - found
+    return lost > profile.TRUNCATED_SECONDS and lost > profile.TRUNCATED_FRACTION * promised
 
 
 def _source_fault(error: ToolError) -> JobError:

@@ -6,17 +6,27 @@ Joins what was asked for (`media.profile`, `media.ladder`) with what is known of
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from codex_assets.media import ladder, profile
+from codex_assets.media import mezzanine as normalised
 from codex_assets.media.probe import MediaInfo
 from codex_assets.media.verify import LoudnessExpected, MezzanineExpected, VariantExpected, WaveformExpected
 from codex_assets.records import LoudnessRecord, MediaType, MezzanineRecord
 
 
-def source_seconds(info: MediaInfo) -> float | None:
-    """Seconds that the mezzanine of a source should last: its longest track, where the tracks say so."""
-    tracks = [track for track in (info.video, info.audio) if track is not None]
-    known = [track.duration for track in tracks if track.duration is not None]
-    return max(known) if known and len(known) == len(tracks) else None
+def mezzanine_of(info: MediaInfo, *, with_picture: bool, whole: bool) -> MezzanineExpected:
+    """Of a mezzanine made from a source with these (scanned) facts. `whole` False: a part could not be decoded, which
+    has been told, so how long it lasts is no longer known."""
+    source = info if with_picture else replace(info, video=None)
+    video = source.video
+    return MezzanineExpected(
+        duration=source.seconds if whole else None,
+        size=normalised.size(video) if video is not None else None,
+        frame_rate=normalised.frame_rate(video) if video is not None else None,
+        has_video=with_picture,
+        has_audio=info.audio is not None,
+    )
 
 
 def mezzanine(record: MezzanineRecord) -> MezzanineExpected:

@@ -76,16 +76,16 @@ def run(
     *,
     listener: Listener | None = None,
     cancelled: threading.Event | None = None,
-    before_answer: Callable[[], None] | None = None,
+    before_answer: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """Do the job and answer it. Returns RunPod's result: the webhook's body; with an `error` key it is a failure.
 
-    `before_answer` is called once, when the webhook is about to be sent. Raises `JobCancelled` alone: a job that was
-    asked to stop is not answered by a webhook.
+    `before_answer` is called once, with the webhook's body, when it is about to be sent. Raises `JobCancelled` alone: a
+    job that was asked to stop is not answered by a webhook.
     """
     answer = work(job_id, raw, settings, listener=listener, cancelled=cancelled)
     if before_answer is not None:
-        before_answer()
+        before_answer(answer.body.wire())
     return send(answer, settings.delivery_policy())
 
 
@@ -193,9 +193,12 @@ def refusal(job_id: str, raw: object, policy: PayloadPolicy, error: JobError) ->
     return Answer(body, salvage(raw, policy))
 
 
-def unconfigured(job_id: str, raw: object, error: ConfigurationError) -> Answer:
-    """The answer of a worker that lacks its configuration: it can still tell who sent the job."""
-    return refusal(job_id, raw, PayloadPolicy("", "", ""), error)
+def unconfigured(job_id: str, raw: object, error: ConfigurationError, policy: PayloadPolicy) -> Answer:
+    """The answer of a worker that lacks its configuration: it can still tell who sent the job.
+
+    `policy` is what `resources.reply_policies` could make of it.
+    """
+    return refusal(job_id, raw, policy, error)
 
 
 def send(answer: Answer, policy: DeliveryPolicy) -> dict[str, Any]:

@@ -66,7 +66,8 @@ ENVELOPE_SAMPLES = 8000
 WINDOW_SECONDS = 8.0
 """Length of sound that is compared at the start and at the end."""
 LONGEST_LAG_SECONDS = 1.0
-SHORTEST_OVERLAP_SECONDS = 1.0
+SHORTEST_OVERLAP_SECONDS = 2.0
+"""Less sound proves nothing: a second of noise can look like any other."""
 LIVELY_ENVELOPE = 0.17
 """Standard deviation over mean, under which an envelope is too steady to be aligned (white noise has about 0.08)."""
 THUMB = (32, 18)
@@ -216,12 +217,12 @@ class Observer:
         return seen
 
     def _with_pictures(
-        self, seen: VariantObservation, joined: str, folder: Path, reference: Path | None
+        self, seen: VariantObservation, joined: Sequence[str], folder: Path, reference: Path | None
     ) -> VariantObservation:
         grey = folder / "keys.gray"
         # Key frames alone may leave the decoder with times in disorder; only their pictures count.
         scale = "setpts=N,scale={}:{}:flags=area,format=gray".format(*THUMB)
-        argv = ["-skip_frame", "nokey", "-i", joined, "-map", "0:v:0", "-fps_mode", "passthrough", "-vf", scale]
+        argv = ["-skip_frame", "nokey", *joined, "-map", "0:v:0", "-fps_mode", "passthrough", "-vf", scale]
         try:
             run = self._tools.ffmpeg([*argv, "-f", "rawvideo", str(grey)], label="decoding key frames")
         except ToolError as error:
@@ -279,7 +280,7 @@ class Observer:
         try:
             document = self._tools.ffprobe(probe.probe_arguments(str(path), trusted=True), label="probing")
             info = probe.parse(document)
-            packets = self._packets(str(path), info)
+            packets = self._packets(["-i", str(path)], info)
             video, audio = _span(packets["video"]), _span(packets["audio"], video=False)
             decoded: tuple[str, ...] | None = None
             frames = None
@@ -340,7 +341,7 @@ class Observer:
                 # The frame-by-frame log would push the summary's beginning out of the kept lines.
                 meter = "ebur128=peak=true:framelog=verbose"
                 run = self._tools.ffmpeg(
-                    ["-i", source, "-map", "0:a:0", "-af", meter, "-f", "null", "-"], label="measuring loudness"
+                    [*source, "-map", "0:a:0", "-af", meter, "-f", "null", "-"], label="measuring loudness"
                 )
         except ToolError as error:
             return replace(base, problem=_public(error, media.parent))
@@ -418,15 +419,13 @@ class Observer:
             yield Path(name)
 
     def _probe(self, path: Path) -> probe.MediaInfo:
-        arguments = probe.probe_arguments(str(path), trusted=True)
+        arguments = [*_format(path), *probe.probe_arguments(str(path), trusted=True)]
         return probe.parse(self._tools.ffprobe(arguments, label="probing"))
 
-    def _packets(self, source: str, info: probe.MediaInfo) -> dict[str, list[Packet]]:
+    def _packets(self, source: Sequence[str], info: probe.MediaInfo) -> dict[str, list[Packet]]:
         """All packets of the picture track and of the sound track, in stored order."""
         fields = "packet=stream_index,pts_time,dts_time,duration_time,flags,size,pos"
-        lines = self._tools.ffprobe_lines(
-            ["-show_entries", fields, "-of", "csv=p=0", "-i", source], label="reading packets"
-        )
+        lines = self._tools.ffprobe_lines(["-show_entries", fields, "-of", "csv=p=0", *source], label="reading packets")
         names = {str(info.video.index): "video"} if info.video else {}
         if info.audio:
             names[str(info.audio.index)] = "audio"
@@ -489,7 +488,7 @@ class Observer:
 
     def _envelope(self, files: Sequence[Path], at: float, seconds: float) -> Envelope | None:
         with self._folder() as folder:
-            return self._sound(["-i", _concatenation(folder / "part.txt", files)], folder, at, seconds)
+            return self._sound(_concatenation(folder / "part.txt", files), folder, at, seconds)
 
     def _reference_envelope(self, path: Path, at: float, seconds: float) -> Envelope | None:
         def decode() -> Envelope | None:
@@ -534,12 +533,15 @@ class Observer:
             sum(map(mul, part, part)) / step
             for part in (samples[index : index + step] for index in range(0, len(samples) - step + 1, step))
         ]
-        return Envelope(round(at * ENVELOPE_RATE), tuple(math.sqrt(power) for power in powers))
+        # A click that falls between two points would look different after a shift of less than one.
+        padded = [*powers[:1], *powers, *powers[-1:]]
+        smooth = [math.sqrt(a + 2 * b + c) for a, b, c in zip(padded, padded[1:], padded[2:], strict=False)]
+        return Envelope(round(at * ENVELOPE_RATE), tuple(smooth)) if smooth else None
 
-    def _source(self, media: Path, folder: Path) -> str | None:
+    def _source(self, media: Path, folder: Path) -> list[str] | None:
         """`media` as one input: a file as it is, a playlist as its segments one after the other."""
         if media.suffix != ".m3u8":
-            return str(media) if media.is_file() else None
+            return ["-i", str(media)] if media.is_file() else None
         text, _ = _text(media)
         entries = parse_media_playlist(media.name, text)[1] if text is not None else []
         files = [_inside(media.parent, name) for name, _ in entries]
@@ -755,11 +757,17 @@ def _h264_pid(body: bytes) -> int | None:
     return None
 
 
-def _concatenation(listing: Path, files: Sequence[Path]) -> str:
+def _concatenation(listing: Path, files: Sequence[Path]) -> list[str]:
     """`files` as one input, byte after byte: timestamps stay those of the segments, and one process reads them all."""
     escaped = [re.sub(r"([\\'\s])", r"\\\1", str(path.resolve())) for path in files]
     listing.write_text("\n".join(escaped) + "\n")
-    return f"concatf:{listing}"
+    return [*_format(files[0]), "-i", f"concatf:{listing}"]
+
+
+def _format(path: Path) -> list[str]:
+    """A transport stream of a few packets is too short to be recognised: it has to be named."""
+    with path.open("rb") as file:
+        return ["-f", "mpegts"] if file.read(1) == b"\x47" else []
 
 
 def _by_segment(packets: Mapping[str, Sequence[Packet]], sizes: Sequence[int]) -> dict[str, list[list[Packet]]]:
@@ -894,7 +902,8 @@ def find_lag(own: Envelope, theirs: Envelope) -> Lag | None:
     longest = int(LONGEST_LAG_SECONDS * ENVELOPE_RATE)
     tolerance = round(SYNC_SECONDS * ENVELOPE_RATE)
     shortest = max(int(SHORTEST_OVERLAP_SECONDS * ENVELOPE_RATE), len(own.levels) // 2)
-    if min(len(own.levels), len(theirs.levels)) < SHORTEST_OVERLAP_SECONDS * ENVELOPE_RATE:
+    # Every shift is tried on enough sound, or none is: else the shortest shifts would not take part.
+    if min(len(own.levels), len(theirs.levels)) < (SHORTEST_OVERLAP_SECONDS + LONGEST_LAG_SECONDS) * ENVELOPE_RATE:
         return None
     if not _lively(own) or not _lively(theirs):
         return None

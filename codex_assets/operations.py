@@ -51,10 +51,11 @@ def media_of_the_archive(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         if media is None:
             continue
         partitions.register(context.instance, media.media_type, [media_id])
-        for output in recipe.OUTPUTS[media.media_type]:
-            record = records.output(media_id, output)
+        built = [records.output(media_id, output) for output in recipe.OUTPUTS[media.media_type]]
+        versions = {record.output: record.data_version for record in built if record is not None}
+        for record in built:
             if record is not None:
-                context.instance.report_runless_asset_event(materialization(record))
+                context.instance.report_runless_asset_event(materialization(record, versions))
         reported += 1
     return dg.SkipReason(f"{reported} media registered" if reported else "nothing new in the archive")
 

@@ -5,12 +5,14 @@ Everything that is missing or contradictory is named in one error, before any wo
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import tempfile
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -38,6 +40,7 @@ LOCAL_BUCKETS = {
     "R2_MEDIA_BUCKET": "codex-media-local",
     "R2_ASSETS_BUCKET": "codex-assets-local",
 }
+SDK_LOG_LEVELS = ("NOTSET", "TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 CREDENTIALS = ("R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "B2_KEY_ID", "B2_APPLICATION_KEY")
 
 
@@ -82,6 +85,11 @@ class Settings:
     def delivery_policy(self) -> DeliveryPolicy:
         return DeliveryPolicy(signature=self.webhook_signature, allow_private=self.webhook_allow_private)
 
+    def secrets(self) -> tuple[SecretStr, ...]:
+        """What no line of a log may show."""
+        keys = {key for place in self.locations or () for key in (place.access_key, place.secret_key)}
+        return (*keys, *([self.webhook_secret] if self.webhook_secret is not None else []))
+
     def tools(self, cancelled: threading.Event | None = None) -> Tools:
         return Tools(self.tool_environment, cancelled=cancelled)
 
@@ -104,7 +112,10 @@ def workshop(
 ) -> Iterator[Workshop]:
     """A workshop with a scratch directory of its own, which is gone afterwards."""
     workspace = Workspace(settings.scratch / f"run-{uuid.uuid4().hex[:12]}", listener)
+    held = os.open(workspace.root, os.O_RDONLY)
     try:
+        # Held for as long as this process lives, however it ends: `wipe_scratch` can tell leftovers from runs.
+        fcntl.flock(held, fcntl.LOCK_SH)
         stores = settings.stores()
         tools = settings.tools(cancelled)
         builder = LocalBuilder(stores, tools, Encoders(settings.video_encoder, tools), workspace)
@@ -113,6 +124,52 @@ def workshop(
         )
     finally:
         workspace.close()
+        os.close(held)
+
+
+def wipe_scratch(scratch: Path) -> None:
+    """Remove the directories of runs that were killed. Those of runs under way, here or elsewhere, stay."""
+    for leftover in scratch.glob("run-*"):
+        with suppress(OSError):
+            held = os.open(leftover, os.O_RDONLY)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(leftover, ignore_errors=True)
+            finally:
+                os.close(held)
+
+
+def prepare_environment() -> str:
+    """Set the log level of RunPod's SDK, which it reads when it is imported; the level.
+
+    Its own default prints every result. A level that it does not know would end the worker.
+    """
+    level = os.environ.get("RUNPOD_LOG_LEVEL", "").upper()
+    if level not in SDK_LOG_LEVELS:
+        level = "INFO"
+    os.environ["RUNPOD_LOG_LEVEL"] = level
+    return level
+
+
+def reply_policies(environ: Mapping[str, str] | None = None) -> tuple[PayloadPolicy, DeliveryPolicy]:
+    """What of `environ` serves to answer a job, also when the rest of it is not good enough to work on one.
+
+    The first tells where an answer goes; as it knows no buckets, it is of no use for accepting a payload.
+    """
+    env = os.environ if environ is None else environ
+    secret = env.get("WEBHOOK_SECRET", "")
+    allow_private = env.get("WEBHOOK_ALLOW_PRIVATE") == "1"
+    payload = PayloadPolicy(
+        archive_bucket="",
+        media_bucket="",
+        assets_bucket="",
+        default_secret=SecretStr(secret) if secret.strip() else None,
+        allow_private_webhook=allow_private,
+    )
+    signature: Literal["body", "timestamped"] = "body"
+    if env.get("WEBHOOK_SIGNATURE") == "timestamped":
+        signature = "timestamped"
+    return payload, DeliveryPolicy(signature=signature, allow_private=allow_private)
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:

@@ -216,6 +216,11 @@ def target_too_short(root: Path) -> None:
     edit(media_list(root), "TARGETDURATION:6", "TARGETDURATION:5")
 
 
+@breaks("variant", "target_duration", "target_duration_not_zero")
+def target_of_zero(root: Path) -> None:
+    edit(media_list(root), "TARGETDURATION:6", "TARGETDURATION:0")
+
+
 @breaks("variant", "no_uri_in_tags")
 def map_in_playlist(root: Path) -> None:
     edit(media_list(root), "^#EXTINF", '#EXT-X-MAP:URI="init.mp4"\n#EXTINF', count=1)

@@ -1,6 +1,6 @@
 """Playlists: read what ffmpeg made, measure it, and write the master from what was measured.
 
-Written here: the preview's playlist (the first segments of its variant) and the master. Every line that is not a tag is
+Written here: every media playlist, from the segments that ffmpeg cut, and the master. Every line that is not a tag is
 a plain relative name, one path segment deep: the platform's proxy signs exactly those lines (RFC 8216).
 """
 
@@ -120,9 +120,14 @@ def previewed(segments: Sequence[Segment]) -> list[Segment]:
     return list(segments[: profile.PREVIEW_SECONDS // profile.SEGMENT_SECONDS])
 
 
+def segment_arguments(segment: str) -> list[str]:
+    """Arguments for ffprobe on one segment. Told what it is: under ten packets are too few to find out."""
+    return ["-show_format", "-show_streams", "-f", "mpegts", segment]
+
+
 def sps_arguments(segment: str, output: str) -> list[str]:
     """The first pictures of a segment as a bare H.264 stream, which starts with its parameter sets."""
-    return ["-i", segment, "-map", "0:v:0", "-c", "copy", "-frames:v", "1", "-f", "h264", output]
+    return ["-f", "mpegts", "-i", segment, "-map", "0:v:0", "-c", "copy", "-frames:v", "1", "-f", "h264", output]
 
 
 def codecs(sps_stream: bytes | None, *, has_audio: bool) -> str:

@@ -36,18 +36,27 @@ class Gain:
     filter: str | None
 
 
-def conform(*, pad_to: float | None = None) -> str:
+def conform() -> str:
     """The filters that make any sound the form that is delivered: 48 kHz, stereo, from time 0, without gaps."""
-    chain = (
+    return (
         f"aresample={profile.SAMPLE_RATE}:async=1:first_pts=0,"
         f"aformat=sample_fmts=fltp:sample_rates={profile.SAMPLE_RATE}:channel_layouts=stereo"
     )
-    return chain if pad_to is None else f"{chain},{fitted(pad_to)}"
 
 
 def fitted(seconds: float) -> str:
-    """Exactly as long as the picture: a shorter sound is padded, a longer one is cut."""
-    return f"apad=whole_dur={seconds:.6f},atrim=end={seconds:.6f}"
+    """As long as the picture, in whole AAC frames: a shorter sound is padded, a longer one is cut.
+
+    A last frame that is cut short says so in mp4 only; in a transport stream it lasts, and EXTINF would be wrong.
+    """
+    samples = fitted_samples(seconds)
+    return f"apad=whole_len={samples},atrim=end_sample={samples}"
+
+
+def fitted_samples(seconds: float) -> int:
+    """Samples per channel of a sound that is `fitted` to `seconds`."""
+    frames = math.ceil(seconds * profile.SAMPLE_RATE / profile.AAC_FRAME_SAMPLES - 1e-6)
+    return max(1, frames) * profile.AAC_FRAME_SAMPLES
 
 
 def measuring() -> str:

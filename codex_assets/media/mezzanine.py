@@ -18,6 +18,7 @@ AudioTreatment = Literal["copied", "lossless", "encoded"]
 
 BITEXACT = ("-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact")
 STRIPPED = ("-map_metadata", "-1", "-map_chapters", "-1")
+HDR_MATRICES = ("bt2020nc", "bt2020c", "bt709", "ictcp")
 SCALER = "flags=lanczos+accurate_rnd+bitexact"
 
 
@@ -82,11 +83,23 @@ def picture_filters(info: MediaInfo) -> str:
     return ",".join(chain)
 
 
-def audio_treatment(audio: AudioStream) -> AudioTreatment:
-    """What happens to the sound on its way into the mezzanine."""
-    if audio.codec in profile.COPIED_AUDIO:
+def audio_treatment(info: MediaInfo, *, with_picture: bool) -> AudioTreatment | None:
+    """What happens to the sound on its way into the mezzanine; None without one.
+
+    A copy cannot be made to start with the picture: a sound that starts later is decoded, and silence put before it.
+    """
+    audio = info.audio
+    if audio is None:
+        return None
+    if audio.codec in profile.COPIED_AUDIO and not (with_picture and _starts_late(info)):
         return "copied"
     return "lossless" if audio.lossless else "encoded"
+
+
+def _starts_late(info: MediaInfo) -> bool:
+    if info.video is None or info.audio is None:
+        return False
+    return (info.audio.start or 0.0) - (info.video.start or 0.0) > profile.TRACKS_APART_SECONDS
 
 
 def arguments(
@@ -143,21 +156,22 @@ def _picture_codec(video: VideoStream, encoder: profile.EncoderRow) -> list[str]
 def _audio_codec(audio: AudioStream, treatment: AudioTreatment) -> list[str]:
     if treatment == "copied":
         return ["-c:a", "copy"]
+    # Holes become silence, also one before the first sample: nothing after them may move.
+    whole = ["-filter:a", "aresample=async=1:first_pts=0"]
     if treatment == "lossless":
         # ALAC holds eight channels; anything over 16 bits goes into 24.
         samples = "s16p" if (audio.bits or 32) <= 16 else "s32p"
         narrowed = ["-ac", "2"] if audio.channels > 8 else []
-        return ["-c:a", "alac", "-sample_fmt", samples, *narrowed]
+        return [*whole, "-c:a", "alac", "-sample_fmt", samples, *narrowed]
     channels = min(max(audio.channels, 1), 8)
     rate = min(audio.sample_rate or profile.SAMPLE_RATE, profile.SAMPLE_RATE)
     kbps = profile.MEZZANINE_AAC_KBPS_PER_CHANNEL * channels
-    return ["-c:a", "aac", "-b:a", f"{kbps}k", "-ac", str(channels), "-ar", str(rate)]
+    return [*whole, "-c:a", "aac", "-b:a", f"{kbps}k", "-ac", str(channels), "-ar", str(rate)]
 
 
 def _input_matrix(video: VideoStream) -> str:
     """The matrix that the source was coded with: as tagged, else by size. RGB has none."""
-    name = video.pixel_format or ""
-    if video.has_alpha or name.startswith(("rgb", "bgr", "gbr", "0rgb", "0bgr", "argb", "abgr", "pal8", "mono")):
+    if video.has_alpha or _is_rgb(video):
         return ""
     if video.matrix in ("bt709", "smpte170m", "bt470bg", "fcc", "smpte240m", "bt2020nc", "bt2020c"):
         return ""
@@ -165,13 +179,21 @@ def _input_matrix(video: VideoStream) -> str:
 
 
 def _tone_mapping(video: VideoStream) -> str:
-    """HDR (PQ or HLG) to BT.709: linear light, in floats, then the tone curve. Untagged values are BT.2020's."""
-    matrix = "bt2020nc" if video.matrix in (None, "bt2020nc") else str(video.matrix)
+    """HDR (PQ or HLG) to BT.709: linear light, in floats, then the tone curve. Untagged values are BT.2020's.
+
+    Tagged on the frames, not only told to the converter: every later step asks the frames.
+    """
+    matrix = "gbr" if _is_rgb(video) else video.matrix if video.matrix in HDR_MATRICES else "bt2020nc"
     return (
-        f"zscale=tin={video.transfer}:min={matrix}:pin={video.primaries or 'bt2020'}"
-        f":rin={'pc' if video.color_range == 'pc' else 'tv'}:t=linear:npl={profile.HDR_PEAK_NITS},"
+        f"setparams=color_primaries={video.primaries or 'bt2020'}:color_trc={video.transfer}:colorspace={matrix}"
+        f":range={'pc' if _is_rgb(video) or video.color_range == 'pc' else 'tv'},"
+        f"zscale=t=linear:npl={profile.HDR_PEAK_NITS},"
         "format=gbrpf32le,zscale=p=bt709,tonemap=mobius:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv420p"
     )
+
+
+def _is_rgb(video: VideoStream) -> bool:
+    return (video.pixel_format or "").startswith(("rgb", "bgr", "gbr", "0rgb", "0bgr", "argb", "abgr", "pal8", "mono"))
 
 
 def _near(one: Fraction, other: Fraction) -> bool:

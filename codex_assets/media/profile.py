@@ -55,6 +55,7 @@ PREVIEW_BEST = "720p"
 
 SAMPLE_RATE = 48_000
 CHANNELS = 2
+AAC_FRAME_SAMPLES = 1024
 LOUDNESS_TARGET = -16.0
 """LUFS, integrated."""
 TRUE_PEAK_CEILING = -1.5
@@ -65,7 +66,7 @@ LOUDNESS_RANGE = 11.0
 """LU."""
 LOUDNESS_TOLERANCE = 0.5
 """LU between the target and what was delivered."""
-SOUND_CORRECTIONS = 3
+SOUND_CORRECTIONS = 5
 """Times that a sound is encoded again when its level or peak came out beside what was asked."""
 SHORT_PROGRAMME_SECONDS = 3.0
 """Under one short-term window loudnorm has nothing to steer by: a plain gain is used."""
@@ -162,5 +163,11 @@ MAX_PIXELS = 7680 * 4320
 TRUNCATED_SECONDS = 1.0
 TRUNCATED_FRACTION = 0.05
 """Decoded less than the container says by more than both: the upload is cut off."""
+LOST_SECONDS = 0.1
+"""Decoded less than the packets say by more than this: how long the whole should last is then not known. Encoders pad
+the last frame by up to this."""
+TOLD_LOSS_SECONDS = 0.5
+"""...and by more than this, the creator is told."""
 TRACKS_APART_SECONDS = 0.1
-"""The picture is held to the end of the sound when it ends earlier by more than this."""
+"""The picture is held to the end of the sound when it ends earlier by more than this; a sound that starts later by more
+than this gets silence in front."""

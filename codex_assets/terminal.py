@@ -1,0 +1,581 @@
+"""What people see: progress of a run, outputs as a tree, tables, numbers with units.
+
+Results go to standard output, so that they can be piped; progress and complaints to standard error. On a terminal
+progress is bars, elsewhere a line now and then. Takes plain results and knows nothing of how they came about.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.json import JSON
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from codex_assets import sweep
+from codex_assets.audit import VerificationRecord
+from codex_assets.doctor import Check
+from codex_assets.doctor import Status as Health
+from codex_assets.media.verify import Finding, Severity
+from codex_assets.records import (
+    LoudnessRecord,
+    MasterRecord,
+    MezzanineRecord,
+    OutputRecord,
+    ThumbnailRecord,
+    VariantRecord,
+    WaveformRecord,
+)
+from codex_assets.workspace import Listener, Status
+
+PIPED_WIDTH = 160
+"""Columns where there is no terminal to ask."""
+LINE_SECONDS = 5.0
+"""Most often that progress is told in lines."""
+SHOWN_FINDINGS = 20
+"""Above this many findings a sweep's summary counts them, and `failing` lists them."""
+MARKS = {Health.OK: ("✓", "green"), Health.NOTE: ("•", "yellow"), Health.PROBLEM: ("✗", "red")}
+
+out = Console(highlight=False)
+err = Console(highlight=False, stderr=True)
+
+
+def say(text: RenderableType = "") -> None:
+    """A result, or a line of one."""
+    # Markup would read the brackets of a file's name.
+    out.print(text, markup=False, width=None if out.is_terminal else PIPED_WIDTH)
+
+
+def complain(sentence: str, code: str | None = None) -> None:
+    """What went wrong, as one sentence for people, with the code for machines."""
+    told = Text.assemble(("error: ", "bold red"), sentence)
+    if code:
+        told.append(f" ({code})", style="dim")
+    err.print(told, soft_wrap=not err.is_terminal)
+
+
+def note(sentence: str) -> None:
+    """Something worth knowing that is no result."""
+    err.print(Text(sentence, style="dim"), soft_wrap=not err.is_terminal)
+
+
+def say_json(value: Any) -> None:
+    """JSON for people on a terminal, and for programs elsewhere."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    if out.is_terminal:
+        out.print(JSON(text))
+    else:
+        sys.stdout.write(text + "\n")
+
+
+# --- Numbers ----------------------------------------------------------------------------------------------------------
+
+
+def size(count: int) -> str:
+    for unit, power in (("GB", 9), ("MB", 6), ("kB", 3)):
+        if count >= 10**power:
+            return f"{count / 10**power:.1f} {unit}"
+    return f"{count} B"
+
+
+def rate(bits: float) -> str:
+    return f"{bits / 1e6:.2f} Mb/s" if bits >= 1e6 else f"{bits / 1e3:.0f} kb/s"
+
+
+def lasting(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+# --- Progress ---------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Listener]:
+    """A listener for one run: bars on a terminal, lines elsewhere."""
+    if not err.is_terminal:
+        yield Lines(title)
+        return
+    with Bars(title) as bars:
+        yield bars
+
+
+class _Rest(ProgressColumn):
+    """Speed while a phase runs and its time when it is done; for the whole run, the time left."""
+
+    def render(self, task: Task) -> Text:
+        if task.fields.get("whole"):
+            left = task.fields.get("left")
+            if task.finished or left is None:
+                return Text(lasting(task.elapsed or 0.0), style="bold")
+            return Text(f"{lasting(left)} left", style="bold")
+        if task.finished:
+            return Text(lasting(task.fields.get("spent", 0.0)), style="dim")
+        speed = task.fields.get("speed")
+        return Text(f"{speed:.1f}x" if speed else "", style="cyan")
+
+
+class Bars:
+    """One bar for the whole run, and below it one per phase, in the order in which they began."""
+
+    def __init__(self, title: str) -> None:
+        self._progress = Progress(
+            TextColumn("  {task.description}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.percentage:>3.0f} %"),
+            _Rest(),
+            console=err,
+        )
+        self._title = title
+        self._phases: dict[str, TaskID] = {}
+        self._current: str | None = None
+        self._began = 0.0
+        self._spent: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Bars:
+        self._progress.start()
+        self._whole = self._progress.add_task(f"[bold]{self._title}", total=1.0, whole=True)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._end()
+        self._progress.stop()
+
+    def __call__(self, status: Status) -> None:
+        with self._lock:
+            if status.phase != self._current:
+                self._begin(status.phase)
+            task = self._phases[status.phase]
+            self._progress.update(task, completed=status.fraction or 0.0, speed=status.speed, spent=self._now())
+            self._progress.update(self._whole, completed=status.overall, left=status.seconds_left)
+
+    def _begin(self, phase: str) -> None:
+        self._end()
+        if phase not in self._phases:
+            self._phases[phase] = self._progress.add_task(f"  {phase}", total=1.0)
+        self._current, self._began = phase, time.monotonic()
+
+    def _end(self) -> None:
+        if self._current is None:
+            return
+        self._spent[self._current] = self._now()
+        self._progress.update(self._phases[self._current], completed=1.0, spent=self._spent[self._current])
+        self._current = None
+
+    def _now(self) -> float:
+        return self._spent.get(self._current or "", 0.0) + time.monotonic() - self._began
+
+
+class Lines:
+    """A line when a phase begins, and every few seconds while one lasts."""
+
+    def __init__(self, title: str, every: float = LINE_SECONDS) -> None:
+        self._title, self._every = title, every
+        self._phase: str | None = None
+        self._told = 0.0
+        self._lock = threading.Lock()
+
+    def __call__(self, status: Status) -> None:
+        with self._lock:
+            now = time.monotonic()
+            if status.phase == self._phase and now - self._told < self._every:
+                return
+            self._phase, self._told = status.phase, now
+        parts = [f"{self._title}: {100 * status.overall:3.0f} %", status.phase]
+        if status.fraction:
+            parts.append(f"{100 * status.fraction:.0f} %")
+        if status.speed:
+            parts.append(f"{status.speed:.1f}x")
+        if status.seconds_left is not None and status.overall < 1:
+            parts.append(f"{lasting(status.seconds_left)} left")
+        err.print(Text("  ".join(parts)), soft_wrap=True)
+
+
+@contextmanager
+def counting(title: str, total: int) -> Iterator[Counted]:
+    """Progress over many media: a bar on a terminal, lines elsewhere."""
+    if not err.is_terminal:
+        yield Counted(None, title, total)
+        return
+    columns = (
+        TextColumn("  [bold]{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[told]}"),
+        _Rest(),
+    )
+    with Progress(*columns, console=err, transient=True) as bars:
+        yield Counted(bars, title, total)
+
+
+class Counted:
+    """`advance` after each of `total` media."""
+
+    def __init__(self, bars: Progress | None, title: str, total: int) -> None:
+        self._bars, self._title, self._total = bars, title, total
+        self._done, self._started, self._told = 0, time.monotonic(), time.monotonic()
+        self._task = bars.add_task(title, total=total, told="", whole=True) if bars is not None else None
+
+    def advance(self, told: str) -> None:
+        self._done += 1
+        now = time.monotonic()
+        left = (now - self._started) / self._done * (self._total - self._done)
+        if self._bars is not None and self._task is not None:
+            self._bars.update(self._task, completed=self._done, told=told, left=left)
+        elif now - self._told >= LINE_SECONDS:
+            self._told = now
+            err.print(f"{self._title}: {self._done} of {self._total}  {told}  {lasting(left)} left", soft_wrap=True)
+
+
+# --- Outputs ----------------------------------------------------------------------------------------------------------
+
+
+def facts(record: OutputRecord) -> str:
+    """What an engineer wants to know of one output, in one line."""
+    if not record.applicable:
+        return record.reason or "does not apply"
+    parts: list[str] = []
+    if isinstance(record, MezzanineRecord):
+        parts = [_picture(record.width, record.height), _hertz(record.frame_rate), record.video_codec or ""]
+        parts += (
+            [f"{record.audio_codec} {record.audio_treatment or ''}".strip()] if record.audio_codec else ["no sound"]
+        )
+        parts.append(lasting(record.duration))
+    elif isinstance(record, LoudnessRecord):
+        return measured(record)
+    elif isinstance(record, VariantRecord):
+        parts = [_picture(record.width, record.height), plural(len(record.segments), "segment")]
+        parts.append(lasting(record.duration) if record.duration is not None else "")
+        if record.average_bandwidth and record.bandwidth:
+            parts.append(f"{rate(record.average_bandwidth)}, peak {rate(record.bandwidth)}")
+    elif isinstance(record, MasterRecord):
+        parts = [" ".join(record.variants)]
+    elif isinstance(record, ThumbnailRecord):
+        parts = [_picture(record.width, record.height), f"at {lasting(record.at)}"]
+    elif isinstance(record, WaveformRecord):
+        parts = [plural(record.points, "point") if record.points else _picture(record.width, record.height)]
+    return ", ".join(filter(None, parts))
+
+
+def measured(record: LoudnessRecord) -> str:
+    found = record.measurement
+    if found is None:
+        return "silent, or no sound"
+    return f"{found.integrated:.1f} LUFS, peak {found.true_peak:.1f} dBTP, range {found.range:.1f} LU"
+
+
+def bytes_of(record: OutputRecord) -> int:
+    return sum(file.size for file in record.files)
+
+
+def outputs(known: sweep.Media, only: Sequence[str] | None = None) -> Tree:
+    """The outputs of a media as a tree: facts, sizes, and where each lies."""
+    media = known.media
+    head = Text.assemble((media.media_id, "bold"), f"  {media.media_type} of {media.creator_id}", style="")
+    tree = Tree(head, guide_style="dim")
+    for name, record in known.outputs.items():
+        if record is None or (only is not None and name not in only):
+            continue
+        style = "" if record.applicable else "dim"
+        line = Table.grid(padding=(0, 2))
+        line.add_column(width=13, style="cyan" if record.applicable else "dim")
+        line.add_column(width=9, justify="right", style=style)
+        line.add_column(style=style, overflow="fold")
+        line.add_row(name, size(bytes_of(record)) if record.files else "", facts(record))
+        branch = tree.add(line)
+        if record.files:
+            branch.add(Text(f"{record.files[-1].role}: {record.files[-1].key}", style="dim", overflow="fold"))
+        for warning in record.warnings:
+            branch.add(Text(warning, style="yellow"))
+    return tree
+
+
+def media_table(found: Sequence[sweep.Media]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("media", "type", "creator"):
+        table.add_column(name, overflow="fold")
+    for name in ("outputs", "stale", "size", "duration", "last check"):
+        table.add_column(name, justify="right")
+    for one in found:
+        whole = [record for record in one.outputs.values() if record is not None]
+        source = one.outputs.get("mezzanine")
+        table.add_row(
+            Text(one.media.media_id, style="bold"),
+            one.media.media_type,
+            one.media.creator_id,
+            f"{len(whole)} of {len(one.outputs)}",
+            Text(str(len(one.stale)), style="yellow" if one.stale else "dim"),
+            size(sum(map(bytes_of, whole))),
+            lasting(source.duration) if isinstance(source, MezzanineRecord) else "",
+            _last_check(one.verification),
+        )
+    return table
+
+
+def media_sheet(known: sweep.Media) -> Group:
+    """Everything that is known of one media."""
+    media = known.media
+    parts: list[RenderableType] = [
+        Text.assemble((media.media_id, "bold"), f"  {media.media_type} of {media.creator_id}"),
+        Text(f"original: {media.input_role}: {media.input_key}", style="dim", overflow="fold"),
+    ]
+    source = known.outputs.get("mezzanine")
+    if isinstance(source, MezzanineRecord):
+        parts.append(Text(f"uploaded as {_source(source)}", style="dim"))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("output", style="cyan", no_wrap=True)
+    table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("what it is", overflow="fold")
+    table.add_column("built (UTC)", no_wrap=True)
+    table.add_column("took", justify="right", no_wrap=True)
+    table.add_column("recipe", no_wrap=True)
+    table.add_column("checks", no_wrap=True)
+    for name, record in known.outputs.items():
+        if record is None:
+            table.add_row(Text(name, style="dim"), "", Text("never built", style="yellow"), "", "", "", "")
+            continue
+        build = record.build
+        recipe = Text("stale", style="yellow") if sweep.is_stale(record) else Text("current", style="green")
+        table.add_row(
+            Text(name, style="" if record.applicable else "dim"),
+            size(bytes_of(record)) if record.files else "",
+            Text(facts(record), style="" if record.applicable else "dim"),
+            build.built_at.replace("T", " ")[:16] if build else "",
+            lasting(build.wall_seconds) if build else "",
+            recipe.append(f" {record.code_version}", style="dim"),
+            _checks(record),
+        )
+    parts.append(table)
+    chosen = dict.fromkeys(
+        f"{record.build.encoder}: {record.build.encoder_reason}"
+        for record in known.built
+        if record.build is not None and record.build.encoder
+    )
+    tools = next((record.build.tool_versions for record in known.built if record.build is not None), {})
+    parts += [Text(f"encoder {line}", style="dim") for line in chosen]
+    if tools:
+        parts.append(Text("built with " + ", ".join(f"{name} {one}" for name, one in tools.items()), style="dim"))
+    for record in known.built:
+        parts += [Text(f"{record.output}: {one}", style="yellow") for one in record.warnings]
+        parts += [Text(f"{record.output}: {one.rule}: {one.message}") for one in record.checks if not one.passed]
+    parts.append(Text(f"last check of what is published: {_last_check(known.verification)}", style="dim"))
+    for judged in known.verification.outputs if known.verification is not None else ():
+        parts += [_failure(judged.output, one.rule, one.severity, one.message) for one in judged.failed]
+    return Group(*parts)
+
+
+def _source(source: MezzanineRecord) -> str:
+    facts = source.source
+    parts = [size(facts.size), facts.container.partition(",")[0], _picture(facts.width, facts.height)]
+    parts += [_hertz(facts.frame_rate), facts.video_codec or "", facts.audio_codec or "no sound"]
+    parts += [f"{facts.audio_sample_rate / 1000:g} kHz"] if facts.audio_sample_rate else []
+    parts += [f"rotated by {facts.rotation}°"] if facts.rotation else []
+    parts += ["interlaced"] if facts.interlaced else []
+    parts += ["HDR"] if facts.hdr else []
+    return ", ".join(filter(None, parts))
+
+
+def _checks(record: OutputRecord) -> Text:
+    failed = [one for one in record.checks if not one.passed]
+    if not record.checks:
+        return Text("")
+    if failed:
+        return Text(f"{len(failed)} of {len(record.checks)} warn", style="yellow")
+    return Text(f"{len(record.checks)} passed", style="green")
+
+
+def _last_check(record: VerificationRecord | None) -> str:
+    if record is None or not record.outputs:
+        return "never"
+    failed = [one for judged in record.outputs for one in judged.failed if one.severity == "ERROR"]
+    warned = sum(len(judged.failed) for judged in record.outputs) - len(failed)
+    when = max(judged.checked_at for judged in record.outputs).replace("T", " ")[:16]
+    if failed:
+        return f"{when}, {len(failed)} failed"
+    return f"{when}, {plural(warned, 'warning')}" if warned else f"{when}, passed"
+
+
+def _picture(width: int | None, height: int | None) -> str:
+    return f"{width}x{height}" if width and height else ""
+
+
+def _hertz(frame_rate: str | None) -> str:
+    if not frame_rate:
+        return ""
+    above, _, below = frame_rate.partition("/")
+    return f"{int(above) / int(below or 1):.5g} fps"
+
+
+# --- Checks -----------------------------------------------------------------------------------------------------------
+
+
+def doctor_table(checks: Sequence[Check]) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    group = ""
+    for check in checks:
+        if check.group != group:
+            if group:
+                table.add_row()
+            group = check.group
+            shown = group
+        else:
+            shown = ""
+        mark, colour = MARKS[check.status]
+        found = Text(check.found, style="" if check.status is Health.OK else colour)
+        table.add_row(Text(mark, style=colour), shown, check.name, found)
+        if check.advice:
+            table.add_row(
+                "", "", "", Text(f"→ {check.advice}", style="bold" if check.status is Health.PROBLEM else "dim")
+            )
+    return table
+
+
+def findings(found: Sequence[Finding]) -> Table:
+    """What did not pass, and how much did, per output of one folder."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("output", style="cyan", no_wrap=True)
+    table.add_column("passed", justify="right")
+    table.add_column("rule", no_wrap=True)
+    table.add_column("finding", overflow="fold")
+    for output in dict.fromkeys(one.output for one in found):
+        own = [one for one in found if one.output == output]
+        bad = [one for one in own if not one.passed]
+        first: str | Text = Text(f"{len(own) - len(bad)} of {len(own)}", style="green" if not bad else "")
+        for name, one in [(output, one) for one in bad[:1]] + [("", one) for one in bad[1:]]:
+            where = f" ({one.where})" if one.where else ""
+            style = "red" if one.severity is Severity.ERROR else "yellow"
+            table.add_row(name, first, Text(one.rule, style=style), f"{one.message}{where}")
+            first = ""
+        if not bad:
+            table.add_row(output, first, "", Text("all passed", style="green"))
+    return table
+
+
+def sweep_summary(results: Sequence[sweep.Result], skipped: int, seconds: float, rule: str | None) -> Group:
+    """What many media came to."""
+    outcomes = Counter(one.outcome for one in results)
+    checks = sum(one.checks for one in results)
+    parts: list[RenderableType] = []
+    problems = [(one.media_id, output, check) for one in results for output, check in (*one.failed, *one.warned)]
+    if problems and len(problems) <= SHOWN_FINDINGS:
+        parts += [_failure(f"{media} {output}", one.rule, one.severity, one.message) for media, output, one in problems]
+    elif problems:
+        parts.append(rules_table([(media, one.rule, one.severity) for media, _, one in problems]))
+        parts.append(Text("`codex-assets failing RULE` lists the media of a rule.", style="dim"))
+    unchecked = [one for one in results if one.outcome == "unchecked"]
+    parts += [Text(f"{one.media_id}: {one.problem}", style="red") for one in unchecked[:SHOWN_FINDINGS]]
+    if len(unchecked) > SHOWN_FINDINGS:
+        parts.append(Text(f"... and {len(unchecked) - SHOWN_FINDINGS} more", style="red"))
+    for one in results:
+        if one.unbuilt and one.outcome != "unchecked" and len(results) <= SHOWN_FINDINGS:
+            parts.append(Text(f"{one.media_id}: never built: {', '.join(one.unbuilt)}", style="yellow"))
+    told = Text.assemble((plural(len(results), "media", "media"), "bold"), ": ")
+    told.append(f"{outcomes['passed']:,} passed", style="green" if outcomes["passed"] else "dim")
+    told.append(", ").append(f"{outcomes['failed']:,} failed", style="bold red" if outcomes["failed"] else "dim")
+    told.append(", ").append(f"{outcomes['unchecked']:,} not checked", style="red" if outcomes["unchecked"] else "dim")
+    told.append(f"; {plural(checks, 'check')}{f' of {rule}' if rule else ''} in {lasting(seconds)}")
+    if len(results) > 1:
+        told.append(f" ({seconds / len(results):.2f} s per media)")
+    if skipped:
+        told.append(f"; {skipped:,} left out by --where")
+    return Group(*parts, told)
+
+
+def rules_table(problems: Iterable[tuple[str, str, str]]) -> Table:
+    """(media, rule, severity), counted by rule."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("rule", no_wrap=True)
+    table.add_column("severity")
+    table.add_column("media", justify="right")
+    table.add_column("for example", overflow="fold")
+    by_rule: dict[tuple[str, str], dict[str, None]] = {}
+    for media_id, rule, severity in problems:
+        by_rule.setdefault((severity, rule), {})[media_id] = None
+    for (severity, rule), media in sorted(by_rule.items(), key=lambda item: (item[0][0], -len(item[1]), item[0][1])):
+        examples = ", ".join(list(media)[:3]) + (", ..." if len(media) > 3 else "")
+        table.add_row(
+            Text(rule, style="red" if severity == "ERROR" else "yellow"), severity, f"{len(media):,}", examples
+        )
+    return table
+
+
+def failing_table(found: Sequence[Mapping[str, str]]) -> Table:
+    """Findings of one rule, media by media."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("media", style="bold", overflow="fold")
+    table.add_column("output", style="cyan", no_wrap=True)
+    table.add_column("severity")
+    table.add_column("finding", overflow="fold")
+    for one in found:
+        table.add_row(one["mediaId"], one["output"], one["severity"], one["message"])
+    return table
+
+
+def _failure(output: str, rule: str, severity: str, message: str) -> Text:
+    mark, colour = ("✗", "red") if severity == "ERROR" else ("•", "yellow")
+    return Text.assemble((f"{mark} {output}: ", colour), (f"{rule}: ", "bold"), message)
+
+
+# --- Folders ----------------------------------------------------------------------------------------------------------
+
+
+def folders(root: Path, relative_to: Path) -> Tree:
+    """A folder with its files and sizes; runs of segments are told in one line."""
+    tree = Tree(Text(f"{_short(root, relative_to)}/", style="bold"), guide_style="dim")
+    _add_folder(tree, root)
+    return tree
+
+
+def _add_folder(tree: Tree, folder: Path) -> None:
+    here = sorted(folder.iterdir(), key=lambda path: (path.is_file(), path.name))
+    for path in here:
+        if path.is_dir():
+            branch, below = tree, path
+            name = path.name
+            # A folder that holds nothing but a folder is one line.
+            while len(inside := list(below.iterdir())) == 1 and inside[0].is_dir():
+                below = inside[0]
+                name += f"/{below.name}"
+            branch = tree.add(Text(f"{name}/", style="cyan"))
+            _add_folder(branch, below)
+    segments = [path for path in here if path.suffix == ".ts"]
+    for path in here:
+        if path.is_file() and path not in segments:
+            tree.add(_file(path.name, path.stat().st_size))
+    if segments:
+        total = sum(path.stat().st_size for path in segments)
+        name = segments[0].name if len(segments) == 1 else f"{segments[0].name} ... {segments[-1].stem[-5:]}"
+        tree.add(_file(name, total))
+
+
+def _file(name: str, count: int) -> Text:
+    return Text.assemble(name, (f"  {size(count)}", "dim"))
+
+
+def _short(path: Path, start: Path) -> str:
+    return str(path.relative_to(start)) if path.is_relative_to(start) else str(path)

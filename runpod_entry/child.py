@@ -1,0 +1,175 @@
+"""The process that does one job: it imports everything, waits for the job, does it, answers it, and ends.
+
+Leads a session of its own, in which everything that it starts stays: `sweep` finds and ends what a killed job left
+behind. Talks with whoever started it through one pipe, in JSON. The job comes that way too, because arguments and
+environments can be read by other processes, and it holds a secret. In order, it says: `ready`, `started`, any number of
+`progress`, `answering` right before the webhook goes out, and `finished` or `cancelled`. SIGTERM cancels.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import logging
+import os
+import select
+import signal
+import threading
+import time
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runpod_entry import logs
+
+if TYPE_CHECKING:
+    from codex_assets.workspace import Status
+
+ORPHAN_POLL_S = 1.0
+LAST_RESORT_S = 6.0
+"""A cancelled job that has not ended by then is ended from within: whoever supervises it is not there any more."""
+PROGRESS_EVERY_S = 0.25
+"""At most, unless the phase changes: tools and stores report far more often than anybody wants to know."""
+SWEEP_S = 3.0
+
+Message = dict[str, Any]
+Tell = Callable[[Message], None]
+
+_log = logging.getLogger(__name__)
+
+
+def main(pipe: Connection, parent: int) -> None:
+    """The whole life of the process; does not return. `parent` is the process id of whoever started it."""
+    os.setsid()
+    # Ctrl-C in a terminal is for the worker, which decides what it means for the job.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    faulthandler.enable()
+    cancelled, working = threading.Event(), threading.Event()
+    _watch(parent, cancelled, working)
+    # Here, not above: these imports take long, and are what a spare process is kept for.
+    from codex_assets import job, resources
+    from codex_assets.errors import ConfigurationError, JobCancelled
+
+    logs.configure(resources.prepare_environment())
+    lock = threading.Lock()
+
+    def tell(message: Message) -> None:
+        # Progress comes from the threads that read the tools' output. A parent that is gone is the watch's business.
+        with lock, suppress(OSError):
+            pipe.send_bytes(json.dumps(message).encode())
+
+    tell({"say": "ready"})
+    try:
+        request = json.loads(pipe.recv_bytes())
+    except (EOFError, OSError):
+        os._exit(0)
+    working.set()
+    tell({"say": "started"})
+
+    def announce(body: dict[str, Any]) -> None:
+        tell({"say": "answering", "webhook": body})
+
+    try:
+        try:
+            settings = resources.load()
+        except ConfigurationError as error:
+            policy, delivery = resources.reply_policies()
+            answer = job.unconfigured(request["id"], request["input"], error, policy)
+            announce(answer.body.wire())
+            result = job.send(answer, delivery)
+        else:
+            logs.conceal(settings.secrets())
+            result = job.run(
+                request["id"],
+                request["input"],
+                settings,
+                listener=_listener(tell),
+                cancelled=cancelled,
+                before_answer=announce,
+            )
+    except JobCancelled:
+        tell({"say": "cancelled"})
+    except BaseException:  # noqa: BLE001 - whether it was answered is known by what was said so far
+        _log.exception("job %s broke off", request["id"])
+        logging.shutdown()
+        os._exit(1)
+    else:
+        tell({"say": "finished", "result": result})
+    logging.shutdown()
+    # Not by way of interpreter shutdown: it takes a while, and could wait for threads.
+    os._exit(0)
+
+
+def sweep(session: int, *, but: Collection[int] = ()) -> None:
+    """Kill every process of `session` except its leader, which is its starter's to reap, and those in `but`."""
+    deadline = time.monotonic() + SWEEP_S
+    killed: set[int] = set()
+    while (left := _members(session) - {session, *but}) and time.monotonic() < deadline:
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        killed |= left
+        time.sleep(0.01)
+    for pid in killed:
+        # In a container the worker often is process 1, which inherits orphans and has to reap them.
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+
+
+def _members(session: int) -> set[int]:
+    """Processes of a session that are alive."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with suppress(OSError):
+            # The name, in parentheses, may hold anything, spaces and parentheses included.
+            state, _parent, _group, leader, *_ = (entry / "stat").read_text().rpartition(")")[2].split()
+            if int(leader) == session and state not in ("Z", "X"):
+                found.add(int(entry.name))
+    return found
+
+
+def _watch(parent: int, cancelled: threading.Event, working: threading.Event) -> None:
+    """Set `cancelled` on SIGTERM, or when the parent is gone; while nothing is done yet, end the process.
+
+    A signal handler must not set the event: it runs in the main thread, which may be holding the event's lock. The end
+    of the parent does not always end the pipe, because processes that it forked hold copies of it.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+
+    def watch() -> None:
+        while not select.select([reader], [], [], ORPHAN_POLL_S)[0] and os.getppid() == parent:
+            pass
+        if not working.is_set():
+            os._exit(0)
+        cancelled.set()
+        time.sleep(LAST_RESORT_S)
+        sweep(os.getpid())
+        os._exit(1)
+
+    threading.Thread(target=watch, name="watch", daemon=True).start()
+
+
+def _listener(tell: Tell) -> Callable[[Status], None]:
+    told_at, told_phase = 0.0, ""
+
+    def listen(status: Status) -> None:
+        nonlocal told_at, told_phase
+        now = time.monotonic()
+        if status.phase == told_phase and now - told_at < PROGRESS_EVERY_S:
+            return
+        told_at, told_phase = now, status.phase
+        progress: Message = {"phase": status.phase, "percent": round(100 * status.overall, 1)}
+        if status.speed is not None:
+            progress["speed"] = round(status.speed, 2)
+        if status.seconds_left is not None:
+            progress["secondsLeft"] = round(status.seconds_left)
+        tell({"say": "progress", "progress": progress})
+
+    return listen

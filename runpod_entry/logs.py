@@ -1,0 +1,45 @@
+"""The worker's log: one line per event on standard error, which RunPod keeps and shows to everybody of the account.
+
+Our own loggers follow the level that the SDK is given; other libraries only warn, because theirs print requests with
+their credentials when they debug. No secret is meant to reach a line: what is known to be secret is blanked all the
+same, tracebacks included.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable
+
+from pydantic import SecretStr
+
+OURS = ("codex_assets", "runpod_entry")
+LEVELS = {"NOTSET": logging.CRITICAL, "TRACE": logging.DEBUG, "WARN": logging.WARNING}
+"""The SDK's names of levels that `logging` lacks, or means differently: its NOTSET prints nothing."""
+SHORTEST_SECRET = 6
+"""Characters. Shorter ones are words: blanking them would only garble lines."""
+
+_concealed: set[str] = set()
+
+
+class _Blanked(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record)
+        for secret in _concealed:
+            line = line.replace(secret, "***")
+        return line
+
+
+def configure(level: str) -> None:
+    """Set up the log of this process; `level` as the SDK names it."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Blanked("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for name in OURS:
+        logging.getLogger(name).setLevel(LEVELS.get(level, level))
+
+
+def conceal(secrets: Iterable[SecretStr]) -> None:
+    """Blank these in every further line of this process."""
+    texts = (secret.get_secret_value() for secret in secrets)
+    _concealed.update(text for text in texts if len(text) >= SHORTEST_SECRET)

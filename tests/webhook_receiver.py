@@ -1,0 +1,108 @@
+"""A webhook receiver over real HTTP: records what came, answers by script, and checks signatures by its own means.
+
+Knows nothing of the code under test: what it verifies, media-api would verify too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Received:
+    """One request as it came."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    status: int
+    """What it was answered with."""
+
+    @property
+    def said(self) -> dict[str, Any]:
+        parsed = json.loads(self.body)
+        assert isinstance(parsed, dict)
+        return parsed
+
+    def is_signed_with(self, secret: str) -> bool:
+        signature = hmac.new(secret.encode(), self.body, hashlib.sha256).hexdigest()
+        return hmac.compare_digest(signature, self.headers.get("x-runpod-signature", ""))
+
+
+@dataclass
+class Receiver:
+    """`script` holds the statuses of the next answers; after them, and without any, it is 200."""
+
+    port: int = 0
+    script: list[int] = field(default_factory=list)
+    received: list[Received] = field(default_factory=list)
+    delay_s: float = 0.0
+    """Before each answer."""
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/webhook"
+
+    def taken(self) -> list[dict[str, Any]]:
+        """Bodies that were answered with success, in order."""
+        return [one.said for one in self.received if one.status < 300]
+
+    def of(self, job_id: str) -> list[Received]:
+        return [one for one in self.received if one.said.get("id") == job_id]
+
+    def wait(self, count: int, timeout_s: float = 60.0) -> list[Received]:
+        """The first `count` requests, as soon as there are that many."""
+        with self._changed:
+            came = self._changed.wait_for(lambda: len(self.received) >= count, timeout_s)
+        assert came, f"{len(self.received)} of {count} webhooks came within {timeout_s} s"
+        return self.received[:count]
+
+    def _take(self, path: str, headers: dict[str, str], body: bytes) -> int:
+        with self._changed:
+            status = self.script.pop(0) if self.script else 200
+            self.received.append(Received(path, headers, body, status))
+            self._changed.notify_all()
+        time.sleep(self.delay_s)
+        return status
+
+
+@contextmanager
+def receiving(*script: int) -> Iterator[Receiver]:
+    receiver = Receiver(script=list(script))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            status = receiver._take(self.path, {name.lower(): text for name, text in self.headers.items()}, body)
+            said = json.dumps({"received": status < 300}).encode()
+            try:
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(said)))
+                self.end_headers()
+                self.wfile.write(said)
+            except ConnectionError:
+                # The sender was killed meanwhile, which is what some tests are about.
+                pass
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    receiver.port = server.server_address[1]
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
+        server.server_close()
