@@ -28,6 +28,7 @@ demo: setup ## run both samples through the whole pipeline on this machine
 
 dev: setup ## Dagster's UI on http://127.0.0.1:3000
 	@mkdir -p .local/dagster
+	@printf 'telemetry:\n  enabled: false\nnux:\n  enabled: false\n' > .local/dagster/dagster.yaml
 	@DAGSTER_HOME=$(CURDIR)/.local/dagster dagster dev --workspace workspace.yaml --host 127.0.0.1 --port 3000
 
 test: setup lint ## check style and types, run every test that takes seconds

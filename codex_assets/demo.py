@@ -1,30 +1,34 @@
 """The demonstration: both samples through the worker as RunPod would run it, with nothing but this machine.
 
 A job of each kind goes into the worker's handler; its objects are files, its webhook goes to a receiver that checks the
-signature. What came is compared with the contract, key by key, here and not by the code that made it. Safe to repeat:
-everything is built again in place. Not here: how it is shown (`terminal`).
+signature. What came is compared with the contract, key by key, down to the last segment that a playlist names. Safe to
+repeat: everything is built again in place. Ends with what there is now, and where to look at it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import mimetypes
+import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
 
-from codex_assets import resources
+from codex_assets import resources, terminal
 from codex_assets.contract import CompletedBody, parse_webhook_body
 from codex_assets.delivery import keys
 from codex_assets.delivery.storage import ObjectStore, Stores, file_sha256
-from codex_assets.errors import ConfigurationError
+from codex_assets.errors import MissingInput
 from codex_assets.observe import parse_master, parse_media_playlist
 from codex_assets.receiver import Received, Receiver
 from codex_assets.workspace import Listener, Status
@@ -48,41 +52,46 @@ class Told:
     seconds: float
 
 
-def run(environ: Mapping[str, str], *, listen: Callable[[str], Listener], done: Callable[[Told], None]) -> bool:
-    """Both samples, one after the other; whether everything is as the contract says.
+def run(environ: Mapping[str, str]) -> bool:
+    """Both samples, one after the other, told on the terminal; whether everything is as the contract says.
 
-    `environ` becomes this process's: the worker's own processes read it. `listen` gives the listener of a sample,
-    `done` is told of each. Raises `ConfigurationError` when the samples are not here.
+    `environ` is that of a local run. It becomes this process's: the worker's own processes read it. Raises
+    `MissingInput` when the samples are not here.
     """
-    missing = [name for name in NAMES if not (SAMPLES / f"{name}.job.json").is_file()]
-    if missing:
-        raise ConfigurationError("The samples are not here; run the demonstration from a checkout of the project.")
+    if not all((SAMPLES / f"{name}.job.json").is_file() for name in NAMES):
+        raise MissingInput("The samples are not here; run the demonstration from a checkout of the project.")
     # What the worker's processes log is for its operators; here a failure is told by its webhook.
     resources.adopt({**environ, "RUNPOD_LOG_LEVEL": "ERROR"})
-    stores = resources.load().stores()
-    return asyncio.run(_run(stores, listen, done))
+    settings = resources.load()
+    store = settings.storage_dir
+    assert store is not None
+    terminal.say(_beginning(store))
+    jobs = asyncio.run(_run(settings.stores()))
+    fine = not any(told.problems for told in jobs)
+    terminal.say(_objects(settings.stores(), store, [told.media_id for told in jobs]))
+    if fine:
+        terminal.say(_where_to_look(store, jobs))
+    return fine
 
 
-async def _run(stores: Stores, listen: Callable[[str], Listener], done: Callable[[Told], None]) -> bool:
-    listener: list[Listener] = []
+async def _run(stores: Stores) -> list[Told]:
+    listener: Listener | None = None
 
     async def report(_: Mapping[str, Any], progress: dict[str, Any]) -> None:
-        overall = progress["percent"] / 100
-        told = Status(progress["phase"], None, overall, progress.get("speed"), progress.get("secondsLeft"))
-        for one in listener:
-            one(told)
+        if listener is not None:
+            speed, left = progress.get("speed"), progress.get("secondsLeft")
+            listener(Status(progress["phase"], None, progress["percent"] / 100, speed, left))
 
     worker = Worker(report)
     worker.start()
     try:
-        fine = True
+        jobs = []
         for name in NAMES:
-            listener[:] = [listen(name)]
-            told = await _one(worker, stores, name)
-            listener.clear()
-            done(told)
-            fine = fine and not told.problems
-        return fine
+            with terminal.progress(name) as listener:
+                told = await _one(worker, stores, name)
+            terminal.say(_job(told))
+            jobs.append(told)
+        return jobs
     finally:
         worker.close()
 
@@ -155,7 +164,7 @@ def _missing(payload: Mapping[str, Any], result: Mapping[str, Any], stores: Stor
         expected["thumbnailKey"] = (stores.assets, keys.thumbnail(creator, media))
     else:
         expected["waveformKey"] = (stores.assets, keys.waveform_json(creator, media))
-        expected["waveformImageKey"] = (stores.assets, f"{creator}/thumbnails/media/{media}/waveform.png")
+        expected["waveformImageKey"] = (stores.assets, keys.waveform_png(creator, media))
     for field, (store, key) in expected.items():
         if output.get(field) != key:
             yield f"`{field}` should be {key}, and is {output.get(field, 'not there')}"
@@ -198,5 +207,62 @@ def _absent(store: ObjectStore, key: str) -> str | None:
     return None if held.size else f"{key} in bucket {store.bucket} is empty"
 
 
-# Without a handler Python prints warnings by itself; whoever runs this may add one.
-logging.getLogger("runpod_entry").addHandler(logging.NullHandler())
+# --- What is told ----------------------------------------------------------------------------------------------------
+
+
+def _beginning(store: Path) -> Text:
+    return Text.assemble(
+        ("codex-assets: two uploads, everything published, two signed webhooks\n", "bold"),
+        (f"store {terminal.short(store)}, no account, no network\n", "dim"),
+    )
+
+
+def _job(told: Told) -> Group:
+    """One job: whether it went well, and the webhook that came."""
+    fine = not told.problems
+    head = Text.assemble(("✓ " if fine else "✗ ", "green" if fine else "red"), (told.name, "bold"))
+    if fine:
+        head.append(f"  completed in {terminal.lasting(told.seconds)}; {told.objects} objects named and found")
+    parts: list[RenderableType] = [head]
+    parts += [Text(f"  {problem}", style="red") for problem in told.problems]
+    if told.webhook is not None:
+        came = told.webhook
+        seal = Text("  signature verified", style="green") if came.verified else Text("  NOT verified", style="red")
+        parts.append(seal.append(f" over {len(came.raw)} bytes: {came.signature[:16]}...", style="dim"))
+        body = json.dumps(came.body, indent=2, ensure_ascii=False)
+        parts.append(Text("  " + body.replace("\n", "\n  ")))
+    return Group(*parts, "")
+
+
+def _objects(stores: Stores, store: Path, media_ids: Sequence[str]) -> Tree:
+    """What the store holds of these media."""
+    sizes = {
+        f"{one.bucket}/{held.key}": held.size
+        for one in (stores.archive, stores.media, stores.assets)
+        for held in one.list("")
+        if any(media_id in held.key.split("/") for media_id in media_ids)
+    }
+    return terminal.objects(f"{terminal.short(store)}/", sizes)
+
+
+def _where_to_look(store: Path, jobs: Sequence[Told]) -> Group:
+    look = Table.grid(padding=(0, 2))
+    look.add_column(style="cyan", no_wrap=True)
+    look.add_column(overflow="fold")
+    verbs = {"hlsMasterPlaylistKey": "play", "thumbnailKey": "look at", "waveformImageKey": "look at"}
+    for told in jobs:
+        for field, verb in verbs.items():
+            key = told.result["output"].get(field)
+            place = next(store.glob(f"*/{key}"), None) if key is not None else None
+            if place is not None:
+                player = "ffplay " if verb == "play" else ""
+                look.add_row(f"{verb} {told.media_id}", f"{player}{terminal.short(place)}")
+    command = Path(sys.argv[0]) if Path(sys.argv[0]).name == "codex-assets" else Path("codex-assets")
+    at = "" if store == Path(resources.LOCAL_STORE).absolute() else f" --store {terminal.short(store)}"
+    look.add_row("what is known", f"{terminal.short(command)} show {jobs[0].media_id}{at}")
+    look.add_row("check it again", f"{terminal.short(command)} verify --all{at}")
+    look.add_row("the graph", "make dev, then http://127.0.0.1:3000")
+    total = terminal.lasting(sum(told.seconds for told in jobs))
+    return Group(
+        "", Text("Where to look", style="bold"), look, "", Text(f"Done and verified in {total}.", style="green")
+    )

@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 
 from codex_assets import resources
-from codex_assets.encoders import EncoderMode, choose
+from codex_assets.encoders import EncoderMode
 from codex_assets.errors import ConfigurationError, JobError, ToolError
 from codex_assets.media import ladder, profile
 from codex_assets.resources import Settings
@@ -162,12 +162,11 @@ def _nvenc(tools: Tools, mode: EncoderMode, *, listed: bool) -> Check:
     advice = "VIDEO_ENCODER is `nvenc`: use a machine with NVENC, or set `auto`" if wanted else ""
     if not listed:
         return Check("encoders", name, lacking, "not in this ffmpeg; x264 is used", advice)
-    # `auto` whatever is configured: what is asked here is whether it works.
-    choice = choose(EncoderMode.AUTO, tools)
-    if choice.row is not profile.NVENC:
-        return Check("encoders", name, lacking, f"listed, not usable here, so x264 is used. {choice.reason}", advice)
+    trial = tools.try_encode(ladder.trial_arguments(profile.NVENC))
+    if not trial.works:
+        return Check("encoders", name, lacking, f"listed, but not usable here ({trial.reason}); x264 is used", advice)
     used = "usable, but VIDEO_ENCODER is `x264`" if mode is EncoderMode.X264 else "usable, and used"
-    return Check("encoders", name, Status.OK, f"{used}: {choice.reason}")
+    return Check("encoders", name, Status.OK, f"{used}; {trial.reason}")
 
 
 # --- The rest ---------------------------------------------------------------------------------------------------------

@@ -41,6 +41,9 @@ LOCAL_BUCKETS = {
     "R2_ASSETS_BUCKET": "codex-assets-local",
 }
 SDK_LOG_LEVELS = ("NOTSET", "TRACE", "DEBUG", "INFO", "WARN", "ERROR")
+LOCAL_STORE = Path(".local/storage")
+"""Where local runs keep their objects when nothing else is said; relative to the working directory."""
+CHECKOUT_TOOLS = Path(__file__).parents[1] / ".tools" / "bin"
 CREDENTIALS = ("R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "B2_KEY_ID", "B2_APPLICATION_KEY")
 
 
@@ -172,12 +175,29 @@ def reply_policies(environ: Mapping[str, str] | None = None) -> tuple[PayloadPol
     return payload, DeliveryPolicy(signature=signature, allow_private=allow_private)
 
 
+def environment() -> dict[str, str]:
+    """The process's environment; what `make setup` put beside the package is found like an installed tool."""
+    env = dict(os.environ)
+    if CHECKOUT_TOOLS.is_dir() and str(CHECKOUT_TOOLS) not in env.get("PATH", "").split(os.pathsep):
+        env["PATH"] = os.pathsep.join(part for part in (env.get("PATH", ""), str(CHECKOUT_TOOLS)) if part)
+    return env
+
+
+def local_environment(store: Path | None = None) -> dict[str, str]:
+    """The environment with a local store instead of real ones: `store`, else STORAGE_DIR, else the default."""
+    env = {name: value for name, value in environment().items() if name not in (*REQUIRED, "R2_ENDPOINT")}
+    if store is not None or not env.get("STORAGE_DIR", "").strip():
+        env["STORAGE_DIR"] = str((store or LOCAL_STORE).absolute())
+    return env
+
+
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """The settings that `environ` (the process's own by default) describes.
 
     Raises `ConfigurationError` naming everything that is wrong.
     """
-    env = {name: value for name, value in (os.environ if environ is None else environ).items() if value.strip()}
+    given = environment() if environ is None else environ
+    env = {name: value for name, value in given.items() if value.strip()}
     problems: list[str] = []
     local = "STORAGE_DIR" in env
     missing = [name for name in REQUIRED if name not in env]

@@ -44,6 +44,8 @@ PIPED_WIDTH = 160
 """Columns where there is no terminal to ask."""
 LINE_SECONDS = 5.0
 """Most often that progress is told in lines."""
+PHASE_SECONDS = 1.0
+"""... unless a new phase begins."""
 SHOWN_FINDINGS = 20
 """Above this many findings a sweep's summary counts them, and `failing` lists them."""
 MARKS = {Health.OK: ("✓", "green"), Health.NOTE: ("•", "yellow"), Health.PROBLEM: ("✗", "red")}
@@ -54,8 +56,10 @@ err = Console(highlight=False, stderr=True)
 
 def say(text: RenderableType = "") -> None:
     """A result, or a line of one."""
+    if not out.is_terminal:
+        out.width = PIPED_WIDTH
     # Markup would read the brackets of a file's name.
-    out.print(text, markup=False, width=None if out.is_terminal else PIPED_WIDTH)
+    out.print(text, markup=False)
 
 
 def complain(sentence: str, code: str | None = None) -> None:
@@ -102,6 +106,11 @@ def lasting(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
 
 
+def remaining(seconds: float) -> str:
+    """An estimate: no tenths."""
+    return f"{seconds:.0f} s" if seconds < 59.5 else lasting(seconds)
+
+
 def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
@@ -119,6 +128,11 @@ def progress(title: str) -> Iterator[Listener]:
         yield bars
 
 
+class _Percent(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text("" if task.total is None else f"{task.percentage:3.0f} %", style="cyan")
+
+
 class _Rest(ProgressColumn):
     """Speed while a phase runs and its time when it is done; for the whole run, the time left."""
 
@@ -127,7 +141,7 @@ class _Rest(ProgressColumn):
             left = task.fields.get("left")
             if task.finished or left is None:
                 return Text(lasting(task.elapsed or 0.0), style="bold")
-            return Text(f"{lasting(left)} left", style="bold")
+            return Text(f"{remaining(left)} left", style="bold")
         if task.finished:
             return Text(lasting(task.fields.get("spent", 0.0)), style="dim")
         speed = task.fields.get("speed")
@@ -141,7 +155,7 @@ class Bars:
         self._progress = Progress(
             TextColumn("  {task.description}"),
             BarColumn(bar_width=30),
-            TextColumn("{task.percentage:>3.0f} %"),
+            _Percent(),
             _Rest(),
             console=err,
         )
@@ -160,6 +174,7 @@ class Bars:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self._end()
+            self._progress.update(self._whole, completed=1.0)
         self._progress.stop()
 
     def __call__(self, status: Status) -> None:
@@ -167,8 +182,11 @@ class Bars:
             if status.phase != self._current:
                 self._begin(status.phase)
             task = self._phases[status.phase]
-            self._progress.update(task, completed=status.fraction or 0.0, speed=status.speed, spent=self._now())
-            self._progress.update(self._whole, completed=status.overall, left=status.seconds_left)
+            # Without a fraction the bar only shows that something is going on.
+            total = None if status.fraction is None else 1.0
+            self._progress.update(task, total=total, completed=status.fraction or 0.0, speed=status.speed)
+            # Not all of it before the end: what is still to come may not be planned yet.
+            self._progress.update(self._whole, completed=min(status.overall, 0.99), left=status.seconds_left)
 
     def _begin(self, phase: str) -> None:
         self._end()
@@ -180,7 +198,8 @@ class Bars:
         if self._current is None:
             return
         self._spent[self._current] = self._now()
-        self._progress.update(self._phases[self._current], completed=1.0, spent=self._spent[self._current])
+        task = self._phases[self._current]
+        self._progress.update(task, total=1.0, completed=1.0, spent=self._spent[self._current])
         self._current = None
 
     def _now(self) -> float:
@@ -188,18 +207,18 @@ class Bars:
 
 
 class Lines:
-    """A line when a phase begins, and every few seconds while one lasts."""
+    """A line when a phase begins, and every few seconds while one lasts. Phases that are over at once have none."""
 
     def __init__(self, title: str, every: float = LINE_SECONDS) -> None:
         self._title, self._every = title, every
         self._phase: str | None = None
-        self._told = 0.0
+        self._told = float("-inf")
         self._lock = threading.Lock()
 
     def __call__(self, status: Status) -> None:
         with self._lock:
             now = time.monotonic()
-            if status.phase == self._phase and now - self._told < self._every:
+            if now - self._told < (self._every if status.phase == self._phase else PHASE_SECONDS):
                 return
             self._phase, self._told = status.phase, now
         parts = [f"{self._title}: {100 * status.overall:3.0f} %", status.phase]
@@ -208,7 +227,7 @@ class Lines:
         if status.speed:
             parts.append(f"{status.speed:.1f}x")
         if status.seconds_left is not None and status.overall < 1:
-            parts.append(f"{lasting(status.seconds_left)} left")
+            parts.append(f"{remaining(status.seconds_left)} left")
         err.print(Text("  ".join(parts)), soft_wrap=True)
 
 
@@ -245,7 +264,7 @@ class Counted:
             self._bars.update(self._task, completed=self._done, told=told, left=left)
         elif now - self._told >= LINE_SECONDS:
             self._told = now
-            err.print(f"{self._title}: {self._done} of {self._total}  {told}  {lasting(left)} left", soft_wrap=True)
+            err.print(f"{self._title}: {self._done} of {self._total}  {told}  {remaining(left)} left", soft_wrap=True)
 
 
 # --- Outputs ----------------------------------------------------------------------------------------------------------
@@ -315,8 +334,8 @@ def media_table(found: Sequence[sweep.Media]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("media", "type", "creator"):
         table.add_column(name, overflow="fold")
-    for name in ("outputs", "stale", "size", "duration", "last check"):
-        table.add_column(name, justify="right")
+    for name in ("outputs", "stale", "size", "length", "checked"):
+        table.add_column(name, justify="right", no_wrap=True)
     for one in found:
         whole = [record for record in one.outputs.values() if record is not None]
         source = one.outputs.get("mezzanine")
@@ -324,11 +343,11 @@ def media_table(found: Sequence[sweep.Media]) -> Table:
             Text(one.media.media_id, style="bold"),
             one.media.media_type,
             one.media.creator_id,
-            f"{len(whole)} of {len(one.outputs)}",
+            f"{len(whole)}/{len(one.outputs)}",
             Text(str(len(one.stale)), style="yellow" if one.stale else "dim"),
             size(sum(map(bytes_of, whole))),
             lasting(source.duration) if isinstance(source, MezzanineRecord) else "",
-            _last_check(one.verification),
+            _verdict(one.verification),
         )
     return table
 
@@ -346,26 +365,15 @@ def media_sheet(known: sweep.Media) -> Group:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("output", style="cyan", no_wrap=True)
     table.add_column("size", justify="right", no_wrap=True)
-    table.add_column("what it is", overflow="fold")
-    table.add_column("built (UTC)", no_wrap=True)
-    table.add_column("took", justify="right", no_wrap=True)
-    table.add_column("recipe", no_wrap=True)
-    table.add_column("checks", no_wrap=True)
+    table.add_column("what it is, and when it was built (UTC)", overflow="fold")
+    table.add_column("checks, recipe", no_wrap=True)
     for name, record in known.outputs.items():
         if record is None:
-            table.add_row(Text(name, style="dim"), "", Text("never built", style="yellow"), "", "", "", "")
+            table.add_row(Text(name, style="dim"), "", Text("never built", style="yellow"), "")
             continue
-        build = record.build
-        recipe = Text("stale", style="yellow") if sweep.is_stale(record) else Text("current", style="green")
-        table.add_row(
-            Text(name, style="" if record.applicable else "dim"),
-            size(bytes_of(record)) if record.files else "",
-            Text(facts(record), style="" if record.applicable else "dim"),
-            build.built_at.replace("T", " ")[:16] if build else "",
-            lasting(build.wall_seconds) if build else "",
-            recipe.append(f" {record.code_version}", style="dim"),
-            _checks(record),
-        )
+        told = Text(facts(record), style="" if record.applicable else "dim")
+        told.append(_built(record), style="dim")
+        table.add_row(name, size(bytes_of(record)) if record.files else "", told, _checks(record))
     parts.append(table)
     chosen = dict.fromkeys(
         f"{record.build.encoder}: {record.build.encoder_reason}"
@@ -396,24 +404,39 @@ def _source(source: MezzanineRecord) -> str:
     return ", ".join(filter(None, parts))
 
 
+def _built(record: OutputRecord) -> str:
+    build = record.build
+    if build is None:
+        return ""
+    speed = f", {build.speed:g}x" if build.speed else ""
+    return f"\nbuilt {build.built_at.replace('T', ' ')[:16]} in {lasting(build.wall_seconds)}{speed}"
+
+
 def _checks(record: OutputRecord) -> Text:
+    """What was found before it was published, and whether today's code would build it in the same way."""
     failed = [one for one in record.checks if not one.passed]
-    if not record.checks:
-        return Text("")
     if failed:
-        return Text(f"{len(failed)} of {len(record.checks)} warn", style="yellow")
-    return Text(f"{len(record.checks)} passed", style="green")
+        told = Text(f"{len(failed)} of {len(record.checks)} warn", style="yellow")
+    else:
+        told = Text(f"{len(record.checks)} passed" if record.checks else "", style="green")
+    return told.append("\nstale", style="yellow") if sweep.is_stale(record) else told.append("\ncurrent", style="dim")
 
 
 def _last_check(record: VerificationRecord | None) -> str:
     if record is None or not record.outputs:
         return "never"
+    when = max(judged.checked_at for judged in record.outputs).replace("T", " ")[:16]
+    return f"{when} UTC, {_verdict(record)}"
+
+
+def _verdict(record: VerificationRecord | None) -> Text:
+    if record is None or not record.outputs:
+        return Text("never", style="dim")
     failed = [one for judged in record.outputs for one in judged.failed if one.severity == "ERROR"]
     warned = sum(len(judged.failed) for judged in record.outputs) - len(failed)
-    when = max(judged.checked_at for judged in record.outputs).replace("T", " ")[:16]
     if failed:
-        return f"{when}, {len(failed)} failed"
-    return f"{when}, {plural(warned, 'warning')}" if warned else f"{when}, passed"
+        return Text(f"{len(failed)} failed", style="red")
+    return Text(plural(warned, "warning"), style="yellow") if warned else Text("passed", style="green")
 
 
 def _picture(width: int | None, height: int | None) -> str:
@@ -541,41 +564,46 @@ def _failure(output: str, rule: str, severity: str, message: str) -> Text:
     return Text.assemble((f"{mark} {output}: ", colour), (f"{rule}: ", "bold"), message)
 
 
-# --- Folders ----------------------------------------------------------------------------------------------------------
+# --- Objects ----------------------------------------------------------------------------------------------------------
 
 
-def folders(root: Path, relative_to: Path) -> Tree:
-    """A folder with its files and sizes; runs of segments are told in one line."""
-    tree = Tree(Text(f"{_short(root, relative_to)}/", style="bold"), guide_style="dim")
-    _add_folder(tree, root)
+def objects(title: str, sizes: Mapping[str, int]) -> Tree:
+    """Objects by their keys, as folders; runs of segments are told in one line."""
+    tree = Tree(Text(title, style="bold"), guide_style="dim")
+    _add_objects(tree, sizes)
     return tree
 
 
-def _add_folder(tree: Tree, folder: Path) -> None:
-    here = sorted(folder.iterdir(), key=lambda path: (path.is_file(), path.name))
-    for path in here:
-        if path.is_dir():
-            branch, below = tree, path
-            name = path.name
-            # A folder that holds nothing but a folder is one line.
-            while len(inside := list(below.iterdir())) == 1 and inside[0].is_dir():
-                below = inside[0]
-                name += f"/{below.name}"
-            branch = tree.add(Text(f"{name}/", style="cyan"))
-            _add_folder(branch, below)
-    segments = [path for path in here if path.suffix == ".ts"]
-    for path in here:
-        if path.is_file() and path not in segments:
-            tree.add(_file(path.name, path.stat().st_size))
+def _add_objects(tree: Tree, sizes: Mapping[str, int]) -> None:
+    folders: dict[str, dict[str, int]] = {}
+    files: dict[str, int] = {}
+    for key, count in sorted(sizes.items()):
+        folder, slash, rest = key.partition("/")
+        if slash:
+            folders.setdefault(folder, {})[rest] = count
+        else:
+            files[key] = count
+    for name, inside in folders.items():
+        # Folders that hold nothing but a folder are one line.
+        while len(tops := {key.partition("/")[0] for key in inside}) == 1 and all("/" in key for key in inside):
+            top = tops.pop()
+            name = f"{name}/{top}"
+            inside = {key.removeprefix(f"{top}/"): count for key, count in inside.items()}
+        _add_objects(tree.add(Text(f"{name}/", style="cyan")), inside)
+    segments = [name for name in files if name.endswith(".ts")]
+    for name, count in files.items():
+        if name not in segments:
+            tree.add(_object(name, count))
     if segments:
-        total = sum(path.stat().st_size for path in segments)
-        name = segments[0].name if len(segments) == 1 else f"{segments[0].name} ... {segments[-1].stem[-5:]}"
-        tree.add(_file(name, total))
+        told = segments[0] if len(segments) == 1 else f"{segments[0]} to {segments[-1].removeprefix('segment_')}"
+        tree.add(_object(told, sum(files[name] for name in segments)))
 
 
-def _file(name: str, count: int) -> Text:
+def _object(name: str, count: int) -> Text:
     return Text.assemble(name, (f"  {size(count)}", "dim"))
 
 
-def _short(path: Path, start: Path) -> str:
-    return str(path.relative_to(start)) if path.is_relative_to(start) else str(path)
+def short(path: Path) -> str:
+    """As it is typed here: relative where it is below the current folder."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -186,12 +186,12 @@ def segment(root: Path, index: int) -> Path:
 # --- A playlist's text ------------------------------------------------------------------------------------------------
 
 
-@breaks("variant", "playlist_readable")
+@breaks("listing", "playlist_readable")
 def playlist_missing(root: Path) -> None:
     media_list(root).unlink()
 
 
-@breaks("variant", "playlist_readable")
+@breaks("listing", "playlist_readable")
 def playlist_is_an_error_page(root: Path) -> None:
     media_list(root).write_text("<html>404</html>\n")
 
@@ -201,48 +201,48 @@ def playlist_renamed(root: Path) -> None:
     media_list(root).rename(root / VARIANT / "index.m3u8")
 
 
-@breaks("variant", "playlist_is_vod")
+@breaks("listing", "playlist_is_vod")
 def playlist_is_an_event(root: Path) -> None:
     edit(media_list(root), "TYPE:VOD", "TYPE:EVENT")
 
 
-@breaks("variant", "playlist_ended")
+@breaks("listing", "playlist_ended")
 def end_list_missing(root: Path) -> None:
     edit(media_list(root), "#EXT-X-ENDLIST\n", "")
 
 
-@breaks("variant", "target_duration")
+@breaks("listing", "target_duration")
 def target_too_short(root: Path) -> None:
     edit(media_list(root), "TARGETDURATION:6", "TARGETDURATION:5")
 
 
-@breaks("variant", "target_duration", "target_duration_not_zero")
+@breaks("listing", "target_duration", "target_duration_not_zero")
 def target_of_zero(root: Path) -> None:
     edit(media_list(root), "TARGETDURATION:6", "TARGETDURATION:0")
 
 
-@breaks("variant", "no_uri_in_tags")
+@breaks("listing", "no_uri_in_tags")
 def map_in_playlist(root: Path) -> None:
     edit(media_list(root), "^#EXTINF", '#EXT-X-MAP:URI="init.mp4"\n#EXTINF', count=1)
 
 
-@breaks("variant", "no_discontinuity")
+@breaks("listing", "no_discontinuity")
 def discontinuity_tag(root: Path) -> None:
     edit(media_list(root), "^segment_00000.ts", "segment_00000.ts\n#EXT-X-DISCONTINUITY")
 
 
-@breaks("variant", "plain_segment_names")
+@breaks("listing", "plain_segment_names")
 def names_with_a_folder(root: Path) -> None:
     edit(media_list(root), "^segment_", "./segment_")
 
 
-@breaks("variant", "segments_numbered")
+@breaks("listing", "segments_numbered")
 def gap_in_numbers(root: Path) -> None:
     segment(root, 2).rename(segment(root, 3))
     edit(media_list(root), "segment_00002", "segment_00003")
 
 
-@breaks("variant", "extinf_true")
+@breaks("listing", "extinf_true")
 def extinf_lies(root: Path) -> None:
     edit(media_list(root), "EXTINF:2.0", "EXTINF:2.07")
 
@@ -250,17 +250,17 @@ def extinf_lies(root: Path) -> None:
 # --- A playlist's segments --------------------------------------------------------------------------------------------
 
 
-@breaks("variant", "segments_present")
+@breaks("listing", "segments_present")
 def segment_missing(root: Path) -> None:
     segment(root, 1).unlink()
 
 
-@breaks("variant", "segments_not_empty")
+@breaks("listing", "segments_not_empty")
 def segment_empty(root: Path) -> None:
     segment(root, 1).write_bytes(b"")
 
 
-@breaks("variant", "no_stray_segments")
+@breaks("listing", "no_stray_segments")
 def segment_left_over(root: Path) -> None:
     segment(root, 9).write_bytes(segment(root, 1).read_bytes())
 

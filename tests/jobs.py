@@ -17,7 +17,7 @@ import s3_server
 from codex_assets.delivery.storage import Stores
 
 ROOT = Path(__file__).resolve().parents[1]
-SECRET = "whsec_of_the_tests_51c3"  # noqa: S105
+SECRET = "whsec_of_the_tests_51c3"
 CREATOR = "creator1"
 BUCKETS = ("codex-archive", "codex-media-local", "codex-assets-local")
 """Archive, media, assets: the names that a worker with STORAGE_DIR uses when it is told none."""

@@ -175,6 +175,7 @@ def test_every_fault_of_a_payload_is_told_at_once(settings: Settings, receiver: 
         receiver.url,
         creatorId="-",
         inputBucket="someone-elses",
+        inputKey="originals/creator1/media1/original.mp4",
         outputBucket="codex-media-prod",
         assets=["thumbnail", "poster"],
     )

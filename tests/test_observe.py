@@ -42,6 +42,12 @@ class Good:
     def look(self, what: str, root: Path) -> tuple[AnyObservation, ...]:
         """Observe one output, or a group of them, in `root`; always against the good mezzanine."""
         looks: dict[str, Callable[[Path], tuple[AnyObservation, ...]]] = {
+            # A playlist's text changes nothing of what its segments decode to.
+            "listing": lambda at: (
+                self.observer.variant(
+                    at / VARIANT / "playlist.m3u8", self.expected(VARIANT), output=f"hls_{VARIANT}", decode=False
+                ),
+            ),
             "variant": lambda at: (self._variant(at / VARIANT / "playlist.m3u8"),),
             "renamed": lambda at: (self._variant(at / VARIANT / "index.m3u8"),),
             "preview": self._preview,

@@ -134,11 +134,6 @@ def preview_limit(duration: float) -> float | None:
     return float(limit) if duration > limit else None
 
 
-def usable(encoder: profile.EncoderRow, chosen: Sequence[Rung]) -> bool:
-    """Whether the encoder takes pictures as small as these."""
-    return all(min(rung.width, rung.height) >= encoder.minimum_side for rung in chosen)
-
-
 def trial_arguments(encoder: profile.EncoderRow) -> list[str]:
     """A trial encode with the options of both real uses, on a generated picture large enough for NVENC."""
     side = profile.PROBE_SIDE

@@ -18,6 +18,9 @@ AudioTreatment = Literal["copied", "lossless", "encoded"]
 
 BITEXACT = ("-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact")
 STRIPPED = ("-map_metadata", "-1", "-map_chapters", "-1")
+STANDARDS = tuple(sorted(Fraction(*pair) for pair in profile.STANDARD_RATES))
+CLOCK_SLACK = 0.01
+"""By how much of itself a rate may pass the highest one and still be meant as that one."""
 HDR_MATRICES = ("bt2020nc", "bt2020c", "bt709", "ictcp")
 SCALER = "flags=lanczos+accurate_rnd+bitexact"
 
@@ -31,14 +34,18 @@ def frame_rate(video: VideoStream) -> Fraction:
     """
     average, nominal = video.average_rate, video.nominal_rate
     rate = average or nominal or Fraction(30)
-    if average and nominal and not _near(average, nominal):
+    if average and nominal and _near(average, nominal):
+        rate = nominal if nominal in STANDARDS else average
+    elif average and nominal:
         plausible = nominal <= profile.MAX_FRAME_RATE and average <= nominal <= 2 * average
         rate = nominal if plausible else _next_standard(average)
     rate = _snapped(rate)
     if video.interlaced:
         rate = _snapped(rate * 2)
     if rate > profile.MAX_FRAME_RATE:
-        rate = _snapped(rate / math.ceil(rate / profile.MAX_FRAME_RATE))
+        # A clock that is a little off must not halve the motion.
+        divisor = max(1, math.ceil(rate / profile.MAX_FRAME_RATE - Fraction(CLOCK_SLACK)))
+        rate = min(_snapped(rate / divisor), Fraction(profile.MAX_FRAME_RATE))
     if rate < profile.MIN_FRAME_RATE:
         rate = rate * math.ceil(profile.MIN_FRAME_RATE / rate)
     return rate.limit_denominator(1001)
@@ -201,12 +208,10 @@ def _near(one: Fraction, other: Fraction) -> bool:
 
 
 def _snapped(rate: Fraction) -> Fraction:
-    standards = [Fraction(*pair) for pair in profile.STANDARD_RATES]
-    nearest = min(standards, key=lambda standard: abs(standard - rate))
+    nearest = min(STANDARDS, key=lambda standard: abs(standard - rate))
     return nearest if abs(nearest - rate) <= Fraction(profile.RATE_SNAP) / 4 * nearest else rate
 
 
 def _next_standard(rate: Fraction) -> Fraction:
-    standards = sorted(Fraction(*pair) for pair in profile.STANDARD_RATES)
-    floor = rate * (1 - Fraction(profile.RATE_SNAP))
-    return next((standard for standard in standards if standard >= floor), standards[-1])
+    snapped = _snapped(rate)
+    return next((standard for standard in STANDARDS if standard >= snapped), STANDARDS[-1])

@@ -1,0 +1,542 @@
+"""The terminal: `codex-assets`. Reads arguments, calls what does the work, and turns the outcome into an exit code.
+
+0: fine. 1: it failed, or something that was looked at is not right. 2: it could not be looked at, or was asked for
+wrongly. 130: stopped with Ctrl-C. How things look is decided in `terminal`, what they mean wherever they are done.
+"""
+
+from __future__ import annotations
+
+import logging
+import mimetypes
+import re
+import secrets
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from codex_assets import doctor, resources, sweep, terminal
+from codex_assets.delivery import keys
+from codex_assets.errors import JobCancelled, JobError, MissingInput
+from codex_assets.media import verify
+from codex_assets.observe import Observer, parse_master
+from codex_assets.records import CheckFact, RecordStore
+from codex_assets.resources import Settings
+from codex_assets.tools import Tools, tool_environment
+
+FAILED, UNCHECKED, INTERRUPTED = 1, 2, 130
+WORKERS = 2
+"""Media that are verified at once. Each has several tools running already."""
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    # A traceback with local variables could print a secret.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+Result = TypeVar("Result")
+
+
+class Kind(StrEnum):
+    VIDEO = "video"
+    AUDIO = "audio"
+
+
+Store = Annotated[
+    Path | None,
+    typer.Option("--store", help="Folder of a local store, instead of what the environment says.", show_default=False),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on standard output.")]
+
+
+@app.callback()
+def main(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print the log on standard error.")] = False,
+) -> None:
+    """Everything that a media needs to be played, from one upload, and the means to see that it is right."""
+    if verbose:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    else:
+        # Without any handler Python prints warnings by itself.
+        logging.basicConfig(level=logging.CRITICAL, handlers=[logging.NullHandler()])
+
+
+# --- run --------------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def run(
+    file: Annotated[Path, typer.Argument(help="The upload: any video or audio file.", show_default=False)],
+    kind: Annotated[Kind, typer.Option("--type", help="What it is uploaded as.", show_default=False)],
+    media_id: Annotated[
+        str | None, typer.Option("--media-id", help="Its id; by default made from the file's name.", show_default=False)
+    ] = None,
+    creator_id: Annotated[str, typer.Option("--creator-id", help="Whose it is.")] = "local",
+    assets: Annotated[
+        str | None,
+        typer.Option("--assets", help="Only these outputs, such as `hls_720p,thumbnail`.", show_default=False),
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option("--store", help="Folder of the store; else STORAGE_DIR, else .local/storage.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Build the outputs of a file on this machine, and print them with the body that a webhook would carry.
+
+    Objects are files in a local store. No account is used and nobody is told.
+    """
+    # Here, not above: it imports Dagster, and every other command starts without.
+    from codex_assets import job
+
+    with _told():
+        if not file.is_file():
+            raise MissingInput(f"There is no file {file}.")
+        settings = resources.load(resources.local_environment(store))
+        media = media_id or _id_of(file)
+        key = _put_original(settings, file, creator_id, media)
+        payload = _payload(settings, media, creator_id, kind, key)
+        if assets is not None:
+            payload["assets"] = [name for name in re.split(r"[,\s]+", assets) if name]
+        with _cancelling() as cancelled, terminal.progress(media) as listener:
+            started = time.monotonic()
+            answer = _aside(
+                lambda: job.work(
+                    f"local-{uuid.uuid4().hex[:12]}", payload, settings, listener=listener, cancelled=cancelled
+                )
+            )
+            seconds = time.monotonic() - started
+        body = answer.body.wire()
+        known = sweep.read(media, RecordStore(settings.stores().archive)) if body["status"] == "completed" else None
+    if as_json:
+        terminal.say_json(body)
+    else:
+        if known is not None:
+            terminal.say(terminal.outputs(known, payload.get("assets")))
+            terminal.say()
+        terminal.say_json(body)
+        if known is not None:
+            terminal.say(f"\nBuilt in {terminal.lasting(seconds)}, in {settings.storage_dir}")
+    if body["status"] != "completed":
+        terminal.complain(body["error"], body.get("errorCode"))
+        raise typer.Exit(FAILED)
+
+
+def _id_of(file: Path) -> str:
+    """A media id that says which file it is."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", file.stem).strip("-_")[:128] or "media"
+
+
+def _put_original(settings: Settings, file: Path, creator_id: str, media_id: str) -> str:
+    """Copy the file to where an upload would be; its key there. One that is there already is not copied again."""
+    suffix = file.suffix.lower() if re.fullmatch(r"\.[A-Za-z0-9]{1,10}", file.suffix) else ".bin"
+    try:
+        key = f"{keys.original_prefix(creator_id, media_id)}original{suffix}"
+    except ValueError:
+        raise typer.BadParameter(
+            "--media-id and --creator-id are 1 to 128 letters, digits, `-` and `_`, and begin with a letter or digit."
+        ) from None
+    content_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    settings.stores().archive.upload(file, key, content_type=content_type)
+    return key
+
+
+def _payload(settings: Settings, media_id: str, creator_id: str, kind: Kind, key: str) -> dict[str, Any]:
+    return {
+        "mediaId": media_id,
+        "creatorId": creator_id,
+        "mediaType": kind.value,
+        "inputBucket": settings.archive_bucket,
+        "inputKey": key,
+        "outputBucket": settings.media_bucket,
+        "outputPrefix": f"{creator_id}/",
+        "assetsBucket": settings.assets_bucket,
+        # The contract asks for both. Nothing is sent.
+        "webhookUrl": "https://webhook.invalid/",
+        "webhookSecret": secrets.token_hex(16),
+    }
+
+
+# --- show, list -------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def show(
+    media: Annotated[str, typer.Argument(help="A media id.", show_default=False)],
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """What is known of a media: its outputs, how and when each was built, and what its checks found."""
+    with _told():
+        try:
+            known = sweep.read(media, RecordStore(_settings(store).stores().archive))
+        except ValueError:
+            known = None
+        if known is None:
+            raise MissingInput(f"No media `{media}` is registered here; `codex-assets list` names those that are.")
+    if as_json:
+        terminal.say_json(_known(known))
+    else:
+        terminal.say(terminal.media_sheet(known))
+
+
+@app.command(name="list")
+def list_(
+    where: Annotated[
+        str | None, typer.Option("--where", help="Only these; see `verify --help`.", show_default=False)
+    ] = None,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """Every registered media: what is built, what is stale, and what the last check found."""
+    condition = _where(where)
+    with _told():
+        stores = _settings(store).stores()
+        records = RecordStore(stores.archive)
+        found = [one for one in sweep.read_all(stores) if condition.holds(one.media, records)]
+    if as_json:
+        terminal.say_json([_known(one) for one in found])
+    elif found:
+        terminal.say(terminal.media_table(found))
+        stale = sum(1 for one in found if one.stale)
+        terminal.say(f"{terminal.plural(len(found), 'media', 'media')}, {stale} with stale outputs")
+    else:
+        terminal.note("No media yet." if where is None else "No media for which this holds.")
+
+
+def _known(known: sweep.Media) -> dict[str, Any]:
+    outputs: dict[str, Any] = {}
+    for name, record in known.outputs.items():
+        if record is not None:
+            outputs[name] = {**record.model_dump(mode="json", exclude_none=True), "stale": sweep.is_stale(record)}
+    verification = known.verification
+    return {
+        "media": known.media.model_dump(mode="json"),
+        "outputs": outputs,
+        "stale": known.stale,
+        "verification": verification.model_dump(mode="json") if verification is not None else None,
+    }
+
+
+# --- verify, failing --------------------------------------------------------------------------------------------------
+
+
+@app.command(name="verify")
+def verify_(
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[MEDIA | FOLDER | MASTER.m3u8]...", help="Media ids; or paths, with a `/` or `.m3u8`."),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every registered media.")] = False,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            "--where",
+            help="Every media for which this holds. Conditions, all of which have to hold, separated by commas: "
+            "`type=video` or `type=audio`; `creator=ID`; `output=hls_720p`, which is published; `stale`, built by an "
+            "older recipe. For example: `--where type=video,stale`.",
+            show_default=False,
+        ),
+    ] = None,
+    rule: Annotated[
+        str | None, typer.Option("--rule", help="One rule alone; what is kept of others stays.", show_default=False)
+    ] = None,
+    shallow: Annotated[
+        bool,
+        typer.Option("--shallow", help="Without the mezzanine: nothing is compared with it, and it is not fetched."),
+    ] = False,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, max=64, help="Media that are verified at once.")
+    ] = WORKERS,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check what is published, by every rule, without encoding anything. What is found is kept for `failing`.
+
+    Or check any HLS folder on this machine, given the folder or its master; then nothing is kept.
+
+    Exit code: 0 when no rule of severity ERROR failed, 1 when one did, 2 when something could not be checked.
+    """
+    named = list(targets or [])
+    if sum((bool(named), everything, where is not None)) != 1:
+        raise typer.BadParameter("Give media ids, or paths, or --all, or --where.")
+    if rule is not None and rule not in verify.RULES:
+        raise typer.BadParameter(f"There is no rule `{rule}`; docs/verification.md lists them.", param_hint="--rule")
+    condition = _where(where)
+    if any(_is_path(one) for one in named):
+        if len(named) > 1:
+            raise typer.BadParameter("Give one path, or media ids.")
+        raise typer.Exit(_verify_path(named[0], rule, as_json))
+    with _told(UNCHECKED):
+        raise typer.Exit(_verify_media(named, condition, rule, not shallow, workers, _settings(store), as_json))
+
+
+def _verify_media(
+    named: list[str],
+    condition: sweep.Where,
+    rule: str | None,
+    deep: bool,
+    workers: int,
+    settings: Settings,
+    as_json: bool,
+) -> int:
+    started = time.monotonic()
+    results: list[sweep.Result] = []
+    with _cancelling() as cancelled, resources.workshop(settings, cancelled=cancelled) as workshop:
+        media = list(dict.fromkeys(named)) or list(workshop.records.media_ids())
+        work = sweep.Sweep(
+            *(workshop.stores, workshop.tools, workshop.workspace.root, cancelled),
+            where=condition,
+            rule=rule,
+            deep=deep,
+            workers=workers,
+        )
+        failed = unchecked = 0
+        with terminal.counting("verifying", len(media)) as counted:
+            for result in work.run(media):
+                if result is not None:
+                    results.append(result)
+                    failed += result.outcome == "failed"
+                    unchecked += result.outcome == "unchecked"
+                counted.advance(f"{failed} failed" + (f", {unchecked} not checked" if unchecked else ""))
+    results.sort(key=lambda one: one.media_id)
+    seconds = time.monotonic() - started
+    if as_json:
+        terminal.say_json({**_totals(results, seconds), "media": [_found(one) for one in results]})
+    elif results:
+        terminal.say(terminal.sweep_summary(results, len(media) - len(results), seconds, rule))
+    else:
+        terminal.note("No media to check.")
+    return FAILED if failed else UNCHECKED if unchecked else 0
+
+
+def _verify_path(target: str, rule: str | None, as_json: bool) -> int:
+    """Judge any HLS folder by the rules that need no knowledge of how it was made."""
+    if "://" in target:
+        terminal.complain("Only what is on this machine can be checked; download the playlists and segments first.")
+        return UNCHECKED
+    path = Path(target)
+    if path.is_dir():
+        found = sorted(path.glob("*.m3u8"))
+        master = next((one for one in found if one.name == "master.m3u8"), found[0] if len(found) == 1 else None)
+    else:
+        master = path if path.is_file() else None
+    if master is None:
+        terminal.complain(f"There is no playlist at {target}; give a folder with a master.m3u8, or a playlist.")
+        return UNCHECKED
+    with _told(UNCHECKED), _cancelling() as cancelled:
+        tools = Tools(tool_environment(resources.environment()), cancelled=cancelled)
+        observer = Observer(tools, workers=WORKERS)
+        playlist: Path = master
+
+        def look() -> tuple[verify.AnyObservation, ...]:
+            if parse_master(playlist.read_text(errors="replace")).streams:
+                return observer.hls(playlist)
+            return (observer.variant(playlist, output=playlist.parent.resolve().name),)
+
+        seen = _aside(look)
+    judged = [one for observed in seen for one in verify.judge(observed, only=None if rule is None else (rule,))]
+    if as_json:
+        told = [
+            {**_finding(one.rule, one.severity.value, one), "output": one.output} for one in judged if not one.passed
+        ]
+        terminal.say_json({"checks": len(judged), "findings": told})
+    else:
+        terminal.say(terminal.findings(judged))
+    return FAILED if verify.failures(judged) else 0
+
+
+@app.command()
+def failing(
+    rule: Annotated[str | None, typer.Argument(help="A rule; without one, all of them.", show_default=False)] = None,
+    warnings: Annotated[bool, typer.Option("--warnings/--errors", help="With rules that only warn.")] = True,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """Which media fail which rule, as it was found when each was last verified. Reads what was kept, checks nothing."""
+    if rule is not None and rule not in verify.RULES:
+        raise typer.BadParameter(f"There is no rule `{rule}`; docs/verification.md lists them.")
+    with _told():
+        found = [
+            {"mediaId": record.media_id, "output": judged.output, **_finding(one.rule, one.severity, one)}
+            | {"checkedAt": judged.checked_at}
+            for record in sweep.kept(_settings(store).stores())
+            for judged in record.outputs
+            for one in judged.failed
+            if rule in (None, one.rule) and (warnings or one.severity == "ERROR")
+        ]
+    if as_json:
+        terminal.say_json(found)
+    elif not found:
+        terminal.note(f"No verified media fails {rule or 'any rule'}.")
+    elif rule is None:
+        terminal.say(terminal.rules_table((one["mediaId"], one["rule"], one["severity"]) for one in found))
+    else:
+        terminal.say(terminal.failing_table(found))
+
+
+def _is_path(target: str) -> bool:
+    return "/" in target or target in (".", "..") or target.endswith(".m3u8")
+
+
+def _where(text: str | None) -> sweep.Where:
+    try:
+        return sweep.Where.parse(text or "")
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--where") from None
+
+
+def _totals(results: list[sweep.Result], seconds: float) -> dict[str, Any]:
+    outcomes = [one.outcome for one in results]
+    return {
+        "passed": outcomes.count("passed"),
+        "failed": outcomes.count("failed"),
+        "unchecked": outcomes.count("unchecked"),
+        "checks": sum(one.checks for one in results),
+        "seconds": round(seconds, 3),
+    }
+
+
+def _found(result: sweep.Result) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "mediaId": result.media_id,
+        "mediaType": result.media.media_type if result.media is not None else None,
+        "outcome": result.outcome,
+        "problem": result.problem,
+        "checks": result.checks,
+        "findings": [
+            {"output": output, **_finding(one.rule, one.severity, one)}
+            for output, one in (*result.failed, *result.warned)
+        ],
+        "neverBuilt": list(result.unbuilt),
+        "seconds": round(result.seconds, 3),
+    }
+    return {name: value for name, value in told.items() if value not in (None, [])}
+
+
+def _finding(rule: str, severity: str, one: verify.Finding | CheckFact) -> dict[str, str]:
+    told = {"rule": rule, "severity": severity, "message": one.message}
+    told |= {"expected": one.expected, "found": one.found, "where": one.where}
+    return {name: value for name, value in told.items() if value}
+
+
+# --- doctor, demo -----------------------------------------------------------------------------------------------------
+
+
+@app.command(name="doctor")
+def doctor_(
+    tools: Annotated[bool, typer.Option("--tools", help="Only the tools: for building an image.")] = False,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look at what this machine needs for the work, and say how to get what is missing."""
+    environ = resources.environment() if store is None else resources.local_environment(store)
+    checks = list(doctor.examine(environ, tools_only=tools))
+    wrong = doctor.problems(checks)
+    if as_json:
+        terminal.say_json(
+            [
+                {"group": one.group, "name": one.name, "status": one.status.value, "found": one.found}
+                | ({"advice": one.advice} if one.advice else {})
+                for one in checks
+            ]
+        )
+    else:
+        terminal.say(terminal.doctor_table(checks))
+        terminal.say()
+        terminal.say(
+            f"{terminal.plural(len(wrong), 'problem')} to put right." if wrong else "Everything needed is here."
+        )
+    if wrong:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def demo(
+    store: Annotated[
+        Path | None,
+        typer.Option("--store", help="Folder of the store; else STORAGE_DIR, else .local/storage.", show_default=False),
+    ] = None,
+) -> None:
+    """Both samples through the worker as RunPod would run it, on this machine, with a webhook that is verified."""
+    # Here, not above: the worker's handler is of no use to any other command.
+    from codex_assets import demo as demonstration
+
+    with _told():
+        try:
+            fine = demonstration.run(resources.local_environment(store))
+        except KeyboardInterrupt:
+            raise JobCancelled from None
+    if not fine:
+        terminal.complain("The demonstration is not as the contract says; its problems are listed above.")
+        raise typer.Exit(FAILED)
+
+
+# --- Common -----------------------------------------------------------------------------------------------------------
+
+
+def _settings(store: Path | None) -> Settings:
+    """What the environment configures; the local store where it configures nothing."""
+    environ = resources.environment()
+    configured = any(environ.get(name, "").strip() for name in ("STORAGE_DIR", *resources.REQUIRED))
+    if store is None and configured:
+        return resources.load(environ)
+    local = resources.local_environment(store)
+    if not Path(local["STORAGE_DIR"]).is_dir():
+        raise MissingInput(f"There is no store at {local['STORAGE_DIR']}; set STORAGE_DIR or give --store.")
+    return resources.load(local)
+
+
+@contextmanager
+def _told(code: int = FAILED) -> Iterator[None]:
+    """A failure as one sentence, and `code` as the exit code."""
+    try:
+        yield
+    except JobCancelled:
+        terminal.note("Stopped.")
+        raise typer.Exit(INTERRUPTED) from None
+    except JobError as error:
+        terminal.complain(error.public, error.code)
+        if error.detail:
+            logging.getLogger(__name__).info("%s", error.detail)
+        raise typer.Exit(code) from None
+
+
+@contextmanager
+def _cancelling() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set."""
+    cancelled = threading.Event()
+
+    def stop(number: int, _: FrameType | None) -> None:
+        # In a thread: the main one may hold the event's lock.
+        threading.Thread(target=cancelled.set).start()
+
+    before: Mapping[signal.Signals, Any] = {
+        number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield cancelled
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _aside(work: Callable[[], Result]) -> Result:
+    """`work` in a thread of its own: the main one stays free for signals, which Dagster would take over."""
+    with ThreadPoolExecutor(1, thread_name_prefix="work") as pool:
+        return pool.submit(work).result()
+
+
+if __name__ == "__main__":
+    app()

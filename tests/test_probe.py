@@ -1,0 +1,272 @@
+"""What ffprobe says becomes facts: displayed sizes, the right track, and times that come from packets."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from codex_assets.media import probe, profile
+from codex_assets.media.probe import MediaInfo
+
+
+def picture(**told: Any) -> dict[str, Any]:
+    plain = {
+        "index": 0,
+        "codec_type": "video",
+        "codec_name": "h264",
+        "width": 640,
+        "height": 360,
+        "pix_fmt": "yuv420p",
+        "avg_frame_rate": "30/1",
+        "r_frame_rate": "30/1",
+    }
+    return {**plain, **told}
+
+
+def sound(**told: Any) -> dict[str, Any]:
+    plain = {"index": 1, "codec_type": "audio", "codec_name": "aac", "sample_rate": "48000", "channels": 2}
+    return {**plain, **told}
+
+
+def parsed(*streams: dict[str, Any], container: str = "mov,mp4,m4a,3gp,3g2,mj2", **told: Any) -> MediaInfo:
+    return probe.parse({"streams": list(streams), "format": {"format_name": container, **told}})
+
+
+def turned(degrees: float) -> dict[str, Any]:
+    return {"side_data_list": [{"side_data_type": "Display Matrix", "rotation": degrees}]}
+
+
+@pytest.mark.parametrize(
+    ("told", "size", "rotation"),
+    [
+        ({}, (640, 360), 0),
+        # ffprobe counts anticlockwise.
+        (turned(-90), (360, 640), 90),
+        (turned(90), (360, 640), 270),
+        (turned(-180), (640, 360), 180),
+        (turned(180), (640, 360), 180),
+        (turned(-89.6), (360, 640), 90),
+        ({"sample_aspect_ratio": "64:45", "width": 720, "height": 576}, (1024, 576), 0),
+        ({"sample_aspect_ratio": "8:9", "width": 720, "height": 480}, (640, 480), 0),
+        ({"sample_aspect_ratio": "64:45", "width": 720, "height": 576} | turned(-90), (576, 1024), 90),
+        ({"sample_aspect_ratio": "0:1"}, (640, 360), 0),
+        ({"sample_aspect_ratio": "1:0"}, (640, 360), 0),
+        ({"sample_aspect_ratio": "999:1"}, (640, 360), 0),
+        ({"width": 853, "height": 481}, (853, 481), 0),
+    ],
+)
+def test_the_size_is_the_displayed_one(told: dict[str, Any], size: tuple[int, int], rotation: int) -> None:
+    video = parsed(picture(**told)).video
+    assert video is not None
+    assert (video.width, video.height, video.rotation) == (*size, rotation)
+
+
+@pytest.mark.parametrize(
+    "no_film",
+    [
+        picture(disposition={"attached_pic": 1}),
+        picture(disposition={"timed_thumbnails": 1}),
+        picture(codec_name=None),
+        picture(width=0),
+    ],
+    ids=["cover", "timed thumbnails", "unknown codec", "no size"],
+)
+def test_what_is_no_film_is_no_video(no_film: dict[str, Any]) -> None:
+    assert parsed(no_film, sound()).video is None
+    film = picture(index=2)
+    found = parsed(no_film, sound(), film).video
+    assert found is not None
+    assert found.index == 2
+
+
+def test_the_default_track_is_taken_else_the_first() -> None:
+    first, second = sound(index=1), sound(index=2, disposition={"default": 1})
+    assert [parsed(*some).audio.index for some in ([first], [first, second])] == [1, 2]  # type: ignore[union-attr]
+
+
+def test_data_and_subtitles_are_no_tracks() -> None:
+    info = parsed({"index": 0, "codec_type": "data"}, {"index": 1, "codec_type": "subtitle", "codec_name": "ass"})
+    assert info.tracks == ()
+    assert info.seconds is None
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"field_order": "tt"}, {"interlaced": True}),
+        ({"field_order": "bt"}, {"interlaced": True}),
+        ({"field_order": "progressive"}, {"interlaced": False}),
+        ({"color_transfer": "smpte2084"}, {"hdr": True}),
+        ({"color_transfer": "arib-std-b67"}, {"hdr": True}),
+        ({"color_transfer": "bt709", "pix_fmt": "yuv420p10le"}, {"hdr": False, "has_alpha": False}),
+        ({"pix_fmt": "yuva444p12le"}, {"has_alpha": True}),
+        ({"pix_fmt": "argb"}, {"has_alpha": True}),
+        ({"pix_fmt": "gbrap10le"}, {"has_alpha": True}),
+        ({"color_space": "unknown", "color_range": "tv"}, {"matrix": None, "color_range": "tv"}),
+        ({"avg_frame_rate": "0/0"}, {"average_rate": None, "nominal_rate": Fraction(30)}),
+        ({"nb_frames": "61"}, {"frames": 61}),
+        ({"nb_frames": "N/A"}, {"frames": None}),
+        ({"level": -99}, {"level": None}),
+        ({"duration": "nan"}, {"duration": None}),
+        # Matroska tells where a track ends, on its own clock.
+        ({"tags": {"DURATION-eng": "x", "DURATION": "00:01:02.500000000"}}, {"duration": 62.5}),
+        ({"tags": {"DURATION": "00:00:07.0"}, "start_time": "5.0"}, {"duration": 2.0}),
+        ({"tags": {"DURATION": "soon"}}, {"duration": None}),
+    ],
+)
+def test_facts_of_a_picture_track(told: dict[str, Any], expected: dict[str, Any]) -> None:
+    video = parsed(picture(**told)).video
+    assert {name: getattr(video, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(("codec", "lossless"), [("pcm_s24le", True), ("flac", True), ("alac", True), ("aac", False)])
+def test_lossless_sound(codec: str, lossless: bool) -> None:
+    audio = parsed(sound(codec_name=codec)).audio
+    assert audio is not None
+    assert audio.lossless is lossless
+
+
+def packets(index: int, times: list[float], lasts: float | None, flags: str = "K__") -> list[str]:
+    told = "N/A" if lasts is None else f"{lasts:.6f}"
+    return [f"{index},{time:.6f},{time:.6f},{told},{flags}" for time in times]
+
+
+def frames(rate: float, count: int, start: float = 0.0) -> list[float]:
+    return [start + number / rate for number in range(count)]
+
+
+def test_packets_tell_what_a_header_does_not() -> None:
+    # What a browser records: no durations, and a rate of 1000 frames a second.
+    told = parsed(picture(avg_frame_rate="0/0", r_frame_rate="1000/1"), sound(), container="matroska,webm")
+    assert told.seconds is None
+    info = probe.scanned(told, [*packets(0, frames(25, 50), None), *packets(1, frames(50, 150, 0.5), 0.02)])
+    assert info.video is not None
+    assert info.audio is not None
+    assert (info.video.start, info.video.duration, info.video.average_rate) == (0.0, 2.0, 25)
+    assert (info.audio.start, info.audio.duration) == (0.5, 3.0)
+    assert info.seconds == 3.5
+
+
+def test_packets_overrule_a_clock_that_starts_late() -> None:
+    told = parsed(picture(tags={"DURATION": "00:00:07.0"}), container="matroska,webm", duration="7.0")
+    info = probe.scanned(told, packets(0, frames(30, 60, 5.0), 1 / 30))
+    assert info.seconds == pytest.approx(2.0, abs=1e-4)
+
+
+def test_stored_order_is_not_shown_order() -> None:
+    shown = [0.0, 0.12, 0.04, 0.08, 0.24, 0.16, 0.2]
+    info = probe.scanned(parsed(picture(avg_frame_rate="25/1")), packets(0, shown, 0.04))
+    assert info.video is not None
+    assert info.video.duration == pytest.approx(0.28)
+    assert info.video.average_rate == 25
+
+
+def test_what_an_edit_list_discards_does_not_count() -> None:
+    lines = [*packets(0, [-1.0, -0.5], 0.5, "KD_"), *packets(0, frames(2, 4), 0.5)]
+    video = probe.scanned(parsed(picture(avg_frame_rate="2/1")), lines).video
+    assert video is not None
+    assert (video.start, video.duration) == (0.0, 2.0)
+
+
+def test_a_track_without_packets_is_no_track() -> None:
+    info = probe.scanned(parsed(picture(duration="2"), sound(duration="2")), packets(0, frames(30, 60), 1 / 30))
+    assert info.audio is None
+    assert info.video is not None
+
+
+def test_a_clock_that_jumps_is_not_believed_in_a_broadcast() -> None:
+    lines = packets(0, [*frames(25, 50, 95_400.0), *frames(25, 50)], 0.04)
+    broadcast = probe.scanned(parsed(picture(duration="4.0"), container="mpegts"), lines).video
+    assert broadcast is not None
+    assert broadcast.duration == 4.0
+
+
+def test_a_long_pause_is_believed_in_a_file() -> None:
+    paused = probe.scanned(parsed(picture()), packets(0, [*frames(25, 25), *frames(25, 25, 61.0)], 0.04)).video
+    assert paused is not None
+    assert paused.duration == pytest.approx(62.0)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [("30/1", Fraction(30)), ("30000/1001", Fraction(30000, 1001)), ("90000/1", Fraction(30)), ("0/0", Fraction(30))],
+)
+def test_a_headers_rate_holds_unless_it_is_far_off(told: str, expected: Fraction) -> None:
+    video = probe.scanned(parsed(picture(avg_frame_rate=told)), packets(0, frames(30, 90), 1 / 30)).video
+    assert video is not None
+    assert video.average_rate == expected
+
+
+def test_two_packets_may_make_one_interlaced_frame() -> None:
+    told = parsed(picture(avg_frame_rate="25/1", field_order="tt"), container="mpegts")
+    video = probe.scanned(told, packets(0, frames(50, 100), 0.02)).video
+    assert video is not None
+    assert video.average_rate == 25
+
+
+def test_lines_that_are_no_packets_are_passed_over() -> None:
+    info = probe.scanned(
+        parsed(picture()), ["", "side_data,", "0", *packets(0, frames(30, 3), 1 / 30), "0,N/A,N/A,N/A,K"]
+    )
+    assert info.video is not None
+    assert info.video.duration == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("head", "promised"),
+    [
+        (b"RIFF\x24\x00\x01\x00WAVE", 65_580),
+        (b"FORM\x00\x01\x00\x24AIFF", 65_580),
+        (b"RIFF\xff\xff\xff\xffWAVE", None),
+        (b"RIFF\x00\x00\x00\x00WAVE", None),
+        (b"\x00\x00\x00\x20ftypisom", None),
+        (b"RIFF", None),
+        (b"", None),
+    ],
+)
+def test_what_a_header_promises_in_bytes(head: bytes, promised: int | None) -> None:
+    assert probe.promised_bytes(head) == promised
+
+
+@pytest.mark.parametrize(
+    ("container", "start", "promises"),
+    [
+        ("mov,mp4,m4a,3gp,3g2,mj2", 0.0, True),
+        ("matroska,webm", 0.0, True),
+        ("flac", 0.0, True),
+        # Without an encoder's own header an mp3 lasts as long as its size suggests.
+        ("mp3", 0.0, False),
+        ("mp3", 0.025, True),
+        ("mpegts", 1.4, False),
+        ("aac", 0.0, False),
+    ],
+)
+def test_only_an_index_promises_a_duration(container: str, start: float, promises: bool) -> None:
+    info = parsed(sound(start_time=str(start)), container=container)
+    assert probe.promises_duration(info) is promises
+
+
+def test_a_damaged_sound_is_told_by_any_complaint_and_a_damaged_picture_by_what_was_given_up() -> None:
+    info = parsed(picture(), sound())
+    repaired = ["[h264 @ 0x5581] [error] non-existing PPS 0 referenced"]
+    given_up = ["[error] Error while decoding stream #0:0: Invalid data found when processing input"]
+    heard = ["[aac @ 0x5581] [error] Input buffer exhausted before END element found"]
+    written = ["[mp4 @ 0x5581] [error] anything", "[aac @ 0x5581] [warning] Too many bits"]
+    told = [
+        (probe.damaged(log, info.video), probe.damaged(log, info.audio)) for log in (repaired, given_up, heard, written)
+    ]
+    assert told == [(False, False), (True, False), (False, True), (False, False)]
+    assert probe.damaged(given_up, None) is False
+
+
+def test_an_upload_is_opened_as_a_plain_file_of_a_known_kind() -> None:
+    for arguments in (probe.input_arguments("in.mp4"), probe.probe_arguments("in.mp4"), probe.scan_arguments("in.mp4")):
+        fence = arguments[: arguments.index("in.mp4")]
+        assert fence[fence.index("-protocol_whitelist") + 1] == "file"
+        kinds = fence[fence.index("-format_whitelist") + 1].split(",")
+        assert {"mp4", "matroska", "mpegts"} <= set(kinds)
+        assert not {"hls", "dash", "concat", "concatf", "sdp", "image2", "ffmetadata", "lavfi"} & set(kinds)
+    assert str(profile.MAX_PIXELS) in probe.input_arguments("in.mp4")
+    assert probe.input_arguments("ours.mp4", trusted=True) == ["-i", "ours.mp4"]

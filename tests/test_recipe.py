@@ -1,0 +1,96 @@
+"""A changed number makes stale what it shapes, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from codex_assets.media import profile, recipe
+
+VIDEO, AUDIO = recipe.OUTPUTS["video"], recipe.OUTPUTS["audio"]
+RUNGS = tuple(f"hls_{variant.name}" for variant in profile.LADDER)
+SHEETS = ("hls_128k", "hls_64k")
+
+
+def codes() -> dict[tuple[str, str], str]:
+    return {
+        (kind, output): recipe.code_version(kind, output) for kind in recipe.OUTPUTS for output in recipe.OUTPUTS[kind]
+    }
+
+
+def video(*outputs: str) -> set[tuple[str, str]]:
+    return {("video", output) for output in outputs}
+
+
+def audio(*outputs: str) -> set[tuple[str, str]]:
+    return {("audio", output) for output in outputs}
+
+
+def ladder(name: str, **changed: Any) -> tuple[profile.VideoVariant, ...]:
+    return tuple(replace(one, **changed) if one.name == name else one for one in profile.LADDER)
+
+
+EVERY_PICTURE = video(*RUNGS, "preview")
+EVERY_SOUND = EVERY_PICTURE | audio(*SHEETS, "waveform_json", "waveform_png")
+
+CHANGES: list[tuple[str, Any, set[tuple[str, str]]]] = [
+    ("LADDER", ladder("1080p", video_kbps=6000), video("hls_1080p")),
+    ("LADDER", ladder("480p", short=432), video("hls_480p", "preview")),
+    ("LADDER", ladder("360p", audio_kbps=96), video("hls_360p", "preview")),
+    ("AUDIO_LADDER", (profile.AUDIO_LADDER[0], profile.AudioVariant("64k", 72)), audio("hls_64k")),
+    ("X264", replace(profile.X264, mezzanine=("-crf", "16")), video("mezzanine")),
+    ("NVENC", replace(profile.NVENC, variant=("-preset", "p7")), EVERY_PICTURE),
+    ("KEYFRAME_SECONDS", 3, EVERY_PICTURE),
+    ("RATE_HEADROOM", 1.5, EVERY_PICTURE),
+    ("SEGMENT_SECONDS", 4, EVERY_PICTURE | audio(*SHEETS)),
+    ("PREVIEW_SECONDS", 24, video("preview")),
+    ("LOUDNESS_TARGET", -14.0, EVERY_SOUND),
+    ("TRUE_PEAK_CEILING", -2.0, EVERY_SOUND),
+    ("LOUDNESS_TOLERANCE", 0.4, EVERY_SOUND),
+    ("SILENCE_LUFS", -60.0, video("loudness") | audio("loudness")),
+    ("MAX_FRAME_RATE", 30, video("mezzanine")),
+    ("HDR_PEAK_NITS", 100, video("mezzanine")),
+    ("COPIED_AUDIO", ("aac",), video("mezzanine") | audio("mezzanine")),
+    ("THUMBNAIL_AT", 0.5, video("thumbnail")),
+    ("WAVEFORM_POINTS_PER_SECOND", 20, audio("waveform_json")),
+    ("WAVEFORM_COLOUR", "ffffffff", audio("waveform_png")),
+    ("PICTURE_WIDTH", 640, video("thumbnail") | audio("waveform_png")),
+    ("TRUNCATED_SECONDS", 5.0, set()),
+    ("MAX_PIXELS", 1, set()),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "stale"), CHANGES, ids=[f"{number}-{one[0]}" for number, one in enumerate(CHANGES)]
+)
+def test_a_number_makes_stale_what_it_shapes(
+    name: str, value: Any, stale: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = codes()
+    monkeypatch.setattr(profile, name, value)
+    after = codes()
+    assert {key for key in before if before[key] != after[key]} == stale
+
+
+def test_a_rule_makes_its_own_output_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = codes()
+    monkeypatch.setitem(recipe.RULES, "preview", recipe.RULES["preview"] + 1)
+    after = codes()
+    assert {key for key in before if before[key] != after[key]} == video("preview")
+
+
+def test_codes_are_short_stable_and_told_apart() -> None:
+    assert codes() == codes()
+    assert all(len(code) == 12 for code in codes().values())
+    rungs = [recipe.code_version("video", output) for output in RUNGS]
+    assert len(set(rungs)) == len(rungs)
+
+
+@pytest.mark.parametrize(
+    ("kind", "output"), [("video", "waveform_json"), ("audio", "thumbnail"), ("video", "hls_999p")]
+)
+def test_an_unknown_output_has_no_recipe(kind: str, output: str) -> None:
+    with pytest.raises(KeyError):
+        recipe.recipe(kind, output)
