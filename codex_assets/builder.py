@@ -403,7 +403,7 @@ class LocalBuilder:
             built, markers = self._video_variants(media, record, outputs, started)
         else:
             built, markers = self._audio_variants(media, record, outputs, started), []
-        self._observe_variants(media, record, built)
+        self._observe_variants(media, record, built, [marker.output for marker in markers])
         master = self._master(media, built, markers, wanted="hls_master" in outputs, started=started)
         published = self._publish([*built, *([master] if master is not None else [])])
         for marker in markers:
@@ -576,11 +576,13 @@ class LocalBuilder:
             path.unlink()
         return hls.codecs(stream, has_audio=has_audio)
 
-    def _observe_variants(self, media: MediaRecord, source: MezzanineRecord, built: Sequence[_Built]) -> None:
+    def _observe_variants(
+        self, media: MediaRecord, source: MezzanineRecord, built: Sequence[_Built], gone: Collection[str]
+    ) -> None:
         """Look at every finished playlist; the sound once per rate, since variants of a rate hold the same bytes."""
         reference = self._fetch_mezzanine(media, source) if built else None
         records = [one.record for one in built if isinstance(one.record, VariantRecord)]
-        cuts = self._sibling_cuts(media, records)
+        cuts = self._sibling_cuts(media, records, gone)
         measured: dict[int, verify.LoudnessObservation] = {}
         with self._workspace.progress.phase("verifying") as advance:
             for number, one in enumerate(built):
@@ -599,10 +601,13 @@ class LocalBuilder:
                     one.observations.append(replace(measured[rate], output=record.output))
                 advance((number + 1) / len(built), None)
 
-    def _sibling_cuts(self, media: MediaRecord, building: Sequence[VariantRecord]) -> tuple[float, ...] | None:
+    def _sibling_cuts(
+        self, media: MediaRecord, building: Sequence[VariantRecord], gone: Collection[str]
+    ) -> tuple[float, ...] | None:
         """Where a variant that stays published cuts; when all are built anew, where the longest of them does."""
+        replaced = {"hls_master", *gone, *(record.output for record in building)}
         for output in recipe.OUTPUTS[media.media_type]:
-            if output.startswith("hls_") and output != "hls_master" and output not in [r.output for r in building]:
+            if output.startswith("hls_") and output not in replaced:
                 held = self._records.get(media.media_id, output, VariantRecord)
                 if held is not None and held.applicable:
                     return verify.cuts(segment.duration for segment in held.segments)
@@ -652,14 +657,29 @@ class LocalBuilder:
             variants=tuple(variant.variant for variant in variants),
             build=self._built(started),
         )
-        seen = {
-            one.observations[0].output.removeprefix("hls_"): one.observations[0]
-            for one in built
-            if one.observations and one.record.output != "preview"
-        }
-        observed = {name: one for name, one in seen.items() if isinstance(one, verify.VariantObservation)}
+        observed = self._observed_variants(media, built, variants)
         observation = self._observer.master(path, observed, verify.MasterExpected(record.variants))
         return _Built(record, [Upload(path, "media", key, Stage.MASTER)], [observation])
+
+    def _observed_variants(
+        self, media: MediaRecord, built: Sequence[_Built], variants: Sequence[VariantRecord]
+    ) -> dict[str, verify.VariantObservation]:
+        """Every variant of a master, by name: as just observed, or as recorded where it stays and is still there."""
+        seen = {
+            one.record.variant: observation
+            for one in built
+            for observation in one.observations
+            if isinstance(one.record, VariantRecord)
+            and one.record.output != "preview"
+            and isinstance(observation, verify.VariantObservation)
+        }
+        spans = [one.video_span or one.audio_span for one in seen.values()]
+        start = next((span.start for span in spans if span is not None), float(ladder.TIMESTAMP_ORIGIN))
+        for variant in variants:
+            key = variant.playlist_key
+            if variant.variant not in seen and key is not None and self._stores.media.head(key) is not None:
+                seen[variant.variant] = expectations.remembered(variant, start)
+        return seen
 
     def _prune(self, media: MediaRecord, published: Sequence[OutputRecord], markers: Sequence[OutputRecord]) -> None:
         """After the switch: segments that no playlist names any more, and variants that no longer apply."""

@@ -212,7 +212,7 @@ def list_(
         stale = sum(1 for one in found if one.stale)
         terminal.say(f"{terminal.plural(len(found), 'media', 'media')}, {stale} with stale outputs")
     else:
-        terminal.note("No media yet." if where is None else "No media for which this holds.")
+        terminal.say("No media yet." if where is None else "No media for which this holds.")
 
 
 def _known(known: sweep.Media) -> dict[str, Any]:
@@ -317,7 +317,7 @@ def _verify_media(
     elif results:
         terminal.say(terminal.sweep_summary(results, len(media) - len(results), seconds, rule))
     else:
-        terminal.note("No media to check.")
+        terminal.say("No media to check.")
     return FAILED if failed else UNCHECKED if unchecked else 0
 
 
@@ -379,7 +379,7 @@ def failing(
     if as_json:
         terminal.say_json(found)
     elif not found:
-        terminal.note(f"No verified media fails {rule or 'any rule'}.")
+        terminal.say(f"No verified media fails {rule or 'any rule'}.")
     elif rule is None:
         terminal.say(terminal.rules_table((one["mediaId"], one["rule"], one["severity"]) for one in found))
     else:

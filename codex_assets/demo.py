@@ -36,6 +36,12 @@ from runpod_entry.handler import Worker
 
 SAMPLES = Path(__file__).parents[1] / "fixtures"
 NAMES = ("sample-video", "sample-audio")
+ENVIRONMENT = {
+    "WEBHOOK_ALLOW_PRIVATE": "1",
+    "WEBHOOK_SIGNATURE": "body",
+    # What the worker's processes log is for its operators; here a failure is told by its webhook.
+    "RUNPOD_LOG_LEVEL": "ERROR",
+}
 
 
 @dataclass(frozen=True)
@@ -60,8 +66,7 @@ def run(environ: Mapping[str, str]) -> bool:
     """
     if not all((SAMPLES / f"{name}.job.json").is_file() for name in NAMES):
         raise MissingInput("The samples are not here; run the demonstration from a checkout of the project.")
-    # What the worker's processes log is for its operators; here a failure is told by its webhook.
-    resources.adopt({**environ, "RUNPOD_LOG_LEVEL": "ERROR"})
+    resources.adopt({**environ, **ENVIRONMENT})
     settings = resources.load()
     store = settings.storage_dir
     assert store is not None
@@ -258,7 +263,7 @@ def _where_to_look(store: Path, jobs: Sequence[Told]) -> Group:
                 player = "ffplay " if verb == "play" else ""
                 look.add_row(f"{verb} {told.media_id}", f"{player}{terminal.short(place)}")
     command = Path(sys.argv[0]) if Path(sys.argv[0]).name == "codex-assets" else Path("codex-assets")
-    at = "" if store == Path(resources.LOCAL_STORE).absolute() else f" --store {terminal.short(store)}"
+    at = "" if store == resources.LOCAL_STORE.absolute() else f" --store {terminal.short(store)}"
     look.add_row("what is known", f"{terminal.short(command)} show {jobs[0].media_id}{at}")
     look.add_row("check it again", f"{terminal.short(command)} verify --all{at}")
     look.add_row("the graph", "make dev, then http://127.0.0.1:3000")

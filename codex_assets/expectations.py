@@ -7,12 +7,25 @@ Joins what was asked for (`media.profile`, `media.ladder`) with what is known of
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
-from codex_assets.media import ladder, profile
+from codex_assets.media import hls, ladder, profile
 from codex_assets.media import mezzanine as normalised
 from codex_assets.media.probe import MediaInfo
-from codex_assets.media.verify import LoudnessExpected, MezzanineExpected, VariantExpected, WaveformExpected
-from codex_assets.records import LoudnessRecord, MediaType, MezzanineRecord
+from codex_assets.media.verify import (
+    AudioSeen,
+    Kind,
+    LoudnessExpected,
+    MezzanineExpected,
+    PlaylistSeen,
+    SegmentSeen,
+    Span,
+    VariantExpected,
+    VariantObservation,
+    VideoSeen,
+    WaveformExpected,
+)
+from codex_assets.records import LoudnessRecord, MediaType, MezzanineRecord, VariantRecord
 
 
 def mezzanine_of(info: MediaInfo, *, with_picture: bool, whole: bool) -> MezzanineExpected:
@@ -59,6 +72,42 @@ def variant(
         duration=source.duration,
         cuts=None if output == "preview" else cuts,
     )
+
+
+def remembered(record: VariantRecord, start: float) -> VariantObservation:
+    """What a variant that stays published was seen to be when it was built, for judging a master that names it.
+
+    `start`: of the streams' common clock, in seconds. Not for judging the variant itself: nobody looked at it anew.
+    """
+    rate = Fraction(record.frame_rate).limit_denominator(1001) if record.frame_rate else None
+    frame = float(1 / rate) if rate else profile.AAC_FRAME_SAMPLES / profile.SAMPLE_RATE
+    segments, at = [], start
+    for fact in record.segments:
+        frames = max(1, round(fact.duration / frame))
+        span = Span(at, at + fact.duration, frames, frame, frame, frame, fact.size)
+        picture, sound = (span, None) if rate else (None, span)
+        segments.append(SegmentSeen(fact.name, fact.duration, fact.size, video=picture, audio=sound))
+        at += fact.duration
+    told = [part.partition(".")[2] for part in (record.codecs or "").split(",") if part.startswith("avc1.")]
+    idc, constraints, level = bytes.fromhex(told[0]) if told else (None, None, None)
+    video = None
+    if record.width is not None and record.height is not None:
+        size = (record.width, record.height)
+        square = Fraction(1)
+        video = VideoSeen("h264", None, idc, constraints, level, "yuv420p", *size, *size, square, 0, rate, False)
+    heard = "mp4a" in (record.codecs or "")
+    return VariantObservation(
+        record.output,
+        Kind.VARIANT,
+        PlaylistSeen("playlist.m3u8", target_duration=hls.target_duration(_timed(record))),
+        tuple(segments),
+        video=video,
+        audio=AudioSeen("aac", "LC", profile.SAMPLE_RATE, profile.CHANNELS) if heard else None,
+    )
+
+
+def _timed(record: VariantRecord) -> list[hls.Segment]:
+    return [hls.Segment(fact.name, fact.duration, fact.size) for fact in record.segments]
 
 
 def sound_rate(media_type: MediaType, name: str) -> int:

@@ -183,6 +183,12 @@ def environment() -> dict[str, str]:
     return env
 
 
+def adopt(environ: Mapping[str, str]) -> None:
+    """Make `environ` the process's own, for the worker processes that it starts: they read theirs."""
+    os.environ.clear()
+    os.environ.update(environ)
+
+
 def local_environment(store: Path | None = None) -> dict[str, str]:
     """The environment with a local store instead of real ones: `store`, else STORAGE_DIR, else the default."""
     env = {name: value for name, value in environment().items() if name not in (*REQUIRED, "R2_ENDPOINT")}

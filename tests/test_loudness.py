@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 
 import pytest
@@ -126,7 +125,7 @@ def test_silence_needs_no_correction() -> None:
     assert loudness.corrected(None, Gain("gain", "x"), Aim()) is None
 
 
-@pytest.mark.parametrize("seconds", [0.0002, 0.02, 1024 / 48_000, 2.0, 6.0, 61.337])
+@pytest.mark.parametrize("seconds", [0.065, 0.2, 1024 * 9 / 48_000, 2.0, 6.0, 61.337])
 def test_a_sound_is_fitted_to_whole_aac_frames(seconds: float) -> None:
     samples = loudness.fitted_samples(seconds)
     assert samples % profile.AAC_FRAME_SAMPLES == 0
@@ -136,4 +135,9 @@ def test_a_sound_is_fitted_to_whole_aac_frames(seconds: float) -> None:
 
 def test_a_duration_of_whole_frames_gets_no_frame_more() -> None:
     assert loudness.fitted_samples(8.0) == 8 * 48_000
-    assert math.isclose(loudness.fitted_samples(round(1024 * 7 / 48_000, 6)), 1024 * 7)
+    assert loudness.fitted_samples(round(1024 * 7 / 48_000, 6)) == 1024 * 7
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.0002, 0.02, 0.064])
+def test_the_shortest_sound_fills_the_picture_of_its_waveform(seconds: float) -> None:
+    assert loudness.fitted_samples(seconds) == 3072 >= 2 * profile.PICTURE_WIDTH

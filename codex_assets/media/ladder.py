@@ -120,7 +120,8 @@ def audio_hls_arguments(sound: str, folder: str) -> list[str]:
 def hls_arguments(folder: str) -> list[str]:
     """Segments and playlist of one variant in `folder`."""
     return [
-        *("-output_ts_offset", str(TIMESTAMP_ORIGIN), "-muxdelay", "0", "-muxpreload", "0"),
+        # No -muxdelay 0: the muxer then packs every AAC frame by itself, which doubles the size of a 64 kbit/s variant.
+        *("-output_ts_offset", str(TIMESTAMP_ORIGIN)),
         *("-f", "hls", "-hls_time", str(profile.SEGMENT_SECONDS), "-hls_playlist_type", "vod"),
         *("-hls_list_size", "0", "-hls_flags", "independent_segments"),
         *("-hls_segment_filename", str(PurePath(folder, profile.SEGMENT_PATTERN))),

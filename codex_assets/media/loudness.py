@@ -56,7 +56,7 @@ def fitted(seconds: float) -> str:
 def fitted_samples(seconds: float) -> int:
     """Samples per channel of a sound that is `fitted` to `seconds`."""
     frames = math.ceil(seconds * profile.SAMPLE_RATE / profile.AAC_FRAME_SAMPLES - 1e-6)
-    return max(1, frames) * profile.AAC_FRAME_SAMPLES
+    return max(profile.SHORTEST_SOUND_FRAMES, frames) * profile.AAC_FRAME_SAMPLES
 
 
 def measuring() -> str:

@@ -56,6 +56,8 @@ PREVIEW_BEST = "720p"
 SAMPLE_RATE = 48_000
 CHANNELS = 2
 AAC_FRAME_SAMPLES = 1024
+SHORTEST_SOUND_FRAMES = 3
+"""A shorter sound is padded: the waveform's picture needs two samples for each of its columns."""
 LOUDNESS_TARGET = -16.0
 """LUFS, integrated."""
 TRUE_PEAK_CEILING = -1.5

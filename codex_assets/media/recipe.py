@@ -102,7 +102,8 @@ def _sound() -> tuple[float, ...]:
     return (
         *(profile.SAMPLE_RATE, profile.CHANNELS, profile.LOUDNESS_TARGET, profile.TRUE_PEAK_CEILING),
         *(profile.DELIVERED_PEAK_LIMIT, profile.LOUDNESS_RANGE, profile.SHORT_PROGRAMME_SECONDS),
-        *(profile.LOUDNESS_TOLERANCE, profile.SOUND_CORRECTIONS, profile.AAC_FRAME_SAMPLES),
+        *(profile.LOUDNESS_TOLERANCE, profile.SOUND_CORRECTIONS),
+        *(profile.AAC_FRAME_SAMPLES, profile.SHORTEST_SOUND_FRAMES),
     )
 
 

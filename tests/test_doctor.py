@@ -1,0 +1,126 @@
+"""What a machine lacks is found, told, and told how to get: on this machine, and on poorer ones made from it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from codex_assets import doctor, resources
+from codex_assets.cli import app
+from codex_assets.doctor import Check, Status
+
+pytestmark = pytest.mark.ffmpeg
+
+
+@pytest.fixture
+def healthy(tmp_path: Path) -> dict[str, str]:
+    """The environment of a local run on this machine."""
+    return {
+        "PATH": resources.environment()["PATH"],
+        "STORAGE_DIR": str(tmp_path / "store"),
+        "TMPDIR": str(tmp_path),
+    }
+
+
+def checks(environ: Mapping[str, str], *, tools_only: bool = False) -> dict[str, Check]:
+    return {f"{one.group} {one.name}": one for one in doctor.examine(environ, tools_only=tools_only)}
+
+
+def test_this_machine_can_do_the_work(healthy: dict[str, str]) -> None:
+    found = checks(healthy)
+    assert doctor.problems(found.values()) == []
+    assert found["tools ffmpeg"].found[0].isdigit()
+    assert found["encoders libx264"].status is Status.OK
+    assert "a trial encode works" in found["encoders libx264"].found
+    assert {"filters zscale", "filters tonemap", "filters bwdif", "filters loudnorm", "filters ebur128"} <= set(found)
+    assert "dagster" in found["python versions"].found
+    assert [name for name in found if name.startswith("stores")] == ["stores archive", "stores media", "stores assets"]
+
+
+def test_nvenc_is_judged_by_an_encode(healthy: dict[str, str]) -> None:
+    """Listed is not usable. Where it does not work the reason is told, and it is a problem only for who insists."""
+    found = checks(healthy)["encoders h264_nvenc"]
+    if found.status is Status.OK:
+        assert "trial encode" in found.found
+        return
+    assert found.status is Status.NOTE
+    assert "x264 is used" in found.found
+    insisting = checks({**healthy, "VIDEO_ENCODER": "nvenc"})["encoders h264_nvenc"]
+    assert insisting.status is Status.PROBLEM
+    assert "set `auto`" in insisting.advice
+
+
+def test_a_machine_without_tools(healthy: dict[str, str], tmp_path: Path) -> None:
+    found = checks({**healthy, "PATH": str(tmp_path)}, tools_only=True)
+    assert {one.name for one in doctor.problems(found.values())} == {"ffmpeg", "ffprobe", "audiowaveform"}
+    assert "apt-get install ffmpeg" in found["tools ffmpeg"].advice
+    assert "make setup" in found["tools audiowaveform"].advice
+
+
+def test_a_tool_that_does_not_start(healthy: dict[str, str], tmp_path: Path) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for tool in ("ffmpeg", "ffprobe"):
+        real = shutil.which(tool, path=healthy["PATH"])
+        assert real is not None
+        (folder / tool).symlink_to(real)
+    broken = folder / "audiowaveform"
+    broken.write_text("#!/nowhere/interpreter\n")
+    broken.chmod(0o755)
+    (problem,) = doctor.problems(checks({**healthy, "PATH": str(folder)}, tools_only=True).values())
+    assert problem.name == "audiowaveform"
+    assert "does not start" in problem.found
+
+
+@pytest.mark.parametrize(
+    ("version", "old"),
+    [("5.1.9-0+deb12u1", False), ("7.1", False), ("4.4.2", True), ("5.0.1", True), ("N-1-g2", False)],
+)
+def test_versions_are_compared(version: str, old: bool) -> None:
+    assert doctor._is_old(version) is old
+
+
+def test_missing_variables_are_named(healthy: dict[str, str]) -> None:
+    del healthy["STORAGE_DIR"]
+    found = checks(healthy)
+    (problem,) = doctor.problems(found.values())
+    assert problem.group == "environment"
+    for name in resources.REQUIRED:
+        assert name in problem.found
+    assert not [name for name in found if name.startswith("stores")]
+
+
+def test_a_store_that_cannot_be_written(healthy: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    found = checks({**healthy, "STORAGE_DIR": str(tmp_path / "file")})
+    assert {one.group for one in doctor.problems(found.values())} == {"stores"}
+
+
+def test_scratch_space_that_cannot_be_written(healthy: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (problem,) = doctor.problems(checks({**healthy, "TMPDIR": str(tmp_path / "file")}).values())
+    assert problem.name == "scratch space"
+
+
+def test_no_secret_is_shown(healthy: dict[str, str]) -> None:
+    found = checks({**healthy, "WEBHOOK_SECRET": "do-not-print-this-one"})
+    assert not [one for one in found.values() if "do-not-print" in f"{one.found}{one.advice}"]
+
+
+def test_the_command_and_its_exit_code(healthy: dict[str, str]) -> None:
+    unset: dict[str, str | None] = dict.fromkeys(name for name in os.environ if name.startswith(("R2_", "B2_")))
+    fine = CliRunner().invoke(app, ["doctor", "--tools"], env={**unset, **healthy})
+    assert fine.exit_code == 0, fine.output
+    assert "Everything needed is here." in fine.stdout
+    assert "stores" not in fine.stdout
+    listed = CliRunner().invoke(app, ["doctor", "--json"], env={**unset, **healthy})
+    assert {one["status"] for one in json.loads(listed.stdout)} <= {"ok", "note"}
+    poor = CliRunner().invoke(app, ["doctor"], env={**unset, **healthy, "STORAGE_DIR": ""})
+    assert poor.exit_code == 1
+    assert "1 problem to put right." in poor.stdout
