@@ -31,6 +31,7 @@ from codex_assets.records import (
     StoredFile,
     ThumbnailRecord,
     VariantRecord,
+    WaveformRecord,
     check_fact,
 )
 from codex_assets.tools import Tools
@@ -196,10 +197,9 @@ class Auditor:
         elif isinstance(record, ThumbnailRecord):
             path = self._fetched(media, record) / Path(record.files[0].key).name
             yield self._observer.thumbnail(path, reference=self._reference(media, source), at=record.at)
-        elif record.output in ("waveform_json", "waveform_png"):
+        elif isinstance(record, WaveformRecord):
             path = self._fetched(media, record) / Path(record.files[0].key).name
-            loudness = self._records.get(media.media_id, "loudness", LoudnessRecord)
-            expected = expectations.waveform(source, loudness) if loudness is not None else None
+            expected = expectations.waveform(source, record)
             look = self._observer.waveform_json if record.output == "waveform_json" else self._observer.waveform_png
             yield look(path, expected)
 

@@ -390,7 +390,7 @@ class LocalBuilder:
         return sounds
 
     def _measure(self, path: Path, duration: float) -> Measurement | None:
-        arguments = loudness.measuring_arguments(probe.input_arguments(str(path), trusted=True))
+        arguments = loudness.measuring_arguments(ladder.delivered_input(str(path)))
         run = self._tools.ffmpeg(arguments, label="measuring the delivered sound", duration=duration)
         return loudness.parse(run.log)
 
@@ -729,30 +729,35 @@ class LocalBuilder:
         drawn: dict[str, Path] = self._workspace.once(
             f"waveform-{source.data_version}", lambda: self._draw(sound.path, samples)
         )
-        expected = expectations.waveform(source, self._loudness_record(media))
-        path = drawn[output]
-        seen: verify.AnyObservation
+        document = json.loads(drawn["waveform_json"].read_text())
+        silent = self._loudness_record(media).measurement is None
+        if not silent and not any(document["data"]):
+            silent = self._merged_is_silent(sound)
+        facts: dict[str, Any]
         if output == "waveform_json":
             key = keys.waveform_json(media.creator_id, media.media_id)
-            document = json.loads(path.read_text())
-            facts: dict[str, Any] = {
-                "points": document["length"],
-                "samples_per_pixel": document["samples_per_pixel"],
-            }
-            seen = self._observer.waveform_json(path, expected)
+            facts = {"points": document["length"], "samples_per_pixel": document["samples_per_pixel"]}
         else:
             key = keys.waveform_png(media.creator_id, media.media_id)
             facts = {"width": profile.PICTURE_WIDTH, "height": profile.PICTURE_HEIGHT}
-            seen = self._observer.waveform_png(path, expected)
+        path = drawn[output]
         record = WaveformRecord(
             **self._head(media, output),
             data_version=file_sha256(path)[:32],
             duration=source.duration,
+            silent=silent,
             build=self._built(started),
             **facts,
         )
+        look = self._observer.waveform_json if output == "waveform_json" else self._observer.waveform_png
+        seen = look(path, expectations.waveform(source, record))
         (published,) = self._publish([_Built(record, [Upload(path, "assets", key, Stage.CONTENT)], [seen])])
         return published
+
+    def _merged_is_silent(self, sound: Sound) -> bool:
+        source = probe.input_arguments(str(sound.path), trusted=True)
+        run = self._tools.ffmpeg(loudness.merged_measuring_arguments(source), label="measuring the merged channels")
+        return loudness.parse(run.log) is None
 
     def _draw(self, sound: Path, samples: int) -> dict[str, Path]:
         """Both waveforms from one decode of the delivered sound."""

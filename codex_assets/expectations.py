@@ -25,7 +25,7 @@ from codex_assets.media.verify import (
     VideoSeen,
     WaveformExpected,
 )
-from codex_assets.records import LoudnessRecord, MediaType, MezzanineRecord, VariantRecord
+from codex_assets.records import LoudnessRecord, MediaType, MezzanineRecord, VariantRecord, WaveformRecord
 
 
 def mezzanine_of(info: MediaInfo, *, with_picture: bool, whole: bool) -> MezzanineExpected:
@@ -123,5 +123,5 @@ def loudness(record: LoudnessRecord) -> LoudnessExpected:
     return LoudnessExpected(target=None if silent else profile.LOUDNESS_TARGET, silent=silent)
 
 
-def waveform(source: MezzanineRecord, record: LoudnessRecord) -> WaveformExpected:
-    return WaveformExpected(duration=source.duration, silent=record.measurement is None)
+def waveform(source: MezzanineRecord, record: WaveformRecord) -> WaveformExpected:
+    return WaveformExpected(duration=source.duration, silent=record.silent)

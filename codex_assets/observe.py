@@ -81,6 +81,10 @@ PERSONAL_TAGS = re.compile(r"location|gps|©xyz|quicktime\.|^make$|^model$|seria
 Value = TypeVar("Value")
 
 
+SMALLEST_COMPARED = 32
+"""Pixels a side under which two ways of enlarging give different pictures."""
+
+
 class Observer:
     """Observes outputs with the tools of one worker. Thread-safe. `scratch` is where it may write for a moment."""
 
@@ -317,7 +321,7 @@ class Observer:
             return replace(base, problem="it does not exist")
         try:
             info = self._probe(path)
-            grey = self._grey(["-i", str(path)], "scale={}:{}:flags=area".format(*STILL), strict=True)
+            grey = self._grey(["-i", str(path)], "scale={}:{}:flags=area,format=rgb24".format(*STILL), strict=True)
         except ToolError as error:
             return replace(base, problem=_public(error, path.parent))
         if info.video is None or len(grey) != STILL[0] * STILL[1]:
@@ -326,7 +330,7 @@ class Observer:
         expected = ThumbnailExpected()
         if reference is not None and at is not None:
             own = self._still(reference, at, STILL, padded=True)
-            if own is not None:
+            if own is not None and self._large_enough(reference):
                 expected = ThumbnailExpected(_spread(own), _difference(grey, own))
         return replace(base, picture=picture, expected=expected)
 
@@ -465,7 +469,8 @@ class Observer:
         def decode() -> bytes | None:
             scale = "scale={0}:{1}:flags=area"
             if padded:
-                scale += ":force_original_aspect_ratio=decrease,pad={0}:{1}:(ow-iw)/2:(oh-ih)/2"
+                # By way of RGB: a JPEG's luma is BT.601 and the mezzanine's BT.709, 33 of 255 apart for pure green.
+                scale += ":force_original_aspect_ratio=decrease,format=rgb24,pad={0}:{1}:(ow-iw)/2:(oh-ih)/2"
             source = ["-ss", f"{max(0.0, at):.6f}", "-i", str(path), "-map", "0:v:0"]
             try:
                 grey = self._grey(source, scale.format(*size))
@@ -474,6 +479,11 @@ class Observer:
             return grey if len(grey) == size[0] * size[1] else None
 
         return self._cached(("still", *_identity(path), round(at, 3), size, padded), decode)
+
+    def _large_enough(self, reference: Path) -> bool:
+        """Whether a frame has enough pixels to be compared with a picture that it was enlarged to."""
+        video = self._probe(reference).video
+        return video is not None and min(video.width, video.height) >= SMALLEST_COMPARED
 
     def _grey(self, source: Sequence[str], filters: str, *, strict: bool = False) -> bytes:
         """The first frame of `source` in grey. `strict`: a complaint of the decoder is a failure."""

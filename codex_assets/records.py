@@ -195,6 +195,8 @@ class WaveformRecord(OutputRecord):
     duration: float = 0.0
     points: int | None = None
     samples_per_pixel: int | None = None
+    silent: bool | None = None
+    """Whether the merged channels are silent: those of opposite phase cancel, though each can be heard."""
     width: int | None = None
     height: int | None = None
 

@@ -6,6 +6,8 @@ import asyncio
 import itertools
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +20,7 @@ from control_plane import processes_with
 from webhook_receiver import Receiver, receiving
 
 from codex_assets import resources
+from runpod_entry import child
 from runpod_entry.handler import Worker
 
 Result = TypeVar("Result")
@@ -239,6 +242,40 @@ def test_a_spare_that_died_is_replaced(house: House, receiver: Receiver) -> None
 
     assert house.run(run())["errorCode"] == "input_not_found"
     assert len(receiver.received) == 1
+
+
+def test_sweeping_a_session_ends_all_of_it_and_nothing_else() -> None:
+    """Most tools die of their broken pipe by themselves; one that is silent does not."""
+    starter = (
+        "import subprocess, time\n"
+        "print(subprocess.Popen(['sleep', '60'], process_group=0).pid, flush=True)\n"
+        "time.sleep(60)"
+    )
+    bystander = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    leader = subprocess.Popen([sys.executable, "-c", starter], start_new_session=True, stdout=subprocess.PIPE)
+    try:
+        assert leader.stdout is not None
+        silent = int(leader.stdout.readline())
+        leader.stdout.close()
+        leader.kill()
+        leader.wait()
+        assert is_alive(silent)
+
+        child.sweep(leader.pid)
+
+        assert not is_alive(silent)
+        assert bystander.poll() is None
+    finally:
+        for process in (leader, bystander):
+            process.kill()
+            process.wait()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except FileNotFoundError:
+        return False
 
 
 # --- Cancelling and progress ------------------------------------------------------------------------------------------

@@ -69,6 +69,11 @@ def measuring_arguments(source: list[str]) -> list[str]:
     return [*source, "-vn", "-map", "0:a:0", "-af", f"{conform()},{measuring()}", "-f", "null", "-"]
 
 
+def merged_measuring_arguments(source: list[str]) -> list[str]:
+    """Measure the channels of a delivered sound merged to one, as a waveform shows them."""
+    return [*source, "-map", "0:a:0", "-af", f"pan=mono|c0=0.5*c0+0.5*c1,{measuring()}", "-f", "null", "-"]
+
+
 def parse(log: Iterable[str]) -> Measurement | None:
     """The summary of `ebur128` in a log. None when nothing passed the absolute gate (silence, or under 0.4 s).
 

@@ -40,7 +40,7 @@ SYNC_MARGIN = 0.1
 periodic sound proves nothing and must not raise a false alarm."""
 SYNC_CORRELATION = 0.5
 """Below it, the two sounds are too different to tell a shift."""
-SAME_SOUND_CORRELATION = 0.3
+SAME_SOUND_CORRELATION = 0.2
 """Below it at the start and at the end, it is another sound. AAC at 64 kbit/s keeps more than 0.9."""
 SAME_PICTURE_DIFFERENCE = 24.0
 """Mean difference of 32x18 grey pictures, of 255. The lowest rung stays under 5; other pictures differ by 40 and up."""
@@ -1373,13 +1373,18 @@ def master_playlists_exist(seen: MasterObservation) -> Verdict | None:
 @rule(Kind.MASTER, source=CONTRACT)
 def master_best_first(seen: MasterObservation) -> Verdict:
     """Variants are listed from best to worst."""
-    rates = [one.bandwidth or 0 for one in seen.streams]
+
+    def worth(one: StreamInf) -> int:
+        # By size where there is a picture: of a still one, a smaller variant can measure a little more.
+        return one.resolution[0] * one.resolution[1] if one.resolution is not None else one.bandwidth or 0
+
     problems = [
         Problem(after.uri, f"after {before.uri}", f"{after.uri} comes after {before.uri}, which is worse")
         for before, after in pairwise(seen.streams)
-        if (after.bandwidth or 0) > (before.bandwidth or 0)
+        if worth(after) > worth(before)
     ]
-    return over_all(problems, expected="best to worst", fine="Best comes first.", found=" > ".join(map(str, rates)))
+    order = " > ".join(one.uri.partition("/")[0] for one in seen.streams)
+    return over_all(problems, expected="best to worst", fine="Best comes first.", found=order)
 
 
 @rule(Kind.MASTER, source=f"{APPLE}: EXT-X-INDEPENDENT-SEGMENTS; RFC 8216 s4.3.5.1")
