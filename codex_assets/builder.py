@@ -135,7 +135,7 @@ class LocalBuilder:
         if unknown:
             raise ValueError(f"{media.media_type} media have no {', '.join(unknown)}")
         chosen = [output for output in known if output in outputs]
-        self._plan(media, chosen)
+        self.plan(media, chosen)
         if "mezzanine" in chosen:
             yield from self._mezzanine(media, with_loudness="loudness" in chosen)
         elif "loudness" in chosen:
@@ -149,7 +149,8 @@ class LocalBuilder:
             if output in chosen:
                 yield self._waveform(media, output)
 
-    def _plan(self, media: MediaRecord, chosen: Sequence[str]) -> None:
+    def plan(self, media: MediaRecord, chosen: Collection[str]) -> None:
+        """Count these outputs into the run's progress. A run that builds them in several calls plans them all first."""
         phases = {"publishing", "verifying"}
         if "mezzanine" in chosen:
             phases |= {"fetching the original", "mezzanine"}

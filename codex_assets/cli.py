@@ -139,7 +139,7 @@ def _id_of(file: Path) -> str:
 
 
 def _put_original(settings: Settings, file: Path, creator_id: str, media_id: str) -> str:
-    """Copy the file to where an upload would be; its key there. One that is there already is not copied again."""
+    """Copy the file to where an upload would be; its key there."""
     suffix = file.suffix.lower() if re.fullmatch(r"\.[A-Za-z0-9]{1,10}", file.suffix) else ".bin"
     try:
         key = f"{keys.original_prefix(creator_id, media_id)}original{suffix}"

@@ -115,6 +115,7 @@ def work(
     try:
         with resources.workshop(settings, listener=listener, cancelled=cancelled) as workshop:
             workshop.records.put(media.media_id, "media", media)
+            workshop.builder.plan(media, outputs)
             built = materialize(media, outputs, workshop)
             body = completed(job_id, media, built, workshop.records)
     except JobCancelled:

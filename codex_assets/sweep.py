@@ -202,7 +202,10 @@ class Sweep:
             return Result(media_id, outcome="unchecked", problem="No media of this id is registered.")
         if not self.where.holds(media, records):
             return None
-        # Its rules are about the file, which is what a shallow check spares itself the download of.
+        if records.output(media_id, "mezzanine") is None:
+            problem = "Its mezzanine was never built, and without it nothing can be judged."
+            return Result(media_id, media, "unchecked", problem)
+        # The mezzanine's rules are about the file that a shallow check does not fetch.
         outputs = [one for one in recipe.OUTPUTS[media.media_type] if self.deep or one != "mezzanine"]
         workspace = Workspace(self.scratch / f"verify-{uuid.uuid4().hex[:12]}")
         try:
@@ -218,8 +221,6 @@ def _result(media: MediaRecord, audits: Iterable[Audit], seconds: float) -> Resu
     found = list(audits)
     failed = tuple((one.output, check) for one in found for check in one.failed)
     unbuilt = tuple(one.output for one in found if one.record is None)
-    if len(unbuilt) == len(found):
-        return Result(media.media_id, media, "unchecked", "Nothing of it was ever published.", unbuilt=unbuilt)
     return Result(
         media.media_id,
         media,

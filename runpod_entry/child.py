@@ -16,7 +16,7 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -102,34 +102,30 @@ def main(pipe: Connection, parent: int) -> None:
     os._exit(0)
 
 
-def sweep(session: int, *, but: Collection[int] = ()) -> None:
-    """Kill every process of `session` except its leader, which is its starter's to reap, and those in `but`."""
+def sweep(session: int) -> None:
+    """Kill every process of `session` except its leader, which is its starter's to reap."""
     deadline = time.monotonic() + SWEEP_S
-    killed: set[int] = set()
-    while (left := _members(session) - {session, *but}) and time.monotonic() < deadline:
+    while (left := {pid for pid, alive in _members(session) if alive} - {session}) and time.monotonic() < deadline:
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        killed |= left
         time.sleep(0.01)
-    for pid in killed:
+    for pid in {pid for pid, _ in _members(session)} - {session}:
         # In a container the worker often is process 1, which inherits orphans and has to reap them.
         with suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
 
 
-def _members(session: int) -> set[int]:
-    """Processes of a session that are alive."""
-    found = set()
+def _members(session: int) -> Iterator[tuple[int, bool]]:
+    """Processes of a session, and whether they are alive or only wait to be reaped."""
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         with suppress(OSError):
             # The name, in parentheses, may hold anything, spaces and parentheses included.
             state, _parent, _group, leader, *_ = (entry / "stat").read_text().rpartition(")")[2].split()
-            if int(leader) == session and state not in ("Z", "X"):
-                found.add(int(entry.name))
-    return found
+            if int(leader) == session:
+                yield int(entry.name), state not in ("Z", "X")
 
 
 def _watch(parent: int, cancelled: threading.Event, working: threading.Event) -> None:

@@ -381,6 +381,12 @@ _video(
     [*options("-ss 1.4 -i {before} -c copy")],
 )
 
+# A podcast with a still cover: nearly no picture to code, so a smaller rung may cost as much as a larger one.
+_video("still_cover", "mp4", [*picture("1280x720", "25", 3, "loop=-1:1,trim=end=3"), *sound(seconds=3), *H264, *AAC])
+_video("black", "mp4", [*options("-f lavfi -i color=black:s=1280x720:r=25:d=3"), *sound(seconds=3), *H264, *AAC])
+_BEEP = "0.5*sin(2*PI*1000*t)*between(t,2,2.2)"
+_video("one_beep", "mp4", [*picture(seconds=4), *sound(_BEEP, 4), *H264, *AAC])
+
 # --- Tracks -----------------------------------------------------------------------------------------------------------
 
 _video("no_sound", "mp4", [*picture(), *H264])

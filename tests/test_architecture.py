@@ -34,7 +34,8 @@ LAYERS = (
     {"operations"},
     {"definitions", "job"},
     {"runpod_entry"},
-    {"receiver", "terminal", "doctor"},
+    {"sweep", "receiver", "doctor"},
+    {"terminal"},
     {"demo"},
     {"cli"},
 )

@@ -341,6 +341,9 @@ def test_what_cannot_be_checked_is_told_apart(store: Path) -> None:
     assert answer.code == 2
     assert "nobody: No media of this id is registered." in answer.out
     assert "1 passed, 0 failed, 1 not checked" in answer.out
+    (store / "codex-archive/records/My-clip-1/mezzanine.json").unlink()
+    bare = call("verify", "My-clip-1", "--json", store=store)
+    assert (bare.code, bare.json["media"][0]["outcome"]) == (2, "unchecked")
     record = store / "codex-archive/records/tone/hls_64k.json"
     record.write_text("{")
     assert call("verify", "tone", store=store).code == 2
