@@ -82,5 +82,4 @@ def checks_job(media_type: str) -> Any:
         f"verify_{media_type}",
         selection=dg.AssetSelection.checks_for_assets(*keys),
         description=f"Run every check of one {media_type} media over what is published. Nothing is encoded.",
-        partitions_def=PARTITIONS[media_type],
     )

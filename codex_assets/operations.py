@@ -24,7 +24,6 @@ def _everything(media_type: str) -> Any:
         f"build_{media_type}",
         selection=dg.AssetSelection.assets(*keys),
         description=f"Build every output of one {media_type} media from its original.",
-        partitions_def=partitions.PARTITIONS[media_type],
     )
 
 

@@ -182,16 +182,17 @@ class Bars:
             if status.phase != self._current:
                 self._begin(status.phase)
             task = self._phases[status.phase]
-            # Without a fraction the bar only shows that something is going on.
-            total = None if status.fraction is None else 1.0
-            self._progress.update(task, total=total, completed=status.fraction or 0.0, speed=status.speed)
+            if status.fraction is not None:
+                self._progress.update(task, total=1.0, completed=status.fraction)
+            self._progress.update(task, speed=status.speed)
             # Not all of it before the end: what is still to come may not be planned yet.
             self._progress.update(self._whole, completed=min(status.overall, 0.99), left=status.seconds_left)
 
     def _begin(self, phase: str) -> None:
         self._end()
         if phase not in self._phases:
-            self._phases[phase] = self._progress.add_task(f"  {phase}", total=1.0)
+            # Without a total the bar only shows that something is going on.
+            self._phases[phase] = self._progress.add_task(f"  {phase}", total=None)
         self._current, self._began = phase, time.monotonic()
 
     def _end(self) -> None:

@@ -56,6 +56,14 @@ def original(media_type: str) -> bytes:
 
 
 @cache
+def film(seconds: int) -> bytes:
+    """A small video of some segments."""
+    picture = (*_LAVFI, f"testsrc2=size=160x90:rate=25:duration={seconds}", "-f", "lavfi", "-i")
+    sound = (f"sine=duration={seconds}", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
+    return _made((*picture, *sound, "-c:a", "aac"), "mp4")
+
+
+@cache
 def long_original() -> bytes:
     """Ten minutes of video, made in no time by repeating one second: encoding it takes long enough to be stopped."""
     picture = (*_LAVFI, "testsrc2=size=320x180:rate=30:duration=1", "-c:v", "libx264", "-preset", "ultrafast")

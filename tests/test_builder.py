@@ -485,8 +485,11 @@ def test_a_media_lasts_as_long_as_its_longer_track(clip: str, seconds: float, be
     assert source.duration == pytest.approx(seconds, abs=0.05)
     (variant,) = variants(records).values()
     assert variant.duration == pytest.approx(seconds, abs=0.05)
-    video, audio = streams(bench, bench.root / HLS / "360p" / "segment_00000.ts")
-    ends = [float(one["start_time"]) + float(one["duration"]) for one in (video, audio)]
+    segment = bench.root / HLS / "360p" / "segment_00000.ts"
+    told = probe.parse(bench.tools.ffprobe(probe.probe_arguments(str(segment)), label="looking"))
+    info = probe.scanned(told, bench.tools.ffprobe_lines(probe.scan_arguments(str(segment)), label="looking"))
+    ends = [(track.start or 0.0) + (track.duration or 0.0) for track in info.tracks]
+    assert len(ends) == 2
     assert ends[0] == pytest.approx(ends[1], abs=0.06)
 
 
