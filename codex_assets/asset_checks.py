@@ -10,25 +10,13 @@ from typing import Any
 
 import dagster as dg
 
+from codex_assets.audit import kinds
 from codex_assets.media import recipe
-from codex_assets.media.verify import RULES, Kind, Rule, Severity
+from codex_assets.media.verify import RULES, Rule, Severity
 from codex_assets.partitions import PARTITIONS
 from codex_assets.records import CheckFact
 
 SEVERITY = {Severity.ERROR: dg.AssetCheckSeverity.ERROR, Severity.WARN: dg.AssetCheckSeverity.WARN}
-
-
-def kinds(output: str) -> tuple[Kind, ...]:
-    """What is judged of an output. The loudness measurement has no file of its own: its sound is a variant's."""
-    if output == "loudness":
-        return ()
-    if output == "preview":
-        return (Kind.PREVIEW,)
-    if output == "hls_master":
-        return (Kind.MASTER,)
-    if output.startswith("hls_"):
-        return (Kind.VARIANT, Kind.LOUDNESS)
-    return (Kind(output),)
 
 
 def rules(output: str) -> tuple[Rule, ...]:
