@@ -758,7 +758,8 @@ class LocalBuilder:
     def _merged_is_silent(self, sound: Sound) -> bool:
         source = probe.input_arguments(str(sound.path), trusted=True)
         run = self._tools.ffmpeg(loudness.merged_measuring_arguments(source), label="measuring the merged channels")
-        return loudness.parse(run.log) is None
+        measured = loudness.parse(run.log)
+        return measured is None or measured.true_peak <= profile.WAVEFORM_FLOOR
 
     def _draw(self, sound: Path, samples: int) -> dict[str, Path]:
         """Both waveforms from one decode of the delivered sound."""

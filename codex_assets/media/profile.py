@@ -151,6 +151,8 @@ THUMBNAIL_QUALITY = 3
 """mjpeg's q: 2 is best, 31 worst."""
 WAVEFORM_POINTS_PER_SECOND = 10
 WAVEFORM_BITS = 8
+WAVEFORM_FLOOR = -42.0
+"""dBFS under which a point of 8 bits is zero."""
 WAVEFORM_BACKGROUND = "0f172aff"
 WAVEFORM_COLOUR = "38bdf8ff"
 
