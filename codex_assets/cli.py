@@ -11,6 +11,7 @@ import mimetypes
 import re
 import secrets
 import signal
+import tempfile
 import threading
 import time
 import uuid
@@ -25,7 +26,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from codex_assets import doctor, resources, sweep, terminal
-from codex_assets.delivery import keys
+from codex_assets.delivery import hls_fetch, keys
 from codex_assets.errors import JobCancelled, JobError, MissingInput
 from codex_assets.media import verify
 from codex_assets.observe import Observer, parse_master
@@ -236,7 +237,10 @@ def _known(known: sweep.Media) -> dict[str, Any]:
 def verify_(
     targets: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MEDIA | FOLDER | MASTER.m3u8]...", help="Media ids; or paths, with a `/` or `.m3u8`."),
+        typer.Argument(
+            metavar="[MEDIA | FOLDER | MASTER.m3u8 | URL]...",
+            help="Media ids; or a path, with a `/` or `.m3u8`; or a URL.",
+        ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every registered media.")] = False,
     where: Annotated[
@@ -264,20 +268,22 @@ def verify_(
 ) -> None:
     """Check what is published, by every rule, without encoding anything. What is found is kept for `failing`.
 
-    Or check any HLS folder on this machine, given the folder or its master; then nothing is kept.
+    Or check any HLS folder on this machine, given the folder or its master, or any master at a URL, which is
+    downloaded first; then nothing is kept.
 
     Exit code: 0 when no rule of severity ERROR failed, 1 when one did, 2 when something could not be checked.
     """
     named = list(targets or [])
     if sum((bool(named), everything, where is not None)) != 1:
-        raise typer.BadParameter("Give media ids, or paths, or --all, or --where.")
+        raise typer.BadParameter("Give media ids, or a path, or a URL, or --all, or --where.")
     if rule is not None and rule not in verify.RULES:
         raise typer.BadParameter(f"There is no rule `{rule}`; docs/verification.md lists them.", param_hint="--rule")
     condition = _where(where)
     if any(_is_path(one) for one in named):
         if len(named) > 1:
-            raise typer.BadParameter("Give one path, or media ids.")
-        raise typer.Exit(_verify_path(named[0], rule, as_json))
+            raise typer.BadParameter("Give one path or URL, or media ids.")
+        look = _verify_url if "://" in named[0] else _verify_path
+        raise typer.Exit(look(named[0], rule, as_json))
     with _told(UNCHECKED):
         raise typer.Exit(_verify_media(named, condition, rule, not shallow, workers, _settings(store), as_json))
 
@@ -321,11 +327,24 @@ def _verify_media(
     return FAILED if failed else UNCHECKED if unchecked else 0
 
 
+def _verify_url(url: str, rule: str | None, as_json: bool) -> int:
+    """Download what is at a URL, and judge it as a folder of this machine."""
+    if not url.lower().startswith(("http://", "https://")):
+        terminal.complain("Only http and https URLs can be checked.")
+        return UNCHECKED
+    with (
+        _told(UNCHECKED),
+        _cancelling() as cancelled,
+        tempfile.TemporaryDirectory(prefix="codex-assets-fetch-") as folder,
+    ):
+        # Whoever types a URL may reach what it leads to: private addresses are fine.
+        playlist = _aside(lambda: hls_fetch.fetch(url, Path(folder), allow_private=True, cancelled=cancelled))
+        judged = _judge(playlist, rule, cancelled)
+    return _told_findings(judged, as_json)
+
+
 def _verify_path(target: str, rule: str | None, as_json: bool) -> int:
     """Judge any HLS folder by the rules that need no knowledge of how it was made."""
-    if "://" in target:
-        terminal.complain("Only what is on this machine can be checked; download the playlists and segments first.")
-        return UNCHECKED
     path = Path(target)
     if path.is_dir():
         found = sorted(path.glob("*.m3u8"))
@@ -336,17 +355,24 @@ def _verify_path(target: str, rule: str | None, as_json: bool) -> int:
         terminal.complain(f"There is no playlist at {target}; give a folder with a master.m3u8, or a playlist.")
         return UNCHECKED
     with _told(UNCHECKED), _cancelling() as cancelled:
-        tools = Tools(tool_environment(resources.environment()), cancelled=cancelled)
-        observer = Observer(tools, workers=WORKERS)
-        playlist: Path = master
+        judged = _judge(master, rule, cancelled)
+    return _told_findings(judged, as_json)
 
-        def look() -> tuple[verify.AnyObservation, ...]:
-            if parse_master(playlist.read_text(errors="replace")).streams:
-                return observer.hls(playlist)
-            return (observer.variant(playlist, output=playlist.parent.resolve().name),)
 
-        seen = _aside(look)
-    judged = [one for observed in seen for one in verify.judge(observed, only=None if rule is None else (rule,))]
+def _judge(playlist: Path, rule: str | None, cancelled: threading.Event) -> list[verify.Finding]:
+    tools = Tools(tool_environment(resources.environment()), cancelled=cancelled)
+    observer = Observer(tools, workers=WORKERS)
+
+    def look() -> tuple[verify.AnyObservation, ...]:
+        if parse_master(playlist.read_text(errors="replace")).streams:
+            return observer.hls(playlist)
+        return (observer.variant(playlist, output=playlist.parent.resolve().name),)
+
+    seen = _aside(look)
+    return [one for observed in seen for one in verify.judge(observed, only=None if rule is None else (rule,))]
+
+
+def _told_findings(judged: list[verify.Finding], as_json: bool) -> int:
     if as_json:
         told = [
             {**_finding(one.rule, one.severity.value, one), "output": one.output} for one in judged if not one.passed

@@ -107,7 +107,7 @@ class SourceFacts(Record):
 
     container: str
     size: int
-    duration: float | None
+    duration: float | None = None
     width: int | None = None
     height: int | None = None
     frame_rate: str | None = None

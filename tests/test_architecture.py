@@ -15,7 +15,7 @@ ONLY = {
     "subprocess": {"codex_assets/tools.py"},
     "boto3": {"codex_assets/delivery/storage.py"},
     "botocore": {"codex_assets/delivery/storage.py"},
-    "httpx": {"codex_assets/delivery/webhook.py"},
+    "httpx": {"codex_assets/delivery/http.py"},
     "runpod": {"runpod_entry/__main__.py"},
     "typer": {"codex_assets/cli.py"},
 }

@@ -8,7 +8,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -368,9 +373,57 @@ def test_verify_a_folder(store: Path) -> None:
 def test_verify_what_is_no_playlist(tmp_path: Path) -> None:
     assert call("verify", f"{tmp_path}/").code == 2
     assert call("verify", tmp_path / "master.m3u8").code == 2
-    answer = call("verify", "https://example.com/master.m3u8")
+    answer = call("verify", "ftp://example.com/master.m3u8")
     assert answer.code == 2
-    assert "Only what is on this machine" in answer.err
+    assert "Only http and https URLs" in answer.err
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The URL of a folder, as a plain web server of this machine gives it out."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@ffmpeg
+def test_verify_a_url(store: Path) -> None:
+    folder = store / "codex-media-local/local/hls/My-clip-1"
+    with served(folder.parent) as url:
+        whole = call("verify", f"{url}/My-clip-1/master.m3u8", "--json")
+        # Without the preview, which no master names.
+        shutil.rmtree(folder / "preview")
+        here = call("verify", folder, "--json")
+        assert (whole.code, whole.json) == (0, here.json)
+        assert whole.json["findings"] == []
+        one = call("verify", f"{url}/My-clip-1/360p/playlist.m3u8", "--json")
+        assert (one.code, one.json["findings"]) == (0, [])
+        (folder / "360p" / "segment_00000.ts").unlink()
+        broken = call("verify", f"{url}/My-clip-1/master.m3u8", "--json")
+        assert broken.code == 1
+        (missing,) = [one for one in broken.json["findings"] if one["rule"] == "segments_present"]
+        assert "segment_00000.ts" in json.dumps(missing)
+
+
+def test_verify_a_url_where_nothing_is(tmp_path: Path) -> None:
+    with served(tmp_path) as url:
+        answer = call("verify", f"{url}/gone/master.m3u8?token=secret")
+    assert answer.code == 2
+    assert answer.err == "error: 127.0.0.1 answered 404 Not Found for /gone/master.m3u8. (storage_failed)\n"
+    closed = call("verify", f"{url}/master.m3u8")
+    assert closed.code == 2
+    assert "no connection could be made" in closed.err
 
 
 # --- Conditions and numbers -------------------------------------------------------------------------------------------

@@ -1,12 +1,10 @@
-"""The announcement: facts -> webhook body -> bytes -> signature -> delivery. The package's only HTTP client.
+"""The announcement: facts -> webhook body -> bytes -> signature -> delivery.
 
-In: wire units (the factor 100 occurs here only), the receiver's ranges, signing, attempts, and the guard that keeps a
-URL from a payload away from private addresses.
-Out: the shape of the body and what a URL may look like (`contract.py`), which facts are announced and when (`job.py`).
+In: wire units (the factor 100 occurs here only), the receiver's ranges, signing, attempts, and what is told of them.
+Out: the shape of the body and what a URL may look like (`contract.py`), which facts are announced and when (`job.py`),
+one request to one checked address, which keeps a URL from a payload away from private ones (`http.py`).
 
-A delivery resolves the host, checks every address, and connects to a checked one, so that a second look-up cannot lead
-elsewhere. `Host`, SNI and certificate verification keep the name. Redirects are not followed, proxies and other
-settings of the environment are not used. The secret and the URL's query never leave this module.
+Redirects are not followed. The secret and the URL's query never leave this module, except to their receiver.
 """
 
 from __future__ import annotations
@@ -17,21 +15,15 @@ import json
 import logging
 import math
 import random
-import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from ipaddress import ip_address
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-import httpx
 from pydantic import SecretStr
 
 from codex_assets.contract import (
@@ -49,10 +41,11 @@ from codex_assets.contract import (
     Loudness,
     MediaType,
     Output,
-    is_public_address,
     secret_problem,
     webhook_url_problems,
 )
+from codex_assets.delivery import http
+from codex_assets.delivery.http import Resolver, resolve_host
 from codex_assets.errors import JobError, WebhookError
 
 log = logging.getLogger(__name__)
@@ -63,11 +56,6 @@ DELIVERY_HEADER = "X-Codex-Delivery"
 
 ANSWER_BYTES = 2048
 """Most bytes of the receiver's answer that are read and kept."""
-ADDRESSES_TRIED = 4
-"""Most addresses of one host that one attempt connects to."""
-
-Resolver = Callable[[str, int], Sequence[str]]
-"""(host, port) -> its addresses as text. Raises OSError when there are none."""
 
 
 # --- domain -> wire -------------------------------------------------------------------------------------------------
@@ -208,13 +196,6 @@ def delivery_id(body: bytes) -> str:
 # --- delivery -------------------------------------------------------------------------------------------------------
 
 
-def resolve_host(host: str, port: int) -> list[str]:
-    """The system's answer, in its order of preference (RFC 6724). Raises OSError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    # Without the zone of link-local addresses ("fe80::1%eth0"), which no URL can carry.
-    return list(dict.fromkeys(str(address[0]).partition("%")[0] for *_, address in found))
-
-
 @dataclass(frozen=True)
 class DeliveryPolicy:
     """How a body is delivered."""
@@ -282,22 +263,16 @@ def deliver(
     if problem := secret_problem(secret):
         raise _refused(f"The webhook was not sent: webhookSecret {problem}.")
     try:
-        target = httpx.URL(url)
-        port = target.port or {"https": 443, "http": 80}[target.scheme]
-    except (httpx.InvalidURL, ValueError, KeyError):
+        target = http.Target.of(url)
+    except ValueError:
         raise _refused("The webhook was not sent: webhookUrl is not a valid URL.") from None
 
     place = f"{target.host}{target.path}"
     number = delivery_id(body)
-    context = policy.tls
-    if context is None and target.scheme == "https":
-        context = httpx.create_ssl_context(trust_env=False)
-    elif context is None:
-        # Never used, and cheap: it trusts nobody.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = http.trust(target, policy.tls)
     for attempt in range(1, policy.attempts + 1):
         try:
-            status, answer = _attempt(target, port, secret, body, number, policy, context, clock)
+            status, answer = _attempt(target, secret, body, number, policy, context, clock)
         except _Again as again:
             log.warning("webhook %s to %s, attempt %d: %s", number, place, attempt, again.detail)
             if attempt == policy.attempts:
@@ -318,8 +293,7 @@ def deliver(
 
 
 def _attempt(
-    target: httpx.URL,
-    port: int,
+    target: http.Target,
     secret: SecretStr,
     body: bytes,
     number: str,
@@ -330,8 +304,7 @@ def _attempt(
     """One try: (status, answer) of a 2xx. Raises _Again or WebhookError."""
     deadline = time.monotonic() + policy.timeout_s
     headers = {
-        # Explicit, because the URL that is requested holds an address in the place of the name.
-        "Host": target.netloc.decode("ascii"),
+        "Host": target.header,
         "Content-Type": "application/json",
         "User-Agent": "codex-assets",
         "Accept": "application/json",
@@ -344,178 +317,51 @@ def _attempt(
         headers[TIMESTAMP_HEADER] = str(moment)
     headers[SIGNATURE_HEADER] = sign(body, secret, moment)
 
-    addresses = _addresses(target, port, policy)
-    status, reply, answer = _post_to_any(addresses, target, headers, body, context, deadline, policy)
+    reply = _post(target, headers, body, context, deadline, policy)
+    status, answer = reply.status, reply.body.decode("utf-8", "replace")
     answer = answer.replace(secret.get_secret_value(), "***")
     if 200 <= status < 300:
         return status, answer
-    named = f"it answered {status}{_phrase(status)}"
+    named = f"it answered {status}{http.phrase(status)}"
     detail = f"HTTP {status}: {answer[:500]!r}"
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= 500:
-        raise _Again(named, detail, _retry_after(reply.get("Retry-After"), clock()))
+        raise _Again(named, detail, _retry_after(reply.headers.get("Retry-After"), clock()))
     if 300 <= status < 400:
         named += ", and redirects are not followed"
     log.error("webhook %s to %s%s: %s", number, target.host, target.path, detail)
     raise _refused(f"The webhook receiver at {target.host} refused the result: {named}.", detail)
 
 
-def _addresses(target: httpx.URL, port: int, policy: DeliveryPolicy) -> list[str]:
-    """Addresses to connect to. One that is not allowed refuses the host: the next look-up may return it alone."""
-    name = target.raw_host.decode("ascii")
-    try:
-        found = [str(ip_address(name))]
-    except ValueError:
-        try:
-            found = list(policy.resolve(name, port))
-        except (OSError, UnicodeError) as error:
-            raise _Again("its host name was not resolved", f"resolving {name}: {error}") from None
-    if not found:
-        raise _Again("its host name was not resolved", f"resolving {name}: no address")
-    if not policy.allow_private and (closed := [address for address in found if not is_public_address(address)]):
-        raise _refused(
-            f"The webhook was not sent: {target.host} leads to an address that is loopback, private, link-local or"
-            " otherwise not public.",
-            f"{name} resolved to {', '.join(closed)}",
-        )
-    return found[:ADDRESSES_TRIED]
-
-
-def _post_to_any(
-    addresses: Sequence[str],
-    target: httpx.URL,
+def _post(
+    target: http.Target,
     headers: Mapping[str, str],
     body: bytes,
     context: ssl.SSLContext,
     deadline: float,
     policy: DeliveryPolicy,
-) -> tuple[int, httpx.Headers, str]:
-    """The request to the first address that can be connected to. Raises _Again.
-
-    A host whose first address is dead (IPv6 without a route, often) is reached by the next. Once a connection stands
-    there is no second one: the body may have been read.
-    """
-    failed: httpx.TransportError = httpx.ConnectTimeout("no time was left to connect")
-    for index, address in enumerate(addresses):
-        left = deadline - time.monotonic()
-        if left <= 0:
-            break
-        # An equal share of what is left: an address that swallows packets must not use up the others' time.
-        connect_s = left / (len(addresses) - index)
-        try:
-            return _post(target.copy_with(host=address), target, headers, body, context, left, connect_s)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            failed = error
-        except httpx.TransportError as error:
-            raise _connection_failed(error, policy) from None
-    raise _connection_failed(failed, policy) from None
-
-
-def _post(
-    pinned: httpx.URL,
-    target: httpx.URL,
-    headers: Mapping[str, str],
-    body: bytes,
-    context: ssl.SSLContext,
-    total_s: float,
-    connect_s: float,
-) -> tuple[int, httpx.Headers, str]:
-    """(status, headers, answer) of one request to one address. Raises httpx.TransportError.
-
-    The transport is used without a client, which would log the URL with its query and remember cookies.
-    """
-    with (
-        _Deadline(total_s) as limit,
-        httpx.HTTPTransport(verify=context, trust_env=False) as transport,
-    ):
-        request = httpx.Request(
+) -> http.Reply:
+    """The answer of the receiver, with the start of its text. Raises _Again or WebhookError."""
+    try:
+        return http.send(
             "POST",
-            pinned,
+            target,
+            http.addresses(target, policy.resolve, allow_private=policy.allow_private),
             headers=headers,
-            content=body,
-            extensions={
-                "timeout": {"connect": connect_s, "read": total_s, "write": total_s, "pool": total_s},
-                "sni_hostname": target.raw_host.decode("ascii").removesuffix("."),
-                "trace": limit.trace,
-            },
+            body=body,
+            context=context,
+            deadline=deadline,
+            timeout_s=policy.timeout_s,
+            limit_bytes=ANSWER_BYTES,
+            whole=False,
         )
-        try:
-            response = transport.handle_request(request)
-        except httpx.TransportError:
-            if limit.passed:
-                raise httpx.ReadTimeout("no complete answer in time") from None
-            raise
-        try:
-            return response.status_code, response.headers, _answer(response)
-        finally:
-            response.close()
-
-
-def _answer(response: httpx.Response) -> str:
-    """The start of the answer's text. The status is known by now: an answer that breaks off does not change it."""
-    if response.headers.get("Content-Encoding", "identity") != "identity":
-        return ""
-    kept = b""
-    with suppress(httpx.TransportError):
-        for chunk in response.iter_raw():
-            kept += chunk
-            if len(kept) >= ANSWER_BYTES:
-                break
-    return kept[:ANSWER_BYTES].decode("utf-8", "replace")
-
-
-class _Deadline:
-    """Ends a request's connection after `seconds`.
-
-    HTTP timeouts are per read: a receiver that drips one byte at a time would hold the worker, paid by the second, as
-    long as it likes.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.passed = False
-        self._socket: socket.socket | None = None
-        self._lock = threading.Lock()
-        self._timer = threading.Timer(seconds, self._pass)
-        self._timer.daemon = True
-
-    def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Learns of the connection (httpcore's `trace` extension)."""
-        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-            with self._lock:
-                self._socket = info["return_value"].get_extra_info("socket")
-                if self.passed:
-                    self._end()
-
-    def _pass(self) -> None:
-        with self._lock:
-            self.passed = True
-            self._end()
-
-    def _end(self) -> None:
-        if self._socket is not None:
-            with suppress(OSError):
-                # Not `self._socket.shutdown`: for TLS that also drops the state that another thread is reading with.
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-
-    def __enter__(self) -> Self:
-        self._timer.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._timer.cancel()
-
-
-def _connection_failed(error: httpx.TransportError, policy: DeliveryPolicy) -> _Again:
-    """Texts of these errors name addresses and system errors, never the URL: they may be logged."""
-    detail = f"{type(error).__name__}: {error}"
-    if isinstance(error, httpx.TimeoutException):
-        return _Again(f"it did not answer within {policy.timeout_s:g} seconds", detail)
-    if isinstance(error, httpx.ConnectError):
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            return _Again("its TLS certificate was not accepted", detail)
-        return _Again("no connection could be made", detail)
-    return _Again("the connection broke off", detail)
+    except http.Unreached as error:
+        raise _Again(error.told, error.detail) from None
+    except http.NotPublic as error:
+        raise _refused(
+            f"The webhook was not sent: {target.host} leads to an address that is loopback, private, link-local or"
+            " otherwise not public.",
+            str(error),
+        ) from None
 
 
 def _wait(attempt: int, retry_after_s: float | None, policy: DeliveryPolicy, chance: float) -> float:
@@ -554,12 +400,6 @@ def _receiver_error(answer: str) -> str | None:
     if not error:
         return None
     return (error if isinstance(error, str) else json.dumps(error, ensure_ascii=False))[:500]
-
-
-def _phrase(status: int) -> str:
-    with suppress(ValueError):
-        return f" {HTTPStatus(status).phrase}"
-    return ""
 
 
 def _refused(public: str, detail: str | None = None) -> WebhookError:

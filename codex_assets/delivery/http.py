@@ -1,0 +1,415 @@
+"""HTTP as this package does it: one request to one checked address, within a deadline. The only importer of httpx.
+
+In: looking up a host, the guard against addresses that are not public, the pinned request, and a small GET.
+Out: what is sent and whether to send it again (`webhook.py`), what is fetched and where it lies (`hls_fetch.py`).
+
+A host is resolved, every address is checked, and the connection goes to a checked one, so that a second look-up cannot
+lead elsewhere. `Host`, SNI and certificate verification keep the name. Proxies and other settings of the environment
+are not used.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from http import HTTPStatus
+from ipaddress import ip_address
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from codex_assets.contract import is_public_address
+from codex_assets.errors import StorageError
+
+ADDRESSES_TRIED = 4
+"""Most addresses of one host that one request connects to."""
+REDIRECTS = 5
+"""Most redirects that a GET follows."""
+
+Resolver = Callable[[str, int], Sequence[str]]
+"""(host, port) -> its addresses as text. Raises OSError when there are none."""
+
+
+class Unreached(Exception):
+    """No complete answer came. `told` is public and says what "it", the server, did; `detail` is for the log."""
+
+    def __init__(self, told: str, detail: str) -> None:
+        super().__init__(told)
+        self.told = told
+        self.detail = detail
+
+
+class NotPublic(Exception):
+    """The host leads to an address that is not public. Its text, which names the address, is for the log."""
+
+
+class Refused(StorageError):
+    """A server answered with a status that carries no content."""
+
+    def __init__(self, public: str, status: int) -> None:
+        super().__init__(public, retryable=status == HTTPStatus.TOO_MANY_REQUESTS or status >= 500)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a request is made to."""
+
+    url: httpx.URL
+    port: int
+
+    @classmethod
+    def of(cls, url: str | httpx.URL) -> Target:
+        """Raises ValueError, whose text is no phrase for anybody: URLs carry credentials."""
+        try:
+            parsed = httpx.URL(url)
+            return cls(parsed, parsed.port or {"https": 443, "http": 80}[parsed.scheme])
+        except (httpx.InvalidURL, ValueError, KeyError):
+            raise ValueError("not a valid URL") from None
+
+    @property
+    def host(self) -> str:
+        return self.url.host
+
+    @property
+    def path(self) -> str:
+        return self.url.path
+
+    @property
+    def name(self) -> str:
+        """The host as look-ups, certificates and SNI spell it."""
+        return self.url.raw_host.decode("ascii")
+
+    @property
+    def header(self) -> str:
+        """The `Host` header: explicit, because the URL that is requested holds an address in the place of the name."""
+        return self.url.netloc.decode("ascii")
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: Mapping[str, str]
+    """Names in any case."""
+    body: bytes
+
+
+# --- addresses ------------------------------------------------------------------------------------------------------
+
+
+def resolve_host(host: str, port: int) -> list[str]:
+    """The system's answer, in its order of preference (RFC 6724). Raises OSError."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # Without the zone of link-local addresses ("fe80::1%eth0"), which no URL can carry.
+    return list(dict.fromkeys(str(address[0]).partition("%")[0] for *_, address in found))
+
+
+def addresses(target: Target, resolve: Resolver, *, allow_private: bool) -> list[str]:
+    """Addresses to connect to. One that is not allowed refuses the host: the next look-up may return it alone.
+
+    Raises Unreached and NotPublic.
+    """
+    try:
+        found = [str(ip_address(target.name))]
+    except ValueError:
+        try:
+            found = list(resolve(target.name, target.port))
+        except (OSError, UnicodeError) as error:
+            raise Unreached("its host name was not resolved", f"resolving {target.name}: {error}") from None
+    if not found:
+        raise Unreached("its host name was not resolved", f"resolving {target.name}: no address")
+    if not allow_private and (closed := [address for address in found if not is_public_address(address)]):
+        raise NotPublic(f"{target.name} resolved to {', '.join(closed)}")
+    return found[:ADDRESSES_TRIED]
+
+
+def trust(target: Target, tls: ssl.SSLContext | None = None) -> ssl.SSLContext:
+    """The certificates that are trusted: `tls`, else the bundled ones."""
+    if tls is not None:
+        return tls
+    if target.url.scheme == "https":
+        return _bundled()
+    # Never used, and cheap: it trusts nobody.
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+@cache
+def _bundled() -> ssl.SSLContext:
+    return httpx.create_ssl_context(trust_env=False)
+
+
+# --- one request ----------------------------------------------------------------------------------------------------
+
+
+def send(
+    method: str,
+    target: Target,
+    places: Sequence[str],
+    *,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    context: ssl.SSLContext,
+    deadline: float,
+    timeout_s: float,
+    limit_bytes: int,
+    whole: bool,
+) -> Reply:
+    """The request to the first of `places` that can be connected to, until `deadline` (monotonic). Raises Unreached.
+
+    A host whose first address is dead (IPv6 without a route, often) is reached by the next. Once a connection stands
+    there is no second one: the body may have been read.
+
+    Of the answer's body at most `limit_bytes` are kept, as they were sent. With `whole` one that breaks off counts as
+    none, it is decoded, and one byte more is kept of a body that is too long; `timeout_s` is what the deadline was.
+    """
+    failed: httpx.RequestError = httpx.ConnectTimeout("no time was left to connect")
+    for index, address in enumerate(places):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            break
+        # An equal share of what is left: an address that swallows packets must not use up the others' time.
+        connect_s = left / (len(places) - index)
+        pinned = target.url.copy_with(host=address)
+        try:
+            return _request(method, pinned, target, headers, body, context, left, connect_s, limit_bytes, whole)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            failed = error
+        except httpx.RequestError as error:
+            raise _unreached(error, timeout_s) from None
+    raise _unreached(failed, timeout_s) from None
+
+
+def _request(
+    method: str,
+    pinned: httpx.URL,
+    target: Target,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    context: ssl.SSLContext,
+    total_s: float,
+    connect_s: float,
+    limit_bytes: int,
+    whole: bool,
+) -> Reply:
+    """One request to one address. Raises httpx.RequestError.
+
+    The transport is used without a client, which would log the URL with its query and remember cookies.
+    """
+    with (
+        _Deadline(total_s) as limit,
+        httpx.HTTPTransport(verify=context, trust_env=False) as transport,
+    ):
+        request = httpx.Request(
+            method,
+            pinned,
+            headers=headers,
+            content=body,
+            extensions={
+                "timeout": {"connect": connect_s, "read": total_s, "write": total_s, "pool": total_s},
+                "sni_hostname": target.name.removesuffix("."),
+                "trace": limit.trace,
+            },
+        )
+        try:
+            response = transport.handle_request(request)
+        except httpx.TransportError:
+            if limit.passed:
+                raise httpx.ReadTimeout("no complete answer in time") from None
+            raise
+        try:
+            if not whole:
+                return Reply(response.status_code, response.headers, _start(response, limit_bytes))
+            try:
+                content = _whole(response, limit_bytes)
+            except httpx.RequestError:
+                if limit.passed:
+                    raise httpx.ReadTimeout("no complete answer in time") from None
+                raise
+            if limit.passed:
+                # A body without a length ends where its connection does, and the deadline ended that.
+                raise httpx.ReadTimeout("no complete answer in time")
+            return Reply(response.status_code, response.headers, content)
+        finally:
+            response.close()
+
+
+def _start(response: httpx.Response, limit_bytes: int) -> bytes:
+    """The start of the answer. The status is known by now: an answer that breaks off does not change it."""
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        return b""
+    kept = b""
+    with suppress(httpx.TransportError):
+        for chunk in response.iter_raw():
+            kept += chunk
+            if len(kept) >= limit_bytes:
+                break
+    return kept[:limit_bytes]
+
+
+def _whole(response: httpx.Response, limit_bytes: int) -> bytes:
+    """The body of a 2xx, or one byte more than is allowed. Raises httpx.RequestError."""
+    kept = bytearray()
+    if not response.is_success:
+        return b""
+    for chunk in response.iter_bytes(65536):
+        kept += chunk
+        if len(kept) > limit_bytes:
+            break
+    return bytes(kept[: limit_bytes + 1])
+
+
+class _Deadline:
+    """Ends a request's connection after `seconds`.
+
+    HTTP timeouts are per read: a server that drips one byte at a time would hold the worker, paid by the second, as
+    long as it likes.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.passed = False
+        self._socket: socket.socket | None = None
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(seconds, self._pass)
+        self._timer.daemon = True
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Learns of the connection (httpcore's `trace` extension)."""
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            with self._lock:
+                self._socket = info["return_value"].get_extra_info("socket")
+                if self.passed:
+                    self._end()
+
+    def _pass(self) -> None:
+        with self._lock:
+            self.passed = True
+            self._end()
+
+    def _end(self) -> None:
+        if self._socket is not None:
+            with suppress(OSError):
+                # Not `self._socket.shutdown`: for TLS that also drops the state that another thread is reading with.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+
+
+def _unreached(error: httpx.RequestError, timeout_s: float) -> Unreached:
+    """Texts of these errors name addresses and system errors, never the URL: they may be logged."""
+    detail = f"{type(error).__name__}: {error}"
+    if isinstance(error, httpx.TimeoutException):
+        return Unreached(f"it did not answer within {timeout_s:g} seconds", detail)
+    if isinstance(error, httpx.ConnectError):
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return Unreached("its TLS certificate was not accepted", detail)
+        return Unreached("no connection could be made", detail)
+    return Unreached("the connection broke off", detail)
+
+
+def phrase(status: int) -> str:
+    """` Not Found`, to follow 404; empty for a status without a name."""
+    with suppress(ValueError):
+        return f" {HTTPStatus(status).phrase}"
+    return ""
+
+
+# --- a small GET ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Got:
+    """What a GET brought."""
+
+    url: str
+    """Where it was at last, after redirects: what relative references in it start from."""
+    body: bytes
+
+
+def get(
+    url: str,
+    *,
+    limit_bytes: int,
+    timeout_s: float,
+    allow_private: bool,
+    resolve: Resolver = resolve_host,
+    tls: ssl.SSLContext | None = None,
+) -> Got:
+    """The content at a URL, after at most five redirects, each of which is checked as the URL is.
+
+    Raises Refused for a status that carries no content, and StorageError for what cannot be reached, is not allowed,
+    or is larger than `limit_bytes`. Sentences name the host and the path, never a query.
+    """
+    deadline = time.monotonic() + timeout_s
+    target = _allowed(url, "The URL")
+    for _ in range(REDIRECTS + 1):
+        try:
+            reply = send(
+                "GET",
+                target,
+                addresses(target, resolve, allow_private=allow_private),
+                headers={
+                    "Host": target.header,
+                    "User-Agent": "codex-assets",
+                    "Accept": "*/*",
+                    "Accept-Encoding": "identity",
+                    "Connection": "close",
+                },
+                body=None,
+                context=trust(target, tls),
+                deadline=deadline,
+                timeout_s=timeout_s,
+                limit_bytes=limit_bytes,
+                whole=True,
+            )
+        except NotPublic as error:
+            raise StorageError(
+                f"{target.host} leads to an address that is not public, and nothing was fetched from it.",
+                detail=str(error),
+                retryable=False,
+            ) from None
+        except Unreached as error:
+            raise StorageError(
+                f"{target.path} could not be fetched from {target.host}: {error.told}.", detail=error.detail
+            ) from None
+        if reply.status in (301, 302, 303, 307, 308) and (location := reply.headers.get("Location")):
+            try:
+                target = _allowed(target.url.join(location), f"What {target.host} redirects to")
+            except httpx.InvalidURL:
+                raise StorageError(f"{target.host} redirects to what is no URL.", retryable=False) from None
+            continue
+        if not 200 <= reply.status < 300:
+            named = f"{target.host} answered {reply.status}{phrase(reply.status)} for {target.path}."
+            raise Refused(named, reply.status)
+        if len(reply.body) > limit_bytes:
+            raise StorageError(
+                f"{target.path} of {target.host} is larger than the {limit_bytes:,} bytes that are allowed.",
+                retryable=False,
+            )
+        return Got(str(target.url), reply.body)
+    raise StorageError(f"{target.host} redirects more than {REDIRECTS} times.", retryable=False)
+
+
+def _allowed(url: str | httpx.URL, what: str) -> Target:
+    try:
+        target = Target.of(url)
+    except ValueError:
+        raise StorageError(f"{what} is not a valid http or https URL.", retryable=False) from None
+    if not target.host:
+        raise StorageError(f"{what} names no host.", retryable=False)
+    if target.url.userinfo:
+        raise StorageError(f"{what} must not carry user info.", retryable=False)
+    return target
