@@ -39,12 +39,15 @@ def test_a_playlist_is_read() -> None:
         ([(6.0, 600_000), (6.0, 600_000), (0.1, 100_000)], 918_033, 859_505),
         # From half a target on it is one.
         ([(6.0, 600_000), (3.0, 450_000)], 1_200_000, 933_334),
-        # Under half a target there is only the average.
+        # Of a second or more it counts alone too, for players that look at single segments.
+        ([(6.0, 600_000), (6.0, 600_000), (2.0, 200_000)], 800_000, 800_000),
+        ([(6.0, 600_000), (6.0, 600_000), (2.0, 300_000)], 1_200_000, 857_143),
+        # Of a programme shorter than that there is only the average.
         ([(0.2, 25_000)], 1_000_000, 1_000_000),
         ([(0.04, 5_000)], 1_000_000, 1_000_000),
     ],
 )
-def test_peak_and_average_are_those_of_rfc_8216(facts: list[tuple[float, int]], peak: int, average: int) -> None:
+def test_peak_and_average_are_measured(facts: list[tuple[float, int]], peak: int, average: int) -> None:
     found = hls.measured(segments(*facts))
     assert (found.peak, found.average) == (peak, average)
 

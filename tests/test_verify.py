@@ -183,10 +183,11 @@ def test_two_rules_cannot_have_one_name() -> None:
 
 
 def test_a_short_last_segment_is_no_peak_by_itself() -> None:
-    seen = variant(6.0, 6.0, 2.0, sizes=(6_000, 6_000, 8_000))
-    # Alone, the last one would be 32,000 bit/s; with the one before it (8 s, allowed up to 9) it is 14,000.
-    assert verify.peak_rate(seen) == pytest.approx(8 * 14_000 / 8.0)
-    assert verify.average_rate(seen) == pytest.approx(8 * 20_000 / 14.0)
+    seen = variant(6.0, 6.0, 0.5, sizes=(6_000, 6_000, 8_000))
+    # Alone, the last one would be 128,000 bit/s; with the one before it (6.5 s, allowed up to 9) it is 17,231.
+    assert verify.peak_rate(seen) == pytest.approx(8 * 14_000 / 6.5)
+    assert verify.average_rate(seen) == pytest.approx(8 * 20_000 / 12.5)
+    assert verify.peak_rate(variant(6.0, 6.0, 2.0, sizes=(6_000, 6_000, 8_000))) == pytest.approx(8 * 8_000 / 2.0)
 
 
 def test_a_run_may_last_one_and_a_half_targets() -> None:

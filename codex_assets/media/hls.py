@@ -56,8 +56,8 @@ def measured(segments: Sequence[Segment]) -> Rates:
     """Peak and average rate of a playlist.
 
     The peak is the highest rate of any run of segments that lasts between 0.5 and 1.5 target durations (RFC 8216
-    4.1): a very short last segment counts with its neighbours, not by itself. A programme that is shorter than
-    half a target has only its average.
+    4.1), and of any single segment that is not very short (`PEAK_SEGMENT_SECONDS`): such a last one counts with its
+    neighbours. A programme that is nothing but that has only its average.
     """
     total = sum(segment.duration for segment in segments)
     average = math.ceil(8 * sum(segment.size for segment in segments) / total)
@@ -65,11 +65,11 @@ def measured(segments: Sequence[Segment]) -> Rates:
     peak = 0.0
     for first in range(len(segments)):
         seconds, size = 0.0, 0
-        for segment in segments[first:]:
+        for number, segment in enumerate(segments[first:]):
             seconds, size = seconds + segment.duration, size + segment.size
             if seconds > 1.5 * target:
                 break
-            if seconds >= 0.5 * target:
+            if seconds >= 0.5 * target or (number == 0 and seconds >= profile.PEAK_SEGMENT_SECONDS):
                 peak = max(peak, 8 * size / seconds)
     return Rates(peak=max(math.ceil(peak), average), average=average)
 

@@ -19,6 +19,9 @@ PREVIEW_SECONDS = 30
 """A whole number of segments, so that a preview is the first segments of its variant."""
 RATE_HEADROOM = 1.1
 """Peak rate over target rate. Apple's limit for VOD is 2.0 (1.30); close to 1 keeps BANDWIDTH honest."""
+PEAK_SEGMENT_SECONDS = 1.0
+"""A segment of at least this counts towards the peak rate by itself. RFC 8216 4.1 leaves out runs under half a target
+duration, which a last segment of 2.5 s is; players and checkers that look at single segments do not."""
 BUFFER_RATIO = 2.0
 """Decoder buffer in seconds of the target rate."""
 

@@ -61,7 +61,7 @@ def recipe(media_type: str, output: str) -> dict[str, Any]:
     if output == "loudness":
         return {"rule": RULES["loudness"], "rate": profile.SAMPLE_RATE, "gate": profile.SILENCE_LUFS}
     if output == "hls_master":
-        return {"rule": RULES["hls_master"]}
+        return {"rule": RULES["hls_master"], "peak": profile.PEAK_SEGMENT_SECONDS}
     if output == "thumbnail":
         numbers = (profile.PICTURE_WIDTH, profile.PICTURE_HEIGHT, profile.THUMBNAIL_AT, profile.THUMBNAIL_QUALITY)
         return {"rule": RULES["thumbnail"], "numbers": numbers}

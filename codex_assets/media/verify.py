@@ -630,17 +630,18 @@ def joined(spans: Sequence[Span | None]) -> Span | None:
 
 def peak_rate(variant: VariantObservation) -> float:
     """Peak segment bit rate (RFC 8216 section 4.1): bit/s of the worst contiguous run of segments that lasts between
-    half and one and a half target durations. A short last segment is no run by itself."""
+    half and one and a half target durations; or of one segment, unless it is very short."""
     target = variant.playlist.target_duration or max((one.extinf for one in variant.segments), default=0.0)
     peak = 0.0
     for first in range(len(variant.segments)):
         bits, seconds = 0.0, 0.0
         for segment in variant.segments[first:]:
+            alone = seconds == 0
             bits += 8 * (segment.size or 0)
             seconds += segment.extinf
             if seconds > 1.5 * target:
                 break
-            if seconds >= 0.5 * target and seconds > 0:
+            if seconds > 0 and (seconds >= 0.5 * target or (alone and seconds >= profile.PEAK_SEGMENT_SECONDS)):
                 peak = max(peak, bits / seconds)
     return peak or average_rate(variant)
 
