@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from codex_assets import expectations
+from codex_assets import source as upload
 from codex_assets.delivery import keys, publish
 from codex_assets.delivery.publish import Published, Stage, Upload
 from codex_assets.delivery.storage import Stores, file_sha256
 from codex_assets.encoders import Choice, Encoders
-from codex_assets.errors import JobError, MissingInput, SourceError, ToolError, VerificationError
+from codex_assets.errors import MissingInput, ToolError, VerificationError
 from codex_assets.media import (
     hls,
     ladder,
@@ -50,13 +51,13 @@ from codex_assets.records import (
     OutputRecord,
     RecordStore,
     SegmentFact,
-    SourceFacts,
     StoredFile,
     ThumbnailRecord,
     VariantRecord,
     WaveformRecord,
     check_fact,
 )
+from codex_assets.sound import Sound, encoded_sounds, merged_is_silent
 from codex_assets.tools import Progress, ToolRun, Tools
 from codex_assets.workspace import Workspace
 
@@ -90,15 +91,6 @@ class Builder(Protocol):
         master whose variant changed). Raises `JobError`; then nothing that was not yielded was replaced.
         """
         ...
-
-
-@dataclass(frozen=True)
-class Sound:
-    """The delivered sound at one rate: an AAC file, what it measures, how it was normalised."""
-
-    path: Path
-    measured: Measurement | None
-    gain: loudness.Gain
 
 
 @dataclass
@@ -169,15 +161,15 @@ class LocalBuilder:
     def _mezzanine(self, media: MediaRecord, *, with_loudness: bool) -> Iterator[OutputRecord]:
         started = time.monotonic()
         source = self._fetch_original(media)
-        info = self._probe_source(media, source)
+        info = upload.examined(self._tools, media.media_type, source)
         folder = self._workspace.folder("mezzanine")
         path = folder / "mezzanine.mp4"
         run, choice, treatment, warnings = self._encode_mezzanine(media, info, source, path, with_loudness)
         made = probe.parse(self._tools.ffprobe(probe.probe_arguments(str(path), trusted=True), label="probing"))
-        duration = _longest(made)
+        duration = upload.longest(made)
         promised = info.seconds if media.media_type == "video" else replace(info, video=None).seconds
         lost = (promised or 0.0) - duration
-        _require_whole(promised, duration)
+        upload.require_whole(promised, duration)
         if lost > profile.TOLD_LOSS_SECONDS:
             warnings = [*warnings, f"The last {lost:.1f} seconds of the upload could not be decoded and are missing."]
         sha256 = file_sha256(path)
@@ -186,7 +178,7 @@ class LocalBuilder:
             **self._head(media, "mezzanine"),
             data_version=sha256[:32],
             warnings=tuple(warnings),
-            source=_source_facts(info, source),
+            source=upload.facts(info, source),
             duration=duration,
             width=video.width if video else None,
             height=video.height if video else None,
@@ -247,7 +239,7 @@ class LocalBuilder:
             made, choice = encode(treatment)
         except ToolError as error:
             if treatment != "copied":
-                raise _source_fault(error) from None
+                raise upload.fault(error) from None
             _log.warning("the sound cannot be copied into the mezzanine: %s", error.reason)
             told.append("The sound could not be kept as it was uploaded and was encoded once more in high quality.")
         else:
@@ -260,7 +252,7 @@ class LocalBuilder:
         try:
             return *encode("encoded"), "encoded", told
         except ToolError as error:
-            raise _source_fault(error) from None
+            raise upload.fault(error) from None
 
     def _fetch_original(self, media: MediaRecord) -> Path:
         store = self._stores.by_role(media.input_role)
@@ -275,33 +267,6 @@ class LocalBuilder:
             path = self._workspace.folder("original") / "original"
             store.download(media.input_key, path, on_bytes=_counted(held.size, advance))
         return path
-
-    def _probe_source(self, media: MediaRecord, source: Path) -> MediaInfo:
-        """What the upload holds, as its packets show it. Raises `SourceError` for what cannot be built from."""
-        try:
-            told = probe.parse(self._tools.ffprobe(probe.probe_arguments(str(source)), label="probing the original"))
-            packets = self._tools.ffprobe_lines(probe.scan_arguments(str(source)), label="scanning the original")
-        except ToolError as error:
-            raise SourceError(
-                "The upload is not a video or audio file that can be read.", detail=error.detail
-            ) from None
-        info = probe.scanned(told, packets)
-        if media.media_type == "video" and info.video is None:
-            raise SourceError("The upload holds no picture track that can be decoded, but was uploaded as video.")
-        if media.media_type == "audio" and info.audio is None:
-            raise SourceError("The upload holds no sound track that can be decoded, but was uploaded as audio.")
-        if info.video is not None and info.video.coded_width * info.video.coded_height > profile.MAX_PIXELS:
-            raise SourceError(
-                f"The upload's picture is {info.video.width}x{info.video.height}, more than 8K; that is not supported."
-            )
-        if info.audio is not None and (info.audio.sample_rate <= 0 or info.audio.channels <= 0):
-            info = replace(info, audio=None)
-            if media.media_type == "audio":
-                raise SourceError("The upload's sound track is damaged: it has no sample rate or no channels.")
-        if probe.promises_duration(told):
-            _require_arrived(told, info)
-        _require_all_bytes(source)
-        return info
 
     def _loudness_of_mezzanine(self, media: MediaRecord) -> OutputRecord:
         started = time.monotonic()
@@ -348,52 +313,10 @@ class LocalBuilder:
         if missing:
             source = self._fetch_mezzanine(media, record)
             with self._phase("sound") as on_progress:
-                held.update(self._encode_sounds(source, missing, measured, record.duration, on_progress))
+                folder = self._workspace.root / "sound"
+                made = encoded_sounds(self._tools, folder, source, missing, measured, record.duration, on_progress)
+            held.update(made)
         return {rate: held[rate] for rate in rates}
-
-    def _encode_sounds(
-        self,
-        source: Path,
-        rates: Sequence[int],
-        measured: Measurement | None,
-        duration: float,
-        on_progress: Callable[[Progress], None] | None,
-    ) -> dict[int, Sound]:
-        """Every rate is corrected by itself, so that one built alone has the same bytes."""
-        folder = self._workspace.root / "sound"
-        folder.mkdir(exist_ok=True)
-        paths = {rate: folder / f"{rate}k.m4a" for rate in rates}
-
-        def encode(some: Sequence[int], aim: loudness.Aim) -> loudness.Gain:
-            gain = loudness.normalising(measured, duration, aim)
-            targets = {rate: str(paths[rate]) for rate in some}
-            self._tools.ffmpeg(
-                ladder.audio_arguments(str(source), targets, gain, duration),
-                label="encoding the sound",
-                duration=duration,
-                on_progress=on_progress,
-            )
-            return gain
-
-        gain = encode(rates, loudness.Aim())
-        sounds = {}
-        for rate in rates:
-            aim, used = loudness.Aim(), gain
-            delivered = self._measure(paths[rate], duration)
-            for _ in range(profile.SOUND_CORRECTIONS):
-                better = loudness.corrected(delivered, used, aim)
-                if better is None:
-                    break
-                aim = better
-                used = encode([rate], aim)
-                delivered = self._measure(paths[rate], duration)
-            sounds[rate] = Sound(paths[rate], delivered, used)
-        return sounds
-
-    def _measure(self, path: Path, duration: float) -> Measurement | None:
-        arguments = loudness.measuring_arguments(ladder.delivered_input(str(path)))
-        run = self._tools.ffmpeg(arguments, label="measuring the delivered sound", duration=duration)
-        return loudness.parse(run.log)
 
     # --- Ladder -------------------------------------------------------------------------------------------------------
 
@@ -733,7 +656,7 @@ class LocalBuilder:
         document = json.loads(drawn["waveform_json"].read_text())
         silent = self._loudness_record(media).measurement is None
         if not silent and not any(document["data"]):
-            silent = self._merged_is_silent(sound)
+            silent = merged_is_silent(self._tools, sound)
         facts: dict[str, Any]
         if output == "waveform_json":
             key = keys.waveform_json(media.creator_id, media.media_id)
@@ -754,12 +677,6 @@ class LocalBuilder:
         seen = look(path, expectations.waveform(source, record))
         (published,) = self._publish([_Built(record, [Upload(path, "assets", key, Stage.CONTENT)], [seen])])
         return published
-
-    def _merged_is_silent(self, sound: Sound) -> bool:
-        source = probe.input_arguments(str(sound.path), trusted=True)
-        run = self._tools.ffmpeg(loudness.merged_measuring_arguments(source), label="measuring the merged channels")
-        measured = loudness.parse(run.log)
-        return measured is None or measured.true_peak <= profile.WAVEFORM_FLOOR
 
     def _draw(self, sound: Path, samples: int) -> dict[str, Path]:
         """Both waveforms from one decode of the delivered sound."""
@@ -884,81 +801,6 @@ def _stream_info(record: VariantRecord) -> hls.StreamInfo:
         height=record.height,
         frame_rate=record.frame_rate,
     )
-
-
-def _source_facts(info: MediaInfo, source: Path) -> SourceFacts:
-    video, audio = info.video, info.audio
-    rate = video.average_rate if video else None
-    return SourceFacts(
-        container=info.container,
-        size=source.stat().st_size,
-        duration=info.seconds if info.seconds is not None else info.duration,
-        width=video.width if video else None,
-        height=video.height if video else None,
-        frame_rate=str(rate) if rate else None,
-        rotation=video.rotation if video else 0,
-        interlaced=video.interlaced if video else False,
-        hdr=video.hdr if video else False,
-        video_codec=video.codec if video else None,
-        audio_codec=audio.codec if audio else None,
-        audio_channels=audio.channels if audio else None,
-        audio_sample_rate=audio.sample_rate if audio else None,
-    )
-
-
-def _longest(info: MediaInfo) -> float:
-    """Seconds of the longest track of a mezzanine. Raises `SourceError` when nothing came out of the source."""
-    tracks = [track for track in (info.video, info.audio) if track is not None]
-    seconds = max((track.duration or 0.0 for track in tracks), default=0.0)
-    if seconds <= 0:
-        raise SourceError("The upload holds no picture or sound that can be decoded.")
-    return round(seconds, 6)
-
-
-def _require_arrived(told: MediaInfo, found: MediaInfo) -> None:
-    """Raises `SourceError` when a track is much shorter than the container's index promises: a cut-off upload."""
-    for promised, arrived in ((told.video, found.video), (told.audio, found.audio)):
-        if promised is not None and promised.duration is not None:
-            there = arrived.duration or 0.0 if arrived is not None else 0.0
-            if _much_less(promised.duration, there):
-                raise SourceError(
-                    f"The upload seems to be cut off: {there:.1f} of {promised.duration:.1f} seconds arrived. "
-                    "Upload it again."
-                )
-
-
-def _require_all_bytes(source: Path) -> None:
-    """Raises `SourceError` when the file is much smaller than its own header says."""
-    with source.open("rb") as file:
-        promised = probe.promised_bytes(file.read(12))
-    size = source.stat().st_size
-    if promised is not None and size < (1 - profile.TRUNCATED_FRACTION) * promised:
-        raise SourceError(
-            f"The upload seems to be cut off: {100 * size / promised:.0f} % of it arrived. Upload it again."
-        )
-
-
-def _require_whole(promised: float | None, decoded: float) -> None:
-    """Raises `SourceError` when much less came out than the packets promise: a damaged upload."""
-    if promised is not None and _much_less(promised, decoded):
-        raise SourceError(
-            f"The upload seems to be damaged: only {decoded:.1f} of {promised:.1f} seconds could be decoded. "
-            "Upload it again."
-        )
-
-
-def _much_less(promised: float, found: float) -> bool:
-    lost = promised - found
-    return lost > profile.TRUNCATED_SECONDS and lost > profile.TRUNCATED_FRACTION * promised
-
-
-def _source_fault(error: ToolError) -> JobError:
-    """A decode that fails on the CPU is the source's fault, unless the worker itself was in trouble."""
-    ours = ("No space left", "Cannot allocate memory", "passed its limit", "made no progress")
-    killed = error.exit_code is not None and error.exit_code < 0
-    if killed or any(sign in f"{error.reason} {error.detail}" for sign in ours):
-        return error
-    return SourceError("The upload could not be decoded; it is damaged or not supported.", detail=error.detail)
 
 
 def _stored(published: Published) -> StoredFile:
