@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -58,6 +58,18 @@ class Build(Record):
     encoder: str | None = None
     encoder_reason: str | None = None
     tool_versions: dict[str, str] = {}
+    inputs: dict[str, str] = {}
+    """What it was made from: output name -> its data version then; `original` -> SHA-256 (hex) of the upload."""
+    recipe: dict[str, Any] = {}
+    """The numbers and rules behind `code_version`, so that a later recipe can say what is different."""
+    phases: dict[str, float] = {}
+    """Wall seconds by phase (`fetching the mezzanine`, `variants`, `verifying`, `publishing`, ...)."""
+    gpu: str | None = None
+    """The model of the GPU that encoded; None on a CPU."""
+    run_id: str | None = None
+    """Which run built it: RunPod's job id, or Dagster's run id."""
+    cost_usd: float | None = None
+    """What the worker's time cost, by the price table; None where no price is known."""
 
 
 class CheckFact(Record):
