@@ -199,8 +199,7 @@ def insert(data: bytearray, place: float, other: str, start: float, share: float
 
 
 WAYS: dict[str, Callable[..., bytearray]] = {
-    way.__name__: way
-    for way in (flip, put, blank, noise, lose, repeat, swap, cut, field, box, splice, insert)
+    way.__name__: way for way in (flip, put, blank, noise, lose, repeat, swap, cut, field, box, splice, insert)
 }
 
 
