@@ -1,8 +1,8 @@
 """Uploads that are almost media: tiny seeds of every container, and seeded, reproducible damage to their bytes.
 
-A mutated file is never kept: its recipe (a seed, and a number or a list of steps) makes it again. Places are parts of a
-file, not offsets, so that a recipe still means something when an encoder writes a few bytes more. Nothing here knows the
-code under test.
+A mutated file is never kept: its recipe (a seed, and a number or a list of steps) makes it again. Places are parts of
+a file, not offsets, so that a recipe still means something when an encoder writes a few bytes more. Nothing here knows
+the code under test.
 """
 
 from __future__ import annotations
