@@ -562,7 +562,8 @@ class LocalBuilder:
             record = new.get(output) or self._records.get(media.media_id, output, VariantRecord)
             if isinstance(record, VariantRecord) and record.applicable:
                 variants.append(record)
-        held = self._records.get(media.media_id, "hls_master", MasterRecord)
+        # Not read when it is replaced anyway: a damaged record must not keep a media from being built again.
+        held = None if wanted else self._records.get(media.media_id, "hls_master", MasterRecord)
         if not variants or (not wanted and held is None):
             if wanted:
                 raise MissingInput("The master playlist needs at least one variant, and none has been built.")
