@@ -191,7 +191,9 @@ class LocalBuilder:
         )
         key = keys.mezzanine(media.creator_id, media.media_id)
         expected = expectations.mezzanine_of(
-            info, with_picture=media.media_type == "video", whole=lost <= profile.LOST_SECONDS
+            info,
+            with_picture=media.media_type == "video",
+            whole=lost <= profile.LOST_SECONDS and info.orderly and info.timed,
         )
         built = _Built(record, [Upload(path, "archive", key, Stage.CONTENT)])
         with self._workspace.progress.phase("verifying"):

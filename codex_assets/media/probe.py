@@ -96,6 +96,11 @@ class MediaInfo:
     duration: float | None
     video: VideoStream | None
     audio: AudioStream | None
+    orderly: bool = True
+    """No track's clock steps back. In a transport stream ffmpeg takes a step back for a new beginning, and moves all
+    that follows behind what came before: when a track starts and how long it lasts is then not known beforehand."""
+    timed: bool = True
+    """Every packet has a time; one that has none lasts all the same."""
 
     @property
     def tracks(self) -> tuple[VideoStream | AudioStream, ...]:
@@ -160,7 +165,9 @@ def scanned(info: MediaInfo, packets: Iterable[str]) -> MediaInfo:
             audio = replace(audio, start=extent.start, duration=extent.seconds)
         elif audio.index not in extents:
             audio = None
-    return replace(info, video=video, audio=audio)
+    orderly = not any(extent.disordered for extent in extents.values())
+    timed = not any(extent.untimed for extent in extents.values())
+    return replace(info, video=video, audio=audio, orderly=orderly, timed=timed)
 
 
 class _Extent:
@@ -169,14 +176,19 @@ class _Extent:
     def __init__(self) -> None:
         self.start = self.end = self._last_start = 0.0
         self.packets = 0
-        self.jumped = False
+        self.jumped = self.disordered = self.untimed = False
         self._clock: float | None = None
+        self._stored: float | None = None
         self._step = 0.0
 
     def add(self, pts: str, dts: str, duration: str, flags: str) -> None:
         stored = _seconds(dts, signed=True)
         shown = _seconds(pts, signed=True)
         shown = stored if shown is None else shown
+        self.untimed = self.untimed or shown is None
+        if stored is not None:
+            self.disordered = self.disordered or (self._stored is not None and stored < self._stored)
+            self._stored = stored
         if shown is None or "D" in flags:
             # Without a time it cannot be placed; discarded by an edit list it is never shown.
             return
