@@ -166,6 +166,7 @@ class LocalBuilder:
         path = folder / "mezzanine.mp4"
         run, choice, treatment, warnings = self._encode_mezzanine(media, info, source, path, with_loudness)
         made = probe.parse(self._tools.ffprobe(probe.probe_arguments(str(path), trusted=True), label="probing"))
+        upload.require_decoded(made, media.media_type)
         duration = upload.longest(made)
         promised = info.seconds if media.media_type == "video" else replace(info, video=None).seconds
         lost = (promised or 0.0) - duration
@@ -633,7 +634,14 @@ class LocalBuilder:
         at = thumbnail.moment(source.duration, frame_seconds)
         mezzanine_file = self._fetch_mezzanine(media, source)
         with self._workspace.progress.phase("thumbnail"):
-            self._tools.ffmpeg(thumbnail.arguments(str(mezzanine_file), str(path), at), label="making the thumbnail")
+            # The picture of a damaged upload may end before: then it is the first one.
+            for at in dict.fromkeys((at, 0.0)):
+                arguments = thumbnail.arguments(str(mezzanine_file), str(path), at)
+                self._tools.ffmpeg(arguments, label="making the thumbnail")
+                if path.exists():
+                    break
+            else:
+                raise ToolError("making the thumbnail", reason="no picture was written")
         record = ThumbnailRecord(
             **self._head(media, "thumbnail"),
             data_version=file_sha256(path)[:32],

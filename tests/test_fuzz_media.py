@@ -33,6 +33,10 @@ REGRESSIONS: dict[str, Mutation] = {
     ),
     "a frame of FLAC without a time": Mutation("flac", (("lose", 0.83527, 0.03648),)),
     "nine of ten frames of AAC are broken": Mutation("mp4_fragmented", (("repeat", 0.32281, 0.10016),)),
+    "no picture can be decoded, but the sound": Mutation("mp4", (("swap", 0.21554, 0.08364, 0.03262),)),
+    "the picture ends before the moment of the thumbnail": Mutation(
+        "mkv", (("insert", 0.54549, "avi", 0.84352, 0.2229), ("lose", 0.46217, 0.31325))
+    ),
     "sound that is another file's": Mutation("mp4_fragmented", (("splice", 0.58266, "wmv", 0.5912),)),
 }
 
