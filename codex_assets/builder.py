@@ -635,12 +635,12 @@ class LocalBuilder:
         mezzanine_file = self._fetch_mezzanine(media, source)
         with self._workspace.progress.phase("thumbnail"):
             # The picture of a damaged upload may end before: then it is the first one.
-            for at in dict.fromkeys((at, 0.0)):
+            moments = [at, 0.0]
+            while moments and not path.exists():
+                at = moments.pop(0)
                 arguments = thumbnail.arguments(str(mezzanine_file), str(path), at)
                 self._tools.ffmpeg(arguments, label="making the thumbnail")
-                if path.exists():
-                    break
-            else:
+            if not path.exists():
                 raise ToolError("making the thumbnail", reason="no picture was written")
         record = ThumbnailRecord(
             **self._head(media, "thumbnail"),
