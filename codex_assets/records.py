@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from codex_assets.delivery import keys
 from codex_assets.delivery.storage import ObjectStore
-from codex_assets.errors import MissingInput
+from codex_assets.errors import MissingInput, StorageError
 from codex_assets.media.loudness import Measurement
 from codex_assets.media.verify import Finding, Severity
 
@@ -232,7 +232,10 @@ def record_type(output: str) -> type[OutputRecord]:
 
 
 class RecordStore:
-    """Records in the archive store. Reads are always fresh: another worker may have written."""
+    """Records in the archive store. Reads are always fresh: another worker may have written.
+
+    Every read raises `StorageError` for a record that is there and is none.
+    """
 
     def __init__(self, archive: ObjectStore) -> None:
         self._archive = archive
@@ -242,7 +245,15 @@ class RecordStore:
             data = self._archive.read(keys.record(media_id, name))
         except MissingInput:
             return None
-        return model.model_validate_json(data)
+        try:
+            return model.model_validate_json(data)
+        except ValidationError as error:
+            raise StorageError(
+                f"The record `{name}` of media {media_id} in the archive cannot be read; restore an older version of "
+                "it, or delete it and build that output again.",
+                detail=str(error)[:2000],
+                retryable=False,
+            ) from None
 
     def output(self, media_id: str, output: str) -> OutputRecord | None:
         """The record of `output` in its own model, or None when it was never built."""

@@ -62,6 +62,13 @@ def facts(info: MediaInfo, source: Path) -> SourceFacts:
     )
 
 
+def require_decoded(made: MediaInfo, media_type: MediaType) -> None:
+    """Raises `SourceError` when nothing of what the upload is about came out of its decode."""
+    name = "picture" if media_type == "video" else "sound"
+    if made.tracks and (made.video if media_type == "video" else made.audio) is None:
+        raise SourceError(f"The upload's {name} could not be decoded; it is damaged or not supported.")
+
+
 def longest(info: MediaInfo) -> float:
     """Seconds of the longest track of a mezzanine. Raises `SourceError` when nothing came out of the source."""
     tracks = [track for track in (info.video, info.audio) if track is not None]

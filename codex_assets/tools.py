@@ -175,7 +175,7 @@ class Tools:
         run = self._run(argv, label=label, keep_stdout=True)
         try:
             parsed = json.loads(run.stdout or b"{}")
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             raise ToolError(label, argv=argv, log=run.log, reason="ffprobe printed no JSON") from None
         if not isinstance(parsed, dict):
             raise ToolError(label, argv=argv, log=run.log, reason="ffprobe printed no object")
@@ -442,15 +442,13 @@ class _Advance:
     def line(self, line: str) -> None:
         name, _, value = line.partition("=")
         value = value.strip()
-        if name in ("out_time_us", "out_time_ms") and value.lstrip("-").isdigit():
+        if name in ("out_time_us", "out_time_ms") and re.fullmatch("-?[0-9]{1,19}", value):
             self._seconds = max(self._seconds, int(value) / 1e6)
         elif name == "frame":
             self._frame = value
         elif name == "speed":
-            try:
-                self._speed = float(value.rstrip("x"))
-            except ValueError:
-                self._speed = None
+            number = value.rstrip("x")
+            self._speed = float(number) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?(e[+-]?[0-9]{1,2})?", number) else None
         elif name == "progress":
             now = (self._seconds, self._frame)
             if now != self._seen:

@@ -93,12 +93,13 @@ def picture_filters(info: MediaInfo) -> str:
 def audio_treatment(info: MediaInfo, *, with_picture: bool) -> AudioTreatment | None:
     """What happens to the sound on its way into the mezzanine; None without one.
 
-    A copy cannot be made to start with the picture: a sound that starts later is decoded, and silence put before it.
+    A copy cannot be made to start with the picture: a sound that starts later, or at a time that cannot be told, is
+    decoded, and silence put before it.
     """
     audio = info.audio
     if audio is None:
         return None
-    if audio.codec in profile.COPIED_AUDIO and not (with_picture and _starts_late(info)):
+    if audio.codec in profile.COPIED_AUDIO and not (with_picture and (_starts_late(info) or not info.orderly)):
         return "copied"
     return "lossless" if audio.lossless else "encoded"
 
@@ -140,6 +141,8 @@ def arguments(
         maps += ["-map", track]
         codecs += _audio_codec(info.audio, treatment)
     return [
+        # ffmpeg gives up what is mostly broken; what is lost is counted afterwards, and judged.
+        *("-max_error_rate", "1"),
         *input_arguments(source),
         *(["-filter_complex", ";".join(graph)] if graph else []),
         *maps,

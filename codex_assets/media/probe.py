@@ -96,6 +96,11 @@ class MediaInfo:
     duration: float | None
     video: VideoStream | None
     audio: AudioStream | None
+    orderly: bool = True
+    """No track's clock steps back. In a transport stream ffmpeg takes a step back for a new beginning, and moves all
+    that follows behind what came before: when a track starts and how long it lasts is then not known beforehand."""
+    timed: bool = True
+    """Every packet has a time; one that has none lasts all the same."""
 
     @property
     def tracks(self) -> tuple[VideoStream | AudioStream, ...]:
@@ -138,7 +143,7 @@ def scanned(info: MediaInfo, packets: Iterable[str]) -> MediaInfo:
     extents: dict[int, _Extent] = defaultdict(_Extent)
     for line in packets:
         index, *fields = line.split(",")
-        if index.isdigit() and len(fields) >= 4:
+        if index.isdecimal() and len(index) < 10 and len(fields) >= 4:
             extents[int(index)].add(*fields[:4])
     jumps = any(name in info.container.split(",") for name in RESTARTING_CLOCKS)
 
@@ -160,7 +165,9 @@ def scanned(info: MediaInfo, packets: Iterable[str]) -> MediaInfo:
             audio = replace(audio, start=extent.start, duration=extent.seconds)
         elif audio.index not in extents:
             audio = None
-    return replace(info, video=video, audio=audio)
+    orderly = not any(extent.disordered for extent in extents.values())
+    timed = not any(extent.untimed for extent in extents.values())
+    return replace(info, video=video, audio=audio, orderly=orderly, timed=timed)
 
 
 class _Extent:
@@ -169,14 +176,19 @@ class _Extent:
     def __init__(self) -> None:
         self.start = self.end = self._last_start = 0.0
         self.packets = 0
-        self.jumped = False
+        self.jumped = self.disordered = self.untimed = False
         self._clock: float | None = None
+        self._stored: float | None = None
         self._step = 0.0
 
     def add(self, pts: str, dts: str, duration: str, flags: str) -> None:
         stored = _seconds(dts, signed=True)
         shown = _seconds(pts, signed=True)
         shown = stored if shown is None else shown
+        self.untimed = self.untimed or shown is None
+        if stored is not None:
+            self.disordered = self.disordered or (self._stored is not None and stored < self._stored)
+            self._stored = stored
         if shown is None or "D" in flags:
             # Without a time it cannot be placed; discarded by an edit list it is never shown.
             return
@@ -199,9 +211,11 @@ class _Extent:
     def rate(self, video: VideoStream) -> Fraction | None:
         """The header's average, unless the packets tell quite another one: two packets may make an interlaced frame."""
         told, apart = video.average_rate, self._last_start - self.start
-        if self.packets < 3 or apart <= 0 or video.interlaced:
+        if self.packets < 3 or apart < 1e-6 or video.interlaced:
             return told
         counted = Fraction((self.packets - 1) / apart).limit_denominator(1001)
+        if counted <= 0:
+            return told
         if told is not None and abs(told - counted) <= FAR_OFF * counted:
             return told
         return counted
@@ -242,8 +256,11 @@ def promised_bytes(head: bytes) -> int | None:
 
 def parse(probed: Mapping[str, Any]) -> MediaInfo:
     """`ffprobe -show_format -show_streams` as JSON -> `MediaInfo`. Unknown or absurd values become None."""
-    streams = [stream for stream in probed.get("streams", []) if isinstance(stream, dict)]
-    container = probed.get("format", {})
+    told = probed.get("streams")
+    streams = [_shaped(stream) for stream in told if isinstance(stream, dict)] if isinstance(told, list) else []
+    streams = [stream for stream in streams if "index" in stream]
+    told = probed.get("format")
+    container = told if isinstance(told, dict) else {}
     video = _first([s for s in streams if s.get("codec_type") == "video" and not _is_picture(s)])
     audio = _first([s for s in streams if s.get("codec_type") == "audio" and s.get("codec_name")])
     return MediaInfo(
@@ -252,6 +269,36 @@ def parse(probed: Mapping[str, Any]) -> MediaInfo:
         video=_video(video) if video is not None else None,
         audio=_audio(audio) if audio is not None else None,
     )
+
+
+_WHOLE_NUMBERS = (
+    *("index", "width", "height", "level", "nb_frames", "nb_read_frames"),
+    *("sample_rate", "channels", "bits_per_sample", "bits_per_raw_sample"),
+)
+
+
+def _shaped(stream: Mapping[str, Any]) -> dict[str, Any]:
+    """A stream without the fields that do not have their shape: a number that is none, a list in a map's place."""
+    kept = dict(stream)
+    for name in _WHOLE_NUMBERS:
+        value = _whole(kept.pop(name, None))
+        if value is not None:
+            kept[name] = value
+    for name in ("disposition", "tags"):
+        if not isinstance(kept.get(name), dict):
+            kept.pop(name, None)
+    told = kept.pop("side_data_list", None)
+    sides = [dict(side) for side in told if isinstance(side, dict)] if isinstance(told, list) else []
+    for side in sides:
+        if "rotation" in side and _seconds(side["rotation"], signed=True) is None:
+            del side["rotation"]
+    return {**kept, "side_data_list": sides} if sides else kept
+
+
+def _whole(value: object) -> int | None:
+    """A whole number that ffprobe can mean: it counts in 64 bits, and nothing that it counts is negative."""
+    text = str(value)
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
 
 
 def _first(streams: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
@@ -339,7 +386,7 @@ def _tag_duration(stream: Mapping[str, Any]) -> float | None:
         hours, minutes, seconds = (float(part) for part in parts)
     except ValueError:
         return None
-    return hours * 3600 + minutes * 60 + seconds or None
+    return _seconds(hours * 3600 + minutes * 60 + seconds)
 
 
 def _ratio(text: object, sign: str) -> Fraction | None:
@@ -348,7 +395,8 @@ def _ratio(text: object, sign: str) -> Fraction | None:
         ratio = Fraction(int(over), int(under))
     except (ValueError, ZeroDivisionError):
         return None
-    return ratio if ratio > 0 else None
+    # ffprobe's terms have 32 bits.
+    return ratio if Fraction(1, 1 << 32) <= ratio <= 1 << 32 else None
 
 
 def _seconds(text: object, *, signed: bool = False) -> float | None:
@@ -356,7 +404,8 @@ def _seconds(text: object, *, signed: bool = False) -> float | None:
         seconds = float(str(text))
     except ValueError:
         return None
-    if seconds != seconds or abs(seconds) == float("inf"):
+    # Over what 64 bits of microseconds hold; not a number compares as false.
+    if not abs(seconds) < 1e13:
         return None
     return seconds if signed or seconds > 0 else None
 
