@@ -86,6 +86,8 @@ def picture_problems(case: Case, path: Path, size: tuple[int, int]) -> list[str]
         if got != wanted:
             told.append(f"{name} is {got}, not {wanted}")
     film = measure.decoded(path)
+    if case.delivered_frames is not None and len(film.planes) != case.delivered_frames:
+        told.append(f"{len(film.planes)} pictures, not {case.delivered_frames}")
     middle = len(film.planes) // 2
     found = {name: film.colour(middle, box) for name, box in places(case).items()}
     told += colour_problems(case, found, case.tolerance)

@@ -85,7 +85,9 @@ def picture_filters(info: MediaInfo) -> str:
     chain = []
     deinterlacing = _deinterlacing(video)
     if deinterlacing:
-        # First: every later filter would mix the two fields of a frame.
+        # First: every later filter would mix the two fields of a frame. It takes no other size than that of the first
+        # frame, and of colours no packed ones.
+        chain.append(f"scale={video.coded_width}:{video.coded_height}:{SCALER}" + ",format=gbrp" * _is_rgb(video))
         chain.append(deinterlacing)
     chain.append(f"fps=fps={rate.numerator}/{rate.denominator}:start_time=0")
     held = held_seconds(info)
@@ -177,8 +179,11 @@ def arguments(
         codecs += _audio_codec(info.audio, treatment)
     # Turned here, not by ffmpeg: it turns by odd angles, and by what streams say but not by what frames do.
     opened = ["-noautorotate"] if with_picture else []
-    if with_picture and info.video is not None and info.video.alpha_track:
-        opened += [f"-c:{info.video.index}", ALPHA_DECODERS[info.video.codec]]
+    if with_picture and info.video is not None:
+        # A size that changes is the scaler's business: a graph that is built anew loses the frames that it holds.
+        opened += [f"-reinit_filter:{info.video.index}", "0"]
+        if info.video.alpha_track:
+            opened += [f"-c:{info.video.index}", ALPHA_DECODERS[info.video.codec]]
     return [
         *opened,
         *input_arguments(source),
