@@ -110,7 +110,7 @@ def distance(one: Colour, other: Colour) -> float:
 def bar(film: Film, number: int, box: Box) -> float | None:
     """Where the bright bar in a dark box has its middle, as a part of the box's width; None when there is none."""
     crop = _crop(film.planes[number][0], box)
-    columns = list(crop.resize((crop.width, 1), Image.Resampling.BOX).getdata())
+    columns = list(crop.resize((crop.width, 1), Image.Resampling.BOX).tobytes())
     weights = [max(0, value - 60) for value in columns]
     total = sum(weights)
     if total < 60:

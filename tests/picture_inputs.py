@@ -395,7 +395,7 @@ for _name, _matrix, _turns in (
         change=matrix(*_matrix),
         turned=_turns,
         shown=(144, 192) if _matrix[0] == 0 else (192, 144),
-        quick=_name in ("turned_90", "mirrored", "transposed"),
+        quick=_name in ("turned_90", "transposed"),
     )
 case("turned_by_3_degrees", "mp4", f"{H264} {SD}", change=odd_matrix(0.9986, 0.0523, -0.0523, 0.9986))
 case("turned_by_45_degrees", "mp4", f"{H264} {SD}", change=odd_matrix(0.7071, 0.7071, -0.7071, 0.7071))
@@ -435,13 +435,17 @@ case(
     turned=(T.ROTATE_90,),
     coded=(144, 108),
     shown=(108, 192),
-    quick=True,
 )
 case("portrait", "mp4", f"{H264} {SD}", coded=(108, 192))
 case("square", "mp4", f"{H264} {SD}", coded=(160, 160))
 case("cinema", "mp4", f"{H264} {SD}", coded=(240, 100))
 case("odd_size_444", "mp4", f"-c:v libx264 -qp 12 -pix_fmt yuv444p {SD}", coded=(161, 121), quick=True)
-case("odd_size_vp9", "webm", f"-c:v libvpx-vp9 -crf 10 -cpu-used 8 -deadline realtime -pix_fmt yuv420p {SD}", coded=(161, 121))
+case(
+    "odd_size_vp9",
+    "webm",
+    f"-c:v libvpx-vp9 -crf 10 -cpu-used 8 -deadline realtime -pix_fmt yuv420p {SD}",
+    coded=(161, 121),
+)
 case("odd_size_mpeg4", "avi", "-c:v mpeg4 -q:v 2", coded=(161, 121))
 for _wide, _high in ((1, 1), (2, 2), (3, 5), (16, 16), (1, 40), (40, 1), (2, 300)):
     case(
@@ -455,7 +459,7 @@ for _wide, _high in ((1, 1), (2, 2), (3, 5), (16, 16), (1, 40), (40, 1), (2, 300
         tolerance=90.0 if min(_wide, _high) < 4 else 12.0,
     )
 case("wide_pixels_in_container", "mkv", f"{H264} {SD} -aspect 256:144", shown=(256, 144))
-case("wide_pixels_in_bitstream", "ts", f"{H264} {SD} -aspect 256:144", shown=(256, 144), quick=True)
+case("wide_pixels_in_bitstream", "ts", f"{H264} {SD} -aspect 256:144", shown=(256, 144))
 case(
     "pixels_disagree",
     "mp4",
@@ -485,7 +489,10 @@ for _short, _name in ((360, "640x360"), (480, "854x480"), (720, "1280x720"), (10
         coding=ycbcr("bt709"),
         frames=8,
         step=8,
-        variants=(*[n for n, s in (("1080p", 1080), ("720p", 720), ("480p", 480), ("360p", 360)) if s <= _short], "preview"),
+        variants=(
+            *[n for n, s in (("1080p", 1080), ("720p", 720), ("480p", 480), ("360p", 360)) if s <= _short],
+            "preview",
+        ),
     )
 case(
     "portrait_720x1280",
@@ -498,8 +505,28 @@ case(
     variants=("720p", "480p", "360p", "preview"),
 )
 LADDER = ("1080p", "720p", "480p", "360p", "preview")
-case("uhd_2160", "mp4", f"{H264} {HD}", coded=(3840, 2160), coding=ycbcr("bt709"), planes="yuv444p", frames=4, step=40, variants=LADDER)
-case("uhd_4320", "mp4", f"{H264} {HD}", coded=(7680, 4320), coding=ycbcr("bt709"), planes="yuv444p", frames=2, step=80, variants=LADDER)
+case(
+    "uhd_2160",
+    "mp4",
+    f"{H264} {HD}",
+    coded=(3840, 2160),
+    coding=ycbcr("bt709"),
+    planes="yuv444p",
+    frames=4,
+    step=40,
+    variants=LADDER,
+)
+case(
+    "uhd_4320",
+    "mp4",
+    f"{H264} {HD}",
+    coded=(7680, 4320),
+    coding=ycbcr("bt709"),
+    planes="yuv444p",
+    frames=2,
+    step=80,
+    variants=LADDER,
+)
 case("above_8k", "mkv", "-c:v ffv1 -pix_fmt yuv420p", coded=(7696, 4320), planes="yuv444p", frames=1, refused="8K")
 
 
@@ -543,7 +570,7 @@ for _rate, _delivered in (
         rate=_rate,
         delivered_rate=_delivered,
         frames=24,
-        quick=_rate in ("24000/1001", "120"),
+        quick=_rate == "120",
     )
 for _rate in ("1", "1/2", "2"):
     case(
@@ -568,7 +595,13 @@ for _order in ("tff", "bff"):
         source={"interlaced": True},
         quick=_order == "bff",
     )
-case("interlaced_mpeg2", "mpg", "-c:v mpeg2video -flags +ildct+ilme -q:v 2 -pix_fmt yuv420p", fields="tff", delivered_rate="50")
+case(
+    "interlaced_mpeg2",
+    "mpg",
+    "-c:v mpeg2video -flags +ildct+ilme -q:v 2 -pix_fmt yuv420p",
+    fields="tff",
+    delivered_rate="50",
+)
 case(
     "interlaced_mpeg2_422",
     "mxf",
@@ -576,7 +609,13 @@ case(
     fields="tff",
     delivered_rate="50",
 )
-case("interlaced_prores", "mov", f"-c:v prores_ks -flags +ildct -pix_fmt yuv422p10le {SD}", fields="tff", delivered_rate="50")
+case(
+    "interlaced_prores",
+    "mov",
+    f"-c:v prores_ks -flags +ildct -pix_fmt yuv422p10le {SD}",
+    fields="tff",
+    delivered_rate="50",
+)
 case(
     "interlaced_dv",
     "dv",
@@ -616,10 +655,31 @@ case(
     delivered_rate="50",
 )
 case("interlaced_30", "ts", f"{H264} {SD} -x264opts tff", rate="30", fields="tff", delivered_rate="60")
-case("interlaced_v210", "mov", f"-c:v v210 -pix_fmt yuv422p10le {SD} -field_order tt", fields="tff", delivered_rate="50")
-case("interlaced_hdr", "mkv", "-c:v ffv1 -pix_fmt yuv422p10le -color_trc arib-std-b67 -color_primaries bt2020 -colorspace bt2020nc", coding=hdr("hlg"), hdr=True, fields="tff", delivered_rate="50")
-case("telecined", "mp4", f"{H264} {SD}", rate="24", filters="telecine,setfield=prog", frames=24, delivered_rate="60", even=False)
-case("progressive_flagged_interlaced", "mp4", f"{H264} {SD} -x264opts tff", frames=25, filters="setfield=tff", quick=True)
+case(
+    "interlaced_v210", "mov", f"-c:v v210 -pix_fmt yuv422p10le {SD} -field_order tt", fields="tff", delivered_rate="50"
+)
+case(
+    "interlaced_hdr",
+    "mkv",
+    "-c:v ffv1 -pix_fmt yuv422p10le -color_trc arib-std-b67 -color_primaries bt2020 -colorspace bt2020nc",
+    coding=hdr("hlg"),
+    hdr=True,
+    fields="tff",
+    delivered_rate="50",
+)
+case(
+    "telecined",
+    "mp4",
+    f"{H264} {SD}",
+    rate="24",
+    filters="telecine,setfield=prog",
+    frames=24,
+    delivered_rate="60",
+    even=False,
+)
+case(
+    "progressive_flagged_interlaced", "mp4", f"{H264} {SD} -x264opts tff", frames=25, filters="setfield=tff", quick=True
+)
 case("progressive_fake_interlaced", "mp4", f"{H264} {SD} -x264opts fake-interlaced", frames=25)
 
 
@@ -653,8 +713,25 @@ case(
 _LOSSLESS = "-c:v ffv1 -pix_fmt"
 case("sd_untagged", "mp4", H264)
 case("sd_tagged_bt709", "mp4", f"{H264} {HD}", coding=ycbcr("bt709"), quick=True)
-case("hd_untagged", "mp4", H264, coded=(1280, 720), coding=ycbcr("bt709"), frames=5, step=8, variants=("720p", "480p", "360p", "preview"))
-case("hd_tagged_bt601", "mp4", f"{H264} {SD}", coded=(1280, 720), frames=5, step=8, variants=("720p", "480p", "360p", "preview"))
+case(
+    "hd_untagged",
+    "mp4",
+    H264,
+    coded=(1280, 720),
+    coding=ycbcr("bt709"),
+    frames=5,
+    step=8,
+    variants=("720p", "480p", "360p", "preview"),
+)
+case(
+    "hd_tagged_bt601",
+    "mp4",
+    f"{H264} {SD}",
+    coded=(1280, 720),
+    frames=5,
+    step=8,
+    variants=("720p", "480p", "360p", "preview"),
+)
 case(
     "hd_portrait_untagged",
     "mp4",
@@ -676,7 +753,12 @@ case(
     variants=("360p", "preview"),
 )
 case("bt470bg", "mp4", f"{H264} -colorspace bt470bg -color_primaries bt470bg -color_trc gamma28")
-case("smpte240m", "mp4", f"{H264} -colorspace smpte240m -color_primaries smpte240m -color_trc smpte240m", coding=ycbcr("smpte240m"))
+case(
+    "smpte240m",
+    "mp4",
+    f"{H264} -colorspace smpte240m -color_primaries smpte240m -color_trc smpte240m",
+    coding=ycbcr("smpte240m"),
+)
 case("fcc", "mp4", f"{H264} -colorspace fcc", coding=ycbcr("fcc"))
 case("ycgco", "mp4", f"{H264} -colorspace ycgco", coding=ycgco)
 case("bt2020_matrix_only", "mp4", f"{H264} -colorspace bt2020nc", coding=ycbcr("bt2020"))
@@ -694,19 +776,82 @@ case(
     f"{H264} -colorspace bt709 -color_primaries smpte432 -color_trc bt709",
     coding=in_gamut("p3", ycbcr("bt709")),
 )
-case("full_range_h264", "mp4", "-c:v libx264 -qp 12 -pix_fmt yuvj420p -colorspace smpte170m -color_range pc", coding=ycbcr("bt601", full=True), planes="yuv444p16le", filters="scale=in_range=pc:out_range=pc,format=yuvj420p", quick=True)
-case("full_range_hevc_10", "mp4", "-c:v libx265 -preset ultrafast -x265-params log-level=error:qp=8:range=full -pix_fmt yuv420p10le -color_range pc -colorspace bt709", coding=ycbcr("bt709", full=True), filters="scale=in_range=pc:out_range=pc,format=yuv420p10le")
-case("full_range_mjpeg", "avi", "-c:v mjpeg -q:v 2 -pix_fmt yuvj422p -huffman default", coding=ycbcr("bt601", full=True), filters="scale=in_range=pc:out_range=pc,format=yuvj422p")
-case("full_range_mjpeg_hd", "mov", "-c:v mjpeg -q:v 2 -pix_fmt yuvj420p -huffman default", coded=(1280, 720), coding=ycbcr("bt601", full=True), filters="scale=in_range=pc:out_range=pc,format=yuvj420p", frames=5, step=8, variants=("720p", "480p", "360p", "preview"))
-for _format in ("yuv420p10le", "yuv422p", "yuv422p10le", "yuv444p", "yuv444p12le", "yuv411p", "yuv410p", "yuv440p", "yuv422p16le"):
+case(
+    "full_range_h264",
+    "mp4",
+    "-c:v libx264 -qp 12 -pix_fmt yuvj420p -colorspace smpte170m -color_range pc",
+    coding=ycbcr("bt601", full=True),
+    planes="yuv444p16le",
+    filters="scale=in_range=pc:out_range=pc,format=yuvj420p",
+    quick=True,
+)
+case(
+    "full_range_hevc_10",
+    "mp4",
+    "-c:v libx265 -preset ultrafast -x265-params log-level=error:qp=8:range=full -pix_fmt yuv420p10le -color_range pc -colorspace bt709",
+    coding=ycbcr("bt709", full=True),
+    filters="scale=in_range=pc:out_range=pc,format=yuv420p10le",
+)
+case(
+    "full_range_mjpeg",
+    "avi",
+    "-c:v mjpeg -q:v 2 -pix_fmt yuvj422p -huffman default",
+    coding=ycbcr("bt601", full=True),
+    filters="scale=in_range=pc:out_range=pc,format=yuvj422p",
+)
+case(
+    "full_range_mjpeg_hd",
+    "mov",
+    "-c:v mjpeg -q:v 2 -pix_fmt yuvj420p -huffman default",
+    coded=(1280, 720),
+    coding=ycbcr("bt601", full=True),
+    filters="scale=in_range=pc:out_range=pc,format=yuvj420p",
+    frames=5,
+    step=8,
+    variants=("720p", "480p", "360p", "preview"),
+)
+for _format in (
+    "yuv420p10le",
+    "yuv422p",
+    "yuv422p10le",
+    "yuv444p",
+    "yuv444p12le",
+    "yuv411p",
+    "yuv410p",
+    "yuv440p",
+    "yuv422p16le",
+):
     case(f"ffv1_{_format}", "mkv", f"{_LOSSLESS} {_format} {SD}", tolerance=8.0)
 case("h264_high10", "mp4", f"-c:v libx264 -qp 12 -pix_fmt yuv420p10le {SD}")
 case("h264_high422", "mp4", f"-c:v libx264 -qp 12 -pix_fmt yuv422p10le {SD}")
-case("hevc_444_12", "mp4", f"-c:v libx265 -preset ultrafast -x265-params log-level=error:qp=8 -pix_fmt yuv444p12le {SD}")
+case(
+    "hevc_444_12", "mp4", f"-c:v libx265 -preset ultrafast -x265-params log-level=error:qp=8 -pix_fmt yuv444p12le {SD}"
+)
 _GREY = {"truth": lambda colour: (lambda y: (y, y, y))(0.2126 * colour[0] + 0.7152 * colour[1] + 0.0722 * colour[2])}
-case("gray_h264", "mp4", f"-c:v libx264 -qp 10 -pix_fmt gray {SD}", coding=grey(full=False), filters="extractplanes=y,format=gray16le,scale=in_range=tv:out_range=tv,format=gray", **_GREY)
-case("gray_h264_untagged", "mkv", "-c:v libx264 -qp 10 -pix_fmt gray", coding=grey(full=False), filters="extractplanes=y,format=gray16le,scale=in_range=tv:out_range=tv,format=gray", **_GREY)
-case("gray_png", "mov", "-c:v png -pix_fmt gray", coding=grey(full=True), filters="extractplanes=y,format=gray16le,scale=in_range=pc:out_range=pc,format=gray", **_GREY)
+case(
+    "gray_h264",
+    "mp4",
+    f"-c:v libx264 -qp 10 -pix_fmt gray {SD}",
+    coding=grey(full=False),
+    filters="extractplanes=y,format=gray16le,scale=in_range=tv:out_range=tv,format=gray",
+    **_GREY,
+)
+case(
+    "gray_h264_untagged",
+    "mkv",
+    "-c:v libx264 -qp 10 -pix_fmt gray",
+    coding=grey(full=False),
+    filters="extractplanes=y,format=gray16le,scale=in_range=tv:out_range=tv,format=gray",
+    **_GREY,
+)
+case(
+    "gray_png",
+    "mov",
+    "-c:v png -pix_fmt gray",
+    coding=grey(full=True),
+    filters="extractplanes=y,format=gray16le,scale=in_range=pc:out_range=pc,format=gray",
+    **_GREY,
+)
 case("gray_ffv1_16", "mkv", f"{_LOSSLESS} gray16le", coding=grey(full=True), filters="extractplanes=y", **_GREY)
 for _name, _suffix, _options in (
     ("rgb_h264", "mp4", "-c:v libx264rgb -qp 10 -pix_fmt rgb24"),
@@ -735,11 +880,30 @@ for _name, _suffix, _options in (
         planes="gbrp",
         filters="",
         tolerance=14.0 if "555" in _name or "cinepak" in _name else 7.0,
-        quick=_name == "rgb_h264",
-        **({"coded": (1280, 720), "frames": 4, "step": 8, "variants": ("720p", "480p", "360p", "preview")} if "_hd_" in _name else {}),
+        **(
+            {"coded": (1280, 720), "frames": 4, "step": 8, "variants": ("720p", "480p", "360p", "preview")}
+            if "_hd_" in _name
+            else {}
+        ),
     )
-case("palette", "avi", "-c:v rawvideo -pix_fmt pal8", coding=rgb, planes="gbrp", filters="format=rgb24,split[a][b];[a]palettegen=stats_mode=full:reserve_transparent=0[p];[b][p]paletteuse=dither=none", tolerance=24.0)
-case("mono", "avi", "-c:v rawvideo -pix_fmt monow", coding=rgb, planes="gbrp", moving=False, exclude=tuple(name for name in CELLS if name not in ("grey 0", "grey 255")))
+case(
+    "palette",
+    "avi",
+    "-c:v rawvideo -pix_fmt pal8",
+    coding=rgb,
+    planes="gbrp",
+    filters="format=rgb24,split[a][b];[a]palettegen=stats_mode=full:reserve_transparent=0[p];[b][p]paletteuse=dither=none",
+    tolerance=24.0,
+)
+case(
+    "mono",
+    "avi",
+    "-c:v rawvideo -pix_fmt monow",
+    coding=rgb,
+    planes="gbrp",
+    moving=False,
+    exclude=tuple(name for name in CELLS if name not in ("grey 0", "grey 255")),
+)
 
 # --- HDR --------------------------------------------------------------------------------------------------------------
 
@@ -754,21 +918,66 @@ def _hdr(transfer: str, more: str = "") -> str:
 
 
 case("hdr_pq", "mp4", _hdr("smpte2084"), coding=hdr("pq"), hdr=True, quick=True)
-case("hdr_hlg", "mp4", _hdr("arib-std-b67"), coding=hdr("hlg"), hdr=True, quick=True)
+case("hdr_hlg", "mp4", _hdr("arib-std-b67"), coding=hdr("hlg"), hdr=True)
 case(
     "hdr_pq_mastered",
     "mp4",
-    _hdr("smpte2084", ":hdr10=1:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1):max-cll=1000,400"),
+    _hdr(
+        "smpte2084",
+        ":hdr10=1:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1):max-cll=1000,400",
+    ),
     coding=hdr("pq"),
     hdr=True,
 )
 case("hdr_pq_only_transfer", "mkv", f"{_LOSSLESS} yuv420p10le -color_trc smpte2084", coding=hdr("pq"), hdr=True)
-case("hdr_pq_full_range", "mkv", f"{_LOSSLESS} yuv444p10le -color_trc smpte2084 -color_primaries bt2020 -colorspace bt2020nc -color_range pc", coding=hdr("pq", ycbcr("bt2020", full=True)), filters="scale=in_range=pc:out_range=pc,format=yuv444p10le", hdr=True)
-case("hdr_pq_rgb", "mkv", f"{_LOSSLESS} gbrp10le -color_trc smpte2084 -color_primaries bt2020 -colorspace rgb", coding=hdr("pq", rgb), planes="gbrp16le", hdr=True)
-case("hdr_pq_odd_size_vp9", "webm", "-c:v libvpx-vp9 -profile:v 2 -crf 8 -cpu-used 8 -deadline realtime -pix_fmt yuv420p10le -color_trc smpte2084 -color_primaries bt2020 -colorspace bt2020nc -color_range tv", coded=(161, 121), coding=hdr("pq"), hdr=True)
-case("hdr_hlg_turned", "mov", _hdr("arib-std-b67"), coding=hdr("hlg"), hdr=True, change=matrix(0, 1, -1, 0), turned=(T.ROTATE_90,), shown=(144, 192))
-case("hdr_pq_odd_tags", "mkv", f"{_LOSSLESS} yuv420p10le -color_trc smpte2084 -color_primaries film -colorspace bt2020nc", coding=hdr("pq"), hdr=True)
-case("hdr_pq_601_matrix", "mkv", f"{_LOSSLESS} yuv420p10le -color_trc smpte2084 -color_primaries bt2020 -colorspace smpte170m", coding=hdr("pq", ycbcr("bt601")), hdr=True)
+case(
+    "hdr_pq_full_range",
+    "mkv",
+    f"{_LOSSLESS} yuv444p10le -color_trc smpte2084 -color_primaries bt2020 -colorspace bt2020nc -color_range pc",
+    coding=hdr("pq", ycbcr("bt2020", full=True)),
+    filters="scale=in_range=pc:out_range=pc,format=yuv444p10le",
+    hdr=True,
+)
+case(
+    "hdr_pq_rgb",
+    "mkv",
+    f"{_LOSSLESS} gbrp10le -color_trc smpte2084 -color_primaries bt2020 -colorspace rgb",
+    coding=hdr("pq", rgb),
+    planes="gbrp16le",
+    hdr=True,
+)
+case(
+    "hdr_pq_odd_size_vp9",
+    "webm",
+    "-c:v libvpx-vp9 -profile:v 2 -crf 8 -cpu-used 8 -deadline realtime -pix_fmt yuv420p10le -color_trc smpte2084 -color_primaries bt2020 -colorspace bt2020nc -color_range tv",
+    coded=(161, 121),
+    coding=hdr("pq"),
+    hdr=True,
+)
+case(
+    "hdr_hlg_turned",
+    "mov",
+    _hdr("arib-std-b67"),
+    coding=hdr("hlg"),
+    hdr=True,
+    change=matrix(0, 1, -1, 0),
+    turned=(T.ROTATE_90,),
+    shown=(144, 192),
+)
+case(
+    "hdr_pq_odd_tags",
+    "mkv",
+    f"{_LOSSLESS} yuv420p10le -color_trc smpte2084 -color_primaries film -colorspace bt2020nc",
+    coding=hdr("pq"),
+    hdr=True,
+)
+case(
+    "hdr_pq_601_matrix",
+    "mkv",
+    f"{_LOSSLESS} yuv420p10le -color_trc smpte2084 -color_primaries bt2020 -colorspace smpte170m",
+    coding=hdr("pq", ycbcr("bt601")),
+    hdr=True,
+)
 
 
 def dolby_vision(profile: int, compatibility: int) -> Change:
@@ -776,7 +985,9 @@ def dolby_vision(profile: int, compatibility: int) -> Change:
 
     def change(data: bytes) -> bytes:
         flags = (profile << 9) | (6 << 3) | 0b101
-        box = struct.pack(">I4sBBHB", 32, b"dvvC" if profile > 7 else b"dvcC", 1, 0, flags, compatibility << 4) + bytes(19)
+        box = struct.pack(">I4sBBHB", 32, b"dvvC" if profile > 7 else b"dvcC", 1, 0, flags, compatibility << 4) + bytes(
+            19
+        )
         at = data.index(b"hvcC") - 4
         at += struct.unpack(">I", data[at : at + 4])[0]
         made = bytearray(data[:at] + box + data[at:])
@@ -792,8 +1003,21 @@ def dolby_vision(profile: int, compatibility: int) -> Change:
 
 case("dolby_vision_8_4", "mp4", _hdr("arib-std-b67"), coding=hdr("hlg"), hdr=True, change=dolby_vision(8, 4))
 case("dolby_vision_8_1", "mp4", _hdr("smpte2084"), coding=hdr("pq"), hdr=True, change=dolby_vision(8, 1))
-case("dolby_vision_8_2", "mp4", f"{_X265} -x265-params log-level=error:qp=6 {HD}", coding=ycbcr("bt709"), change=dolby_vision(8, 2))
-case("dolby_vision_5", "mp4", _X265 + " -x265-params log-level=error", change=dolby_vision(5, 0), refused="Dolby Vision", quick=True)
+case(
+    "dolby_vision_8_2",
+    "mp4",
+    f"{_X265} -x265-params log-level=error:qp=6 {HD}",
+    coding=ycbcr("bt709"),
+    change=dolby_vision(8, 2),
+)
+case(
+    "dolby_vision_5",
+    "mp4",
+    _X265 + " -x265-params log-level=error",
+    change=dolby_vision(5, 0),
+    refused="Dolby Vision",
+    quick=True,
+)
 
 # --- Alpha ------------------------------------------------------------------------------------------------------------
 
@@ -805,12 +1029,45 @@ case("alpha_qtrle", "mov", "-c:v qtrle -pix_fmt argb", filters=f"format=argb,{_C
 case("alpha_ffv1_gbrap", "mkv", "-c:v ffv1 -pix_fmt gbrap10le", filters=f"format=rgba,{_CLEAR}", **_HALF)
 _YUVA = "format=yuva444p10le,geq=lum='lum(X,Y)':cb='cb(X,Y)':cr='cr(X,Y)':a=512"
 _ALPHA = {"truth": lambda colour: tuple(channel / 2 for channel in colour)}
-case("alpha_prores", "mov", f"-c:v prores_ks -profile:v 4444 -pix_fmt yuva444p10le {SD}", filters=_YUVA, quick=True, **_ALPHA)
-case("alpha_prores_hd_untagged", "mov", "-c:v prores_ks -profile:v 4444 -pix_fmt yuva444p10le", filters=_YUVA, coded=(1280, 720), coding=ycbcr("bt709"), frames=4, step=8, variants=("720p", "480p", "360p", "preview"), **_ALPHA)
+case("alpha_prores", "mov", f"-c:v prores_ks -profile:v 4444 -pix_fmt yuva444p10le {SD}", filters=_YUVA, **_ALPHA)
+case(
+    "alpha_prores_hd_untagged",
+    "mov",
+    "-c:v prores_ks -profile:v 4444 -pix_fmt yuva444p10le",
+    filters=_YUVA,
+    coded=(1280, 720),
+    coding=ycbcr("bt709"),
+    frames=4,
+    step=8,
+    variants=("720p", "480p", "360p", "preview"),
+    **_ALPHA,
+)
 _YUVA8 = "format=yuva420p,geq=lum='lum(X,Y)':cb='cb(X,Y)':cr='cr(X,Y)':a=128"
-case("alpha_vp9", "webm", "-c:v libvpx-vp9 -crf 8 -cpu-used 8 -deadline realtime -pix_fmt yuva420p -auto-alt-ref 0", filters=_YUVA8, quick=True, **_ALPHA)
-case("alpha_vp8", "webm", "-c:v libvpx -crf 4 -b:v 5M -deadline realtime -pix_fmt yuva420p -auto-alt-ref 0", filters=_YUVA8, **_ALPHA)
-case("alpha_gray", "mov", "-c:v png -pix_fmt ya8", filters="format=ya8,lutyuv=a=128" if False else "format=rgba,colorchannelmixer=aa=0.5,format=ya8", coding=rgb, planes="gbrp", exclude=tuple(name for name in CELLS if not name.startswith("grey")), truth=_ALPHA["truth"])
+case(
+    "alpha_vp9",
+    "webm",
+    "-c:v libvpx-vp9 -crf 8 -cpu-used 8 -deadline realtime -pix_fmt yuva420p -auto-alt-ref 0",
+    filters=_YUVA8,
+    quick=True,
+    **_ALPHA,
+)
+case(
+    "alpha_vp8",
+    "webm",
+    "-c:v libvpx -crf 4 -b:v 5M -deadline realtime -pix_fmt yuva420p -auto-alt-ref 0",
+    filters=_YUVA8,
+    **_ALPHA,
+)
+case(
+    "alpha_gray",
+    "mov",
+    "-c:v png -pix_fmt ya8",
+    filters="format=ya8,lutyuv=a=128" if False else "format=rgba,colorchannelmixer=aa=0.5,format=ya8",
+    coding=rgb,
+    planes="gbrp",
+    exclude=tuple(name for name in CELLS if not name.startswith("grey")),
+    truth=_ALPHA["truth"],
+)
 
 # --- Codecs -----------------------------------------------------------------------------------------------------------
 
@@ -839,14 +1096,44 @@ for _name, _suffix, _options in (
     ("h264_avi", "avi", f"{H264} {SD}"),
     ("h264_mxf", "mxf", f"-c:v libx264 -qp 12 -pix_fmt yuv422p10le -preset ultrafast {SD}"),
 ):
-    case(_name, _suffix, _options, tolerance=16.0 if _name == "svq1" else 9.0, even=_name != "xvid_packed", quick=_name == "vp9")
+    case(_name, _suffix, _options, tolerance=16.0 if _name == "svq1" else 9.0, even=_name != "xvid_packed")
 case("dnxhr", "mov", f"-c:v dnxhd -profile:v dnxhr_sq -pix_fmt yuv422p {HD}", coded=(256, 144), coding=ycbcr("bt709"))
 case("h263_3gp", "3gp", "-c:v h263 -q:v 2 -pix_fmt yuv420p", coded=(176, 144), tolerance=10.0, shown=(192, 144))
-case("dv_pal_wide", "avi", "-c:v dvvideo -pix_fmt yuv420p -aspect 16:9", coded=(720, 576), shown=(1024, 576), step=8, tolerance=10.0, variants=("480p", "360p", "preview"))
-case("dv_ntsc_411", "dv", "-c:v dvvideo -pix_fmt yuv411p -aspect 4:3", coded=(720, 480), shown=(640, 480), rate="30000/1001", step=8, tolerance=12.0, variants=("360p", "preview"))
+case(
+    "dv_pal_wide",
+    "avi",
+    "-c:v dvvideo -pix_fmt yuv420p -aspect 16:9",
+    coded=(720, 576),
+    shown=(1024, 576),
+    step=8,
+    tolerance=10.0,
+    variants=("480p", "360p", "preview"),
+)
+case(
+    "dv_ntsc_411",
+    "dv",
+    "-c:v dvvideo -pix_fmt yuv411p -aspect 4:3",
+    coded=(720, 480),
+    shown=(640, 480),
+    rate="30000/1001",
+    step=8,
+    tolerance=12.0,
+    variants=("360p", "preview"),
+)
 
 # --- Which track is the film ------------------------------------------------------------------------------------------
 
 _COVER = "-f lavfi -i color=red:s=64x64:d=0.04:r=25"
-case("cover_first", "mp4", f"-map 1 -map 0 -c:v:0 mjpeg -disposition:v:0 attached_pic -c:v:1 libx264 -qp:v:1 12 -preset ultrafast -pix_fmt:v:1 yuv420p", inputs=_COVER, filters="")
-case("second_track_is_the_default", "mkv", "-map 1 -map 0 -c:v libx264 -qp 12 -preset ultrafast -pix_fmt yuv420p -disposition:v:0 0 -disposition:v:1 default", inputs="-f lavfi -i color=red:s=64x64:d=0.48:r=25")
+case(
+    "cover_first",
+    "mp4",
+    f"-map 1 -map 0 -c:v:0 mjpeg -disposition:v:0 attached_pic -c:v:1 libx264 -qp:v:1 12 -preset ultrafast -pix_fmt:v:1 yuv420p",
+    inputs=_COVER,
+    filters="",
+)
+case(
+    "second_track_is_the_default",
+    "mkv",
+    "-map 1 -map 0 -c:v libx264 -qp 12 -preset ultrafast -pix_fmt yuv420p -disposition:v:0 0 -disposition:v:1 default",
+    inputs="-f lavfi -i color=red:s=64x64:d=0.48:r=25",
+)
