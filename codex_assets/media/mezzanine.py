@@ -120,7 +120,7 @@ def _deinterlacing(video: VideoStream) -> str | None:
         return None
     if video.interlaced and video.deinterlaced != "flagged":
         return f"bwdif=mode=send_field:parity={video.deinterlaced}:deint=all"
-    if video.interlaced or video.codec in FIELD_CODECS:
+    if video.interlaced or (video.codec in FIELD_CODECS and not _is_rgb(video)):
         return "bwdif=mode=send_field:deint=interlaced"
     return None
 

@@ -27,6 +27,7 @@ DOLBY_VISION_BASES = {1: "smpte2084", 2: "bt709", 4: "arib-std-b67", 6: "smpte20
 """What a base layer is coded in, by its signal compatibility (Dolby Vision streams, 2.2); 0: Dolby's own."""
 Deinterlaced = Literal["never", "flagged", "tff", "bff"]
 """Which frames are taken apart: none, those that say so, or all, with this field first."""
+STILL_CODECS = ("mjpeg", "png", "bmp", "gif", "tiff", "webp", "jpeg2000")
 LOSSLESS_AUDIO = (
     *("flac", "alac", "wavpack", "ape", "tta", "truehd", "mlp", "tak", "shorten"),
     *("wmalossless", "als"),
@@ -95,8 +96,9 @@ class VideoStream:
 
     @property
     def has_own_colours(self) -> bool:
-        """Dolby Vision whose base layer means nothing to anyone but Dolby's decoders (profile 5, 10.0)."""
-        return self.dolby_vision is not None and self.dolby_vision_base == 0 and not self.hdr
+        """Dolby Vision whose base layer means nothing to anyone but Dolby's decoders (profiles 5 and 10.0)."""
+        alone = self.dolby_vision is not None and self.dolby_vision_base == 0 and not self.hdr
+        return self.dolby_vision == 5 or alone
 
 
 @dataclass(frozen=True)
@@ -118,12 +120,14 @@ class AudioStream:
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What a file holds: the first real picture track and the first (default) sound track."""
+    """What a file holds: the first real picture track and the first (default) sound track. `other_videos`: picture
+    tracks that would be next."""
 
     container: str
     duration: float | None
     video: VideoStream | None
     audio: AudioStream | None
+    other_videos: tuple[VideoStream, ...] = ()
 
     @property
     def tracks(self) -> tuple[VideoStream | AudioStream, ...]:
@@ -175,6 +179,10 @@ def scanned(info: MediaInfo, packets: Iterable[str]) -> MediaInfo:
         return None if extent is None or extent.seconds <= 0 or (jumps and extent.jumped) else extent
 
     video, audio = info.video, info.audio
+    packets_of = {index: extent.packets for index, extent in extents.items()}
+    if video is not None and video.codec in STILL_CODECS and packets_of.get(video.index, 0) <= 1:
+        # A cover that nothing marks as one.
+        video = next((other for other in info.other_videos if packets_of.get(other.index, 0) > 1), video)
     if video is not None:
         extent = known(video.index)
         if extent is not None:
@@ -188,7 +196,7 @@ def scanned(info: MediaInfo, packets: Iterable[str]) -> MediaInfo:
             audio = replace(audio, start=extent.start, duration=extent.seconds)
         elif audio.index not in extents:
             audio = None
-    return replace(info, video=video, audio=audio)
+    return replace(info, video=video, audio=audio, other_videos=())
 
 
 class _Extent:
@@ -320,13 +328,15 @@ def parse(probed: Mapping[str, Any]) -> MediaInfo:
     """`ffprobe -show_format -show_streams` as JSON -> `MediaInfo`. Unknown or absurd values become None."""
     streams = [stream for stream in probed.get("streams", []) if isinstance(stream, dict)]
     container = probed.get("format", {})
-    video = _first([s for s in streams if s.get("codec_type") == "video" and not _is_picture(s)])
+    pictures = [s for s in streams if s.get("codec_type") == "video" and not _is_picture(s)]
+    video = _first(pictures)
     audio = _first([s for s in streams if s.get("codec_type") == "audio" and s.get("codec_name")])
     return MediaInfo(
         container=str(container.get("format_name", "")),
         duration=_seconds(container.get("duration")),
         video=_video(video) if video is not None else None,
         audio=_audio(audio) if audio is not None else None,
+        other_videos=tuple(_video(stream) for stream in pictures if stream is not video),
     )
 
 
@@ -344,7 +354,10 @@ def _is_picture(stream: Mapping[str, Any]) -> bool:
 def _video(stream: Mapping[str, Any]) -> VideoStream:
     coded_width, coded_height = int(stream["width"]), int(stream["height"])
     aspect = _ratio(stream.get("sample_aspect_ratio"), ":") or Fraction(1)
-    if not Fraction(1, 16) <= aspect <= 16:
+    stretched = coded_width * aspect
+    if not Fraction(1, 16) <= aspect <= 16 or stretched * coded_height > max(
+        profile.MAX_PIXELS, coded_width * coded_height
+    ):
         aspect = Fraction(1)
     rotation, mirrored = _orientation(stream)
     dolby = _dolby_vision(stream)
