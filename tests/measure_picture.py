@@ -1,7 +1,8 @@
 """Measures of a delivered picture, from outside: what ffmpeg decodes, looked at sample by sample.
 
-Knows nothing of how a picture is made. Colours are read from the planes by the formulas of BT.709 (limited range) and of
-JFIF, so that no converter's opinion is measured twice. Boxes are parts of the picture: (left, top, right, bottom), 0 to 1.
+Knows nothing of how a picture is made. Colours are read from the planes by the formulas of BT.709 (limited range) and
+of JFIF, so that no converter's opinion is measured twice. Boxes are parts of the picture: (left, top, right, bottom),
+0 to 1.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import subprocess
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -136,8 +138,7 @@ def combing(film: Film, number: int, box: Box) -> float:
 
 def steps(positions: list[float | None]) -> list[float]:
     """How far the bar went from each picture to the next; a jump back (the bar begins anew) is left out."""
-    pairs = zip(positions, positions[1:], strict=False)
-    return [b - a for a, b in pairs if a is not None and b is not None and b >= a - 0.02]
+    return [b - a for a, b in pairwise(positions) if a is not None and b is not None and b >= a - 0.02]
 
 
 def _tags(stream: dict[str, Any]) -> dict[str, Any]:

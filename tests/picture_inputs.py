@@ -1,8 +1,9 @@
 """Pictures as cameras, phones, recorders and editors make them, each with the truth that it was made from.
 
-Every case films the same *card*: four coloured corners (so that turning and mirroring show), patches, a row of greys and
-a bright bar that moves the same way with every picture. The coded samples are worked out here from the card's colours
-by the formulas of the standards, so that no converter's opinion is measured twice. Nothing here knows the code under test.
+Every case films the same *card*: four coloured corners (so that turning and mirroring show), patches, a row of greys
+and a bright bar that moves the same way with every picture. The coded samples are worked out here from the card's
+colours by the formulas of the standards, so that no converter's opinion is measured twice. Nothing here knows the code
+under test.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 import struct
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from measure_picture import Box, Colour
@@ -358,7 +359,7 @@ def remux(options: str, before: str = "") -> Callable[[Path, Path], None]:
 
 
 def matrix(a: int, b: int, c: int, d: int) -> Change:
-    """The display matrix of an mp4's first track, as the file format writes it: (x, y) is shown at (ax + cy, bx + dy)."""
+    """The display matrix of an mp4's first track, as it is written there: (x, y) is shown at (ax + cy, bx + dy)."""
     return odd_matrix(float(a), float(b), float(c), float(d))
 
 
@@ -471,7 +472,7 @@ case("narrow_pixels", "mp4", f"{H264} {SD} -aspect 144:144", shown=(144, 144))
 case("absurd_pixels", "mkv", f"{H264} {SD}", more=remux("-c copy -aspect 1:500"), shown=(192, 144))
 case("absurdly_wide_pixels", "mkv", f"{H264} {SD}", more=remux("-c copy -aspect 5000:144"), shown=(192, 144))
 case(
-    "coded_16_lines_higher",
+    "cropped_in_the_bitstream",
     "mp4",
     f"{H264} {SD} -bsf:v h264_metadata=crop_left=16:crop_top=16",
     coded=(192, 144),
@@ -788,7 +789,8 @@ case(
 case(
     "full_range_hevc_10",
     "mp4",
-    "-c:v libx265 -preset ultrafast -x265-params log-level=error:qp=8:range=full -pix_fmt yuv420p10le -color_range pc -colorspace bt709",
+    "-c:v libx265 -preset ultrafast -x265-params log-level=error:qp=8:range=full -pix_fmt yuv420p10le"
+    " -color_range pc -colorspace bt709",
     coding=ycbcr("bt709", full=True),
     filters="scale=in_range=pc:out_range=pc,format=yuv420p10le",
 )
@@ -949,7 +951,8 @@ case(
 case(
     "hdr_pq_odd_size_vp9",
     "webm",
-    "-c:v libvpx-vp9 -profile:v 2 -crf 8 -cpu-used 8 -deadline realtime -pix_fmt yuv420p10le -color_trc smpte2084 -color_primaries bt2020 -colorspace bt2020nc -color_range tv",
+    "-c:v libvpx-vp9 -profile:v 2 -crf 8 -cpu-used 8 -deadline realtime -pix_fmt yuv420p10le"
+    " -color_trc smpte2084 -color_primaries bt2020 -colorspace bt2020nc -color_range tv",
     coded=(161, 121),
     coding=hdr("pq"),
     hdr=True,
@@ -1062,7 +1065,7 @@ case(
     "alpha_gray",
     "mov",
     "-c:v png -pix_fmt ya8",
-    filters="format=ya8,lutyuv=a=128" if False else "format=rgba,colorchannelmixer=aa=0.5,format=ya8",
+    filters="format=rgba,colorchannelmixer=aa=0.5,format=ya8",
     coding=rgb,
     planes="gbrp",
     exclude=tuple(name for name in CELLS if not name.startswith("grey")),
@@ -1127,9 +1130,16 @@ _COVER = "-f lavfi -i color=red:s=64x64:d=0.04:r=25"
 case(
     "cover_first",
     "mp4",
-    f"-map 1 -map 0 -c:v:0 mjpeg -disposition:v:0 attached_pic -c:v:1 libx264 -qp:v:1 12 -preset ultrafast -pix_fmt:v:1 yuv420p",
+    "-map 1 -map 0 -c:v:0 mjpeg -disposition:v:0 attached_pic"
+    " -c:v:1 libx264 -qp:v:1 12 -preset ultrafast -pix_fmt:v:1 yuv420p",
     inputs=_COVER,
     filters="",
+)
+case(
+    "cover_first_unmarked",
+    "mkv",
+    "-map 1 -map 0 -c:v:0 mjpeg -c:v:1 libx264 -qp:v:1 12 -preset ultrafast -pix_fmt:v:1 yuv420p",
+    inputs=_COVER,
 )
 case(
     "second_track_is_the_default",

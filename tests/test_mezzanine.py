@@ -195,7 +195,7 @@ def test_the_matrix_that_a_source_was_coded_with(changed: dict[str, object], mat
 )
 def test_hdr_is_tagged_before_it_is_converted(changed: dict[str, object], tagged: str) -> None:
     chain = filters(transfer="smpte2084", **changed)
-    assert chain[chain.index("zscale=t=linear:npl=203") - 1] == f"setparams={tagged}"
+    assert chain[chain.index("zscale=t=linear:npl=203:agamma=0") - 1] == f"setparams={tagged}"
 
 
 @pytest.mark.parametrize(

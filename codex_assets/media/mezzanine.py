@@ -253,8 +253,9 @@ def _converted(video: VideoStream) -> str:
         f"setparams=color_primaries={primaries}:color_trc={transfer}:colorspace={matrix}:range={'pc' if full else 'tv'}"
     )
     if video.hdr:
+        # Not the approximate gamma, which is the default: HLG's is one of luminance, and per channel it over-saturates.
         return (
-            f"{tagged},zscale=t=linear:npl={profile.HDR_PEAK_NITS},format=gbrpf32le,"
+            f"{tagged},zscale=t=linear:npl={profile.HDR_PEAK_NITS}:agamma=0,format=gbrpf32le,"
             "zscale=p=bt709,tonemap=mobius:desat=0,zscale=t=bt709:m=bt709:r=tv"
         )
     if wide:
