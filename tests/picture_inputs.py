@@ -224,6 +224,22 @@ def hdr(transfer: str, coding: Coding | None = None, *, white: float = 203.0) ->
     return code
 
 
+def ictcp(colour: Colour) -> Code:
+    """BT.2100 ICtCp of PQ, limited range, from R'G'B' of BT.2020 in PQ (0 to 255)."""
+    light = [_nits(channel / 255) for channel in colour]
+    rows = ((1688, 2146, 262), (683, 2951, 462), (99, 309, 3688))
+    long, middle, short = (pq(part / 4096) for part in _times(rows, light))
+    ct = (6610 * long - 13613 * middle + 7003 * short) / 4096
+    cp = (17933 * long - 17390 * middle - 543 * short) / 4096
+    return _quantised((long + middle) / 2, ct, cp, False)
+
+
+def _nits(coded: float) -> float:
+    """SMPTE ST 2084, the other way."""
+    power = max(0.0, coded) ** (1 / 78.84375)
+    return float(10000 * (max(0.0, power - 0.8359375) / (18.8515625 - 18.6875 * power)) ** (1 / 0.1593017578125))
+
+
 def raw(picture: Image.Image, coding: Coding, bits: int = 16) -> bytes:
     """Three whole planes: 16 bits little endian, or 8."""
     indices = picture.tobytes()
@@ -972,6 +988,13 @@ case(
     "mkv",
     f"{_LOSSLESS} yuv420p10le -color_trc smpte2084 -color_primaries film -colorspace bt2020nc",
     coding=hdr("pq"),
+    hdr=True,
+)
+case(
+    "hdr_pq_ictcp",
+    "mkv",
+    f"{_LOSSLESS} yuv444p10le -color_trc smpte2084 -color_primaries bt2020 -colorspace ictcp",
+    coding=hdr("pq", ictcp),
     hdr=True,
 )
 case(
