@@ -60,26 +60,24 @@ def _looked_at(tools: Tools, source: Path, video: VideoStream) -> VideoStream:
 
 
 def _combs(tools: Tools, source: Path, video: VideoStream) -> Combs:
-    columns, height = min(video.coded_width, profile.INTERLACE_COLUMNS), video.coded_height
+    height = video.coded_height
+    columns = interlace.columns_of(video.coded_width, height)
     if height > profile.INTERLACE_LINES or min(columns, height) < 16:
         return Combs()
-    places = probe.places(video)
-    shots = [source.with_name(f"{source.name}.look{number}") for number in range(len(places))]
-    arguments = interlace.sample_arguments(
-        [["-noautorotate", *_sought(at, video), *probe.input_arguments(str(source))] for at in places],
-        video.index,
-        [str(shot) for shot in shots],
-        columns,
-        height,
-    )
+    shot = source.with_name(f"{source.name}.look")
+    shots = []
     try:
-        tools.ffmpeg(arguments, label="looking at some pictures")
-        return interlace.combs([shot.read_bytes() for shot in shots if shot.exists()], columns, height)
-    except ToolError:
+        # One after the other: one run with several inputs decodes on in those that are done.
+        for at, count in probe.places(video):
+            opened = ["-noautorotate", *_sought(at, video), *probe.input_arguments(str(source))]
+            arguments = interlace.sample_arguments(opened, video.index, str(shot), columns, height, count)
+            tools.ffmpeg(arguments, label="looking at some pictures")
+            shots.append(shot.read_bytes())
+        return interlace.combs(shots, columns, height)
+    except (ToolError, OSError):
         return Combs()
     finally:
-        for shot in shots:
-            shot.unlink(missing_ok=True)
+        shot.unlink(missing_ok=True)
 
 
 def _sought(at: float, video: VideoStream) -> list[str]:

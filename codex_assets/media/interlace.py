@@ -45,17 +45,21 @@ class Combs:
         return still and self.moving >= profile.MOVING_PICTURES
 
 
+def columns_of(width: int, height: int) -> int:
+    """How many columns are looked at."""
+    wanted = max(profile.INTERLACE_COLUMNS // 3, profile.INTERLACE_SAMPLES // max(1, height))
+    return min(width, profile.INTERLACE_COLUMNS, wanted)
+
+
 def sample_arguments(
-    inputs: Sequence[Sequence[str]], track: int, outputs: Sequence[str], columns: int, height: int
+    opened: Sequence[str], track: int, output: str, columns: int, height: int, count: int
 ) -> list[str]:
-    """Of a track of each input some pictures' luma, whole columns and untouched, as `combs` reads them."""
-    count = profile.INTERLACE_PICTURES * (3 if len(inputs) == 1 else 1)
+    """Of a track of an opened input the luma of `count` pictures, in whole columns, as `combs` reads them."""
     chain = f"scale={columns}:{height}:flags=neighbor,format=gray"
-    arguments = [part for opened in inputs for part in opened]
-    for number, output in enumerate(outputs):
-        arguments += ["-map", f"{number}:{track}", "-vf", chain, "-vsync", "passthrough"]
-        arguments += ["-frames:v", str(count), "-f", "rawvideo", output]
-    return arguments
+    return [
+        *(*opened, "-map", f"0:{track}", "-vf", chain, "-vsync", "passthrough"),
+        *("-frames:v", str(count), "-f", "rawvideo", output),
+    ]
 
 
 def combs(shots: Iterable[bytes], columns: int, height: int) -> Combs:

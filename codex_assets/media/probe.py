@@ -243,17 +243,18 @@ class _Extent:
         return counted
 
 
-def places(video: VideoStream) -> tuple[float, ...]:
-    """Seconds at which a look at some pictures tells what the film is made of; several of a film of some length."""
+def places(video: VideoStream) -> tuple[tuple[float, int], ...]:
+    """Seconds at which a look at so many pictures tells what the film is made of: several of a film of some length."""
+    start, count = video.start or 0.0, profile.INTERLACE_PICTURES
     if video.duration is None or video.duration < profile.INTERLACE_LONG_SECONDS:
-        return (video.start or 0.0,)
-    return tuple((video.start or 0.0) + part * video.duration for part in profile.INTERLACE_PLACES)
+        return ((start, count * len(profile.INTERLACE_PLACES)),)
+    return tuple((start + part * video.duration, count) for part in profile.INTERLACE_PLACES)
 
 
 def frame_arguments(path: str, video: VideoStream) -> list[str]:
     """Arguments for ffprobe that decode a few frames, as `looked_at` reads them."""
-    count = profile.INTERLACE_PICTURES if video.coded_height <= profile.INTERLACE_LINES else 1
-    intervals = ",".join(f"{'' if at <= (video.start or 0.0) else f'{at:.3f}'}%+#{count}" for at in places(video))
+    start, few = video.start or 0.0, video.coded_height > profile.INTERLACE_LINES
+    intervals = ",".join(f"{f'{at:.3f}' if at > start else ''}%+#{1 if few else count}" for at, count in places(video))
     return [
         *("-select_streams", str(video.index), "-read_intervals", intervals),
         *("-show_frames", "-show_entries", "frame=interlaced_frame,top_field_first:frame_side_data"),

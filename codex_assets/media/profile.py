@@ -190,6 +190,8 @@ INTERLACE_PICTURES = 14
 INTERLACE_LONG_SECONDS = 3.0
 """A shorter film is looked at once, at its start, and three times as long."""
 INTERLACE_COLUMNS = 96
+INTERLACE_SAMPLES = 32_000
+"""Samples looked at of each picture, as whole columns: at most this many columns, at least a third of them."""
 INTERLACE_LINES = 1152
 """Nothing higher is interlaced."""
 MOVING_FRACTION = 0.001
