@@ -163,10 +163,9 @@ def arguments(
     codecs: list[str] = []
     if with_picture:
         assert info.video is not None
-        graph.append(f"[0:{info.video.index}]{picture_filters(info)}[picture]")
-        if not (measure and info.audio is not None and treatment is not None):
-            # Of a graph with one input ffmpeg gives the output that input's display matrix: turned once more.
-            graph.append(f"[0:{info.video.index}]nullsink")
+        track = f"[0:{info.video.index}]"
+        # Of a graph with one input ffmpeg gives the output that input's display matrix, to be turned once more: so two.
+        graph.append(f"{track}{picture_filters(info)}[picture];{track}nullsink")
         maps += ["-map", "[picture]"]
         codecs += _picture_codec(info.video, encoder)
     meter: list[str] = []
