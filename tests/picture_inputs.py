@@ -559,6 +559,52 @@ def joined(source: Path, target: Path) -> None:
 
 case("size_changes", "ts", f"{H264} {SD}", more=joined, even=False, frames=13, delivered_frames=26, quick=True)
 
+
+def joined_with(options: str, filters: str) -> Callable[[Path, Path], None]:
+    """The same picture once more in the same track, coded in another way."""
+
+    def run(source: Path, target: Path) -> None:
+        second = source.with_name(f"second{source.suffix}")
+        subprocess.run([*FFMPEG, "-i", str(source), "-vf", filters, *options.split(), str(second)], check=True)
+        listed = source.with_name("list.txt")
+        listed.write_text(f"file '{source}'\nfile '{second}'\n")
+        command = [*FFMPEG, "-f", "concat", "-safe", "0", "-i", str(listed), "-c", "copy", str(target)]
+        subprocess.run(command, check=True)
+
+    return run
+
+
+_VP8 = "-c:v libvpx -crf 4 -b:v 5M -deadline realtime -pix_fmt yuv420p"
+case(
+    "size_grows_vp8",
+    "webm",
+    _VP8,
+    more=joined_with(_VP8, "scale=384:288"),
+    even=False,
+    frames=13,
+    delivered_frames=26,
+)
+case(
+    "format_changes",
+    "ts",
+    f"{H264} {SD}",
+    more=joined_with(f"-c:v libx264 -qp 12 -preset ultrafast -pix_fmt yuv444p {SD}", "null"),
+    even=False,
+    frames=13,
+    delivered_frames=26,
+)
+case(
+    "size_changes_and_alpha",
+    "mkv",
+    "-c:v png -pix_fmt rgba",
+    coding=rgb,
+    planes="gbrp",
+    more=joined_with("-c:v png -pix_fmt rgba", "scale=96:72:flags=neighbor"),
+    even=False,
+    frames=13,
+    delivered_frames=26,
+)
+
 # --- Rates ------------------------------------------------------------------------------------------------------------
 
 for _rate, _delivered in (
