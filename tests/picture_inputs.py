@@ -1190,7 +1190,7 @@ case(
     rate="30000/1001",
     step=8,
     tolerance=12.0,
-    variants=("360p", "preview"),
+    variants=("480p", "360p", "preview"),
 )
 
 # --- Which track is the film ------------------------------------------------------------------------------------------
