@@ -130,6 +130,26 @@ class SourceFacts(Record):
     audio_codec: str | None = None
     audio_channels: int | None = None
     audio_sample_rate: int | None = None
+    coded_width: int | None = None
+    coded_height: int | None = None
+    sample_aspect: str | None = None
+    """Width over height of a sample."""
+    mirrored: bool | None = None
+    """Left to right, before it is turned by `rotation` (degrees clockwise)."""
+    nominal_frame_rate: str | None = None
+    """`frame_rate` is the average one."""
+    deinterlaced: str | None = None
+    """Which frames were taken apart: `never`, `flagged`, or all of them with `tff` or `bff`."""
+    pixel_format: str | None = None
+    color_range: str | None = None
+    color_matrix: str | None = None
+    color_transfer: str | None = None
+    color_primaries: str | None = None
+    alpha: bool | None = None
+    hdr_kind: str | None = None
+    """`PQ` or `HLG`."""
+    dolby_vision: int | None = None
+    """Profile."""
 
 
 class MezzanineRecord(OutputRecord):

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from codex_assets.errors import JobError, SourceError, ToolError
-from codex_assets.media import probe, profile
-from codex_assets.media.probe import MediaInfo
+from codex_assets.media import interlace, probe, profile
+from codex_assets.media.interlace import Combs
+from codex_assets.media.probe import MediaInfo, VideoStream
 from codex_assets.records import MediaType, SourceFacts
 from codex_assets.tools import Tools
 
@@ -38,7 +40,50 @@ def examined(tools: Tools, media_type: MediaType, source: Path) -> MediaInfo:
     if probe.promises_duration(told):
         _require_arrived(told, info)
     _require_all_bytes(source)
+    if media_type == "video" and info.video is not None:
+        if info.video.has_own_colours:
+            raise SourceError(
+                f"The upload is Dolby Vision, profile {info.video.dolby_vision}, whose colours only Dolby's own "
+                "decoders can show. Export it as HDR10, HLG or SDR, or as Dolby Vision profile 8, and upload that."
+            )
+        info = replace(info, video=_looked_at(tools, source, info.video))
     return info
+
+
+def _looked_at(tools: Tools, source: Path, video: VideoStream) -> VideoStream:
+    """`video` with what some of its decoded pictures show. A look that fails tells nothing: the encode will say why."""
+    try:
+        frames = tools.ffprobe(probe.frame_arguments(str(source), video), label="looking at some frames")
+    except ToolError:
+        return video
+    return probe.looked_at(video, frames.get("frames", []), _combs(tools, source, video))
+
+
+def _combs(tools: Tools, source: Path, video: VideoStream) -> Combs:
+    height = video.coded_height
+    columns = interlace.columns_of(video.coded_width, height)
+    if height > profile.INTERLACE_LINES or min(columns, height) < 16:
+        return Combs()
+    shot = source.with_name(f"{source.name}.look")
+    shots = []
+    try:
+        # One after the other: one run with several inputs decodes on in those that are done.
+        for at, count in probe.places(video):
+            opened = ["-noautorotate", *_sought(at, video), *probe.input_arguments(str(source))]
+            arguments = interlace.sample_arguments(opened, video.index, str(shot), columns, height, count)
+            tools.ffmpeg(arguments, label="looking at some pictures")
+            shots.append(shot.read_bytes())
+        return interlace.combs(shots, columns, height)
+    except (ToolError, OSError):
+        return Combs()
+    finally:
+        shot.unlink(missing_ok=True)
+
+
+def _sought(at: float, video: VideoStream) -> list[str]:
+    # To the key frame before: pictures in between would be decoded for nothing.
+    seconds = at - (video.start or 0.0)
+    return [] if seconds <= 0 else ["-noaccurate_seek", "-ss", f"{seconds:.3f}"]
 
 
 def facts(info: MediaInfo, source: Path) -> SourceFacts:
@@ -55,6 +100,7 @@ def facts(info: MediaInfo, source: Path) -> SourceFacts:
         rotation=video.rotation if video else 0,
         interlaced=video.interlaced if video else False,
         hdr=video.hdr if video else False,
+        **(_picture_facts(video) if video else {}),
         video_codec=video.codec if video else None,
         audio_codec=audio.codec if audio else None,
         audio_channels=audio.channels if audio else None,
@@ -67,6 +113,25 @@ def require_decoded(made: MediaInfo, media_type: MediaType) -> None:
     name = "picture" if media_type == "video" else "sound"
     if made.tracks and (made.video if media_type == "video" else made.audio) is None:
         raise SourceError(f"The upload's {name} could not be decoded; it is damaged or not supported.")
+
+
+def _picture_facts(video: VideoStream) -> dict[str, Any]:
+    return {
+        "coded_width": video.coded_width,
+        "coded_height": video.coded_height,
+        "sample_aspect": str(video.sample_aspect),
+        "mirrored": video.mirrored,
+        "nominal_frame_rate": str(video.nominal_rate) if video.nominal_rate else None,
+        "deinterlaced": video.deinterlaced,
+        "pixel_format": video.pixel_format,
+        "color_range": video.color_range,
+        "color_matrix": video.matrix,
+        "color_transfer": video.transfer,
+        "color_primaries": video.primaries,
+        "alpha": video.has_alpha,
+        "hdr_kind": {"smpte2084": "PQ", "arib-std-b67": "HLG"}.get(video.transfer or ""),
+        "dolby_vision": video.dolby_vision,
+    }
 
 
 def longest(info: MediaInfo) -> float:
