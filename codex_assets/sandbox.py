@@ -27,7 +27,7 @@ from typing import TypeVar
 Started = TypeVar("Started")
 
 DATA_BYTES = 16 << 30
-"""Private writable memory of one encode: twice what 8K with tone-mapping was seen to need on many cores."""
+"""Private writable memory of one encode: half again what 8K with tone mapping needs on sixteen decoding threads."""
 PROBE_DATA_BYTES = 2 << 30
 """...and of one that only reads headers and packets."""
 FILE_BYTES = 2 << 30

@@ -23,7 +23,7 @@ ONLY = {
 
 LAYERS = (
     {"errors", "contract"},
-    {"media"},
+    {"media", "sandbox"},
     {"tools", "workspace", "delivery"},
     {"observe", "records", "encoders", "sound"},
     {"source"},
