@@ -25,7 +25,7 @@ ROOMS = {"typer": "codex_assets/commands/"}
 
 LAYERS = (
     {"errors", "contract"},
-    {"media"},
+    {"media", "sandbox"},
     {"tools", "workspace", "delivery"},
     {"observe", "records", "encoders", "sound"},
     {"source"},

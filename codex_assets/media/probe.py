@@ -158,12 +158,14 @@ def input_arguments(path: str, *, trusted: bool = False, probing: bool = False) 
     if trusted:
         return source
     fence = ["-protocol_whitelist", profile.UNTRUSTED_PROTOCOLS, "-format_whitelist", profile.UNTRUSTED_FORMATS]
-    return [*fence, *([] if probing else ["-max_pixels", str(profile.MAX_PIXELS)]), *source]
+    # A cover may be larger than any film; it is looked at and left out.
+    pixels = profile.MAX_PIXELS * (4 if probing else 1)
+    return [*fence, "-max_pixels", str(pixels), *source]
 
 
 def scan_arguments(path: str) -> list[str]:
     """Arguments for ffprobe that list every packet of an upload; `scanned` reads the lines."""
-    fields = "packet=stream_index,pts_time,dts_time,duration_time,flags"
+    fields = "packet=stream_index,pts_time,dts_time,duration_time,size,flags"
     return ["-of", "csv=p=0", "-show_entries", fields, *input_arguments(path, probing=True)]
 
 
@@ -175,8 +177,9 @@ def scanned(info: MediaInfo, packets: Iterable[str]) -> MediaInfo:
     extents: dict[int, _Extent] = defaultdict(_Extent)
     for line in packets:
         index, *fields = line.split(",")
-        if index.isdecimal() and len(index) < 10 and len(fields) >= 4:
-            extents[int(index)].add(*fields[:4])
+        if index.isdecimal() and len(index) < 10 and len(fields) >= 5:
+            pts, dts, duration, _, flags = fields[:5]
+            extents[int(index)].add(pts, dts, duration, flags)
     jumps = any(name in info.container.split(",") for name in RESTARTING_CLOCKS)
 
     def known(index: int) -> _Extent | None:

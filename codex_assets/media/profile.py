@@ -168,7 +168,28 @@ UNTRUSTED_FORMATS = (
     "mov,mp4,matroska,webm,avi,mpegts,mpeg,asf,flv,ogg,mp3,wav,w64,aiff,flac,aac,ac3,eac3,caf,amr,dv,mxf,gxf"
 )
 """No playlist formats: an .mp4 that is really a manifest would make ffmpeg read local files and open connections."""
-MAX_PIXELS = 7680 * 4320
+MAX_PIXELS = 8192 * 4320
+"""Of one picture, coded and as displayed: 8K, in its wider form too."""
+MAX_SIDE = 16_384
+"""Pixels: the most that H.264's encoder takes."""
+MAX_ASPECT = 64
+"""Long side over short side. LED walls stay under 40."""
+MAX_SECONDS = 86_400
+"""A day: the longest that the webhook can announce."""
+MAX_WORK_PIXELS = 3840 * 2160 * 60 * 12 * 3600
+"""Of all pictures together: twelve hours of 4K at 60 frames a second."""
+MAX_TRACKS = 128
+MAX_STREAMS = 1000
+"""Attachments (a film's fonts) and covers too; ffmpeg's own limit."""
+MAX_AUDIO_CHANNELS = 64
+SAMPLE_RATES = (1000, 768_000)
+IDLE_STEP_SECONDS = 600.0
+"""A picture that stands still for longer counts as nothing happening."""
+MAX_IDLE_SECONDS = 3600.0
+"""Nothing in either track for longer than this, all in all: there are no such recordings, only broken clocks."""
+MAX_INFLATION = 8
+INFLATION_BYTES = 64 << 20
+"""Packets that together are larger than the file by more than both are the same bytes over and over."""
 TRUNCATED_SECONDS = 1.0
 TRUNCATED_FRACTION = 0.05
 """Decoded less than the container says by more than both: the upload is cut off."""
