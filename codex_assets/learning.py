@@ -24,10 +24,9 @@ from dagster._core.events import DagsterEvent, DagsterEventType, StepMaterializa
 from dagster._core.events.log import EventLogEntry
 from dagster._core.instance.utils import RUNLESS_JOB_NAME, RUNLESS_RUN_ID
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
-from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, AssetKeyTable
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, AssetKeyTable, SqlEventLogStorageTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._record import copy
-from dagster._serdes import serialize_value
 
 from codex_assets import asset_checks, audit, partitions
 from codex_assets.assets import materialization
@@ -278,13 +277,16 @@ def _store(
     rows: list[dict[str, Any]] = []
     with storage.index_transaction() as connection:
 
-        def insert(entry: EventLogEntry) -> int:
-            return int(connection.execute(storage.prepare_insert_event(entry)).inserted_primary_key[0])
+        def insert(entry: EventLogEntry) -> tuple[int, dict[str, Any]]:
+            row = storage._event_to_row(entry)
+            made = connection.execute(SqlEventLogStorageTable.insert(), row).inserted_primary_key
+            assert made is not None
+            return int(made[0]), row
 
         for event, target, evaluations in events:
             if event is not None:
                 entry = _entry(DagsterEventType.ASSET_MATERIALIZATION, StepMaterializationData(event), now)
-                stored.append((entry, insert(entry)))
+                stored.append((entry, insert(entry)[0]))
                 data = AssetCheckEvaluationTargetMaterializationData(
                     storage_id=stored[-1][1], run_id=RUNLESS_RUN_ID, timestamp=now
                 )
@@ -294,7 +296,7 @@ def _store(
             for evaluation in evaluations:
                 aimed = copy(evaluation, target_materialization_data=data)
                 entry = _entry(DagsterEventType.ASSET_CHECK_EVALUATION, aimed, now)
-                rows.append(_check_row(storage, entry, aimed, insert(entry)))
+                rows.append(_check_row(aimed, *insert(entry)))
         if stored:
             storage._store_asset_event_tags(connection, [one for one, _ in stored], [number for _, number in stored])
         # One row per asset: the latest.
@@ -316,7 +318,7 @@ def _upsert(connection: Any, key: str, values: dict[str, Any]) -> None:
 
 def _entry(kind: DagsterEventType, data: Any, now: float) -> EventLogEntry:
     event = DagsterEvent(event_type_value=kind.value, event_specific_data=data, job_name=RUNLESS_JOB_NAME)
-    return EventLogEntry(
+    return EventLogEntry(  # type: ignore[no-untyped-call]
         user_message="",
         level=20,
         job_name=RUNLESS_JOB_NAME,
@@ -328,19 +330,17 @@ def _entry(kind: DagsterEventType, data: Any, now: float) -> EventLogEntry:
     )
 
 
-def _check_row(
-    storage: SqlEventLogStorage, entry: EventLogEntry, evaluation: dg.AssetCheckEvaluation, number: int
-) -> dict[str, Any]:
+def _check_row(evaluation: dg.AssetCheckEvaluation, number: int, event: dict[str, Any]) -> dict[str, Any]:
     status = AssetCheckExecutionRecordStatus
     target = evaluation.target_materialization_data
     assert target is not None
     return {
         "asset_key": evaluation.asset_key.to_string(),
         "check_name": evaluation.check_name,
-        "run_id": entry.run_id,
+        "run_id": event["run_id"],
         "execution_status": (status.SUCCEEDED if evaluation.passed else status.FAILED).value,
-        "evaluation_event": serialize_value(entry),
-        "evaluation_event_timestamp": storage._event_insert_timestamp(entry),
+        "evaluation_event": event["event"],
+        "evaluation_event_timestamp": event["timestamp"],
         "evaluation_event_storage_id": number,
         "materialization_event_storage_id": target.storage_id,
         "partition": evaluation.partition,
