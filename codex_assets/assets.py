@@ -30,6 +30,10 @@ from codex_assets.resources import Workshop
 
 UNVERSIONED = "INITIAL"
 """Dagster's data version of what was never materialized: the originals."""
+POOLS = {"source": "encoding", "ladder": "encoding"}
+"""Ops that keep every core or the GPU busy share a pool, whose limit `dagster.yaml` sets."""
+RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
+"""For what may go better next time: `_failure` forbids it for everything else."""
 OWNERS = ["team:media-platform"]
 INLINE_WIDTH = 320
 
@@ -99,6 +103,9 @@ def _producer(media_type: str, name: str, outputs: Sequence[str]) -> dg.AssetsDe
         specs=[_spec(media_type, output) for output in outputs],
         check_specs=asset_checks.specs(media_type, outputs),
         can_subset=True,
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+        pool=POOLS.get(name),
+        retry_policy=RETRIES,
     )
     def produce(context: dg.AssetExecutionContext, workshop: dg.ResourceParam[Workshop]) -> Iterator[Any]:
         selected = [output for output in outputs if _key(media_type, output) in context.selected_asset_keys]
@@ -138,7 +145,7 @@ def _build(
     wanted: set[tuple[str, str]],
 ) -> Iterator[Any]:
     for record in workshop.builder.build(media, selected):
-        metadata = _picture(workshop, record) | _metadata(record)
+        metadata = picture(workshop, record) | _metadata(record)
         if record.output in selected:
             yield dg.MaterializeResult(
                 asset_key=_key(media.media_type, record.output),
@@ -149,7 +156,13 @@ def _build(
         else:
             # Built although it was not asked for, because it would have become untrue.
             context.log.info("%s was written again too, to stay true", record.output)
-            context.log_event(materialization(record))
+            context.log_event(materialization(record, _versions(workshop, record)))
+
+
+def _versions(workshop: Workshop, record: OutputRecord) -> dict[str, str]:
+    """The data versions of what an output is made from, as they are now."""
+    parents = (workshop.records.output(record.media_id, one) for one in _parents(record.media_type, record.output))
+    return {one.output: one.data_version for one in parents if one is not None}
 
 
 def _check(
@@ -176,11 +189,13 @@ def _failure(error: JobError) -> dg.Failure:
     )
 
 
-def materialization(record: OutputRecord, versions: Mapping[str, str] | None = None) -> dg.AssetMaterialization:
+def materialization(
+    record: OutputRecord, versions: Mapping[str, str] | None = None, picture: Mapping[str, Any] | None = None
+) -> dg.AssetMaterialization:
     """A record as the event that building it would have left.
 
     `versions` are the data versions of the media's outputs, by name: without those of its inputs an output would show
-    as made from older ones.
+    as made from older ones. `picture` is metadata to show first.
     """
     tags = {"dagster/data_version": record.data_version, "dagster/code_version": record.code_version}
     for parent in _parents(record.media_type, record.output):
@@ -188,7 +203,10 @@ def materialization(record: OutputRecord, versions: Mapping[str, str] | None = N
         tags[f"dagster/input_data_version/{key}"] = (versions or {}).get(parent, UNVERSIONED)
         tags[f"dagster/input_event_pointer/{key}"] = "NULL"
     return dg.AssetMaterialization(
-        _key(record.media_type, record.output), partition=record.media_id, metadata=_metadata(record), tags=tags
+        _key(record.media_type, record.output),
+        partition=record.media_id,
+        metadata={**(picture or {}), **_metadata(record)},
+        tags=tags,
     )
 
 
@@ -269,7 +287,7 @@ def _variant_facts(record: VariantRecord) -> dict[str, Any]:
     return facts
 
 
-def _picture(workshop: Workshop, record: OutputRecord) -> dict[str, Any]:
+def picture(workshop: Workshop, record: OutputRecord) -> dict[str, Any]:
     """A small copy of a published picture, to look at in the UI."""
     if record.output not in ("thumbnail", "waveform_png") or not record.files:
         return {}

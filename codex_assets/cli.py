@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import typer
 
 from codex_assets import doctor, resources, sweep, terminal
-from codex_assets.commands import frame
+from codex_assets.commands import frame, import_
 from codex_assets.commands.frame import FAILED, UNCHECKED, AsJson, Store
 from codex_assets.delivery import hls_fetch, keys
 from codex_assets.errors import JobCancelled, MissingInput
@@ -487,6 +487,9 @@ def demo(
     if not fine:
         terminal.complain("The demonstration is not as the contract says; its problems are listed above.")
         raise typer.Exit(FAILED)
+
+
+app.command(name="import")(import_.import_)
 
 
 if __name__ == "__main__":

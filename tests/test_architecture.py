@@ -34,6 +34,7 @@ LAYERS = (
     {"resources", "partitions"},
     {"asset_checks"},
     {"assets"},
+    {"learning"},
     {"operations"},
     {"definitions", "job"},
     {"runpod_entry"},
@@ -49,7 +50,7 @@ PURE_FORBIDDEN = {
     *("subprocess", "os", "socket", "urllib", "http", "httpx", "boto3", "dagster", "time", "datetime", "random"),
     *("threading", "multiprocessing", "tempfile", "shutil", "pathlib.Path", "logging"),
 }
-DAGSTER_ROOMS = {"partitions", "assets", "asset_checks", "operations", "definitions", "job"}
+DAGSTER_ROOMS = {"partitions", "assets", "asset_checks", "learning", "operations", "definitions", "job"}
 BUILDERS = {"mezzanine", "ladder", "loudness", "hls", "thumbnail", "waveform", "recipe"}
 BANNED_NAMES = {"utils", "helpers", "common", "misc"}
 
@@ -137,7 +138,7 @@ def test_dagster_is_the_outer_ring() -> None:
     assert users <= DAGSTER_ROOMS
 
 
-@pytest.mark.parametrize("stem", ["assets", "asset_checks", "definitions", "operations"])
+@pytest.mark.parametrize("stem", ["assets", "asset_checks", "definitions", "learning", "operations"])
 def test_dagster_can_read_annotations(stem: str) -> None:
     assert "__future__.annotations" not in imports(PACKAGE / f"{stem}.py")
 
