@@ -56,23 +56,11 @@ def _key(media_type: str, output: str) -> dg.AssetKey:
     return dg.AssetKey([media_type, output])
 
 
-def _parents(media_type: str, output: str) -> list[str]:
-    if output in ("mezzanine", "loudness"):
-        return ["original"]
-    if output == "hls_master":
-        return [one for one in recipe.OUTPUTS[media_type] if one.startswith("hls_") and one != "hls_master"]
-    if output == "thumbnail":
-        return ["mezzanine"]
-    if output == "waveform_png":
-        return ["waveform_json"]
-    return ["mezzanine", "loudness"]
-
-
 def _spec(media_type: str, output: str) -> dg.AssetSpec:
     rung = output.removeprefix("hls_")
     return dg.AssetSpec(
         _key(media_type, output),
-        deps=[_key(media_type, parent) for parent in _parents(media_type, output)],
+        deps=[_key(media_type, parent) for parent in recipe.parents(media_type, output)],
         description=DESCRIPTIONS.get(output, f"HLS variant {rung}: 6 s segments, cut alike in every variant."),
         group_name=media_type,
         kinds=KINDS.get(output, {"ffmpeg", "hls"}),
@@ -183,7 +171,7 @@ def materialization(record: OutputRecord, versions: Mapping[str, str] | None = N
     as made from older ones.
     """
     tags = {"dagster/data_version": record.data_version, "dagster/code_version": record.code_version}
-    for parent in _parents(record.media_type, record.output):
+    for parent in recipe.parents(record.media_type, record.output):
         key = _key(record.media_type, parent).to_user_string()
         tags[f"dagster/input_data_version/{key}"] = (versions or {}).get(parent, UNVERSIONED)
         tags[f"dagster/input_event_pointer/{key}"] = "NULL"
