@@ -196,9 +196,13 @@ def _metadata(record: OutputRecord) -> dict[str, Any]:
     if record.warnings:
         told["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in record.warnings))
     if record.build is not None:
-        build = record.build.model_dump(exclude_none=True)
+        # Inputs and recipe are in the record below, and Dagster shows both in its own way.
+        build = record.build.model_dump(exclude_none=True, exclude={"inputs", "recipe", "phases", "shared"})
         versions = build.pop("tool_versions")
         told |= build | {f"{tool}_version": version for tool, version in versions.items()}
+        if record.build.phases:
+            spent = sorted(record.build.phases.items(), key=lambda item: -item[1])
+            told["phases"] = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent)
     told["record"] = dg.MetadataValue.json(record.model_dump(mode="json", exclude_none=True, exclude={"checks"}))
     return told
 
