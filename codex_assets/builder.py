@@ -436,9 +436,7 @@ class LocalBuilder:
 
         return self._encoders.encode(run, smallest_side=min(min(rung.width, rung.height) for rung in rungs))
 
-    def _audio_variants(
-        self, media: MediaRecord, record: MezzanineRecord, outputs: Sequence[str]
-    ) -> list[_Built]:
+    def _audio_variants(self, media: MediaRecord, record: MezzanineRecord, outputs: Sequence[str]) -> list[_Built]:
         wanted = [variant for variant in profile.AUDIO_LADDER if f"hls_{variant.name}" in outputs]
         if not wanted:
             return []

@@ -20,7 +20,7 @@ HELP = (
     "Every media for which this holds. Conditions, all of which have to hold, separated by commas: `id=ID`, or "
     "`id=A+B+C` for several; `type=video` or `type=audio`; `creator=ID`; `output=hls_720p`, which is published; "
     "`recipe=CODE`, the code version that something was built by; `built_before=2026-01-31`, or a time with it; "
-    "`stale`, something is to be rebuilt (see `stale --help`). With `output=`, the two before it are about that output. "
+    "`stale`, something is to be rebuilt (see `stale --help`). With `output=`, the last three are about that output. "
     "For example: `--where type=video,stale`."
 )
 
@@ -65,7 +65,7 @@ class Where:
             stale="stale" in found,
             media_ids=tuple(filter(None, found["id"].split("+"))) if "id" in found else None,
             recipe=found.get("recipe"),
-            built_before=_moment(found["built_before"]) if "built_before" in found else None,
+            built_before=_given(found["built_before"]) if "built_before" in found else None,
         )
 
     def names(self, media: MediaRecord) -> bool:
@@ -104,12 +104,17 @@ class Where:
             return False
         if self.built_before is None:
             return True
-        return record.build is not None and datetime.fromisoformat(record.build.built_at) < self.built_before
+        return record.build is not None and moment(record.build.built_at) < self.built_before
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
+    """A day or a time as ISO 8601 has it, in UTC unless it says otherwise. Raises `ValueError`."""
+    told = datetime.fromisoformat(text)
+    return told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
+
+
+def _given(text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text)
+        return moment(text)
     except ValueError:
         raise ValueError("`built_before` is a day or a time, such as 2026-01-31 or 2026-01-31T12:00.") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -18,7 +18,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
 from typing import Any
 
 from codex_assets.audit import OutputVerification, VerificationRecord, kinds
@@ -89,11 +88,13 @@ class Cause:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is true of one output. `blocked` says why it cannot be rebuilt."""
+    """What is true of one output. `blocked` says why it cannot be rebuilt, whether or not it should be; one that is not
+    `applicable` is a marker."""
 
     output: str
     causes: tuple[Cause, ...] = ()
     blocked: str | None = None
+    applicable: bool = True
 
     @property
     def stale(self) -> bool:
@@ -122,12 +123,9 @@ class Known:
     variants: tuple[str, ...] = ()
     size: tuple[int, int] | None = None
     inputs: Mapping[str, str] = field(default_factory=dict)
-    recipe: Mapping[str, Any] = field(default_factory=dict)
+    recipe: str = ""
+    """Key of the recipe that was recorded, if one was."""
     unreadable: bool = False
-
-    @cached_property
-    def recipe_key(self) -> str:
-        return recipe_key(self.recipe)
 
 
 def known(record: OutputRecord) -> Known:
@@ -146,7 +144,7 @@ def known(record: OutputRecord) -> Known:
         variants=record.variants if isinstance(record, MasterRecord) else (),
         size=size,
         inputs=build.inputs if build is not None else {},
-        recipe=build.recipe if build is not None else {},
+        recipe=recipe_key(build.recipe) if build is not None else "",
     )
 
 
@@ -257,7 +255,7 @@ def facts(
                     one.code_version,
                     one.applicable,
                     one.variant,
-                    one.recipe_key,
+                    one.recipe,
                     _changed_inputs(media_type, output, one, outputs) if one.applicable else (),
                     failed if one.applicable else (),
                     one.applicable and not one.checked and not current,
@@ -279,9 +277,7 @@ def _changed_inputs(
     if source is not None and "original" in source.inputs and output != "mezzanine":
         now["original"] = source.inputs["original"]
     if output != "hls_master":
-        return tuple(
-            (name, then, now[name]) for name, then in one.inputs.items() if name in now and now[name] != then
-        )
+        return tuple((name, then, now[name]) for name, then in one.inputs.items() if name in now and now[name] != then)
     variants = [name for name in recipe.parents(media_type, output) if name in now]
     then = dict(one.inputs) or {f"hls_{name}": now.get(f"hls_{name}", "") for name in one.variants}
     names = dict.fromkeys([*then, *variants])
@@ -329,7 +325,8 @@ class Judge:
             detail = "its record cannot be read" if one is not None else None
             return Verdict(output, (Cause(Reason.NEVER_BUILT, detail=detail),), blocked)
         if not one.applicable:
-            return Verdict(output, self._marker(found, output, one))
+            marked = self._marker(found, output, one)
+            return Verdict(output, tuple(marked), applicable=bool(marked))
         causes = []
         changed = self._recipe(found.media_type, output, one)
         if changed is not None:
@@ -345,17 +342,16 @@ class Judge:
                 causes.append(Cause(Reason.FOLLOWS, names=moving))
         if one.unchecked:
             causes.append(Cause(Reason.UNCHECKED))
-        rebuilt = any(cause.reason in REBUILT for cause in causes)
-        return Verdict(output, tuple(causes), blocked if rebuilt else None)
+        return Verdict(output, tuple(causes), blocked)
 
-    def _marker(self, found: Facts, output: str, one: OutputFacts) -> tuple[Cause, ...]:
+    def _marker(self, found: Facts, output: str, one: OutputFacts) -> list[Cause]:
         """A variant that did not apply stays fresh, whatever its numbers, while it still does not."""
         if found.size is None or output.removeprefix("hls_") not in self._fitting(found.size):
-            return ()
+            return []
         detail = f"it applies now: the picture is {found.size[0]}x{found.size[1]}"
         code = self._code(found.media_type, output)
         reason = Reason.RECIPE if code != one.code_version else Reason.INPUT
-        return (Cause(reason, one.code_version, code, detail=detail),)
+        return [Cause(reason, one.code_version, code, detail=detail)]
 
     def _fitting(self, size: tuple[int, int]) -> frozenset[str]:
         if size not in self._rungs:
@@ -402,7 +398,8 @@ def judged(
 ) -> dict[str, Verdict]:
     """The verdicts of one media whose records are at hand."""
     found = {name: known(record) for name, record in outputs.items() if record is not None}
-    recipes = {one.recipe_key: one.recipe for one in found.values()}
+    builds = [record.build for record in outputs.values() if record is not None and record.build is not None]
+    recipes = {recipe_key(build.recipe): build.recipe for build in builds}
     seen = facts(media_type, found, checked(verification), mezzanine_file=mezzanine_file, original=original)
     return Judge(lambda key: recipes[key]).verdicts(seen)
 
