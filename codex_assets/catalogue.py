@@ -204,9 +204,9 @@ class Catalogue:
                 for table in ("records", "media", "facts", "recipes", "held", "state"):
                     database.execute(f"DELETE FROM {table}")
             for page in _batches(changed, BATCH):
-                rows = list(pool.map(lambda key: self._row(key, stamps[key]), page))
-                _put(database, [row for row in rows if row is not None])
-                gone += [key for key, row in zip(page, rows, strict=True) if row is None]
+                made = list(pool.map(lambda key: self._row(key, stamps[key]), page))
+                _put(database, [row for row in made if row is not None])
+                gone += [key for key, row in zip(page, made, strict=True) if row is None]
                 read += len(page)
                 if on_read is not None:
                     on_read(read, len(changed))
@@ -554,18 +554,9 @@ def _media(media_id: str, named: Mapping[str, tuple[Any, ...]], there: Collectio
         outputs,
         checked,
         mezzanine_file=keys.mezzanine(media.creator_id, media_id) in there,
-        original=original_there(media, there),
+        original=staleness.original_there(media, there),
     )
     return (media_id, media.media_type, media.creator_id, media.input_role, media.input_key, found.text(), seconds)
-
-
-def original_there(media: MediaRecord, there: Collection[str]) -> bool | None:
-    """Whether the original is among the listed keys; None when it was uploaded to where nobody lists."""
-    if media.input_role != "archive" or not media.input_key.startswith(
-        keys.original_prefix(media.creator_id, media.media_id)
-    ):
-        return None
-    return media.input_key in there
 
 
 def _known(told: dict[str, Any]) -> Known:

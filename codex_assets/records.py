@@ -261,6 +261,10 @@ class RecordStore:
         data = record.model_dump_json(indent=2, exclude_none=True).encode() + b"\n"
         self._archive.write(keys.record(media_id, name), data, content_type="application/json")
 
+    def holds(self, key: str) -> bool:
+        """Whether the archive has an object of this key: a mezzanine, or an original."""
+        return self._archive.head(key) is not None
+
     def media_ids(self) -> Iterator[str]:
         """Every media that was ever registered, in key order."""
         suffix = "/media.json"

@@ -15,14 +15,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from codex_assets.audit import OutputVerification, VerificationRecord, kinds
+from codex_assets.delivery import keys
 from codex_assets.media import ladder, recipe
-from codex_assets.records import MasterRecord, MezzanineRecord, OutputRecord, VariantRecord
+from codex_assets.records import MasterRecord, MediaRecord, MezzanineRecord, OutputRecord, VariantRecord
 
 
 class Reason(StrEnum):
@@ -266,6 +267,15 @@ def facts(
     return Facts(
         media_type, source.size if source is not None else None, readable and mezzanine_file, original, tuple(found)
     )
+
+
+def original_there(media: MediaRecord, there: Collection[str]) -> bool | None:
+    """Whether the original is among the listed keys; None when it was uploaded to where nobody lists."""
+    if media.input_role != "archive" or not media.input_key.startswith(
+        keys.original_prefix(media.creator_id, media.media_id)
+    ):
+        return None
+    return media.input_key in there
 
 
 def _changed_inputs(

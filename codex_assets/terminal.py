@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from codex_assets.records import (
     VariantRecord,
     WaveformRecord,
 )
+from codex_assets.staleness import REBUILT, Reason, Verdict
 from codex_assets.workspace import Listener, Status
 
 PIPED_WIDTH = 160
@@ -268,6 +269,21 @@ class Counted:
             err.print(f"{self._title}: {self._done} of {self._total}  {told}  {remaining(left)} left", soft_wrap=True)
 
 
+@contextmanager
+def reading(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Called with how many of how many; tells it now and then, and of nothing that is over at once."""
+    told = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told >= PHASE_SECONDS and done < total:
+            told = now
+            note(f"{title}: {done:,} of {total:,}")
+
+    yield tell
+
+
 # --- Outputs ----------------------------------------------------------------------------------------------------------
 
 
@@ -374,7 +390,9 @@ def media_sheet(known: sweep.Media) -> Group:
             continue
         told = Text(facts(record), style="" if record.applicable else "dim")
         told.append(_built(record), style="dim")
-        table.add_row(name, size(bytes_of(record)) if record.files else "", told, _checks(record))
+        table.add_row(
+            name, size(bytes_of(record)) if record.files else "", told, _checks(record, known.verdicts.get(name))
+        )
     parts.append(table)
     chosen = dict.fromkeys(
         f"{record.build.encoder}: {record.build.encoder_reason}"
@@ -413,14 +431,15 @@ def _built(record: OutputRecord) -> str:
     return f"\nbuilt {build.built_at.replace('T', ' ')[:16]} in {lasting(build.wall_seconds)}{speed}"
 
 
-def _checks(record: OutputRecord) -> Text:
-    """What was found before it was published, and whether today's code would build it in the same way."""
+def _checks(record: OutputRecord, verdict: Verdict | None) -> Text:
+    """What was found before it was published, and whether it would be built in the same way now."""
     failed = [one for one in record.checks if not one.passed]
     if failed:
         told = Text(f"{len(failed)} of {len(record.checks)} warn", style="yellow")
     else:
         told = Text(f"{len(record.checks)} passed" if record.checks else "", style="green")
-    return told.append("\nstale", style="yellow") if sweep.is_stale(record) else told.append("\ncurrent", style="dim")
+    reasons = [cause.reason.value for cause in verdict.causes] if verdict is not None else []
+    return told.append(f"\n{', '.join(reasons) or 'current'}", style="yellow" if reasons else "dim")
 
 
 def _last_check(record: VerificationRecord | None) -> str:
@@ -563,6 +582,37 @@ def failing_table(found: Sequence[Mapping[str, str]]) -> Table:
 def _failure(output: str, rule: str, severity: str, message: str) -> Text:
     mark, colour = ("✗", "red") if severity == "ERROR" else ("•", "yellow")
     return Text.assemble((f"{mark} {output}: ", colour), (f"{rule}: ", "bold"), message)
+
+
+# --- Stale ------------------------------------------------------------------------------------------------------------
+
+
+def stale_table(counts: Mapping[str, Mapping[Reason, int]], blocked: Mapping[str, int]) -> Table:
+    """Media by output and reason, and of how many an output cannot be rebuilt."""
+    reasons = [reason for reason in Reason if any(one.get(reason) for one in counts.values())]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("output", style="cyan", no_wrap=True)
+    for reason in reasons:
+        table.add_column(reason.value, justify="right", no_wrap=True)
+    if any(blocked.values()):
+        table.add_column("cannot be rebuilt", justify="right", no_wrap=True)
+    for output, found in counts.items():
+        row = [
+            Text(f"{found[reason]:,}" if found.get(reason) else "", style="yellow" if reason in REBUILT else "dim")
+            for reason in reasons
+        ]
+        if any(blocked.values()):
+            row.append(Text(f"{blocked[output]:,}" if blocked.get(output) else "", style="red"))
+        table.add_row(output, *row)
+    return table
+
+
+def verdict(one: Verdict) -> Text:
+    """One output, and why it is not as it would be."""
+    style = "yellow" if one.stale else "dim"
+    told = Text.assemble((one.output, "cyan"), ": ", ("; ".join(map(str, one.causes)), style))
+    rebuilt = any(cause.reason in REBUILT for cause in one.causes)
+    return told.append(f" (cannot be rebuilt: {one.blocked})", style="red") if one.blocked and rebuilt else told
 
 
 # --- Objects ----------------------------------------------------------------------------------------------------------
