@@ -383,8 +383,8 @@ class Judge:
         return self._compared[key]
 
     def _compare(self, media_type: str, output: str, one: OutputFacts) -> Cause | None:
-        """Another code version is another recipe, unless what changed is no number of this very output: the preview's
-        recipe has every rung that a preview may be cut from, and a media's is cut from one."""
+        """Another code version is another recipe; but a preview's has every rung that a preview may be cut from, and
+        this media's is cut from one: the numbers of the others do not touch it."""
         code = self._code(media_type, output)
         then = self._recorded(one.recipe) if one.recipe else {}
         if not then:
@@ -395,7 +395,10 @@ class Judge:
             for name in dict.fromkeys([*now, *then])
             if then.get(name) != now.get(name)
         )
-        return Cause(Reason.RECIPE, one.code_version, code, changes) if changes else None
+        if changes or output != "preview":
+            detail = None if changes else "of its numbers, none"
+            return Cause(Reason.RECIPE, one.code_version, code, changes, detail=detail)
+        return None
 
 
 def judged(
