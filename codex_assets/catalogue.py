@@ -15,12 +15,14 @@ import json
 import sqlite3
 import string
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from statistics import median
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -137,6 +139,7 @@ class Held:
     wall: float | None
     encoder: str | None
     recipe: Mapping[str, Any]
+    variant: str | None
 
 
 class Catalogue:
@@ -284,8 +287,10 @@ class Catalogue:
                 "SELECT media_id, name, applicable, bytes, wall, encoder, known FROM records WHERE code_version NOTNULL"
             ):
                 if media_id in found:
-                    key = json.loads(text).get("recipe", "")
-                    told = Held(name, bool(applicable), size or 0, wall, encoder, recorded(key) if key else {})
+                    one = json.loads(text)
+                    key = one.get("recipe", "")
+                    numbers = recorded(key) if key else {}
+                    told = Held(name, bool(applicable), size or 0, wall, encoder, numbers, one.get("variant"))
                     found[media_id][1][name] = told
         return found
 
@@ -300,6 +305,25 @@ class Catalogue:
             ):
                 found.setdefault((media_type, name, encoder), []).append(speed)
         return {key: (some[len(some) // 2], len(some)) for key, some in found.items()}
+
+    def sizes(self) -> dict[tuple[str, str], tuple[float, float]]:
+        """By media type and output: the medians of its bytes, and of its bytes per second of media."""
+        found: dict[tuple[str, str], tuple[list[int], list[float]]] = {}
+        with self._database() as database:
+            for media_type, name, size, seconds in database.execute(
+                "SELECT media_type, name, bytes, media.seconds FROM records JOIN media USING (media_id)"
+                " WHERE applicable AND bytes > 0 AND media.seconds > 0"
+            ):
+                each, rates = found.setdefault((media_type, name), ([], []))
+                each.append(size)
+                rates.append(size / seconds)
+        return {key: (median(each), median(rates)) for key, (each, rates) in found.items()}
+
+    def gpus(self) -> Counter[str]:
+        """How many recorded outputs each model of a GPU encoded."""
+        with self._database() as database:
+            rows = database.execute("SELECT gpu, count(*) FROM records WHERE gpu NOTNULL GROUP BY gpu")
+            return Counter(dict(rows.fetchall()))
 
     def problems(self) -> list[tuple[str, str, str]]:
         """(media id, record, problem) of every record that cannot be read."""

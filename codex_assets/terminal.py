@@ -26,6 +26,7 @@ from rich.tree import Tree
 
 from codex_assets import sweep
 from codex_assets.audit import VerificationRecord
+from codex_assets.costs import Estimate
 from codex_assets.doctor import Check
 from codex_assets.doctor import Status as Health
 from codex_assets.media.verify import Finding, Severity
@@ -658,6 +659,39 @@ def verdict(one: Verdict) -> Text:
     told = Text.assemble((one.output, "cyan"), ": ", ("; ".join(map(str, one.causes)), style))
     rebuilt = any(cause.reason in REBUILT for cause in one.causes)
     return told.append(f" (cannot be rebuilt: {one.blocked})", style="red") if one.blocked and rebuilt else told
+
+
+def estimate(one: Estimate) -> Group:
+    """What a rebuild would take, before it is begun."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("output", style="cyan", no_wrap=True)
+    for name in ("media", "minutes", "worker time", "speed", "bytes now", "bytes then"):
+        table.add_column(name, justify="right", no_wrap=True)
+    several = len({line.media_type for line in one.lines}) > 1
+    for line in one.lines:
+        speed = f"{line.speed:.{0 if line.speed >= 10 else 2}f}x" + ("" if line.builds else " assumed")
+        table.add_row(
+            f"{line.media_type}/{line.output}" if several else line.output,
+            f"{line.count:,}",
+            f"{line.media_seconds / 60:,.1f}",
+            lasting(line.seconds),
+            Text(speed, style="dim" if line.builds else "yellow"),
+            size(line.bytes_before),
+            size(line.bytes_after),
+        )
+    told = Text.assemble(
+        (f"{plural(one.outputs, 'output')} of {plural(one.media, 'media', 'media')}", "bold"),
+        f", {one.media_seconds / 60:,.1f} minutes of media: about {lasting(one.worker_seconds)} of a worker",
+        f"{' with ' + ', '.join(one.encoders) if one.encoders else ''}, ",
+        (f"about {money(one.usd)}", "bold"),
+        f"; {size(one.bytes_before)} now, about {size(one.bytes_after)} then",
+    )
+    notes = [f"{one.price:g} USD a second: {one.price_of}"]
+    if one.follows:
+        notes.append(f"{plural(one.follows, 'output')} may follow, if what is rebuilt comes out different; not counted")
+    if one.unknown_lengths:
+        notes.append(f"{plural(one.unknown_lengths, 'media', 'media')} of unknown length, taken for the median")
+    return Group(table, told, *(Text(line, style="dim") for line in notes))
 
 
 # --- Objects ----------------------------------------------------------------------------------------------------------
