@@ -290,7 +290,8 @@ def _changed_inputs(
         return tuple((name, then, now[name]) for name, then in one.inputs.items() if name in now and now[name] != then)
     variants = [name for name in recipe.parents(media_type, output) if name in now]
     then = dict(one.inputs) or {f"hls_{name}": now.get(f"hls_{name}", "") for name in one.variants}
-    names = dict.fromkeys([*then, *variants])
+    # One whose record is lost or cannot be read is built again, and the master follows.
+    names = [name for name in dict.fromkeys([*then, *variants]) if name in outputs and not outputs[name].unreadable]
     return tuple((name, then.get(name), now.get(name)) for name in names if then.get(name) != now.get(name))
 
 
