@@ -60,23 +60,11 @@ def _key(media_type: str, output: str) -> dg.AssetKey:
     return dg.AssetKey([media_type, output])
 
 
-def _parents(media_type: str, output: str) -> list[str]:
-    if output in ("mezzanine", "loudness"):
-        return ["original"]
-    if output == "hls_master":
-        return [one for one in recipe.OUTPUTS[media_type] if one.startswith("hls_") and one != "hls_master"]
-    if output == "thumbnail":
-        return ["mezzanine"]
-    if output == "waveform_png":
-        return ["waveform_json"]
-    return ["mezzanine", "loudness"]
-
-
 def _spec(media_type: str, output: str) -> dg.AssetSpec:
     rung = output.removeprefix("hls_")
     return dg.AssetSpec(
         _key(media_type, output),
-        deps=[_key(media_type, parent) for parent in _parents(media_type, output)],
+        deps=[_key(media_type, parent) for parent in recipe.parents(media_type, output)],
         description=DESCRIPTIONS.get(output, f"HLS variant {rung}: 6 s segments, cut alike in every variant."),
         group_name=media_type,
         kinds=KINDS.get(output, {"ffmpeg", "hls"}),
@@ -161,7 +149,7 @@ def _build(
 
 def _versions(workshop: Workshop, record: OutputRecord) -> dict[str, str]:
     """The data versions of what an output is made from, as they are now."""
-    parents = (workshop.records.output(record.media_id, one) for one in _parents(record.media_type, record.output))
+    parents = (workshop.records.output(record.media_id, one) for one in recipe.parents(record.media_type, record.output))
     return {one.output: one.data_version for one in parents if one is not None}
 
 
@@ -198,7 +186,7 @@ def materialization(
     as made from older ones. `picture` is metadata to show first.
     """
     tags = {"dagster/data_version": record.data_version, "dagster/code_version": record.code_version}
-    for parent in _parents(record.media_type, record.output):
+    for parent in recipe.parents(record.media_type, record.output):
         key = _key(record.media_type, parent).to_user_string()
         tags[f"dagster/input_data_version/{key}"] = (versions or {}).get(parent, UNVERSIONED)
         tags[f"dagster/input_event_pointer/{key}"] = "NULL"
@@ -226,9 +214,13 @@ def _metadata(record: OutputRecord) -> dict[str, Any]:
     if record.warnings:
         told["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in record.warnings))
     if record.build is not None:
-        build = record.build.model_dump(exclude_none=True)
+        # Inputs and recipe are in the record below, and Dagster shows both in its own way.
+        build = record.build.model_dump(exclude_none=True, exclude={"inputs", "recipe", "phases", "shared"})
         versions = build.pop("tool_versions")
         told |= build | {f"{tool}_version": version for tool, version in versions.items()}
+        if record.build.phases:
+            spent = sorted(record.build.phases.items(), key=lambda item: -item[1])
+            told["phases"] = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent)
     told["record"] = dg.MetadataValue.json(record.model_dump(mode="json", exclude_none=True, exclude={"checks"}))
     return told
 

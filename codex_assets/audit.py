@@ -104,7 +104,7 @@ def keep(records: RecordStore, media: MediaRecord, audits: Collection[Audit], *,
             raise
         held = None
     before = {one.output: one for one in held.outputs} if held is not None else {}
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
     for audit in audits:
         if audit.record is None or not audit.record.applicable:
             before.pop(audit.output, None)

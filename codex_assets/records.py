@@ -49,9 +49,14 @@ class StoredFile(Record):
 
 
 class Build(Record):
-    """How an output was made. Seconds are wall seconds; `speed` is media seconds per wall second of the encode."""
+    """How an output was made: its receipt. `speed` is media seconds per wall second of the encode.
+
+    Seconds are wall seconds of the work that it came from, from fetching to publishing; outputs that were built
+    together share that work, and `shared` says how many they were.
+    """
 
     built_at: str
+    """When it was finished, before it was published: ISO 8601, UTC."""
     wall_seconds: float
     encode_seconds: float | None = None
     speed: float | None = None
@@ -60,6 +65,7 @@ class Build(Record):
     tool_versions: dict[str, str] = {}
     inputs: dict[str, str] = {}
     """What it was made from: output name -> its data version then; `original` -> SHA-256 (hex) of the upload."""
+    shared: int = 1
     recipe: dict[str, Any] = {}
     """The numbers and rules behind `code_version`, so that a later recipe can say what is different."""
     phases: dict[str, float] = {}
@@ -69,7 +75,7 @@ class Build(Record):
     run_id: str | None = None
     """Which run built it: RunPod's job id, or Dagster's run id."""
     cost_usd: float | None = None
-    """What the worker's time cost, by the price table; None where no price is known."""
+    """This output's share of what the worker's time cost; None where no price is known. Shares add up to the whole."""
 
 
 class CheckFact(Record):
@@ -285,6 +291,10 @@ class RecordStore:
     def put(self, media_id: str, name: str, record: Record) -> None:
         data = record.model_dump_json(indent=2, exclude_none=True).encode() + b"\n"
         self._archive.write(keys.record(media_id, name), data, content_type="application/json")
+
+    def holds(self, key: str) -> bool:
+        """Whether the archive has an object of this key: a mezzanine, or an original."""
+        return self._archive.head(key) is not None
 
     def media_ids(self) -> Iterator[str]:
         """Every media that was ever registered, in key order."""

@@ -47,6 +47,8 @@ FFMPEG_GLOBALS = (
 STALL_SECONDS = 180.0
 """Seconds without any advance of the output after which a run is given up as stuck."""
 MINIMUM_LIMIT_SECONDS = 900.0
+GPU_QUERY_SECONDS = 15.0
+"""A driver in trouble does not answer at all."""
 SECONDS_PER_MEDIA_SECOND = 60.0
 """Total limit: this many wall seconds per second of media, at least `MINIMUM_LIMIT_SECONDS`."""
 LOG_LINES_KEPT = 400
@@ -163,11 +165,13 @@ class Tools:
         ffmpeg: str = "ffmpeg",
         ffprobe: str = "ffprobe",
         audiowaveform: str = "audiowaveform",
+        nvidia_smi: str = "nvidia-smi",
         cancelled: threading.Event | None = None,
         stall_seconds: float = STALL_SECONDS,
     ) -> None:
         self._environment = dict(environment)
         self._names = {"ffmpeg": ffmpeg, "ffprobe": ffprobe, "audiowaveform": audiowaveform}
+        self._names["nvidia-smi"] = nvidia_smi
         self._cancelled = cancelled or threading.Event()
         self._stall_seconds = stall_seconds
 
@@ -287,6 +291,19 @@ class Tools:
         first = text.splitlines()[0] if text else ""
         found = re.search(r"v?(\d+\.\d[^\s,]*)", first)
         return found.group(1) if found else first or None
+
+    def gpu(self) -> str | None:
+        """The model of the first GPU that the driver tells of, or None where there is no driver or no GPU."""
+        path = self.path("nvidia-smi")
+        if path is None:
+            return None
+        try:
+            argv = [path, "--query-gpu=name", "--format=csv,noheader"]
+            run = self._run(argv, label="asking for the GPU", keep_stdout=True, total_limit=GPU_QUERY_SECONDS)
+        except ToolError:
+            return None
+        told = run.stdout.decode("utf-8", "replace").splitlines()
+        return told[0].strip() or None if told else None
 
     def encoders(self) -> frozenset[str]:
         """Names of the encoders that ffmpeg was built with. Listed is not usable: see `try_encode`."""

@@ -24,7 +24,7 @@ ROOMS = {"typer": "codex_assets/commands/"}
 """A library -> the room whose files all may import it."""
 
 LAYERS = (
-    {"errors", "contract"},
+    {"errors", "contract", "prices"},
     {"media", "sandbox"},
     {"tools", "workspace", "delivery"},
     {"observe", "records", "encoders", "sound"},
@@ -32,6 +32,10 @@ LAYERS = (
     {"expectations"},
     {"builder", "audit"},
     {"resources", "partitions"},
+    {"staleness"},
+    {"conditions"},
+    {"catalogue"},
+    {"costs"},
     {"asset_checks"},
     {"assets"},
     {"learning"},

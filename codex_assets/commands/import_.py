@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from codex_assets import resources, terminal
+from codex_assets import resources, sweep, terminal
 from codex_assets.commands import frame
 from codex_assets.commands.frame import AsJson, Store
 from codex_assets.errors import JobCancelled, MissingInput
@@ -50,7 +50,7 @@ def import_(
                     instance,
                     archive,
                     found,
-                    accept=lambda one: condition.holds(one, records),
+                    accept=lambda one: sweep.holds(condition, one, records),
                     picture=(lambda record: assets.picture(workshop, record)) if pictures else None,
                 ):
                     media, outputs, checks = media + 1, outputs + learnt.outputs, checks + learnt.checks
