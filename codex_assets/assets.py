@@ -149,7 +149,9 @@ def _build(
 
 def _versions(workshop: Workshop, record: OutputRecord) -> dict[str, str]:
     """The data versions of what an output is made from, as they are now."""
-    parents = (workshop.records.output(record.media_id, one) for one in recipe.parents(record.media_type, record.output))
+    parents = (
+        workshop.records.output(record.media_id, one) for one in recipe.parents(record.media_type, record.output)
+    )
     return {one.output: one.data_version for one in parents if one is not None}
 
 
