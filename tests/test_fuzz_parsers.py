@@ -91,7 +91,7 @@ def probed() -> tuple[tuple[dict[str, Any], list[str]], ...]:
             path = Path(folder) / name
             path.write_bytes(mutations.seed_bytes(name))
             document = tools.ffprobe(probe.probe_arguments(str(path)), label="probing")
-            told.append((document, tools.ffprobe_lines(probe.scan_arguments(str(path)), label="scanning")))
+            told.append((document, list(tools.ffprobe_lines(probe.scan_arguments(str(path)), label="scanning"))))
     return tuple(told)
 
 
