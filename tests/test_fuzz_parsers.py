@@ -72,7 +72,8 @@ def altered(draw: st.DrawFn, document: Any) -> Any:
         elif change == 2:
             holder[key] = str(holder[key])
         else:
-            holder[key] = draw(ODD)
+            # A copy: what is drawn may be one object for every example, and is altered further.
+            holder[key] = copy.deepcopy(draw(ODD))
     return whole[0]
 
 
