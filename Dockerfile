@@ -1,44 +1,55 @@
 # The RunPod worker. No CUDA base image: Debian's ffmpeg loads the NVIDIA encoder libraries at run time, and the
 # host injects them. Bookworm's build asks for the oldest driver, so it starts on the most hosts.
-FROM python:3.11-slim-bookworm AS build
+#
+#   make image                                with docker or buildah
+#   make image BASE=localhost/debian:bookworm on any minimal Debian 12, such as one that `scripts/image base` makes
+ARG BASE=debian:bookworm-slim
+
+FROM ${BASE} AS build
+
+RUN apt-get update \
+    && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends ca-certificates python3 python3-venv
 
 WORKDIR /build
 COPY scripts/setup scripts/setup
 COPY pyproject.toml requirements.lock README.md ./
 
-# The installer, with the version and hashes that the lock has for it.
-RUN awk '/^uv==/ {on = 1} on {print} on && !/\\$/ {exit}' requirements.lock > uv.txt \
-    && python -m pip install --no-cache-dir --no-deps --require-hashes --requirement uv.txt
+# The installer, with the version and hashes that the lock has for it, and the project's build backend.
+RUN awk '/^[^ ]/ {on = /^(uv|hatchling|packaging|pathspec|pluggy|trove-classifiers)==/} on {print}' \
+        requirements.lock > build.txt \
+    && python3 -m venv /opt/build \
+    && /opt/build/bin/python -m pip install --no-cache-dir --no-deps --only-binary :all: --require-hashes \
+        --requirement build.txt
+# The system's certificates: networks with a proxy of their own have theirs there.
+ENV PATH=/opt/build/bin:$PATH \
+    UV_SYSTEM_CERTS=1 NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
 
 # The pinned audiowaveform, by the same script as on a developer's machine.
 RUN scripts/setup audiowaveform /opt/audiowaveform
 
 # What the worker imports, not the developers' tools: requirements from pyproject.toml, versions and hashes from the lock.
-RUN python -m venv --without-pip /opt/venv \
+RUN /usr/bin/python3 -m venv --without-pip /opt/venv \
     && uv pip install --python /opt/venv --no-cache --no-build --require-hashes --compile-bytecode \
         --requirements pyproject.toml --constraints requirements.lock
 
 # The project itself, last: a change of the code leaves the layers above as they are.
-RUN awk '/^[^ ]/ {on = /^(hatchling|packaging|pathspec|pluggy|trove-classifiers)==/} on {print}' \
-        requirements.lock > backend.txt \
-    && uv pip install --system --no-cache --no-deps --no-build --require-hashes --requirements backend.txt
 COPY codex_assets codex_assets
 COPY runpod_entry runpod_entry
 RUN python -m hatchling build --target wheel \
     && uv pip install --python /opt/venv --no-cache --no-deps --compile-bytecode dist/*.whl
 
 
-FROM python:3.11-slim-bookworm
+FROM ${BASE}
 
 RUN apt-get update \
-    && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends ffmpeg \
-    && rm -rf /var/lib/apt/lists/*
+    && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends ca-certificates ffmpeg python3 \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log
 
 COPY --from=build /opt/audiowaveform/audiowaveform /usr/local/bin/audiowaveform
 COPY --from=build /opt/venv /opt/venv
 
 # `video` makes the host's container toolkit inject the encoder library.
-ENV PATH=/opt/venv/bin:$PATH \
+ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin \
     PYTHONUNBUFFERED=1 \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility,video \
@@ -49,7 +60,17 @@ RUN useradd --create-home --uid 1000 worker
 USER worker
 WORKDIR /home/worker
 
+ARG REVISION=unknown
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.title="codex-assets" \
+      org.opencontainers.image.description="One upload becomes everything that is streamed: a RunPod worker." \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="debian:bookworm-slim"
+
 # An image in which a tool is missing or does not start must not be published.
 RUN codex-assets doctor --tools
+
+HEALTHCHECK --interval=5m --timeout=60s --start-period=30s CMD ["codex-assets", "doctor", "--tools"]
 
 CMD ["python", "-u", "-m", "runpod_entry"]

@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui dev test test-all lint format schemas fixtures lock bench clean
+.PHONY: help setup image image-demo demo ui dev test test-all lint format schemas fixtures lock bench clean
 
 # The environment's own tools first; audiowaveform lives in .tools/bin.
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
@@ -59,6 +59,12 @@ lock: ## write requirements.lock again (make lock ARGS=--upgrade)
 
 bench: setup ## run every measurement in bench/
 	@for script in bench/*.py; do echo "== $$script"; nice python "$$script" $(ARGS); done
+
+image: ## build the worker's image with docker or buildah (make image BASE=...)
+	@scripts/image build
+
+image-demo: ## run the demonstration in that image, as the image's own user
+	@scripts/image demo
 
 clean: ## remove what can be made again: environment, tools, local state, caches
 	rm -rf .venv .tools .local .pytest_cache .mypy_cache .ruff_cache dist

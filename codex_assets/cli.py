@@ -480,6 +480,10 @@ def demo(
         Path | None,
         typer.Option("--store", help="Folder of the store; else STORAGE_DIR, else .local/storage.", show_default=False),
     ] = None,
+    samples: Annotated[
+        Path | None,
+        typer.Option("--samples", help="Folder of the samples; else the checkout's `fixtures`.", show_default=False),
+    ] = None,
 ) -> None:
     """Both samples through the worker as RunPod would run it, on this machine, with a webhook that is verified."""
     # Here, not above: the worker's handler is of no use to any other command.
@@ -487,7 +491,7 @@ def demo(
 
     with frame.told():
         try:
-            fine = demonstration.run(resources.local_environment(store))
+            fine = demonstration.run(resources.local_environment(store), samples or demonstration.SAMPLES)
         except KeyboardInterrupt:
             raise JobCancelled from None
     if not fine:

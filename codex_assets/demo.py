@@ -58,20 +58,23 @@ class Told:
     seconds: float
 
 
-def run(environ: Mapping[str, str]) -> bool:
+def run(environ: Mapping[str, str], samples: Path = SAMPLES) -> bool:
     """Both samples, one after the other, told on the terminal; whether everything is as the contract says.
 
     `environ` is that of a local run. It becomes this process's: the worker's own processes read it. Raises
-    `MissingInput` when the samples are not here.
+    `MissingInput` when the samples are not in `samples`.
     """
-    if not all((SAMPLES / f"{name}.job.json").is_file() for name in NAMES):
-        raise MissingInput("The samples are not here; run the demonstration from a checkout of the project.")
+    if not all((samples / f"{name}.job.json").is_file() for name in NAMES):
+        raise MissingInput(
+            "The samples are not here: run the demonstration from a checkout of the project, or give --samples its "
+            "folder `fixtures`."
+        )
     resources.adopt({**environ, **ENVIRONMENT})
     settings = resources.load()
     store = settings.storage_dir
     assert store is not None
     terminal.say(_beginning(store))
-    jobs = asyncio.run(_run(settings.stores()))
+    jobs = asyncio.run(_run(settings.stores(), samples))
     fine = not any(told.problems for told in jobs)
     terminal.say(_objects(settings.stores(), store, [told.media_id for told in jobs]))
     if fine:
@@ -79,7 +82,7 @@ def run(environ: Mapping[str, str]) -> bool:
     return fine
 
 
-async def _run(stores: Stores) -> list[Told]:
+async def _run(stores: Stores, samples: Path) -> list[Told]:
     listener: Listener | None = None
 
     async def report(_: Mapping[str, Any], progress: dict[str, Any]) -> None:
@@ -93,7 +96,7 @@ async def _run(stores: Stores) -> list[Told]:
         jobs = []
         for name in NAMES:
             with terminal.progress(name) as listener:
-                told = await _one(worker, stores, name)
+                told = await _one(worker, stores, samples, name)
             terminal.say(_job(told))
             jobs.append(told)
         return jobs
@@ -101,10 +104,10 @@ async def _run(stores: Stores) -> list[Told]:
         worker.close()
 
 
-async def _one(worker: Worker, stores: Stores, name: str) -> Told:
+async def _one(worker: Worker, stores: Stores, samples: Path, name: str) -> Told:
     started = time.monotonic()
-    payload: dict[str, Any] = json.loads((SAMPLES / f"{name}.job.json").read_text())["input"]
-    _put_original(stores, payload)
+    payload: dict[str, Any] = json.loads((samples / f"{name}.job.json").read_text())["input"]
+    _put_original(stores, samples, payload)
     job_id = f"demo-{uuid.uuid4().hex[:12]}"
     with Receiver(SecretStr(payload["webhookSecret"])) as receiver:
         job = {"id": job_id, "input": {**payload, "webhookUrl": receiver.url}}
@@ -121,10 +124,10 @@ async def _one(worker: Worker, stores: Stores, name: str) -> Told:
     return Told(name, payload["mediaId"], result, came[0] if came else None, tuple(problems), objects, seconds)
 
 
-def _put_original(stores: Stores, payload: Mapping[str, Any]) -> None:
+def _put_original(stores: Stores, samples: Path, payload: Mapping[str, Any]) -> None:
     """The sample, where an upload would be; one that is there already stays."""
     key: str = payload["inputKey"]
-    path = next(SAMPLES.glob(f"{payload['mediaId']}{Path(key).suffix}"))
+    path = next(samples.glob(f"{payload['mediaId']}{Path(key).suffix}"))
     held = stores.archive.head(key)
     if held is None or held.sha256 != file_sha256(path):
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
