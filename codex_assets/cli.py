@@ -491,7 +491,7 @@ def demo(
 
     with frame.told():
         try:
-            fine = demonstration.run(resources.local_environment(store), samples or demonstration.SAMPLES)
+            fine = demonstration.run(resources.local_environment(store), samples)
         except KeyboardInterrupt:
             raise JobCancelled from None
     if not fine:

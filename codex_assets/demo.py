@@ -58,12 +58,13 @@ class Told:
     seconds: float
 
 
-def run(environ: Mapping[str, str], samples: Path = SAMPLES) -> bool:
+def run(environ: Mapping[str, str], samples: Path | None = None) -> bool:
     """Both samples, one after the other, told on the terminal; whether everything is as the contract says.
 
     `environ` is that of a local run. It becomes this process's: the worker's own processes read it. Raises
-    `MissingInput` when the samples are not in `samples`.
+    `MissingInput` when the samples are not in `samples` (the checkout's).
     """
+    samples = samples or SAMPLES
     if not all((samples / f"{name}.job.json").is_file() for name in NAMES):
         raise MissingInput(
             "The samples are not here: run the demonstration from a checkout of the project, or give --samples its "
