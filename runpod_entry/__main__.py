@@ -6,8 +6,10 @@ this module too.
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import shutil
+import signal
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +28,8 @@ _log = logging.getLogger("runpod_entry")
 
 
 def main() -> None:
+    # What a worker that seems stuck is doing: kill -USR1 writes the stack of every thread to standard error.
+    faulthandler.register(signal.SIGUSR1)
     logs.configure(resources.prepare_environment())
     worker = Worker(_report)
     worker.start()

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -123,7 +124,12 @@ def test_sigterm_lets_the_running_job_finish(tmp_path: Path) -> None:
         at.worker.process.send_signal(signal.SIGTERM)
         assert at.plane.result("job-1")["output"]["errorCode"] == "input_not_found"
         # The SDK may be in a long poll for its next job, which it lets end by itself: up to 90 s.
-        assert at.worker.process.wait(100.0) == 0
+        try:
+            assert at.worker.process.wait(150.0) == 0
+        except subprocess.TimeoutExpired:
+            at.worker.process.send_signal(signal.SIGUSR1)
+            time.sleep(2.0)
+            pytest.fail(f"the worker did not end:\n{at.worker.log()}")
         eventually(lambda: not at.processes(), 10.0)
 
 
