@@ -284,7 +284,7 @@ def test_lossless_sound(codec: str, lossless: bool) -> None:
 
 def packets(index: int, times: list[float], lasts: float | None, flags: str = "K__") -> list[str]:
     told = "N/A" if lasts is None else f"{lasts:.6f}"
-    return [f"{index},{time:.6f},{time:.6f},{told},{flags}" for time in times]
+    return [f"{index},{time:.6f},{time:.6f},{told},100,{flags}" for time in times]
 
 
 def frames(rate: float, count: int, start: float = 0.0) -> list[float]:
