@@ -19,7 +19,7 @@ from codex_assets.tools import Tools, tool_environment
 pytestmark = pytest.mark.ffmpeg
 
 SECRET = "wall-of-secrets-81"
-NO_FENCE = ("-protocol_whitelist", "file,http,tcp")
+NO_FENCE = ("-protocol_whitelist", "file,http,tcp", "-rw_timeout", "3000000")
 MOVED = ("-f", "lavfi", "-i", "testsrc2=size=1920x1080:rate=25:duration=60")
 
 
