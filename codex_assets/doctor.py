@@ -15,7 +15,7 @@ from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 
-from codex_assets import resources
+from codex_assets import resources, sandbox
 from codex_assets.encoders import EncoderMode
 from codex_assets.errors import ConfigurationError, JobError, ToolError
 from codex_assets.media import ladder, profile
@@ -74,6 +74,7 @@ def examine(environ: Mapping[str, str], *, tools_only: bool = False) -> Iterator
     yield from _tools(tools)
     mode = settings.video_encoder if isinstance(settings, Settings) and not tools_only else EncoderMode.AUTO
     yield from _ffmpeg(tools, mode)
+    yield from _walls()
     if tools_only:
         return
     yield from _python()
@@ -167,6 +168,15 @@ def _nvenc(tools: Tools, mode: EncoderMode, *, listed: bool) -> Check:
         return Check("encoders", name, lacking, f"listed, but not usable here ({trial.reason}); x264 is used", advice)
     used = "usable, but VIDEO_ENCODER is `x264`" if mode is EncoderMode.X264 else "usable, and used"
     return Check("encoders", name, Status.OK, f"{used}; {trial.reason}")
+
+
+def _walls() -> Iterator[Check]:
+    """What keeps a tool in while it reads an upload (docs/decisions/sandbox.md)."""
+    for wall in sandbox.protections():
+        if wall.active:
+            yield Check("sandbox", wall.name, Status.OK, "in force for every tool")
+        else:
+            yield Check("sandbox", wall.name, Status.NOTE, f"not in force: {wall.why}", "See docs/decisions/sandbox.md")
 
 
 # --- The rest ---------------------------------------------------------------------------------------------------------

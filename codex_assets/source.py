@@ -130,10 +130,7 @@ def _nothing_wanted(
 ) -> Refusal:
     """Why there is no track of the kind that was asked for."""
     if intake.refers_elsewhere(head):
-        return Refusal(
-            "elsewhere",
-            "The upload is a film that names other files instead of holding them. Upload the media file itself.",
-        )
+        return intake.REFERENCES
     if not tally.streams and (told.tracks or not _wanted(told, media_type)):
         if told.tracks and probe.promises_duration(told) and (told.seconds or told.duration):
             return Refusal("truncated", "The upload seems to be cut off: it ends after its header. Upload it again.")
@@ -157,15 +154,22 @@ def _unreadable(error: ToolError, head: bytes) -> JobError:
         return _over_limit(error)
     if _is_ours(error):
         return error
-    pixels = _TOO_MANY_PIXELS.search(text)
-    if pixels is not None:
-        said = f"The upload's picture is {pixels[1]}x{pixels[2]}, more than 8K; that is not supported."
-        return SourceError(said, SourceCode.TOO_LARGE, detail=error.detail)
+    large = _too_many_pixels(error)
+    if large is not None:
+        return large
     if "moov atom not found" in text and head[4:8] in (b"ftyp", b"mdat", b"moov", b"wide", b"free", b"skip"):
         said = "The upload seems to be cut off: its index is missing. Upload it again."
         return SourceError(said, SourceCode.TRUNCATED, detail=error.detail)
     found = intake.unreadable(head)
     return SourceError(found.sentence, SourceCode[found.kind.upper()], detail=error.detail)
+
+
+def _too_many_pixels(error: ToolError) -> SourceError | None:
+    pixels = _TOO_MANY_PIXELS.search("\n".join([error.reason, *error.log]))
+    if pixels is None:
+        return None
+    said = f"The upload's picture is {pixels[1]}x{pixels[2]}, more than 8K; that is not supported."
+    return SourceError(said, SourceCode.TOO_LARGE, detail=error.detail)
 
 
 def _over_limit(error: ToolError) -> SourceError:
@@ -285,6 +289,9 @@ def fault(error: ToolError) -> JobError:
         return _over_limit(error)
     if _is_ours(error):
         return error
+    large = _too_many_pixels(error)
+    if large is not None:
+        return large
     unsupported = _NO_DECODER.search("\n".join([error.reason, *error.log]))
     if unsupported is not None:
         return SourceError(

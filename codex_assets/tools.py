@@ -66,6 +66,9 @@ SCAN_BYTES_PER_SECOND = 10 << 20
 PIPE_BYTES = 1 << 20
 
 _TAGGED = re.compile(r"\[(panic|fatal|error)\] ")
+_OUT_OF_MEMORY = re.compile(r"Cannot allocate memory|\bmalloc of size \d+ failed|std::bad_alloc")
+_SIGNALLED = 123
+"""ffmpeg's exit status when it was asked to end more than three times."""
 _INHERITED = (
     "PATH",
     "HOME",
@@ -519,10 +522,12 @@ class _Child:
         """The limit that ended this process; None when it was none of ours."""
         if self.process.returncode == -signal.SIGXFSZ:
             return "file"
-        if self.process.returncode == -signal.SIGXCPU:
+        # ffmpeg takes the warning, repeated every second, for a wish to end: it says so, or gives up after three.
+        told = f"received signal {signal.SIGXCPU.value}."
+        if self.process.returncode in (-signal.SIGXCPU, _SIGNALLED) or any(told in line for line in self.log()):
             return "time"
         # The machine itself does not run out like this: it kills.
-        short = self.process.returncode != 0 and any("Cannot allocate memory" in line for line in self.log())
+        short = self.process.returncode != 0 and any(_OUT_OF_MEMORY.search(line) for line in self.log())
         return "memory" if short else None
 
     def log(self) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from codex_assets import doctor, resources
+from codex_assets import doctor, resources, sandbox
 from codex_assets.cli import app
 from codex_assets.doctor import Check, Status
 
@@ -124,3 +124,11 @@ def test_the_command_and_its_exit_code(healthy: dict[str, str]) -> None:
     poor = CliRunner().invoke(app, ["doctor"], env={**unset, **healthy, "STORAGE_DIR": ""})
     assert poor.exit_code == 1
     assert "1 problem to put right." in poor.stdout
+
+
+def test_the_walls_around_the_tools_are_told(healthy: dict[str, str]) -> None:
+    found = checks(healthy, tools_only=True)
+    for wall in sandbox.protections():
+        told = found[f"sandbox {wall.name}"]
+        assert told.status is (Status.OK if wall.active else Status.NOTE)
+        assert (told.advice == "") is wall.active

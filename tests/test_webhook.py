@@ -13,12 +13,13 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
@@ -27,6 +28,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import SecretStr, ValidationError
 
+from codex_assets.contract import webhook_url_problems
+from codex_assets.delivery import http
 from codex_assets.delivery.webhook import (
     Delivery,
     DeliveryPolicy,
@@ -688,3 +691,40 @@ def test_a_dripping_tls_receiver_cannot_hold_the_worker(certificate: Certificate
         error = refusal(receiver.url(host="hooks.example", scheme="https"), policy)
     assert time.monotonic() - began < 2
     assert "within 0.4 seconds" in error.public
+
+
+# --- One URL, two readers ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.com#@127.0.0.1/",
+        "https://example.com?@127.0.0.1/",
+        "https://example.com/@127.0.0.1",
+        "https://example.com:443#:80@localhost/",
+        "https://example.com./hook",
+        "https://EXAMPLE.com/hook",
+        "https://bücher.example/hook",
+        "https://example.com//127.0.0.1/",
+    ],
+)
+def test_the_host_that_is_judged_is_the_host_that_is_asked(url: str) -> None:
+    """The contract and the client read URLs with different code: neither may be led elsewhere than the other."""
+    assert webhook_url_problems(url, allow_private=False) == []
+    judged = urlsplit(url).hostname
+    assert judged is not None
+    assert http.Target.of(url).name.removesuffix(".") == judged.encode("idna").decode("ascii").removesuffix(".")
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1.", "localhost.", "ⓛocalhost", "①②⑦.0.0.1", "0x7f.1", "017700000001", "2130706433", "[::ffff:7f00:1]"],
+)
+def test_spellings_of_loopback_are_refused_by_both_readers(host: str) -> None:
+    url = f"https://{host}/hook"
+    assert webhook_url_problems(url, allow_private=False)
+    with suppress(ValueError):
+        target = http.Target.of(url)
+        with pytest.raises((http.NotPublic, http.Unreached)):
+            http.addresses(target, http.resolve_host, allow_private=False)

@@ -44,6 +44,8 @@ _ASF_ENCRYPTION = (
     bytes.fromhex("14e68a292226174cb935dae07ee9289c"),
 )
 """GUIDs of the Content Encryption and the Extended Content Encryption objects."""
+_SAMPLE_KEYS = re.compile(rb"senc\x00\x00\x00[\x00\x02]")
+_QUICKTIME = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 _NAMED = (
     (b"\x89PNG\r\n\x1a\n", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
@@ -67,7 +69,9 @@ _ELSEWHERE = (
     (re.compile(rb"\s*#EXTM3U"), "a playlist"),
     (re.compile(rb"\s*#EXTINF"), "a playlist"),
     (
-        re.compile(rb"(?is)\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(MPD|SmoothStreamingMedia|asx|smil|playlist)\b"),
+        re.compile(
+            rb"(?is)\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(MPD|SmoothStreamingMedia|CompositionPlaylist|asx|smil|playlist)\b"
+        ),
         "a playlist",
     ),
     (re.compile(rb"\s*ffconcat version"), "a list of files"),
@@ -84,6 +88,19 @@ _TEXT = (
 )
 
 
+_BEGUN = (
+    (b"\x1a\x45\xdf\xa3", "a Matroska or WebM file"),
+    (b"fLaC", "a FLAC file"),
+    (b"OggS", "an Ogg file"),
+    (b"RIFF", "a WAV or AVI file"),
+    (b"RF64", "a WAV file"),
+    (b"FORM", "an AIFF file"),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a Windows Media file"),
+    (b"FLV\x01", "a Flash film"),
+)
+"""How files begin that a demuxer would have taken, had the rest been right."""
+
+
 @dataclass(frozen=True)
 class Refusal:
     """Why an upload is not worked on."""
@@ -94,8 +111,9 @@ class Refusal:
 
 def unreadable(head: bytes) -> Refusal:
     """Why a file that no demuxer takes is none, as well as its first bytes tell."""
+    text = head.removeprefix(b"\xef\xbb\xbf")[:4096]
     for pattern, what in _ELSEWHERE:
-        if pattern.match(head[:4096]):
+        if pattern.match(text):
             return Refusal(
                 "elsewhere",
                 f"The upload is {what} that names other files instead of holding them. Upload the media file itself.",
@@ -106,11 +124,14 @@ def unreadable(head: bytes) -> Refusal:
     if told is None and head[4:12] in (b"ftypheic", b"ftypavif", b"ftypheix", b"ftypmif1"):
         told = "a HEIF or AVIF picture"
     if told is None:
-        told = next((what for pattern, what in _TEXT if pattern.match(head[:4096])), None)
+        told = next((what for pattern, what in _TEXT if pattern.match(text)), None)
     if told is None and head and _is_text(head[:4096]):
         told = "a text file"
     if told is not None:
         return Refusal("not_media", f"The upload is {told}, not a video or audio file.")
+    begun = next((what for start, what in _BEGUN if head.startswith(start)), None)
+    if begun is not None:
+        return Refusal("damaged", f"The upload begins like {begun}, but is cut off or damaged. Upload it again.")
     return Refusal("not_media", "The upload is not a video or audio file that can be read.")
 
 
@@ -123,12 +144,19 @@ def in_header(probed: Mapping[str, Any], head: bytes) -> Refusal | None:
             "too_complex",
             f"The upload holds {len(streams)} tracks; at most {profile.MAX_TRACKS} are supported.",
         )
-    if any(_is_encrypted(one) for one in tracks) or _is_encrypted_asf(head):
+    if any(_is_encrypted(one) for one in tracks) or _is_encrypted_asf(head) or _is_encrypted_mp4(head):
         return ENCRYPTED
+    if head[4:8] in _QUICKTIME and refers_elsewhere(head):
+        return REFERENCES
     return None
 
 
 ENCRYPTED = Refusal("encrypted", "The upload is encrypted (copy-protected). Upload a copy without protection.")
+
+
+REFERENCES = Refusal(
+    "elsewhere", "The upload is a film that names other files instead of holding them. Upload the media file itself."
+)
 
 
 def in_tracks(info: MediaInfo, *, with_picture: bool) -> Refusal | None:
@@ -168,7 +196,8 @@ def in_time(info: MediaInfo, tally: Tally, *, with_picture: bool) -> Refusal | N
         )
     if with_picture and info.video is not None:
         work = info.video.width * info.video.height * float(mezzanine.frame_rate(info.video)) * seconds
-        if work > profile.MAX_WORK_PIXELS:
+        most = max(profile.MAX_WORK_UNPROVEN, profile.MAX_WORK_PER_BYTE * tally.size)
+        if work > min(profile.MAX_WORK_PIXELS, most):
             return Refusal(
                 "too_large",
                 f"The upload lasts {_long(seconds)} at {info.video.width}x{info.video.height}, which is more than can "
@@ -299,6 +328,11 @@ def _is_encrypted(stream: Mapping[str, Any]) -> bool:
 def _is_encrypted_asf(head: bytes) -> bool:
     asf = head[:16] == bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
     return asf and any(guid in head for guid in _ASF_ENCRYPTION)
+
+
+def _is_encrypted_mp4(head: bytes) -> bool:
+    """By a table of the samples' initialization vectors (ISO/IEC 23001-7, 7.2): some writers mark nothing else."""
+    return head[4:8] == b"ftyp" and _SAMPLE_KEYS.search(head) is not None
 
 
 def _picture(video: VideoStream) -> Refusal | None:

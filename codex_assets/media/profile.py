@@ -178,6 +178,9 @@ MAX_SECONDS = 86_400
 """A day: the longest that the webhook can announce."""
 MAX_WORK_PIXELS = 3840 * 2160 * 60 * 12 * 3600
 """Of all pictures together: twelve hours of 4K at 60 frames a second."""
+MAX_WORK_UNPROVEN = 10**12
+MAX_WORK_PER_BYTE = 200_000
+"""...of an upload that is small for it: a still picture shown for hours comes to half of that a byte."""
 MAX_TRACKS = 128
 MAX_STREAMS = 1000
 """Attachments (a film's fonts) and covers too; ffmpeg's own limit."""
