@@ -26,8 +26,9 @@ from codex_assets.delivery import keys, publish
 from codex_assets.delivery.publish import Published, Stage, Upload
 from codex_assets.delivery.storage import Stores, file_sha256
 from codex_assets.encoders import Choice, Encoders
-from codex_assets.errors import MissingInput, ToolError, VerificationError
+from codex_assets.errors import MissingInput, SourceError, ToolError, VerificationError
 from codex_assets.media import (
+    damage,
     hls,
     ladder,
     loudness,
@@ -102,6 +103,21 @@ class _Built:
     observations: list[verify.AnyObservation] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Encoded:
+    """A mezzanine as it came out: of what (`info`), what the decode said, how the sound was kept, what has to be told,
+    and the seconds that came out of each of the upload's tracks."""
+
+    info: MediaInfo
+    run: ToolRun
+    log: damage.DecodeLog
+    choice: Choice
+    treatment: mezzanine.AudioTreatment | None
+    steady: Path | None = None
+    warnings: Sequence[str] = ()
+    seconds: dict[int, float] = field(default_factory=dict)
+
+
 class LocalBuilder:
     """Builds on this machine, in one workspace: what an earlier call of the same run made is not fetched again."""
 
@@ -161,24 +177,26 @@ class LocalBuilder:
     def _mezzanine(self, media: MediaRecord, *, with_loudness: bool) -> Iterator[OutputRecord]:
         started = time.monotonic()
         source = self._fetch_original(media)
-        info = upload.examined(self._tools, media.media_type, source)
+        found = upload.examined(self._tools, media.media_type, source)
         folder = self._workspace.folder("mezzanine")
         path = folder / "mezzanine.mp4"
-        run, choice, treatment, warnings = self._encode_mezzanine(media, info, source, path, with_loudness)
-        made = probe.parse(self._tools.ffprobe(probe.probe_arguments(str(path), trusted=True), label="probing"))
+        encoded = self._encode_mezzanine(media, found.info, source, path)
+        info, run, choice, treatment = encoded.info, encoded.run, encoded.choice, encoded.treatment
+        made = self._probed(path)
         duration = upload.longest(made)
+        loss = damage.losses(found.told, found.info, encoded.log, arrived=found.arrived, made=encoded.seconds)
+        upload.require_enough(loss, found.info, media.media_type)
+        used = found.info if media.media_type == "video" else replace(found.info, video=None)
+        warnings = [*encoded.warnings, *damage.sentences(loss, used)]
         promised = info.seconds if media.media_type == "video" else replace(info, video=None).seconds
         lost = (promised or 0.0) - duration
-        upload.require_whole(promised, duration)
-        if lost > profile.TOLD_LOSS_SECONDS:
-            warnings = [*warnings, f"The last {lost:.1f} seconds of the upload could not be decoded and are missing."]
         sha256 = file_sha256(path)
         video = made.video
         record = MezzanineRecord(
             **self._head(media, "mezzanine"),
             data_version=sha256[:32],
             warnings=tuple(warnings),
-            source=upload.facts(info, source),
+            source=upload.facts(found.info, source, loss),
             duration=duration,
             width=video.width if video else None,
             height=video.height if video else None,
@@ -203,56 +221,113 @@ class LocalBuilder:
             measurement = loudness.parse(run.log) if treatment is not None else None
             yield self._record_loudness(media, measurement, "original", started)
 
-    def _encode_mezzanine(
-        self, media: MediaRecord, info: MediaInfo, source: Path, path: Path, measure: bool
-    ) -> tuple[ToolRun, Choice, str | None, list[str]]:
-        """The encode, with what may be done otherwise when it fails: the encoder, then how the sound is kept."""
+    def _encode_mezzanine(self, media: MediaRecord, info: MediaInfo, source: Path, path: Path) -> _Encoded:
+        """The encode, with what is done otherwise when it fails or shows what no header tells: the encoder, then how
+        the sound is kept, then what stands in for what could not be decoded."""
         with_picture = media.media_type == "video"
-        treatment = mezzanine.audio_treatment(info, with_picture=with_picture)
-        side = min(mezzanine.size(info.video)) if info.video is not None and with_picture else 1 << 16
-
-        # A copy is decoded as well, to find out whether it can be.
-        measure = measure or treatment == "copied"
-
-        def encode(kept: mezzanine.AudioTreatment | None) -> tuple[ToolRun, Choice]:
-            def run(row: profile.EncoderRow) -> ToolRun:
-                arguments = mezzanine.arguments(
-                    info,
-                    str(source),
-                    str(path),
-                    row,
-                    treatment=kept,
-                    with_picture=with_picture,
-                    measure=measure,
-                )
-                with self._phase("mezzanine") as on_progress:
-                    return self._tools.ffmpeg(
-                        arguments, label="making the mezzanine", duration=info.seconds, on_progress=on_progress
-                    )
-
-            if not with_picture:
-                return run(profile.X264), Choice(profile.X264, "no picture")
-            return self._encoders.encode(run, smallest_side=side)
-
         told = []
+        treatment = mezzanine.audio_treatment(info, with_picture=with_picture)
         try:
-            made, choice = encode(treatment)
+            made = self._encode_once(media, info, source, path, treatment)
         except ToolError as error:
             if treatment != "copied":
                 raise upload.fault(error) from None
             _log.warning("the sound cannot be copied into the mezzanine: %s", error.reason)
             told.append("The sound could not be kept as it was uploaded and was encoded once more in high quality.")
-        else:
-            damaged = probe.damaged(made.log, info.audio)
-            if probe.damaged(made.log, info.video if with_picture else None) or damaged:
-                told.append("The upload is damaged in places, which can be seen or heard.")
-            if treatment != "copied" or not damaged:
-                return made, choice, treatment, told
+            treatment = "encoded"
+            made = None
+        if made is not None and treatment == "copied" and made.log.sound_damaged(info):
             _log.warning("the sound is damaged: it is encoded from what can be decoded, not copied")
+            treatment = "encoded"
+            made = None
         try:
-            return *encode("encoded"), "encoded", told
+            made = made or self._encode_once(media, info, source, path, treatment)
+            if made.log.summaries > 1:
+                made = self._encode_once(media, info, source, path, "encoded", steady=self._steady_sound(info, source))
+            got = self._probed(path)
+            again = info
+            if info.audio is not None and (got.audio is None or not got.audio.duration):
+                if not with_picture:
+                    raise SourceError("The upload's sound could not be decoded; it is damaged or not supported.")
+                again = replace(info, audio=None)
+                told.append("The sound could not be decoded and is left out.")
+            missing = 0.0
+            if with_picture and info.seconds is not None and again.audio is not None:
+                missing = info.seconds - ((got.video.duration if got.video is not None else None) or 0.0)
+            seconds = self._decoded_seconds(info, got)
+            if again is not info or missing > profile.TRACKS_APART_SECONDS:
+                treatment = made.treatment if again.audio is not None else None
+                made = self._encode_once(
+                    media, again, source, path, treatment, steady=made.steady, missing=max(0.0, missing)
+                )
         except ToolError as error:
             raise upload.fault(error) from None
+        return replace(made, warnings=told, seconds=seconds)
+
+    def _encode_once(
+        self,
+        media: MediaRecord,
+        info: MediaInfo,
+        source: Path,
+        path: Path,
+        treatment: mezzanine.AudioTreatment | None,
+        *,
+        steady: Path | None = None,
+        missing: float = 0.0,
+    ) -> _Encoded:
+        with_picture = media.media_type == "video"
+        side = min(mezzanine.size(info.video)) if info.video is not None and with_picture else 1 << 16
+        if steady is not None and info.audio is not None:
+            one = replace(info.audio, channels=profile.CHANNELS, layout="stereo", sample_rate=profile.SAMPLE_RATE)
+            info = replace(info, audio=one)
+
+        def run(row: profile.EncoderRow) -> tuple[ToolRun, damage.DecodeLog]:
+            log = damage.DecodeLog()
+            arguments = mezzanine.arguments(
+                info,
+                str(source),
+                str(path),
+                row,
+                treatment=treatment,
+                with_picture=with_picture,
+                # Always: a copy is decoded as well, to find out whether it can be.
+                measure=True,
+                sound=str(steady) if steady is not None else None,
+                missing=missing,
+            )
+            with self._phase("mezzanine") as on_progress:
+                made = self._tools.ffmpeg(
+                    arguments,
+                    label="making the mezzanine",
+                    duration=info.seconds,
+                    on_progress=on_progress,
+                    on_log=log.add,
+                )
+            return made, log
+
+        if not with_picture:
+            (made, log), choice = run(profile.X264), Choice(profile.X264, "no picture")
+        else:
+            (made, log), choice = self._encoders.encode(run, smallest_side=side)
+        return _Encoded(info, made, log, choice, treatment, steady)
+
+    def _steady_sound(self, info: MediaInfo, source: Path) -> Path:
+        path = self._workspace.folder("steady") / "sound.mka"
+        arguments = mezzanine.steady_arguments(info, str(source), str(path))
+        self._tools.ffmpeg(arguments, label="reading a sound that changes", duration=info.seconds)
+        return path
+
+    def _decoded_seconds(self, info: MediaInfo, made: MediaInfo) -> dict[int, float]:
+        """How much of each track came out, by the track of the upload."""
+        pairs = ((info.video, made.video), (info.audio, made.audio))
+        return {
+            track.index: (got.duration or 0.0) if got is not None else 0.0
+            for track, got in pairs
+            if track is not None and (got is not None or isinstance(track, probe.AudioStream))
+        }
+
+    def _probed(self, path: Path) -> MediaInfo:
+        return probe.parse(self._tools.ffprobe(probe.probe_arguments(str(path), trusted=True), label="probing"))
 
     def _fetch_original(self, media: MediaRecord) -> Path:
         store = self._stores.by_role(media.input_role)

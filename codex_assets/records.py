@@ -118,6 +118,19 @@ class SourceFacts(Record):
     audio_codec: str | None = None
     audio_channels: int | None = None
     audio_sample_rate: int | None = None
+    # Time, sound, tracks and damage.
+    audio_layout: str | None = None
+    audio_bits: int | None = None
+    audio_after_video: float | None = None
+    """Seconds by which the sound starts after the picture; negative: before it."""
+    tracks_left_out: dict[str, int] | None = None
+    """How many tracks were not taken, by kind; `picture` is a cover."""
+    video_packets: int | None = None
+    video_seconds_declared: float | None = None
+    video_share_lost: float | None = None
+    """Of what was declared, 0 to 1."""
+    audio_seconds_declared: float | None = None
+    audio_share_lost: float | None = None
 
 
 class MezzanineRecord(OutputRecord):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import math
 import os
 import re
 import shutil
@@ -161,13 +162,16 @@ class Tools:
         label: str,
         duration: float | None = None,
         on_progress: Callable[[Progress], None] | None = None,
+        on_log: Callable[[str], None] | None = None,
     ) -> ToolRun:
         """Run ffmpeg with `arguments` after the global flags; `duration` (seconds) is what the output will last.
+
+        `on_log` is given every line of the log, from another thread: a run keeps only the last ones.
 
         Raises `ToolError` on a non-zero exit, a stall or a passed limit, `JobCancelled` when asked to stop.
         """
         argv = [self._require("ffmpeg"), *FFMPEG_GLOBALS, *arguments]
-        return self._run(argv, label=label, duration=duration, on_progress=on_progress)
+        return self._run(argv, label=label, duration=duration, on_progress=on_progress, on_log=on_log)
 
     def ffprobe(self, arguments: Sequence[str], *, label: str) -> dict[str, Any]:
         """ffprobe's JSON. `-v error`, never `quiet`: a failed probe has to say why."""
@@ -185,6 +189,11 @@ class Tools:
         """ffprobe's output as lines, in the format that `arguments` ask for (`-of csv=p=0`, ...): for long lists."""
         argv = [self._require("ffprobe"), "-hide_banner", "-v", "error", *arguments]
         return self._run(argv, label=label, keep_stdout=True).stdout.decode("utf-8", "replace").splitlines()
+
+    def ffprobe_each(self, arguments: Sequence[str], on_line: Callable[[str], None], *, label: str) -> ToolRun:
+        """As `ffprobe_lines`, one line after the other, from another thread: twelve hours are millions of packets."""
+        argv = [self._require("ffprobe"), "-hide_banner", "-v", "error", *arguments]
+        return self._run(argv, label=label, on_output=on_line, total_limit=math.inf)
 
     def audiowaveform(self, arguments: Sequence[str], *, label: str) -> ToolRun:
         return self._run([self._require("audiowaveform"), *arguments], label=label)
@@ -282,12 +291,14 @@ class Tools:
         keep_stdout: bool = False,
         sinks: Sequence[Sequence[str]] = (),
         total_limit: float | None = None,
+        on_log: Callable[[str], None] | None = None,
+        on_output: Callable[[str], None] | None = None,
     ) -> ToolRun:
         if self._cancelled.is_set():
             raise JobCancelled
         started = time.monotonic()
         limit = total_limit or max(MINIMUM_LIMIT_SECONDS, SECONDS_PER_MEDIA_SECOND * (duration or 0.0))
-        advance = _Advance(label, duration, on_progress, started)
+        advance = _Advance(label, duration, on_progress, started, on_log, on_output)
         children: list[_Child] = []
         try:
             main = self._start(argv, children, advance, keep_stdout=keep_stdout, read_stdout=not sinks)
@@ -428,18 +439,27 @@ class _Advance:
         total: float | None,
         report: Callable[[Progress], None] | None,
         started: float,
+        on_log: Callable[[str], None] | None = None,
+        on_output: Callable[[str], None] | None = None,
     ) -> None:
         self.label, self.total, self.report = label, total, report
+        self._on_log, self._on_output = on_log, on_output
         self.started = self.moved = started
         self._seen: tuple[float, str] = (-1.0, "")
         self._seconds = 0.0
         self._frame = ""
         self._speed: float | None = None
 
-    def heard(self, _line: str) -> None:
+    def heard(self, line: str) -> None:
         self.moved = time.monotonic()
+        if self._on_log is not None:
+            self._on_log(line)
 
     def line(self, line: str) -> None:
+        if self._on_output is not None:
+            self.moved = time.monotonic()
+            self._on_output(line)
+            return
         name, _, value = line.partition("=")
         value = value.strip()
         if name in ("out_time_us", "out_time_ms") and value.lstrip("-").isdigit():

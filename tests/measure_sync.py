@@ -1,7 +1,7 @@
 """What was delivered, measured from outside: when flashes are seen and beeps heard, how long, how loud, which tones.
 
-Plain ffmpeg and ffprobe look at a file or a playlist; nothing here knows the code under test. Times are on the file's own
-clock (`-copyts`), in seconds. A flash-and-beep clip is black and silent, but for a white picture and a tone that begin
+Plain ffmpeg and ffprobe look at a file or a playlist; nothing here knows the code under test. Times are on the file's
+own clock (`-copyts`), in seconds. A flash-and-beep clip is black and silent, but for a white picture and a tone that begin
 together; how far apart they are delivered is what a viewer sees as lip sync.
 """
 
@@ -53,7 +53,8 @@ class Tracks:
     @property
     def seconds(self) -> float:
         spans = [span for span in (self.video, self.audio) if span is not None]
-        return max(span[1] for span in spans) - min(span[0] for span in spans)
+        # What lies before zero is an encoder's delay, or was cut off by an edit list: it is not shown.
+        return max(span[1] for span in spans) - max(0.0, min(span[0] for span in spans))
 
 
 def _ffmpeg(*arguments: str) -> tuple[bytes, str]:
@@ -109,7 +110,8 @@ def beeps(path: Path, part: float = 0.3) -> list[float]:
     """When a tone begins: the envelope passes `part` of its maximum."""
     heard = hear(path)
     envelope = [
-        max(map(abs, heard.left[at : at + WINDOW]), default=0.0) + max(map(abs, heard.right[at : at + WINDOW]), default=0.0)
+        max(map(abs, heard.left[at : at + WINDOW]), default=0.0)
+        + max(map(abs, heard.right[at : at + WINDOW]), default=0.0)
         for at in range(0, len(heard.left), WINDOW)
     ]
     loudest = max(envelope, default=0.0)
@@ -156,4 +158,6 @@ if __name__ == "__main__":
     for name in sys.argv[1:]:
         print(name, "flashes", [round(at, 3) for at in flashes(Path(name))])
         print(name, "beeps  ", [round(at, 3) for at in beeps(Path(name))])
-        print(name, "offsets", [round(1000 * by) for by in offsets(Path(name))], "ms;", "loudness", loudness(Path(name)))
+        print(
+            name, "offsets", [round(1000 * by) for by in offsets(Path(name))], "ms;", "loudness", loudness(Path(name))
+        )

@@ -59,6 +59,11 @@ PREVIEW_BEST = "720p"
 SAMPLE_RATE = 48_000
 CHANNELS = 2
 AAC_FRAME_SAMPLES = 1024
+SOUND_GAP_SECONDS = 0.025
+"""A sound that is off its timestamps by more than this gets silence, or loses as much. Containers round times to a
+millisecond, codecs to a frame's part; lip sync is off from 40 ms on (ITU-R BT.1359: 45 ms early, 125 ms late)."""
+MAX_PLACED_CHANNELS = 8
+"""More channels than this without a layout have no places, and ffmpeg cannot mix them down."""
 SHORTEST_SOUND_FRAMES = 3
 """A shorter sound is padded: the waveform's picture needs two samples for each of its columns."""
 LOUDNESS_TARGET = -16.0
@@ -167,14 +172,24 @@ UNTRUSTED_FORMATS = (
 )
 """No playlist formats: an .mp4 that is really a manifest would make ffmpeg read local files and open connections."""
 MAX_PIXELS = 7680 * 4320
-TRUNCATED_SECONDS = 1.0
-TRUNCATED_FRACTION = 0.05
-"""Decoded less than the container says by more than both: the upload is cut off."""
+RESYNC_BYTES = 1 << 26
+"""A hole of up to this is skipped in a transport stream; at ffmpeg's own limit, 64 kB, what follows would be lost."""
+LOSS_LIMIT = 0.5
+"""More than this part of what the upload is about (a video's picture, an audio's sound) lost: it fails. Reasons in
+docs/decisions/damage-limits.md."""
+TOLD_LOSS_SHARE = 0.01
+"""At least this part of a track lost, or `TOLD_LOSS_SECONDS` of it: the creator is told."""
+GAP_SECONDS = 0.5
+GAP_STEPS = 5.0
+"""In a file that is known to be damaged, packets further apart than this many seconds and this many usual steps have
+lost others between them."""
 LOST_SECONDS = 0.1
 """Decoded less than the packets say by more than this: how long the whole should last is then not known. Encoders pad
 the last frame by up to this."""
 TOLD_LOSS_SECONDS = 0.5
-"""...and by more than this, the creator is told."""
+CLOCK_SHIFT_SECONDS = 0.06
+"""A file's clock that starts this far from its picture and sound (another track is earlier) is moved to them. An
+encoder's delay is less."""
 TRACKS_APART_SECONDS = 0.1
 """The picture is held to the end of the sound when it ends earlier by more than this; a sound that starts later by more
 than this gets silence in front."""
