@@ -114,6 +114,7 @@ class _Encoded:
     choice: Choice
     treatment: mezzanine.AudioTreatment | None
     steady: Path | None = None
+    gain: float = 0.0
     warnings: Sequence[str] = ()
     seconds: dict[int, float] = field(default_factory=dict)
 
@@ -205,6 +206,7 @@ class LocalBuilder:
             video_codec=video.codec if video else None,
             audio_codec=made.audio.codec if made.audio else None,
             audio_treatment=treatment,
+            sound_gain=encoded.gain,
             build=self._built(started, run, duration, choice if video else None),
         )
         key = keys.mezzanine(media.creator_id, media.media_id)
@@ -218,7 +220,9 @@ class LocalBuilder:
         self._workspace.keep("archive", key, sha256, path)
         yield published
         if with_loudness:
-            measurement = loudness.parse(run.log) if treatment is not None else None
+            # Of the upload itself, whatever was done to it since.
+            heard = loudness.parse(run.log) if treatment is not None else None
+            measurement = loudness.shifted(heard, -encoded.gain)
             yield self._record_loudness(media, measurement, "original", started)
 
     def _encode_mezzanine(self, media: MediaRecord, info: MediaInfo, source: Path, path: Path) -> _Encoded:
@@ -242,6 +246,9 @@ class LocalBuilder:
             made = None
         try:
             made = made or self._encode_once(media, info, source, path, treatment)
+            over = _over_full_scale(made)
+            if over > 0:
+                made = self._encode_once(media, info, source, path, treatment, gain=-over - profile.FULL_SCALE_ROOM)
             if made.log.summaries > 1:
                 made = self._encode_once(media, info, source, path, "encoded", steady=self._steady_sound(info, source))
             got = self._probed(path)
@@ -258,7 +265,7 @@ class LocalBuilder:
             if again is not info or missing > profile.TRACKS_APART_SECONDS:
                 treatment = made.treatment if again.audio is not None else None
                 made = self._encode_once(
-                    media, again, source, path, treatment, steady=made.steady, missing=max(0.0, missing)
+                    media, again, source, path, treatment, steady=made.steady, missing=max(0.0, missing), gain=made.gain
                 )
         except ToolError as error:
             raise upload.fault(error) from None
@@ -274,6 +281,7 @@ class LocalBuilder:
         *,
         steady: Path | None = None,
         missing: float = 0.0,
+        gain: float = 0.0,
     ) -> _Encoded:
         with_picture = media.media_type == "video"
         side = min(mezzanine.size(info.video)) if info.video is not None and with_picture else 1 << 16
@@ -294,6 +302,7 @@ class LocalBuilder:
                 measure=True,
                 sound=str(steady) if steady is not None else None,
                 missing=missing,
+                gain=gain,
             )
             with self._phase("mezzanine") as on_progress:
                 made = self._tools.ffmpeg(
@@ -309,7 +318,7 @@ class LocalBuilder:
             (made, log), choice = run(profile.X264), Choice(profile.X264, "no picture")
         else:
             (made, log), choice = self._encoders.encode(run, smallest_side=side)
-        return _Encoded(info, made, log, choice, treatment, steady)
+        return _Encoded(info, made, log, choice, treatment, steady, round(gain, 2))
 
     def _steady_sound(self, info: MediaInfo, source: Path) -> Path:
         path = self._workspace.folder("steady") / "sound.mka"
@@ -356,7 +365,7 @@ class LocalBuilder:
                     duration=record.duration,
                     on_progress=on_progress,
                 )
-            measurement = loudness.parse(run.log)
+            measurement = loudness.shifted(loudness.parse(run.log), -record.sound_gain)
         return self._record_loudness(media, measurement, "mezzanine", started)
 
     def _record_loudness(
@@ -382,7 +391,7 @@ class LocalBuilder:
         record = self._mezzanine_record(media)
         if not record.has_audio:
             return {}
-        measured = self._loudness_record(media).measurement
+        measured = loudness.shifted(self._loudness_record(media).measurement, record.sound_gain)
         held: dict[int, Sound] = self._workspace.once(f"sounds-{record.data_version}-{measured}", dict)
         missing = sorted(rate for rate in rates if rate not in held)
         if missing:
@@ -857,6 +866,15 @@ class LocalBuilder:
     def _phase(self, name: str) -> Iterator[Callable[[Progress], None]]:
         with self._workspace.progress.phase(name) as advance:
             yield lambda progress: advance(progress.fraction, progress.speed)
+
+
+def _over_full_scale(made: _Encoded) -> float:
+    """Decibels by which samples in floats pass the scale of the integers that they are to become."""
+    audio = made.info.audio
+    if made.treatment != "lossless" or audio is None or audio.codec not in profile.FLOAT_AUDIO:
+        return 0.0
+    measured = loudness.parse(made.run.log)
+    return max(0.0, measured.true_peak) if measured is not None else 0.0
 
 
 def _segments(playlist: Path) -> list[hls.Segment]:

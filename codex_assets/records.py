@@ -146,6 +146,8 @@ class MezzanineRecord(OutputRecord):
     audio_codec: str | None = None
     audio_treatment: str | None = None
     """`copied`, `lossless` (ALAC) or `encoded` (AAC); None without sound."""
+    sound_gain: float = 0.0
+    """Decibels by which the sound was turned down, because its samples passed full scale."""
 
     @property
     def rate(self) -> Fraction | None:

@@ -28,6 +28,17 @@ class Measurement:
     threshold: float
 
 
+def shifted(measured: Measurement | None, decibels: float) -> Measurement | None:
+    """What the same programme measures that much louder."""
+    if measured is None or not decibels:
+        return measured
+    return Measurement(
+        *(round(one + decibels, 2) for one in (measured.integrated, measured.true_peak)),
+        measured.range,
+        round(measured.threshold + decibels, 2),
+    )
+
+
 @dataclass(frozen=True)
 class Gain:
     """How a programme is normalised: the filter (None: left as it is) and what kind of gain it is."""
@@ -125,6 +136,11 @@ def normalising(measured: Measurement | None, duration: float, aim: Aim = Aim())
     """
     if measured is None:
         return Gain("none", None)
+    if measured.integrated > profile.LOUDEST_MEASURED:
+        # loudnorm knows no programme over 0 LUFS, which samples in floats may be.
+        down = profile.LOUDNESS_TARGET - measured.integrated
+        quieter = normalising(shifted(measured, down), duration, aim)
+        return Gain(quieter.mode, f"volume={down:.2f}dB,{quieter.filter}")
     gain = profile.LOUDNESS_TARGET + aim.trim - measured.integrated
     if duration < profile.SHORT_PROGRAMME_SECONDS or measured.range <= 0:
         return Gain("gain", f"volume={min(gain, aim.ceiling - measured.true_peak):.2f}dB")

@@ -27,9 +27,9 @@ INDEXED_CONTAINERS = ("mov", "matroska", "avi", "asf", "flac")
 """Containers whose durations come from an index, so that they tell a cut-off upload from a whole one."""
 SHARED_DURATIONS = ("matroska", "asf")
 """Containers that know only how long the whole lasts."""
-RESTARTING_CLOCKS = ("mpegts", "mpeg")
-"""Containers whose clock may jump (broadcasts wrap around, edits restart it): the first and the last time then say
-nothing of what lies between, and ffmpeg joins the parts by itself."""
+RESTARTING_CLOCKS = ("mpegts", "mpeg", "ogg")
+"""Containers whose clock may jump (broadcasts wrap around, edits restart it, ogg files are chained): the first and the
+last time then say nothing of what lies between, and ffmpeg joins the parts by itself."""
 FAR_OFF = 0.1
 """Relative distance from the counted rate at which a header's average rate is not believed."""
 LONGEST_STEP_SECONDS = 10.0
@@ -165,7 +165,7 @@ def scanned(info: MediaInfo, packets: Iterable[str]) -> MediaInfo:
     """`info` with the start, the duration and, where the header is far off, the average rate that `packets` show.
 
     A track without packets is no track: the next one of its kind that has some takes its place. Where the clock jumps,
-    what the header says stays.
+    nobody knows how long it lasts: the header's first and last times say nothing of what lies between.
     """
     scan = PacketScan()
     for line in packets:
@@ -188,20 +188,27 @@ class PacketScan:
         """`info` as `scanned` describes it."""
         jumps = any(name in info.container.split(",") for name in RESTARTING_CLOCKS)
         extents = self._extents
-        tracks = [track for track in (info.video, info.audio, *info.others) if track is not None]
+        tracks: list[VideoStream | AudioStream] = [track for track in (info.video, info.audio, *info.others) if track is not None]
         chosen = [track for track in tracks if track.index in extents]
 
         def known(index: int) -> _Extent | None:
             extent = extents[index]
             return None if extent.seconds <= 0 or (jumps and extent.jumped) else extent
 
+        def joined(index: int) -> bool:
+            return jumps and extents[index].jumped
+
         video = next((track for track in chosen if isinstance(track, VideoStream)), None)
         audio = next((track for track in chosen if isinstance(track, AudioStream)), None)
         if video is not None and (extent := known(video.index)) is not None:
             rate = extent.rate(video)
             video = replace(video, start=extent.start, duration=extent.seconds, average_rate=rate)
+        elif video is not None and joined(video.index):
+            video = replace(video, duration=None)
         if audio is not None and (extent := known(audio.index)) is not None:
             audio = replace(audio, start=extent.start, duration=extent.seconds)
+        elif audio is not None and joined(audio.index):
+            audio = replace(audio, duration=None)
         ends = [extent.end for index in extents if (extent := known(index)) is not None]
         return replace(
             info,

@@ -72,6 +72,8 @@ TRUE_PEAK_CEILING = -1.5
 """dBTP, before the lossy encode."""
 DELIVERED_PEAK_LIMIT = -1.0
 """dBTP after it (EBU R 128 s1: lossy coders overshoot); above it the encode is repeated with a lower ceiling."""
+LOUDEST_MEASURED = -1.0
+"""LUFS; a louder programme is turned down before it is normalised."""
 LOUDNESS_RANGE = 11.0
 """LU."""
 LOUDNESS_TOLERANCE = 0.5
@@ -84,6 +86,10 @@ SILENCE_LUFS = -70.0
 """The absolute gate of ITU-R BS.1770: at or under it nothing was measured."""
 MEZZANINE_AAC_KBPS_PER_CHANNEL = 160
 """For a lossy source that mp4 cannot hold as it is: far above transparency, once."""
+FLOAT_AUDIO = ("pcm_f16le", "pcm_f24le", "pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be", "wavpack")
+"""Codecs whose samples may pass full scale, which ALAC's cannot: a sound that does is turned down before."""
+FULL_SCALE_ROOM = 1.0
+"""dB under full scale that it is turned down to."""
 COPIED_AUDIO = ("aac", "mp3", "ac3", "eac3", "opus", "alac")
 """Codecs that mp4 holds as they are, so that the mezzanine adds no second lossy generation."""
 
@@ -168,9 +174,11 @@ WAVEFORM_COLOUR = "38bdf8ff"
 
 UNTRUSTED_PROTOCOLS = "file"
 UNTRUSTED_FORMATS = (
-    "mov,mp4,matroska,webm,avi,mpegts,mpeg,asf,flv,ogg,mp3,wav,w64,aiff,flac,aac,ac3,eac3,caf,amr,dv,mxf,gxf"
+    "mov,mp4,matroska,webm,avi,mpegts,mpeg,asf,flv,ogg,mp3,wav,w64,aiff,flac,aac,ac3,eac3,caf,amr,dv,mxf,gxf,"
+    "ivf,h264,hevc,m4v,mpegvideo,obu,au,voc,wv,tta,ape,mpc,mpc8,tak,dts,dtshd,truehd,loas,dsf"
 )
-"""No playlist formats: an .mp4 that is really a manifest would make ffmpeg read local files and open connections."""
+"""No playlist formats: an .mp4 that is really a manifest would make ffmpeg read local files and open connections. The
+second line: raw streams of cameras and encoders, and what recorders and archives of sound use."""
 MAX_PIXELS = 7680 * 4320
 RESYNC_BYTES = 1 << 26
 """A hole of up to this is skipped in a transport stream; at ffmpeg's own limit, 64 kB, what follows would be lost."""
