@@ -184,6 +184,7 @@ class LocalBuilder:
         encoded = self._encode_mezzanine(media, found.info, source, path)
         info, run, choice, treatment = encoded.info, encoded.run, encoded.choice, encoded.treatment
         made = self._probed(path)
+        upload.require_decoded(made, media.media_type)
         duration = upload.longest(made)
         loss = damage.losses(found.told, found.info, encoded.log, arrived=found.arrived, made=encoded.seconds)
         upload.require_enough(loss, found.info, media.media_type)
@@ -211,7 +212,9 @@ class LocalBuilder:
         )
         key = keys.mezzanine(media.creator_id, media.media_id)
         expected = expectations.mezzanine_of(
-            info, with_picture=media.media_type == "video", whole=lost <= profile.LOST_SECONDS
+            info,
+            with_picture=media.media_type == "video",
+            whole=lost <= profile.LOST_SECONDS and info.orderly and info.timed,
         )
         built = _Built(record, [Upload(path, "archive", key, Stage.CONTENT)])
         with self._workspace.progress.phase("verifying"):
@@ -646,7 +649,8 @@ class LocalBuilder:
             record = new.get(output) or self._records.get(media.media_id, output, VariantRecord)
             if isinstance(record, VariantRecord) and record.applicable:
                 variants.append(record)
-        held = self._records.get(media.media_id, "hls_master", MasterRecord)
+        # Not read when it is replaced anyway: a damaged record must not keep a media from being built again.
+        held = None if wanted else self._records.get(media.media_id, "hls_master", MasterRecord)
         if not variants or (not wanted and held is None):
             if wanted:
                 raise MissingInput("The master playlist needs at least one variant, and none has been built.")
@@ -714,7 +718,14 @@ class LocalBuilder:
         at = thumbnail.moment(source.duration, frame_seconds)
         mezzanine_file = self._fetch_mezzanine(media, source)
         with self._workspace.progress.phase("thumbnail"):
-            self._tools.ffmpeg(thumbnail.arguments(str(mezzanine_file), str(path), at), label="making the thumbnail")
+            # The picture of a damaged upload may end before: then it is the first one.
+            moments = [at, 0.0]
+            while moments and not path.exists():
+                at = moments.pop(0)
+                arguments = thumbnail.arguments(str(mezzanine_file), str(path), at)
+                self._tools.ffmpeg(arguments, label="making the thumbnail")
+            if not path.exists():
+                raise ToolError("making the thumbnail", reason="no picture was written")
         record = ThumbnailRecord(
             **self._head(media, "thumbnail"),
             data_version=file_sha256(path)[:32],

@@ -1,7 +1,7 @@
 """The terminal: `codex-assets`. Reads arguments, calls what does the work, and turns the outcome into an exit code.
 
-0: fine. 1: it failed, or something that was looked at is not right. 2: it could not be looked at, or was asked for
-wrongly. 130: stopped with Ctrl-C. How things look is decided in `terminal`, what they mean wherever they are done.
+Exit codes and what else every command has in common are in `commands.frame`; how things look is decided in `terminal`,
+what they mean wherever they are done. Commands of a subject of their own live in `commands/`, and are named here.
 """
 
 from __future__ import annotations
@@ -10,31 +10,27 @@ import logging
 import mimetypes
 import re
 import secrets
-import signal
 import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
 from codex_assets import doctor, resources, sweep, terminal
+from codex_assets.commands import frame
+from codex_assets.commands.frame import FAILED, UNCHECKED, AsJson, Store
 from codex_assets.delivery import hls_fetch, keys
-from codex_assets.errors import JobCancelled, JobError, MissingInput
+from codex_assets.errors import JobCancelled, MissingInput
 from codex_assets.media import verify
 from codex_assets.observe import Observer, parse_master
 from codex_assets.records import CheckFact, RecordStore
 from codex_assets.resources import Settings
 from codex_assets.tools import Tools, tool_environment
 
-FAILED, UNCHECKED, INTERRUPTED = 1, 2, 130
 WORKERS = 2
 """Media that are verified at once. Each has several tools running already."""
 
@@ -46,19 +42,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-Result = TypeVar("Result")
-
 
 class Kind(StrEnum):
     VIDEO = "video"
     AUDIO = "audio"
-
-
-Store = Annotated[
-    Path | None,
-    typer.Option("--store", help="Folder of a local store, instead of what the environment says.", show_default=False),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on standard output.")]
 
 
 @app.callback()
@@ -101,7 +88,7 @@ def run(
     # Here, not above: it imports Dagster, and every other command starts without.
     from codex_assets import job
 
-    with _told():
+    with frame.told():
         if not file.is_file():
             raise MissingInput(f"There is no file {file}.")
         settings = resources.load(resources.local_environment(store))
@@ -110,9 +97,9 @@ def run(
         payload = _payload(settings, media, creator_id, kind, key)
         if assets is not None:
             payload["assets"] = [name for name in re.split(r"[,\s]+", assets) if name]
-        with _cancelling() as cancelled, terminal.progress(media) as listener:
+        with frame.cancelling() as cancelled, terminal.progress(media) as listener:
             started = time.monotonic()
-            answer = _aside(
+            answer = frame.aside(
                 lambda: job.work(
                     f"local-{uuid.uuid4().hex[:12]}", payload, settings, listener=listener, cancelled=cancelled
                 )
@@ -179,9 +166,9 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """What is known of a media: its outputs, how and when each was built, and what its checks found."""
-    with _told():
+    with frame.told():
         try:
-            known = sweep.read(media, RecordStore(_settings(store).stores().archive))
+            known = sweep.read(media, RecordStore(frame.settings(store).stores().archive))
         except ValueError:
             known = None
         if known is None:
@@ -201,9 +188,9 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """Every registered media: what is built, what is stale, and what the last check found."""
-    condition = _where(where)
-    with _told():
-        stores = _settings(store).stores()
+    condition = frame.where(where)
+    with frame.told():
+        stores = frame.settings(store).stores()
         records = RecordStore(stores.archive)
         found = [one for one in sweep.read_all(stores) if condition.holds(one.media, records)]
     if as_json:
@@ -278,14 +265,14 @@ def verify_(
         raise typer.BadParameter("Give media ids, or a path, or a URL, or --all, or --where.")
     if rule is not None and rule not in verify.RULES:
         raise typer.BadParameter(f"There is no rule `{rule}`; docs/verification.md lists them.", param_hint="--rule")
-    condition = _where(where)
+    condition = frame.where(where)
     if any(_is_path(one) for one in named):
         if len(named) > 1:
             raise typer.BadParameter("Give one path or URL, or media ids.")
         look = _verify_url if "://" in named[0] else _verify_path
         raise typer.Exit(look(named[0], rule, as_json))
-    with _told(UNCHECKED):
-        raise typer.Exit(_verify_media(named, condition, rule, not shallow, workers, _settings(store), as_json))
+    with frame.told(UNCHECKED):
+        raise typer.Exit(_verify_media(named, condition, rule, not shallow, workers, frame.settings(store), as_json))
 
 
 def _verify_media(
@@ -299,7 +286,7 @@ def _verify_media(
 ) -> int:
     started = time.monotonic()
     results: list[sweep.Result] = []
-    with _cancelling() as cancelled, resources.workshop(settings, cancelled=cancelled) as workshop:
+    with frame.cancelling() as cancelled, resources.workshop(settings, cancelled=cancelled) as workshop:
         media = list(dict.fromkeys(named)) or list(workshop.records.media_ids())
         work = sweep.Sweep(
             *(workshop.stores, workshop.tools, workshop.workspace.root, cancelled),
@@ -333,12 +320,12 @@ def _verify_url(url: str, rule: str | None, as_json: bool) -> int:
         terminal.complain("Only http and https URLs can be checked.")
         return UNCHECKED
     with (
-        _told(UNCHECKED),
-        _cancelling() as cancelled,
+        frame.told(UNCHECKED),
+        frame.cancelling() as cancelled,
         tempfile.TemporaryDirectory(prefix="codex-assets-fetch-") as folder,
     ):
         # Whoever types a URL may reach what it leads to: private addresses are fine.
-        playlist = _aside(lambda: hls_fetch.fetch(url, Path(folder), allow_private=True, cancelled=cancelled))
+        playlist = frame.aside(lambda: hls_fetch.fetch(url, Path(folder), allow_private=True, cancelled=cancelled))
         judged = _judge(playlist, rule, cancelled)
     return _told_findings(judged, as_json)
 
@@ -354,7 +341,7 @@ def _verify_path(target: str, rule: str | None, as_json: bool) -> int:
     if master is None:
         terminal.complain(f"There is no playlist at {target}; give a folder with a master.m3u8, or a playlist.")
         return UNCHECKED
-    with _told(UNCHECKED), _cancelling() as cancelled:
+    with frame.told(UNCHECKED), frame.cancelling() as cancelled:
         judged = _judge(master, rule, cancelled)
     return _told_findings(judged, as_json)
 
@@ -368,7 +355,7 @@ def _judge(playlist: Path, rule: str | None, cancelled: threading.Event) -> list
             return observer.hls(playlist)
         return (observer.variant(playlist, output=playlist.parent.resolve().name),)
 
-    seen = _aside(look)
+    seen = frame.aside(look)
     return [one for observed in seen for one in verify.judge(observed, only=None if rule is None else (rule,))]
 
 
@@ -393,11 +380,11 @@ def failing(
     """Which media fail which rule, as it was found when each was last verified. Reads what was kept, checks nothing."""
     if rule is not None and rule not in verify.RULES:
         raise typer.BadParameter(f"There is no rule `{rule}`; docs/verification.md lists them.")
-    with _told():
+    with frame.told():
         found = [
             {"mediaId": record.media_id, "output": judged.output, **_finding(one.rule, one.severity, one)}
             | {"checkedAt": judged.checked_at}
-            for record in sweep.kept(_settings(store).stores())
+            for record in sweep.kept(frame.settings(store).stores())
             for judged in record.outputs
             for one in judged.failed
             if rule in (None, one.rule) and (warnings or one.severity == "ERROR")
@@ -414,13 +401,6 @@ def failing(
 
 def _is_path(target: str) -> bool:
     return "/" in target or target in (".", "..") or target.endswith(".m3u8")
-
-
-def _where(text: str | None) -> sweep.Where:
-    try:
-        return sweep.Where.parse(text or "")
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--where") from None
 
 
 def _totals(results: list[sweep.Result], seconds: float) -> dict[str, Any]:
@@ -499,7 +479,7 @@ def demo(
     # Here, not above: the worker's handler is of no use to any other command.
     from codex_assets import demo as demonstration
 
-    with _told():
+    with frame.told():
         try:
             fine = demonstration.run(resources.local_environment(store))
         except KeyboardInterrupt:
@@ -507,61 +487,6 @@ def demo(
     if not fine:
         terminal.complain("The demonstration is not as the contract says; its problems are listed above.")
         raise typer.Exit(FAILED)
-
-
-# --- Common -----------------------------------------------------------------------------------------------------------
-
-
-def _settings(store: Path | None) -> Settings:
-    """What the environment configures; the local store where it configures nothing."""
-    environ = resources.environment()
-    configured = any(environ.get(name, "").strip() for name in ("STORAGE_DIR", *resources.REQUIRED))
-    if store is None and configured:
-        return resources.load(environ)
-    local = resources.local_environment(store)
-    if not Path(local["STORAGE_DIR"]).is_dir():
-        raise MissingInput(f"There is no store at {local['STORAGE_DIR']}; set STORAGE_DIR or give --store.")
-    return resources.load(local)
-
-
-@contextmanager
-def _told(code: int = FAILED) -> Iterator[None]:
-    """A failure as one sentence, and `code` as the exit code."""
-    try:
-        yield
-    except JobCancelled:
-        terminal.note("Stopped.")
-        raise typer.Exit(INTERRUPTED) from None
-    except JobError as error:
-        terminal.complain(error.public, error.code)
-        if error.detail:
-            logging.getLogger(__name__).info("%s", error.detail)
-        raise typer.Exit(code) from None
-
-
-@contextmanager
-def _cancelling() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set."""
-    cancelled = threading.Event()
-
-    def stop(number: int, _: FrameType | None) -> None:
-        # In a thread: the main one may hold the event's lock.
-        threading.Thread(target=cancelled.set).start()
-
-    before: Mapping[signal.Signals, Any] = {
-        number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield cancelled
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _aside(work: Callable[[], Result]) -> Result:
-    """`work` in a thread of its own: the main one stays free for signals, which Dagster would take over."""
-    with ThreadPoolExecutor(1, thread_name_prefix="work") as pool:
-        return pool.submit(work).result()
 
 
 if __name__ == "__main__":

@@ -625,8 +625,23 @@ def _without(sentence: str, secrets: list[object]) -> str:
     for secret in secrets:
         text = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
         if isinstance(text, str) and len(text) >= 6:
-            sentence = sentence.replace(text, "***")
+            # As `_shown` writes it: quoted, maybe escaped, maybe cut off; a host comes in lower case.
+            for form in dict.fromkeys([text, *(json.dumps(text, ensure_ascii=plain)[1:-1] for plain in (True, False))]):
+                sentence = re.sub(re.escape(form), "***", sentence, flags=re.IGNORECASE)
+                for cut in ("…", "\\u2026"):
+                    sentence = _without_beginning(sentence, form, cut)
     return sentence
+
+
+def _without_beginning(sentence: str, secret: str, cut: str) -> str:
+    """`sentence` where no beginning of `secret` stands before `cut`, the mark of a value that was cut off."""
+    parts = sentence.split(cut)
+    for number, part in enumerate(parts[:-1]):
+        for length in range(min(len(secret), len(part)), 5, -1):
+            if part.endswith(secret[:length]):
+                parts[number] = part[:-length] + "***"
+                break
+    return cut.join(parts)
 
 
 # --- webhook --------------------------------------------------------------------------------------------------------

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from codex_assets.delivery import keys
 from codex_assets.delivery.storage import ObjectStore
-from codex_assets.errors import MissingInput
+from codex_assets.errors import MissingInput, StorageError
 from codex_assets.media.loudness import Measurement
 from codex_assets.media.verify import Finding, Severity
 
@@ -58,6 +58,18 @@ class Build(Record):
     encoder: str | None = None
     encoder_reason: str | None = None
     tool_versions: dict[str, str] = {}
+    inputs: dict[str, str] = {}
+    """What it was made from: output name -> its data version then; `original` -> SHA-256 (hex) of the upload."""
+    recipe: dict[str, Any] = {}
+    """The numbers and rules behind `code_version`, so that a later recipe can say what is different."""
+    phases: dict[str, float] = {}
+    """Wall seconds by phase (`fetching the mezzanine`, `variants`, `verifying`, `publishing`, ...)."""
+    gpu: str | None = None
+    """The model of the GPU that encoded; None on a CPU."""
+    run_id: str | None = None
+    """Which run built it: RunPod's job id, or Dagster's run id."""
+    cost_usd: float | None = None
+    """What the worker's time cost, by the price table; None where no price is known."""
 
 
 class CheckFact(Record):
@@ -118,6 +130,26 @@ class SourceFacts(Record):
     audio_codec: str | None = None
     audio_channels: int | None = None
     audio_sample_rate: int | None = None
+    coded_width: int | None = None
+    coded_height: int | None = None
+    sample_aspect: str | None = None
+    """Width over height of a sample."""
+    mirrored: bool | None = None
+    """Left to right, before it is turned by `rotation` (degrees clockwise)."""
+    nominal_frame_rate: str | None = None
+    """`frame_rate` is the average one."""
+    deinterlaced: str | None = None
+    """Which frames were taken apart: `never`, `flagged`, or all of them with `tff` or `bff`."""
+    pixel_format: str | None = None
+    color_range: str | None = None
+    color_matrix: str | None = None
+    color_transfer: str | None = None
+    color_primaries: str | None = None
+    alpha: bool | None = None
+    hdr_kind: str | None = None
+    """`PQ` or `HLG`."""
+    dolby_vision: int | None = None
+    """Profile."""
     # Time, sound, tracks and damage.
     audio_layout: str | None = None
     audio_bits: int | None = None
@@ -235,7 +267,10 @@ def record_type(output: str) -> type[OutputRecord]:
 
 
 class RecordStore:
-    """Records in the archive store. Reads are always fresh: another worker may have written."""
+    """Records in the archive store. Reads are always fresh: another worker may have written.
+
+    Every read raises `StorageError` for a record that is there and is none.
+    """
 
     def __init__(self, archive: ObjectStore) -> None:
         self._archive = archive
@@ -245,7 +280,15 @@ class RecordStore:
             data = self._archive.read(keys.record(media_id, name))
         except MissingInput:
             return None
-        return model.model_validate_json(data)
+        try:
+            return model.model_validate_json(data)
+        except ValidationError as error:
+            raise StorageError(
+                f"The record `{name}` of media {media_id} in the archive cannot be read; restore an older version of "
+                "it, or delete it and build that output again.",
+                detail=str(error)[:2000],
+                retryable=False,
+            ) from None
 
     def output(self, media_id: str, output: str) -> OutputRecord | None:
         """The record of `output` in its own model, or None when it was never built."""

@@ -1,8 +1,8 @@
 """Runs ffmpeg, ffprobe and audiowaveform: the only place that starts a process.
 
 Owns what every run has in common: global flags, the tagged log, progress, stall and total limits, cancelling, and that
-no process outlives its caller. What the arguments mean is decided in `media/`; what a failure means to a user, by
-whoever asked.
+no process outlives its caller. What a process may touch is decided in `sandbox.py`; what the arguments mean, in
+`media/`; what a failure means to a user, by whoever asked.
 
 Each child leads its own process *group*, so that killing it takes its descendants along, but stays in the worker's
 *session*, so that whoever supervises the worker finds what a killed worker left behind.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import json
 import math
 import os
@@ -19,14 +20,17 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
-from codex_assets.errors import ConfigurationError, JobCancelled, ToolError
+from codex_assets import sandbox
+from codex_assets.errors import ConfigurationError, JobCancelled, Passed, ToolError
+from codex_assets.sandbox import Limits
 
 FFMPEG_GLOBALS = (
     "-hide_banner",
@@ -46,6 +50,17 @@ MINIMUM_LIMIT_SECONDS = 900.0
 SECONDS_PER_MEDIA_SECOND = 60.0
 """Total limit: this many wall seconds per second of media, at least `MINIMUM_LIMIT_SECONDS`."""
 LOG_LINES_KEPT = 400
+LOG_LINE_BYTES = 4096
+"""A longer line is kept in parts: what a tool says of a file may be what the file says."""
+DOCUMENT_BYTES = 64 << 20
+"""Most that a tool may print where all of it is held in memory."""
+LISTING_BYTES = 2 << 30
+"""...and where it lies on disk: the packets of more than a day."""
+PROBE_LIMIT_SECONDS = 300.0
+PROBE_CPU_SECONDS = 60
+"""Reading headers and the first packets takes well under a second; nothing honest comes near."""
+SCAN_BYTES_PER_SECOND = 10 << 20
+"""The slowest that an input may be read to list its packets."""
 PIPE_BYTES = 1 << 20
 
 _TAGGED = re.compile(r"\[(panic|fatal|error)\] ")
@@ -107,6 +122,7 @@ class _Pump:
     stream: IO[bytes]
     on_line: Callable[[str], None] | None = None
     keep_bytes: bool = False
+    overflowed: bool = False
     head: list[str] = field(default_factory=list)
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=LOG_LINES_KEPT))
     data: bytearray = field(default_factory=bytearray)
@@ -119,9 +135,13 @@ class _Pump:
     def _run(self) -> None:
         if self.keep_bytes:
             while chunk := self.stream.read(1 << 16):
+                if self.overflowed or len(self.data) + len(chunk) > DOCUMENT_BYTES:
+                    # Read on, so that the process does not wait; it is ended by whoever watches.
+                    self.overflowed = True
+                    continue
                 self.data += chunk
             return
-        for raw in self.stream:
+        while raw := self.stream.readline(LOG_LINE_BYTES):
             line = raw.decode("utf-8", "replace").rstrip()
             if self.on_line is not None:
                 self.on_line(line)
@@ -176,24 +196,32 @@ class Tools:
     def ffprobe(self, arguments: Sequence[str], *, label: str) -> dict[str, Any]:
         """ffprobe's JSON. `-v error`, never `quiet`: a failed probe has to say why."""
         argv = [self._require("ffprobe"), "-hide_banner", "-v", "error", "-of", "json", *arguments]
-        run = self._run(argv, label=label, keep_stdout=True)
+        run = self._run(argv, label=label, keep_stdout=True, limits=_PROBING, total_limit=PROBE_LIMIT_SECONDS)
         try:
-            parsed = json.loads(run.stdout or b"{}")
-        except json.JSONDecodeError:
+            parsed = json.loads(run.stdout.decode("utf-8", "replace") or "{}")
+        except (ValueError, RecursionError):
             raise ToolError(label, argv=argv, log=run.log, reason="ffprobe printed no JSON") from None
         if not isinstance(parsed, dict):
             raise ToolError(label, argv=argv, log=run.log, reason="ffprobe printed no object")
         return parsed
 
-    def ffprobe_lines(self, arguments: Sequence[str], *, label: str) -> list[str]:
-        """ffprobe's output as lines, in the format that `arguments` ask for (`-of csv=p=0`, ...): for long lists."""
-        argv = [self._require("ffprobe"), "-hide_banner", "-v", "error", *arguments]
-        return self._run(argv, label=label, keep_stdout=True).stdout.decode("utf-8", "replace").splitlines()
+    def ffprobe_lines(self, arguments: Sequence[str], *, label: str, size: int = 0) -> Iterator[str]:
+        """ffprobe's output as lines, in the format that `arguments` ask for (`-of csv=p=0`, ...): for long lists.
 
-    def ffprobe_each(self, arguments: Sequence[str], on_line: Callable[[str], None], *, label: str) -> ToolRun:
-        """As `ffprobe_lines`, one line after the other, from another thread: twelve hours are millions of packets."""
+        The run is over when this returns; the lines lie in a file without a name and are read as they are asked for.
+        `size`: bytes of the input, which decide how long it may take.
+        """
         argv = [self._require("ffprobe"), "-hide_banner", "-v", "error", *arguments]
-        return self._run(argv, label=label, on_output=on_line, total_limit=math.inf)
+        limits = replace(_PROBING, file_bytes=LISTING_BYTES, cpu_seconds=None)
+        seconds = max(MINIMUM_LIMIT_SECONDS, size / SCAN_BYTES_PER_SECOND)
+        listing = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed by whoever reads it to its end
+        try:
+            self._run(argv, label=label, stdout_to=listing, limits=limits, total_limit=seconds)
+            listing.seek(0)
+        except BaseException:
+            listing.close()
+            raise
+        return _lines(listing)
 
     def audiowaveform(self, arguments: Sequence[str], *, label: str) -> ToolRun:
         return self._run([self._require("audiowaveform"), *arguments], label=label)
@@ -292,18 +320,28 @@ class Tools:
         sinks: Sequence[Sequence[str]] = (),
         total_limit: float | None = None,
         on_log: Callable[[str], None] | None = None,
-        on_output: Callable[[str], None] | None = None,
+        limits: Limits | None = None,
+        stdout_to: IO[bytes] | None = None,
     ) -> ToolRun:
         if self._cancelled.is_set():
             raise JobCancelled
         started = time.monotonic()
-        limit = total_limit or max(MINIMUM_LIMIT_SECONDS, SECONDS_PER_MEDIA_SECOND * (duration or 0.0))
-        advance = _Advance(label, duration, on_progress, started, on_log, on_output)
+        limit = total_limit or _total_limit(duration)
+        limits = limits or _limits(duration, limit)
+        advance = _Advance(label, duration, on_progress, started, on_log)
         children: list[_Child] = []
         try:
-            main = self._start(argv, children, advance, keep_stdout=keep_stdout, read_stdout=not sinks)
+            main = self._start(
+                argv,
+                children,
+                advance,
+                limits,
+                keep_stdout=keep_stdout,
+                read_stdout=not sinks,
+                stdout_to=stdout_to,
+            )
             for sink in sinks:
-                self._start(sink, children, advance, stdin=subprocess.PIPE)
+                self._start(sink, children, advance, limits, stdin=subprocess.PIPE)
             if sinks:
                 main.threads.append(_tee(main, children[1:], advance))
             self._wait(children, label, advance, limit)
@@ -325,7 +363,8 @@ class Tools:
         if self._cancelled.is_set():
             raise JobCancelled
         started = time.monotonic()
-        limit = max(MINIMUM_LIMIT_SECONDS, SECONDS_PER_MEDIA_SECOND * (duration or 0.0))
+        limit = _total_limit(duration)
+        limits = _limits(duration, limit)
         advance = _Advance(label, duration, on_progress, started)
         quiet = _Advance(label, duration, None, started)
         children: list[_Child] = []
@@ -339,11 +378,11 @@ class Tools:
                 with contextlib.suppress(OSError):
                     # A bigger pipe means fewer switches per picture; the limit for a user may forbid it.
                     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-                self._start(encoder, children, advance if number == 0 else quiet, stdin=reader)
+                self._start(encoder, children, advance if number == 0 else quiet, limits, stdin=reader)
                 os.close(reader)
                 ends.remove(reader)
             argv = source([f"pipe:{writer}" for writer in writers])
-            decoder = self._start(argv, children, quiet, pass_fds=writers)
+            decoder = self._start(argv, children, quiet, limits, pass_fds=writers)
             for writer in writers:
                 os.close(writer)
                 ends.remove(writer)
@@ -364,28 +403,33 @@ class Tools:
         argv: Sequence[str],
         children: list[_Child],
         advance: _Advance,
+        limits: Limits,
         *,
         keep_stdout: bool = False,
         read_stdout: bool = True,
+        stdout_to: IO[bytes] | None = None,
         stdin: int = subprocess.DEVNULL,
         pass_fds: Sequence[int] = (),
     ) -> _Child:
-        process = subprocess.Popen(
-            list(argv),
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=self._environment,
-            process_group=0,
-            pass_fds=tuple(pass_fds),
+        process = sandbox.confined(
+            lambda: subprocess.Popen(
+                list(argv),
+                stdin=stdin,
+                stdout=stdout_to or subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=self._environment,
+                process_group=0,
+                pass_fds=tuple(pass_fds),
+            )
         )
-        assert process.stdout is not None
+        limits.put_on(process.pid)
         assert process.stderr is not None
         child = _Child(
             process,
             tuple(argv),
             errors=_Pump(process.stderr, on_line=advance.heard),
-            output=_Pump(process.stdout, on_line=advance.line, keep_bytes=keep_stdout),
+            output=_Pump(process.stdout or io.BytesIO(), on_line=advance.line, keep_bytes=keep_stdout),
+            written=stdout_to,
         )
         children.append(child)
         child.threads.append(child.errors.start())
@@ -394,9 +438,10 @@ class Tools:
         return child
 
     def _wait(self, children: Sequence[_Child], label: str, advance: _Advance, limit: float) -> None:
-        def given_up(reason: str) -> ToolError:
-            return ToolError(label, argv=children[0].argv, log=children[0].log(), reason=reason)
+        def given_up(reason: str, passed: Passed | None = None) -> ToolError:
+            return ToolError(label, argv=children[0].argv, log=children[0].log(), reason=reason, passed=passed)
 
+        listed = 0
         while any(child.process.poll() is None for child in children):
             if any(child.process.poll() not in (None, 0) for child in children):
                 # The others would wait for it, or finish something that nobody wants.
@@ -405,6 +450,10 @@ class Tools:
             if self._cancelled.wait(0.01 if time.monotonic() - advance.started < 1 else 0.1):
                 raise JobCancelled
             now = time.monotonic()
+            if any(child.output.overflowed for child in children):
+                raise given_up(f"printed more than {DOCUMENT_BYTES >> 20} MiB", "output")
+            if children[0].listed > listed:
+                listed, advance.moved = children[0].listed, now
             if now - advance.started > limit:
                 raise given_up(f"passed its limit of {limit:.0f} s")
             if now - advance.moved > self._stall_seconds:
@@ -412,6 +461,28 @@ class Tools:
         for child in children:
             for thread in child.threads:
                 thread.join(timeout=10)
+        if any(child.output.overflowed for child in children):
+            raise given_up(f"printed more than {DOCUMENT_BYTES >> 20} MiB", "output")
+
+
+_PROBING = Limits(data_bytes=sandbox.PROBE_DATA_BYTES, cpu_seconds=PROBE_CPU_SECONDS)
+
+
+def _total_limit(duration: float | None) -> float:
+    """Wall seconds that a run may take which writes `duration` seconds of media."""
+    return max(MINIMUM_LIMIT_SECONDS, SECONDS_PER_MEDIA_SECOND * (duration or 0.0))
+
+
+def _limits(duration: float | None, seconds: float) -> Limits:
+    """Of a run that writes `duration` seconds of media in at most so many `seconds`."""
+    size = sandbox.FILE_BYTES + sandbox.FILE_BYTES_PER_SECOND * math.ceil(duration or 0.0)
+    return Limits(file_bytes=size, cpu_seconds=math.ceil(seconds) * (os.cpu_count() or 1))
+
+
+def _lines(listing: IO[bytes]) -> Iterator[str]:
+    with listing:
+        while raw := listing.readline(LOG_LINE_BYTES):
+            yield raw.decode("utf-8", "replace").rstrip("\r\n")
 
 
 @dataclass
@@ -422,7 +493,24 @@ class _Child:
     argv: tuple[str, ...]
     errors: _Pump
     output: _Pump
+    written: IO[bytes] | None = None
+    """The file that standard output goes to, where it is not read."""
     threads: list[threading.Thread] = field(default_factory=list)
+
+    @property
+    def listed(self) -> int:
+        """Bytes that have been written to it."""
+        return 0 if self.written is None else os.fstat(self.written.fileno()).st_size
+
+    def passed(self) -> Passed | None:
+        """The limit that ended this process; None when it was none of ours."""
+        if self.process.returncode == -signal.SIGXFSZ:
+            return "file"
+        if self.process.returncode == -signal.SIGXCPU:
+            return "time"
+        # The machine itself does not run out like this: it kills.
+        short = self.process.returncode != 0 and any("Cannot allocate memory" in line for line in self.log())
+        return "memory" if short else None
 
     def log(self) -> list[str]:
         """The lines tagged as errors first (the first of them is the cause), then the last ones."""
@@ -440,10 +528,9 @@ class _Advance:
         report: Callable[[Progress], None] | None,
         started: float,
         on_log: Callable[[str], None] | None = None,
-        on_output: Callable[[str], None] | None = None,
     ) -> None:
         self.label, self.total, self.report = label, total, report
-        self._on_log, self._on_output = on_log, on_output
+        self._on_log = on_log
         self.started = self.moved = started
         self._seen: tuple[float, str] = (-1.0, "")
         self._seconds = 0.0
@@ -456,21 +543,15 @@ class _Advance:
             self._on_log(line)
 
     def line(self, line: str) -> None:
-        if self._on_output is not None:
-            self.moved = time.monotonic()
-            self._on_output(line)
-            return
         name, _, value = line.partition("=")
         value = value.strip()
-        if name in ("out_time_us", "out_time_ms") and value.lstrip("-").isdigit():
+        if name in ("out_time_us", "out_time_ms") and re.fullmatch("-?[0-9]{1,19}", value):
             self._seconds = max(self._seconds, int(value) / 1e6)
         elif name == "frame":
             self._frame = value
         elif name == "speed":
-            try:
-                self._speed = float(value.rstrip("x"))
-            except ValueError:
-                self._speed = None
+            number = value.rstrip("x")
+            self._speed = float(number) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?(e[+-]?[0-9]{1,2})?", number) else None
         elif name == "progress":
             now = (self._seconds, self._frame)
             if now != self._seen:
@@ -530,6 +611,7 @@ def _raise_first_failure(children: Sequence[_Child], label: str) -> None:
             exit_code=child.process.returncode,
             log=child.log(),
             reason=_cause(child.log()) or None,
+            passed=child.passed(),
         )
 
 

@@ -1,8 +1,8 @@
 """What was delivered, measured from outside: when flashes are seen and beeps heard, how long, how loud, which tones.
 
 Plain ffmpeg and ffprobe look at a file or a playlist; nothing here knows the code under test. Times are on the file's
-own clock (`-copyts`), in seconds. A flash-and-beep clip is black and silent, but for a white picture and a tone that begin
-together; how far apart they are delivered is what a viewer sees as lip sync.
+own clock (`-copyts`), in seconds. A flash-and-beep clip is black and silent, but for a white picture and a tone that
+begin together; how far apart they are delivered is what a viewer sees as lip sync.
 """
 
 from __future__ import annotations

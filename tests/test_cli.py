@@ -144,8 +144,8 @@ def test_run_says_why_a_file_cannot_be_used(clips: Path, tmp_path: Path) -> None
     answer = call("run", clips / "notes.mp4", "--type", "video", "--json", store=tmp_path / "store")
     assert answer.code == 1
     assert answer.json["status"] == "failed"
-    assert answer.err.splitlines()[-1].startswith("error: The upload is not a video or audio file")
-    assert answer.err.rstrip().endswith("(unusable_source)")
+    assert answer.err.splitlines()[-1].startswith("error: The upload is a text file, not a video")
+    assert answer.err.rstrip().endswith("(source_not_media)")
 
 
 def test_run_of_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_bytes_are_compact_utf8_without_null() -> None:
     sent = to_bytes(failed_body(job_id="j", media_id="m", media_type="video", error=error))
     assert sent == (
         b'{"id":"j","status":"failed","output":{"mediaId":"m","mediaType":"video"},'
-        b'"error":"' + error.public.encode() + b'","errorCode":"unusable_source","retryable":false}'
+        b'"error":"' + error.public.encode() + b'","errorCode":"source_damaged","retryable":false}'
     )
 
 

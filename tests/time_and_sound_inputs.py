@@ -988,7 +988,8 @@ synced(
                 *flash(),
                 *beep(),
                 *options(
-                    "-i {folder}/notes.srt -map 0 -map 1 -map 2 -attach {folder}/notes.srt -metadata:s:t mimetype=text/plain"
+                    "-i {folder}/notes.srt -map 0 -map 1 -map 2 -attach {folder}/notes.srt "
+                    "-metadata:s:t mimetype=text/plain"
                 ),
                 *H264,
                 *AAC,
@@ -1183,7 +1184,7 @@ video(
 
 def sound_only(data: bytes) -> bytes:
     """Every second AAC packet of an mp4 whose sound lies in one piece after the picture is garbage."""
-    low, high = _body(data)
+    _, high = _body(data)
     made = bytearray(data)
     for at in range(high - 30_000, high - 200, 150):
         made[at : at + 40] = bytes(40)

@@ -782,7 +782,7 @@ class DirectoryStore:
     def _noted(self, key: str) -> dict[str, Any]:
         try:
             noted = json.loads(self._note(key).read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
             return {}
         return noted if isinstance(noted, dict) else {}
 
@@ -909,7 +909,8 @@ def _require_key(key: str) -> None:
         or re.search(r"[\x00-\x1f\x7f\\]", key)
         or len(key.encode("utf-8", "surrogatepass")) > KEY_BYTES
     ):
-        raise StorageError(f"{key!r} is not a valid storage key.", retryable=False)
+        shown = key if len(key) <= 80 else f"{key[:79]}…"
+        raise StorageError(f"{shown!r} is not a valid storage key.", retryable=False)
 
 
 def _require_unchanged(found: str, announced: str, key: str) -> None:

@@ -1,9 +1,9 @@
 """How much of an upload is lost: what was promised and counted, beside what the log of its decode complains about.
 
 ffmpeg's exit status says nothing of damage. Reliable are (measured over ten containers and sixteen codecs with holes,
-turned bits and cut ends, docs/decisions/damage-limits.md): "Error while decoding" once for each packet that is given up,
-"corrupt decoded frame" once for each picture that is shown with faults, and holes between packets in a file of which
-something else complains. A hole alone is none: a screen that stands still has no frames either.
+turned bits and cut ends, docs/decisions/damaged-uploads.md): "Error while decoding" once for each packet that is given
+up, "corrupt decoded frame" once for each picture that is shown with faults, and holes between packets in a file of
+which something else complains. A hole alone is none: a screen that stands still has no frames either.
 """
 
 from __future__ import annotations

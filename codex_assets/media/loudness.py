@@ -33,7 +33,8 @@ def shifted(measured: Measurement | None, decibels: float) -> Measurement | None
     if measured is None or not decibels:
         return measured
     return Measurement(
-        *(round(one + decibels, 2) for one in (measured.integrated, measured.true_peak)),
+        round(measured.integrated + decibels, 2),
+        round(measured.true_peak + decibels, 2),
         measured.range,
         round(measured.threshold + decibels, 2),
     )
@@ -49,8 +50,8 @@ class Gain:
 
 FOLLOWING_CLOCK = f"async=1:min_hard_comp={profile.SOUND_GAP_SECONDS}:first_pts=0"
 """`aresample`'s options for a sound that keeps to its timestamps from 0 on: a gap becomes silence. With `async=1` alone
-nothing happens under a tenth of a second, and small gaps add up to that. Not by stretching (`async=1000`): together with
-`first_pts` ffmpeg 5.1 loses up to 1.4 s by it."""
+nothing happens under a tenth of a second, and small gaps add up to that. Not by stretching (`async=1000`): together
+with `first_pts` ffmpeg 5.1 loses up to 1.4 s by it."""
 
 
 def joined(channels: int, layout: str | None) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 from codex_assets.media import profile
 
 RULES = {
-    "mezzanine": 1,
+    "mezzanine": 2,
     "loudness": 1,
     "variant": 1,
     "audio_variant": 1,
