@@ -1,4 +1,4 @@
-"""Whatever the clocks, sounds, tracks and bytes of an upload: delivered whole, in sync, as loud as told, losses named."""
+"""The clocks, sounds, tracks and bytes of an upload: delivered whole, in sync, as loud as told; losses told."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def sync_problems(case: Case, delivered: Delivered) -> list[str]:
 
 
 def sound_problems(case: Case, delivered: Delivered) -> list[str]:
-    said = delivered.output.get("loudnessIntegrated")
+    said = (delivered.output.get("loudness") or {}).get("integrated")
     if case.loud is None:
         # There may be too little of it to be measured.
         return []
