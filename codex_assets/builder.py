@@ -247,13 +247,16 @@ class LocalBuilder:
             _log.warning("the sound is damaged: it is encoded from what can be decoded, not copied")
             treatment = "encoded"
             made = None
+        # What is encoded instead of copied may be noise where it is damaged.
+        clipped = made is None
         try:
-            made = made or self._encode_once(media, info, source, path, treatment)
+            made = made or self._encode_once(media, info, source, path, treatment, clipped=clipped)
             over = _over_full_scale(made)
             if over > 0:
                 made = self._encode_once(media, info, source, path, treatment, gain=-over - profile.FULL_SCALE_ROOM)
             if made.log.summaries > 1:
-                made = self._encode_once(media, info, source, path, "encoded", steady=self._steady_sound(info, source))
+                steady = self._steady_sound(info, source)
+                made = self._encode_once(media, info, source, path, "encoded", steady=steady, clipped=clipped)
             got = self._probed(path)
             again = info
             if info.audio is not None and (got.audio is None or not got.audio.duration):
@@ -268,7 +271,15 @@ class LocalBuilder:
             if again is not info or missing > profile.TRACKS_APART_SECONDS:
                 treatment = made.treatment if again.audio is not None else None
                 made = self._encode_once(
-                    media, again, source, path, treatment, steady=made.steady, missing=max(0.0, missing), gain=made.gain
+                    media,
+                    again,
+                    source,
+                    path,
+                    treatment,
+                    steady=made.steady,
+                    missing=max(0.0, missing),
+                    gain=made.gain,
+                    clipped=clipped,
                 )
         except ToolError as error:
             raise upload.fault(error) from None
@@ -285,6 +296,7 @@ class LocalBuilder:
         steady: Path | None = None,
         missing: float = 0.0,
         gain: float = 0.0,
+        clipped: bool = False,
     ) -> _Encoded:
         with_picture = media.media_type == "video"
         side = min(mezzanine.size(info.video)) if info.video is not None and with_picture else 1 << 16
@@ -306,6 +318,7 @@ class LocalBuilder:
                 sound=str(steady) if steady is not None else None,
                 missing=missing,
                 gain=gain,
+                clipped=clipped,
             )
             with self._phase("mezzanine") as on_progress:
                 made = self._tools.ffmpeg(

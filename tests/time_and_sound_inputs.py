@@ -1063,7 +1063,8 @@ synced(
     "fragmented",
     steps(
         "mp4",
-        [*flash(), *beep(), *H264_B, *AAC, *options("-g 30 -movflags frag_keyframe+empty_moov+default_base_moof")],
+        # Without pictures out of order: an index that is written first has no edit list that moves them back.
+        [*flash(), *beep(), *H264, *AAC, *options("-g 30 -movflags frag_keyframe+empty_moov+default_base_moof")],
     ),
     quick=True,
 )
@@ -1147,7 +1148,7 @@ video(
     "ts_lost_packets",
     steps("ts", _MP4, change=without_ts_packets(0.05)),
     10,
-    warns=(_PICTURE, _SOUND),
+    warns=("could not be kept", _PICTURE, _SOUND),
     within=0.4,
     quick=True,
 )

@@ -178,11 +178,13 @@ def arguments(
     sound: str | None = None,
     missing: float = 0.0,
     gain: float = 0.0,
+    clipped: bool = False,
 ) -> list[str]:
     """One decode of `source`: the mezzanine at `output` and, when asked, the loudness summary in the log.
 
     `treatment` is None when there is no sound. `sound`: a file that holds it in one form (`steady_arguments`), where
     the source's changes midway. `missing`: as in `picture_filters`. `gain`: decibels, also of what is measured.
+    `clipped`: nothing of the sound is louder than full scale, as what a decoder makes of damage may be, by far.
     """
     # Each graph by itself: a change of the sound's form starts its own anew, and not the picture's.
     graph: list[str] = []
@@ -199,6 +201,8 @@ def arguments(
     if info.audio is not None and treatment is not None:
         track = f"0:{info.audio.index}" if sound is None else "1:a:0"
         joined = [] if sound is not None else loudness.joined(info.audio.channels, info.audio.layout)
+        if clipped and treatment != "copied":
+            joined = ["aformat=sample_fmts=s32p", *joined]
         if gain:
             joined = ["aformat=sample_fmts=fltp", f"volume={gain:.2f}dB", *joined]
         if measure:
