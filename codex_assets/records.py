@@ -156,6 +156,19 @@ class SourceFacts(Record):
     """`PQ` or `HLG`."""
     dolby_vision: int | None = None
     """Profile."""
+    # Time, sound, tracks and damage.
+    audio_layout: str | None = None
+    audio_bits: int | None = None
+    audio_after_video: float | None = None
+    """Seconds by which the sound starts after the picture; negative: before it."""
+    tracks_left_out: dict[str, int] | None = None
+    """How many tracks were not taken, by kind; `picture` is a cover."""
+    video_packets: int | None = None
+    video_seconds_declared: float | None = None
+    video_share_lost: float | None = None
+    """Of what was declared, 0 to 1."""
+    audio_seconds_declared: float | None = None
+    audio_share_lost: float | None = None
 
 
 class MezzanineRecord(OutputRecord):
@@ -171,6 +184,8 @@ class MezzanineRecord(OutputRecord):
     audio_codec: str | None = None
     audio_treatment: str | None = None
     """`copied`, `lossless` (ALAC) or `encoded` (AAC); None without sound."""
+    sound_gain: float = 0.0
+    """Decibels by which the sound was turned down, because its samples passed full scale."""
 
     @property
     def rate(self) -> Fraction | None:

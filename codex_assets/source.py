@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 import signal
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from codex_assets.errors import JobError, SourceCode, SourceError, ToolError
-from codex_assets.media import intake, interlace, probe, profile
+from codex_assets.media import damage, intake, interlace, probe, profile
+from codex_assets.media.damage import Loss
 from codex_assets.media.intake import Refusal
 from codex_assets.media.interlace import Combs
 from codex_assets.media.probe import MediaInfo, VideoStream
@@ -25,7 +27,16 @@ _NO_DECODER = re.compile(r"Decoder \(codec (\w+)\) not found|(?:is|are) not (?:c
 _TOO_MANY_PIXELS = re.compile(r"[Pp]icture size (\d+)x(\d+) (?:exceeds|is invalid)")
 
 
-def examined(tools: Tools, media_type: MediaType, source: Path) -> MediaInfo:
+@dataclass(frozen=True)
+class Examined:
+    """`told` by the header, `info` as the packets show it, `arrived`: the part of the promised bytes that is there."""
+
+    told: MediaInfo
+    info: MediaInfo
+    arrived: float = 1.0
+
+
+def examined(tools: Tools, media_type: MediaType, source: Path) -> Examined:
     """What the upload holds, as its packets show it. Raises `SourceError` for what cannot be built from."""
     size = source.stat().st_size
     if size == 0:
@@ -37,7 +48,7 @@ def examined(tools: Tools, media_type: MediaType, source: Path) -> MediaInfo:
         _refuse(intake.in_header(probed, head))
         told = probe.parse(probed)
         _refuse(intake.in_tracks(told, with_picture=with_picture))
-        packets = tools.ffprobe_lines(probe.scan_arguments(str(source)), label="scanning the original", size=size)
+        packets = tools.ffprobe_lines(probe.scan_arguments(str(source), told.container), label="scanning", size=size)
     except ToolError as error:
         raise _unreadable(error, head) from None
     tally = intake.Tally(size)
@@ -50,9 +61,8 @@ def examined(tools: Tools, media_type: MediaType, source: Path) -> MediaInfo:
         info = replace(info, audio=None)
         if media_type == "audio":
             raise SourceError("The upload's sound track is damaged: it has no sample rate or no channels.")
-    if probe.promises_duration(told):
-        _require_arrived(told, info)
-    _require_all_bytes(source)
+    arrived = _arrived(source)
+    require_enough(damage.losses(told, info, damage.DecodeLog(), arrived=arrived), info, media_type)
     _refuse(intake.in_time(info, tally, with_picture=with_picture))
     if media_type == "video" and info.video is not None:
         if info.video.has_own_colours:
@@ -62,7 +72,7 @@ def examined(tools: Tools, media_type: MediaType, source: Path) -> MediaInfo:
                 SourceCode.UNSUPPORTED,
             )
         info = replace(info, video=_looked_at(tools, source, info.video))
-    return info
+    return Examined(told, info, arrived)
 
 
 def _looked_at(tools: Tools, source: Path, video: VideoStream) -> VideoStream:
@@ -187,9 +197,12 @@ def _is_ours(error: ToolError) -> bool:
     return killed or any(sign in f"{error.reason} {error.detail}" for sign in _OURS)
 
 
-def facts(info: MediaInfo, source: Path) -> SourceFacts:
-    """The upload as it is recorded."""
+def facts(info: MediaInfo, source: Path, loss: Mapping[int, Loss] | None = None) -> SourceFacts:
+    """The upload as it is recorded; `loss` by track."""
     video, audio = info.video, info.audio
+    seen = (loss or {}).get(video.index) if video else None
+    heard = (loss or {}).get(audio.index) if audio else None
+    together = video is not None and audio is not None and video.start is not None and audio.start is not None
     rate = video.average_rate if video else None
     return SourceFacts(
         container=info.container,
@@ -206,6 +219,17 @@ def facts(info: MediaInfo, source: Path) -> SourceFacts:
         audio_codec=audio.codec if audio else None,
         audio_channels=audio.channels if audio else None,
         audio_sample_rate=audio.sample_rate if audio else None,
+        audio_layout=audio.layout if audio else None,
+        audio_bits=audio.bits if audio else None,
+        audio_after_video=round((audio.start or 0.0) - (video.start or 0.0), 6)
+        if together and audio is not None and video is not None
+        else None,
+        tracks_left_out=dict(info.left_out) or None,
+        video_packets=info.counted[video.index].packets if video and video.index in info.counted else None,
+        video_seconds_declared=round(seen.declared, 3) if seen else None,
+        video_share_lost=round(seen.share, 4) if seen else None,
+        audio_seconds_declared=round(heard.declared, 3) if heard else None,
+        audio_share_lost=round(heard.share, 4) if heard else None,
     )
 
 
@@ -244,43 +268,34 @@ def longest(info: MediaInfo) -> float:
     return round(seconds, 6)
 
 
-def _require_arrived(told: MediaInfo, found: MediaInfo) -> None:
-    """Raises `SourceError` when a track is much shorter than the container's index promises: a cut-off upload."""
-    for promised, arrived in ((told.video, found.video), (told.audio, found.audio)):
-        if promised is not None and promised.duration is not None:
-            there = arrived.duration or 0.0 if arrived is not None else 0.0
-            if _much_less(promised.duration, there):
-                raise SourceError(
-                    f"The upload seems to be cut off: {there:.1f} of {promised.duration:.1f} seconds arrived. "
-                    "Upload it again.",
-                    SourceCode.TRUNCATED,
-                )
+def require_enough(loss: Mapping[int, Loss], info: MediaInfo, media_type: MediaType) -> None:
+    """Raises `SourceError` when more than `profile.LOSS_LIMIT` is lost of what the upload is about."""
+    track = info.video if media_type == "video" else info.audio
+    one = loss.get(track.index) if track is not None else None
+    if one is None or one.share <= profile.LOSS_LIMIT:
+        return
+    name = "picture" if isinstance(track, VideoStream) else "sound"
+    left = max(0.0, one.declared - one.lost)
+    if one.tail >= 0.9 * one.lost:
+        raise SourceError(
+            f"The upload seems to be cut off: {left:.1f} of {one.declared:.1f} seconds of the {name} arrived. "
+            "Upload it again.",
+            SourceCode.TRUNCATED,
+        )
+    raise SourceError(
+        f"The upload is too damaged: only {left:.1f} of {one.declared:.1f} seconds of the {name} could be decoded. "
+        "Upload it again."
+    )
 
 
-def _require_all_bytes(source: Path) -> None:
-    """Raises `SourceError` when the file is much smaller than its own header says."""
+def _arrived(source: Path) -> float:
+    """The part of the bytes that the file's own header promises."""
     with source.open("rb") as file:
         promised = probe.promised_bytes(file.read(12))
     size = source.stat().st_size
-    if promised is not None and size < (1 - profile.TRUNCATED_FRACTION) * promised:
-        raise SourceError(
-            f"The upload seems to be cut off: {100 * size / promised:.0f} % of it arrived. Upload it again.",
-            SourceCode.TRUNCATED,
-        )
-
-
-def require_whole(promised: float | None, decoded: float) -> None:
-    """Raises `SourceError` when much less came out than the packets promise: a damaged upload."""
-    if promised is not None and _much_less(promised, decoded):
-        raise SourceError(
-            f"The upload seems to be damaged: only {decoded:.1f} of {promised:.1f} seconds could be decoded. "
-            "Upload it again."
-        )
-
-
-def _much_less(promised: float, found: float) -> bool:
-    lost = promised - found
-    return lost > profile.TRUNCATED_SECONDS and lost > profile.TRUNCATED_FRACTION * promised
+    if promised is None or size >= (1 - profile.TOLD_LOSS_SHARE) * promised:
+        return 1.0
+    return max(size, 1) / promised
 
 
 def fault(error: ToolError) -> JobError:

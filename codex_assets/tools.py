@@ -189,13 +189,16 @@ class Tools:
         label: str,
         duration: float | None = None,
         on_progress: Callable[[Progress], None] | None = None,
+        on_log: Callable[[str], None] | None = None,
     ) -> ToolRun:
         """Run ffmpeg with `arguments` after the global flags; `duration` (seconds) is what the output will last.
+
+        `on_log` is given every line of the log, from another thread: a run keeps only the last ones.
 
         Raises `ToolError` on a non-zero exit, a stall or a passed limit, `JobCancelled` when asked to stop.
         """
         argv = [self._require("ffmpeg"), *FFMPEG_GLOBALS, *arguments]
-        return self._run(argv, label=label, duration=duration, on_progress=on_progress)
+        return self._run(argv, label=label, duration=duration, on_progress=on_progress, on_log=on_log)
 
     def ffprobe(self, arguments: Sequence[str], *, label: str) -> dict[str, Any]:
         """ffprobe's JSON. `-v error`, never `quiet`: a failed probe has to say why."""
@@ -336,6 +339,7 @@ class Tools:
         keep_stdout: bool = False,
         sinks: Sequence[Sequence[str]] = (),
         total_limit: float | None = None,
+        on_log: Callable[[str], None] | None = None,
         limits: Limits | None = None,
         stdout_to: IO[bytes] | None = None,
     ) -> ToolRun:
@@ -344,7 +348,7 @@ class Tools:
         started = time.monotonic()
         limit = total_limit or _total_limit(duration)
         limits = limits or _limits(duration, limit)
-        advance = _Advance(label, duration, on_progress, started)
+        advance = _Advance(label, duration, on_progress, started, on_log)
         children: list[_Child] = []
         try:
             main = self._start(
@@ -545,16 +549,20 @@ class _Advance:
         total: float | None,
         report: Callable[[Progress], None] | None,
         started: float,
+        on_log: Callable[[str], None] | None = None,
     ) -> None:
         self.label, self.total, self.report = label, total, report
+        self._on_log = on_log
         self.started = self.moved = started
         self._seen: tuple[float, str] = (-1.0, "")
         self._seconds = 0.0
         self._frame = ""
         self._speed: float | None = None
 
-    def heard(self, _line: str) -> None:
+    def heard(self, line: str) -> None:
         self.moved = time.monotonic()
+        if self._on_log is not None:
+            self._on_log(line)
 
     def line(self, line: str) -> None:
         name, _, value = line.partition("=")

@@ -57,7 +57,7 @@ CHANGES: list[tuple[str, Any, set[tuple[str, str]]]] = [
     ("WAVEFORM_POINTS_PER_SECOND", 20, audio("waveform_json")),
     ("WAVEFORM_COLOUR", "ffffffff", audio("waveform_png")),
     ("PICTURE_WIDTH", 640, video("thumbnail") | audio("waveform_png")),
-    ("TRUNCATED_SECONDS", 5.0, set()),
+    ("LOSS_LIMIT", 0.1, set()),
     ("MAX_PIXELS", 1, set()),
 ]
 

@@ -28,6 +28,18 @@ class Measurement:
     threshold: float
 
 
+def shifted(measured: Measurement | None, decibels: float) -> Measurement | None:
+    """What the same programme measures that much louder."""
+    if measured is None or not decibels:
+        return measured
+    return Measurement(
+        round(measured.integrated + decibels, 2),
+        round(measured.true_peak + decibels, 2),
+        measured.range,
+        round(measured.threshold + decibels, 2),
+    )
+
+
 @dataclass(frozen=True)
 class Gain:
     """How a programme is normalised: the filter (None: left as it is) and what kind of gain it is."""
@@ -36,10 +48,25 @@ class Gain:
     filter: str | None
 
 
+FOLLOWING_CLOCK = f"async=1:min_hard_comp={profile.SOUND_GAP_SECONDS}:first_pts=0"
+"""`aresample`'s options for a sound that keeps to its timestamps from 0 on: a gap becomes silence. With `async=1` alone
+nothing happens under a tenth of a second, and small gaps add up to that. Not by stretching (`async=1000`): together
+with `first_pts` ffmpeg 5.1 loses up to 1.4 s by it."""
+
+
+def joined(channels: int, layout: str | None) -> list[str]:
+    """The filters that make stereo of more channels than any layout has a name for: every other one left, the rest
+    right. A recorder's tracks have no places; leaving some out could leave out the only one that is heard."""
+    if layout is not None or channels <= profile.MAX_PLACED_CHANNELS:
+        return []
+    sides = ["+".join(f"c{number}" for number in range(side, channels, 2)) for side in (0, 1)]
+    return [f"pan=stereo|c0<{sides[0]}|c1<{sides[1]}"]
+
+
 def conform() -> str:
     """The filters that make any sound the form that is delivered: 48 kHz, stereo, from time 0, without gaps."""
     return (
-        f"aresample={profile.SAMPLE_RATE}:async=1:first_pts=0,"
+        f"aresample={profile.SAMPLE_RATE}:{FOLLOWING_CLOCK},"
         f"aformat=sample_fmts=fltp:sample_rates={profile.SAMPLE_RATE}:channel_layouts=stereo"
     )
 
@@ -110,6 +137,11 @@ def normalising(measured: Measurement | None, duration: float, aim: Aim = Aim())
     """
     if measured is None:
         return Gain("none", None)
+    if measured.integrated > profile.LOUDEST_MEASURED:
+        # loudnorm knows no programme over 0 LUFS, which samples in floats may be.
+        down = profile.LOUDNESS_TARGET - measured.integrated
+        quieter = normalising(shifted(measured, down), duration, aim)
+        return Gain(quieter.mode, f"volume={down:.2f}dB,{quieter.filter}")
     gain = profile.LOUDNESS_TARGET + aim.trim - measured.integrated
     if duration < profile.SHORT_PROGRAMME_SECONDS or measured.range <= 0:
         return Gain("gain", f"volume={min(gain, aim.ceiling - measured.true_peak):.2f}dB")

@@ -68,6 +68,20 @@ def size(video: VideoStream) -> tuple[int, int]:
     return max(2, video.width // 2 * 2), max(2, video.height // 2 * 2)
 
 
+def clock_shift(info: MediaInfo, *, with_picture: bool) -> float:
+    """Seconds by which the file's clock is moved so that the earlier of the tracks in use starts at 0.
+
+    ffmpeg takes what any track starts with for 0, also one that is left out. What starts a little before 0 is an
+    encoder's delay, which is not heard.
+    """
+    used = info.tracks if with_picture else tuple(track for track in (info.audio,) if track is not None)
+    starts = [track.start for track in used if track.start is not None]
+    if not starts or info.start is None:
+        return 0.0
+    shift = info.start - min(starts)
+    return shift if abs(shift) > profile.CLOCK_SHIFT_SECONDS else 0.0
+
+
 def held_seconds(info: MediaInfo) -> float:
     """How long the last picture is held because the sound goes on; 0 when the tracks end together."""
     if info.video is None or info.audio is None or info.video.duration is None or info.audio.duration is None:
@@ -76,8 +90,11 @@ def held_seconds(info: MediaInfo) -> float:
     return gap if gap > profile.TRACKS_APART_SECONDS else 0.0
 
 
-def picture_filters(info: MediaInfo) -> str:
-    """The chain that normalises the picture, in the one order that works (see the comments)."""
+def picture_filters(info: MediaInfo, *, missing: float = 0.0) -> str:
+    """The chain that normalises the picture, in the one order that works (see the comments).
+
+    `missing`: seconds at the end that could not be decoded, for which the last picture is held.
+    """
     video = info.video
     assert video is not None
     width, height = size(video)
@@ -90,7 +107,7 @@ def picture_filters(info: MediaInfo) -> str:
         chain.append(f"scale={video.coded_width}:{video.coded_height}:{SCALER}" + ",format=gbrp" * _is_rgb(video))
         chain.append(deinterlacing)
     chain.append(f"fps=fps={rate.numerator}/{rate.denominator}:start_time=0")
-    held = held_seconds(info)
+    held = held_seconds(info) + missing
     if held:
         chain.append(f"tpad=stop_mode=clone:stop_duration={held:.6f}")
     if video.has_alpha:
@@ -134,7 +151,11 @@ def audio_treatment(info: MediaInfo, *, with_picture: bool) -> AudioTreatment | 
     audio = info.audio
     if audio is None:
         return None
-    if audio.codec in profile.COPIED_AUDIO and not (with_picture and (_starts_late(info) or not info.orderly)):
+    # What an edit list hides would be copied along, and between two parts be heard.
+    hidden = info.counted[audio.index].hidden if audio.index in info.counted else 0.0
+    whole = hidden <= profile.TRACKS_APART_SECONDS
+    placed = not (with_picture and (_starts_late(info) or not info.orderly))
+    if audio.codec in profile.COPIED_AUDIO and whole and placed:
         return "copied"
     return "lossless" if audio.lossless else "encoded"
 
@@ -154,11 +175,18 @@ def arguments(
     treatment: AudioTreatment | None,
     with_picture: bool,
     measure: bool,
+    sound: str | None = None,
+    missing: float = 0.0,
+    gain: float = 0.0,
+    clipped: bool = False,
 ) -> list[str]:
     """One decode of `source`: the mezzanine at `output` and, when asked, the loudness summary in the log.
 
-    `treatment` is None when there is no sound.
+    `treatment` is None when there is no sound. `sound`: a file that holds it in one form (`steady_arguments`), where
+    the source's changes midway. `missing`: as in `picture_filters`. `gain`: decibels, also of what is measured.
+    `clipped`: nothing of the sound is louder than full scale, as what a decoder makes of damage may be, by far.
     """
+    # Each graph by itself: a change of the sound's form starts its own anew, and not the picture's.
     graph: list[str] = []
     maps: list[str] = []
     codecs: list[str] = []
@@ -166,17 +194,23 @@ def arguments(
         assert info.video is not None
         track = f"[0:{info.video.index}]"
         # Of a graph with one input ffmpeg gives the output that input's display matrix, to be turned once more: so two.
-        graph.append(f"{track}{picture_filters(info)}[picture];{track}nullsink")
+        graph.append(f"{track}{picture_filters(info, missing=missing)}[picture];{track}nullsink")
         maps += ["-map", "[picture]"]
         codecs += _picture_codec(info.video, encoder)
     meter: list[str] = []
     if info.audio is not None and treatment is not None:
-        track = f"0:{info.audio.index}"
+        track = f"0:{info.audio.index}" if sound is None else "1:a:0"
+        joined = [] if sound is not None else loudness.joined(info.audio.channels, info.audio.layout)
+        if clipped and treatment != "copied":
+            joined = ["aformat=sample_fmts=s32p", *joined]
+        if gain:
+            joined = ["aformat=sample_fmts=fltp", f"volume={gain:.2f}dB", *joined]
         if measure:
-            graph.append(f"[{track}]{loudness.conform()},{loudness.measuring()}[metered]")
+            chain = ",".join([*joined, loudness.conform(), loudness.measuring()])
+            graph.append(f"[{track}]{chain}[metered]")
             meter = ["-map", "[metered]", "-f", "null", "-"]
         maps += ["-map", track]
-        codecs += _audio_codec(info.audio, treatment)
+        codecs += _audio_codec(info.audio, treatment, joined)
     # Turned here, not by ffmpeg: it turns by odd angles, and by what streams say but not by what frames do.
     opened = ["-noautorotate"] if with_picture else []
     if with_picture and info.video is not None:
@@ -184,12 +218,17 @@ def arguments(
         opened += [f"-reinit_filter:{info.video.index}", "0"]
         if info.video.alpha_track:
             opened += [f"-c:{info.video.index}", ALPHA_DECODERS[info.video.codec]]
+    shift = clock_shift(info, with_picture=with_picture)
+    # A microsecond, where nothing is moved: at 0 ffmpeg moves the start of a transport stream to the tracks that are
+    # read from it, by itself and without a word.
+    opened += ["-itsoffset", f"{shift or 1e-6:.6f}"]
     return [
         # ffmpeg gives up what is mostly broken; what is lost is counted afterwards, and judged.
         *("-max_error_rate", "1"),
         *opened,
-        *input_arguments(source),
-        *(["-filter_complex", ";".join(graph)] if graph else []),
+        *input_arguments(source, container=info.container),
+        *([*_sound_offset(info, with_picture), *input_arguments(sound, trusted=True)] if sound is not None else []),
+        *(part for one in graph for part in ("-filter_complex", one)),
         *maps,
         *codecs,
         *STRIPPED,
@@ -197,6 +236,22 @@ def arguments(
         *("-movflags", "+faststart", "-f", "mp4", output),
         *meter,
     ]
+
+
+def steady_arguments(info: MediaInfo, source: str, output: str) -> list[str]:
+    """The sound of `source` in one form throughout, with its own times: one whose rate or channels change midway."""
+    assert info.audio is not None
+    form = ("-c:a", "pcm_f32le", "-ac", str(profile.CHANNELS), "-ar", str(profile.SAMPLE_RATE))
+    track = ("-map", f"0:{info.audio.index}")
+    return [*input_arguments(source, container=info.container), *track, *form, "-f", "matroska", output]
+
+
+def _sound_offset(info: MediaInfo, with_picture: bool) -> list[str]:
+    """Where a sound that lies in a file of its own, and starts at 0 there, starts beside the picture."""
+    if not with_picture or info.audio is None:
+        return []
+    after = (info.audio.start or 0.0) - min(track.start or 0.0 for track in info.tracks)
+    return ["-itsoffset", f"{after:.6f}"] if after > 0 else []
 
 
 def _picture_codec(video: VideoStream, encoder: profile.EncoderRow) -> list[str]:
@@ -208,11 +263,11 @@ def _picture_codec(video: VideoStream, encoder: profile.EncoderRow) -> list[str]
     ]
 
 
-def _audio_codec(audio: AudioStream, treatment: AudioTreatment) -> list[str]:
+def _audio_codec(audio: AudioStream, treatment: AudioTreatment, joined: list[str]) -> list[str]:
     if treatment == "copied":
         return ["-c:a", "copy"]
     # Holes become silence, also one before the first sample: nothing after them may move.
-    whole = ["-filter:a", "aresample=async=1:first_pts=0"]
+    whole = ["-filter:a", ",".join([*joined, f"aresample={loudness.FOLLOWING_CLOCK}"])]
     if treatment == "lossless":
         # ALAC holds eight channels; anything over 16 bits goes into 24.
         samples = "s16p" if (audio.bits or 32) <= 16 else "s32p"

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -34,13 +34,19 @@ LOSSLESS_AUDIO = (
 )
 INDEXED_CONTAINERS = ("mov", "matroska", "avi", "asf", "flac")
 """Containers whose durations come from an index, so that they tell a cut-off upload from a whole one."""
-RESTARTING_CLOCKS = ("mpegts", "mpeg")
-"""Containers whose clock may jump (broadcasts wrap around, edits restart it): the first and the last time then say
-nothing of what lies between, and ffmpeg joins the parts by itself."""
+SHARED_DURATIONS = ("matroska", "asf")
+"""Containers that know only how long the whole lasts."""
+RESTARTING_CLOCKS = ("mpegts", "mpeg", "ogg")
+"""Containers whose clock may jump (broadcasts wrap around, edits restart it, ogg files are chained): the first and the
+last time then say nothing of what lies between, and ffmpeg joins the parts by itself."""
 FAR_OFF = 0.1
 """Relative distance from the counted rate at which a header's average rate is not believed."""
 LONGEST_STEP_SECONDS = 10.0
 """A longer step, or one back by more than a second, is such a jump."""
+SECOND_CHOICE = ("comment", "visual_impaired", "hearing_impaired", "descriptions", "karaoke", "clean_effects")
+"""Dispositions of a track that is chosen only where there is no other."""
+NOTED_STEP_SECONDS = 0.05
+"""Shorter steps between packets are nobody's gap."""
 
 
 @dataclass(frozen=True)
@@ -119,15 +125,35 @@ class AudioStream:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """What the packets of one track show: how many there are, how many come before the first key frame (and can hardly
+    be decoded), seconds that an edit list hides, and steps (seconds) that are much longer than usual."""
+
+    packets: int = 0
+    leading: int = 0
+    hidden: float = 0.0
+    steps: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
 class MediaInfo:
-    """What a file holds: the first real picture track and the first (default) sound track. `other_videos`: picture
-    tracks that would be next."""
+    """What a file holds: the first real picture track and the first (default) sound track.
+
+    `start`: where the file's clock starts, which any of its tracks may decide. `end`: the last moment of any of them,
+    once scanned. `others`: the tracks of both kinds that would be the next choice, in order. `promised`: end of a track
+    by its index, where the container has an index of its own for each. `left_out`: number of tracks by kind.
+    """
 
     container: str
     duration: float | None
     video: VideoStream | None
     audio: AudioStream | None
-    other_videos: tuple[VideoStream, ...] = ()
+    start: float | None = None
+    end: float | None = None
+    others: tuple[VideoStream | AudioStream, ...] = ()
+    promised: Mapping[int, float] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    counted: Mapping[int, Counted] = field(default_factory=dict)
     orderly: bool = True
     """No track's clock steps back. In a transport stream ffmpeg takes a step back for a new beginning, and moves all
     that follows behind what came before: when a track starts and how long it lasts is then not known beforehand."""
@@ -152,27 +178,32 @@ def probe_arguments(path: str, *, trusted: bool = False) -> list[str]:
     return ["-show_format", "-show_streams", *input_arguments(path, trusted=trusted, probing=True)]
 
 
-def input_arguments(path: str, *, trusted: bool = False, probing: bool = False) -> list[str]:
-    """`path` as an input. An upload may only be a plain media file, whatever its name says it is."""
+def input_arguments(
+    path: str, *, trusted: bool = False, probing: bool = False, container: str | None = None
+) -> list[str]:
+    """`path` as an input. An upload may only be a plain media file, whatever its name says it is. `container`: what it
+    was found to be."""
     source = [path] if probing else ["-i", path]
     if trusted:
         return source
     fence = ["-protocol_whitelist", profile.UNTRUSTED_PROTOCOLS, "-format_whitelist", profile.UNTRUSTED_FORMATS]
     # A cover may be larger than any film; it is looked at and left out.
     pixels = profile.MAX_PIXELS * (4 if probing else 1)
-    return [*fence, "-max_pixels", str(pixels), *source]
+    over_holes = ["-resync_size", str(profile.RESYNC_BYTES)] if container == "mpegts" else []
+    return [*fence, "-max_pixels", str(pixels), *over_holes, *source]
 
 
-def scan_arguments(path: str) -> list[str]:
+def scan_arguments(path: str, container: str | None = None) -> list[str]:
     """Arguments for ffprobe that list every packet of an upload; `scanned` reads the lines."""
     fields = "packet=stream_index,pts_time,dts_time,duration_time,size,flags"
-    return ["-of", "csv=p=0", "-show_entries", fields, *input_arguments(path, probing=True)]
+    return ["-of", "csv=p=0", "-show_entries", fields, *input_arguments(path, probing=True, container=container)]
 
 
 def scanned(info: MediaInfo, packets: Iterable[str]) -> MediaInfo:
     """`info` with the start, the duration and, where the header is far off, the average rate that `packets` show.
 
-    A track without packets is no track. Where the clock jumps, what the header says stays.
+    A track without packets is no track: the next one of its kind that has some takes its place. Where the clock jumps,
+    nobody knows how long it lasts: the header's first and last times say nothing of what lies between.
     """
     extents: dict[int, _Extent] = defaultdict(_Extent)
     for line in packets:
@@ -181,32 +212,41 @@ def scanned(info: MediaInfo, packets: Iterable[str]) -> MediaInfo:
             pts, dts, duration, _, flags = fields[:5]
             extents[int(index)].add(pts, dts, duration, flags)
     jumps = any(name in info.container.split(",") for name in RESTARTING_CLOCKS)
+    chosen = [track for track in (*info.tracks, *info.others) if track.index in extents]
 
     def known(index: int) -> _Extent | None:
-        extent = extents.get(index)
-        return None if extent is None or extent.seconds <= 0 or (jumps and extent.jumped) else extent
+        extent = extents[index]
+        return None if extent.seconds <= 0 or (jumps and extent.jumped) else extent
 
-    video, audio = info.video, info.audio
-    packets_of = {index: extent.packets for index, extent in extents.items()}
-    if video is not None and video.codec in STILL_CODECS and packets_of.get(video.index, 0) <= 1:
+    def joined(index: int) -> bool:
+        return jumps and extents[index].jumped
+
+    videos = [track for track in chosen if isinstance(track, VideoStream)]
+    video = next(iter(videos), None)
+    if video is not None and video.codec in STILL_CODECS and extents[video.index].packets <= 1:
         # A cover that nothing marks as one.
-        video = next((other for other in info.other_videos if packets_of.get(other.index, 0) > 1), video)
-    if video is not None:
-        extent = known(video.index)
-        if extent is not None:
-            rate = extent.rate(video)
-            video = replace(video, start=extent.start, duration=extent.seconds, average_rate=rate)
-        elif video.index not in extents:
-            video = None
-    if audio is not None:
-        extent = known(audio.index)
-        if extent is not None:
-            audio = replace(audio, start=extent.start, duration=extent.seconds)
-        elif audio.index not in extents:
-            audio = None
-    orderly = not any(extent.disordered for extent in extents.values())
-    timed = not any(extent.untimed for extent in extents.values())
-    return replace(info, video=video, audio=audio, other_videos=(), orderly=orderly, timed=timed)
+        video = next((other for other in videos if extents[other.index].packets > 1), video)
+    audio = next((one for one in chosen if isinstance(one, AudioStream)), None)
+    if video is not None and (extent := known(video.index)) is not None:
+        rate = extent.rate(video)
+        video = replace(video, start=extent.start, duration=extent.seconds, average_rate=rate)
+    elif video is not None and joined(video.index):
+        video = replace(video, duration=None)
+    if audio is not None and (extent := known(audio.index)) is not None:
+        audio = replace(audio, start=extent.start, duration=extent.seconds)
+    elif audio is not None and joined(audio.index):
+        audio = replace(audio, duration=None)
+    ends = [extent.end for index in extents if (extent := known(index)) is not None]
+    return replace(
+        info,
+        video=video,
+        audio=audio,
+        end=max(ends) if ends and len(ends) == len(extents) else None,
+        others=(),
+        counted={index: extent.counted() for index, extent in extents.items()},
+        orderly=not any(extent.disordered for extent in extents.values()),
+        timed=not any(extent.untimed for extent in extents.values()),
+    )
 
 
 class _Extent:
@@ -219,6 +259,10 @@ class _Extent:
         self._clock: float | None = None
         self._stored: float | None = None
         self._step = 0.0
+        self._seen = self._leading = 0
+        self._keyed = False
+        self._hidden = 0.0
+        self._steps: list[float] = []
 
     def add(self, pts: str, dts: str, duration: str, flags: str) -> None:
         stored = _seconds(dts, signed=True)
@@ -228,14 +272,20 @@ class _Extent:
         if stored is not None:
             self.disordered = self.disordered or (self._stored is not None and stored < self._stored)
             self._stored = stored
+        self._seen += 1
+        self._keyed = self._keyed or "K" in flags
+        self._leading += not self._keyed
         if shown is None or "D" in flags:
             # Without a time it cannot be placed; discarded by an edit list it is never shown.
+            self._hidden += _seconds(duration) or 0.0
             return
         clock = shown if stored is None else stored
         if self._clock is not None:
             step = clock - self._clock
             self.jumped = self.jumped or not -1.0 <= step <= LONGEST_STEP_SECONDS
             self._step = step if step > 0 else self._step
+            if step > NOTED_STEP_SECONDS and len(self._steps) < 10_000:
+                self._steps.append(step)
         self._clock = clock
         lasts = _seconds(duration) or self._step
         self.start = shown if not self.packets else min(self.start, shown)
@@ -246,6 +296,11 @@ class _Extent:
     @property
     def seconds(self) -> float:
         return round(self.end - self.start, 6)
+
+    def counted(self) -> Counted:
+        usual = self.seconds / self.packets if self.packets else 0.0
+        long = tuple(step for step in self._steps if step > 2 * usual)
+        return Counted(self._seen, self._leading if self._keyed else 0, self._hidden, long)
 
     def rate(self, video: VideoStream) -> Fraction | None:
         """The header's average, unless the packets tell quite another one: two packets may make an interlaced frame."""
@@ -309,22 +364,8 @@ def looked_at(video: VideoStream, frames: Sequence[Mapping[str, Any]], combs: Co
     return video
 
 
-def damaged(log: Iterable[str], track: VideoStream | AudioStream | None) -> bool:
-    """Whether the log of a decode complains about this track of its first input.
-
-    A picture's decoder also complains about what it repairs (a broadcast that begins in mid-picture); only what it gave
-    up counts. Of a sound every complaint does: a copy of it would carry the fault along.
-    """
-    if track is None:
-        return False
-    given_up = f"Error while decoding stream #0:{track.index}:"
-    complaint = re.compile(rf"\[{re.escape(track.codec)}\w* @ \w+\] \[(error|fatal|panic)\]")
-    heard = isinstance(track, AudioStream)
-    return any(given_up in line or (heard and complaint.search(line)) for line in log)
-
-
 def promises_duration(info: MediaInfo) -> bool:
-    """Whether the header's durations come from an index: then a much shorter file is a cut-off one, and the durations
+    """Whether the header's durations come from an index: then a shorter file is a cut-off one, and the durations
     are no estimate from the size. An mp3 starts late only when its encoder left a header of its own."""
     if info.container == "mp3":
         return info.audio is not None and (info.audio.start or 0.0) > 0
@@ -347,17 +388,20 @@ def parse(probed: Mapping[str, Any]) -> MediaInfo:
     told = probed.get("streams")
     streams = [_shaped(stream) for stream in told if isinstance(stream, dict)] if isinstance(told, list) else []
     streams = [stream for stream in streams if "index" in stream]
-    told = probed.get("format")
-    container = told if isinstance(told, dict) else {}
-    pictures = [s for s in streams if s.get("codec_type") == "video" and not _is_picture(s)]
-    video = _first(pictures)
-    audio = _first([s for s in streams if s.get("codec_type") == "audio" and s.get("codec_name")])
+    header = probed.get("format")
+    container = header if isinstance(header, dict) else {}
+    pictures = [_video(s) for s in _in_order(streams, "video") if not _is_picture(s)]
+    sounds = [_audio(s) for s in _in_order(streams, "audio") if s.get("codec_name")]
+    chosen = {one.index for one in pictures[:1]} | {one.index for one in sounds[:1]}
     return MediaInfo(
         container=str(container.get("format_name", "")),
         duration=_seconds(container.get("duration")),
-        video=_video(video) if video is not None else None,
-        audio=_audio(audio) if audio is not None else None,
-        other_videos=tuple(_video(stream) for stream in pictures if stream is not video),
+        video=pictures[0] if pictures else None,
+        audio=sounds[0] if sounds else None,
+        start=_seconds(container.get("start_time"), signed=True),
+        others=(*pictures[1:], *sounds[1:]),
+        promised=_promised(str(container.get("format_name", "")), streams),
+        left_out=Counter(_kind(s) for s in streams if s.get("index") not in chosen),
     )
 
 
@@ -391,9 +435,34 @@ def _whole(value: object) -> int | None:
     return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
 
 
-def _first(streams: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    default = [stream for stream in streams if stream.get("disposition", {}).get("default")]
-    return next(iter([*default, *streams]), None)
+def _in_order(streams: Sequence[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    """The tracks of one kind, the one that a player would choose first."""
+
+    def rank(stream: dict[str, Any]) -> tuple[bool, bool, bool]:
+        disposition = stream.get("disposition", {})
+        empty = kind == "audio" and not (int(stream.get("sample_rate") or 0) and int(stream.get("channels") or 0))
+        second = any(disposition.get(name) for name in SECOND_CHOICE)
+        return (empty, second, not disposition.get("default"))
+
+    return sorted((stream for stream in streams if stream.get("codec_type") == kind), key=rank)
+
+
+def _kind(stream: Mapping[str, Any]) -> str:
+    kind = str(stream.get("codec_type") or "unknown")
+    return "picture" if kind == "video" and _is_picture(stream) else kind
+
+
+def _promised(container: str, streams: Sequence[dict[str, Any]]) -> dict[int, float]:
+    """End of each track by an index of its own. Matroska's is a tag; where it lacks one, ffprobe tells the file's."""
+    ends = {}
+    for stream in streams:
+        end = _tag_duration(stream)
+        if end is None and not set(container.split(",")) & set(SHARED_DURATIONS):
+            told = _seconds(stream.get("duration"))
+            end = None if told is None else told + (_seconds(stream.get("start_time"), signed=True) or 0.0)
+        if end is not None:
+            ends[int(stream["index"])] = end
+    return ends
 
 
 def _is_picture(stream: Mapping[str, Any]) -> bool:
@@ -514,10 +583,9 @@ def _tag(stream: Mapping[str, Any], name: str) -> str | None:
 
 def _duration(stream: Mapping[str, Any]) -> float | None:
     """Matroska keeps a track's end in a tag, as `HH:MM:SS.fraction`, whatever the tag is called."""
-    told = _seconds(stream.get("duration"))
-    ends = _tag_duration(stream) if told is None else None
+    ends = _tag_duration(stream)
     if ends is None:
-        return told
+        return _seconds(stream.get("duration"))
     return max(0.0, ends - max(0.0, _seconds(stream.get("start_time"), signed=True) or 0.0)) or None
 
 

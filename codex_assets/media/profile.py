@@ -59,6 +59,11 @@ PREVIEW_BEST = "720p"
 SAMPLE_RATE = 48_000
 CHANNELS = 2
 AAC_FRAME_SAMPLES = 1024
+SOUND_GAP_SECONDS = 0.025
+"""A sound that is off its timestamps by more than this gets silence, or loses as much. Containers round times to a
+millisecond, codecs to a frame's part; lip sync is off from 40 ms on (ITU-R BT.1359: 45 ms early, 125 ms late)."""
+MAX_PLACED_CHANNELS = 8
+"""More channels than this without a layout have no places, and ffmpeg cannot mix them down."""
 SHORTEST_SOUND_FRAMES = 3
 """A shorter sound is padded: the waveform's picture needs two samples for each of its columns."""
 LOUDNESS_TARGET = -16.0
@@ -67,6 +72,8 @@ TRUE_PEAK_CEILING = -1.5
 """dBTP, before the lossy encode."""
 DELIVERED_PEAK_LIMIT = -1.0
 """dBTP after it (EBU R 128 s1: lossy coders overshoot); above it the encode is repeated with a lower ceiling."""
+LOUDEST_MEASURED = -1.0
+"""LUFS; a louder programme is turned down before it is normalised."""
 LOUDNESS_RANGE = 11.0
 """LU."""
 LOUDNESS_TOLERANCE = 0.5
@@ -79,6 +86,10 @@ SILENCE_LUFS = -70.0
 """The absolute gate of ITU-R BS.1770: at or under it nothing was measured."""
 MEZZANINE_AAC_KBPS_PER_CHANNEL = 160
 """For a lossy source that mp4 cannot hold as it is: far above transparency, once."""
+FLOAT_AUDIO = ("pcm_f16le", "pcm_f24le", "pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be", "wavpack")
+"""Codecs whose samples may pass full scale, which ALAC's cannot: a sound that does is turned down before."""
+FULL_SCALE_ROOM = 1.0
+"""dB under full scale that it is turned down to."""
 COPIED_AUDIO = ("aac", "mp3", "ac3", "eac3", "opus", "alac")
 """Codecs that mp4 holds as they are, so that the mezzanine adds no second lossy generation."""
 
@@ -165,9 +176,11 @@ WAVEFORM_COLOUR = "38bdf8ff"
 
 UNTRUSTED_PROTOCOLS = "file"
 UNTRUSTED_FORMATS = (
-    "mov,mp4,matroska,webm,avi,mpegts,mpeg,asf,flv,ogg,mp3,wav,w64,aiff,flac,aac,ac3,eac3,caf,amr,dv,mxf,gxf"
+    "mov,mp4,matroska,webm,avi,mpegts,mpeg,asf,flv,ogg,mp3,wav,w64,aiff,flac,aac,ac3,eac3,caf,amr,dv,mxf,gxf,"
+    "ivf,h264,hevc,m4v,mpegvideo,obu,au,voc,wv,tta,ape,mpc,mpc8,tak,dts,dtshd,truehd,loas,dsf"
 )
-"""No playlist formats: an .mp4 that is really a manifest would make ffmpeg read local files and open connections."""
+"""No playlist formats: an .mp4 that is really a manifest would make ffmpeg read local files and open connections. The
+second line: raw streams of cameras and encoders, and what recorders and archives of sound use."""
 MAX_PIXELS = 8192 * 4320
 """Of one picture, coded and as displayed: 8K, in its wider form too."""
 MAX_SIDE = 16_384
@@ -193,14 +206,24 @@ MAX_IDLE_SECONDS = 3600.0
 MAX_INFLATION = 8
 INFLATION_BYTES = 64 << 20
 """Packets that together are larger than the file by more than both are the same bytes over and over."""
-TRUNCATED_SECONDS = 1.0
-TRUNCATED_FRACTION = 0.05
-"""Decoded less than the container says by more than both: the upload is cut off."""
+RESYNC_BYTES = 1 << 26
+"""A hole of up to this is skipped in a transport stream; at ffmpeg's own limit, 64 kB, what follows would be lost."""
+LOSS_LIMIT = 0.5
+"""More than this part of what the upload is about (a video's picture, an audio's sound) lost: it fails. Reasons in
+docs/decisions/damaged-uploads.md."""
+TOLD_LOSS_SHARE = 0.01
+"""At least this part of a track lost, or `TOLD_LOSS_SECONDS` of it: the creator is told."""
+GAP_SECONDS = 0.5
+GAP_STEPS = 5.0
+"""In a file that is known to be damaged, packets further apart than this many seconds and this many usual steps have
+lost others between them."""
 LOST_SECONDS = 0.1
 """Decoded less than the packets say by more than this: how long the whole should last is then not known. Encoders pad
 the last frame by up to this."""
 TOLD_LOSS_SECONDS = 0.5
-"""...and by more than this, the creator is told."""
+CLOCK_SHIFT_SECONDS = 0.06
+"""A file's clock that starts this far from its picture and sound (another track is earlier) is moved to them. An
+encoder's delay is less."""
 TRACKS_APART_SECONDS = 0.1
 """The picture is held to the end of the sound when it ends earlier by more than this; a sound that starts later by more
 than this gets silence in front."""

@@ -1,0 +1,164 @@
+"""What was delivered, measured from outside: when flashes are seen and beeps heard, how long, how loud, which tones.
+
+Plain ffmpeg and ffprobe look at a file or a playlist; nothing here knows the code under test. Times are on the file's
+own clock (`-copyts`), in seconds. A flash-and-beep clip is black and silent, but for a white picture and a tone that
+begin together; how far apart they are delivered is what a viewer sees as lip sync.
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import math
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+RATE = 48_000
+WINDOW = 48
+"""Samples of one step of the envelope: a millisecond."""
+QUIET_SECONDS = 0.15
+"""A beep or flash begins after at least this long without one."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The sound of a file: two channels of samples at 48 kHz (full scale is 1), the first one at `start`."""
+
+    start: float
+    left: array.array[float]
+    right: array.array[float]
+
+    @property
+    def seconds(self) -> float:
+        return len(self.left) / RATE
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """First and last moment of each track, by its packets; None without one. `channels` of the sound."""
+
+    video: tuple[float, float] | None
+    audio: tuple[float, float] | None
+    kinds: tuple[str, ...]
+    channels: int | None
+
+    @property
+    def start(self) -> float:
+        return min(span[0] for span in (self.video, self.audio) if span is not None)
+
+    @property
+    def seconds(self) -> float:
+        spans = [span for span in (self.video, self.audio) if span is not None]
+        # What lies before zero is an encoder's delay, or was cut off by an edit list: it is not shown.
+        return max(span[1] for span in spans) - max(0.0, min(span[0] for span in spans))
+
+
+def _ffmpeg(*arguments: str) -> tuple[bytes, str]:
+    command = ["ffmpeg", "-hide_banner", "-nostdin", "-nostats", "-copyts", *arguments]
+    done = subprocess.run(command, capture_output=True, check=True)
+    return done.stdout, done.stderr.decode("utf-8", "replace")
+
+
+def tracks(path: Path) -> Tracks:
+    """Raises `CalledProcessError` for what ffprobe cannot read."""
+    fields = "packet=stream_index,pts_time,duration_time:stream=index,codec_type,channels"
+    command = ["ffprobe", "-v", "error", "-of", "json", "-show_entries", fields, str(path)]
+    told = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    kinds = {stream["index"]: stream["codec_type"] for stream in told["streams"]}
+    spans: dict[str, tuple[float, float]] = {}
+    for packet in told["packets"]:
+        if "pts_time" in packet:
+            kind, at = kinds[packet["stream_index"]], float(packet["pts_time"])
+            first, last = spans.get(kind, (at, at))
+            spans[kind] = (min(first, at), max(last, at + float(packet.get("duration_time", 0))))
+    channels = next((stream["channels"] for stream in told["streams"] if stream["codec_type"] == "audio"), None)
+    return Tracks(spans.get("video"), spans.get("audio"), tuple(kinds.values()), channels)
+
+
+def flashes(path: Path, threshold: float = 100.0) -> list[float]:
+    """When the picture turns white."""
+    look = "scale=8:8:flags=area,format=gray,showinfo"
+    _, log = _ffmpeg("-i", str(path), "-map", "0:v:0", "-vf", look, "-fps_mode", "passthrough", "-f", "null", "-")
+    seen = re.findall(r"pts_time:\s*(-?[\d.e+-]+).*?mean:\[(\d+)", log)
+    return _onsets([(float(at), float(mean)) for at, mean in seen], threshold)
+
+
+def hear(path: Path) -> Heard:
+    """Every decoded sample where its timestamp puts it."""
+    shape = f"aresample={RATE},aformat=sample_fmts=flt:sample_rates={RATE}:channel_layouts=stereo,ashowinfo"
+    data, log = _ffmpeg("-i", str(path), "-map", "0:a:0", "-af", shape, "-f", "f32le", "-")
+    samples = array.array("f")
+    samples.frombytes(data[: len(data) // 8 * 8])
+    frames = [(float(at), int(n)) for at, n in re.findall(r"pts_time:\s*(-?[\d.e+-]+).*?nb_samples:(\d+)", log)]
+    start = frames[0][0] if frames else 0.0
+    placed = array.array("f")
+    taken = 0
+    for at, count in frames:
+        gap = round((at - start) * RATE) - len(placed) // 2
+        if gap > WINDOW:
+            placed.extend(array.array("f", bytes(8 * gap)))
+        placed.extend(samples[2 * taken : 2 * (taken + count)])
+        taken += count
+    return Heard(start, placed[0::2], placed[1::2])
+
+
+def beeps(path: Path, part: float = 0.3) -> list[float]:
+    """When a tone begins: the envelope passes `part` of its maximum."""
+    heard = hear(path)
+    envelope = [
+        max(map(abs, heard.left[at : at + WINDOW]), default=0.0)
+        + max(map(abs, heard.right[at : at + WINDOW]), default=0.0)
+        for at in range(0, len(heard.left), WINDOW)
+    ]
+    loudest = max(envelope, default=0.0)
+    steps = [(heard.start + number * WINDOW / RATE, level) for number, level in enumerate(envelope)]
+    return _onsets(steps, part * loudest) if loudest > 0.001 else []
+
+
+def _onsets(steps: Sequence[tuple[float, float]], threshold: float) -> list[float]:
+    found: list[float] = []
+    last = -math.inf
+    for at, level in steps:
+        if level > threshold:
+            if at - last > QUIET_SECONDS:
+                found.append(at)
+            last = at
+    return found
+
+
+def offsets(path: Path) -> list[float]:
+    """By how many seconds each beep comes after its flash. Raises `AssertionError` when one has no partner."""
+    seen, heard = flashes(path), beeps(path)
+    assert len(seen) == len(heard), f"{len(seen)} flashes {seen}, {len(heard)} beeps {heard}"
+    return [beep - flash for flash, beep in zip(seen, heard, strict=True)]
+
+
+def loudness(path: Path) -> float | None:
+    """LUFS, integrated, of what two loudspeakers play of it; None for silence."""
+    meter = "aformat=channel_layouts=stereo,ebur128=framelog=verbose"
+    _, log = _ffmpeg("-i", str(path), "-map", "0:a:0", "-af", meter, "-f", "null", "-")
+    (told,) = re.findall(r"^\s+I:\s+(-?[\d.]+|-inf|nan) LUFS", log, re.MULTILINE)[-1:]
+    return None if told in ("-inf", "nan") or float(told) <= -70.0 else float(told)
+
+
+def tone(samples: Sequence[float], frequency: float) -> float:
+    """Amplitude of one frequency (Goertzel), full scale is 1."""
+    turn = 2 * math.cos(2 * math.pi * frequency / RATE)
+    one = two = 0.0
+    for sample in samples:
+        one, two = sample + turn * one - two, one
+    power = one * one + two * two - turn * one * two
+    return 2 * math.sqrt(max(0.0, power)) / max(1, len(samples))
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        print(name, "flashes", [round(at, 3) for at in flashes(Path(name))])
+        print(name, "beeps  ", [round(at, 3) for at in beeps(Path(name))])
+        print(
+            name, "offsets", [round(1000 * by) for by in offsets(Path(name))], "ms;", "loudness", loudness(Path(name))
+        )

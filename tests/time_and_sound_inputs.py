@@ -1,0 +1,1245 @@
+"""Uploads whose time, sound, tracks or bytes are odd, each with what has to be delivered of it. Made by plain ffmpeg.
+
+Most are flash-and-beep clips: from 0.5 s on, once a second, a white picture and a tone begin together. Nothing here
+knows the code under test. `CASES` holds them by name.
+"""
+
+from __future__ import annotations
+
+import array
+import math
+import random
+import struct
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+FFMPEG = ("ffmpeg", "-hide_banner", "-nostdin", "-y", "-loglevel", "error")
+MediaType = Literal["video", "audio"]
+Change = Callable[[bytes], bytes]
+Make = Callable[[Path], Path]
+
+
+@dataclass(frozen=True)
+class Case:
+    """`make` writes the upload into a folder. Times are seconds from the start of what is delivered."""
+
+    name: str
+    media_type: MediaType
+    make: Make
+    seconds: float | None
+    within: float = 0.12
+    flashes: tuple[float, ...] | None = None
+    beeps: tuple[float, ...] | None = None
+    """Where they have to be, where that is asked; of a clip with both, each beep has to be with its flash."""
+    loud: bool | None = True
+    """False: silent, so that no loudness may be told. None: no sound at all."""
+    warns: tuple[str, ...] = ()
+    """Patterns, one per warning, in order; every warning has to be expected."""
+    fails: str | None = None
+    """A pattern of the sentence with which it is refused."""
+    tones: Mapping[int, str] = field(default_factory=dict)
+    """Frequency -> where it is to be heard: `both`, `left`, `right`, `none`."""
+    variants: tuple[str, ...] = ("360p", "preview")
+    upload: str = "original.bin"
+    quick: bool = False
+    slack: float = 0.04
+    """Seconds between a flash and its beep."""
+
+
+CASES: dict[str, Case] = {}
+
+
+def options(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+H264 = options("-c:v libx264 -preset ultrafast -pix_fmt yuv420p -threads 1")
+H264_B = options("-c:v libx264 -preset veryfast -bf 3 -pix_fmt yuv420p -threads 1")
+AAC = options("-c:a aac -b:a 96k")
+MPEG4 = options("-c:v mpeg4 -q:v 5")
+
+
+def flash(
+    rate: str = "30", seconds: float = 6, size: str = "160x90", filters: str = "", pull: float = 1.0
+) -> list[str]:
+    """`pull`: 1.001 for the rates over 1001, so that a flash begins with a frame; `beep` takes the same."""
+    white = f"drawbox=color=white:t=fill:enable='lt(mod(t/{pull}+0.501,1),0.1)'"
+    return ["-f", "lavfi", "-i", f"color=black:s={size}:r={rate}:d={seconds},{white}" + f",{filters}" * bool(filters)]
+
+
+def beep(
+    seconds: float = 6,
+    rate: int = 48000,
+    layout: str = "mono",
+    filters: str = "",
+    pull: float = 1.0,
+    level: float = 0.4,
+) -> list[str]:
+    tone = f"{level}*sin(2*PI*1000*t)*lt(mod(t/{pull}+0.5,1),0.1)"
+    each = "|".join([tone] * {"mono": 1, "stereo": 2}[layout])
+    source = f"aevalsrc=exprs='{each}':s={rate}:c={layout}:d={seconds}"
+    return ["-f", "lavfi", "-i", source + f",{filters}" * bool(filters)]
+
+
+def tones(
+    frequencies: Sequence[int], layout: str, rate: int = 48000, seconds: float = 3, level: float = 0.2
+) -> list[str]:
+    """One frequency per channel."""
+    each = "|".join(f"{level}*sin(2*PI*{frequency}*t)" for frequency in frequencies)
+    return ["-f", "lavfi", "-i", f"aevalsrc=exprs='{each}':c={layout}:s={rate}:d={seconds}"]
+
+
+SPEECH = (
+    "0.3*(0.6+0.4*sin(2*PI*4.3*t))*gt(sin(2*PI*0.83*t)+0.3*sin(2*PI*2.1*t),-0.4)"
+    "*(sin(2*PI*140*t)+0.5*sin(2*PI*280*t)+0.4*sin(2*PI*1130*t)*sin(2*PI*7*t))+0.01*(random(0)-0.5)"
+)
+
+
+def speech(seconds: float = 6, rate: int = 48000, channels: int = 1, level: float = 1.0) -> list[str]:
+    each = "|".join([f"{level}*({SPEECH})"] * channels)
+    return ["-f", "lavfi", "-i", f"aevalsrc=exprs='{each}':s={rate}:d={seconds}"]
+
+
+def moving(seconds: float = 6, rate: str = "30", size: str = "160x90") -> list[str]:
+    """A picture in which everything moves, so that every packet matters."""
+    return ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration={seconds}"]
+
+
+def steps(suffix: str, *lists: Sequence[str], change: Change | None = None) -> Make:
+    """Argument lists, each reading `{before}` and writing its output; `>mp4` as the last one names its suffix."""
+
+    def make(folder: Path) -> Path:
+        made = folder / "nothing"
+        for number, given in enumerate(lists):
+            arguments = list(given)
+            kind = suffix if number == len(lists) - 1 else "mkv"
+            if arguments[-1].startswith(">"):
+                kind = arguments.pop()[1:]
+            before, made = made, folder / f"{number}.{kind}"
+            told = [part.replace("{before}", str(before)).replace("{folder}", str(folder)) for part in arguments]
+            subprocess.run([*FFMPEG, *told, str(made)], check=True)
+        if change is not None:
+            made.write_bytes(change(made.read_bytes()))
+        return made
+
+    return make
+
+
+def every(seconds: float, first: float = 0.5, until: float | None = None) -> tuple[float, ...]:
+    last = seconds if until is None else until
+    return tuple(first + number for number in range(int(seconds) + 1) if first + number < last - 0.05)
+
+
+def video(name: str, make: Make, seconds: float | None = 6, **expected: object) -> None:
+    _add(Case(name, "video", make, seconds, **expected))  # type: ignore[arg-type]
+
+
+def synced(name: str, make: Make, seconds: float = 6, **expected: object) -> None:
+    """A flash-and-beep clip that is delivered with all of its flashes and beeps."""
+    both = every(seconds)
+    _add(Case(name, "video", make, seconds, **{"flashes": both, "beeps": both, **expected}))  # type: ignore[arg-type]
+
+
+def audio(name: str, make: Make, seconds: float | None = 6, **expected: object) -> None:
+    _add(Case(name, "audio", make, seconds, **{"variants": ("128k", "64k"), **expected}))  # type: ignore[arg-type]
+
+
+def _add(case: Case) -> None:
+    assert case.name not in CASES, case.name
+    CASES[case.name] = case
+
+
+# --- Bytes ------------------------------------------------------------------------------------------------------------
+
+
+def cut(part: float) -> Change:
+    return lambda data: data[: int(len(data) * part)]
+
+
+def headless(part: float) -> Change:
+    return lambda data: data[int(len(data) * part) :]
+
+
+def zeroed(start: float, end: float) -> Change:
+    """A part of the media data is lost: what a disk or a transfer leaves of a hole."""
+
+    def change(data: bytes) -> bytes:
+        low, high = _body(data)
+        first, last = low + int(start * (high - low)), low + int(end * (high - low))
+        return data[:first] + bytes(last - first) + data[last:]
+
+    return change
+
+
+def removed(start: float, end: float) -> Change:
+    return lambda data: data[: int(start * len(data))] + data[int(end * len(data)) :]
+
+
+def flipped(count: int, start: float = 0.0, end: float = 1.0) -> Change:
+    """`count` bytes of the media data, spread over a part of it, turned around."""
+
+    def change(data: bytes) -> bytes:
+        made = bytearray(data)
+        low, high = _body(data)
+        spread = random.Random(count)
+        for _ in range(count):
+            made[low + int((start + spread.random() * (end - start)) * (high - low))] ^= 0xFF
+        return bytes(made)
+
+    return change
+
+
+def without_ts_packets(part: float) -> Change:
+    """Some of a transport stream's packets never arrived; the first ones did."""
+
+    def change(data: bytes) -> bytes:
+        packets = [data[at : at + 188] for at in range(0, len(data), 188)]
+        spread = random.Random(7)
+        return b"".join(p for number, p in enumerate(packets) if number < 20 or spread.random() >= part)
+
+    return change
+
+
+def _body(data: bytes) -> tuple[int, int]:
+    """Where the media data lies: an mp4's `mdat`, else everything after the first 4 kB."""
+    for kind, at, end in _boxes(data, 0, len(data)):
+        if kind == b"mdat":
+            return at + 8, end
+    return min(4096, len(data) // 20), len(data)
+
+
+def _boxes(data: bytes, at: int, end: int) -> list[tuple[bytes, int, int]]:
+    """(type, start, end) of the boxes between two offsets (ISO/IEC 14496-12 4.2)."""
+    found = []
+    while at + 8 <= end:
+        size = int.from_bytes(data[at : at + 4], "big")
+        kind = data[at + 4 : at + 8]
+        if size < 8 or not kind.isalnum() or at + size > end:
+            break
+        found.append((kind, at, at + size))
+        at += size
+    return found
+
+
+def edited(*edits: tuple[int, int], handler: bytes | None = None) -> Change:
+    """An mp4 whose index comes last, with other edit lists: (milliseconds, media time in ms; -1 is an empty edit).
+
+    `handler`: of tracks of this kind only (`vide`, `soun`).
+    """
+
+    def change(data: bytes) -> bytes:
+        (moov,) = [box for box in _boxes(data, 0, len(data)) if box[0] == b"moov"]
+        assert moov[2] == len(data), "the index has to be last"
+        made = b""
+        for kind, at, end in _boxes(data, moov[1] + 8, moov[2]):
+            held = data[at:end]
+            made += _edited_track(held, edits, handler) if kind == b"trak" else held
+        # The movie's time scale is 1000 in what ffmpeg writes.
+        return data[: moov[1]] + _box(b"moov", made)
+
+    return change
+
+
+def _box(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", len(content) + 8, kind) + content
+
+
+def _edited_track(track: bytes, edits: Sequence[tuple[int, int]], handler: bytes | None) -> bytes:
+    inside = _boxes(track, 8, len(track))
+    (mdia,) = [track[at:end] for kind, at, end in inside if kind == b"mdia"]
+    if handler is not None and b"hdlr" + bytes(8) + handler not in mdia:
+        return track
+    # What the encoder's delay is counts from the first edit that ffmpeg wrote.
+    held = b"".join(track[at:end] for kind, at, end in inside if kind == b"edts")
+    told = [struct.unpack(">i", held[at + 4 : at + 8])[0] for at in range(24, len(held) - 11, 12)]
+    delay = next((time for time in told if time >= 0), 0)
+    scale = struct.unpack(">I", mdia[mdia.index(b"mdhd") + 16 :][:4])[0]
+    entries = b"".join(
+        struct.pack(">Iihh", length, -1 if start < 0 else delay + start * scale // 1000, 1, 0)
+        for length, start in edits
+    )
+    edts = _box(b"edts", _box(b"elst", struct.pack(">II", 0, len(edits)) + entries))
+    kept = [(kind, track[at:end]) for kind, at, end in inside if kind != b"edts"]
+    return _box(b"trak", b"".join(held + (edts if kind == b"tkhd" else b"") for kind, held in kept))
+
+
+# --- Time: frame rates ------------------------------------------------------------------------------------------------
+
+for _name, _rate, _pull in (
+    ("23_976", "24000/1001", 1.001),
+    ("24", "24", 1.0),
+    ("29_97", "30000/1001", 1.001),
+    ("50", "50", 1.0),
+    ("59_94", "60000/1001", 1.001),
+    ("120", "120", 1.0),
+    ("240", "240", 1.0),
+):
+    _at = tuple(_pull * at for at in every(6))
+    synced(
+        f"rate_{_name}",
+        steps("mp4", [*flash(_rate, pull=_pull), *beep(pull=_pull), *H264_B, *AAC]),
+        flashes=_at,
+        beeps=_at,
+        quick=_name == "29_97",
+    )
+synced(
+    "still_screen_mp4",
+    # A screen recording: a frame only where something changes, and nothing for seconds.
+    steps(
+        "mp4",
+        [
+            *flash("60", 14, filters="select='not(between(t,2.62,11.38))*(eq(n,0)+lt(mod(t+0.55,1),0.25))'"),
+            *beep(14, filters="volume='not(between(t,2.8,11.3))':eval=frame"),
+            *(*H264, *AAC, *options("-fps_mode vfr -video_track_timescale 90000")),
+        ],
+    ),
+    14,
+    flashes=(0.5, 1.5, 2.5, 11.5, 12.5, 13.5),
+    beeps=(0.5, 1.5, 2.5, 11.5, 12.5, 13.5),
+    quick=True,
+)
+synced(
+    "still_screen_webm",
+    steps(
+        "webm",
+        [
+            *flash("30", 9, filters="select='eq(n,0)+lt(mod(t+0.55,1),0.25)'"),
+            *beep(9),
+            *options("-c:v libvpx -deadline realtime -c:a libopus -fps_mode vfr -live 1"),
+        ],
+    ),
+    9,
+)
+synced(
+    "phone_wobble",
+    steps(
+        "mp4",
+        [
+            *flash("30", 8, filters="settb=1/90000,setpts='PTS+(random(0)-0.5)*0.012/TB'"),
+            *(*beep(8), *H264, *AAC, *options("-fps_mode vfr -video_track_timescale 90000")),
+        ],
+    ),
+    8,
+    within=0.15,
+)
+synced(
+    "rate_changes_midway",
+    # 60 a second, then 15: a phone in the dark.
+    steps(
+        "mp4",
+        [
+            *flash("60", 8, filters="select='lt(t,4)+not(mod(n,4))'"),
+            *(*beep(8), *H264, *AAC, *options("-fps_mode vfr -video_track_timescale 90000")),
+        ],
+    ),
+    8,
+    slack=0.06,
+)
+synced(
+    "slow_motion_240",
+    # Real time, then a slow part whose sound was left out.
+    steps("mov", [*flash("240", 3), *beep(3), *H264, *options("-c:a pcm_s16le")]),
+    3,
+)
+
+# --- Time: where the tracks start -------------------------------------------------------------------------------------
+
+for _kind in ("mp4", "mkv", "ts", "mov"):
+    synced(f"both_late_{_kind}", steps(_kind, [*flash(), *beep(), *H264_B, *AAC, *options("-output_ts_offset 5")]))
+synced("ts_at_ten_hours", steps("ts", [*flash(), *beep(), *H264_B, *AAC, *options("-output_ts_offset 36000")]))
+synced(
+    "ts_clock_wraps",
+    # 33 bits of 90 kHz end at 95443.7 s.
+    steps("ts", [*flash(), *beep(), *H264_B, *AAC, *options("-output_ts_offset 95438.5")]),
+    quick=True,
+)
+synced("mpg_clock", steps("mpg", [*flash("25"), *beep(), *options("-c:v mpeg2video -q:v 4 -bf 2 -c:a mp2")]))
+for _kind, _sound in (
+    ("mp4", "aac"),
+    ("mkv", "libopus"),
+    ("ts", "ac3"),
+    ("mov", "pcm_s16le"),
+    ("flv", "aac"),
+):
+    _given = [*flash(), "-itsoffset", "0.7", *beep(5.3, filters="adelay=800")]
+    _codecs = [*H264, "-c:a", _sound]
+    video(
+        f"sound_late_{_kind}",
+        steps(
+            _kind, [*flash(), "-itsoffset", "0.7", *beep(5.3, filters="atrim=start=0.7,asetpts=PTS-STARTPTS"), *_codecs]
+        ),
+        5.3 + 0.7,
+        within=0.8,
+        beeps=(1.5, 2.5, 3.5, 4.5),
+        flashes=every(6),
+        quick=_kind == "mp4",
+    )
+    video(
+        f"picture_late_{_kind}",
+        steps(
+            _kind,
+            ["-itsoffset", "0.7", *flash(seconds=5.3, filters="trim=start=0.7,setpts=PTS-STARTPTS"), *beep(), *_codecs],
+        ),
+        6,
+        within=0.8,
+        flashes=(1.5, 2.5, 3.5, 4.5),
+        beeps=every(6),
+    )
+synced(
+    "negative_start",
+    steps(
+        "mkv",
+        [
+            "-itsoffset",
+            "-0.4",
+            *flash(),
+            "-itsoffset",
+            "-0.4",
+            *beep(),
+            *H264,
+            *AAC,
+            *options("-avoid_negative_ts disabled"),
+        ],
+    ),
+    within=0.5,
+    flashes=None,
+    beeps=None,
+)
+synced(
+    "other_track_earlier",
+    # A second sound begins five seconds before what is delivered.
+    steps(
+        "mkv",
+        [
+            *("-itsoffset", "5", *flash(), "-itsoffset", "5", *beep(), *speech(12)),
+            *(
+                *options("-map 0:v -map 1:a -map 2:a"),
+                *H264,
+                *AAC,
+                *options("-disposition:a:0 default -disposition:a:1 0"),
+            ),
+        ],
+    ),
+    quick=True,
+)
+synced(
+    "other_track_earlier_copied_mp4",
+    steps(
+        "mp4",
+        [
+            *("-itsoffset", "3", *flash(), "-itsoffset", "3", *beep(), *speech(10)),
+            *(
+                *options("-map 0:v -map 1:a -map 2:a"),
+                *H264_B,
+                *AAC,
+                *options("-disposition:a:0 default -disposition:a:1 0 -fps_mode passthrough"),
+            ),
+        ],
+    ),
+)
+synced(
+    "sound_with_a_sample_clock_of_its_own",
+    # One percent slow against the picture: a recorder that stamps by the wall clock.
+    steps(
+        "mkv",
+        [*flash(seconds=20), *beep(20 / 1.01, pull=1 / 1.01), *H264, *options("-c:a pcm_s16le"), ">mkv"],
+        [*options("-i {before} -c copy -bsf:a setts=ts=TS*1.01")],
+    ),
+    20,
+    slack=0.045,
+)
+synced(
+    "sound_jitters",
+    steps(
+        "mkv",
+        [*flash(seconds=8), *beep(8), *H264, *options("-c:a pcm_s16le"), ">mkv"],
+        [*options("-i {before} -c copy -bsf:a"), "setts=ts=TS+mod(N\\,3)*5"],
+    ),
+    8,
+)
+
+# --- Time: gaps -------------------------------------------------------------------------------------------------------
+
+for _kind, _sound in (
+    ("mkv", "aac"),
+    ("ts", "aac"),
+    ("mp4", "aac"),
+    ("mkv", "libopus"),
+    ("mkv", "flac"),
+):
+    synced(
+        f"gap_in_sound_{_sound}_{_kind}",
+        steps(
+            _kind,
+            [*flash(), *beep(filters="aselect='not(between(t,1.7,3.2))'"), *H264, "-c:a", _sound],
+        ),
+        beeps=(0.5, 1.5, 3.5, 4.5, 5.5),
+        quick=(_kind, _sound) == ("ts", "aac"),
+    )
+for _kind in ("mp4", "mkv", "ts"):
+    synced(
+        f"gap_in_picture_{_kind}",
+        steps(
+            _kind, [*flash(filters="select='not(between(t,1.7,3.2))'"), *beep(), *H264, *AAC, *options("-fps_mode vfr")]
+        ),
+        flashes=(0.5, 1.5, 3.5, 4.5, 5.5),
+    )
+synced(
+    "small_gaps_add_up",
+    # 30 ms of sound are missing, ten times: none by itself is worth a hole.
+    steps(
+        "mkv",
+        [*flash(seconds=10), *beep(10), *H264, *options("-c:a pcm_s16le"), ">mkv"],
+        [*options("-i {before} -c copy -bsf:a"), "noise=drop=eq(mod(n\\,40)\\,5)"],
+    ),
+    10,
+)
+
+# --- Time: edit lists, B-frames, open GOPs ----------------------------------------------------------------------------
+
+synced(
+    "b_frames", steps("mp4", [*flash(), *beep(), *options("-c:v libx264 -preset medium -bf 8 -pix_fmt yuv420p"), *AAC])
+)
+synced(
+    "edit_skips_the_start",
+    steps(
+        "mp4",
+        [*flash(seconds=8), *beep(8), *H264_B, *AAC, ">mp4"],
+        [*options("-i {before} -c copy")],
+        change=edited((6000, 2000)),
+    ),
+    quick=True,
+)
+synced(
+    "edit_begins_empty",
+    steps("mp4", [*flash(seconds=5), *beep(5), *H264_B, *AAC], change=edited((1000, -1), (5000, 0))),
+    5,
+)
+synced(
+    "edit_begins_empty_sound_only",
+    steps("mp4", [*flash(seconds=6), *beep(5), *H264, *AAC], change=edited((1000, -1), (5000, 0), handler=b"soun")),
+    6,
+    beeps=every(6, 1.5),
+)
+synced(
+    "edit_cuts_the_middle",
+    # Two parts of one recording: 0 to 2 s and 4 to 8 s.
+    steps("mp4", [*flash(seconds=8), *beep(8), *H264, *AAC], change=edited((2000, 0), (4000, 4000))),
+    flashes=every(6),
+    beeps=every(6),
+)
+synced(
+    "copied_from_the_middle",
+    steps(
+        "mp4",
+        [*flash(seconds=8), *beep(8), *H264_B, *options("-g 30"), *AAC, ">mp4"],
+        [*options("-ss 2 -i {before} -c copy")],
+    ),
+    within=0.3,
+)
+synced(
+    "open_gop",
+    steps(
+        "ts",
+        [
+            *flash(),
+            *beep(),
+            *options("-c:v libx264 -preset medium -bf 3 -g 30 -pix_fmt yuv420p -x264-params open-gop=1"),
+            *AAC,
+        ],
+    ),
+)
+video(
+    "ts_from_the_middle",
+    # A broadcast that was switched on in mid-picture: what cannot be seen yet is no damage.
+    steps(
+        "ts",
+        [*flash(seconds=10), *beep(10), *options("-c:v mpeg2video -g 15 -bf 2 -q:v 3 -c:a mp2")],
+        change=headless(0.35),
+    ),
+    None,
+)
+video(
+    "ts_from_the_middle_h264",
+    steps(
+        "ts",
+        [
+            *flash(seconds=10, filters="noise=alls=20:allf=t"),
+            *beep(10),
+            *options("-c:v libx264 -preset fast -bf 3 -g 40 -pix_fmt yuv420p -x264-params open-gop=1"),
+            *AAC,
+        ],
+        change=headless(0.35),
+    ),
+    None,
+)
+
+# --- Time: lengths ----------------------------------------------------------------------------------------------------
+
+video("sound_shorter", steps("mp4", [*flash(), *beep(2), *H264, *AAC]), flashes=every(6), beeps=every(2))
+video("sound_longer", steps("mp4", [*flash(seconds=2), *beep(), *H264, *AAC]), flashes=every(2), beeps=every(6))
+video("sound_longer_ts", steps("ts", [*flash(seconds=2), *beep(), *H264, *AAC]), flashes=every(2), beeps=every(6))
+video(
+    "sound_at_the_end_only",
+    steps("mp4", [*flash(seconds=8), *options("-itsoffset 6"), *beep(2), *H264, *AAC]),
+    8,
+    flashes=every(8),
+    beeps=(6.5, 7.5),
+    quick=True,
+)
+video(
+    "sound_at_the_end_only_mkv",
+    steps("mkv", [*flash(seconds=8), *options("-itsoffset 6"), *beep(2), *H264, *options("-c:a libopus")]),
+    8,
+    flashes=every(8),
+    beeps=(6.5, 7.5),
+)
+video("one_frame", steps("mp4", [*moving(0.04, "25"), *H264]), 0.2, within=0.2, loud=None)
+video(
+    "one_frame_webm",
+    steps("webm", [*moving(0.04, "25"), *options("-c:v libvpx-vp9 -cpu-used 8")]),
+    0.2,
+    within=0.2,
+    loud=None,
+)
+video("one_frame_ts", steps("ts", [*moving(0.04, "25"), *H264]), 0.2, within=0.2, loud=None)
+video("one_frame_with_sound", steps("mp4", [*moving(0.04, "25"), *speech(3), *H264, *AAC]), 3, quick=True)
+video("a_fifth_of_a_second", steps("mp4", [*moving(0.2), *speech(0.2), *H264, *AAC]), 0.2, loud=None)
+video(
+    "twelve_hours",
+    # A surveillance camera: nothing moves.
+    steps(
+        "mp4",
+        ["-f", "lavfi", "-i", "testsrc2=size=96x54:rate=5:duration=2", *H264, ">mp4"],
+        [*options("-stream_loop 21599 -i {before} -c copy")],
+    ),
+    12 * 3600,
+    within=1.0,
+    loud=None,
+)
+audio(
+    "twelve_hours_of_sound",
+    steps(
+        "mp3",
+        [*speech(60, 22050), *options("-c:a libmp3lame -b:a 32k"), ">mp3"],
+        [*options("-stream_loop 719 -i {before} -c copy")],
+    ),
+    12 * 3600,
+    within=25.0,
+)
+
+
+# --- Sound: channels --------------------------------------------------------------------------------------------------
+
+_PLACED = {
+    # Where each channel has to be heard. The low effects are left out, as the standard does (ITU-R BS.775).
+    "mono": ("both",),
+    "stereo": ("left", "right"),
+    "2.1": ("left", "right", "none"),
+    "3.0": ("left", "right", "both"),
+    "quad": ("left", "right", "left", "right"),
+    "5.0": ("left", "right", "both", "left", "right"),
+    "5.1": ("left", "right", "both", "none", "left", "right"),
+    "7.1": ("left", "right", "both", "none", "left", "right", "left", "right"),
+}
+_FREQUENCIES = (400, 650, 900, 70, 1500, 2100, 2900, 3700)
+
+
+def placed(layout: str) -> dict[int, str]:
+    return dict(zip(_FREQUENCIES, _PLACED[layout], strict=False))
+
+
+for _layout in _PLACED:
+    audio(
+        f"layout_{_layout}",
+        steps("wav", tones(_FREQUENCIES[: len(_PLACED[_layout])], _layout)),
+        3,
+        tones=placed(_layout),
+        quick=_layout == "5.1",
+    )
+audio(
+    "surround_aac",
+    steps("m4a", [*tones(_FREQUENCIES[:6], "5.1"), *options("-c:a aac -b:a 384k")]),
+    3,
+    tones=placed("5.1"),
+)
+audio(
+    "surround_opus",
+    steps("ogg", [*tones(_FREQUENCIES[:8], "7.1"), *options("-c:a libopus -b:a 400k")]),
+    3,
+    tones=placed("7.1"),
+)
+audio("surround_flac", steps("flac", tones(_FREQUENCIES[:6], "5.1")), 3, tones=placed("5.1"))
+audio(
+    "surround_dts",
+    steps("mka", [*tones(_FREQUENCIES[:6], "5.1(side)"), *options("-strict -2 -c:a dca -b:a 1500k")]),
+    3,
+    tones=placed("5.1"),
+)
+audio(
+    "surround_truehd",
+    steps("mka", [*tones(_FREQUENCIES[:6], "5.1(side)"), *options("-strict -2 -c:a truehd")]),
+    3,
+    tones=placed("5.1"),
+)
+video(
+    "surround_in_video",
+    steps("mov", [*moving(3), *tones(_FREQUENCIES[:6], "5.1", level=0.9), *H264, *options("-c:a pcm_s24le")]),
+    3,
+    tones=placed("5.1"),
+)
+
+
+def unplaced(number: int, heard: int) -> Make:
+    """A field recorder's wav (WAVE_FORMAT_EXTENSIBLE without a channel mask): `number` channels, one of them heard."""
+
+    def make(folder: Path) -> Path:
+        rate, seconds = 48000, 3
+        data = array.array("h", bytes(2 * number * rate * seconds))
+        for at in range(rate * seconds):
+            data[at * number + heard] = round(9000 * math.sin(2 * math.pi * 700 * at / rate))
+        guid = struct.pack("<H", 1) + bytes.fromhex("000000001000800000aa00389b71")
+        form = struct.pack("<HHIIHHHHI", 0xFFFE, number, rate, rate * 2 * number, 2 * number, 16, 22, 16, 0) + guid
+        body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(data) * 2)
+        path = folder / "recorder.wav"
+        path.write_bytes(b"RIFF" + struct.pack("<I", len(body) + 2 * len(data)) + body + data.tobytes())
+        return path
+
+    return make
+
+
+for _number, _heard, _side in (
+    (2, 0, "left"),
+    (4, 0, "left"),
+    (8, 2, "both"),
+    (10, 0, "left"),
+    (12, 9, "right"),
+    (16, 0, "left"),
+):
+    audio(
+        f"no_layout_{_number}_channels",
+        unplaced(_number, _heard),
+        3,
+        tones={700: _side},
+        quick=_number == 12,
+    )
+audio(
+    "only_left",
+    steps("wav", ["-f", "lavfi", "-i", f"aevalsrc=exprs='{SPEECH}|0':s=48000:d=6:c=stereo"]),
+)
+audio(
+    "opposite_phase",
+    steps(
+        "wav", ["-f", "lavfi", "-i", "aevalsrc=exprs='0.3*sin(2*PI*500*t)|-0.3*sin(2*PI*500*t)':s=48000:d=4:c=stereo"]
+    ),
+    4,
+    tones={500: "both"},
+)
+
+# --- Sound: rates, samples, codecs ------------------------------------------------------------------------------------
+
+for _rate in (8000, 11025, 16000, 22050, 32000, 44100, 88200, 96000, 176400, 192000):
+    audio(f"wav_{_rate}", steps("wav", speech(4, _rate)), 4)
+for _codec in ("u8", "s16le", "s24le", "s32le", "f32le", "f64le", "mulaw", "alaw"):
+    audio(f"wav_{_codec}", steps("wav", [*speech(4), "-c:a", f"pcm_{_codec}"]), 4)
+for _codec in ("s8", "s16be", "s24be", "s32be", "f32be", "f64be"):
+    audio(f"aiff_{_codec}", steps("aiff", [*speech(4), "-c:a", f"pcm_{_codec}"]), 4)
+for _codec in ("adpcm_ms", "adpcm_ima_wav", "adpcm_yamaha", "libgsm_ms"):
+    _slow = ["-ar", "8000"] if "gsm" in _codec else []
+    audio(f"wav_{_codec}", steps("wav", [*speech(4), *_slow, "-c:a", _codec]), 4)
+audio("wav_float_beyond_full_scale", steps("wav", [*speech(6, level=6.0), *options("-c:a pcm_f32le")]), quick=True)
+audio("wav_double_far_beyond", steps("wav", [*speech(6, level=40.0), *options("-c:a pcm_f64le")]))
+audio("wav_very_quiet", steps("wav", [*speech(6, level=0.004), *options("-c:a pcm_s24le")]))
+audio("w64", steps("w64", speech(4)), 4)
+audio("rf64", steps("wav", [*speech(4), *options("-rf64 always")]), 4)
+audio("caf", steps("caf", [*speech(4), *options("-c:a pcm_s24le")]), 4)
+audio("au", steps("au", speech(4)), 4)
+audio("voc", steps("voc", [*speech(4), *options("-c:a pcm_u8")]), 4)
+audio("flac_24", steps("flac", [*speech(4, 96000), *options("-sample_fmt s32")]), 4)
+audio("flac_in_ogg", steps("ogg", [*speech(4), *options("-c:a flac")]), 4)
+audio("alac", steps("m4a", [*speech(4, 96000), *options("-c:a alac -sample_fmt s32p")]), 4)
+audio("wavpack", steps("wv", [*speech(4), *options("-c:a wavpack")]), 4)
+audio("tta", steps("tta", [*speech(4), *options("-c:a tta")]), 4)
+audio("ac3", steps("ac3", [*speech(4, channels=2), *options("-c:a ac3")]), 4)
+audio("eac3", steps("eac3", [*speech(4, channels=2), *options("-c:a eac3")]), 4)
+audio("dts", steps("dts", [*speech(4, channels=2), *options("-strict -2 -c:a dca")]), 4)
+audio("mp2", steps("mp2", [*speech(4), *options("-c:a mp2")]), 4)
+audio("adts", steps("aac", [*speech(4), *AAC]), 4)
+audio("latm_in_ts", steps("ts", [*speech(4), *AAC, *options("-mpegts_flags latm")]), 4)
+audio("loas", steps("latm", [*speech(4), *AAC]), 4)
+audio("wma", steps("wma", [*beep(6, layout="stereo"), *options("-c:a wmav2")]))
+audio("vorbis", steps("ogg", [*beep(6, layout="stereo"), *options("-c:a libvorbis")]), beeps=every(6))
+audio("opus", steps("opus", [*beep(6, layout="stereo"), *options("-c:a libopus")]), beeps=every(6), quick=True)
+audio("speex", steps("ogg", [*speech(4, 16000), *options("-c:a libspeex")]), 4)
+audio("webm_sound_live", steps("webm", [*beep(6), *options("-c:a libopus -live 1")]), beeps=every(6))
+audio("m4a_priming", steps("m4a", [*beep(6), *AAC]), beeps=every(6))
+audio("mp3_lame", steps("mp3", [*beep(6, 44100), *options("-c:a libmp3lame")]), beeps=every(6))
+audio(
+    "mp3_without_header",
+    steps("mp3", [*beep(6, 44100), *options("-c:a libmp3lame -q:a 4 -write_xing 0 -id3v2_version 0")]),
+    within=0.2,
+)
+COVER = options("-f lavfi -i color=red:s=64x64:d=0.04:r=25")
+_COVERED = options("-map 0 -map 1 -c:v mjpeg -disposition:v:0 attached_pic")
+audio(
+    "mp3_cover",
+    steps("mp3", [*beep(6, 44100), *COVER, *_COVERED, *options("-c:a libmp3lame -id3v2_version 3")]),
+    beeps=every(6),
+    quick=True,
+)
+audio(
+    "mp3_junk_first",
+    steps("mp3", [*speech(6, 44100), *options("-c:a libmp3lame")], change=lambda data: bytes(range(256)) * 9 + data),
+    within=0.3,
+)
+audio(
+    "mp3_tag_of_64k",
+    steps("mp3", [*speech(6), *options("-c:a libmp3lame -id3v2_version 3 -metadata"), "comment=" + "x" * 65000]),
+)
+audio("flac_cover", steps("flac", [*speech(6), *COVER, *_COVERED]))
+audio("m4a_cover", steps("m4a", [*speech(6), *COVER, *_COVERED, *AAC]))
+audio("wma_cover", steps("wma", [*speech(6), *COVER, *_COVERED, *options("-c:a wmav2")]))
+
+
+def _wav_size(number: int) -> Change:
+    """The sizes that a recorder leaves which was switched off, or writes to a pipe."""
+
+    def change(data: bytes) -> bytes:
+        at = data.index(b"data") + 4
+        return data[:4] + struct.pack("<I", number) + data[8:at] + struct.pack("<I", number) + data[at + 4 :]
+
+    return change
+
+
+audio("wav_size_zero", steps("wav", speech(4), change=_wav_size(0)), 4)
+audio("wav_size_unknown", steps("wav", speech(4), change=_wav_size(0xFFFFFFFF)), 4)
+audio(
+    "wav_chunks_around",
+    steps(
+        "wav",
+        [*speech(4), *options("-metadata title=x")],
+        change=lambda data: data + b"LIST" + struct.pack("<I", 4) + b"adtl",
+    ),
+    4,
+)
+
+
+def _each(*makes: Make) -> Callable[[Path], list[bytes]]:
+    def made(folder: Path) -> list[bytes]:
+        found = []
+        for number, make in enumerate(makes):
+            inner = folder / f"part{number}"
+            inner.mkdir()
+            found.append(make(inner).read_bytes())
+        return found
+
+    return made
+
+
+def chained(suffix: str, *makes: Make) -> Make:
+    """Files one after the other, as `cat` joins them."""
+    parts = _each(*makes)
+
+    def make(folder: Path) -> Path:
+        path = folder / f"chained.{suffix}"
+        path.write_bytes(b"".join(parts(folder)))
+        return path
+
+    return make
+
+
+audio(
+    "chained_ogg",
+    chained("ogg", *(steps("ogg", [*speech(3), *options(f"-c:a libvorbis -serial_offset {n}")]) for n in (1, 90))),
+)
+audio(
+    "chained_ogg_of_two_kinds",
+    chained(
+        "ogg",
+        steps("ogg", [*speech(3, 48000), *options("-c:a libvorbis -serial_offset 1")]),
+        steps("ogg", [*speech(3, 44100, 2), *options("-c:a libvorbis -serial_offset 90")]),
+    ),
+    within=0.3,
+)
+audio(
+    "mp3_rate_changes",
+    chained(
+        "mp3",
+        steps("mp3", [*speech(3, 44100), *options("-c:a libmp3lame -write_xing 0")]),
+        steps("mp3", [*speech(3, 22050), *options("-c:a libmp3lame -write_xing 0 -id3v2_version 0")]),
+    ),
+    within=0.4,
+)
+audio(
+    "adts_channels_change",
+    chained("aac", steps("aac", [*speech(3), *AAC]), steps("aac", [*speech(3, channels=2), *AAC])),
+    within=0.3,
+    quick=True,
+)
+synced(
+    "ts_sound_changes_midway",
+    chained(
+        "ts",
+        steps("ts", [*flash(seconds=4), *beep(4), *H264, *options("-c:a ac3 -muxdelay 0")]),
+        steps(
+            "ts",
+            [*flash(seconds=4), *beep(4, 44100, "stereo"), *H264, *options("-c:a ac3 -muxdelay 0 -output_ts_offset 4")],
+        ),
+    ),
+    8,
+    within=0.2,
+)
+synced(
+    "ts_clock_restarts",
+    chained("ts", *(steps("ts", [*flash(seconds=4), *beep(4), *H264, *AAC]) for _ in range(2))),
+    8,
+    within=0.3,
+)
+audio("silence", steps("wav", options("-f lavfi -i anullsrc=d=3")), 3, loud=False, quick=True)
+audio(
+    "nearly_silence",
+    steps("wav", ["-f", "lavfi", "-i", "aevalsrc=exprs='0.00002*random(0)':d=3:s=48000", *options("-c:a pcm_f32le")]),
+    3,
+    loud=False,
+)
+audio(
+    "half_silent",
+    steps(
+        "wav",
+        speech(4),
+    ),
+    4,
+)
+audio("a_tenth_of_a_second", steps("wav", speech(0.1)), 0.1, loud=False)
+audio("one_sample", steps("wav", [*speech(1), *options("-af atrim=end_sample=1")]), None, loud=False)
+video("video_silent", steps("mp4", [*moving(3), *options("-f lavfi -i anullsrc=d=3"), *H264, *AAC]), 3, loud=False)
+audio("video_as_audio", steps("mp4", [*flash(), *beep(), *H264_B, *AAC]), beeps=every(6), quick=True)
+audio(
+    "video_as_audio_late_sound",
+    steps("mkv", [*flash(), *options("-itsoffset 2"), *beep(4), *H264, *AAC]),
+    4,
+    beeps=every(4),
+)
+audio(
+    "video_as_audio_late_sound_pcm",
+    steps("mov", [*flash(), *options("-itsoffset 2"), *beep(4), *H264, *options("-c:a pcm_s16le")]),
+    4,
+    beeps=every(4),
+)
+audio("video_as_audio_ts", steps("ts", [*options("-itsoffset 1"), *flash(), *beep(4), *H264, *AAC]), 4, beeps=every(4))
+
+# --- Tracks -----------------------------------------------------------------------------------------------------------
+
+_TWO = [*moving(3), *tones((500,), "mono"), *tones((900,), "mono")]
+_TWO_MAPS = options("-map 0 -map 1 -map 2")
+for _which, _marks, _wanted in (
+    ("first_when_none_is_default", "-disposition:a:0 0 -disposition:a:1 0", 500),
+    ("second_is_default", "-disposition:a:0 0 -disposition:a:1 default", 900),
+    ("first_is_commentary", "-disposition:a:0 comment -disposition:a:1 0", 900),
+    ("default_is_described", "-disposition:a:0 default+visual_impaired -disposition:a:1 0", 900),
+):
+    video(
+        f"sounds_{_which}",
+        steps("mkv", [*_TWO, *_TWO_MAPS, *H264, *AAC, *_marks.split()]),
+        3,
+        tones={500: "both" if _wanted == 500 else "none", 900: "both" if _wanted == 900 else "none"},
+        quick=_which == "default_is_described",
+    )
+video(
+    "first_sound_is_empty",
+    # Its track is there, and not one packet of it.
+    steps(
+        "mkv",
+        [
+            *moving(3),
+            *options("-f lavfi -i anullsrc=d=1"),
+            *tones((900,), "mono"),
+            *_TWO_MAPS,
+            *H264,
+            *AAC,
+            *options("-bsf:a:0 noise=drop=1"),
+        ],
+    ),
+    3,
+    tones={900: "both"},
+)
+_NOTES = "1\n00:00:00,100 --> 00:00:01,000\nHi\n"
+
+
+def beside(name: str, text: str, make: Make) -> Make:
+    def made(folder: Path) -> Path:
+        (folder / name).write_text(text)
+        return make(folder)
+
+    return made
+
+
+synced(
+    "subtitles_chapters_attachment",
+    beside(
+        "notes.srt",
+        _NOTES,
+        steps(
+            "mkv",
+            [
+                *flash(),
+                *beep(),
+                *options(
+                    "-i {folder}/notes.srt -map 0 -map 1 -map 2 -attach {folder}/notes.srt "
+                    "-metadata:s:t mimetype=text/plain"
+                ),
+                *H264,
+                *AAC,
+                *options("-c:s srt"),
+            ],
+        ),
+    ),
+)
+synced(
+    "subtitles_start_first",
+    beside(
+        "notes.srt",
+        _NOTES,
+        steps(
+            "mkv",
+            [
+                "-itsoffset",
+                "5",
+                *flash(),
+                "-itsoffset",
+                "5",
+                *beep(),
+                *options("-i {folder}/notes.srt -map 0 -map 1 -map 2"),
+                *H264,
+                *AAC,
+                *options("-c:s srt"),
+            ],
+        ),
+    ),
+)
+synced("timecode_track", steps("mov", [*flash("25"), *beep(), *H264, *AAC, *options("-timecode 10:00:00:00")]))
+video(
+    "cover_first",
+    steps(
+        "mp4",
+        [
+            *moving(3),
+            *speech(3),
+            *COVER,
+            *options("-map 2 -map 0 -map 1 -c:v:0 mjpeg -c:v:1 libx264 -pix_fmt:v:1 yuv420p"),
+            *AAC,
+            *options("-disposition:v:0 attached_pic"),
+        ],
+    ),
+    3,
+)
+video("cover_only", steps("mp3", [*speech(3), *COVER, *_COVERED]), fails="no picture track")
+
+# --- Containers and names ---------------------------------------------------------------------------------------------
+
+for _kind, _codecs in {
+    "mp4": [*H264_B, *AAC],
+    "mov": [*H264_B, *options("-c:a pcm_s16le")],
+    "m4v": [*H264_B, *AAC],
+    "3gp": [*options("-s 176x144 -c:v h263 -c:a aac")],
+    "mkv": [*H264_B, *options("-c:a libvorbis")],
+    "webm": options("-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -c:a libopus"),
+    "avi": [*MPEG4, *options("-c:a libmp3lame")],
+    "mts": [*H264_B, *options("-c:a ac3 -mpegts_m2ts_mode 1 -f mpegts")],
+    "ts": [*H264_B, *AAC],
+    "vob": options("-c:v mpeg2video -q:v 4 -c:a ac3"),
+    "mxf": options("-c:v mpeg2video -q:v 4 -ar 48000 -c:a pcm_s16le"),
+    "flv": [*options("-c:v flv -q:v 4 -c:a libmp3lame -ar 44100")],
+    "wmv": options("-c:v wmv2 -q:v 4 -c:a wmav2"),
+    "ogv": options("-c:v libtheora -q:v 7 -c:a libvorbis"),
+}.items():
+    synced(
+        f"container_{_kind}", steps(_kind, [*flash("25"), *beep(), *_codecs]), within=0.2, upload=f"original.{_kind}"
+    )
+synced(
+    "fragmented",
+    steps(
+        "mp4",
+        # Without pictures out of order: an index that is written first has no edit list that moves them back.
+        [*flash(), *beep(), *H264, *AAC, *options("-g 30 -movflags frag_keyframe+empty_moov+default_base_moof")],
+    ),
+    quick=True,
+)
+synced("index_first", steps("mp4", [*flash(), *beep(), *H264_B, *AAC, *options("-movflags +faststart")]))
+synced(
+    "avi_without_index",
+    steps(
+        "avi",
+        [*flash("25"), *beep(), *MPEG4, *options("-c:a libmp3lame")],
+        change=lambda data: data[: data.rindex(b"idx1")],
+    ),
+    within=0.3,
+)
+video("raw_h264", steps("h264", [*moving(3, "25"), *H264]), 3, within=0.2, loud=None)
+video(
+    "raw_hevc",
+    steps("hevc", [*moving(3, "25"), *options("-c:v libx265 -x265-params log-level=error -preset ultrafast")]),
+    3,
+    within=0.2,
+    loud=None,
+)
+video("raw_mpeg2", steps("m2v", [*moving(3, "25"), *options("-c:v mpeg2video -q:v 4")]), 3, within=0.2, loud=None)
+video("ivf", steps("ivf", [*moving(3, "25"), *options("-c:v libvpx -deadline realtime")]), 3, within=0.2, loud=None)
+for _name, _upload in {
+    "spaces": "my holiday film.mp4",
+    "emoji": "\U0001f408 caf\u00e9 \u65e5\u672c.mov",
+    "quotes": 'it\'s "mine" & $(yours) `now`.mp4',
+    "leading_dash": "-i.mp4",
+    "no_suffix": "original",
+    "two_hundred": "n" * 196 + ".mp4",
+    "wrong_suffix": "original.jpg",
+    "percent": "100%05d.mp4",
+    "colon": "concat:a|b.mp4",
+}.items():
+    video(f"name_{_name}", steps("mp4", [*moving(1), *speech(1), *H264, *AAC]), 1, upload=_upload)
+
+# --- Damage -----------------------------------------------------------------------------------------------------------
+
+_MOVING = [*moving(10), *speech(10, channels=2)]
+_MP4 = [*_MOVING, *H264_B, *options("-g 30"), *AAC]
+_FIRST = [*_MP4, *options("-movflags +faststart")]
+_PICTURE = r"damaged: about \d+ % of the picture"
+_SOUND = r"damaged: about \d+ % of the sound"
+_CUT = r"cut off: the last [\d.]+ of [\d.]+ seconds of the picture.*about (2[89]|3[0-3]) %"
+_CUT_SOUND = r"cut off: the last [\d.]+ of [\d.]+ seconds of the sound.*about (2[89]|3[0-3]) %"
+video("mp4_one_bit", steps("mp4", _MP4, change=flipped(1)), 10, within=0.3)
+video("mp4_some_bytes", steps("mp4", _MP4, change=flipped(60)), 10, warns=(_SOUND,), within=0.3)
+video("mp4_many_bytes", steps("mp4", _MP4, change=flipped(400)), 10, warns=(_PICTURE, _SOUND), within=0.3, quick=True)
+for _share in (10, 30):
+    video(
+        f"mp4_hole_{_share}",
+        steps("mp4", _MP4, change=zeroed(0.4, 0.4 + _share / 100)),
+        10,
+        warns=(_PICTURE, _SOUND),
+        within=0.3,
+    )
+video("mp4_hole_at_the_end", steps("mp4", _MP4, change=zeroed(0.8, 1.0)), 10, warns=(_PICTURE, _SOUND), within=0.4)
+video("mp4_hole_60", steps("mp4", _MP4, change=zeroed(0.3, 0.9)), fails="too damaged")
+video(
+    "mp4_cut_5",
+    steps("mp4", _FIRST, change=cut(0.95)),
+    9.5,
+    warns=("cut off: the last 0", "cut off: the last 0"),
+    within=0.4,
+)
+video("mp4_cut_30", steps("mp4", _FIRST, change=cut(0.7)), 7, warns=(_CUT, _CUT_SOUND), within=0.5, quick=True)
+video("mp4_cut_60", steps("mp4", _FIRST, change=cut(0.4)), fails="cut off")
+video("mp4_cut_without_index", steps("mp4", _MP4, change=cut(0.9)), fails="cut off: its index")
+video("mkv_hole_20", steps("mkv", [*_MP4], change=zeroed(0.4, 0.6)), 10, warns=(_PICTURE, _SOUND), within=0.4)
+video("mkv_cut_30", steps("mkv", [*_MP4], change=cut(0.7)), 7, warns=(_CUT, _CUT_SOUND), within=0.5)
+video("mkv_missing_middle", steps("mkv", [*_MP4], change=removed(0.4, 0.6)), 10, warns=(_PICTURE, _SOUND), within=0.4)
+video("mkv_cut_60", steps("mkv", [*_MP4], change=cut(0.4)), fails="cut off")
+video(
+    "webm_hole_20",
+    steps("webm", [*_MOVING, *options("-c:v libvpx -deadline realtime -g 30 -c:a libopus")], change=zeroed(0.4, 0.6)),
+    10,
+    warns=(_PICTURE, _SOUND),
+    within=0.5,
+)
+video(
+    "ts_lost_packets",
+    steps("ts", _MP4, change=without_ts_packets(0.05)),
+    10,
+    warns=("could not be kept", _PICTURE, _SOUND),
+    within=0.4,
+    quick=True,
+)
+video("ts_few_lost_packets", steps("ts", _MP4, change=without_ts_packets(0.002)), None)
+video("ts_hole_20", steps("ts", _MP4, change=zeroed(0.4, 0.6)), 10, warns=(_PICTURE, _SOUND), within=0.4)
+video("ts_cut_30", steps("ts", _MP4, change=cut(0.7)), 7, within=0.5)
+video(
+    "mpeg2_ts_hole_30",
+    steps("ts", [*_MOVING, *options("-c:v mpeg2video -g 15 -bf 2 -b:v 2M -c:a mp2")], change=zeroed(0.4, 0.7)),
+    10,
+    warns=(_PICTURE, _SOUND),
+    within=0.5,
+)
+video(
+    "avi_cut_30",
+    steps("avi", [*_MOVING, *MPEG4, *options("-c:a libmp3lame")], change=cut(0.7)),
+    7,
+    warns=(_CUT, _CUT_SOUND),
+    within=0.7,
+)
+video(
+    "avi_hole_20",
+    steps("avi", [*_MOVING, *MPEG4, *options("-c:a libmp3lame")], change=zeroed(0.4, 0.6)),
+    None,
+    warns=(_PICTURE, _SOUND),
+)
+video(
+    "mov_prores_bits",
+    steps("mov", [*_MOVING, *options("-c:v prores_ks -c:a pcm_s16le")], change=flipped(60)),
+    10,
+    warns=(_PICTURE,),
+)
+
+
+def sound_only(data: bytes) -> bytes:
+    """Every second AAC packet of an mp4 whose sound lies in one piece after the picture is garbage."""
+    _, high = _body(data)
+    made = bytearray(data)
+    for at in range(high - 30_000, high - 200, 150):
+        made[at : at + 40] = bytes(40)
+    return bytes(made)
+
+
+video("mp4_garbage_behind", steps("mp4", _FIRST, change=lambda data: data + bytes(range(256)) * 400), 10, within=0.3)
+audio("mp3_bits", steps("mp3", [*speech(20), *options("-c:a libmp3lame")], change=flipped(60)), None)
+audio(
+    "mp3_hole_20",
+    steps("mp3", [*speech(20), *options("-c:a libmp3lame")], change=zeroed(0.4, 0.6)),
+    None,
+    warns=("damaged|cut off",),
+)
+audio(
+    "mp3_cut_30",
+    steps("mp3", [*speech(20), *options("-c:a libmp3lame")], change=cut(0.7)),
+    14,
+    warns=(_CUT_SOUND,),
+    within=0.5,
+)
+audio("mp3_cut_60", steps("mp3", [*speech(20), *options("-c:a libmp3lame")], change=cut(0.35)), fails="cut off")
+audio("wav_cut_30", steps("wav", speech(20), change=cut(0.7)), 14, warns=(_CUT_SOUND,), within=0.3, quick=True)
+audio("wav_cut_60", steps("wav", speech(20), change=cut(0.4)), fails="cut off")
+audio("flac_bits", steps("flac", speech(20), change=flipped(400)), 20, warns=(_SOUND,), within=0.5)
+audio("flac_cut_30", steps("flac", speech(20), change=cut(0.7)), 14, warns=(_CUT_SOUND,), within=0.5)
+audio(
+    "ogg_hole_20",
+    steps("ogg", [*speech(20), *options("-c:a libvorbis")], change=zeroed(0.4, 0.6)),
+    20,
+    warns=(_SOUND,),
+    within=0.5,
+)
+audio(
+    "ogg_bits",
+    steps("ogg", [*speech(40), *options("-c:a libopus -page_duration 200000")], change=flipped(4)),
+    40,
+    warns=(_SOUND,),
+    within=0.5,
+)
+audio("ogg_cut_30", steps("ogg", [*speech(20), *options("-c:a libvorbis")], change=cut(0.7)), 14, within=1.0)
+audio("m4a_bits", steps("m4a", [*speech(20), *AAC], change=flipped(60)), 20, warns=(_SOUND,), within=0.3)
+audio("m4a_hole_30", steps("m4a", [*speech(20), *AAC], change=zeroed(0.4, 0.7)), 20, warns=(_SOUND,), within=0.3)
+audio(
+    "m4a_cut_30",
+    steps("m4a", [*speech(20), *AAC, *options("-movflags +faststart")], change=cut(0.7)),
+    14,
+    warns=(_CUT_SOUND,),
+    within=0.5,
+)
+audio(
+    "wma_bits",
+    steps("wma", [*speech(20, channels=2), *options("-c:a wmav2")], change=flipped(60)),
+    None,
+    warns=(_SOUND,),
+)
+audio("adts_hole_10", steps("aac", [*speech(20), *AAC], change=zeroed(0.4, 0.5)), None)
