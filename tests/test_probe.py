@@ -284,7 +284,7 @@ def test_lossless_sound(codec: str, lossless: bool) -> None:
 
 def packets(index: int, times: list[float], lasts: float | None, flags: str = "K__") -> list[str]:
     told = "N/A" if lasts is None else f"{lasts:.6f}"
-    return [f"{index},{time:.6f},{time:.6f},{told},900,{flags}" for time in times]
+    return [f"{index},{time:.6f},{time:.6f},{told},100,{flags}" for time in times]
 
 
 def frames(rate: float, count: int, start: float = 0.0) -> list[float]:
@@ -363,7 +363,7 @@ def test_two_packets_may_make_one_interlaced_frame() -> None:
 
 def test_lines_that_are_no_packets_are_passed_over() -> None:
     info = probe.scanned(
-        parsed(picture()), ["", "side_data,", "0", *packets(0, frames(30, 3), 1 / 30), "0,N/A,N/A,N/A,K"]
+        parsed(picture()), ["", "side_data,", "0", *packets(0, frames(30, 3), 1 / 30), "0,N/A,N/A,N/A,100,K"]
     )
     assert info.video is not None
     assert info.video.duration == pytest.approx(0.1)
