@@ -587,35 +587,35 @@ _video(
     "truncated_mp4",
     "mp4",
     [*picture(seconds=6), *sound(seconds=6), *H264, *AAC, *options("-movflags +faststart")],
-    change=_cut(0.6),
+    change=_cut(0.35),
     refused="cut off",
 )
 _video(
     "truncated_without_index",
     "mp4",
     [*picture(seconds=6), *sound(seconds=6), *H264, *AAC],
-    change=_cut(0.6),
+    change=_cut(0.35),
     refused="its index is missing",
 )
 _video(
-    "truncated_mkv", "mkv", [*picture(seconds=6), *sound(seconds=6), *H264, *AAC], change=_cut(0.6), refused="cut off"
+    "truncated_mkv", "mkv", [*picture(seconds=6), *sound(seconds=6), *H264, *AAC], change=_cut(0.35), refused="cut off"
 )
 _video(
     "truncated_avi",
     "avi",
     [*picture(seconds=6), *sound(seconds=6), *options("-c:v mpeg4 -c:a libmp3lame")],
-    change=_cut(0.6),
+    change=_cut(0.35),
     refused="cut off",
 )
 _video("truncated_ts", "ts", [*picture(seconds=6), *sound(seconds=6), *H264, *AAC], change=_cut(0.6))
-_audio("truncated_wav", "wav", [*sound(seconds=6)], change=_cut(0.6), refused="cut off")
-_audio("truncated_flac", "flac", [*sound(seconds=6)], change=_cut(0.6), refused="cut off")
-_audio("truncated_mp3", "mp3", [*sound(seconds=6)], change=_cut(0.6), refused="cut off")
+_audio("truncated_wav", "wav", [*sound(seconds=6)], change=_cut(0.35), refused="cut off")
+_audio("truncated_flac", "flac", [*sound(seconds=6)], change=_cut(0.35), refused="cut off")
+_audio("truncated_mp3", "mp3", [*sound(seconds=6)], change=_cut(0.35), refused="cut off")
 _audio(
     "truncated_m4a",
     "m4a",
     [*sound(seconds=6), *AAC, *options("-movflags +faststart")],
-    change=_cut(0.6),
+    change=_cut(0.35),
     refused="cut off",
 )
 _video("damaged_packets", "mp4", [*picture(seconds=4), *sound(seconds=4), *H264, *AAC], change=_damaged)

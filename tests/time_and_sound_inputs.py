@@ -283,7 +283,6 @@ for _name, _rate, _pull in (
         steps("mp4", [*flash(_rate, pull=_pull), *beep(pull=_pull), *H264_B, *AAC]),
         flashes=_at,
         beeps=_at,
-        quick=_name == "29_97",
     )
 synced(
     "still_screen_mp4",
@@ -423,7 +422,6 @@ synced(
             ),
         ],
     ),
-    quick=True,
 )
 synced(
     "other_track_earlier_copied_mp4",
@@ -606,7 +604,7 @@ video(
     loud=None,
 )
 video("one_frame_ts", steps("ts", [*moving(0.04, "25"), *H264]), 0.2, within=0.2, loud=None)
-video("one_frame_with_sound", steps("mp4", [*moving(0.04, "25"), *speech(3), *H264, *AAC]), 3, quick=True)
+video("one_frame_with_sound", steps("mp4", [*moving(0.04, "25"), *speech(3), *H264, *AAC]), 3)
 video("a_fifth_of_a_second", steps("mp4", [*moving(0.2), *speech(0.2), *H264, *AAC]), 0.2, loud=None)
 video(
     "twelve_hours",
@@ -750,7 +748,7 @@ for _codec in ("s8", "s16be", "s24be", "s32be", "f32be", "f64be"):
 for _codec in ("adpcm_ms", "adpcm_ima_wav", "adpcm_yamaha", "libgsm_ms"):
     _slow = ["-ar", "8000"] if "gsm" in _codec else []
     audio(f"wav_{_codec}", steps("wav", [*speech(4), *_slow, "-c:a", _codec]), 4)
-audio("wav_float_beyond_full_scale", steps("wav", [*speech(6, level=6.0), *options("-c:a pcm_f32le")]), quick=True)
+audio("wav_float_beyond_full_scale", steps("wav", [*speech(6, level=6.0), *options("-c:a pcm_f32le")]))
 audio("wav_double_far_beyond", steps("wav", [*speech(6, level=40.0), *options("-c:a pcm_f64le")]))
 audio("wav_very_quiet", steps("wav", [*speech(6, level=0.004), *options("-c:a pcm_s24le")]))
 audio("w64", steps("w64", speech(4)), 4)
@@ -788,7 +786,6 @@ audio(
     "mp3_cover",
     steps("mp3", [*beep(6, 44100), *COVER, *_COVERED, *options("-c:a libmp3lame -id3v2_version 3")]),
     beeps=every(6),
-    quick=True,
 )
 audio(
     "mp3_junk_first",
@@ -877,7 +874,6 @@ audio(
     "adts_channels_change",
     chained("aac", steps("aac", [*speech(3), *AAC]), steps("aac", [*speech(3, channels=2), *AAC])),
     within=0.3,
-    quick=True,
 )
 synced(
     "ts_sound_changes_midway",
@@ -1066,7 +1062,6 @@ synced(
         # Without pictures out of order: an index that is written first has no edit list that moves them back.
         [*flash(), *beep(), *H264, *AAC, *options("-g 30 -movflags frag_keyframe+empty_moov+default_base_moof")],
     ),
-    quick=True,
 )
 synced("index_first", steps("mp4", [*flash(), *beep(), *H264_B, *AAC, *options("-movflags +faststart")]))
 synced(
@@ -1150,7 +1145,6 @@ video(
     10,
     warns=("could not be kept", _PICTURE, _SOUND),
     within=0.4,
-    quick=True,
 )
 video("ts_few_lost_packets", steps("ts", _MP4, change=without_ts_packets(0.002)), None)
 video("ts_hole_20", steps("ts", _MP4, change=zeroed(0.4, 0.6)), 10, warns=(_PICTURE, _SOUND), within=0.4)
