@@ -11,7 +11,9 @@ import random
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +166,7 @@ def test_kept_up_to_date_it_says_what_a_new_one_says(
         archive.add(f"{'0aZ9'[number]}-{number}", "audio" if number == 3 else "video", f"creator-{number % 2}")
     index = Catalogue(tmp_path / "index.sqlite", store)
     index.refresh()
+    assert index.size() == 4
     seen = set()
     for step in range(14):
         media_id = chance.choice(sorted(archive.media))
@@ -360,6 +363,24 @@ def test_processes_refresh_at_once_and_readers_see_whole_refreshes(local: Archiv
     new = Catalogue(tmp_path / "new.sqlite", local.store)
     new.refresh()
     assert answers(index) == answers(new)
+
+
+@pytest.mark.ffmpeg
+def test_a_refresh_waits_for_the_one_before_it_and_then_lists(local: Archive, tmp_path: Path) -> None:
+    local.add("m1")
+    index = Catalogue(tmp_path / "index.sqlite", local.store)
+    with ThreadPoolExecutor(1) as pool:
+        later = []
+
+        def meanwhile(done: int, total: int) -> None:
+            later.append(pool.submit(index.refresh))
+            # Time enough to have listed the archive, if it did not wait.
+            time.sleep(0.5)
+            local.add("m2")
+
+        index.refresh(on_read=meanwhile)
+        assert [one.result().read for one in later] == [len(local.templates["video"])]
+    assert index.size() == 2
 
 
 @pytest.mark.ffmpeg
