@@ -451,7 +451,7 @@ def test_stale_counts_lists_and_tells_machines(local: Archive, tmp_path: Path) -
         local.edit(f"m{number:02}", "hls_480p", slower)
     exit_code, out, err = call(store=store)
     assert exit_code == 1
-    assert "3 outputs of 3 to be rebuilt" in out
+    assert "3 outputs of 3 media to be rebuilt" in out
     lines = [line.split() for line in out.splitlines()]
     assert ["output", "recipe", "changed", "follows"] in lines
     assert ["hls_480p", "3"] in lines
@@ -464,7 +464,7 @@ def test_stale_counts_lists_and_tells_machines(local: Archive, tmp_path: Path) -
         local.edit(f"m{number:02}", "hls_master", code)
     exit_code, out, err = call(store=store)
     assert (exit_code, "m07" in out, "--list" in out + err) == (1, False, True)
-    assert "28 outputs of 25 to be rebuilt" in out
+    assert "28 outputs of 25 media to be rebuilt" in out
     exit_code, out, _ = call("--list", store=store)
     assert (exit_code, out.count("recipe changed:")) == (1, 28)
     assert "m07" in out
