@@ -39,7 +39,7 @@ SOURCES = {
 BUCKET = "codex-archive"
 
 
-def build(store: Path, kind: str) -> dict[str, str]:
+def build(kind: str) -> dict[str, str]:
     """The records of a real media of this kind, by name, as text with `@MEDIA@` and `@CREATOR@` for its ids."""
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder, "clip.mkv" if kind == "video" else "clip.wav")
@@ -55,13 +55,12 @@ def build(store: Path, kind: str) -> dict[str, str]:
     }
 
 
-def fill(store: Path, media: int, start: int = 0, audio_every: int = 5) -> list[str]:
-    """Records and mezzanines of so many media; their ids. Every fifth is audio."""
-    templates = {kind: build(store, kind) for kind in SOURCES}
+def fill(store: Path, media: int, templates: dict[str, dict[str, str]], start: int = 0) -> list[str]:
+    """Records and mezzanines of so many media, from what `build` gave for both kinds; their ids. A fifth is audio."""
     archive = store / BUCKET
     made = []
     for number in range(start, start + media):
-        kind = "audio" if number % audio_every == audio_every - 1 else "video"
+        kind = "audio" if number % 5 == 4 else "video"
         # As random ids are: spread over the alphabet.
         media_id = f"{(number * 2654435761) % 2**32:08x}-{number:06d}"
         creator = f"creator-{number % CREATORS}"
@@ -95,7 +94,7 @@ def main() -> None:
         store = chosen.keep or Path(scratch)
         if not (store / BUCKET / "records").is_dir():
             began = time.monotonic()
-            fill(store, chosen.media)
+            fill(store, chosen.media, {kind: build(kind) for kind in SOURCES})
             print(f"{chosen.media} media made in {time.monotonic() - began:.0f} s")
         records = store / BUCKET / "records"
         media = sorted(os.listdir(records))

@@ -397,7 +397,7 @@ class Judge:
             if then.get(name) != now.get(name)
         )
         if changes or output != "preview":
-            detail = None if changes else "of its numbers, none"
+            detail = None if changes else "none of the numbers that were recorded"
             return Cause(Reason.RECIPE, one.code_version, code, changes, detail=detail)
         return None
 

@@ -402,7 +402,7 @@ def media_sheet(known: sweep.Media) -> Group:
     parts.append(table)
     for one in known.verdicts.values():
         if one.causes:
-            parts.append(Text("stale: " if one.stale else "", style="yellow").append_text(verdict(one)))
+            parts.append(Text("stale: " if one.stale else "       ", style="yellow").append_text(verdict(one)))
     parts += _receipts(known)
     for record in known.built:
         parts += [Text(f"{record.output}: {one}", style="yellow") for one in record.warnings]

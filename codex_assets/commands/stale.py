@@ -140,7 +140,7 @@ def _say(
     outputs = sum(one.stale for _, _, verdicts in found for one in verdicts)
     told = f"{terminal.plural(media, 'media', 'media')}: "
     if work:
-        told += f"{terminal.plural(outputs, 'output')} of {work:,} to be rebuilt"
+        told += f"{terminal.plural(outputs, 'output')} of {terminal.plural(work, 'media', 'media')} to be rebuilt"
     else:
         told += "nothing to be rebuilt"
     terminal.say(f"{told} (as of {_moment(age)})")
