@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import typer
 
 from codex_assets import doctor, resources, sweep, terminal
-from codex_assets.commands import frame
+from codex_assets.commands import cleanup, frame
 from codex_assets.commands.frame import FAILED, UNCHECKED, AsJson, Store
 from codex_assets.delivery import hls_fetch, keys
 from codex_assets.errors import JobCancelled, MissingInput
@@ -487,6 +487,11 @@ def demo(
     if not fine:
         terminal.complain("The demonstration is not as the contract says; its problems are listed above.")
         raise typer.Exit(FAILED)
+
+
+# --- Commands of a subject of their own -------------------------------------------------------------------------------
+
+app.command(name="cleanup-originals")(cleanup.cleanup_originals)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,28 @@ class MediaRecord(Record):
     input_key: str
 
 
+ORIGINAL = "original"
+"""Name of the record that says what became of the original; there is none while it is kept."""
+
+
+class OriginalRecord(Record):
+    """An original that is not there any more: deleted by the clean-up, or found missing by it.
+
+    A mezzanine that is built again needs an original that is there again, and takes this record away.
+    """
+
+    media_id: str
+    input_key: str
+    gone_since: str
+    """When it was deleted, or found missing: UTC, ISO 8601."""
+    deleted: bool
+    """False: it was missing already, whoever deleted it."""
+    size: int | None = None
+    """Bytes of its last version."""
+    mezzanine_sha256: str | None = None
+    """Of the mezzanine that was checked right before, and stands for it now."""
+
+
 class StoredFile(Record):
     """One published object: store role, key, bytes, SHA-256 (hex)."""
 
@@ -130,6 +152,9 @@ class SourceFacts(Record):
     audio_codec: str | None = None
     audio_channels: int | None = None
     audio_sample_rate: int | None = None
+    uploaded_at: str | None = None
+    """When the store took the upload (UTC, ISO 8601), and its ETag there: which upload it was that was read."""
+    etag: str | None = None
 
 
 class MezzanineRecord(OutputRecord):
@@ -254,6 +279,10 @@ class RecordStore:
     def put(self, media_id: str, name: str, record: Record) -> None:
         data = record.model_dump_json(indent=2, exclude_none=True).encode() + b"\n"
         self._archive.write(keys.record(media_id, name), data, content_type="application/json")
+
+    def forget(self, media_id: str, name: str) -> None:
+        """Remove a record with all its versions; nothing happens if there is none."""
+        self._archive.delete(keys.record(media_id, name))
 
     def media_ids(self) -> Iterator[str]:
         """Every media that was ever registered, in key order."""

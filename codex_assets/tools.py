@@ -150,6 +150,11 @@ class Tools:
         self._cancelled = cancelled or threading.Event()
         self._stall_seconds = stall_seconds
 
+    @property
+    def cancelled(self) -> threading.Event:
+        """The event that ends every run when it is set."""
+        return self._cancelled
+
     def path(self, tool: str) -> str | None:
         """Where `tool` is, or None when this machine lacks it."""
         return shutil.which(self._names[tool], path=self._environment.get("PATH"))
