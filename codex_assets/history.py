@@ -41,6 +41,7 @@ class JobRecord(Record):
     """One job. Times are UTC, ISO 8601; durations seconds; sizes bytes."""
 
     id: str
+    media_id: str
     creator_id: str
     media_type: MediaType
     asked: tuple[str, ...]
@@ -84,10 +85,10 @@ def read(records: RecordStore, media_id: str) -> tuple[JobRecord, ...]:
     return held.jobs if held is not None else ()
 
 
-def keep(records: RecordStore, media_id: str, job: JobRecord) -> None:
+def keep(records: RecordStore, job: JobRecord) -> None:
     """Add a job, or replace what was kept of it: a job that is delivered twice is two jobs."""
-    others = [one for one in read(records, media_id) if (one.id, one.started_at) != (job.id, job.started_at)]
-    records.put(media_id, JOBS, JobHistory(media_id=media_id, jobs=(*others, job)[-KEPT:]))
+    others = [one for one in read(records, job.media_id) if (one.id, one.started_at) != (job.id, job.started_at)]
+    records.put(job.media_id, JOBS, JobHistory(media_id=job.media_id, jobs=(*others, job)[-KEPT:]))
 
 
 def now() -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from codex_assets import log_lines
 from codex_assets.errors import StorageError
 
 SPARE_BYTES = 256 << 20
@@ -56,8 +57,9 @@ class ProgressBoard:
         def advance(fraction: float | None, speed: float | None = None) -> None:
             self._tell(name, fraction, weight * (fraction or 0.0), speed)
 
-        advance(0.0)
-        yield advance
+        with log_lines.about(phase=name):
+            advance(0.0)
+            yield advance
         self._done += weight
         self._weights[name] = 0.0
         self._tell(name, 1.0, 0.0, None)

@@ -26,7 +26,7 @@ _log = logging.getLogger("runpod_entry")
 
 
 def main() -> None:
-    logs.configure(resources.prepare_environment())
+    logs.configure(resources.prepare_environment(), resources.log_format())
     worker = Worker(_report)
     worker.start()
     try:

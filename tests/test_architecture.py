@@ -24,11 +24,12 @@ ROOMS = {"typer": "codex_assets/commands/"}
 """A library -> the room whose files all may import it."""
 
 LAYERS = (
-    {"errors", "contract"},
+    {"errors", "contract", "log_lines"},
     {"media"},
     {"tools", "workspace", "delivery"},
     {"observe", "records", "encoders", "sound"},
     {"history"},
+    {"metrics"},
     {"source"},
     {"expectations"},
     {"builder", "audit"},

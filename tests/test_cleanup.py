@@ -262,9 +262,14 @@ def uploaded_again_before_it_was_kept(house: House) -> None:
 
 def begun_job(house: House, started: datetime) -> None:
     record = JobRecord(
-        id="job-9", creator_id=jobs.CREATOR, media_type="video", asked=("mezzanine",), started_at=started.isoformat()
+        id="job-9",
+        media_id=MEDIA,
+        creator_id=jobs.CREATOR,
+        media_type="video",
+        asked=("mezzanine",),
+        started_at=started.isoformat(),
     )
-    history.keep(house.records, MEDIA, record)
+    history.keep(house.records, record)
 
 
 def job_under_way(house: House) -> None:
