@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import typer
 
 from codex_assets import doctor, resources, sweep, terminal
-from codex_assets.commands import cleanup, frame
+from codex_assets.commands import cleanup, frame, stats
 from codex_assets.commands.frame import FAILED, UNCHECKED, AsJson, Store
 from codex_assets.delivery import hls_fetch, keys
 from codex_assets.errors import JobCancelled, MissingInput
@@ -492,6 +492,7 @@ def demo(
 # --- Commands of a subject of their own -------------------------------------------------------------------------------
 
 app.command(name="cleanup-originals")(cleanup.cleanup_originals)
+app.command(name="stats")(stats.statistics)
 
 
 if __name__ == "__main__":

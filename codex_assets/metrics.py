@@ -6,6 +6,7 @@ In: a listener that times the phases that a run tells of, and the record of a jo
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -139,7 +140,7 @@ def queue_seconds(raw: object, started: datetime) -> float | None:
 
 
 def _sum(phases: Mapping[str, float], names: Collection[str]) -> float:
-    return round(sum(seconds for name, seconds in phases.items() if name in names), 3)
+    return round(math.fsum(seconds for name, seconds in phases.items() if name in names), 3)
 
 
 def _bytes_in(mezzanine: MezzanineRecord | None, phases: Mapping[str, float]) -> int | None:

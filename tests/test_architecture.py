@@ -40,7 +40,7 @@ LAYERS = (
     {"operations"},
     {"definitions", "job"},
     {"runpod_entry"},
-    {"sweep", "receiver", "doctor"},
+    {"sweep", "stats", "receiver", "doctor"},
     {"terminal"},
     {"demo"},
     {"commands"},

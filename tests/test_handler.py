@@ -213,7 +213,7 @@ def test_a_job_whose_process_is_killed_is_answered_by_the_worker(house: House, r
     assert (result["id"], result["errorCode"], result["retryable"]) == ("job-1", "internal_error", True)
     assert "SIGKILL" in result["error"]
     # The next job has its spare process.
-    assert house.handle(quick_job("job-2", receiver)) == receiver.received[1].said
+    assert jobs.body_of(house.handle(quick_job("job-2", receiver))) == receiver.received[1].said
 
 
 def test_a_process_that_dies_while_announcing_is_not_announced_twice(house: House, receiver: Receiver) -> None:
