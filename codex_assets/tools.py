@@ -271,6 +271,18 @@ class Tools:
         run = self._run(argv, label="listing filters", keep_stdout=True)
         return frozenset(re.findall(r"^ [T.][S.][C.] (\S+)", run.stdout.decode(), re.MULTILINE))
 
+    def nvidia_smi(self, *fields: str) -> list[str]:
+        """What the driver says of each GPU, such as `name` or `driver_version`; empty without one."""
+        path = shutil.which("nvidia-smi", path=self._environment.get("PATH"))
+        if path is None:
+            return []
+        argv = [path, f"--query-gpu={','.join(fields)}", "--format=csv,noheader"]
+        try:
+            run = self._run(argv, label="asking for the GPU", keep_stdout=True, total_limit=20.0)
+        except ToolError:
+            return []
+        return [line.strip() for line in run.stdout.decode("utf-8", "replace").splitlines() if line.strip()]
+
     def _require(self, tool: str) -> str:
         path = self.path(tool)
         if path is None:

@@ -40,7 +40,7 @@ LAYERS = (
     {"operations"},
     {"definitions", "job"},
     {"runpod_entry"},
-    {"sweep", "stats", "receiver", "doctor"},
+    {"sweep", "stats", "receiver", "doctor", "proof"},
     {"terminal"},
     {"demo"},
     {"commands"},
