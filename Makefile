@@ -2,19 +2,21 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test-all lint format schemas fixtures lock bench clean
+.PHONY: help setup demo ui dev test test-all lint format schemas fixtures lock bench clean
 
 # The environment's own tools first; audiowaveform lives in .tools/bin.
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
 
 # For more of pytest: make test ARGS='-k loudness -x'
 ARGS ?=
+# Of the UI.
+PORT ?= 3000
 # Two test processes: each of them runs an ffmpeg that is parallel by itself.
 PYTEST := python -m pytest -n 2
 
 # Without credentials for real stores, objects are files under .local. Tests bring their own stores.
 ifndef R2_ACCOUNT_ID
-demo dev: export STORAGE_DIR ?= $(CURDIR)/.local/storage
+demo ui dev: export STORAGE_DIR ?= $(CURDIR)/.local/storage
 endif
 
 help: ## this list
@@ -26,10 +28,10 @@ setup: ## get everything ready: ffmpeg, .venv, audiowaveform (again: nothing to 
 demo: setup ## run both samples through the whole pipeline on this machine
 	@codex-assets demo $(ARGS)
 
-dev: setup ## Dagster's UI on http://127.0.0.1:3000
-	@mkdir -p .local/dagster
-	@printf 'telemetry:\n  enabled: false\nnux:\n  enabled: false\n' > .local/dagster/dagster.yaml
-	@DAGSTER_HOME=$(CURDIR)/.local/dagster dagster dev --workspace workspace.yaml --host 127.0.0.1 --port 3000
+ui: setup ## Dagster's UI with the demo's media in it (make ui PORT=3000)
+	@scripts/ui $(PORT)
+
+dev: ui
 
 test: setup lint ## check style and types, run every test that takes seconds
 	@$(PYTEST) -m 'not slow' $(ARGS)

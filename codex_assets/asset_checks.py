@@ -14,7 +14,7 @@ from codex_assets.audit import kinds
 from codex_assets.media import recipe
 from codex_assets.media.verify import RULES, Rule, Severity
 from codex_assets.partitions import PARTITIONS
-from codex_assets.records import CheckFact
+from codex_assets.records import CheckFact, OutputRecord
 
 SEVERITY = {Severity.ERROR: dg.AssetCheckSeverity.ERROR, Severity.WARN: dg.AssetCheckSeverity.WARN}
 
@@ -55,6 +55,22 @@ def results(media_type: str, output: str, found: Iterable[CheckFact]) -> Iterato
             severity=SEVERITY[rule.severity],
             description=fact.message if fact is not None else "Does not apply to this media.",
             metadata=_numbers(fact) if fact is not None else {"applies": False},
+        )
+
+
+def evaluations(record: OutputRecord, found: Iterable[CheckFact]) -> Iterator[dg.AssetCheckEvaluation]:
+    """The same as `results`, as the events that a run would have left, without the materialization they are about."""
+    for result in results(record.media_type, record.output, found):
+        assert result.asset_key is not None
+        assert result.check_name is not None
+        yield dg.AssetCheckEvaluation(
+            asset_key=result.asset_key,
+            check_name=result.check_name,
+            passed=result.passed,
+            metadata=result.metadata,
+            severity=result.severity,
+            description=result.description,
+            partition=record.media_id,
         )
 
 

@@ -30,6 +30,10 @@ from codex_assets.resources import Workshop
 
 UNVERSIONED = "INITIAL"
 """Dagster's data version of what was never materialized: the originals."""
+POOLS = {"source": "encoding", "ladder": "encoding"}
+"""Ops that keep every core or the GPU busy share a pool, whose limit `dagster.yaml` sets."""
+RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
+"""For what may go better next time: `_failure` forbids it for everything else."""
 OWNERS = ["team:media-platform"]
 INLINE_WIDTH = 320
 
@@ -56,23 +60,11 @@ def _key(media_type: str, output: str) -> dg.AssetKey:
     return dg.AssetKey([media_type, output])
 
 
-def _parents(media_type: str, output: str) -> list[str]:
-    if output in ("mezzanine", "loudness"):
-        return ["original"]
-    if output == "hls_master":
-        return [one for one in recipe.OUTPUTS[media_type] if one.startswith("hls_") and one != "hls_master"]
-    if output == "thumbnail":
-        return ["mezzanine"]
-    if output == "waveform_png":
-        return ["waveform_json"]
-    return ["mezzanine", "loudness"]
-
-
 def _spec(media_type: str, output: str) -> dg.AssetSpec:
     rung = output.removeprefix("hls_")
     return dg.AssetSpec(
         _key(media_type, output),
-        deps=[_key(media_type, parent) for parent in _parents(media_type, output)],
+        deps=[_key(media_type, parent) for parent in recipe.parents(media_type, output)],
         description=DESCRIPTIONS.get(output, f"HLS variant {rung}: 6 s segments, cut alike in every variant."),
         group_name=media_type,
         kinds=KINDS.get(output, {"ffmpeg", "hls"}),
@@ -99,6 +91,9 @@ def _producer(media_type: str, name: str, outputs: Sequence[str]) -> dg.AssetsDe
         specs=[_spec(media_type, output) for output in outputs],
         check_specs=asset_checks.specs(media_type, outputs),
         can_subset=True,
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+        pool=POOLS.get(name),
+        retry_policy=RETRIES,
     )
     def produce(context: dg.AssetExecutionContext, workshop: dg.ResourceParam[Workshop]) -> Iterator[Any]:
         selected = [output for output in outputs if _key(media_type, output) in context.selected_asset_keys]
@@ -140,7 +135,7 @@ def _build(
     wanted: set[tuple[str, str]],
 ) -> Iterator[Any]:
     for record in workshop.builder.build(media, selected):
-        metadata = _picture(workshop, record) | _metadata(record)
+        metadata = picture(workshop, record) | _metadata(record)
         if record.output in selected:
             yield dg.MaterializeResult(
                 asset_key=_key(media.media_type, record.output),
@@ -151,7 +146,15 @@ def _build(
         else:
             # Built although it was not asked for, because it would have become untrue.
             context.log.info("%s was written again too, to stay true", record.output)
-            context.log_event(materialization(record))
+            context.log_event(materialization(record, _versions(workshop, record)))
+
+
+def _versions(workshop: Workshop, record: OutputRecord) -> dict[str, str]:
+    """The data versions of what an output is made from, as they are now."""
+    parents = (
+        workshop.records.output(record.media_id, one) for one in recipe.parents(record.media_type, record.output)
+    )
+    return {one.output: one.data_version for one in parents if one is not None}
 
 
 def _check(
@@ -178,19 +181,24 @@ def _failure(error: JobError) -> dg.Failure:
     )
 
 
-def materialization(record: OutputRecord, versions: Mapping[str, str] | None = None) -> dg.AssetMaterialization:
+def materialization(
+    record: OutputRecord, versions: Mapping[str, str] | None = None, picture: Mapping[str, Any] | None = None
+) -> dg.AssetMaterialization:
     """A record as the event that building it would have left.
 
     `versions` are the data versions of the media's outputs, by name: without those of its inputs an output would show
-    as made from older ones.
+    as made from older ones. `picture` is metadata to show first.
     """
     tags = {"dagster/data_version": record.data_version, "dagster/code_version": record.code_version}
-    for parent in _parents(record.media_type, record.output):
+    for parent in recipe.parents(record.media_type, record.output):
         key = _key(record.media_type, parent).to_user_string()
         tags[f"dagster/input_data_version/{key}"] = (versions or {}).get(parent, UNVERSIONED)
         tags[f"dagster/input_event_pointer/{key}"] = "NULL"
     return dg.AssetMaterialization(
-        _key(record.media_type, record.output), partition=record.media_id, metadata=_metadata(record), tags=tags
+        _key(record.media_type, record.output),
+        partition=record.media_id,
+        metadata={**(picture or {}), **_metadata(record)},
+        tags=tags,
     )
 
 
@@ -210,9 +218,13 @@ def _metadata(record: OutputRecord) -> dict[str, Any]:
     if record.warnings:
         told["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in record.warnings))
     if record.build is not None:
-        build = record.build.model_dump(exclude_none=True)
+        # Inputs and recipe are in the record below, and Dagster shows both in its own way.
+        build = record.build.model_dump(exclude_none=True, exclude={"inputs", "recipe", "phases", "shared"})
         versions = build.pop("tool_versions")
         told |= build | {f"{tool}_version": version for tool, version in versions.items()}
+        if record.build.phases:
+            spent = sorted(record.build.phases.items(), key=lambda item: -item[1])
+            told["phases"] = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent)
     told["record"] = dg.MetadataValue.json(record.model_dump(mode="json", exclude_none=True, exclude={"checks"}))
     return told
 
@@ -271,7 +283,7 @@ def _variant_facts(record: VariantRecord) -> dict[str, Any]:
     return facts
 
 
-def _picture(workshop: Workshop, record: OutputRecord) -> dict[str, Any]:
+def picture(workshop: Workshop, record: OutputRecord) -> dict[str, Any]:
     """A small copy of a published picture, to look at in the UI."""
     if record.output not in ("thumbnail", "waveform_png") or not record.files:
         return {}

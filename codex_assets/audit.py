@@ -14,7 +14,7 @@ from pathlib import Path
 
 from codex_assets import expectations
 from codex_assets.delivery.storage import Stores
-from codex_assets.errors import MissingInput
+from codex_assets.errors import MissingInput, StorageError
 from codex_assets.media import recipe, verify
 from codex_assets.media.verify import Kind
 from codex_assets.observe import Observer
@@ -96,9 +96,15 @@ def keep(records: RecordStore, media: MediaRecord, audits: Collection[Audit], *,
 
     Else the findings replace those of the same rules, and the others stay as long as the output has the same contents.
     """
-    held = records.get(media.media_id, VERIFICATION, VerificationRecord)
+    try:
+        held = records.get(media.media_id, VERIFICATION, VerificationRecord)
+    except StorageError:
+        # It only repeats what can be found again.
+        if not whole:
+            raise
+        held = None
     before = {one.output: one for one in held.outputs} if held is not None else {}
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
     for audit in audits:
         if audit.record is None or not audit.record.applicable:
             before.pop(audit.output, None)

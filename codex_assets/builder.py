@@ -104,6 +104,14 @@ class _Built:
     observations: list[verify.AnyObservation] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Work:
+    """When the work of some outputs began, and what the run's phases had taken by then."""
+
+    started: float
+    before: Mapping[str, float]
+
+
 class LocalBuilder:
     """Builds on this machine, in one workspace: what an earlier call of the same run made is not fetched again."""
 
@@ -115,13 +123,21 @@ class LocalBuilder:
         workspace: Workspace,
         *,
         observer: Observer | None = None,
+        run_id: str | None = None,
+        price: Callable[[str | None], float | None] = lambda gpu: None,
     ) -> None:
+        """`run_id` goes into the receipts; `price` tells what a second of this worker costs (USD), given its GPU."""
+        self._run_id, self._price = run_id, price
+        self._worker: str | None = None
+        """The worker's GPU, once it is known: what does not use it costs its time too."""
         self._stores = stores
         self._records = RecordStore(stores.archive)
         self._tools = tools
         self._encoders = encoders
         self._workspace = workspace
         self._observer = observer or Observer(tools)
+        self._confirmed: list[OutputRecord] = []
+        """Records of what stays as it is and was found true of new inputs; written when those are."""
 
     def build(self, media: MediaRecord, outputs: Collection[str]) -> Iterator[OutputRecord]:
         known = recipe.OUTPUTS[media.media_type]
@@ -161,13 +177,15 @@ class LocalBuilder:
     # --- Mezzanine and loudness ---------------------------------------------------------------------------------------
 
     def _mezzanine(self, media: MediaRecord, *, with_loudness: bool) -> Iterator[OutputRecord]:
-        started = time.monotonic()
-        source, uploaded = self._fetch_original(media)
+        work = self._work()
+        source, original, uploaded = self._fetch_original(media)
+        inputs = {"original": original}
         info = upload.examined(self._tools, media.media_type, source)
         folder = self._workspace.folder("mezzanine")
         path = folder / "mezzanine.mp4"
         run, choice, treatment, warnings = self._encode_mezzanine(media, info, source, path, with_loudness)
         made = probe.parse(self._tools.ffprobe(probe.probe_arguments(str(path), trusted=True), label="probing"))
+        upload.require_decoded(made, media.media_type)
         duration = upload.longest(made)
         promised = info.seconds if media.media_type == "video" else replace(info, video=None).seconds
         lost = (promised or 0.0) - duration
@@ -189,23 +207,25 @@ class LocalBuilder:
             video_codec=video.codec if video else None,
             audio_codec=made.audio.codec if made.audio else None,
             audio_treatment=treatment,
-            build=self._built(started, run, duration, choice if video else None),
+            build=self._built("mezzanine", media, inputs, run, duration, choice if video else None),
         )
         key = keys.mezzanine(media.creator_id, media.media_id)
         expected = expectations.mezzanine_of(
-            info, with_picture=media.media_type == "video", whole=lost <= profile.LOST_SECONDS
+            info,
+            with_picture=media.media_type == "video",
+            whole=lost <= profile.LOST_SECONDS and info.orderly and info.timed,
         )
         built = _Built(record, [Upload(path, "archive", key, Stage.CONTENT)])
         with self._workspace.progress.phase("verifying"):
             built.observations.append(self._observer.mezzanine(path, expected))
-        (published,) = self._publish([built])
+        (published,) = self._publish([built], work, beside=int(with_loudness))
         # The original was there: what is known of one that was deleted is no longer true.
         self._records.forget(media.media_id, ORIGINAL)
         self._workspace.keep("archive", key, sha256, path)
         yield published
         if with_loudness:
             measurement = loudness.parse(run.log) if treatment is not None else None
-            yield self._record_loudness(media, measurement, "original", started)
+            yield self._record_loudness(media, measurement, "original", inputs, work, beside=1)
 
     def _encode_mezzanine(
         self, media: MediaRecord, info: MediaInfo, source: Path, path: Path, measure: bool
@@ -258,8 +278,8 @@ class LocalBuilder:
         except ToolError as error:
             raise upload.fault(error) from None
 
-    def _fetch_original(self, media: MediaRecord) -> tuple[Path, dict[str, str | None]]:
-        """The original, and what tells this upload from a later one under the same key."""
+    def _fetch_original(self, media: MediaRecord) -> tuple[Path, str, dict[str, str | None]]:
+        """The upload, its SHA-256, and what tells it from a later one under the same key."""
         store = self._stores.by_role(media.input_role)
         held = store.head(media.input_key)
         if held is None:
@@ -274,11 +294,12 @@ class LocalBuilder:
         self._workspace.require_space(held.size * SCRATCH_PER_INPUT)
         with self._workspace.progress.phase("fetching the original") as advance:
             path = self._workspace.folder("original") / "original"
-            held = store.download(media.input_key, path, on_bytes=_counted(held.size, advance))
-        return path, {"uploaded_at": held.modified.isoformat() if held.modified else None, "etag": held.etag}
+            brought = store.download(media.input_key, path, on_bytes=_counted(held.size, advance))
+        uploaded_at = brought.modified.isoformat() if brought.modified else None
+        return path, brought.sha256 or file_sha256(path), {"uploaded_at": uploaded_at, "etag": brought.etag}
 
     def _loudness_of_mezzanine(self, media: MediaRecord) -> OutputRecord:
-        started = time.monotonic()
+        work = self._work()
         record = self._mezzanine_record(media)
         measurement = None
         if record.has_audio:
@@ -291,10 +312,17 @@ class LocalBuilder:
                     on_progress=on_progress,
                 )
             measurement = loudness.parse(run.log)
-        return self._record_loudness(media, measurement, "mezzanine", started)
+        return self._record_loudness(media, measurement, "mezzanine", {"mezzanine": record.data_version}, work)
 
     def _record_loudness(
-        self, media: MediaRecord, measurement: Measurement | None, of: str, started: float
+        self,
+        media: MediaRecord,
+        measurement: Measurement | None,
+        of: str,
+        inputs: Mapping[str, str],
+        work: _Work,
+        *,
+        beside: int = 0,
     ) -> OutputRecord:
         told = None if measurement is None else [measurement.integrated, measurement.true_peak, measurement.range]
         record = LoudnessRecord.model_validate(
@@ -303,7 +331,7 @@ class LocalBuilder:
                 "data_version": _digest(json.dumps(told)),
                 "measurement": measurement,
                 "measured_of": of,
-                "build": self._built(started),
+                "build": self._receipt(self._built("loudness", media, inputs), work, 1 + beside),
             }
         )
         self._records.put(media.media_id, "loudness", record)
@@ -330,24 +358,26 @@ class LocalBuilder:
     # --- Ladder -------------------------------------------------------------------------------------------------------
 
     def _ladder(self, media: MediaRecord, outputs: Sequence[str]) -> Iterator[OutputRecord]:
-        started = time.monotonic()
+        work = self._work()
+        self._confirmed.clear()
         record = self._mezzanine_record(media)
         if media.media_type == "video":
-            built, markers = self._video_variants(media, record, outputs, started)
+            built, markers = self._video_variants(media, record, outputs)
         else:
-            built, markers = self._audio_variants(media, record, outputs, started), []
+            built, markers = self._audio_variants(media, record, outputs), []
         self._observe_variants(media, record, built, [marker.output for marker in markers])
-        master = self._master(media, built, markers, wanted="hls_master" in outputs, started=started)
-        published = self._publish([*built, *([master] if master is not None else [])])
-        for marker in markers:
+        master = self._master(media, built, markers, wanted="hls_master" in outputs)
+        published = self._publish([*built, *([master] if master is not None else [])], work)
+        for marker in (*markers, *self._confirmed):
             self._records.put(media.media_id, marker.output, marker)
+        self._confirmed.clear()
         self._prune(media, published, markers)
         by_output = {one.output: one for one in [*published, *markers]}
         order = recipe.OUTPUTS[media.media_type]
         yield from sorted(by_output.values(), key=lambda one: order.index(one.output))
 
     def _video_variants(
-        self, media: MediaRecord, record: MezzanineRecord, outputs: Sequence[str], started: float
+        self, media: MediaRecord, record: MezzanineRecord, outputs: Sequence[str]
     ) -> tuple[list[_Built], list[OutputRecord]]:
         assert record.width is not None
         assert record.height is not None
@@ -373,15 +403,17 @@ class LocalBuilder:
                 run, choice = self._encode_variants(rungs, sounds, source, record, limit)
                 made |= {rung.name: (choice, run) for rung in rungs}
                 folders |= {rung.name: self._workspace.root / "hls" / rung.name for rung in rungs}
+        inputs = self._heard(media, record)
         built = []
         for rung in wanted:
             choice, run = made[rung.name]
-            build = self._built(started, run, record.duration, choice)
+            build = self._built(f"hls_{rung.name}", media, inputs, run, record.duration, choice)
             sound = sounds.get(rung.variant.audio_kbps)
             built.append(self._variant(media, record, rung.name, folders[rung.name], sound, build))
         if previewed is not None:
             choice, run = made[previewed.name]
-            build = self._built(started, run, min(record.duration, profile.PREVIEW_SECONDS), choice)
+            seconds = min(record.duration, profile.PREVIEW_SECONDS)
+            build = self._built("preview", media, inputs, run, seconds, choice, variant=previewed.name)
             sound = sounds.get(previewed.variant.audio_kbps)
             built.append(self._preview(media, record, previewed.name, folders[previewed.name], sound, build))
         return built, markers
@@ -416,13 +448,12 @@ class LocalBuilder:
 
         return self._encoders.encode(run, smallest_side=min(min(rung.width, rung.height) for rung in rungs))
 
-    def _audio_variants(
-        self, media: MediaRecord, record: MezzanineRecord, outputs: Sequence[str], started: float
-    ) -> list[_Built]:
+    def _audio_variants(self, media: MediaRecord, record: MezzanineRecord, outputs: Sequence[str]) -> list[_Built]:
         wanted = [variant for variant in profile.AUDIO_LADDER if f"hls_{variant.name}" in outputs]
         if not wanted:
             return []
         sounds = self._sounds(media, [variant.audio_kbps for variant in wanted])
+        inputs = self._heard(media, record)
         built = []
         for variant in wanted:
             folder = self._workspace.folder(f"hls/{variant.name}")
@@ -432,7 +463,7 @@ class LocalBuilder:
                 label=f"segmenting {variant.name}",
                 duration=record.duration,
             )
-            build = self._built(started, run, record.duration)
+            build = self._built(f"hls_{variant.name}", media, inputs, run, record.duration)
             built.append(self._variant(media, record, variant.name, folder, sound, build))
         return built
 
@@ -554,7 +585,6 @@ class LocalBuilder:
         markers: Sequence[OutputRecord],
         *,
         wanted: bool,
-        started: float,
     ) -> _Built | None:
         """The master of all variants that exist: those built now and those that stay.
 
@@ -571,14 +601,20 @@ class LocalBuilder:
             record = new.get(output) or self._records.get(media.media_id, output, VariantRecord)
             if isinstance(record, VariantRecord) and record.applicable:
                 variants.append(record)
-        held = self._records.get(media.media_id, "hls_master", MasterRecord)
+        # Not read when it is replaced anyway: a damaged record must not keep a media from being built again.
+        held = None if wanted else self._records.get(media.media_id, "hls_master", MasterRecord)
         if not variants or (not wanted and held is None):
             if wanted:
                 raise MissingInput("The master playlist needs at least one variant, and none has been built.")
             return None
         text = hls.master_playlist([_stream_info(record) for record in variants])
         data_version = _digest(text)
+        build = self._built("hls_master", media, {record.output: record.data_version for record in variants})
         if not wanted and held is not None and held.data_version == data_version:
+            if held.build is not None and held.build.inputs != build.inputs:
+                # It stays as it is, byte for byte, and is known to be true of the new variants too.
+                confirmed = held.build.model_copy(update={"inputs": build.inputs})
+                self._confirmed.append(held.model_copy(update={"build": confirmed}))
             return None
         path = self._workspace.folder("hls/master") / "master.m3u8"
         path.write_text(text)
@@ -588,7 +624,7 @@ class LocalBuilder:
             data_version=data_version,
             master_key=key,
             variants=tuple(variant.variant for variant in variants),
-            build=self._built(started),
+            build=build,
         )
         observed = self._observed_variants(media, built, variants)
         observation = self._observer.master(path, observed, verify.MasterExpected(record.variants))
@@ -632,29 +668,37 @@ class LocalBuilder:
     # --- Pictures -----------------------------------------------------------------------------------------------------
 
     def _thumbnail(self, media: MediaRecord) -> OutputRecord:
-        started = time.monotonic()
+        work = self._work()
         source = self._mezzanine_record(media)
         path = self._workspace.folder("thumbnail") / "auto-generated.jpg"
         frame_seconds = float(1 / source.rate) if source.rate else 0.0
         at = thumbnail.moment(source.duration, frame_seconds)
         mezzanine_file = self._fetch_mezzanine(media, source)
         with self._workspace.progress.phase("thumbnail"):
-            self._tools.ffmpeg(thumbnail.arguments(str(mezzanine_file), str(path), at), label="making the thumbnail")
+            # The picture of a damaged upload may end before: then it is the first one.
+            moments = [at, 0.0]
+            while moments and not path.exists():
+                at = moments.pop(0)
+                arguments = thumbnail.arguments(str(mezzanine_file), str(path), at)
+                self._tools.ffmpeg(arguments, label="making the thumbnail")
+            if not path.exists():
+                raise ToolError("making the thumbnail", reason="no picture was written")
         record = ThumbnailRecord(
             **self._head(media, "thumbnail"),
             data_version=file_sha256(path)[:32],
             at=round(at, 3),
             width=profile.PICTURE_WIDTH,
             height=profile.PICTURE_HEIGHT,
-            build=self._built(started),
+            build=self._built("thumbnail", media, {"mezzanine": source.data_version}),
         )
-        seen = self._observer.thumbnail(path, reference=mezzanine_file, at=at)
+        with self._workspace.progress.phase("verifying"):
+            seen = self._observer.thumbnail(path, reference=mezzanine_file, at=at)
         key = keys.thumbnail(media.creator_id, media.media_id)
-        (published,) = self._publish([_Built(record, [Upload(path, "assets", key, Stage.CONTENT)], [seen])])
+        (published,) = self._publish([_Built(record, [Upload(path, "assets", key, Stage.CONTENT)], [seen])], work)
         return published
 
     def _waveform(self, media: MediaRecord, output: str) -> OutputRecord:
-        started = time.monotonic()
+        work = self._work()
         source = self._mezzanine_record(media)
         rate = profile.AUDIO_LADDER[0].audio_kbps
         sound = self._sounds(media, [rate])[rate]
@@ -679,12 +723,13 @@ class LocalBuilder:
             data_version=file_sha256(path)[:32],
             duration=source.duration,
             silent=silent,
-            build=self._built(started),
+            build=self._built(output, media, self._heard(media, source)),
             **facts,
         )
         look = self._observer.waveform_json if output == "waveform_json" else self._observer.waveform_png
-        seen = look(path, expectations.waveform(source, record))
-        (published,) = self._publish([_Built(record, [Upload(path, "assets", key, Stage.CONTENT)], [seen])])
+        with self._workspace.progress.phase("verifying"):
+            seen = look(path, expectations.waveform(source, record))
+        (published,) = self._publish([_Built(record, [Upload(path, "assets", key, Stage.CONTENT)], [seen])], work)
         return published
 
     def _draw(self, sound: Path, samples: int) -> dict[str, Path]:
@@ -704,8 +749,9 @@ class LocalBuilder:
 
     # --- Common -------------------------------------------------------------------------------------------------------
 
-    def _publish(self, built: Sequence[_Built]) -> list[OutputRecord]:
-        """Judge everything, then upload everything, then record it. Raises `VerificationError` before any upload."""
+    def _publish(self, built: Sequence[_Built], work: _Work, *, beside: int = 0) -> list[OutputRecord]:
+        """Judge everything, then upload everything, then record it with the receipt of the `work` that they share, with
+        `beside` outputs more. Raises `VerificationError` before any upload."""
         findings = {one.record.output: [f for seen in one.observations for f in verify.judge(seen)] for one in built}
         checked = [
             one.record.model_copy(update={"checks": tuple(check_fact(f) for f in findings[one.record.output])})
@@ -724,7 +770,9 @@ class LocalBuilder:
         records = []
         for one, record in zip(built, checked, strict=True):
             files = tuple(_stored(stored[upload]) for upload in one.uploads)
-            complete = record.model_copy(update={"files": files})
+            assert record.build is not None
+            receipt = self._receipt(record.build, work, len(built) + beside)
+            complete = record.model_copy(update={"files": files, "build": receipt})
             self._records.put(record.media_id, record.output, complete)
             records.append(complete)
         return records
@@ -771,18 +819,58 @@ class LocalBuilder:
             "code_version": recipe.code_version(media.media_type, output),
         }
 
+    def _work(self) -> _Work:
+        """The work of some outputs begins."""
+        return _Work(time.monotonic(), dict(self._workspace.progress.spent))
+
+    def _heard(self, media: MediaRecord, source: MezzanineRecord) -> dict[str, str]:
+        """The inputs of what is made from the mezzanine with its sound, if it has any, normalised as measured."""
+        inputs = {"mezzanine": source.data_version}
+        return inputs | ({"loudness": self._loudness_record(media).data_version} if source.has_audio else {})
+
     def _built(
-        self, started: float, run: ToolRun | None = None, seconds: float | None = None, choice: Choice | None = None
+        self,
+        output: str,
+        media: MediaRecord,
+        inputs: Mapping[str, str],
+        run: ToolRun | None = None,
+        seconds: float | None = None,
+        choice: Choice | None = None,
+        *,
+        variant: str | None = None,
     ) -> Build:
+        """The receipt as far as it is known before publishing; `seconds` of media were encoded in `run`."""
         return Build(
-            built_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            wall_seconds=round(time.monotonic() - started, 3),
+            built_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            wall_seconds=0.0,
             encode_seconds=round(run.seconds, 3) if run is not None else None,
             speed=round(seconds / run.seconds, 2) if run is not None and seconds and run.seconds else None,
             encoder=choice.row.codec if choice is not None else None,
             encoder_reason=choice.reason if choice is not None else None,
             tool_versions=self._workspace.once("versions", self._versions),
+            inputs=dict(inputs),
+            recipe=recipe.numbers(media.media_type, output, variant),
+            gpu=self._gpu() if choice is not None and choice.row is profile.NVENC else None,
+            run_id=self._run_id,
         )
+
+    def _receipt(self, build: Build, work: _Work, shared: int) -> Build:
+        """The receipt when everything is done: how long it took, on what, and this output's share of the cost."""
+        wall = time.monotonic() - work.started
+        spent = {name: seconds - work.before.get(name, 0.0) for name, seconds in self._workspace.progress.spent.items()}
+        second = self._price(self._worker)
+        return build.model_copy(
+            update={
+                "wall_seconds": round(wall, 3),
+                "phases": {name: round(seconds, 3) for name, seconds in spent.items() if seconds > 0},
+                "shared": shared,
+                "cost_usd": None if second is None else round(wall * second / shared, 6),
+            }
+        )
+
+    def _gpu(self) -> str | None:
+        self._worker = self._workspace.once("gpu", self._tools.gpu)
+        return self._worker
 
     def _versions(self) -> dict[str, str]:
         return {tool: self._tools.version(tool) or "missing" for tool in ("ffmpeg", "audiowaveform")}

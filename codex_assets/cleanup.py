@@ -27,7 +27,15 @@ from codex_assets.delivery import keys
 from codex_assets.delivery.storage import StoredObject, Stores, file_sha256
 from codex_assets.errors import InternalError, JobCancelled, JobError, StorageError, ToolError
 from codex_assets.media import probe
-from codex_assets.records import ORIGINAL, MediaRecord, MezzanineRecord, OriginalRecord, RecordStore, StoredFile
+from codex_assets.records import (
+    ORIGINAL,
+    MediaRecord,
+    MezzanineRecord,
+    OriginalRecord,
+    RecordStore,
+    StoredFile,
+    UnreadableRecord,
+)
 from codex_assets.tools import Progress, Tools
 from codex_assets.workspace import Workspace
 
@@ -142,14 +150,13 @@ class CleanUp:
             raise
         except _Keep as keep:
             result = Result(media_id, Verdict.KEPT, _key(media), keep.reason, keep.told)
+        except UnreadableRecord as error:
+            result = Result(media_id, Verdict.UNCHECKED, _key(media), Reason.UNREADABLE, error.public)
         except StorageError as error:
             told = f"A store could not be asked, so nothing was decided: {error.public}"
             result = Result(media_id, Verdict.UNCHECKED, _key(media), Reason.UNAVAILABLE, told)
         except JobError as error:
             result = Result(media_id, Verdict.UNCHECKED, _key(media), Reason.UNAVAILABLE, error.public)
-        except ValueError:
-            told = "A record of it cannot be read."
-            result = Result(media_id, Verdict.UNCHECKED, _key(media), Reason.UNREADABLE, told)
         except Exception as error:  # noqa: BLE001 - one media must not end the run over thousands
             told = InternalError.of(error).public
             result = Result(media_id, Verdict.UNCHECKED, _key(media), Reason.UNREADABLE, told)

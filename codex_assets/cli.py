@@ -20,9 +20,10 @@ from typing import Annotated, Any
 
 import typer
 
-from codex_assets import doctor, resources, sweep, terminal
-from codex_assets.commands import cleanup, frame, proof, stats
+from codex_assets import conditions, doctor, resources, sweep, terminal
+from codex_assets.commands import cleanup, frame, import_, proof, stale, stats
 from codex_assets.commands.frame import FAILED, UNCHECKED, AsJson, Store
+from codex_assets.conditions import Where
 from codex_assets.delivery import hls_fetch, keys
 from codex_assets.errors import JobCancelled, MissingInput
 from codex_assets.media import verify
@@ -191,8 +192,7 @@ def list_(
     condition = frame.where(where)
     with frame.told():
         stores = frame.settings(store).stores()
-        records = RecordStore(stores.archive)
-        found = [one for one in sweep.read_all(stores) if condition.holds(one.media, records)]
+        found = [one for one in sweep.read_all(stores) if one.meets(condition)]
     if as_json:
         terminal.say_json([_known(one) for one in found])
     elif found:
@@ -207,12 +207,17 @@ def _known(known: sweep.Media) -> dict[str, Any]:
     outputs: dict[str, Any] = {}
     for name, record in known.outputs.items():
         if record is not None:
-            outputs[name] = {**record.model_dump(mode="json", exclude_none=True), "stale": sweep.is_stale(record)}
+            outputs[name] = {**record.model_dump(mode="json", exclude_none=True), "stale": name in known.stale}
     verification = known.verification
     return {
         "media": known.media.model_dump(mode="json"),
         "outputs": outputs,
         "stale": known.stale,
+        "reasons": {
+            name: [cause.wire() for cause in verdict.causes]
+            for name, verdict in known.verdicts.items()
+            if verdict.causes
+        },
         "verification": verification.model_dump(mode="json") if verification is not None else None,
     }
 
@@ -234,9 +239,7 @@ def verify_(
         str | None,
         typer.Option(
             "--where",
-            help="Every media for which this holds. Conditions, all of which have to hold, separated by commas: "
-            "`type=video` or `type=audio`; `creator=ID`; `output=hls_720p`, which is published; `stale`, built by an "
-            "older recipe. For example: `--where type=video,stale`.",
+            help=conditions.HELP,
             show_default=False,
         ),
     ] = None,
@@ -277,7 +280,7 @@ def verify_(
 
 def _verify_media(
     named: list[str],
-    condition: sweep.Where,
+    condition: Where,
     rule: str | None,
     deep: bool,
     workers: int,
@@ -437,6 +440,9 @@ def _finding(rule: str, severity: str, one: verify.Finding | CheckFact) -> dict[
     return {name: value for name, value in told.items() if value}
 
 
+app.command(name="stale")(stale.stale)
+
+
 # --- doctor, demo -----------------------------------------------------------------------------------------------------
 
 
@@ -506,6 +512,7 @@ def demo(
 # --- Commands of a subject of their own -------------------------------------------------------------------------------
 
 app.command(name="cleanup-originals")(cleanup.cleanup_originals)
+app.command(name="import")(import_.import_)
 app.command(name="stats")(stats.statistics)
 
 

@@ -333,6 +333,7 @@ def _when_media_type(kind: str, properties: dict[str, Any]) -> dict[str, Any]:
 class JobPayload(BaseModel):
     """What media-api asks of the worker: RunPod's `job["input"]`.
 
+    A job with `assets` and neither webhook field is an engineer's: nobody is told, its result says what it came to.
     Fields that are not listed are ignored. A JSON Schema cannot compare fields with each other or with the worker's
     environment: the buckets, the output prefix, the creator's segment in the input key, percent-encoded keys and
     private webhook hosts are checked by the worker.
@@ -371,12 +372,17 @@ class JobPayload(BaseModel):
         ),
     )
     assets_bucket: str = Field(min_length=1, description="The worker's public assets bucket.")
-    webhook_url: WebhookUrl = Field(
+    webhook_url: WebhookUrl | None = Field(
+        default=None,
         repr=False,
-        description="https, without user info, on a public host. Workers set up for local runs also take http.",
+        description=(
+            "https, without user info, on a public host. Workers set up for local runs also take http. May be left out,"
+            " together with webhookSecret, when there are assets: then nobody is told."
+        ),
     )
-    webhook_secret: WebhookSecret = Field(
-        description="Key of the webhook's HMAC. May be left out when the endpoint has WEBHOOK_SECRET; wins over it."
+    webhook_secret: WebhookSecret | None = Field(
+        default=None,
+        description="Key of the webhook's HMAC. May be left out when the endpoint has WEBHOOK_SECRET; wins over it.",
     )
     assets: RequestedAssets | None = Field(
         default=None,
@@ -393,7 +399,10 @@ class JobPayload(BaseModel):
         return "media" if self.input_bucket == self.output_bucket else "archive"
 
     @property
-    def reply_address(self) -> ReplyAddress:
+    def reply_address(self) -> ReplyAddress | None:
+        """None for an engineer's job: its result is all the answer there is."""
+        if self.webhook_url is None or self.webhook_secret is None:
+            return None
         return ReplyAddress(
             url=self.webhook_url,
             secret=self.webhook_secret,
@@ -429,12 +438,13 @@ def parse_payload(raw: object, policy: PayloadPolicy) -> JobPayload:
     if not isinstance(raw, dict):
         raise PayloadProblems((f"the payload must be a JSON object, got {_kind(raw)}",))
     given = dict(raw)
-    if given.get("webhookSecret") is None:
-        given.pop("webhookSecret", None)
-        if policy.default_secret is not None and secret_problem(policy.default_secret) is None:
-            given["webhookSecret"] = policy.default_secret
     if given.get("assets") is None:
         given.pop("assets", None)
+    if given.get("webhookSecret") is None:
+        given.pop("webhookSecret", None)
+        own = policy.default_secret if policy.default_secret and not secret_problem(policy.default_secret) else None
+        if own is not None and not _is_engineers(given):
+            given["webhookSecret"] = own
 
     found: dict[str, list[str]] = {}
     payload: JobPayload | None = None
@@ -451,6 +461,14 @@ def parse_payload(raw: object, policy: PayloadPolicy) -> JobPayload:
         secrets = [s for s in (given.get("webhookSecret"), policy.default_secret) if s is not None]
         raise PayloadProblems(tuple(_without(sentence, secrets) for sentence in told))
     return payload
+
+
+def _is_engineers(given: Mapping[str, Any]) -> bool:
+    """Whether nobody is to be told: outputs are named, and not a word is said of a webhook.
+
+    An explicit null is a word: whoever fills in a URL and gets it wrong is waiting for an answer.
+    """
+    return "assets" in given and "webhookUrl" not in given and "webhookSecret" not in given
 
 
 def subject(raw: object) -> Subject:
@@ -490,8 +508,7 @@ def _own_problems(error: ValidationError, given: Mapping[str, Any]) -> Iterator[
     for fault in error.errors(include_url=False, include_context=False, include_input=False):
         name = str(fault["loc"][0])
         if fault["type"] == "missing":
-            hint = ", and this endpoint has no WEBHOOK_SECRET of its own" if name == "webhookSecret" else ""
-            yield name, f"{name} is missing{hint}"
+            yield name, f"{name} is missing"
         elif fault["type"] == "contract":
             yield name, f"{name} {fault['msg']}"
         elif len(fault["loc"]) > 1:
@@ -536,7 +553,14 @@ def _policy_problems(
                 "outputPrefix",
                 f"outputPrefix must be {_shown(whole)} or {_shown(own)}, got {_shown(given['outputPrefix'])}",
             )
-    if sound("webhookUrl"):
+    if not _is_engineers(given):
+        if "webhookUrl" not in given:
+            yield "webhookUrl", "webhookUrl is missing"
+        elif given["webhookUrl"] is None:
+            yield "webhookUrl", f"webhookUrl {_EXPECTED['webhookUrl']}"
+        if "webhookSecret" not in given:
+            yield "webhookSecret", "webhookSecret is missing, and this endpoint has no WEBHOOK_SECRET of its own"
+    if sound("webhookUrl") and given.get("webhookUrl") is not None:
         for phrase in webhook_url_problems(given["webhookUrl"], allow_private=policy.allow_private_webhook):
             yield "webhookUrl", f"webhookUrl {phrase}"
 
@@ -625,8 +649,23 @@ def _without(sentence: str, secrets: list[object]) -> str:
     for secret in secrets:
         text = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
         if isinstance(text, str) and len(text) >= 6:
-            sentence = sentence.replace(text, "***")
+            # As `_shown` writes it: quoted, maybe escaped, maybe cut off; a host comes in lower case.
+            for form in dict.fromkeys([text, *(json.dumps(text, ensure_ascii=plain)[1:-1] for plain in (True, False))]):
+                sentence = re.sub(re.escape(form), "***", sentence, flags=re.IGNORECASE)
+                for cut in ("…", "\\u2026"):
+                    sentence = _without_beginning(sentence, form, cut)
     return sentence
+
+
+def _without_beginning(sentence: str, secret: str, cut: str) -> str:
+    """`sentence` where no beginning of `secret` stands before `cut`, the mark of a value that was cut off."""
+    parts = sentence.split(cut)
+    for number, part in enumerate(parts[:-1]):
+        for length in range(min(len(secret), len(part)), 5, -1):
+            if part.endswith(secret[:length]):
+                parts[number] = part[:-length] + "***"
+                break
+    return cut.join(parts)
 
 
 # --- webhook --------------------------------------------------------------------------------------------------------
@@ -774,12 +813,18 @@ def payload_schema() -> dict[str, Any]:
     """JSON Schema of the job payload."""
     schema = _tidy(JobPayload.model_json_schema())
     # The endpoint may hold the secret; an explicit null counts as absent for what may be absent.
-    schema["required"].remove("webhookSecret")
     for name in ("webhookSecret", "assets"):
         wanted = schema["properties"][name]
         wanted["type"] = [wanted["type"], "null"]
     schema["allOf"] = [
-        _when_media_type(kind, {"assets": {"items": {"enum": list(names)}}}) for kind, names in ASSETS.items()
+        *(_when_media_type(kind, {"assets": {"items": {"enum": list(names)}}}) for kind, names in ASSETS.items()),
+        {
+            "if": {"not": {"required": ["webhookUrl"]}},
+            "then": {
+                "required": ["assets"],
+                "properties": {"assets": {"type": "array"}, "webhookSecret": {"type": "null"}},
+            },
+        },
     ]
     return {"$schema": _DIALECT, **schema}
 

@@ -11,8 +11,7 @@ from codex_assets.resources import Workshop
 
 @dg.resource(description="Stores, tools and a scratch directory of one run, from the environment.")
 def workshop(context: dg.InitResourceContext) -> Iterator[Workshop]:
-    del context
-    with resources.workshop(resources.load()) as opened:
+    with resources.workshop(resources.load(), run_id=context.run_id) as opened:
         yield opened
 
 

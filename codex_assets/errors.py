@@ -22,9 +22,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Literal
 
 PUBLIC_LIMIT = 2000
 """Most characters of a public sentence (the receiver's limit)."""
+
+
+Passed = Literal["memory", "file", "time", "output"]
+"""The limit of its own that a tool ran into."""
 
 
 class Fault(StrEnum):
@@ -70,9 +75,32 @@ class ConfigurationError(JobError):
     fault = Fault.OPERATOR
 
 
+class SourceCode(StrEnum):
+    """What is wrong with an upload, as the webhook's `errorCode` says it (docs/errors.md)."""
+
+    EMPTY = "source_empty"
+    NOT_MEDIA = "source_not_media"
+    ELSEWHERE = "source_elsewhere"
+    WRONG_TYPE = "source_wrong_type"
+    NO_STREAM = "source_no_stream"
+    TRUNCATED = "source_truncated"
+    DAMAGED = "source_damaged"
+    UNSUPPORTED = "source_unsupported"
+    ENCRYPTED = "source_encrypted"
+    TOO_LARGE = "source_too_large"
+    TOO_LONG = "source_too_long"
+    TOO_COMPLEX = "source_too_complex"
+
+
 class SourceError(JobError):
-    code = "unusable_source"
+    """The upload cannot be used. Its code says in which way."""
+
+    code = SourceCode.DAMAGED.value
     fault = Fault.CREATOR
+
+    def __init__(self, public: str, code: SourceCode = SourceCode.DAMAGED, *, detail: str | None = None) -> None:
+        super().__init__(public, detail=detail)
+        self.code = code.value
 
 
 class MissingInput(JobError):
@@ -89,7 +117,8 @@ class StorageError(JobError):
 class ToolError(JobError):
     """A tool failed. `label` says what it was doing; `log` holds its tagged lines, first errors first.
 
-    The first line tagged as an error is the cause, later ones are consequences; both stay in `detail`.
+    The first line tagged as an error is the cause, later ones are consequences; both stay in `detail`. `passed` is the
+    limit of ours that ended it.
     """
 
     code = "tool_failed"
@@ -105,7 +134,9 @@ class ToolError(JobError):
         log: Sequence[str] = (),
         reason: str | None = None,
         retryable: bool | None = None,
+        passed: Passed | None = None,
     ) -> None:
+        self.passed = passed
         self.label = label
         self.argv = tuple(argv)
         self.exit_code = exit_code

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -153,24 +154,29 @@ def _work(
         started_at=started.isoformat(timespec="milliseconds"),
         queue_seconds=metrics.queue_seconds(raw, started),
     )
-    watch = metrics.Stopwatch(listener)
+    clock = time.monotonic()
+    phases: Mapping[str, float] = {}
     on_record = False
     failure: JobError | None = None
     body: CompletedBody | FailedBody
     with log_lines.about(job=job_id, media=media.media_id):
         try:
-            with resources.workshop(settings, listener=watch, cancelled=cancelled) as workshop:
+            with resources.workshop(settings, listener=listener, cancelled=cancelled, run_id=job_id) as workshop:
+                # The board itself, which fills: a job that fails tells what it took, too.
+                phases = workshop.workspace.progress.spent
                 workshop.records.put(media.media_id, "media", media)
                 on_record = _keep(workshop.records, begun)
                 workshop.builder.plan(media, outputs)
                 built = materialize(media, outputs, workshop)
                 body = completed(job_id, media, built, workshop.records)
                 source = workshop.records.get(media.media_id, "mezzanine", MezzanineRecord)
-                record = metrics.ended(begun, watch, "completed", built=built, mezzanine=source)
+                seconds = time.monotonic() - clock
+                record = metrics.ended(begun, seconds, phases, "completed", built=built, mezzanine=source)
         except JobError as error:
             if isinstance(error, JobCancelled) or (cancelled is not None and cancelled.is_set()):
                 if on_record:
-                    stopped = metrics.ended(begun, watch, "cancelled", error=JobCancelled())
+                    seconds = time.monotonic() - clock
+                    stopped = metrics.ended(begun, seconds, phases, "cancelled", error=JobCancelled())
                     _keep(RecordStore(settings.stores().archive), stopped)
                 raise JobCancelled from None
             _log.error("job %s failed: %s: %s", job_id, error.code, error.detail or error.public)
@@ -180,7 +186,7 @@ def _work(
             failure = InternalError.of(error)
         if failure is not None:
             body = _failed(job_id, payload, failure)
-            record = metrics.ended(begun, watch, "failed", error=failure)
+            record = metrics.ended(begun, time.monotonic() - clock, phases, "failed", error=failure)
     return Answer(body, payload.reply_address, record, on_record)
 
 
@@ -188,7 +194,7 @@ def _keep(records: RecordStore, record: JobRecord) -> bool:
     """Put a job into its media's history. Whether that worked: no job fails for it."""
     try:
         history.keep(records, record)
-    except (JobError, ValueError) as error:
+    except JobError as error:
         _log.warning("job %s could not be put on record: %s", record.id, type(error).__name__)
         return False
     return True

@@ -1,14 +1,12 @@
 """What a job took: seconds by phase and by kind, bytes, speed, encoder, cost.
 
-In: a listener that times the phases that a run tells of, and the record of a job that has ended. Not here: keeping it
-(`history`), and adding up many of them (`stats`).
+In: the record of a job that has ended, from what its run measured (`workspace` times the phases, the receipts know the
+cost). Not here: keeping it (`history`), and adding up many of them (`stats`).
 """
 
 from __future__ import annotations
 
 import math
-import threading
-import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +14,6 @@ from typing import Any
 from codex_assets.errors import JobError
 from codex_assets.history import JobRecord, Outcome, OutputMade
 from codex_assets.records import MezzanineRecord, OutputRecord
-from codex_assets.workspace import Listener, Status
 
 DOWNLOADS = ("fetching the original", "fetching the mezzanine")
 VERIFYING = ("verifying",)
@@ -40,54 +37,23 @@ RESULT_FIELDS = {
 """Of a job's record -> of `metrics` in RunPod's result."""
 
 
-class Stopwatch:
-    """Times phases by what a run tells of them; hands everything on. Phases may come again, and overlap."""
-
-    def __init__(self, onward: Listener | None = None) -> None:
-        self._onward = onward
-        self._seconds: dict[str, float] = {}
-        self._heard: dict[str, float] = {}
-        self._ended: set[str] = set()
-        self._started = time.monotonic()
-        self._lock = threading.Lock()
-
-    def __call__(self, status: Status) -> None:
-        with self._lock:
-            now, phase = time.monotonic(), status.phase
-            begins = phase not in self._heard or (status.fraction == 0.0 and phase in self._ended)
-            spent = 0.0 if begins else now - self._heard[phase]
-            self._seconds[phase] = self._seconds.get(phase, 0.0) + spent
-            self._heard[phase] = now
-            if status.fraction == 1.0:
-                self._ended.add(phase)
-            else:
-                self._ended.discard(phase)
-        if self._onward is not None:
-            self._onward(status)
-
-    def elapsed(self) -> float:
-        return time.monotonic() - self._started
-
-    def phases(self) -> dict[str, float]:
-        """Seconds by phase, in the order in which they began."""
-        with self._lock:
-            return {name: round(seconds, 3) for name, seconds in self._seconds.items()}
-
-
 def ended(
     begun: JobRecord,
-    watch: Stopwatch,
+    seconds: float,
+    phases: Mapping[str, float],
     outcome: Outcome,
     *,
     built: Sequence[OutputRecord] = (),
     mezzanine: MezzanineRecord | None = None,
     error: JobError | None = None,
 ) -> JobRecord:
-    """The record of a job that has ended. `mezzanine`: the one that its outputs were made from, or that it made."""
-    phases = watch.phases()
+    """The record of a job that has ended after so many seconds, with the seconds of each of its phases.
+
+    `mezzanine`: the one that its outputs were made from, or that it made.
+    """
+    phases = {name: round(one, 3) for name, one in phases.items()}
     encoders = [one.build.encoder for one in built if one.build is not None and one.build.encoder]
     gpus = [one.build.gpu for one in built if one.build is not None and one.build.gpu]
-    seconds = watch.elapsed()
     lasting = mezzanine.duration if mezzanine is not None else None
     return begun.model_copy(
         update={

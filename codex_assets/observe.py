@@ -368,6 +368,8 @@ class Observer:
             document = json.loads(text)
         except json.JSONDecodeError as error:
             return replace(base, problem=f"it is no JSON (line {error.lineno})")
+        except (ValueError, RecursionError):
+            return replace(base, problem="it is no JSON that can be read")
         data = document.get("data") if isinstance(document, dict) else None
         if not isinstance(data, list):
             return replace(base, problem="it holds no list of numbers")
@@ -601,8 +603,8 @@ def parse_media_playlist(name: str, text: str) -> tuple[PlaylistSeen, list[tuple
     seen = PlaylistSeen(
         name,
         problem=problem,
-        version=int(version) if version.isdigit() else None,
-        target_duration=int(target) if target.isdigit() else None,
+        version=_count(version),
+        target_duration=_count(target),
         type=values.get("EXT-X-PLAYLIST-TYPE"),
         ended="EXT-X-ENDLIST" in values,
         independent="EXT-X-INDEPENDENT-SEGMENTS" in values,
@@ -642,9 +644,9 @@ def _attributes(text: str) -> dict[str, str]:
 
 def _stream(uri: str, attributes: Mapping[str, str]) -> StreamInf:
     def integer(name: str) -> int | None:
-        return int(attributes[name]) if attributes.get(name, "").isdigit() else None
+        return _count(attributes.get(name, ""))
 
-    size = re.fullmatch(r"(\d+)x(\d+)", attributes.get("RESOLUTION", ""))
+    size = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", attributes.get("RESOLUTION", ""))
     return StreamInf(
         uri,
         bandwidth=integer("BANDWIDTH"),
@@ -656,22 +658,33 @@ def _stream(uri: str, attributes: Mapping[str, str]) -> StreamInf:
 
 
 def _number(text: str) -> float | None:
-    return float(text) if re.fullmatch(r"\d+(\.\d*)?", text.strip()) else None
+    return float(text) if re.fullmatch(r"[0-9]{1,15}(\.[0-9]*)?", text.strip()) else None
+
+
+def _count(text: str) -> int | None:
+    """A decimal-integer of RFC 8216 4.2: up to 20 digits."""
+    return int(text) if re.fullmatch("[0-9]{1,20}", text) else None
 
 
 def _text(path: Path) -> tuple[str | None, str | None]:
     """The text of a file, or why there is none."""
     try:
         return path.read_bytes().decode("utf-8"), None
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None, "it does not exist"
+    except OSError:
+        return None, "it is no file that can be read"
     except UnicodeDecodeError:
         return None, "it is no text"
 
 
 def _inside(folder: Path, name: str) -> Path | None:
     """What `name` means in `folder`, or None where it leads outside (a URL, another root, a way up)."""
-    if "://" in name or name.startswith("/") or ".." in name.split("/"):
+    parts = name.split("/")
+    if "://" in name or name.startswith("/") or ".." in parts or "\0" in name:
+        return None
+    # Longer names can be no file's, and asking for one is an error.
+    if len(name.encode()) > 2000 or max(len(part.encode()) for part in parts) > 255:
         return None
     return folder / name
 
@@ -721,6 +734,8 @@ def read_head(data: bytes) -> Head:
         if not control & 1:
             continue
         body = packet[5 + packet[4] :] if control & 2 else packet[4:]
+        if not body:
+            continue
         if pid == 0 and begins:
             order.append("PAT")
             programme = programme if programme is not None else _programme(body)
@@ -749,6 +764,8 @@ def read_head(data: bytes) -> Head:
 def _programme(body: bytes) -> int | None:
     """PID of the first programme's PMT, from a PAT."""
     section = body[1 + body[0] :]
+    if len(section) < 12:
+        return None
     for at in range(8, min(len(section), 3 + ((section[1] & 0x0F) << 8 | section[2])) - 4, 4):
         if section[at] or section[at + 1]:
             return (section[at + 2] & 0x1F) << 8 | section[at + 3]
@@ -758,6 +775,8 @@ def _programme(body: bytes) -> int | None:
 def _h264_pid(body: bytes) -> int | None:
     """PID of the first H.264 stream of a PMT."""
     section = body[1 + body[0] :]
+    if len(section) < 12:
+        return None
     end = min(len(section), 3 + ((section[1] & 0x0F) << 8 | section[2]) - 4)
     at = 12 + ((section[10] & 0x0F) << 8 | section[11])
     while at + 5 <= end:
@@ -955,6 +974,9 @@ def _correlation(one: _Sums, at: int, other: _Sums, other_at: int, count: int) -
 
 
 def _lively(envelope: Envelope) -> bool:
+    # A damaged float sound may hold anything; full scale is 1.
+    if not all(abs(level) < 1e6 for level in envelope.levels):
+        return False
     mean = statistics.fmean(envelope.levels)
     return mean > 0 and statistics.pstdev(envelope.levels) > LIVELY_ENVELOPE * mean
 

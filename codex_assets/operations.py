@@ -5,19 +5,20 @@ them, and reports what the instance does not know yet.
 """
 
 import time
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
-from codex_assets import asset_checks, partitions, resources
-from codex_assets.assets import materialization
+from codex_assets import asset_checks, learning, partitions, resources
 from codex_assets.cleanup import CleanUp, Verdict
 from codex_assets.media import recipe
-from codex_assets.records import RecordStore
 from codex_assets.resources import Workshop
 
 SENSOR_SECONDS = 30.0
 """How long one evaluation may work before it hands over to the next."""
+OVERLAP = timedelta(minutes=5)
+"""Clocks of stores and workers differ, and a listing may be older than what was written while it ran."""
 
 
 def _everything(media_type: str) -> Any:
@@ -33,32 +34,22 @@ def _everything(media_type: str) -> Any:
     name="media_of_the_archive",
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Registers media that the archive knows and this instance does not, with what was built of them.",
+    description="Teaches this instance what the archive's records say and it does not know: media, outputs, checks.",
 )
 def media_of_the_archive(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     started = time.monotonic()
-    records = RecordStore(resources.load().stores().archive)
-    reported = 0
-    known: dict[str, set[str]] = {
-        media_type: set(context.instance.get_dynamic_partitions(str(definition.name)))
-        for media_type, definition in partitions.PARTITIONS.items()
-    }
-    for media_id in records.media_ids():
-        if any(media_id in some for some in known.values()):
-            continue
-        if time.monotonic() - started > SENSOR_SECONDS:
-            return dg.SkipReason(f"{reported} media registered; more at the next evaluation")
-        media = records.media(media_id)
-        if media is None:
-            continue
-        partitions.register(context.instance, media.media_type, [media_id])
-        built = [records.output(media_id, output) for output in recipe.OUTPUTS[media.media_type]]
-        versions = {record.output: record.data_version for record in built if record is not None}
-        for record in built:
-            if record is not None:
-                context.instance.report_runless_asset_event(materialization(record, versions))
-        reported += 1
-    return dg.SkipReason(f"{reported} media registered" if reported else "nothing new in the archive")
+    stores = resources.load().stores()
+    since = datetime.fromisoformat(context.cursor) - OVERLAP if context.cursor else None
+    found = learning.changes(context.instance, stores.archive, since)
+    learnt = list(learning.learn(context.instance, stores.archive, found, until=started + SENSOR_SECONDS))
+    latest = [one.modified for one in learnt if one.modified is not None]
+    if latest:
+        # In the order of their changes: whatever is left over is newer.
+        context.update_cursor(max(latest).isoformat())
+    if not found:
+        return dg.SkipReason("nothing new in the archive")
+    rest = f"; {len(found) - len(learnt)} at the next evaluation" if len(learnt) < len(found) else ""
+    return dg.SkipReason(f"{len(learnt)} media learnt{rest}")
 
 
 @dg.op(description="Deletes originals whose mezzanine was verified a day ago, and still is what it was.")

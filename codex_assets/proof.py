@@ -154,7 +154,8 @@ def prove(
 
 def _facts(tools: Tools, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     yield "system", f"{platform.system()} {platform.release()}, {platform.machine()}"
-    yield "processor", f"{_first('/proc/cpuinfo', r'model name\s*:\s*(.+)') or 'unknown'}, {os.cpu_count()} threads"
+    processor = _first("/proc/cpuinfo", r"model name\s*:\s*(.+)") or "unknown"
+    yield "processor", f"{processor}, {os.cpu_count()} threads"
     yield "ffmpeg", tools.version("ffmpeg") or "missing"
     told = tools.nvidia_smi("name", "driver_version", "memory.total")
     yield "GPU", "; ".join(told) if told else "nvidia-smi is not here, or found none"

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from codex_assets.delivery import keys
 from codex_assets.delivery.storage import ObjectStore
-from codex_assets.errors import MissingInput
+from codex_assets.errors import MissingInput, StorageError
 from codex_assets.media.loudness import Measurement
 from codex_assets.media.verify import Finding, Severity
 
@@ -71,9 +71,14 @@ class StoredFile(Record):
 
 
 class Build(Record):
-    """How an output was made. Seconds are wall seconds; `speed` is media seconds per wall second of the encode."""
+    """How an output was made: its receipt. `speed` is media seconds per wall second of the encode.
+
+    Seconds are wall seconds of the work that it came from, from fetching to publishing; outputs that were built
+    together share that work, and `shared` says how many they were.
+    """
 
     built_at: str
+    """When it was finished, before it was published: ISO 8601, UTC."""
     wall_seconds: float
     encode_seconds: float | None = None
     speed: float | None = None
@@ -82,6 +87,7 @@ class Build(Record):
     tool_versions: dict[str, str] = {}
     inputs: dict[str, str] = {}
     """What it was made from: output name -> its data version then; `original` -> SHA-256 (hex) of the upload."""
+    shared: int = 1
     recipe: dict[str, Any] = {}
     """The numbers and rules behind `code_version`, so that a later recipe can say what is different."""
     phases: dict[str, float] = {}
@@ -91,7 +97,7 @@ class Build(Record):
     run_id: str | None = None
     """Which run built it: RunPod's job id, or Dagster's run id."""
     cost_usd: float | None = None
-    """What the worker's time cost, by the price table; None where no price is known."""
+    """This output's share of what the worker's time cost; None where no price is known. Shares add up to the whole."""
 
 
 class CheckFact(Record):
@@ -155,6 +161,26 @@ class SourceFacts(Record):
     uploaded_at: str | None = None
     """When the store took the upload (UTC, ISO 8601), and its ETag there: which upload it was that was read."""
     etag: str | None = None
+    coded_width: int | None = None
+    coded_height: int | None = None
+    sample_aspect: str | None = None
+    """Width over height of a sample."""
+    mirrored: bool | None = None
+    """Left to right, before it is turned by `rotation` (degrees clockwise)."""
+    nominal_frame_rate: str | None = None
+    """`frame_rate` is the average one."""
+    deinterlaced: str | None = None
+    """Which frames were taken apart: `never`, `flagged`, or all of them with `tff` or `bff`."""
+    pixel_format: str | None = None
+    color_range: str | None = None
+    color_matrix: str | None = None
+    color_transfer: str | None = None
+    color_primaries: str | None = None
+    alpha: bool | None = None
+    hdr_kind: str | None = None
+    """`PQ` or `HLG`."""
+    dolby_vision: int | None = None
+    """Profile."""
 
 
 class MezzanineRecord(OutputRecord):
@@ -256,8 +282,15 @@ def record_type(output: str) -> type[OutputRecord]:
     return RECORD_TYPES.get(output, VariantRecord)
 
 
+class UnreadableRecord(StorageError):
+    """A record that is there and is none: nothing is wrong with the store."""
+
+
 class RecordStore:
-    """Records in the archive store. Reads are always fresh: another worker may have written."""
+    """Records in the archive store. Reads are always fresh: another worker may have written.
+
+    Every read raises `UnreadableRecord` for a record that is there and is none.
+    """
 
     def __init__(self, archive: ObjectStore) -> None:
         self._archive = archive
@@ -267,7 +300,15 @@ class RecordStore:
             data = self._archive.read(keys.record(media_id, name))
         except MissingInput:
             return None
-        return model.model_validate_json(data)
+        try:
+            return model.model_validate_json(data)
+        except ValidationError as error:
+            raise UnreadableRecord(
+                f"The record `{name}` of media {media_id} in the archive cannot be read; restore an older version of "
+                "it, or delete it and build that output again.",
+                detail=str(error)[:2000],
+                retryable=False,
+            ) from None
 
     def output(self, media_id: str, output: str) -> OutputRecord | None:
         """The record of `output` in its own model, or None when it was never built."""
@@ -279,6 +320,10 @@ class RecordStore:
     def put(self, media_id: str, name: str, record: Record) -> None:
         data = record.model_dump_json(indent=2, exclude_none=True).encode() + b"\n"
         self._archive.write(keys.record(media_id, name), data, content_type="application/json")
+
+    def holds(self, key: str) -> bool:
+        """Whether the archive has an object of this key: a mezzanine, or an original."""
+        return self._archive.head(key) is not None
 
     def forget(self, media_id: str, name: str) -> None:
         """Remove a record with all its versions; nothing happens if there is none."""

@@ -6,6 +6,8 @@ Everything that is missing or contradictory is named in one error, before any wo
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import math
 import os
 import shutil
 import tempfile
@@ -19,6 +21,7 @@ from typing import Literal
 
 from pydantic import SecretStr
 
+from codex_assets import prices
 from codex_assets.audit import Auditor
 from codex_assets.builder import LocalBuilder
 from codex_assets.contract import PayloadPolicy, secret_problem
@@ -62,6 +65,10 @@ class Settings:
     webhook_allow_private: bool
     video_encoder: EncoderMode
     scratch: Path
+    catalogue: Path
+    """The index of what is stale: a file that can be lost, beside a local store, else in the user's cache."""
+    worker_price: float | None
+    """USD that a second of this worker costs, where it was told; else it is looked up by the GPU's model."""
     tool_environment: Mapping[str, str] = field(repr=False)
 
     def stores(self) -> Stores:
@@ -76,6 +83,10 @@ class Settings:
         assert self.locations is not None
         archive, media, assets = (S3Store(location) for location in self.locations)
         return Stores(archive=archive, media=media, assets=assets)
+
+    def price_per_second(self, gpu: str | None) -> float | None:
+        """USD that a second of a worker with this GPU costs; None where nobody has told."""
+        return self.worker_price if self.worker_price is not None else prices.of_gpu(gpu)
 
     def payload_policy(self) -> PayloadPolicy:
         return PayloadPolicy(
@@ -112,9 +123,13 @@ class Workshop:
 
 @contextmanager
 def workshop(
-    settings: Settings, *, listener: Listener | None = None, cancelled: threading.Event | None = None
+    settings: Settings,
+    *,
+    listener: Listener | None = None,
+    cancelled: threading.Event | None = None,
+    run_id: str | None = None,
 ) -> Iterator[Workshop]:
-    """A workshop with a scratch directory of its own, which is gone afterwards."""
+    """A workshop with a scratch directory of its own, which is gone afterwards. `run_id` is for the receipts."""
     workspace = Workspace(settings.scratch / f"run-{uuid.uuid4().hex[:12]}", listener)
     held = os.open(workspace.root, os.O_RDONLY)
     try:
@@ -122,7 +137,14 @@ def workshop(
         fcntl.flock(held, fcntl.LOCK_SH)
         stores = settings.stores()
         tools = settings.tools(cancelled)
-        builder = LocalBuilder(stores, tools, Encoders(settings.video_encoder, tools), workspace)
+        builder = LocalBuilder(
+            stores,
+            tools,
+            Encoders(settings.video_encoder, tools),
+            workspace,
+            run_id=run_id,
+            price=settings.price_per_second,
+        )
         yield Workshop(
             stores, RecordStore(stores.archive), tools, workspace, builder, Auditor(stores, tools, workspace)
         )
@@ -234,6 +256,9 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         problems.append(f"VIDEO_ENCODER has to be one of {', '.join(EncoderMode)}")
     if env.get("LOG_FORMAT", "text") not in LOG_FORMATS:
         problems.append("LOG_FORMAT has to be `json` or `text`")
+    price = _price(env.get("WORKER_PRICE_PER_SECOND"))
+    if price is None and "WORKER_PRICE_PER_SECOND" in env:
+        problems.append("WORKER_PRICE_PER_SECOND has to be what a second of this worker costs, in USD, such as 0.00016")
     secret = SecretStr(env["WEBHOOK_SECRET"]) if "WEBHOOK_SECRET" in env else None
     unusable = secret_problem(secret) if secret is not None and "WEBHOOK_SECRET" not in unresolved else None
     if unusable is not None:
@@ -252,8 +277,29 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         webhook_allow_private=env.get("WEBHOOK_ALLOW_PRIVATE") == "1",
         video_encoder=EncoderMode(encoder),
         scratch=Path(env.get("TMPDIR") or tempfile.gettempdir()) / "codex-assets",
+        catalogue=_catalogue(env, buckets["B2_BUCKET_NAME"]),
+        worker_price=price,
         tool_environment=tool_environment(env),
     )
+
+
+def _price(text: str | None) -> float | None:
+    try:
+        price = float(text or "")
+    except ValueError:
+        return None
+    return price if 0 <= price < math.inf else None
+
+
+def _catalogue(env: Mapping[str, str], bucket: str) -> Path:
+    """One index per archive. That of a local store goes where the store goes."""
+    if "CATALOGUE_PATH" in env:
+        return Path(env["CATALOGUE_PATH"]).absolute()
+    if "STORAGE_DIR" in env:
+        return Path(env["STORAGE_DIR"]).absolute() / ".meta" / f"{bucket}.catalogue.sqlite"
+    cache = Path(env.get("XDG_CACHE_HOME") or Path(env.get("HOME") or tempfile.gettempdir()) / ".cache")
+    place = hashlib.sha256(f"{env['B2_ENDPOINT']} {bucket}".encode()).hexdigest()[:12]
+    return cache / "codex-assets" / f"{bucket}-{place}.sqlite"
 
 
 def _locations(env: Mapping[str, str]) -> tuple[S3Location, S3Location, S3Location]:

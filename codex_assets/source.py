@@ -5,32 +5,47 @@ Headers are not believed where packets can be counted. Every refusal is one sent
 
 from __future__ import annotations
 
+import re
+import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from codex_assets.errors import JobError, SourceError, ToolError
-from codex_assets.media import probe, profile
-from codex_assets.media.probe import MediaInfo
+from codex_assets.errors import JobError, SourceCode, SourceError, ToolError
+from codex_assets.media import intake, interlace, probe, profile
+from codex_assets.media.intake import Refusal
+from codex_assets.media.interlace import Combs
+from codex_assets.media.probe import MediaInfo, VideoStream
 from codex_assets.records import MediaType, SourceFacts
 from codex_assets.tools import Tools
+
+_CRASHES = {-one for one in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)}
+_OURS = ("No space left", "passed its limit", "made no progress", "Input/output error")
+_NO_DECODER = re.compile(r"Decoder \(codec (\w+)\) not found|(?:is|are) not (?:currently )?(?:implemented|supported)")
+_TOO_MANY_PIXELS = re.compile(r"[Pp]icture size (\d+)x(\d+) (?:exceeds|is invalid)")
 
 
 def examined(tools: Tools, media_type: MediaType, source: Path) -> MediaInfo:
     """What the upload holds, as its packets show it. Raises `SourceError` for what cannot be built from."""
+    size = source.stat().st_size
+    if size == 0:
+        raise SourceError("The upload is empty: it holds no bytes. Upload it again.", SourceCode.EMPTY)
+    head = _ends(source)
+    with_picture = media_type == "video"
     try:
-        told = probe.parse(tools.ffprobe(probe.probe_arguments(str(source)), label="probing the original"))
-        packets = tools.ffprobe_lines(probe.scan_arguments(str(source)), label="scanning the original")
+        probed = tools.ffprobe(probe.probe_arguments(str(source)), label="probing the original")
+        _refuse(intake.in_header(probed, head))
+        told = probe.parse(probed)
+        _refuse(intake.in_tracks(told, with_picture=with_picture))
+        packets = tools.ffprobe_lines(probe.scan_arguments(str(source)), label="scanning the original", size=size)
     except ToolError as error:
-        raise SourceError("The upload is not a video or audio file that can be read.", detail=error.detail) from None
-    info = probe.scanned(told, packets)
-    if media_type == "video" and info.video is None:
-        raise SourceError("The upload holds no picture track that can be decoded, but was uploaded as video.")
-    if media_type == "audio" and info.audio is None:
-        raise SourceError("The upload holds no sound track that can be decoded, but was uploaded as audio.")
-    if info.video is not None and info.video.coded_width * info.video.coded_height > profile.MAX_PIXELS:
-        raise SourceError(
-            f"The upload's picture is {info.video.width}x{info.video.height}, more than 8K; that is not supported."
-        )
+        raise _unreadable(error, head) from None
+    tally = intake.Tally(size)
+    info = probe.scanned(told, tally.counted(packets))
+    if _is_transport(told) and intake.scrambled(head):
+        _refuse(intake.ENCRYPTED)
+    if not _wanted(told, media_type) or not _wanted(info, media_type):
+        _refuse(_nothing_wanted(told, info, tally, media_type, head))
     if info.audio is not None and (info.audio.sample_rate <= 0 or info.audio.channels <= 0):
         info = replace(info, audio=None)
         if media_type == "audio":
@@ -38,7 +53,134 @@ def examined(tools: Tools, media_type: MediaType, source: Path) -> MediaInfo:
     if probe.promises_duration(told):
         _require_arrived(told, info)
     _require_all_bytes(source)
+    _refuse(intake.in_time(info, tally, with_picture=with_picture))
+    if media_type == "video" and info.video is not None:
+        if info.video.has_own_colours:
+            raise SourceError(
+                f"The upload is Dolby Vision, profile {info.video.dolby_vision}, whose colours only Dolby's own "
+                "decoders can show. Export it as HDR10, HLG or SDR, or as Dolby Vision profile 8, and upload that.",
+                SourceCode.UNSUPPORTED,
+            )
+        info = replace(info, video=_looked_at(tools, source, info.video))
     return info
+
+
+def _looked_at(tools: Tools, source: Path, video: VideoStream) -> VideoStream:
+    """`video` with what some of its decoded pictures show. A look that fails tells nothing: the encode will say why."""
+    try:
+        frames = tools.ffprobe(probe.frame_arguments(str(source), video), label="looking at some frames")
+    except ToolError:
+        return video
+    return probe.looked_at(video, frames.get("frames", []), _combs(tools, source, video))
+
+
+def _combs(tools: Tools, source: Path, video: VideoStream) -> Combs:
+    height = video.coded_height
+    columns = interlace.columns_of(video.coded_width, height)
+    if height > profile.INTERLACE_LINES or min(columns, height) < 16:
+        return Combs()
+    shot = source.with_name(f"{source.name}.look")
+    shots = []
+    try:
+        # One after the other: one run with several inputs decodes on in those that are done.
+        for at, count in probe.places(video):
+            opened = ["-noautorotate", *_sought(at, video), *probe.input_arguments(str(source))]
+            arguments = interlace.sample_arguments(opened, video.index, str(shot), columns, height, count)
+            tools.ffmpeg(arguments, label="looking at some pictures")
+            shots.append(shot.read_bytes())
+        return interlace.combs(shots, columns, height)
+    except (ToolError, OSError):
+        return Combs()
+    finally:
+        shot.unlink(missing_ok=True)
+
+
+def _sought(at: float, video: VideoStream) -> list[str]:
+    # To the key frame before: pictures in between would be decoded for nothing.
+    seconds = at - (video.start or 0.0)
+    return [] if seconds <= 0 else ["-noaccurate_seek", "-ss", f"{seconds:.3f}"]
+
+
+def _refuse(found: Refusal | None, detail: str | None = None) -> None:
+    if found is not None:
+        raise SourceError(found.sentence, SourceCode[found.kind.upper()], detail=detail)
+
+
+def _ends(source: Path) -> bytes:
+    """The beginning and the end of a file, which hold whatever header it has."""
+    with source.open("rb") as file:
+        head = file.read(intake.HEAD_BYTES)
+        left = source.stat().st_size - len(head)
+        if left > 0:
+            file.seek(-min(left, intake.HEAD_BYTES), 2)
+            head += file.read(intake.HEAD_BYTES)
+    return head
+
+
+def _wanted(info: MediaInfo, media_type: MediaType) -> bool:
+    return (info.video if media_type == "video" else info.audio) is not None
+
+
+def _is_transport(info: MediaInfo) -> bool:
+    return any(name in info.container.split(",") for name in probe.RESTARTING_CLOCKS)
+
+
+def _nothing_wanted(
+    told: MediaInfo, info: MediaInfo, tally: intake.Tally, media_type: MediaType, head: bytes
+) -> Refusal:
+    """Why there is no track of the kind that was asked for."""
+    if intake.refers_elsewhere(head):
+        return Refusal(
+            "elsewhere",
+            "The upload is a film that names other files instead of holding them. Upload the media file itself.",
+        )
+    if not tally.streams and (told.tracks or not _wanted(told, media_type)):
+        if told.tracks and probe.promises_duration(told) and (told.seconds or told.duration):
+            return Refusal("truncated", "The upload seems to be cut off: it ends after its header. Upload it again.")
+        return NOTHING
+    if not info.tracks:
+        return NOTHING
+    if media_type == "video":
+        return Refusal(
+            "wrong_type", "The upload holds no picture track that can be decoded, but was uploaded as video."
+        )
+    return Refusal("wrong_type", "The upload holds no sound track that can be decoded, but was uploaded as audio.")
+
+
+NOTHING = Refusal("no_stream", "The upload holds no picture or sound that can be decoded.")
+
+
+def _unreadable(error: ToolError, head: bytes) -> JobError:
+    """Why a file could not be probed: the worker's trouble stays that, everything else is the file's."""
+    text = "\n".join([error.reason, *error.log])
+    if error.passed is not None:
+        return _over_limit(error)
+    if _is_ours(error):
+        return error
+    pixels = _TOO_MANY_PIXELS.search(text)
+    if pixels is not None:
+        said = f"The upload's picture is {pixels[1]}x{pixels[2]}, more than 8K; that is not supported."
+        return SourceError(said, SourceCode.TOO_LARGE, detail=error.detail)
+    if "moov atom not found" in text and head[4:8] in (b"ftyp", b"mdat", b"moov", b"wide", b"free", b"skip"):
+        said = "The upload seems to be cut off: its index is missing. Upload it again."
+        return SourceError(said, SourceCode.TRUNCATED, detail=error.detail)
+    found = intake.unreadable(head)
+    return SourceError(found.sentence, SourceCode[found.kind.upper()], detail=error.detail)
+
+
+def _over_limit(error: ToolError) -> SourceError:
+    needs = {"memory": "memory", "file": "disk space", "time": "time", "output": "memory"}[error.passed or "memory"]
+    return SourceError(
+        f"The upload needs far more {needs} than media of its length should; it is damaged, or made to do so.",
+        SourceCode.TOO_COMPLEX,
+        detail=error.detail,
+    )
+
+
+def _is_ours(error: ToolError) -> bool:
+    """Whether the worker itself was in trouble: full, too slow, or told to end its processes."""
+    killed = error.exit_code is not None and error.exit_code < 0 and error.exit_code not in _CRASHES
+    return killed or any(sign in f"{error.reason} {error.detail}" for sign in _OURS)
 
 
 def facts(info: MediaInfo, source: Path) -> SourceFacts:
@@ -55,6 +197,7 @@ def facts(info: MediaInfo, source: Path) -> SourceFacts:
         rotation=video.rotation if video else 0,
         interlaced=video.interlaced if video else False,
         hdr=video.hdr if video else False,
+        **(_picture_facts(video) if video else {}),
         video_codec=video.codec if video else None,
         audio_codec=audio.codec if audio else None,
         audio_channels=audio.channels if audio else None,
@@ -62,12 +205,38 @@ def facts(info: MediaInfo, source: Path) -> SourceFacts:
     )
 
 
+def require_decoded(made: MediaInfo, media_type: MediaType) -> None:
+    """Raises `SourceError` when nothing of what the upload is about came out of its decode."""
+    name = "picture" if media_type == "video" else "sound"
+    if made.tracks and (made.video if media_type == "video" else made.audio) is None:
+        raise SourceError(f"The upload's {name} could not be decoded; it is damaged or not supported.")
+
+
+def _picture_facts(video: VideoStream) -> dict[str, Any]:
+    return {
+        "coded_width": video.coded_width,
+        "coded_height": video.coded_height,
+        "sample_aspect": str(video.sample_aspect),
+        "mirrored": video.mirrored,
+        "nominal_frame_rate": str(video.nominal_rate) if video.nominal_rate else None,
+        "deinterlaced": video.deinterlaced,
+        "pixel_format": video.pixel_format,
+        "color_range": video.color_range,
+        "color_matrix": video.matrix,
+        "color_transfer": video.transfer,
+        "color_primaries": video.primaries,
+        "alpha": video.has_alpha,
+        "hdr_kind": {"smpte2084": "PQ", "arib-std-b67": "HLG"}.get(video.transfer or ""),
+        "dolby_vision": video.dolby_vision,
+    }
+
+
 def longest(info: MediaInfo) -> float:
     """Seconds of the longest track of a mezzanine. Raises `SourceError` when nothing came out of the source."""
     tracks = [track for track in (info.video, info.audio) if track is not None]
     seconds = max((track.duration or 0.0 for track in tracks), default=0.0)
     if seconds <= 0:
-        raise SourceError("The upload holds no picture or sound that can be decoded.")
+        raise SourceError(NOTHING.sentence, SourceCode.NO_STREAM)
     return round(seconds, 6)
 
 
@@ -79,7 +248,8 @@ def _require_arrived(told: MediaInfo, found: MediaInfo) -> None:
             if _much_less(promised.duration, there):
                 raise SourceError(
                     f"The upload seems to be cut off: {there:.1f} of {promised.duration:.1f} seconds arrived. "
-                    "Upload it again."
+                    "Upload it again.",
+                    SourceCode.TRUNCATED,
                 )
 
 
@@ -90,7 +260,8 @@ def _require_all_bytes(source: Path) -> None:
     size = source.stat().st_size
     if promised is not None and size < (1 - profile.TRUNCATED_FRACTION) * promised:
         raise SourceError(
-            f"The upload seems to be cut off: {100 * size / promised:.0f} % of it arrived. Upload it again."
+            f"The upload seems to be cut off: {100 * size / promised:.0f} % of it arrived. Upload it again.",
+            SourceCode.TRUNCATED,
         )
 
 
@@ -110,8 +281,16 @@ def _much_less(promised: float, found: float) -> bool:
 
 def fault(error: ToolError) -> JobError:
     """A decode that fails on the CPU is the source's fault, unless the worker itself was in trouble."""
-    ours = ("No space left", "Cannot allocate memory", "passed its limit", "made no progress")
-    killed = error.exit_code is not None and error.exit_code < 0
-    if killed or any(sign in f"{error.reason} {error.detail}" for sign in ours):
+    if error.passed is not None:
+        return _over_limit(error)
+    if _is_ours(error):
         return error
+    unsupported = _NO_DECODER.search("\n".join([error.reason, *error.log]))
+    if unsupported is not None:
+        return SourceError(
+            f"The upload is coded in a way ({unsupported[1] or 'a rare one'}) that is not supported. "
+            "Upload it in another format.",
+            SourceCode.UNSUPPORTED,
+            detail=error.detail,
+        )
     return SourceError("The upload could not be decoded; it is damaged or not supported.", detail=error.detail)

@@ -18,10 +18,10 @@ from datetime import datetime
 from codex_assets import history
 from codex_assets.delivery import keys
 from codex_assets.delivery.storage import ObjectStore, Stores
-from codex_assets.errors import JobError
+from codex_assets.errors import JobError, SourceCode, SourceError
 from codex_assets.history import JOBS, JobRecord
 from codex_assets.media import recipe
-from codex_assets.records import MediaRecord, RecordStore
+from codex_assets.records import MediaRecord, RecordStore, UnreadableRecord
 
 READERS = 32
 """Histories are small and far away: nearly all of the time of reading one is waiting. As many as a store's pool has."""
@@ -162,7 +162,7 @@ def faults() -> dict[str, str]:
             yield from below(one)
 
     found = {kind.code: kind.fault.value for kind in below(JobError) if "code" in vars(kind)}
-    return {**found, LOST: "worker"}
+    return {**found, **dict.fromkeys(SourceCode, SourceError.fault.value), LOST: "worker"}
 
 
 def kind(role: str, key: str) -> str:
@@ -194,7 +194,7 @@ def media_of(role: str, key: str) -> str | None:
 def _history(records: RecordStore, media_id: str) -> Sequence[JobRecord]:
     try:
         return history.read(records, media_id)
-    except ValueError:
+    except UnreadableRecord:
         # One history that cannot be read must not hide all others.
         return ()
 

@@ -1,30 +1,33 @@
 """Judging many published media at once: which ones, how many at a time, and what it came to.
 
-In: choosing media by a condition, one workspace per media, results as they come, the findings kept as records, and
-reading those records again. Not here: what is true of one media (`audit`), and how it is shown (`terminal`).
+In: whether a condition holds for a media (`conditions` says which there are), one workspace per media, results as they
+come, the findings kept as records, and reading those records again. Not here: what is true of one media (`audit`,
+`staleness`), and how it is shown (`terminal`).
 
 Threads, because nearly all of the time is spent in the tools' own processes (measured: 95 %).
 """
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 import uuid
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal
 
-from codex_assets import audit
+from codex_assets import audit, staleness
 from codex_assets.audit import Audit, Auditor, VerificationRecord
+from codex_assets.conditions import Where
 from codex_assets.delivery import keys
 from codex_assets.delivery.storage import Stores
 from codex_assets.errors import InternalError, JobCancelled, JobError
 from codex_assets.media import recipe
-from codex_assets.records import CheckFact, MediaRecord, MediaType, OutputRecord, RecordStore
+from codex_assets.records import CheckFact, MediaRecord, OutputRecord, RecordStore
+from codex_assets.staleness import Verdict
 from codex_assets.tools import Tools
 from codex_assets.workspace import Workspace
 
@@ -32,52 +35,6 @@ READERS = 16
 """Records are small and far away: most of the time of reading one is waiting."""
 
 Outcome = Literal["passed", "failed", "unchecked"]
-
-
-@dataclass(frozen=True)
-class Where:
-    """A condition on a media; what is None is not asked for."""
-
-    media_type: MediaType | None = None
-    creator_id: str | None = None
-    output: str | None = None
-    """It has this output published."""
-    stale: bool = False
-    """One of its outputs was built by another recipe than today's."""
-
-    @classmethod
-    def parse(cls, text: str) -> Where:
-        """`type=video,creator=X,output=hls_720p,stale`, in any order. Raises `ValueError` with a sentence."""
-        found: dict[str, str] = {}
-        for part in filter(None, re.split(r"[,\s]+", text)):
-            name, _, value = part.partition("=")
-            if name not in ("type", "creator", "output", "stale") or (name == "stale") == bool(value):
-                raise ValueError(f"`{part}` is no condition; there are type=, creator=, output= and stale.")
-            if found.get(name, value) != value:
-                raise ValueError(f"`{name}` cannot be both `{found[name]}` and `{value}`.")
-            found[name] = value
-        if found.get("type") not in (None, *get_args(MediaType)):
-            raise ValueError(f"`type` is one of {', '.join(get_args(MediaType))}.")
-        outputs = sorted({one for some in recipe.OUTPUTS.values() for one in some})
-        if found.get("output") not in (None, *outputs):
-            raise ValueError(f"`output` is one of {', '.join(outputs)}.")
-        return cls(
-            media_type=cast("MediaType | None", found.get("type")),
-            creator_id=found.get("creator"),
-            output=found.get("output"),
-            stale="stale" in found,
-        )
-
-    def holds(self, media: MediaRecord, records: RecordStore) -> bool:
-        if self.media_type not in (None, media.media_type) or self.creator_id not in (None, media.creator_id):
-            return False
-        if self.output is not None:
-            if self.output not in recipe.OUTPUTS[media.media_type]:
-                return False
-            record = records.output(media.media_id, self.output)
-            if record is None or not record.applicable:
-                return False
-        return not self.stale or any(is_stale(one) for one in outputs_of(media, records).values() if one is not None)
 
 
 @dataclass(frozen=True)
@@ -103,23 +60,60 @@ class Media:
     media: MediaRecord
     outputs: dict[str, OutputRecord | None] = field(default_factory=dict)
     verification: VerificationRecord | None = None
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
 
     @property
     def built(self) -> list[OutputRecord]:
         return [record for record in self.outputs.values() if record is not None and record.applicable]
 
-    @property
+    def meets(self, where: Where) -> bool:
+        return where.holds(self.media, lambda: self.outputs, lambda: self.stale)
+
+    @cached_property
     def stale(self) -> list[str]:
-        return [name for name, record in self.outputs.items() if record is not None and is_stale(record)]
-
-
-def is_stale(record: OutputRecord) -> bool:
-    """Built by another recipe than this code's."""
-    return record.code_version != recipe.code_version(record.media_type, record.output)
+        """The outputs that are to be rebuilt."""
+        return staleness.stale(self.verdicts)
 
 
 def outputs_of(media: MediaRecord, records: RecordStore) -> dict[str, OutputRecord | None]:
     return {output: records.output(media.media_id, output) for output in recipe.OUTPUTS[media.media_type]}
+
+
+def judged(
+    media: MediaRecord,
+    outputs: Mapping[str, OutputRecord | None],
+    verification: VerificationRecord | None,
+    records: RecordStore,
+) -> dict[str, Verdict]:
+    """What is stale of a media, and why: as the catalogue would say, without it."""
+    there = {
+        key
+        for key in (keys.mezzanine(media.creator_id, media.media_id), media.input_key)
+        if (media.input_role == "archive" or key != media.input_key) and records.holds(key)
+    }
+    return staleness.judged(
+        media.media_type,
+        outputs,
+        verification,
+        mezzanine_file=keys.mezzanine(media.creator_id, media.media_id) in there,
+        original=staleness.original_there(media, there),
+    )
+
+
+def holds(where: Where, media: MediaRecord, records: RecordStore) -> bool:
+    """Whether a condition holds for a media. Reads of its records no more than that takes."""
+    held: dict[str, OutputRecord | None] = {}
+
+    def outputs() -> dict[str, OutputRecord | None]:
+        if not held:
+            held.update(outputs_of(media, records))
+        return held
+
+    def stale() -> list[str]:
+        verification = records.get(media.media_id, audit.VERIFICATION, VerificationRecord)
+        return staleness.stale(judged(media, outputs(), verification, records))
+
+    return where.holds(media, outputs, stale)
 
 
 def read(media_id: str, records: RecordStore) -> Media | None:
@@ -128,7 +122,8 @@ def read(media_id: str, records: RecordStore) -> Media | None:
     if media is None:
         return None
     verification = records.get(media_id, audit.VERIFICATION, VerificationRecord)
-    return Media(media, outputs_of(media, records), verification)
+    outputs = outputs_of(media, records)
+    return Media(media, outputs, verification, judged(media, outputs, verification, records))
 
 
 def read_all(stores: Stores) -> Iterator[Media]:
@@ -200,7 +195,7 @@ class Sweep:
         media = records.media(media_id)
         if media is None:
             return Result(media_id, outcome="unchecked", problem="No media of this id is registered.")
-        if not self.where.holds(media, records):
+        if not holds(self.where, media, records):
             return None
         if records.output(media_id, "mezzanine") is None:
             problem = "Its mezzanine was never built, and without it nothing can be judged."

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,12 @@ from rich.tree import Tree
 
 from codex_assets import sweep
 from codex_assets.audit import VerificationRecord
+from codex_assets.costs import Estimate
 from codex_assets.doctor import Check
 from codex_assets.doctor import Status as Health
 from codex_assets.media.verify import Finding, Severity
 from codex_assets.records import (
+    Build,
     LoudnessRecord,
     MasterRecord,
     MezzanineRecord,
@@ -38,6 +40,7 @@ from codex_assets.records import (
     VariantRecord,
     WaveformRecord,
 )
+from codex_assets.staleness import REBUILT, Reason, Verdict
 from codex_assets.workspace import Listener, Status
 
 PIPED_WIDTH = 160
@@ -109,6 +112,11 @@ def lasting(seconds: float) -> str:
 def remaining(seconds: float) -> str:
     """An estimate: no tenths."""
     return f"{seconds:.0f} s" if seconds < 59.5 else lasting(seconds)
+
+
+def money(usd: float) -> str:
+    """US dollars, with the digits that matter of small sums."""
+    return f"${usd:,.2f}" if usd >= 1 else f"${usd:.4f}" if usd >= 0.001 else f"${usd:.6f}"
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
@@ -268,6 +276,21 @@ class Counted:
             err.print(f"{self._title}: {self._done} of {self._total}  {told}  {remaining(left)} left", soft_wrap=True)
 
 
+@contextmanager
+def reading(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Called with how many of how many; tells it now and then, and of nothing that is over at once."""
+    told = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told >= PHASE_SECONDS and done < total:
+            told = now
+            note(f"{title}: {done:,} of {total:,}")
+
+    yield tell
+
+
 # --- Outputs ----------------------------------------------------------------------------------------------------------
 
 
@@ -366,25 +389,21 @@ def media_sheet(known: sweep.Media) -> Group:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("output", style="cyan", no_wrap=True)
     table.add_column("size", justify="right", no_wrap=True)
-    table.add_column("what it is, and when it was built (UTC)", overflow="fold")
-    table.add_column("checks, recipe", no_wrap=True)
+    table.add_column("what it is", overflow="fold")
+    table.add_column("checks", no_wrap=True)
+    table.add_column("state", no_wrap=True)
     for name, record in known.outputs.items():
         if record is None:
-            table.add_row(Text(name, style="dim"), "", Text("never built", style="yellow"), "")
+            table.add_row(Text(name, style="dim"), "", "", "", Text("never built", style="yellow"))
             continue
         told = Text(facts(record), style="" if record.applicable else "dim")
-        told.append(_built(record), style="dim")
-        table.add_row(name, size(bytes_of(record)) if record.files else "", told, _checks(record))
+        state = _state(known.verdicts.get(name))
+        table.add_row(name, size(bytes_of(record)) if record.files else "", told, _checks(record), state)
     parts.append(table)
-    chosen = dict.fromkeys(
-        f"{record.build.encoder}: {record.build.encoder_reason}"
-        for record in known.built
-        if record.build is not None and record.build.encoder
-    )
-    tools = next((record.build.tool_versions for record in known.built if record.build is not None), {})
-    parts += [Text(f"encoder {line}", style="dim") for line in chosen]
-    if tools:
-        parts.append(Text("built with " + ", ".join(f"{name} {one}" for name, one in tools.items()), style="dim"))
+    for one in known.verdicts.values():
+        if one.causes:
+            parts.append(Text("stale: " if one.stale else "", style="yellow").append_text(verdict(one)))
+    parts += _receipts(known)
     for record in known.built:
         parts += [Text(f"{record.output}: {one}", style="yellow") for one in record.warnings]
         parts += [Text(f"{record.output}: {one.rule}: {one.message}") for one in record.checks if not one.passed]
@@ -405,22 +424,68 @@ def _source(source: MezzanineRecord) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _built(record: OutputRecord) -> str:
-    build = record.build
-    if build is None:
-        return ""
-    speed = f", {build.speed:g}x" if build.speed else ""
-    return f"\nbuilt {build.built_at.replace('T', ' ')[:16]} in {lasting(build.wall_seconds)}{speed}"
+def _receipts(known: sweep.Media) -> list[RenderableType]:
+    """How, when, from what and by whom each output was built; what was built together is told together."""
+    works: dict[tuple[Any, ...], list[tuple[OutputRecord, Build]]] = {}
+    for record in known.built:
+        build = record.build
+        if build is not None:
+            # Milliseconds apart, as outputs of one work are; the phases are those of all of it.
+            key = (build.run_id, *build.phases.items()) if build.phases else (build.built_at,)
+            works.setdefault(key, []).append((record, build))
+    parts: list[RenderableType] = []
+    for work in works.values():
+        builds = [build for _, build in work]
+        longest = max(build.wall_seconds for build in builds)
+        head = Text.assemble(
+            (f"\nbuilt {builds[0].built_at.replace('T', ' ')[:16]} UTC", "bold"), f" in {lasting(longest)}"
+        )
+        if builds[0].run_id:
+            head.append(f" by run {builds[0].run_id}")
+        costs = [build.cost_usd for build in builds if build.cost_usd is not None]
+        if costs:
+            head.append(f", {money(sum(costs))}")
+        parts.append(head)
+        phases = sorted(builds[0].phases.items(), key=lambda item: -item[1])
+        told = [", ".join(f"{name} {lasting(seconds)}" for name, seconds in phases)] if phases else []
+        told += dict.fromkeys(
+            f"encoder {build.encoder}{f' on {build.gpu}' if build.gpu else ''}: {build.encoder_reason}"
+            for build in builds
+            if build.encoder
+        )
+        tools = builds[0].tool_versions
+        told += ["tools " + ", ".join(f"{name} {version}" for name, version in tools.items())] if tools else []
+        parts += [Text(f"  {line}", style="dim") for line in told]
+        table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+        for style in ("cyan", "dim", "", "dim"):
+            table.add_column(style=style, overflow="fold")
+        for record, build in work:
+            speed = f"{build.speed:g}x" if build.speed else ""
+            inputs = ", ".join(f"{name} {version[:12]}" for name, version in build.inputs.items())
+            table.add_row(
+                f"  {record.output}",
+                speed,
+                f"from {inputs}" if inputs else "from inputs that were not recorded",
+                f"recipe {record.code_version}",
+            )
+        parts.append(table)
+    if parts:
+        parts.append(Text())
+    return parts
 
 
 def _checks(record: OutputRecord) -> Text:
-    """What was found before it was published, and whether today's code would build it in the same way."""
+    """What was found before it was published."""
     failed = [one for one in record.checks if not one.passed]
     if failed:
-        told = Text(f"{len(failed)} of {len(record.checks)} warn", style="yellow")
-    else:
-        told = Text(f"{len(record.checks)} passed" if record.checks else "", style="green")
-    return told.append("\nstale", style="yellow") if sweep.is_stale(record) else told.append("\ncurrent", style="dim")
+        return Text(f"{len(failed)} of {len(record.checks)} warn", style="yellow")
+    return Text(f"{len(record.checks)} passed" if record.checks else "", style="green")
+
+
+def _state(one: Verdict | None) -> Text:
+    """Whether it would be built in the same way now."""
+    reasons = [cause.reason.value for cause in one.causes] if one is not None else []
+    return Text(", ".join(reasons) or "current", style="yellow" if one is not None and one.stale else "dim")
 
 
 def _last_check(record: VerificationRecord | None) -> str:
@@ -563,6 +628,70 @@ def failing_table(found: Sequence[Mapping[str, str]]) -> Table:
 def _failure(output: str, rule: str, severity: str, message: str) -> Text:
     mark, colour = ("✗", "red") if severity == "ERROR" else ("•", "yellow")
     return Text.assemble((f"{mark} {output}: ", colour), (f"{rule}: ", "bold"), message)
+
+
+# --- Stale ------------------------------------------------------------------------------------------------------------
+
+
+def stale_table(counts: Mapping[str, Mapping[Reason, int]], blocked: Mapping[str, int]) -> Table:
+    """Media by output and reason, and of how many an output cannot be rebuilt."""
+    reasons = [reason for reason in Reason if any(one.get(reason) for one in counts.values())]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("output", style="cyan", no_wrap=True)
+    for reason in reasons:
+        table.add_column(reason.value, justify="right", no_wrap=True)
+    if any(blocked.values()):
+        table.add_column("cannot be rebuilt", justify="right", no_wrap=True)
+    for output, found in counts.items():
+        row = [
+            Text(f"{found[reason]:,}" if found.get(reason) else "", style="yellow" if reason in REBUILT else "dim")
+            for reason in reasons
+        ]
+        if any(blocked.values()):
+            row.append(Text(f"{blocked[output]:,}" if blocked.get(output) else "", style="red"))
+        table.add_row(output, *row)
+    return table
+
+
+def verdict(one: Verdict) -> Text:
+    """One output, and why it is not as it would be."""
+    style = "yellow" if one.stale else "dim"
+    told = Text.assemble((one.output, "cyan"), ": ", ("; ".join(map(str, one.causes)), style))
+    rebuilt = any(cause.reason in REBUILT for cause in one.causes)
+    return told.append(f" (cannot be rebuilt: {one.blocked})", style="red") if one.blocked and rebuilt else told
+
+
+def estimate(one: Estimate) -> Group:
+    """What a rebuild would take, before it is begun."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("output", style="cyan", no_wrap=True)
+    for name in ("media", "minutes", "worker time", "speed", "bytes now", "bytes then"):
+        table.add_column(name, justify="right", no_wrap=True)
+    several = len({line.media_type for line in one.lines}) > 1
+    for line in one.lines:
+        speed = f"{line.speed:.{0 if line.speed >= 10 else 2}f}x" + ("" if line.builds else " assumed")
+        table.add_row(
+            f"{line.media_type}/{line.output}" if several else line.output,
+            f"{line.count:,}",
+            f"{line.media_seconds / 60:,.1f}",
+            lasting(line.seconds),
+            Text(speed, style="dim" if line.builds else "yellow"),
+            size(line.bytes_before),
+            size(line.bytes_after),
+        )
+    told = Text.assemble(
+        (f"{plural(one.outputs, 'output')} of {plural(one.media, 'media', 'media')}", "bold"),
+        f", {one.media_seconds / 60:,.1f} minutes of media: about {lasting(one.worker_seconds)} of a worker",
+        f"{' with ' + ', '.join(one.encoders) if one.encoders else ''}, ",
+        (f"about {money(one.usd)}", "bold"),
+        f"; {size(one.bytes_before)} now, about {size(one.bytes_after)} then",
+    )
+    notes = [f"{one.price:g} USD a second: {one.price_of}"]
+    if one.follows:
+        notes.append(f"{plural(one.follows, 'output')} may follow, if what is rebuilt comes out different; not counted")
+    if one.unknown_lengths:
+        notes.append(f"{plural(one.unknown_lengths, 'media', 'media')} of unknown length, taken for the median")
+    return Group(table, told, *(Text(line, style="dim") for line in notes))
 
 
 # --- Objects ----------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Runs ffmpeg, ffprobe and audiowaveform: the only place that starts a process.
 
 Owns what every run has in common: global flags, the tagged log, progress, stall and total limits, cancelling, and that
-no process outlives its caller. What the arguments mean is decided in `media/`; what a failure means to a user, by
-whoever asked.
+no process outlives its caller. What a process may touch is decided in `sandbox.py`; what the arguments mean, in
+`media/`; what a failure means to a user, by whoever asked.
 
 Each child leads its own process *group*, so that killing it takes its descendants along, but stays in the worker's
 *session*, so that whoever supervises the worker finds what a killed worker left behind.
@@ -12,20 +12,25 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import json
+import math
 import os
 import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
-from codex_assets.errors import ConfigurationError, JobCancelled, ToolError
+from codex_assets import sandbox
+from codex_assets.errors import ConfigurationError, JobCancelled, Passed, ToolError
+from codex_assets.sandbox import Limits
 
 FFMPEG_GLOBALS = (
     "-hide_banner",
@@ -42,9 +47,22 @@ FFMPEG_GLOBALS = (
 STALL_SECONDS = 180.0
 """Seconds without any advance of the output after which a run is given up as stuck."""
 MINIMUM_LIMIT_SECONDS = 900.0
+GPU_QUERY_SECONDS = 15.0
+"""A driver in trouble does not answer at all."""
 SECONDS_PER_MEDIA_SECOND = 60.0
 """Total limit: this many wall seconds per second of media, at least `MINIMUM_LIMIT_SECONDS`."""
 LOG_LINES_KEPT = 400
+LOG_LINE_BYTES = 4096
+"""A longer line is kept in parts: what a tool says of a file may be what the file says."""
+DOCUMENT_BYTES = 64 << 20
+"""Most that a tool may print where all of it is held in memory."""
+LISTING_BYTES = 2 << 30
+"""...and where it lies on disk: the packets of more than a day."""
+PROBE_LIMIT_SECONDS = 300.0
+PROBE_CPU_SECONDS = 60
+"""Reading headers and the first packets takes well under a second; nothing honest comes near."""
+SCAN_BYTES_PER_SECOND = 10 << 20
+"""The slowest that an input may be read to list its packets."""
 PIPE_BYTES = 1 << 20
 
 _TAGGED = re.compile(r"\[(panic|fatal|error)\] ")
@@ -106,6 +124,7 @@ class _Pump:
     stream: IO[bytes]
     on_line: Callable[[str], None] | None = None
     keep_bytes: bool = False
+    overflowed: bool = False
     head: list[str] = field(default_factory=list)
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=LOG_LINES_KEPT))
     data: bytearray = field(default_factory=bytearray)
@@ -118,9 +137,13 @@ class _Pump:
     def _run(self) -> None:
         if self.keep_bytes:
             while chunk := self.stream.read(1 << 16):
+                if self.overflowed or len(self.data) + len(chunk) > DOCUMENT_BYTES:
+                    # Read on, so that the process does not wait; it is ended by whoever watches.
+                    self.overflowed = True
+                    continue
                 self.data += chunk
             return
-        for raw in self.stream:
+        while raw := self.stream.readline(LOG_LINE_BYTES):
             line = raw.decode("utf-8", "replace").rstrip()
             if self.on_line is not None:
                 self.on_line(line)
@@ -142,11 +165,13 @@ class Tools:
         ffmpeg: str = "ffmpeg",
         ffprobe: str = "ffprobe",
         audiowaveform: str = "audiowaveform",
+        nvidia_smi: str = "nvidia-smi",
         cancelled: threading.Event | None = None,
         stall_seconds: float = STALL_SECONDS,
     ) -> None:
         self._environment = dict(environment)
         self._names = {"ffmpeg": ffmpeg, "ffprobe": ffprobe, "audiowaveform": audiowaveform}
+        self._names["nvidia-smi"] = nvidia_smi
         self._cancelled = cancelled or threading.Event()
         self._stall_seconds = stall_seconds
 
@@ -177,19 +202,32 @@ class Tools:
     def ffprobe(self, arguments: Sequence[str], *, label: str) -> dict[str, Any]:
         """ffprobe's JSON. `-v error`, never `quiet`: a failed probe has to say why."""
         argv = [self._require("ffprobe"), "-hide_banner", "-v", "error", "-of", "json", *arguments]
-        run = self._run(argv, label=label, keep_stdout=True)
+        run = self._run(argv, label=label, keep_stdout=True, limits=_PROBING, total_limit=PROBE_LIMIT_SECONDS)
         try:
-            parsed = json.loads(run.stdout or b"{}")
-        except json.JSONDecodeError:
+            parsed = json.loads(run.stdout.decode("utf-8", "replace") or "{}")
+        except (ValueError, RecursionError):
             raise ToolError(label, argv=argv, log=run.log, reason="ffprobe printed no JSON") from None
         if not isinstance(parsed, dict):
             raise ToolError(label, argv=argv, log=run.log, reason="ffprobe printed no object")
         return parsed
 
-    def ffprobe_lines(self, arguments: Sequence[str], *, label: str) -> list[str]:
-        """ffprobe's output as lines, in the format that `arguments` ask for (`-of csv=p=0`, ...): for long lists."""
+    def ffprobe_lines(self, arguments: Sequence[str], *, label: str, size: int = 0) -> Iterator[str]:
+        """ffprobe's output as lines, in the format that `arguments` ask for (`-of csv=p=0`, ...): for long lists.
+
+        The run is over when this returns; the lines lie in a file without a name and are read as they are asked for.
+        `size`: bytes of the input, which decide how long it may take.
+        """
         argv = [self._require("ffprobe"), "-hide_banner", "-v", "error", *arguments]
-        return self._run(argv, label=label, keep_stdout=True).stdout.decode("utf-8", "replace").splitlines()
+        limits = replace(_PROBING, file_bytes=LISTING_BYTES, cpu_seconds=None)
+        seconds = max(MINIMUM_LIMIT_SECONDS, size / SCAN_BYTES_PER_SECOND)
+        listing = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed by whoever reads it to its end
+        try:
+            self._run(argv, label=label, stdout_to=listing, limits=limits, total_limit=seconds)
+            listing.seek(0)
+        except BaseException:
+            listing.close()
+            raise
+        return _lines(listing)
 
     def audiowaveform(self, arguments: Sequence[str], *, label: str) -> ToolRun:
         return self._run([self._require("audiowaveform"), *arguments], label=label)
@@ -259,6 +297,23 @@ class Tools:
         found = re.search(r"v?(\d+\.\d[^\s,]*)", first)
         return found.group(1) if found else first or None
 
+    def gpu(self) -> str | None:
+        """The model of the first GPU that the driver tells of, or None where there is no driver or no GPU."""
+        told = self.nvidia_smi("name")
+        return told[0] if told else None
+
+    def nvidia_smi(self, *fields: str) -> list[str]:
+        """What the driver says of each GPU, such as `name` or `driver_version`; empty without one."""
+        path = self.path("nvidia-smi")
+        if path is None:
+            return []
+        argv = [path, f"--query-gpu={','.join(fields)}", "--format=csv,noheader"]
+        try:
+            run = self._run(argv, label="asking for the GPU", keep_stdout=True, total_limit=GPU_QUERY_SECONDS)
+        except ToolError:
+            return []
+        return [line.strip() for line in run.stdout.decode("utf-8", "replace").splitlines() if line.strip()]
+
     def encoders(self) -> frozenset[str]:
         """Names of the encoders that ffmpeg was built with. Listed is not usable: see `try_encode`."""
         argv = [self._require("ffmpeg"), "-hide_banner", "-loglevel", "error", "-encoders"]
@@ -270,18 +325,6 @@ class Tools:
         argv = [self._require("ffmpeg"), "-hide_banner", "-loglevel", "error", "-filters"]
         run = self._run(argv, label="listing filters", keep_stdout=True)
         return frozenset(re.findall(r"^ [T.][S.][C.] (\S+)", run.stdout.decode(), re.MULTILINE))
-
-    def nvidia_smi(self, *fields: str) -> list[str]:
-        """What the driver says of each GPU, such as `name` or `driver_version`; empty without one."""
-        path = shutil.which("nvidia-smi", path=self._environment.get("PATH"))
-        if path is None:
-            return []
-        argv = [path, f"--query-gpu={','.join(fields)}", "--format=csv,noheader"]
-        try:
-            run = self._run(argv, label="asking for the GPU", keep_stdout=True, total_limit=20.0)
-        except ToolError:
-            return []
-        return [line.strip() for line in run.stdout.decode("utf-8", "replace").splitlines() if line.strip()]
 
     def _require(self, tool: str) -> str:
         path = self.path(tool)
@@ -299,17 +342,28 @@ class Tools:
         keep_stdout: bool = False,
         sinks: Sequence[Sequence[str]] = (),
         total_limit: float | None = None,
+        limits: Limits | None = None,
+        stdout_to: IO[bytes] | None = None,
     ) -> ToolRun:
         if self._cancelled.is_set():
             raise JobCancelled
         started = time.monotonic()
-        limit = total_limit or max(MINIMUM_LIMIT_SECONDS, SECONDS_PER_MEDIA_SECOND * (duration or 0.0))
+        limit = total_limit or _total_limit(duration)
+        limits = limits or _limits(duration, limit)
         advance = _Advance(label, duration, on_progress, started)
         children: list[_Child] = []
         try:
-            main = self._start(argv, children, advance, keep_stdout=keep_stdout, read_stdout=not sinks)
+            main = self._start(
+                argv,
+                children,
+                advance,
+                limits,
+                keep_stdout=keep_stdout,
+                read_stdout=not sinks,
+                stdout_to=stdout_to,
+            )
             for sink in sinks:
-                self._start(sink, children, advance, stdin=subprocess.PIPE)
+                self._start(sink, children, advance, limits, stdin=subprocess.PIPE)
             if sinks:
                 main.threads.append(_tee(main, children[1:], advance))
             self._wait(children, label, advance, limit)
@@ -331,7 +385,8 @@ class Tools:
         if self._cancelled.is_set():
             raise JobCancelled
         started = time.monotonic()
-        limit = max(MINIMUM_LIMIT_SECONDS, SECONDS_PER_MEDIA_SECOND * (duration or 0.0))
+        limit = _total_limit(duration)
+        limits = _limits(duration, limit)
         advance = _Advance(label, duration, on_progress, started)
         quiet = _Advance(label, duration, None, started)
         children: list[_Child] = []
@@ -345,11 +400,11 @@ class Tools:
                 with contextlib.suppress(OSError):
                     # A bigger pipe means fewer switches per picture; the limit for a user may forbid it.
                     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-                self._start(encoder, children, advance if number == 0 else quiet, stdin=reader)
+                self._start(encoder, children, advance if number == 0 else quiet, limits, stdin=reader)
                 os.close(reader)
                 ends.remove(reader)
             argv = source([f"pipe:{writer}" for writer in writers])
-            decoder = self._start(argv, children, quiet, pass_fds=writers)
+            decoder = self._start(argv, children, quiet, limits, pass_fds=writers)
             for writer in writers:
                 os.close(writer)
                 ends.remove(writer)
@@ -370,28 +425,33 @@ class Tools:
         argv: Sequence[str],
         children: list[_Child],
         advance: _Advance,
+        limits: Limits,
         *,
         keep_stdout: bool = False,
         read_stdout: bool = True,
+        stdout_to: IO[bytes] | None = None,
         stdin: int = subprocess.DEVNULL,
         pass_fds: Sequence[int] = (),
     ) -> _Child:
-        process = subprocess.Popen(
-            list(argv),
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=self._environment,
-            process_group=0,
-            pass_fds=tuple(pass_fds),
+        process = sandbox.confined(
+            lambda: subprocess.Popen(
+                list(argv),
+                stdin=stdin,
+                stdout=stdout_to or subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=self._environment,
+                process_group=0,
+                pass_fds=tuple(pass_fds),
+            )
         )
-        assert process.stdout is not None
+        limits.put_on(process.pid)
         assert process.stderr is not None
         child = _Child(
             process,
             tuple(argv),
             errors=_Pump(process.stderr, on_line=advance.heard),
-            output=_Pump(process.stdout, on_line=advance.line, keep_bytes=keep_stdout),
+            output=_Pump(process.stdout or io.BytesIO(), on_line=advance.line, keep_bytes=keep_stdout),
+            written=stdout_to,
         )
         children.append(child)
         child.threads.append(child.errors.start())
@@ -400,9 +460,10 @@ class Tools:
         return child
 
     def _wait(self, children: Sequence[_Child], label: str, advance: _Advance, limit: float) -> None:
-        def given_up(reason: str) -> ToolError:
-            return ToolError(label, argv=children[0].argv, log=children[0].log(), reason=reason)
+        def given_up(reason: str, passed: Passed | None = None) -> ToolError:
+            return ToolError(label, argv=children[0].argv, log=children[0].log(), reason=reason, passed=passed)
 
+        listed = 0
         while any(child.process.poll() is None for child in children):
             if any(child.process.poll() not in (None, 0) for child in children):
                 # The others would wait for it, or finish something that nobody wants.
@@ -411,6 +472,10 @@ class Tools:
             if self._cancelled.wait(0.01 if time.monotonic() - advance.started < 1 else 0.1):
                 raise JobCancelled
             now = time.monotonic()
+            if any(child.output.overflowed for child in children):
+                raise given_up(f"printed more than {DOCUMENT_BYTES >> 20} MiB", "output")
+            if children[0].listed > listed:
+                listed, advance.moved = children[0].listed, now
             if now - advance.started > limit:
                 raise given_up(f"passed its limit of {limit:.0f} s")
             if now - advance.moved > self._stall_seconds:
@@ -418,6 +483,28 @@ class Tools:
         for child in children:
             for thread in child.threads:
                 thread.join(timeout=10)
+        if any(child.output.overflowed for child in children):
+            raise given_up(f"printed more than {DOCUMENT_BYTES >> 20} MiB", "output")
+
+
+_PROBING = Limits(data_bytes=sandbox.PROBE_DATA_BYTES, cpu_seconds=PROBE_CPU_SECONDS)
+
+
+def _total_limit(duration: float | None) -> float:
+    """Wall seconds that a run may take which writes `duration` seconds of media."""
+    return max(MINIMUM_LIMIT_SECONDS, SECONDS_PER_MEDIA_SECOND * (duration or 0.0))
+
+
+def _limits(duration: float | None, seconds: float) -> Limits:
+    """Of a run that writes `duration` seconds of media in at most so many `seconds`."""
+    size = sandbox.FILE_BYTES + sandbox.FILE_BYTES_PER_SECOND * math.ceil(duration or 0.0)
+    return Limits(file_bytes=size, cpu_seconds=math.ceil(seconds) * (os.cpu_count() or 1))
+
+
+def _lines(listing: IO[bytes]) -> Iterator[str]:
+    with listing:
+        while raw := listing.readline(LOG_LINE_BYTES):
+            yield raw.decode("utf-8", "replace").rstrip("\r\n")
 
 
 @dataclass
@@ -428,7 +515,24 @@ class _Child:
     argv: tuple[str, ...]
     errors: _Pump
     output: _Pump
+    written: IO[bytes] | None = None
+    """The file that standard output goes to, where it is not read."""
     threads: list[threading.Thread] = field(default_factory=list)
+
+    @property
+    def listed(self) -> int:
+        """Bytes that have been written to it."""
+        return 0 if self.written is None else os.fstat(self.written.fileno()).st_size
+
+    def passed(self) -> Passed | None:
+        """The limit that ended this process; None when it was none of ours."""
+        if self.process.returncode == -signal.SIGXFSZ:
+            return "file"
+        if self.process.returncode == -signal.SIGXCPU:
+            return "time"
+        # The machine itself does not run out like this: it kills.
+        short = self.process.returncode != 0 and any("Cannot allocate memory" in line for line in self.log())
+        return "memory" if short else None
 
     def log(self) -> list[str]:
         """The lines tagged as errors first (the first of them is the cause), then the last ones."""
@@ -459,15 +563,13 @@ class _Advance:
     def line(self, line: str) -> None:
         name, _, value = line.partition("=")
         value = value.strip()
-        if name in ("out_time_us", "out_time_ms") and value.lstrip("-").isdigit():
+        if name in ("out_time_us", "out_time_ms") and re.fullmatch("-?[0-9]{1,19}", value):
             self._seconds = max(self._seconds, int(value) / 1e6)
         elif name == "frame":
             self._frame = value
         elif name == "speed":
-            try:
-                self._speed = float(value.rstrip("x"))
-            except ValueError:
-                self._speed = None
+            number = value.rstrip("x")
+            self._speed = float(number) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?(e[+-]?[0-9]{1,2})?", number) else None
         elif name == "progress":
             now = (self._seconds, self._frame)
             if now != self._seen:
@@ -527,6 +629,7 @@ def _raise_first_failure(children: Sequence[_Child], label: str) -> None:
             exit_code=child.process.returncode,
             log=child.log(),
             reason=_cause(child.log()) or None,
+            passed=child.passed(),
         )
 
 

@@ -43,6 +43,8 @@ class ProgressBoard:
         self._weights: dict[str, float] = {}
         self._done = 0.0
         self._started = time.monotonic()
+        self.spent: dict[str, float] = {}
+        """Wall seconds by phase that ended, also by a failure; of one that was begun several times, all of them."""
 
     def plan(self, weights: Mapping[str, float]) -> None:
         """Add phases that will come, with their share of the work."""
@@ -53,13 +55,17 @@ class ProgressBoard:
     def phase(self, name: str) -> Iterator[Callable[[float | None, float | None], None]]:
         """Inside, call with (fraction of the phase, speed) as often as wanted; either may be None."""
         weight = self._weights.get(name, 0.0)
+        began = time.monotonic()
 
         def advance(fraction: float | None, speed: float | None = None) -> None:
             self._tell(name, fraction, weight * (fraction or 0.0), speed)
 
-        with log_lines.about(phase=name):
-            advance(0.0)
-            yield advance
+        try:
+            with log_lines.about(phase=name):
+                advance(0.0)
+                yield advance
+        finally:
+            self.spent[name] = self.spent.get(name, 0.0) + time.monotonic() - began
         self._done += weight
         self._weights[name] = 0.0
         self._tell(name, 1.0, 0.0, None)

@@ -595,7 +595,7 @@ _video(
     "mp4",
     [*picture(seconds=6), *sound(seconds=6), *H264, *AAC],
     change=_cut(0.6),
-    refused="cannot be read|can be read",
+    refused="its index is missing",
 )
 _video(
     "truncated_mkv", "mkv", [*picture(seconds=6), *sound(seconds=6), *H264, *AAC], change=_cut(0.6), refused="cut off"
@@ -622,10 +622,12 @@ _video("damaged_packets", "mp4", [*picture(seconds=4), *sound(seconds=4), *H264,
 _video("damaged_ts", "ts", [*picture(seconds=4), *sound(seconds=4), *H264, *AAC], change=_damaged)
 _audio("damaged_mp3", "mp3", [*sound(seconds=4)], change=_damaged)
 _audio("damaged_flac", "flac", [*sound(seconds=4)], change=_damaged)
-_video("empty_file", "mp4", change=_replaced(b""), refused="can be read")
-_video("text_file", "mp4", change=_replaced(b"Dear creator, this is no film.\n" * 200), refused="can be read")
-_video("hls_manifest", "mp4", change=_replaced(_HLS), refused="can be read")
-_video("concat_script", "mp4", change=_replaced(b"ffconcat version 1.0\nfile /etc/passwd\n"), refused="can be read")
+_video("empty_file", "mp4", change=_replaced(b""), refused="is empty")
+_video("text_file", "mp4", change=_replaced(b"Dear creator, this is no film.\n" * 200), refused="a text file")
+_video("hls_manifest", "mp4", change=_replaced(_HLS), refused="names other files")
+_video(
+    "concat_script", "mp4", change=_replaced(b"ffconcat version 1.0\nfile /etc/passwd\n"), refused="names other files"
+)
 _video("zeros", "mp4", change=_replaced(bytes(100000)), refused="can be read")
-_audio("empty_sound", "mp3", change=_replaced(b""), refused="can be read")
-_video("jpeg_as_video", "jpg", [*picture(seconds=0.04, rate="25"), *options("-frames:v 1")], refused="can be read")
+_audio("empty_sound", "mp3", change=_replaced(b""), refused="is empty")
+_video("jpeg_as_video", "jpg", [*picture(seconds=0.04, rate="25"), *options("-frames:v 1")], refused="a JPEG picture")

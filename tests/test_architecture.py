@@ -24,8 +24,8 @@ ROOMS = {"typer": "codex_assets/commands/"}
 """A library -> the room whose files all may import it."""
 
 LAYERS = (
-    {"errors", "contract", "log_lines"},
-    {"media"},
+    {"errors", "contract", "prices", "log_lines"},
+    {"media", "sandbox"},
     {"tools", "workspace", "delivery"},
     {"observe", "records", "encoders", "sound"},
     {"history"},
@@ -35,8 +35,13 @@ LAYERS = (
     {"builder", "audit"},
     {"cleanup"},
     {"resources", "partitions"},
+    {"staleness"},
+    {"conditions"},
+    {"catalogue"},
+    {"costs"},
     {"asset_checks"},
     {"assets"},
+    {"learning"},
     {"operations"},
     {"definitions", "job"},
     {"runpod_entry"},
@@ -52,7 +57,7 @@ PURE_FORBIDDEN = {
     *("subprocess", "os", "socket", "urllib", "http", "httpx", "boto3", "dagster", "time", "datetime", "random"),
     *("threading", "multiprocessing", "tempfile", "shutil", "pathlib.Path", "logging"),
 }
-DAGSTER_ROOMS = {"partitions", "assets", "asset_checks", "operations", "definitions", "job"}
+DAGSTER_ROOMS = {"partitions", "assets", "asset_checks", "learning", "operations", "definitions", "job"}
 BUILDERS = {"mezzanine", "ladder", "loudness", "hls", "thumbnail", "waveform", "recipe"}
 BANNED_NAMES = {"utils", "helpers", "common", "misc"}
 
@@ -140,7 +145,7 @@ def test_dagster_is_the_outer_ring() -> None:
     assert users <= DAGSTER_ROOMS
 
 
-@pytest.mark.parametrize("stem", ["assets", "asset_checks", "definitions", "operations"])
+@pytest.mark.parametrize("stem", ["assets", "asset_checks", "definitions", "learning", "operations"])
 def test_dagster_can_read_annotations(stem: str) -> None:
     assert "__future__.annotations" not in imports(PACKAGE / f"{stem}.py")
 

@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 
 from codex_assets import resources, sweep, terminal
 from codex_assets.cli import app
+from codex_assets.conditions import Where
 from codex_assets.contract import CompletedBody, parse_webhook_body
 from codex_assets.delivery.storage import Stores
 from codex_assets.media import recipe
@@ -144,8 +145,8 @@ def test_run_says_why_a_file_cannot_be_used(clips: Path, tmp_path: Path) -> None
     answer = call("run", clips / "notes.mp4", "--type", "video", "--json", store=tmp_path / "store")
     assert answer.code == 1
     assert answer.json["status"] == "failed"
-    assert answer.err.splitlines()[-1].startswith("error: The upload is not a video or audio file")
-    assert answer.err.rstrip().endswith("(unusable_source)")
+    assert answer.err.splitlines()[-1].startswith("error: The upload is a text file, not a video")
+    assert answer.err.rstrip().endswith("(source_not_media)")
 
 
 def test_run_of_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -430,15 +431,15 @@ def test_verify_a_url_where_nothing_is(tmp_path: Path) -> None:
 
 
 def test_conditions_are_read() -> None:
-    assert sweep.Where.parse("") == sweep.Where()
-    assert sweep.Where.parse("type=video, creator=x,stale") == sweep.Where("video", "x", stale=True)
-    assert sweep.Where.parse("output=waveform_png") == sweep.Where(output="waveform_png")
+    assert Where.parse("") == Where()
+    assert Where.parse("type=video, creator=x,stale") == Where("video", "x", stale=True)
+    assert Where.parse("output=waveform_png") == Where(output="waveform_png")
 
 
 @pytest.mark.parametrize("text", ["stale=1", "type", "type=", "type=video,type=audio", "output=hls_9p", "name=x"])
 def test_conditions_that_make_no_sense(text: str) -> None:
     with pytest.raises(ValueError, match=r"\.$"):
-        sweep.Where.parse(text)
+        Where.parse(text)
 
 
 def test_numbers_have_units() -> None:

@@ -68,6 +68,10 @@ def problems(raw: object, policy: PayloadPolicy = POLICY) -> tuple[str, ...]:
     return caught.value.problems
 
 
+def revealed(parsed: JobPayload) -> str | None:
+    return parsed.webhook_secret.get_secret_value() if parsed.webhook_secret is not None else None
+
+
 # --- goldens and schemas ---
 
 
@@ -87,7 +91,10 @@ def test_schemas_are_written_where_told(tmp_path: Path) -> None:
 def test_valid_payload(raw: dict[str, Any]) -> None:
     parsed = parse_payload(raw, POLICY)
     assert parsed.media_id == raw["mediaId"]
-    assert parsed.webhook_secret.get_secret_value() == raw["webhookSecret"]
+    if raw.get("webhookUrl") is None:
+        assert parsed.reply_address is None
+    else:
+        assert revealed(parsed) == raw["webhookSecret"]
     written_schema("job-payload.schema.json").validate(raw)
 
 
@@ -176,12 +183,25 @@ def test_rules_between_fields_wait_for_sound_fields() -> None:
 
 
 def test_payload_secret_wins_over_the_default() -> None:
-    assert parse_payload(payload(), LOCAL).webhook_secret.get_secret_value() == payload()["webhookSecret"]
+    assert revealed(parse_payload(payload(), LOCAL)) == payload()["webhookSecret"]
     for absent in ({"webhookSecret": None}, {}):
         raw = payload()
         del raw["webhookSecret"]
         parsed = parse_payload({**raw, **absent}, LOCAL)
-        assert parsed.webhook_secret.get_secret_value() == "endpoint-own-secret"
+        assert revealed(parsed) == "endpoint-own-secret"
+
+
+def test_an_engineers_job_takes_no_secret_from_the_endpoint() -> None:
+    raw = payload(assets=["thumbnail"])
+    del raw["webhookUrl"], raw["webhookSecret"]
+    for policy in (POLICY, LOCAL):
+        parsed = parse_payload(raw, policy)
+        assert (parsed.webhook_url, parsed.webhook_secret, parsed.reply_address) == (None, None, None)
+        assert salvage(raw, policy) is None
+    # With a URL the same job is the platform's, which waits for its webhook.
+    told = problems({**raw, "webhookUrl": "https://example.com/hook"})
+    assert [sentence.split()[0] for sentence in told] == ["webhookSecret"]
+    assert parse_payload({**raw, "webhookUrl": "https://example.com/hook"}, LOCAL).reply_address is not None
 
 
 def test_unusable_default_secret_is_no_secret() -> None:

@@ -205,7 +205,7 @@ def test_an_unusable_source_is_the_creators_failure(settings: Settings, receiver
 
     said = answered(receiver, job.run("job-1", jobs.payload("video", "noise", receiver.url), settings))
 
-    assert (said["status"], said["errorCode"], said["retryable"]) == ("failed", "unusable_source", False)
+    assert (said["status"], said["errorCode"], said["retryable"]) == ("failed", "source_not_media", False)
     assert said["output"] == {"mediaId": "noise", "mediaType": "video"}
     assert str(settings.scratch) not in said["error"]
     held = jobs.objects(settings.stores())

@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,9 @@ def test_a_job_tells_what_it_took(settings: Settings, receiver: Receiver, caplog
     assert 40 <= told["queueSeconds"] < 45
     assert 0 < told["seconds"] <= took
     kinds = [told[f"{kind}Seconds"] for kind in ("download", "encode", "verify", "upload")]
-    assert all(one > 0 for one in kinds)
+    # Fetching a small file takes next to nothing.
+    assert kinds[0] >= 0
+    assert all(one > 0 for one in kinds[1:])
     assert sum(kinds) <= told["seconds"]
     assert sum(kinds) == pytest.approx(sum(told["phases"].values()), abs=0.01)
     assert {"mezzanine", "variants", "verifying", "publishing"} <= set(told["phases"])
@@ -189,10 +192,9 @@ def test_a_job_is_under_way_for_a_day_at_most() -> None:
 # --- Clocks -----------------------------------------------------------------------------------------------------------
 
 
-def test_phases_are_timed_and_handed_on(tmp_path: Path) -> None:
+def test_phases_are_timed_even_when_they_fail(tmp_path: Path) -> None:
     heard: list[str] = []
-    watch = metrics.Stopwatch(lambda status: heard.append(status.phase))
-    board = Workspace(tmp_path / "run", watch).progress
+    board = Workspace(tmp_path / "run", lambda status: heard.append(status.phase)).progress
     for name in ("variants", "publishing", "variants"):
         with board.phase(name) as advance:
             time.sleep(0.05)
@@ -200,11 +202,15 @@ def test_phases_are_timed_and_handed_on(tmp_path: Path) -> None:
             advance(0.0, None)
             time.sleep(0.05)
         time.sleep(0.2)
-    phases = watch.phases()
-    assert list(phases) == ["variants", "publishing"]
+    with suppress(ValueError), board.phase("verifying"):
+        time.sleep(0.05)
+        raise ValueError
+    phases = board.spent
+    assert list(phases) == ["variants", "publishing", "verifying"]
     assert phases["variants"] == pytest.approx(0.2, abs=0.08)
+    assert phases["verifying"] >= 0.05
     assert phases["publishing"] == pytest.approx(0.1, abs=0.05)
-    assert set(heard) == {"variants", "publishing"}
+    assert set(heard) == {"variants", "publishing", "verifying"}
 
 
 STARTED = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)

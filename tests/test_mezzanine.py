@@ -142,8 +142,11 @@ def filters(**changed: object) -> list[str]:
 
 
 def test_the_order_of_filters() -> None:
-    names = [one.partition("=")[0] for one in filters(interlaced=True, transfer="smpte2084", duration=1.0)]
-    order = ["bwdif", "fps", "tpad", "setparams", "zscale", "tonemap", "scale", "setsar"]
+    chain = filters(interlaced=True, transfer="smpte2084", duration=1.0)
+    names = [one if one == "format=yuv420p" else one.partition("=")[0] for one in chain]
+    # In front, too: the deinterlacer takes no other size than the first.
+    assert names.pop(0) == "scale"
+    order = ["bwdif", "fps", "tpad", "scale", "setparams", "zscale", "tonemap", "format=yuv420p", "setsar"]
     assert [names.index(name) for name in order] == sorted(names.index(name) for name in order)
     assert names[-1] == "setparams"
 
@@ -155,21 +158,20 @@ def test_picture_and_sound_start_together() -> None:
 @pytest.mark.parametrize(
     ("changed", "matrix"),
     [
-        ({"coded_height": 576}, "smpte170m"),
+        ({"coded_width": 720, "coded_height": 576}, "smpte170m"),
+        ({"coded_width": 1280, "coded_height": 534}, "bt709"),
         ({"coded_height": 720}, "bt709"),
         # As tagged: the frames say it themselves.
         ({"matrix": "bt470bg"}, None),
         ({"matrix": "bt709", "coded_height": 480}, None),
-        # Nothing that the scaler knows.
-        ({"matrix": "ycgco", "coded_height": 480}, "smpte170m"),
+        ({"matrix": "reserved of some day", "coded_width": 640, "coded_height": 480}, "smpte170m"),
         ({"pixel_format": "gbrp"}, None),
         ({"pixel_format": "rgb24"}, None),
         ({"pixel_format": "pal8"}, None),
-        ({"pixel_format": "yuva420p"}, None),
     ],
 )
 def test_the_matrix_that_a_source_was_coded_with(changed: dict[str, object], matrix: str | None) -> None:
-    (scale,) = [one for one in filters(**changed) if one.startswith("scale=")]
+    scale = [one for one in filters(**changed) if one.startswith("scale=")][-1]
     told = [part.partition("=")[2] for part in scale.split(":") if part.startswith("in_color_matrix")]
     assert told == ([matrix] if matrix else [])
     assert "out_color_matrix=bt709" in scale
@@ -185,14 +187,92 @@ def test_the_matrix_that_a_source_was_coded_with(changed: dict[str, object], mat
         ({}, "color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc:range=tv"),
         ({"pixel_format": "gbrp10le"}, "color_primaries=bt2020:color_trc=smpte2084:colorspace=gbr:range=pc"),
         (
-            {"matrix": "ycgco", "color_range": "pc"},
-            "color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc:range=pc",
+            {"matrix": "ycgco", "color_range": "pc", "primaries": "film"},
+            "color_primaries=bt2020:color_trc=smpte2084:colorspace=ycgco:range=pc",
         ),
+        ({"primaries": "smpte432"}, "color_primaries=smpte432:color_trc=smpte2084:colorspace=bt709:range=tv"),
     ],
 )
 def test_hdr_is_tagged_before_it_is_converted(changed: dict[str, object], tagged: str) -> None:
     chain = filters(transfer="smpte2084", **changed)
-    assert chain[chain.index("zscale=t=linear:npl=203") - 1] == f"setparams={tagged}"
+    assert chain[chain.index("zscale=t=linear:npl=203:agamma=0") - 1] == f"setparams={tagged}"
+
+
+@pytest.mark.parametrize(
+    ("changed", "tagged", "converted"),
+    [
+        (
+            {"primaries": "bt2020", "matrix": "bt2020nc", "transfer": "bt2020-10"},
+            "color_primaries=bt2020:color_trc=bt709:colorspace=bt2020nc:range=tv",
+            ["zscale=t=linear", "zscale=p=bt709", "zscale=t=bt709:m=bt709:r=tv"],
+        ),
+        (
+            {"primaries": "smpte432", "pixel_format": "yuvj420p"},
+            "color_primaries=smpte432:color_trc=bt709:colorspace=bt709:range=pc",
+            ["zscale=t=linear", "zscale=p=bt709", "zscale=t=bt709:m=bt709:r=tv"],
+        ),
+        (
+            {"matrix": "ycgco"},
+            "color_primaries=bt709:color_trc=bt709:colorspace=ycgco:range=tv",
+            ["zscale=m=bt709:r=tv"],
+        ),
+    ],
+)
+def test_wide_gamuts_and_rare_matrices_are_converted(
+    changed: dict[str, object], tagged: str, converted: list[str]
+) -> None:
+    chain = filters(**changed)
+    assert f"setparams={tagged}" in chain
+    assert [one for one in chain if one.startswith("zscale")] == converted
+
+
+def test_alpha_is_composed_over_black_before_anything_else_converts_it() -> None:
+    chain = filters(pixel_format="yuva420p", coded_width=640, coded_height=360)
+    at = chain.index("premultiply=inplace=1")
+    assert chain[at - 2].endswith("in_color_matrix=smpte170m")
+    assert chain[at - 1 : at + 2] == ["format=gbrap", "premultiply=inplace=1", "format=gbrp"]
+    assert "in_color_matrix" not in chain[at + 2]
+
+
+@pytest.mark.parametrize(
+    ("changed", "turned"),
+    [
+        ({}, []),
+        ({"rotation": 90}, ["transpose=clock"]),
+        ({"rotation": 180}, ["hflip", "vflip"]),
+        ({"rotation": 270, "mirrored": True}, ["hflip", "transpose=cclock"]),
+        ({"mirrored": True}, ["hflip"]),
+    ],
+)
+def test_a_picture_is_turned_after_it_is_scaled(changed: dict[str, object], turned: list[str]) -> None:
+    chain = filters(width=720, height=1280, **changed) if changed.get("rotation") in (90, 270) else filters(**changed)
+    assert [one for one in chain if one.startswith(("transpose", "hflip", "vflip"))] == turned
+    assert any(one.startswith("scale=1280:720:") for one in chain)
+
+
+@pytest.mark.parametrize(
+    ("changed", "filtered"),
+    [
+        ({"codec": "vp9"}, []),
+        ({"codec": "h264", "pixel_format": "gbrp"}, []),
+        ({"codec": "h264"}, ["bwdif=mode=send_field:deint=interlaced"]),
+        ({"codec": "h264", "deinterlaced": "never"}, []),
+        ({"codec": "png", "interlaced": True}, ["bwdif=mode=send_field:deint=interlaced"]),
+        ({"interlaced": True, "deinterlaced": "bff"}, ["bwdif=mode=send_field:parity=bff:deint=all"]),
+        ({"interlaced": True, "coded_height": 8}, []),
+    ],
+)
+def test_which_frames_are_taken_apart(changed: dict[str, object], filtered: list[str]) -> None:
+    assert [one for one in filters(**changed) if one.startswith("bwdif")] == filtered
+
+
+def test_alpha_beside_the_picture_needs_another_decoder() -> None:
+    video = replace(FILM, codec="vp9", alpha_track=True)
+    arguments = mezzanine.arguments(
+        replace(INFO, video=video), "in", "out", profile.X264, treatment=None, with_picture=True, measure=False
+    )
+    assert arguments[arguments.index("-c:0") + 1] == "libvpx-vp9"
+    assert arguments.index("-c:0") < arguments.index("-i")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from codex_assets.media import probe, profile
+from codex_assets.media.interlace import Combs
 from codex_assets.media.probe import MediaInfo
 
 
@@ -54,6 +55,7 @@ def turned(degrees: float) -> dict[str, Any]:
         ({"sample_aspect_ratio": "0:1"}, (640, 360), 0),
         ({"sample_aspect_ratio": "1:0"}, (640, 360), 0),
         ({"sample_aspect_ratio": "999:1"}, (640, 360), 0),
+        ({"sample_aspect_ratio": "16:1", "width": 7680, "height": 2160}, (7680, 2160), 0),
         ({"width": 853, "height": 481}, (853, 481), 0),
     ],
 )
@@ -61,6 +63,158 @@ def test_the_size_is_the_displayed_one(told: dict[str, Any], size: tuple[int, in
     video = parsed(picture(**told)).video
     assert video is not None
     assert (video.width, video.height, video.rotation) == (*size, rotation)
+
+
+def shown(a: float, b: float, c: float, d: float) -> dict[str, Any]:
+    rows = [[round(part * 65536) for part in row] for row in ((a, b, 0), (c, d, 0), (0, 0, 1 << 14))]
+    lines = "".join(f"\n{at:08d}: {row[0]:11d} {row[1]:11d} {row[2]:11d}" for at, row in enumerate(rows))
+    return {"side_data_list": [{"side_data_type": "Display Matrix", "displaymatrix": lines + "\n", "rotation": 0}]}
+
+
+@pytest.mark.parametrize(
+    ("told", "rotation", "mirrored"),
+    [
+        (shown(1, 0, 0, 1), 0, False),
+        (shown(0, 1, -1, 0), 90, False),
+        (shown(-1, 0, 0, -1), 180, False),
+        (shown(0, -1, 1, 0), 270, False),
+        (shown(-1, 0, 0, 1), 0, True),
+        (shown(1, 0, 0, -1), 180, True),
+        (shown(0, 1, 1, 0), 270, True),
+        (shown(0, -1, -1, 0), 90, True),
+        (shown(0.9986, 0.0523, -0.0523, 0.9986), 0, False),
+        (shown(0.0523, 0.9986, -0.9986, 0.0523), 90, False),
+        (shown(0, 0, 0, 0), 0, False),
+        ({"side_data_list": [{"displaymatrix": "nothing: to read"}]}, 0, False),
+        # As old muxers left it; the matrix counts for more.
+        ({"tags": {"ROTATE": "90"}}, 90, False),
+        ({"tags": {"rotate": "-90"}}, 270, False),
+        ({"tags": {"rotate": "upright"}}, 0, False),
+        ({"tags": {"rotate": "inf"}}, 0, False),
+        ({"tags": {"rotate": "90"}} | shown(-1, 0, 0, -1), 180, False),
+    ],
+)
+def test_how_a_picture_is_turned(told: dict[str, Any], rotation: int, mirrored: bool) -> None:
+    video = parsed(picture(**told)).video
+    assert video is not None
+    assert (video.rotation, video.mirrored) == (rotation, mirrored)
+    assert (video.width, video.height) == ((360, 640) if rotation in (90, 270) else (640, 360))
+
+
+def dolby(number: int, base: int) -> dict[str, Any]:
+    record = {"side_data_type": "DOVI configuration record", "dv_profile": number}
+    return {"side_data_list": [{**record, "dv_bl_signal_compatibility_id": base}]}
+
+
+@pytest.mark.parametrize(
+    ("told", "transfer", "own"),
+    [
+        (dolby(5, 0), None, True),
+        (dolby(5, 0) | {"color_transfer": "smpte2084"}, "smpte2084", True),
+        (dolby(10, 0), None, True),
+        (dolby(8, 1), "smpte2084", False),
+        (dolby(8, 2), "bt709", False),
+        (dolby(8, 4), "arib-std-b67", False),
+        (dolby(7, 6), "smpte2084", False),
+        (dolby(8, 4) | {"color_transfer": "smpte2084"}, "smpte2084", False),
+        ({}, None, False),
+    ],
+)
+def test_the_base_of_dolby_vision(told: dict[str, Any], transfer: str | None, own: bool) -> None:
+    video = parsed(picture(**told)).video
+    assert video is not None
+    assert (video.transfer, video.has_own_colours) == (transfer, own)
+
+
+@pytest.mark.parametrize(
+    ("told", "alpha"),
+    [
+        ({"pix_fmt": "yuva444p10le"}, True),
+        ({"pix_fmt": "ya16be"}, True),
+        ({"pix_fmt": "yuv444p"}, False),
+        ({"codec_name": "vp9", "tags": {"alpha_mode": "1"}}, True),
+        ({"codec_name": "vp8", "tags": {"ALPHA_MODE": "1"}}, True),
+        ({"codec_name": "vp9", "tags": {"alpha_mode": "0"}}, False),
+        ({"codec_name": "h264", "tags": {"alpha_mode": "1"}}, False),
+        ({"codec_name": "png", "pix_fmt": "pal8"}, True),
+        ({"codec_name": "cinepak", "pix_fmt": "pal8"}, False),
+    ],
+)
+def test_what_has_alpha(told: dict[str, Any], alpha: bool) -> None:
+    video = parsed(picture(**told)).video
+    assert video is not None
+    assert video.has_alpha is alpha
+
+
+def test_an_unmarked_cover_before_the_film_is_no_film() -> None:
+    info = parsed(picture(codec_name="mjpeg"), picture(index=1))
+    both = [*packets(0, [0.0], 0.04), *packets(1, frames(25, 10), 0.04)]
+    film, still = probe.scanned(info, both).video, probe.scanned(info, both[:1]).video
+    assert film is not None
+    assert film.codec == "h264"
+    # A still is a film when there is no other.
+    assert still is not None
+    assert still.codec == "mjpeg"
+
+
+FLAGGED = {"interlaced_frame": 1, "top_field_first": 1}
+PLAIN = {"interlaced_frame": 0, "top_field_first": 0}
+STILL = Combs()
+SMOOTH = Combs(moving=12, combed=0)
+WOVEN = Combs(moving=12, combed=12, leaning=0.4, order="tff")
+WOVEN_LATE = Combs(moving=12, combed=12, leaning=-0.4, order="bff")
+TELECINED = Combs(moving=12, combed=5, leaning=0.2, order="tff")
+
+
+@pytest.mark.parametrize(
+    ("order", "seen", "combs", "interlaced", "deinterlaced"),
+    [
+        # Flags, and a still picture: believed.
+        ("progressive", [PLAIN], STILL, False, "flagged"),
+        ("tt", [PLAIN], STILL, True, "tff"),
+        ("bt", [], STILL, True, "tff"),
+        ("bb", [], STILL, True, "bff"),
+        ("unknown", [PLAIN, FLAGGED], STILL, True, "flagged"),
+        # Motion without a comb: not believed.
+        ("tt", [FLAGGED], SMOOTH, False, "never"),
+        ("progressive", [PLAIN], SMOOTH, False, "flagged"),
+        # Combs that nothing tells of.
+        ("progressive", [PLAIN], WOVEN, True, "tff"),
+        ("progressive", [PLAIN], WOVEN_LATE, True, "bff"),
+        ("progressive", [PLAIN], TELECINED, True, "tff"),
+        # The flagged order is believed unless nearly all that moves speaks against it.
+        ("tt", [FLAGGED], WOVEN, True, "flagged"),
+        ("tt", [FLAGGED], WOVEN_LATE, True, "bff"),
+        ("bb", [FLAGGED | {"top_field_first": 0}], TELECINED, True, "flagged"),
+        ("bb", [PLAIN], WOVEN, True, "tff"),
+    ],
+)
+def test_which_frames_hold_two_moments(
+    order: str, seen: list[dict[str, int]], combs: Combs, interlaced: bool, deinterlaced: str
+) -> None:
+    video = parsed(picture(field_order=order)).video
+    assert video is not None
+    looked = probe.looked_at(video, seen, combs)
+    assert (looked.interlaced, looked.deinterlaced) == (interlaced, deinterlaced)
+
+
+def test_a_frame_may_say_how_it_is_turned_where_the_stream_does_not() -> None:
+    upright, on_its_side = parsed(picture()).video, parsed(picture(**turned(-180))).video
+    assert upright is not None
+    assert on_its_side is not None
+    frame = shown(0, 1, -1, 0)
+    looked = probe.looked_at(upright, [{}, frame], STILL)
+    assert (looked.rotation, looked.width, looked.height) == (90, 360, 640)
+    assert probe.looked_at(on_its_side, [frame], STILL).rotation == 180
+
+
+def test_a_long_film_is_looked_at_in_several_places() -> None:
+    (video,) = (probe.parse({"streams": [picture(start_time="1.5", duration="100")], "format": {}}).video,)
+    assert video is not None
+    count = profile.INTERLACE_PICTURES
+    assert probe.places(video) == ((1.5, count), (41.5, count), (81.5, count))
+    intervals = probe.frame_arguments("file", video)
+    assert intervals[3] == f"%+#{count},41.500%+#{count},81.500%+#{count}"
 
 
 @pytest.mark.parametrize(
@@ -130,7 +284,7 @@ def test_lossless_sound(codec: str, lossless: bool) -> None:
 
 def packets(index: int, times: list[float], lasts: float | None, flags: str = "K__") -> list[str]:
     told = "N/A" if lasts is None else f"{lasts:.6f}"
-    return [f"{index},{time:.6f},{time:.6f},{told},{flags}" for time in times]
+    return [f"{index},{time:.6f},{time:.6f},{told},100,{flags}" for time in times]
 
 
 def frames(rate: float, count: int, start: float = 0.0) -> list[float]:
@@ -208,7 +362,7 @@ def test_two_packets_may_make_one_interlaced_frame() -> None:
 
 def test_lines_that_are_no_packets_are_passed_over() -> None:
     info = probe.scanned(
-        parsed(picture()), ["", "side_data,", "0", *packets(0, frames(30, 3), 1 / 30), "0,N/A,N/A,N/A,K"]
+        parsed(picture()), ["", "side_data,", "0", *packets(0, frames(30, 3), 1 / 30), "0,N/A,N/A,N/A,100,K"]
     )
     assert info.video is not None
     assert info.video.duration == pytest.approx(0.1)

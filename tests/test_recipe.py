@@ -81,6 +81,32 @@ def test_a_rule_makes_its_own_output_stale(monkeypatch: pytest.MonkeyPatch) -> N
     assert {key for key in before if before[key] != after[key]} == video("preview")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "stale"), CHANGES, ids=[f"{number}-{one[0]}" for number, one in enumerate(CHANGES)]
+)
+def test_a_changed_number_has_a_name(
+    name: str, value: Any, stale: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Recorded recipes differ exactly when code versions do, and people can read in what."""
+    before = {key: recipe.numbers(*key) for key in codes()}
+    monkeypatch.setattr(profile, name, value)
+    after = {key: recipe.numbers(*key) for key in codes()}
+    assert {key for key in before if before[key] != after[key]} == stale
+
+
+def test_no_number_goes_by_its_position() -> None:
+    named = {one for key in codes() for one in recipe.numbers(*key)}
+    assert [one for one in named if one.rpartition(".")[2].isdigit()] == []
+
+
+def test_everything_is_made_from_something() -> None:
+    for kind, outputs in recipe.OUTPUTS.items():
+        for number, output in enumerate(outputs):
+            parents = recipe.parents(kind, output)
+            assert parents
+            assert set(parents) <= {"original", *outputs[:number]}
+
+
 def test_codes_are_short_stable_and_told_apart() -> None:
     assert codes() == codes()
     assert all(len(code) == 12 for code in codes().values())

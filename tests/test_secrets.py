@@ -125,7 +125,7 @@ def assert_as_meant(updates: list[Update], worker_log: bytes) -> None:
     codes = {name: body["output"].get("errorCode") for name, body in results.items()}
     assert codes == {
         "succeeds": None,
-        "unusable": "unusable_source",
+        "unusable": "source_not_media",
         "invalid": "invalid_payload",
         "undeliverable": "webhook_undelivered",
     }
@@ -194,7 +194,7 @@ def test_no_secret_is_found_anywhere(traces: Traces) -> None:
 def test_every_place_was_searched(traces: Traces) -> None:
     """What makes the search honest: each place holds what is expected to be there."""
     places = traces.places
-    assert b"unusable_source" in places["the worker's output"]
+    assert b"source_not_media" in places["the worker's output"]
     assert any("records/talk/loudness.json" in name for name in places)
     assert any("creator1/hls-audio/talk/master.m3u8" in name for name in places)
     events = b"".join(held for name, held in places.items() if name.startswith("Dagster's") and "its cells" in name)

@@ -18,7 +18,7 @@ from codex_assets.cli import app
 from codex_assets.commands import stats as shown
 from codex_assets.delivery import keys
 from codex_assets.delivery.storage import Stores
-from codex_assets.errors import SourceError
+from codex_assets.errors import SourceCode
 from codex_assets.history import JobHistory, JobRecord, OutputMade
 from codex_assets.media import recipe
 from codex_assets.records import MediaRecord, RecordStore
@@ -76,14 +76,14 @@ def test_jobs_are_added_up(stores: Stores) -> None:
         stores,
         a_job("a", 1, seconds=60.0, cost_usd=0.01, **whole),
         a_job("a", 2, "failed", error_code="tool_failed", seconds=3.0),
-        a_job("a", 40, "failed", error_code="unusable_source"),
+        a_job("a", 40, "failed", error_code="source_damaged"),
         a_job("b", 1, seconds=20.0, cost_usd=0.02, media_seconds=120.0, encoder="h264_nvenc", gpu="NVIDIA L4"),
         # One output again: no measure of what a whole upload takes.
         a_job("b", 0.9, seconds=1.0, asked=("thumbnail",), media_seconds=120.0),
         a_job("b", 0.5, "running"),
         a_job("c", 3, "running"),
         a_job("c", 2, "failed", error_code="tool_failed"),
-        a_job("c", 2.5, "failed", error_code="unusable_source"),
+        a_job("c", 2.5, "failed", error_code="source_damaged"),
         a_job("c", 1, "cancelled", error_code="cancelled"),
         a_job("talk", 1, media_type="audio", seconds=6.0, media_seconds=60.0, queue_seconds=4.0),
     )
@@ -96,7 +96,7 @@ def test_jobs_are_added_up(stores: Stores) -> None:
     told = {one.code: (one.jobs, one.fault, one.latest) for one in found.failures}
     assert told == {
         "tool_failed": (2, "worker", "a"),
-        "unusable_source": (1, "creator", "c"),
+        "source_damaged": (1, "creator", "c"),
         LOST: (1, "worker", "c"),
     }
     assert found.failures[0].code == "tool_failed"
@@ -110,7 +110,7 @@ def test_jobs_are_added_up(stores: Stores) -> None:
     assert shares == {"libx264": (None, 1, 120.0), "h264_nvenc": ("NVIDIA L4", 1, 120.0)}
 
     everything = stats.gather(stores, now=NOW)
-    assert {one.code: one.jobs for one in everything.failures}["unusable_source"] == 2
+    assert {one.code: one.jobs for one in everything.failures}["source_damaged"] == 2
     chosen = stats.gather(stores, now=NOW, wanted=lambda media: media.media_type == "audio")
     assert (chosen.media["registered"], sum(chosen.outcomes.values())) == (1, 1)
     assert chosen.failures == ()
@@ -155,7 +155,7 @@ def test_a_history_that_cannot_be_read_hides_no_other(stores: Stores) -> None:
 
 def test_every_code_has_somebody_to_act() -> None:
     blame = stats.faults()
-    assert blame[SourceError.code] == "creator"
+    assert {blame[code] for code in SourceCode} == {"creator"}
     assert blame["storage_failed"] == "store"
     assert blame["webhook_undelivered"] == "receiver"
     assert blame[LOST] == "worker"

@@ -38,7 +38,7 @@ from codex_assets.delivery.webhook import (
     sign,
     to_bytes,
 )
-from codex_assets.errors import InternalError, SourceError, WebhookError
+from codex_assets.errors import InternalError, SourceCode, SourceError, WebhookError
 
 GOLDENS = Path(__file__).resolve().parents[1] / "fixtures" / "contract" / "bodies" / "valid"
 SECRET = SecretStr("whsec_test_5b0f2c7d")
@@ -95,7 +95,7 @@ def test_audio_facts_become_the_golden_body() -> None:
 
 
 def test_failure_becomes_the_golden_body() -> None:
-    error = SourceError("The upload cannot be played: it ends before its video begins.")
+    error = SourceError("The upload cannot be played: it ends before its video begins.", SourceCode.NOT_MEDIA)
     body = failed_body(job_id=JOB, media_id=MEDIA, media_type="video", error=error)
     assert json.loads(to_bytes(body)) == golden("failed")
 
@@ -113,7 +113,7 @@ def test_bytes_are_compact_utf8_without_null() -> None:
     sent = to_bytes(failed_body(job_id="j", media_id="m", media_type="video", error=error))
     assert sent == (
         b'{"id":"j","status":"failed","output":{"mediaId":"m","mediaType":"video"},'
-        b'"error":"' + error.public.encode() + b'","errorCode":"unusable_source","retryable":false}'
+        b'"error":"' + error.public.encode() + b'","errorCode":"source_damaged","retryable":false}'
     )
 
 

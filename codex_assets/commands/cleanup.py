@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from codex_assets import resources, terminal
+from codex_assets import resources, sweep, terminal
 from codex_assets.cleanup import KEPT_FOR, CleanUp, Result, Verdict
 from codex_assets.commands import frame
 from codex_assets.commands.frame import UNCHECKED, AsJson, Store
@@ -59,7 +59,7 @@ def cleanup_originals(
             dry_run=dry_run,
             kept_for=kept_for,
             workers=workers,
-            wanted=lambda media: condition.holds(media, workshop.records),
+            wanted=lambda media: sweep.holds(condition, media, workshop.records),
         )
         frame.aside(lambda: results.extend(work.run()))
     if as_json:

@@ -20,7 +20,8 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from codex_assets import resources, sweep, terminal
+from codex_assets import resources, terminal
+from codex_assets.conditions import Where
 from codex_assets.errors import JobCancelled, JobError, MissingInput
 from codex_assets.resources import Settings
 
@@ -35,10 +36,10 @@ Store = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on standard output.")]
 
 
-def where(text: str | None) -> sweep.Where:
+def where(text: str | None) -> Where:
     """The condition that `--where` gives; a usage error for one that there is not."""
     try:
-        return sweep.Where.parse(text or "")
+        return Where.parse(text or "")
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--where") from None
 

@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from codex_assets import stats, terminal
+from codex_assets import stats, sweep, terminal
 from codex_assets.commands import frame
 from codex_assets.commands.frame import AsJson, Store
 from codex_assets.records import RecordStore
@@ -44,7 +44,7 @@ def statistics(
     with frame.told():
         stores = frame.settings(store).stores()
         records = RecordStore(stores.archive)
-        wanted = (lambda media: condition.holds(media, records)) if condition is not None else None
+        wanted = (lambda media: sweep.holds(condition, media, records)) if condition is not None else None
         found = stats.gather(stores, now=now, since=start, wanted=wanted, storage=storage)
     if as_json:
         terminal.say_json(as_object(found))

@@ -745,15 +745,10 @@ class DirectoryStore:
         folder = prefix.rpartition("/")[0]
         if folder:
             _require_key(folder)
-        keys = [
-            (Path(where) / name).relative_to(self._objects).as_posix()
-            for where, _, names in os.walk(self._objects / folder)
-            for name in names
-        ]
-        for key in sorted(key for key in keys if key.startswith(prefix)):
-            with suppress(MissingInput), self._faults("list", key):
-                found = self._at(key).stat()
-                yield StoredObject(key, size=found.st_size, modified=datetime.fromtimestamp(found.st_mtime, UTC))
+        with self._faults("list", prefix):
+            found = sorted(_files(str(self._objects / folder), f"{folder}/" if folder else "", prefix))
+        for key, told in found:
+            yield StoredObject(key, size=told.st_size, modified=datetime.fromtimestamp(told.st_mtime, UTC))
 
     def check(self) -> None:
         # A folder needs no account to be opened first, so the bucket is made; what can go wrong is writing.
@@ -787,7 +782,7 @@ class DirectoryStore:
     def _noted(self, key: str) -> dict[str, Any]:
         try:
             noted = json.loads(self._note(key).read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
             return {}
         return noted if isinstance(noted, dict) else {}
 
@@ -848,6 +843,21 @@ class DirectoryStore:
                 detail=str(error),
                 retryable=error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG},
             ) from error
+
+
+def _files(folder: str, start: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Files of a folder, whose keys begin with `start`, if they begin with `prefix`. What goes meanwhile is gone."""
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for entry in entries:
+            key = start + entry.name
+            # Of the folders on the way to the prefix, only the one that leads there.
+            if not key.startswith(prefix[: len(key)]):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(entry.path, f"{key}/", prefix)
+            elif key.startswith(prefix):
+                with suppress(FileNotFoundError):
+                    yield key, entry.stat()
 
 
 class _Place(Protocol):
@@ -914,7 +924,8 @@ def _require_key(key: str) -> None:
         or re.search(r"[\x00-\x1f\x7f\\]", key)
         or len(key.encode("utf-8", "surrogatepass")) > KEY_BYTES
     ):
-        raise StorageError(f"{key!r} is not a valid storage key.", retryable=False)
+        shown = key if len(key) <= 80 else f"{key[:79]}…"
+        raise StorageError(f"{shown!r} is not a valid storage key.", retryable=False)
 
 
 def _require_unchanged(found: str, announced: str, key: str) -> None:

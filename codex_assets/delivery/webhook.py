@@ -84,14 +84,14 @@ def completed_body(
     """The body that announces published outputs. What is None or empty is left out.
 
     The receiver refuses a body for good when one number is out of its range, so values are brought into it: loudness
-    and duration are clamped, a size beyond the limits is left out, and a warning tells of the latter two. Loudness is
-    there only when all three values are known and finite. Variants may come in any order.
+    and duration are clamped, a size beyond the limits is left out, and a warning tells of the latter two. A duration is
+    there only when it is finite, loudness only when all three values are. Variants may come in any order.
 
     Raises pydantic's ValidationError (a ValueError) for facts that are wrong in kind, such as a waveform of a video.
     """
     told = [_sendable(sentence) for sentence in warnings]
     seconds = None
-    if duration_s is not None:
+    if duration_s is not None and math.isfinite(duration_s):
         low, high = DURATION_SECONDS
         seconds = _clamp(math.floor(duration_s + 0.5), low, high)
         if duration_s > high + 0.5:
@@ -150,9 +150,9 @@ def _loudness(integrated: float | None, peak: float | None, spread: float | None
     if not all(math.isfinite(value) for value in (integrated, peak, spread)):
         return None
     return Loudness(
-        integrated=_clamp(round(integrated * 100), *INTEGRATED_RANGE),
-        peak=_clamp(round(peak * 100), *PEAK_RANGE),
-        range=_clamp(round(spread * 100), *LOUDNESS_RANGE_RANGE),
+        integrated=_hundredths(integrated, *INTEGRATED_RANGE),
+        peak=_hundredths(peak, *PEAK_RANGE),
+        range=_hundredths(spread, *LOUDNESS_RANGE_RANGE),
     )
 
 
@@ -160,6 +160,11 @@ def _variant_rank(media_type: MediaType) -> Callable[[str], int]:
     """Unknown names sort last and are then refused by the model, which names them."""
     order: Mapping[str, int] = {name: rank for rank, name in enumerate(VARIANTS.get(media_type, ()))}
     return lambda name: order.get(name, len(order))
+
+
+def _hundredths(value: float, low: int, high: int) -> int:
+    """`value` x100 within the range; clamped first, because the largest floats have no hundredfold."""
+    return round(max(low / 100, min(high / 100, value)) * 100)
 
 
 def _clamp(value: int, low: int, high: int) -> int:

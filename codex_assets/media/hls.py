@@ -48,7 +48,9 @@ class StreamInfo:
 
 def parse_segments(playlist: str) -> list[tuple[str, float]]:
     """(name, EXTINF seconds) of a media playlist, in order."""
-    found = re.findall(r"^#EXTINF:([\d.]+),[^\n]*\n(?:#[^\n]*\n)*([^#\s][^\n]*)$", playlist, re.MULTILINE)
+    found = re.findall(
+        r"^#EXTINF:([0-9]{1,15}(?:\.[0-9]*)?),[^\n]*\n(?:#[^\n]*\n)*([^#\s][^\n]*)$", playlist, re.MULTILINE
+    )
     return [(name.strip(), float(seconds)) for seconds, name in found]
 
 

@@ -21,7 +21,19 @@ STRIPPED = ("-map_metadata", "-1", "-map_chapters", "-1")
 STANDARDS = tuple(sorted(Fraction(*pair) for pair in profile.STANDARD_RATES))
 CLOCK_SLACK = 0.01
 """By how much of itself a rate may pass the highest one and still be meant as that one."""
-HDR_MATRICES = ("bt2020nc", "bt2020c", "bt709", "ictcp")
+MATRICES = ("bt709", "smpte170m", "bt470bg", "fcc", "smpte240m", "bt2020nc", "bt2020c")
+"""Those that the scaler converts from."""
+OTHER_MATRICES = ("ycgco", "ictcp")
+WIDE_PRIMARIES = ("bt2020", "smpte431", "smpte432")
+"""Those whose colours look pale when they are taken for BT.709's. The others differ too little to be seen."""
+TURNS = {90: "transpose=clock", 180: "hflip,vflip", 270: "transpose=cclock"}
+FIELD_CODECS = ("h264", "mpeg2video", "mpeg4", "vc1", "wmv3", "dvvideo", "prores", "dnxhd")
+"""Any frame of these may say that it is interlaced, whatever the first ones said."""
+SMALLEST_FIELDS = 16
+"""Pixels. Smaller pictures are not deinterlaced: the filter refuses them."""
+ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""ffmpeg's own decoders of these leave out what is coded beside the picture."""
+RGB_FORMATS = ("rgb", "bgr", "gbr", "0rgb", "0bgr", "argb", "abgr", "x2rgb", "x2bgr", "xyz", "pal8", "mono")
 SCALER = "flags=lanczos+accurate_rnd+bitexact"
 
 
@@ -71,34 +83,58 @@ def picture_filters(info: MediaInfo) -> str:
     width, height = size(video)
     rate = frame_rate(video)
     chain = []
-    if video.interlaced:
-        # First: every later filter would mix the two fields of a frame.
-        chain.append("bwdif=mode=send_field:deint=all")
+    deinterlacing = _deinterlacing(video)
+    if deinterlacing:
+        # First: every later filter would mix the two fields of a frame. It takes no other size than that of the first
+        # frame, and of colours no packed ones.
+        chain.append(f"scale={video.coded_width}:{video.coded_height}:{SCALER}" + ",format=gbrp" * _is_rgb(video))
+        chain.append(deinterlacing)
     chain.append(f"fps=fps={rate.numerator}/{rate.denominator}:start_time=0")
     held = held_seconds(info)
     if held:
         chain.append(f"tpad=stop_mode=clone:stop_duration={held:.6f}")
     if video.has_alpha:
-        chain.append("format=gbrap,premultiply=inplace=1,format=gbrp")
-    if video.hdr:
-        chain.append(_tone_mapping(video))
-        chain.append(f"scale={width}:{height}:{SCALER}")
+        # Straight alpha over black.
+        chain.append(f"scale={SCALER}{_input_matrix(video)},format=gbrap,premultiply=inplace=1,format=gbrp")
+    if video.rotation in (90, 270):
+        width, height = height, width
+    scaled = f"scale={width}:{height}:{SCALER}"
+    if video.hdr or video.primaries in WIDE_PRIMARIES or video.matrix in OTHER_MATRICES:
+        # Even sizes before: the converter takes no others with half-size chroma.
+        chain += [scaled, _converted(video)]
     else:
-        chain.append(f"scale={width}:{height}:{SCALER}{_input_matrix(video)}:out_color_matrix=bt709:out_range=tv")
-    chain.append("setsar=1,format=yuv420p")
-    chain.append("setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709")
+        matrix = "" if video.has_alpha else _input_matrix(video)
+        chain.append(f"{scaled}{matrix}:out_color_matrix=bt709:out_range=tv")
+    chain.append("format=yuv420p")
+    if video.mirrored:
+        chain.append("hflip")
+    if video.rotation:
+        chain.append(TURNS[video.rotation])
+    chain.append("setsar=1,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709")
     return ",".join(chain)
+
+
+def _deinterlacing(video: VideoStream) -> str | None:
+    """Each field becomes a picture; frames that hold one moment pass as they are."""
+    if video.deinterlaced == "never" or min(video.coded_width, video.coded_height) < SMALLEST_FIELDS:
+        return None
+    if video.interlaced and video.deinterlaced != "flagged":
+        return f"bwdif=mode=send_field:parity={video.deinterlaced}:deint=all"
+    if video.interlaced or (video.codec in FIELD_CODECS and not _is_rgb(video)):
+        return "bwdif=mode=send_field:deint=interlaced"
+    return None
 
 
 def audio_treatment(info: MediaInfo, *, with_picture: bool) -> AudioTreatment | None:
     """What happens to the sound on its way into the mezzanine; None without one.
 
-    A copy cannot be made to start with the picture: a sound that starts later is decoded, and silence put before it.
+    A copy cannot be made to start with the picture: a sound that starts later, or at a time that cannot be told, is
+    decoded, and silence put before it.
     """
     audio = info.audio
     if audio is None:
         return None
-    if audio.codec in profile.COPIED_AUDIO and not (with_picture and _starts_late(info)):
+    if audio.codec in profile.COPIED_AUDIO and not (with_picture and (_starts_late(info) or not info.orderly)):
         return "copied"
     return "lossless" if audio.lossless else "encoded"
 
@@ -128,7 +164,9 @@ def arguments(
     codecs: list[str] = []
     if with_picture:
         assert info.video is not None
-        graph.append(f"[0:{info.video.index}]{picture_filters(info)}[picture]")
+        track = f"[0:{info.video.index}]"
+        # Of a graph with one input ffmpeg gives the output that input's display matrix, to be turned once more: so two.
+        graph.append(f"{track}{picture_filters(info)}[picture];{track}nullsink")
         maps += ["-map", "[picture]"]
         codecs += _picture_codec(info.video, encoder)
     meter: list[str] = []
@@ -139,7 +177,17 @@ def arguments(
             meter = ["-map", "[metered]", "-f", "null", "-"]
         maps += ["-map", track]
         codecs += _audio_codec(info.audio, treatment)
+    # Turned here, not by ffmpeg: it turns by odd angles, and by what streams say but not by what frames do.
+    opened = ["-noautorotate"] if with_picture else []
+    if with_picture and info.video is not None:
+        # A size that changes is the scaler's business: a graph that is built anew loses the frames that it holds.
+        opened += [f"-reinit_filter:{info.video.index}", "0"]
+        if info.video.alpha_track:
+            opened += [f"-c:{info.video.index}", ALPHA_DECODERS[info.video.codec]]
     return [
+        # ffmpeg gives up what is mostly broken; what is lost is counted afterwards, and judged.
+        *("-max_error_rate", "1"),
+        *opened,
         *input_arguments(source),
         *(["-filter_complex", ";".join(graph)] if graph else []),
         *maps,
@@ -178,29 +226,47 @@ def _audio_codec(audio: AudioStream, treatment: AudioTreatment) -> list[str]:
 
 def _input_matrix(video: VideoStream) -> str:
     """The matrix that the source was coded with: as tagged, else by size. RGB has none."""
-    if video.has_alpha or _is_rgb(video):
+    if _is_rgb(video) or video.matrix in MATRICES:
         return ""
-    if video.matrix in ("bt709", "smpte170m", "bt470bg", "fcc", "smpte240m", "bt2020nc", "bt2020c"):
-        return ""
-    return f":in_color_matrix={'bt709' if video.coded_height > 576 else 'smpte170m'}"
+    high = video.coded_width >= profile.HD_WIDTH or video.coded_height > profile.SD_LINES
+    return f":in_color_matrix={'bt709' if high else 'smpte170m'}"
 
 
-def _tone_mapping(video: VideoStream) -> str:
-    """HDR (PQ or HLG) to BT.709: linear light, in floats, then the tone curve. Untagged values are BT.2020's.
+def _converted(video: VideoStream) -> str:
+    """HDR (PQ or HLG), wide gamuts and rare matrices to BT.709. HDR and gamuts: in linear light, in floats.
 
-    Tagged on the frames, not only told to the converter: every later step asks the frames.
+    Tagged on the frames, not only told to the converter: every later step asks the frames. Where HDR is not tagged in
+    full, the rest is BT.2020's.
     """
-    matrix = "gbr" if _is_rgb(video) else video.matrix if video.matrix in HDR_MATRICES else "bt2020nc"
-    return (
-        f"setparams=color_primaries={video.primaries or 'bt2020'}:color_trc={video.transfer}:colorspace={matrix}"
-        f":range={'pc' if _is_rgb(video) or video.color_range == 'pc' else 'tv'},"
-        f"zscale=t=linear:npl={profile.HDR_PEAK_NITS},"
-        "format=gbrpf32le,zscale=p=bt709,tonemap=mobius:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv420p"
+    rgb = _is_rgb(video) or video.has_alpha
+    full = rgb or video.color_range == "pc" or (video.pixel_format or "").startswith("yuvj")
+    primaries, transfer, matrix = video.primaries, video.transfer, video.matrix
+    wide = primaries in WIDE_PRIMARIES
+    if video.hdr:
+        primaries = primaries if wide or primaries == "bt709" else "bt2020"
+    else:
+        # Every SDR transfer is shown as BT.709's: nobody else converts between them either.
+        primaries, transfer = primaries if wide else "bt709", "bt709"
+    if rgb:
+        matrix = "gbr"
+    elif matrix not in (*MATRICES, *OTHER_MATRICES):
+        matrix = "bt2020nc" if primaries == "bt2020" else "bt709"
+    tagged = (
+        f"setparams=color_primaries={primaries}:color_trc={transfer}:colorspace={matrix}:range={'pc' if full else 'tv'}"
     )
+    if video.hdr:
+        # Not the approximate gamma, which is the default: HLG's is one of luminance, and per channel it over-saturates.
+        return (
+            f"{tagged},zscale=t=linear:npl={profile.HDR_PEAK_NITS}:agamma=0,format=gbrpf32le,"
+            "zscale=p=bt709,tonemap=mobius:desat=0,zscale=t=bt709:m=bt709:r=tv"
+        )
+    if wide:
+        return f"{tagged},zscale=t=linear,format=gbrpf32le,zscale=p=bt709,zscale=t=bt709:m=bt709:r=tv"
+    return f"{tagged},zscale=m=bt709:r=tv"
 
 
 def _is_rgb(video: VideoStream) -> bool:
-    return (video.pixel_format or "").startswith(("rgb", "bgr", "gbr", "0rgb", "0bgr", "argb", "abgr", "pal8", "mono"))
+    return (video.pixel_format or "").startswith(RGB_FORMATS)
 
 
 def _near(one: Fraction, other: Fraction) -> bool:

@@ -9,17 +9,25 @@ by what the packets say, read without decoding.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 from codex_assets.media import profile
+from codex_assets.media.interlace import Combs
 
 HDR_TRANSFERS = ("smpte2084", "arib-std-b67")
-INTERLACED_ORDERS = ("tt", "bb", "tb", "bt")
+INTERLACED_ORDERS: Mapping[str, Literal["tff", "bff"]] = {"tt": "tff", "bb": "bff", "tb": "bff", "bt": "tff"}
+"""ffprobe's field orders: which field is coded first, and which is shown first."""
+DOLBY_VISION_BASES = {1: "smpte2084", 2: "bt709", 4: "arib-std-b67", 6: "smpte2084"}
+"""What a base layer is coded in, by its signal compatibility (Dolby Vision streams, 2.2); 0: Dolby's own."""
+Deinterlaced = Literal["never", "flagged", "tff", "bff"]
+"""Which frames are taken apart: none, those that say so, or all, with this field first."""
+STILL_CODECS = ("mjpeg", "png", "bmp", "gif", "tiff", "webp", "jpeg2000")
 LOSSLESS_AUDIO = (
     *("flac", "alac", "wavpack", "ape", "tta", "truehd", "mlp", "tak", "shorten"),
     *("wmalossless", "als"),
@@ -37,7 +45,11 @@ LONGEST_STEP_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class VideoStream:
-    """A picture track. `width`, `height`: displayed pixels. Rates are frames a second. Seconds for times."""
+    """A picture track. `width`, `height`: displayed pixels. Rates are frames a second. Seconds for times.
+
+    `rotation`: degrees clockwise that the coded picture is turned for display, after it was mirrored left to right
+    where it is `mirrored`. `interlaced`: each frame holds two moments.
+    """
 
     index: int
     codec: str
@@ -60,6 +72,14 @@ class VideoStream:
     start: float | None
     duration: float | None
     frames: int | None
+    mirrored: bool = False
+    deinterlaced: Deinterlaced = "flagged"
+    alpha_track: bool = False
+    """Whether transparency is coded beside the picture, where only some decoders look (VP8, VP9)."""
+    dolby_vision: int | None = None
+    """Profile."""
+    dolby_vision_base: int | None = None
+    """Signal compatibility of the base layer."""
 
     @property
     def hdr(self) -> bool:
@@ -68,7 +88,17 @@ class VideoStream:
     @property
     def has_alpha(self) -> bool:
         name = self.pixel_format or ""
-        return any(part in name for part in ("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya8", "ya16"))
+        # Of palettes only these may hold transparent colours.
+        if name == "pal8":
+            return self.codec in ("png", "apng", "gif")
+        parts = ("yuva", "ayuv", "vuya", "rgba", "bgra", "argb", "abgr", "gbrap", "ya8", "ya16")
+        return self.alpha_track or any(part in name for part in parts)
+
+    @property
+    def has_own_colours(self) -> bool:
+        """Dolby Vision whose base layer means nothing to anyone but Dolby's decoders (profiles 5 and 10.0)."""
+        alone = self.dolby_vision is not None and self.dolby_vision_base == 0 and not self.hdr
+        return self.dolby_vision == 5 or alone
 
 
 @dataclass(frozen=True)
@@ -90,12 +120,19 @@ class AudioStream:
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What a file holds: the first real picture track and the first (default) sound track."""
+    """What a file holds: the first real picture track and the first (default) sound track. `other_videos`: picture
+    tracks that would be next."""
 
     container: str
     duration: float | None
     video: VideoStream | None
     audio: AudioStream | None
+    other_videos: tuple[VideoStream, ...] = ()
+    orderly: bool = True
+    """No track's clock steps back. In a transport stream ffmpeg takes a step back for a new beginning, and moves all
+    that follows behind what came before: when a track starts and how long it lasts is then not known beforehand."""
+    timed: bool = True
+    """Every packet has a time; one that has none lasts all the same."""
 
     @property
     def tracks(self) -> tuple[VideoStream | AudioStream, ...]:
@@ -121,12 +158,14 @@ def input_arguments(path: str, *, trusted: bool = False, probing: bool = False) 
     if trusted:
         return source
     fence = ["-protocol_whitelist", profile.UNTRUSTED_PROTOCOLS, "-format_whitelist", profile.UNTRUSTED_FORMATS]
-    return [*fence, *([] if probing else ["-max_pixels", str(profile.MAX_PIXELS)]), *source]
+    # A cover may be larger than any film; it is looked at and left out.
+    pixels = profile.MAX_PIXELS * (4 if probing else 1)
+    return [*fence, "-max_pixels", str(pixels), *source]
 
 
 def scan_arguments(path: str) -> list[str]:
     """Arguments for ffprobe that list every packet of an upload; `scanned` reads the lines."""
-    fields = "packet=stream_index,pts_time,dts_time,duration_time,flags"
+    fields = "packet=stream_index,pts_time,dts_time,duration_time,size,flags"
     return ["-of", "csv=p=0", "-show_entries", fields, *input_arguments(path, probing=True)]
 
 
@@ -138,8 +177,9 @@ def scanned(info: MediaInfo, packets: Iterable[str]) -> MediaInfo:
     extents: dict[int, _Extent] = defaultdict(_Extent)
     for line in packets:
         index, *fields = line.split(",")
-        if index.isdigit() and len(fields) >= 4:
-            extents[int(index)].add(*fields[:4])
+        if index.isdecimal() and len(index) < 10 and len(fields) >= 5:
+            pts, dts, duration, _, flags = fields[:5]
+            extents[int(index)].add(pts, dts, duration, flags)
     jumps = any(name in info.container.split(",") for name in RESTARTING_CLOCKS)
 
     def known(index: int) -> _Extent | None:
@@ -147,6 +187,10 @@ def scanned(info: MediaInfo, packets: Iterable[str]) -> MediaInfo:
         return None if extent is None or extent.seconds <= 0 or (jumps and extent.jumped) else extent
 
     video, audio = info.video, info.audio
+    packets_of = {index: extent.packets for index, extent in extents.items()}
+    if video is not None and video.codec in STILL_CODECS and packets_of.get(video.index, 0) <= 1:
+        # A cover that nothing marks as one.
+        video = next((other for other in info.other_videos if packets_of.get(other.index, 0) > 1), video)
     if video is not None:
         extent = known(video.index)
         if extent is not None:
@@ -160,7 +204,9 @@ def scanned(info: MediaInfo, packets: Iterable[str]) -> MediaInfo:
             audio = replace(audio, start=extent.start, duration=extent.seconds)
         elif audio.index not in extents:
             audio = None
-    return replace(info, video=video, audio=audio)
+    orderly = not any(extent.disordered for extent in extents.values())
+    timed = not any(extent.untimed for extent in extents.values())
+    return replace(info, video=video, audio=audio, other_videos=(), orderly=orderly, timed=timed)
 
 
 class _Extent:
@@ -169,14 +215,19 @@ class _Extent:
     def __init__(self) -> None:
         self.start = self.end = self._last_start = 0.0
         self.packets = 0
-        self.jumped = False
+        self.jumped = self.disordered = self.untimed = False
         self._clock: float | None = None
+        self._stored: float | None = None
         self._step = 0.0
 
     def add(self, pts: str, dts: str, duration: str, flags: str) -> None:
         stored = _seconds(dts, signed=True)
         shown = _seconds(pts, signed=True)
         shown = stored if shown is None else shown
+        self.untimed = self.untimed or shown is None
+        if stored is not None:
+            self.disordered = self.disordered or (self._stored is not None and stored < self._stored)
+            self._stored = stored
         if shown is None or "D" in flags:
             # Without a time it cannot be placed; discarded by an edit list it is never shown.
             return
@@ -199,12 +250,63 @@ class _Extent:
     def rate(self, video: VideoStream) -> Fraction | None:
         """The header's average, unless the packets tell quite another one: two packets may make an interlaced frame."""
         told, apart = video.average_rate, self._last_start - self.start
-        if self.packets < 3 or apart <= 0 or video.interlaced:
+        if self.packets < 3 or apart < 1e-6 or video.interlaced:
             return told
         counted = Fraction((self.packets - 1) / apart).limit_denominator(1001)
+        if counted <= 0:
+            return told
         if told is not None and abs(told - counted) <= FAR_OFF * counted:
             return told
         return counted
+
+
+def places(video: VideoStream) -> tuple[tuple[float, int], ...]:
+    """Seconds at which a look at so many pictures tells what the film is made of: several of a film of some length."""
+    start, count = video.start or 0.0, profile.INTERLACE_PICTURES
+    if video.duration is None or video.duration < profile.INTERLACE_LONG_SECONDS:
+        return ((start, count * len(profile.INTERLACE_PLACES)),)
+    return tuple((start + part * video.duration, count) for part in profile.INTERLACE_PLACES)
+
+
+def frame_arguments(path: str, video: VideoStream) -> list[str]:
+    """Arguments for ffprobe that decode a few frames, as `looked_at` reads them."""
+    start, few = video.start or 0.0, video.coded_height > profile.INTERLACE_LINES
+    intervals = ",".join(f"{f'{at:.3f}' if at > start else ''}%+#{1 if few else count}" for at, count in places(video))
+    return [
+        *("-select_streams", str(video.index), "-read_intervals", intervals),
+        *("-show_frames", "-show_entries", "frame=interlaced_frame,top_field_first:frame_side_data"),
+        *input_arguments(path, probing=True),
+    ]
+
+
+def looked_at(video: VideoStream, frames: Sequence[Mapping[str, Any]], combs: Combs) -> VideoStream:
+    """`video` with what some decoded frames show that no header has to say: how they are turned, and whether each
+    holds two moments.
+
+    Flags and headers are believed unless the pictures speak clearly against them. Fields in the wrong order shake.
+    """
+    turned = next((told for frame in frames if (told := _displayed(frame)) is not None), None)
+    if turned is not None and not video.rotation and not video.mirrored:
+        rotation, mirrored = turned
+        width, height = video.width, video.height
+        if rotation in (90, 270):
+            width, height = height, width
+        video = replace(video, rotation=rotation, mirrored=mirrored, width=width, height=height)
+    flagged = [frame for frame in frames if int(frame.get("interlaced_frame") or 0)]
+    if combs.progressive:
+        return replace(video, interlaced=False, deinterlaced="never" if flagged or video.interlaced else "flagged")
+    first = sum(int(frame.get("top_field_first") or 0) for frame in flagged)
+    order: Deinterlaced = video.deinterlaced
+    if flagged:
+        order = "tff" if 2 * first >= len(flagged) else "bff"
+    claimed = bool(flagged) or video.interlaced
+    # A telecined film shows the order in some pictures only; where flags are wrong, they are so in all.
+    clear = combs.combed > profile.CLEARLY_COMBED * combs.moving or not claimed
+    if combs.interlaced and combs.order is not None and combs.order != order and clear:
+        return replace(video, interlaced=True, deinterlaced=combs.order)
+    if flagged:
+        return replace(video, interlaced=True, deinterlaced="flagged")
+    return video
 
 
 def damaged(log: Iterable[str], track: VideoStream | AudioStream | None) -> bool:
@@ -242,16 +344,51 @@ def promised_bytes(head: bytes) -> int | None:
 
 def parse(probed: Mapping[str, Any]) -> MediaInfo:
     """`ffprobe -show_format -show_streams` as JSON -> `MediaInfo`. Unknown or absurd values become None."""
-    streams = [stream for stream in probed.get("streams", []) if isinstance(stream, dict)]
-    container = probed.get("format", {})
-    video = _first([s for s in streams if s.get("codec_type") == "video" and not _is_picture(s)])
+    told = probed.get("streams")
+    streams = [_shaped(stream) for stream in told if isinstance(stream, dict)] if isinstance(told, list) else []
+    streams = [stream for stream in streams if "index" in stream]
+    told = probed.get("format")
+    container = told if isinstance(told, dict) else {}
+    pictures = [s for s in streams if s.get("codec_type") == "video" and not _is_picture(s)]
+    video = _first(pictures)
     audio = _first([s for s in streams if s.get("codec_type") == "audio" and s.get("codec_name")])
     return MediaInfo(
         container=str(container.get("format_name", "")),
         duration=_seconds(container.get("duration")),
         video=_video(video) if video is not None else None,
         audio=_audio(audio) if audio is not None else None,
+        other_videos=tuple(_video(stream) for stream in pictures if stream is not video),
     )
+
+
+_WHOLE_NUMBERS = (
+    *("index", "width", "height", "level", "nb_frames", "nb_read_frames"),
+    *("sample_rate", "channels", "bits_per_sample", "bits_per_raw_sample"),
+)
+
+
+def _shaped(stream: Mapping[str, Any]) -> dict[str, Any]:
+    """A stream without the fields that do not have their shape: a number that is none, a list in a map's place."""
+    kept = dict(stream)
+    for name in _WHOLE_NUMBERS:
+        value = _whole(kept.pop(name, None))
+        if value is not None:
+            kept[name] = value
+    for name in ("disposition", "tags"):
+        if not isinstance(kept.get(name), dict):
+            kept.pop(name, None)
+    told = kept.pop("side_data_list", None)
+    sides = [dict(side) for side in told if isinstance(side, dict)] if isinstance(told, list) else []
+    for side in sides:
+        if "rotation" in side and _seconds(side["rotation"], signed=True) is None:
+            del side["rotation"]
+    return {**kept, "side_data_list": sides} if sides else kept
+
+
+def _whole(value: object) -> int | None:
+    """A whole number that ffprobe can mean: it counts in 64 bits, and nothing that it counts is negative."""
+    text = str(value)
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
 
 
 def _first(streams: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
@@ -268,9 +405,15 @@ def _is_picture(stream: Mapping[str, Any]) -> bool:
 def _video(stream: Mapping[str, Any]) -> VideoStream:
     coded_width, coded_height = int(stream["width"]), int(stream["height"])
     aspect = _ratio(stream.get("sample_aspect_ratio"), ":") or Fraction(1)
-    if not Fraction(1, 16) <= aspect <= 16:
+    stretched = coded_width * aspect
+    if not Fraction(1, 16) <= aspect <= 16 or stretched * coded_height > max(
+        profile.MAX_PIXELS, coded_width * coded_height
+    ):
         aspect = Fraction(1)
-    rotation = _rotation(stream)
+    rotation, mirrored = _orientation(stream)
+    dolby = _dolby_vision(stream)
+    base = dolby.get("dv_bl_signal_compatibility_id") if dolby else None
+    order = INTERLACED_ORDERS.get(str(stream.get("field_order")))
     width, height = max(1, round(coded_width * aspect)), coded_height
     if rotation in (90, 270):
         width, height = height, width
@@ -289,14 +432,19 @@ def _video(stream: Mapping[str, Any]) -> VideoStream:
         average_rate=_ratio(stream.get("avg_frame_rate"), "/"),
         nominal_rate=_ratio(stream.get("r_frame_rate"), "/"),
         pixel_format=_known(stream.get("pix_fmt")),
-        interlaced=stream.get("field_order") in INTERLACED_ORDERS,
+        interlaced=order is not None,
         matrix=_known(stream.get("color_space")),
-        transfer=_known(stream.get("color_transfer")),
+        transfer=_known(stream.get("color_transfer")) or DOLBY_VISION_BASES.get(base or 0),
         primaries=_known(stream.get("color_primaries")),
         color_range=_known(stream.get("color_range")),
         start=_seconds(stream.get("start_time"), signed=True),
         duration=_duration(stream),
         frames=int(str(frames)) if str(frames).isdigit() else None,
+        mirrored=mirrored,
+        deinterlaced=order or "flagged",
+        alpha_track=stream["codec_name"] in ("vp8", "vp9") and _tag(stream, "alpha_mode") == "1",
+        dolby_vision=dolby.get("dv_profile") if dolby else None,
+        dolby_vision_base=base,
     )
 
 
@@ -315,12 +463,53 @@ def _audio(stream: Mapping[str, Any]) -> AudioStream:
     )
 
 
-def _rotation(stream: Mapping[str, Any]) -> int:
-    """Degrees clockwise that a player turns the coded picture: 0, 90, 180 or 270."""
-    for side in stream.get("side_data_list", []):
+def _orientation(stream: Mapping[str, Any]) -> tuple[int, bool]:
+    """Degrees clockwise that a player turns the coded picture (0, 90, 180 or 270), and whether it mirrors it before.
+
+    The display matrix counts; a `rotate` tag, as old muxers left it, only without one.
+    """
+    told = _displayed(stream)
+    if told is not None:
+        return told
+    try:
+        return round(float(_tag(stream, "rotate") or 0) / 90) * 90 % 360, False
+    except (ValueError, OverflowError):
+        return 0, False
+
+
+def _displayed(told: Mapping[str, Any]) -> tuple[int, bool] | None:
+    """What the display matrix of a stream or frame says; None without one. Odd angles become the nearest right one."""
+    for side in told.get("side_data_list", []):
+        if "displaymatrix" in side:
+            return _turned(str(side["displaymatrix"]))
         if "rotation" in side:
-            return (-round(float(side["rotation"]) / 90) * 90) % 360
-    return 0
+            return (-round(float(side["rotation"]) / 90) * 90) % 360, False
+    return None
+
+
+def _turned(matrix: str) -> tuple[int, bool]:
+    """Three lines of an offset and three numbers: (x, y) is shown at (ax + cy, bx + dy) (ISO/IEC 14496-12, 6.2.2)."""
+    rows = [line.split(":", 1)[1].split() for line in matrix.splitlines() if ":" in line]
+    try:
+        a, b, c, d = (int(rows[row][column]) for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)))
+    except (IndexError, ValueError):
+        return 0, False
+    mirrored = a * d - b * c < 0
+    if mirrored:
+        a, b = -a, -b
+    return round(math.degrees(math.atan2(b - c, a + d)) / 90) * 90 % 360, mirrored
+
+
+def _dolby_vision(stream: Mapping[str, Any]) -> dict[str, int] | None:
+    for side in stream.get("side_data_list", []):
+        if "dv_profile" in side:
+            return {name: int(value) for name, value in side.items() if str(value).isdigit()}
+    return None
+
+
+def _tag(stream: Mapping[str, Any], name: str) -> str | None:
+    tags = {str(key).lower(): str(value) for key, value in stream.get("tags", {}).items()}
+    return tags.get(name)
 
 
 def _duration(stream: Mapping[str, Any]) -> float | None:
@@ -339,7 +528,7 @@ def _tag_duration(stream: Mapping[str, Any]) -> float | None:
         hours, minutes, seconds = (float(part) for part in parts)
     except ValueError:
         return None
-    return hours * 3600 + minutes * 60 + seconds or None
+    return _seconds(hours * 3600 + minutes * 60 + seconds)
 
 
 def _ratio(text: object, sign: str) -> Fraction | None:
@@ -348,7 +537,8 @@ def _ratio(text: object, sign: str) -> Fraction | None:
         ratio = Fraction(int(over), int(under))
     except (ValueError, ZeroDivisionError):
         return None
-    return ratio if ratio > 0 else None
+    # ffprobe's terms have 32 bits.
+    return ratio if Fraction(1, 1 << 32) <= ratio <= 1 << 32 else None
 
 
 def _seconds(text: object, *, signed: bool = False) -> float | None:
@@ -356,7 +546,8 @@ def _seconds(text: object, *, signed: bool = False) -> float | None:
         seconds = float(str(text))
     except ValueError:
         return None
-    if seconds != seconds or abs(seconds) == float("inf"):
+    # Over what 64 bits of microseconds hold; not a number compares as false.
+    if not abs(seconds) < 1e13:
         return None
     return seconds if signed or seconds > 0 else None
 

@@ -141,6 +141,8 @@ STANDARD_RATES = (
 RATE_SNAP = 0.002
 """Relative distance within which a measured rate is its standard one (29.97 and 30 are 0.001 apart)."""
 MEZZANINE_KEYFRAME_SECONDS = 2
+SD_LINES, HD_WIDTH = 576, 1280
+"""Untagged pictures with more lines, or at least as wide, are coded with BT.709's matrix, others with BT.601's."""
 HDR_PEAK_NITS = 203
 """Reference white of HDR (ITU-R BT.2408), mapped to SDR's 100 %."""
 
@@ -166,7 +168,28 @@ UNTRUSTED_FORMATS = (
     "mov,mp4,matroska,webm,avi,mpegts,mpeg,asf,flv,ogg,mp3,wav,w64,aiff,flac,aac,ac3,eac3,caf,amr,dv,mxf,gxf"
 )
 """No playlist formats: an .mp4 that is really a manifest would make ffmpeg read local files and open connections."""
-MAX_PIXELS = 7680 * 4320
+MAX_PIXELS = 8192 * 4320
+"""Of one picture, coded and as displayed: 8K, in its wider form too."""
+MAX_SIDE = 16_384
+"""Pixels: the most that H.264's encoder takes."""
+MAX_ASPECT = 64
+"""Long side over short side. LED walls stay under 40."""
+MAX_SECONDS = 86_400
+"""A day: the longest that the webhook can announce."""
+MAX_WORK_PIXELS = 3840 * 2160 * 60 * 12 * 3600
+"""Of all pictures together: twelve hours of 4K at 60 frames a second."""
+MAX_TRACKS = 128
+MAX_STREAMS = 1000
+"""Attachments (a film's fonts) and covers too; ffmpeg's own limit."""
+MAX_AUDIO_CHANNELS = 64
+SAMPLE_RATES = (1000, 768_000)
+IDLE_STEP_SECONDS = 600.0
+"""A picture that stands still for longer counts as nothing happening."""
+MAX_IDLE_SECONDS = 3600.0
+"""Nothing in either track for longer than this, all in all: there are no such recordings, only broken clocks."""
+MAX_INFLATION = 8
+INFLATION_BYTES = 64 << 20
+"""Packets that together are larger than the file by more than both are the same bytes over and over."""
 TRUNCATED_SECONDS = 1.0
 TRUNCATED_FRACTION = 0.05
 """Decoded less than the container says by more than both: the upload is cut off."""
@@ -178,3 +201,31 @@ TOLD_LOSS_SECONDS = 0.5
 TRACKS_APART_SECONDS = 0.1
 """The picture is held to the end of the sound when it ends earlier by more than this; a sound that starts later by more
 than this gets silence in front."""
+
+# --- Interlacing ------------------------------------------------------------------------------------------------------
+
+INTERLACE_PLACES = (0.0, 0.4, 0.8)
+"""Parts of the duration at which pictures are looked at."""
+INTERLACE_PICTURES = 14
+"""Pictures looked at in each place."""
+INTERLACE_LONG_SECONDS = 3.0
+"""A shorter film is looked at once, at its start, and three times as long."""
+INTERLACE_COLUMNS = 96
+INTERLACE_SAMPLES = 32_000
+"""Samples looked at of each picture, as whole columns: at most this many columns, at least a third of them."""
+INTERLACE_LINES = 1152
+"""Nothing higher is interlaced."""
+MOVING_FRACTION = 0.001
+"""Part of the samples that has to move for a picture to tell anything."""
+MOVING_PICTURES = 8
+"""Pictures in motion without a comb after which a flag is not believed."""
+COMBED_PICTURES = 5
+COMBED_FRACTION = 0.3
+"""Combed pictures after which the lack of a flag is not believed."""
+CLEARLY_COMBED = 0.7
+"""Combed part of the motion that overrules even a flag of the other field order."""
+TEETH_FRACTION = 0.03
+"""Combed part of what moves that makes a picture a combed one."""
+LEANING = 0.1
+"""How much nearer one field has to be to the next picture than the other for the two to be of two moments: 0.15 and
+more where something moves in interlaced pictures, under 0.02 mostly in others. Half of it where combs are seen too."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from codex_assets.media import profile
 
 RULES = {
-    "mezzanine": 1,
+    "mezzanine": 2,
     "loudness": 1,
     "variant": 1,
     "audio_variant": 1,
@@ -44,6 +45,38 @@ AUDIO_OUTPUTS = (
 )
 OUTPUTS = {"video": VIDEO_OUTPUTS, "audio": AUDIO_OUTPUTS}
 """Every output of a media type, in the order of building."""
+
+_SOUND = (
+    *("sample_rate", "channels", "loudness_target", "true_peak_ceiling"),
+    *("delivered_peak_limit", "loudness_range", "short_programme_seconds"),
+    *("loudness_tolerance", "sound_corrections"),
+    *("aac_frame_samples", "shortest_sound_frames"),
+)
+_PICTURE = ("picture_width", "picture_height")
+NAMES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("mezzanine", "sound"): ("copied_audio", "mezzanine_aac_kbps_per_channel"),
+    ("mezzanine", "rates"): ("min_frame_rate", "max_frame_rate", "standard_rates", "rate_snap"),
+    ("mezzanine", "picture"): ("mezzanine_keyframe_seconds", "hdr_peak_nits", "tracks_apart_seconds"),
+    ("thumbnail", "numbers"): (*_PICTURE, "thumbnail_at", "thumbnail_quality"),
+    ("waveform_json", "drawn"): ("waveform_points_per_second", "waveform_bits"),
+    ("waveform_png", "drawn"): (*_PICTURE, "waveform_background", "waveform_colour"),
+    ("waveform_json", "sound"): _SOUND,
+    ("waveform_png", "sound"): _SOUND,
+    ("variant", "sound"): _SOUND,
+    ("variant", "rates"): ("rate_headroom", "buffer_ratio", "keyframe_seconds"),
+    ("variant", "preview"): ("preview_seconds", "preview_best"),
+    ("variant", "segments"): ("segment_seconds", "segment_pattern"),
+}
+"""What the numbers of a recipe's tuples are called, for people: those of `profile`. Variants and the preview share."""
+
+
+def parents(media_type: str, output: str) -> tuple[str, ...]:
+    """What an output is made from: outputs, and `original`. Variants that do not apply are among a master's too."""
+    if output in ("mezzanine", "loudness"):
+        return ("original",)
+    if output == "hls_master":
+        return tuple(one for one in OUTPUTS[media_type] if one.startswith("hls_") and one != "hls_master")
+    return ("mezzanine",) if output == "thumbnail" else ("mezzanine", "loudness")
 
 
 def code_version(media_type: str, output: str) -> str:
@@ -84,6 +117,51 @@ def recipe(media_type: str, output: str) -> dict[str, Any]:
         "sound": _sound(),
         "segments": _segments(),
     }
+
+
+def numbers(media_type: str, output: str, variant: str | None = None) -> dict[str, Any]:
+    """The recipe as named numbers in JSON's own types, so that two recipes can be compared by people.
+
+    `variant`: the rung that a preview is cut from; the others of its recipe do not touch it.
+    """
+    family = output if (output, "drawn") in NAMES or output in ("mezzanine", "thumbnail") else "variant"
+    told: dict[str, Any] = {}
+    for key, value in recipe(media_type, output).items():
+        if key == "variants":
+            rungs = [one for one in value if variant in (None, one.name)]
+            for rung in rungs:
+                told |= _flat("variant" if len(rungs) == 1 else f"variant.{rung.name}", asdict(rung))
+        elif key == "encoders":
+            for name, (codec, options) in value.items():
+                told[f"{name}.codec"] = codec
+                told |= {f"{name}.{option}": given for option, given in _options(options)}
+        elif isinstance(value, tuple):
+            names = NAMES.get((family, key), ())
+            for number, one in enumerate(value):
+                told |= _flat(names[number] if number < len(names) else f"{key}.{number}", one)
+        elif value is not None:
+            told |= _flat(key, value)
+    plain: dict[str, Any] = json.loads(json.dumps(told))
+    return plain
+
+
+def _flat(name: str, value: Any) -> dict[str, Any]:
+    if hasattr(value, "__dataclass_fields__"):
+        value = asdict(value)
+    if isinstance(value, Mapping):
+        found: dict[str, Any] = {}
+        for key, one in value.items():
+            found |= _flat(f"{name}.{key}", one)
+        return found
+    return {name: value}
+
+
+def _options(arguments: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Options of ffmpeg with their values, which never begin with a dash here."""
+    for number, one in enumerate(arguments):
+        if one.startswith("-"):
+            after = arguments[number + 1] if number + 1 < len(arguments) else ""
+            yield one, "" if after.startswith("-") else after
 
 
 def _mezzanine(media_type: str) -> dict[str, Any]:

@@ -1,0 +1,360 @@
+"""How a Dagster instance learns what the archive's records say: partitions, materializations, checks, staleness.
+
+In: which media changed since an instance last looked, and their events, stored many in one transaction. Not here: when
+that happens (`operations`' sensor, the `import` command).
+
+An instance keeps, per media, the signatures of the record files that it has learnt from. What has the same signature
+is not read again; what an instance built itself is recognised by its materialization and not reported twice.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
+from dagster._core.errors import DagsterHomeNotSetError
+from dagster._core.events import DagsterEvent, DagsterEventType, StepMaterializationData
+from dagster._core.events.log import EventLogEntry
+from dagster._core.instance.utils import RUNLESS_JOB_NAME, RUNLESS_RUN_ID
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, AssetKeyTable, SqlEventLogStorageTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+from dagster._record import copy
+
+from codex_assets import asset_checks, audit, history, partitions
+from codex_assets.assets import materialization
+from codex_assets.audit import VerificationRecord
+from codex_assets.delivery import keys
+from codex_assets.delivery.storage import ObjectStore
+from codex_assets.media import recipe
+from codex_assets.media.verify import RULES, Severity
+from codex_assets.records import CheckFact, MediaRecord, OutputRecord, RecordStore
+
+READERS = 16
+"""Records are small and far away: most of the time of reading one is waiting."""
+BATCH = 50
+"""Media in one transaction: what is lost, at most, when an import is stopped."""
+KNOWN = "codex_assets/learnt/"
+
+Picture = Callable[[OutputRecord], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A media whose records are not those that the instance learnt from. `files`: record name -> signature."""
+
+    media_id: str
+    modified: datetime | None
+    files: Mapping[str, str]
+    before: Mapping[str, str] | None
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What was reported of one media."""
+
+    media_id: str
+    modified: datetime | None
+    outputs: int
+    checks: int
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    change: Change
+    media: MediaRecord | None
+    outputs: Mapping[str, OutputRecord]
+    verification: VerificationRecord | None
+
+
+def changes(instance: dg.DagsterInstance, archive: ObjectStore, since: datetime | None = None) -> list[Change]:
+    """The media to learn, oldest change first, from one listing of the archive: no record is read.
+
+    `since` leaves out what was last written before.
+    """
+    files: dict[str, dict[str, str]] = {}
+    modified: dict[str, datetime] = {}
+    for stored in archive.list(keys.RECORDS_ROOT):
+        named = keys.parse_record(stored.key)
+        if named is None or named[1] == history.JOBS:
+            # What jobs took changes with every job, and is no event of an asset.
+            continue
+        media_id, name = named
+        written = stored.modified.isoformat() if stored.modified is not None else ""
+        files.setdefault(media_id, {})[name] = f"{stored.size}/{stored.etag or written}"
+        if stored.modified is not None:
+            modified[media_id] = max(stored.modified, modified.get(media_id, stored.modified))
+    recent = [
+        one
+        for one, names in files.items()
+        if "media" in names and (since is None or one not in modified or modified[one] >= since)
+    ]
+    before = _known(instance, recent)
+    found = [
+        Change(one, modified.get(one), files[one], before.get(one)) for one in recent if before.get(one) != files[one]
+    ]
+    return sorted(found, key=lambda one: (one.modified.timestamp() if one.modified else 0.0, one.media_id))
+
+
+def learn(
+    instance: dg.DagsterInstance,
+    archive: ObjectStore,
+    wanted: Sequence[Change],
+    *,
+    accept: Callable[[MediaRecord], bool] = lambda _: True,
+    picture: Picture | None = None,
+    until: float | None = None,
+) -> Iterator[Learnt]:
+    """Report what changed, in the order given. `until`: the monotonic second after which no batch is begun.
+
+    Each batch is whole when its media are yielded: whoever stops in between goes on from there.
+    """
+    records = RecordStore(archive)
+    with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
+        left = iter(wanted)
+        while batch := list(islice(left, BATCH)):
+            if until is not None and time.monotonic() > until:
+                return
+            read = list(pool.map(lambda change: _read(records, change), batch))
+            lessons = [one for one in read if one.media is not None and accept(one.media)]
+            told = _report(instance, lessons, picture)
+            _remember(instance, [one.change for one in lessons])
+            yield from told
+
+
+def _read(records: RecordStore, change: Change) -> _Lesson:
+    media = records.media(change.media_id)
+    if media is None:
+        return _Lesson(change, None, {}, None)
+    found = {
+        name: records.output(change.media_id, name) for name in recipe.OUTPUTS[media.media_type] if name in change.files
+    }
+    verification = None
+    if audit.VERIFICATION in change.files:
+        verification = records.get(change.media_id, audit.VERIFICATION, VerificationRecord)
+    return _Lesson(change, media, {name: one for name, one in found.items() if one is not None}, verification)
+
+
+def _report(instance: dg.DagsterInstance, lessons: Sequence[_Lesson], picture: Picture | None) -> list[Learnt]:
+    known = {name: set(instance.get_dynamic_partitions(str(one.name))) for name, one in partitions.PARTITIONS.items()}
+    told: list[Learnt] = []
+    events: list[tuple[dg.AssetMaterialization | None, _Target | None, list[dg.AssetCheckEvaluation]]] = []
+    register: dict[str, list[str]] = {}
+    for lesson in lessons:
+        assert lesson.media is not None
+        fresh = lesson.media.media_id not in known[lesson.media.media_type]
+        outputs = checks = 0
+        versions = {name: record.data_version for name, record in lesson.outputs.items()}
+        for name, record in lesson.outputs.items():
+            new, verified = _news(lesson.change, name)
+            target = None if fresh else _latest(instance, record)
+            if target is not None and (not new or target.same(record)):
+                if not verified:
+                    continue
+                event = None
+            else:
+                target = None
+                event = materialization(record, versions, picture(record) if picture is not None else {})
+            facts = _facts(record, lesson.verification)
+            evaluations = list(asset_checks.evaluations(record, facts)) if facts else []
+            outputs += event is not None
+            checks += len(evaluations)
+            events.append((event, target, evaluations))
+        if fresh:
+            register.setdefault(lesson.media.media_type, []).append(lesson.media.media_id)
+        told.append(Learnt(lesson.media.media_id, lesson.change.modified, outputs, checks))
+    _store(instance, events)
+    # Last: a media that is registered is known whole.
+    for media_type, media_ids in register.items():
+        partitions.register(instance, media_type, media_ids)
+    return told
+
+
+def _news(change: Change, name: str) -> tuple[bool, bool]:
+    """Whether the output's record, and whether the verification's, is another than before."""
+    before = change.before or {}
+    return change.files.get(name) != before.get(name), change.files.get(audit.VERIFICATION) != before.get(
+        audit.VERIFICATION
+    )
+
+
+def _facts(record: OutputRecord, verification: VerificationRecord | None) -> tuple[CheckFact, ...]:
+    """What was last found of an output: after publishing, if it still has the contents that were seen, else before."""
+    built = record.build.built_at if record.build is not None else ""
+    for one in verification.outputs if verification is not None else ():
+        if one.output == record.output and one.data_version == record.data_version and one.checked_at >= built:
+            passed = (
+                CheckFact(
+                    rule=rule,
+                    severity="ERROR" if RULES[rule].severity is Severity.ERROR else "WARN",
+                    passed=True,
+                    message=f"Passed when it was verified at {one.checked_at}.",
+                )
+                for rule in one.passed
+                if rule in RULES
+            )
+            return (*passed, *one.failed)
+    return record.checks
+
+
+# --- What an instance holds -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Target:
+    """The latest materialization of an output of a media."""
+
+    data: AssetCheckEvaluationTargetMaterializationData
+    data_version: str | None
+    code_version: str | None
+    built_at: Any
+
+    def same(self, record: OutputRecord) -> bool:
+        built_at = record.build.built_at if record.build is not None else None
+        told = (self.data_version, self.code_version, self.built_at)
+        return told == (record.data_version, record.code_version, built_at)
+
+
+def _latest(instance: dg.DagsterInstance, record: OutputRecord) -> _Target | None:
+    key = dg.AssetKey([record.media_type, record.output])
+    found = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=key, asset_partitions=[record.media_id]), limit=1
+    ).records
+    if not found or found[0].asset_materialization is None:
+        return None
+    event = found[0].asset_materialization
+    tags = event.tags or {}
+    built_at = event.metadata.get("built_at")
+    return _Target(
+        AssetCheckEvaluationTargetMaterializationData(
+            storage_id=found[0].storage_id, run_id=found[0].run_id, timestamp=found[0].timestamp
+        ),
+        tags.get("dagster/data_version"),
+        tags.get("dagster/code_version"),
+        built_at.value if built_at is not None else None,
+    )
+
+
+def _known(instance: dg.DagsterInstance, media_ids: Sequence[str]) -> dict[str, Mapping[str, str]]:
+    found: dict[str, Mapping[str, str]] = {}
+    for start in range(0, len(media_ids), 1000):
+        names = {KNOWN + one for one in media_ids[start : start + 1000]}
+        held = instance.run_storage.get_cursor_values(names)
+        found |= {name.removeprefix(KNOWN): json.loads(value) for name, value in held.items()}
+    return found
+
+
+def _remember(instance: dg.DagsterInstance, learnt: Iterable[Change]) -> None:
+    every = list(learnt)
+    # Apart: the storage inserts all of them or updates all of them.
+    for some in ([one for one in every if one.before is None], [one for one in every if one.before is not None]):
+        if some:
+            pairs = {KNOWN + one.media_id: json.dumps(dict(one.files), sort_keys=True) for one in some}
+            instance.run_storage.set_cursor_values(pairs)
+
+
+# --- Storing ----------------------------------------------------------------------------------------------------------
+
+
+def _store(
+    instance: dg.DagsterInstance,
+    events: Sequence[tuple[dg.AssetMaterialization | None, _Target | None, list[dg.AssetCheckEvaluation]]],
+) -> None:
+    """All events in one transaction: what Dagster does for each of them, with a connection and a commit for each.
+
+    This is what `report_runless_asset_event` writes, through the storage's own statements; the release is pinned.
+    """
+    storage = instance.event_log_storage
+    assert isinstance(storage, SqlEventLogStorage)
+    now = time.time()
+    stored: list[tuple[EventLogEntry, int]] = []
+    rows: list[dict[str, Any]] = []
+    with storage.index_transaction() as connection:
+
+        def insert(entry: EventLogEntry) -> tuple[int, dict[str, Any]]:
+            row = storage._event_to_row(entry)
+            made = connection.execute(SqlEventLogStorageTable.insert(), row).inserted_primary_key
+            assert made is not None
+            return int(made[0]), row
+
+        for event, target, evaluations in events:
+            if event is not None:
+                entry = _entry(DagsterEventType.ASSET_MATERIALIZATION, StepMaterializationData(event), now)
+                stored.append((entry, insert(entry)[0]))
+                data = AssetCheckEvaluationTargetMaterializationData(
+                    storage_id=stored[-1][1], run_id=RUNLESS_RUN_ID, timestamp=now
+                )
+            else:
+                assert target is not None
+                data = target.data
+            for evaluation in evaluations:
+                aimed = copy(evaluation, target_materialization_data=data)
+                entry = _entry(DagsterEventType.ASSET_CHECK_EVALUATION, aimed, now)
+                rows.append(_check_row(aimed, *insert(entry)))
+        if stored:
+            storage._store_asset_event_tags(connection, [one for one, _ in stored], [number for _, number in stored])
+        # One row per asset: the latest.
+        latest = {str(entry.get_dagster_event().asset_key): (entry, number) for entry, number in stored}
+        for entry, number in latest.values():
+            values = storage._get_asset_entry_values(entry, number, True)
+            key = entry.get_dagster_event().asset_key
+            assert key is not None
+            _upsert(connection, key.to_string(), values)
+        if rows:
+            connection.execute(AssetCheckExecutionsTable.insert(), rows)
+
+
+def _upsert(connection: Any, key: str, values: dict[str, Any]) -> None:
+    changed = connection.execute(AssetKeyTable.update().values(**values).where(AssetKeyTable.c.asset_key == key))
+    if changed.rowcount == 0:
+        connection.execute(AssetKeyTable.insert().values(asset_key=key, **values))
+
+
+def _entry(kind: DagsterEventType, data: Any, now: float) -> EventLogEntry:
+    event = DagsterEvent(event_type_value=kind.value, event_specific_data=data, job_name=RUNLESS_JOB_NAME)
+    return EventLogEntry(  # type: ignore[no-untyped-call]
+        user_message="",
+        level=20,
+        job_name=RUNLESS_JOB_NAME,
+        run_id=RUNLESS_RUN_ID,
+        error_info=None,
+        timestamp=now,
+        step_key=None,
+        dagster_event=event,
+    )
+
+
+def _check_row(evaluation: dg.AssetCheckEvaluation, number: int, event: dict[str, Any]) -> dict[str, Any]:
+    status = AssetCheckExecutionRecordStatus
+    target = evaluation.target_materialization_data
+    assert target is not None
+    return {
+        "asset_key": evaluation.asset_key.to_string(),
+        "check_name": evaluation.check_name,
+        "run_id": event["run_id"],
+        "execution_status": (status.SUCCEEDED if evaluation.passed else status.FAILED).value,
+        "evaluation_event": event["event"],
+        "evaluation_event_timestamp": event["timestamp"],
+        "evaluation_event_storage_id": number,
+        "materialization_event_storage_id": target.storage_id,
+        "partition": evaluation.partition,
+    }
+
+
+@contextmanager
+def instance() -> Iterator[dg.DagsterInstance | None]:
+    """The instance of DAGSTER_HOME; None where it is not set."""
+    try:
+        opened = dg.DagsterInstance.get()
+    except DagsterHomeNotSetError:
+        yield None
+        return
+    with opened:
+        yield opened
