@@ -104,6 +104,31 @@ def house(built: Path, tmp_path: Path) -> House:
     return House(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    with s3_server.s3_server() as endpoint:
+        yield endpoint
+
+
+def move_to_s3(house: House, endpoint: str) -> None:
+    """The media as it is, in three buckets of an S3 server, of which the archive keeps versions."""
+    folders = house.stores
+    environment, _ = jobs.s3_environment(house.folder, endpoint)
+    house.settings = resources.load(environment)
+    house.stores = house.settings.stores()
+    house.records = RecordStore(house.stores.archive)
+    for role in ("archive", "media", "assets"):
+        for one in folders.by_role(role).list(""):
+            data = folders.by_role(role).read(one.key)
+            house.stores.by_role(role).write(one.key, data, content_type="application/octet-stream")
+    held = house.stores.archive.head(ORIGINAL_KEY)
+    assert held is not None
+    assert held.modified is not None
+    record = house.mezzanine()
+    source = record.source.model_copy(update={"uploaded_at": held.modified.isoformat(), "etag": held.etag})
+    house.change("mezzanine", record, source=source)
+
+
 # --- Deleting ---------------------------------------------------------------------------------------------------------
 
 
@@ -206,6 +231,16 @@ def failed_since(house: House) -> None:
     house.records.put(MEDIA, VERIFICATION, record)
 
 
+def no_file_on_record(house: House) -> None:
+    house.change("mezzanine", house.mezzanine(), files=())
+
+
+def mezzanine_of_another(house: House) -> None:
+    (file,) = house.mezzanine().files
+    other = file.model_copy(update={"key": MEZZANINE_KEY.replace(MEDIA, "another")})
+    house.change("mezzanine", house.mezzanine(), files=(other,))
+
+
 def no_object(house: House) -> None:
     house.stores.archive.delete(MEZZANINE_KEY)
 
@@ -289,6 +324,8 @@ def read_from(role: str, key: str) -> Callable[[House], None]:
 
 REFUSALS: list[tuple[str, Callable[[House], None], Reason]] = [
     ("no mezzanine", without_a_mezzanine, Reason.NO_MEZZANINE),
+    ("no mezzanine object on record", no_file_on_record, Reason.NO_MEZZANINE),
+    ("the mezzanine of another media", mezzanine_of_another, Reason.NO_MEZZANINE),
     ("verified less than a day ago", a_day_less_a_minute, Reason.RECENT),
     ("never checked", never_checked, Reason.UNVERIFIED),
     ("failed before publishing", failed_before_publishing, Reason.CHECKS_FAILED),
@@ -309,8 +346,11 @@ REFUSALS: list[tuple[str, Callable[[House], None], Reason]] = [
 ]
 
 
+@pytest.mark.parametrize("kind", ["folders", "versioned S3"])
 @pytest.mark.parametrize(("spoil", "reason"), [one[1:] for one in REFUSALS], ids=[one[0] for one in REFUSALS])
-def test_it_refuses(house: House, spoil: Callable[[House], None], reason: Reason) -> None:
+def test_it_refuses(house: House, s3: str, kind: str, spoil: Callable[[House], None], reason: Reason) -> None:
+    if kind != "folders":
+        move_to_s3(house, s3)
     spoil(house)
     before = jobs.objects(house.stores)
 
@@ -367,6 +407,15 @@ def test_a_job_that_begins_meanwhile_keeps_it(house: House) -> None:
     assert house.has_original()
 
 
+def test_a_mezzanine_that_is_built_again_meanwhile_keeps_it(house: House) -> None:
+    def rebuilt() -> None:
+        house.change("mezzanine", house.mezzanine(), code_version="another")
+
+    (result,) = house.run(interrupted(house, rebuilt))
+    assert (result.verdict, result.reason) == (Verdict.KEPT, Reason.UNDER_WAY)
+    assert house.has_original()
+
+
 def test_a_store_that_fails_decides_nothing(house: House) -> None:
     def fail() -> None:
         raise StorageError("The archive store could not read it: it is unavailable at the moment.")
@@ -397,12 +446,6 @@ def test_less_than_a_day_cannot_be_asked_for(house: House) -> None:
 
 
 # --- A store with versions --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[str]:
-    with s3_server.s3_server() as endpoint:
-        yield endpoint
 
 
 def test_every_version_and_delete_marker_goes(tmp_path: Path, s3: str) -> None:
@@ -444,6 +487,14 @@ def test_every_version_and_delete_marker_goes(tmp_path: Path, s3: str) -> None:
     client.put_object(Bucket=archive, Key=ORIGINAL_KEY, Body=jobs.film(2))
     build(settings, buckets=buckets, job_id="job-2")
     assert versions(f"records/{MEDIA}/original.json") == []
+
+
+def test_what_may_be_deleted_in_s3_is(house: House, s3: str) -> None:
+    """The refusals there refuse for their own reasons: unspoilt, it is deleted."""
+    move_to_s3(house, s3)
+    (result,) = house.run()
+    assert result.verdict is Verdict.DELETED, result.told
+    assert not house.has_original()
 
 
 def test_an_archive_that_is_gone_is_told(tmp_path: Path, s3: str) -> None:
