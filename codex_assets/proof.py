@@ -198,7 +198,8 @@ def _tried(tools: Tools, name: str, arguments: Sequence[str], works: str) -> Tri
     try:
         tools.ffmpeg(arguments, label=f"trying {name}", duration=2.0)
     except ToolError as error:
-        lines = tuple(line for line in error.log if TELLING.search(line)) or error.log[:5]
+        # The map of streams names the encoder, too.
+        lines = tuple(one for one in error.log if TELLING.search(one) and "->" not in one) or error.log[:5]
         return Trial(name, False, _plain(lines[0]) if lines else error.reason, tuple(map(_plain, lines)))
     return Trial(name, True, works)
 
