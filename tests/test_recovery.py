@@ -54,6 +54,7 @@ def test_delivery_is_built_again_from_the_archive_alone(tmp_path: Path) -> None:
 
     lost = call(environment, "verify", "--all")
     assert lost.exit_code == 1, lost.output
+    assert call(environment, "stale").exit_code == 1
     for media_id, kind in KINDS.items():
         assert RecordStore(settings.stores().archive).media(media_id) is not None
         wanted = [one for one in recipe.OUTPUTS[kind] if one not in ("mezzanine", "loudness")]
@@ -66,3 +67,4 @@ def test_delivery_is_built_again_from_the_archive_alone(tmp_path: Path) -> None:
     assert [key for key in before if after[key] != before[key]] == [], "the same bytes, without a GPU"
     found = call(environment, "verify", "--all")
     assert found.exit_code == 0, found.output
+    assert call(environment, "stale", "--refresh").exit_code == 0
