@@ -317,7 +317,8 @@ def test_receipts_say_what_it_was_made_from_and_early_cut_off_holds(
             build = build_of(bench, output)
             assert build.recipe == recipe.numbers("video", output, "720p" if output == "preview" else None)
             assert json.loads(json.dumps(build.recipe)) == build.recipe
-            assert 0 < sum(build.phases.values()) <= build.wall_seconds
+            # Each is rounded to a millisecond.
+            assert 0 < sum(build.phases.values()) < build.wall_seconds + 0.01
     assert {"fetching the original", "mezzanine", "verifying", "publishing"} <= set(build_of(bench, "mezzanine").phases)
     assert build_of(bench, "hls_720p").shared == 5
 
