@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from codex_assets import asset_checks
+from codex_assets import asset_checks, log_lines
 from codex_assets.errors import InternalError, JobError, MissingInput, VerificationError
 from codex_assets.media import recipe
 from codex_assets.media.hls import Segment
@@ -100,10 +100,12 @@ def _producer(media_type: str, name: str, outputs: Sequence[str]) -> dg.AssetsDe
         wanted = {(key.asset_key.path[-1], key.name) for key in context.selected_asset_check_keys}
         try:
             media = _media(workshop, context.partition_key)
-            if selected:
-                yield from _build(context, workshop, media, selected, wanted)
-            else:
-                yield from _check(workshop, media, outputs, wanted)
+            asset = ",".join(selected or outputs)
+            with log_lines.about(media=media.media_id, step=f"{media_type}_{name}", asset=asset):
+                if selected:
+                    yield from _build(context, workshop, media, selected, wanted)
+                else:
+                    yield from _check(workshop, media, outputs, wanted)
         except VerificationError as error:
             for record in error.records:
                 if isinstance(record, OutputRecord):

@@ -44,11 +44,13 @@ from codex_assets.media.loudness import Measurement
 from codex_assets.media.probe import MediaInfo
 from codex_assets.observe import Observer
 from codex_assets.records import (
+    ORIGINAL,
     Build,
     LoudnessRecord,
     MasterRecord,
     MediaRecord,
     MezzanineRecord,
+    OriginalRecord,
     OutputRecord,
     RecordStore,
     SegmentFact,
@@ -193,7 +195,7 @@ class LocalBuilder:
 
     def _mezzanine(self, media: MediaRecord, *, with_loudness: bool) -> Iterator[OutputRecord]:
         work = self._work()
-        source, original = self._fetch_original(media)
+        source, original, uploaded = self._fetch_original(media)
         inputs = {"original": original}
         found = upload.examined(self._tools, media.media_type, source)
         folder = self._workspace.folder("mezzanine")
@@ -215,7 +217,7 @@ class LocalBuilder:
             **self._head(media, "mezzanine"),
             data_version=sha256[:32],
             warnings=tuple(warnings),
-            source=upload.facts(found.info, source, loss),
+            source=upload.facts(found.info, source, loss).model_copy(update=uploaded),
             duration=duration,
             width=video.width if video else None,
             height=video.height if video else None,
@@ -237,6 +239,8 @@ class LocalBuilder:
         with self._workspace.progress.phase("verifying"):
             built.observations.append(self._observer.mezzanine(path, expected))
         (published,) = self._publish([built], work, beside=int(with_loudness))
+        # The original was there: what is known of one that was deleted is no longer true.
+        self._records.forget(media.media_id, ORIGINAL)
         self._workspace.keep("archive", key, sha256, path)
         yield published
         if with_loudness:
@@ -371,20 +375,25 @@ class LocalBuilder:
     def _probed(self, path: Path) -> MediaInfo:
         return probe.parse(self._tools.ffprobe(probe.probe_arguments(str(path), trusted=True), label="probing"))
 
-    def _fetch_original(self, media: MediaRecord) -> tuple[Path, str]:
-        """The upload and its SHA-256."""
+    def _fetch_original(self, media: MediaRecord) -> tuple[Path, str, dict[str, str | None]]:
+        """The upload, its SHA-256, and what tells it from a later one under the same key."""
         store = self._stores.by_role(media.input_role)
         held = store.head(media.input_key)
         if held is None:
+            known = self._records.get(media.media_id, ORIGINAL, OriginalRecord)
+            told = "it is deleted a day after its mezzanine was verified"
+            if known is not None and known.deleted:
+                told = f"it was deleted on {known.gone_since[:10]}, when its mezzanine had been verified"
             raise MissingInput(
-                f"The original is not at {media.input_key} in the {media.input_role} store; it is deleted a day after "
-                "its mezzanine was verified. Select outputs that are built from the mezzanine, or upload it again."
+                f"The original is not at {media.input_key} in the {media.input_role} store; {told}. "
+                "Select outputs that are built from the mezzanine, or upload it again."
             )
         self._workspace.require_space(held.size * SCRATCH_PER_INPUT)
         with self._workspace.progress.phase("fetching the original") as advance:
             path = self._workspace.folder("original") / "original"
             brought = store.download(media.input_key, path, on_bytes=_counted(held.size, advance))
-        return path, brought.sha256 or file_sha256(path)
+        uploaded_at = brought.modified.isoformat() if brought.modified else None
+        return path, brought.sha256 or file_sha256(path), {"uploaded_at": uploaded_at, "etag": brought.etag}
 
     def _loudness_of_mezzanine(self, media: MediaRecord) -> OutputRecord:
         work = self._work()

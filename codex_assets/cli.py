@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import typer
 
 from codex_assets import conditions, doctor, resources, sweep, terminal
-from codex_assets.commands import frame, import_, stale
+from codex_assets.commands import cleanup, frame, import_, proof, stale, stats
 from codex_assets.commands.frame import FAILED, UNCHECKED, AsJson, Store
 from codex_assets.conditions import Where
 from codex_assets.delivery import hls_fetch, keys
@@ -448,11 +448,25 @@ app.command(name="stale")(stale.stale)
 
 @app.command(name="doctor")
 def doctor_(
+    file: Annotated[
+        Path | None, typer.Argument(help="With --gpu: a video to encode; by default one is made.", show_default=False)
+    ] = None,
+    gpu: Annotated[
+        bool,
+        typer.Option("--gpu", help="Prove the GPU instead, by encoding with it and without it; prints a report."),
+    ] = False,
     tools: Annotated[bool, typer.Option("--tools", help="Only the tools: for building an image.")] = False,
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look at what this machine needs for the work, and say how to get what is missing."""
+    """Look at what this machine needs for the work, and say how to get what is missing.
+
+    With --gpu: a report in Markdown, to paste into an issue. Exit code 1 when anything was not proven.
+    """
+    if gpu:
+        raise typer.Exit(proof.gpu(file, as_json))
+    if file is not None:
+        raise typer.BadParameter("A file is of use with --gpu alone.")
     environ = resources.environment() if store is None else resources.local_environment(store)
     checks = list(doctor.examine(environ, tools_only=tools))
     wrong = doctor.problems(checks)
@@ -499,7 +513,11 @@ def demo(
         raise typer.Exit(FAILED)
 
 
+# --- Commands of a subject of their own -------------------------------------------------------------------------------
+
+app.command(name="cleanup-originals")(cleanup.cleanup_originals)
 app.command(name="import")(import_.import_)
+app.command(name="stats")(stats.statistics)
 
 
 if __name__ == "__main__":

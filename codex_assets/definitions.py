@@ -19,6 +19,7 @@ defs = dg.Definitions(
     assets=[*ORIGINALS, *VIDEO, *AUDIO],
     jobs=operations.JOBS,
     sensors=operations.SENSORS,
+    schedules=operations.SCHEDULES,
     resources={"workshop": workshop},
     # Steps of a run share one workspace and import everything once.
     executor=dg.in_process_executor,

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
-from codex_assets import partitions, resources
+from codex_assets import history, log_lines, metrics, partitions, resources
 from codex_assets.assets import PRODUCERS
 from codex_assets.contract import (
     CompletedBody,
@@ -39,6 +41,7 @@ from codex_assets.errors import (
     RelayedError,
     WebhookError,
 )
+from codex_assets.history import JobRecord
 from codex_assets.media import recipe
 from codex_assets.records import (
     LoudnessRecord,
@@ -67,6 +70,10 @@ class Answer:
 
     body: CompletedBody | FailedBody
     address: ReplyAddress | None
+    record: JobRecord | None = None
+    """What the job took; None for one that was refused before it had a media."""
+    on_record: bool = False
+    """The archive took the record of its beginning, and so may be asked to take that of its end."""
 
 
 def run(
@@ -80,13 +87,25 @@ def run(
 ) -> dict[str, Any]:
     """Do the job and answer it. Returns RunPod's result: the webhook's body; with an `error` key it is a failure.
 
+    Beside that, `metrics` says what the job took; the webhook does not.
+
     `before_answer` is called once, with the webhook's body, when it is about to be sent. Raises `JobCancelled` alone: a
     job that was asked to stop is not answered by a webhook.
     """
-    answer = work(job_id, raw, settings, listener=listener, cancelled=cancelled)
+    answer = _work(job_id, raw, settings, listener=listener, cancelled=cancelled)
     if before_answer is not None:
         before_answer(answer.body.wire())
-    return send(answer, settings.delivery_policy())
+    result = send(answer, settings.delivery_policy())
+    record = answer.record
+    if record is None:
+        return result
+    if result.get("errorCode") == WebhookError.code:
+        told = {"outcome": "failed", "error_code": WebhookError.code, "retryable": result.get("retryable")}
+        record = record.model_copy(update=told)
+    # After the answer: nobody waits for what only statistics are made of.
+    if answer.on_record:
+        _keep(RecordStore(settings.stores().archive), record)
+    return {**result, "metrics": metrics.for_result(record)}
 
 
 def work(
@@ -98,6 +117,21 @@ def work(
     cancelled: threading.Event | None = None,
 ) -> Answer:
     """The job without telling anybody. Raises `JobCancelled` alone."""
+    answer = _work(job_id, raw, settings, listener=listener, cancelled=cancelled)
+    if answer.record is not None and answer.on_record:
+        _keep(RecordStore(settings.stores().archive), answer.record)
+    return answer
+
+
+def _work(
+    job_id: str,
+    raw: object,
+    settings: Settings,
+    *,
+    listener: Listener | None,
+    cancelled: threading.Event | None,
+) -> Answer:
+    started = datetime.now(UTC)
     policy = settings.payload_policy()
     try:
         payload = parse_payload(raw, policy)
@@ -111,24 +145,59 @@ def work(
         input_key=payload.input_key,
     )
     outputs = payload.assets or recipe.OUTPUTS[media.media_type]
+    begun = JobRecord(
+        id=job_id,
+        media_id=media.media_id,
+        creator_id=media.creator_id,
+        media_type=media.media_type,
+        asked=tuple(outputs),
+        started_at=started.isoformat(timespec="milliseconds"),
+        queue_seconds=metrics.queue_seconds(raw, started),
+    )
+    clock = time.monotonic()
+    phases: Mapping[str, float] = {}
+    on_record = False
+    failure: JobError | None = None
     body: CompletedBody | FailedBody
+    with log_lines.about(job=job_id, media=media.media_id):
+        try:
+            with resources.workshop(settings, listener=listener, cancelled=cancelled, run_id=job_id) as workshop:
+                # The board itself, which fills: a job that fails tells what it took, too.
+                phases = workshop.workspace.progress.spent
+                workshop.records.put(media.media_id, "media", media)
+                on_record = _keep(workshop.records, begun)
+                workshop.builder.plan(media, outputs)
+                built = materialize(media, outputs, workshop)
+                body = completed(job_id, media, built, workshop.records)
+                source = workshop.records.get(media.media_id, "mezzanine", MezzanineRecord)
+                seconds = time.monotonic() - clock
+                record = metrics.ended(begun, seconds, phases, "completed", built=built, mezzanine=source)
+        except JobError as error:
+            if isinstance(error, JobCancelled) or (cancelled is not None and cancelled.is_set()):
+                if on_record:
+                    seconds = time.monotonic() - clock
+                    stopped = metrics.ended(begun, seconds, phases, "cancelled", error=JobCancelled())
+                    _keep(RecordStore(settings.stores().archive), stopped)
+                raise JobCancelled from None
+            _log.error("job %s failed: %s: %s", job_id, error.code, error.detail or error.public)
+            failure = error
+        except Exception as error:  # noqa: BLE001 - the boundary: whatever happens is answered
+            _log.exception("job %s met something unforeseen", job_id)
+            failure = InternalError.of(error)
+        if failure is not None:
+            body = _failed(job_id, payload, failure)
+            record = metrics.ended(begun, time.monotonic() - clock, phases, "failed", error=failure)
+    return Answer(body, payload.reply_address, record, on_record)
+
+
+def _keep(records: RecordStore, record: JobRecord) -> bool:
+    """Put a job into its media's history. Whether that worked: no job fails for it."""
     try:
-        with resources.workshop(settings, listener=listener, cancelled=cancelled, run_id=job_id) as workshop:
-            workshop.records.put(media.media_id, "media", media)
-            workshop.builder.plan(media, outputs)
-            built = materialize(media, outputs, workshop)
-            body = completed(job_id, media, built, workshop.records)
-    except JobCancelled:
-        raise
+        history.keep(records, record)
     except JobError as error:
-        if cancelled is not None and cancelled.is_set():
-            raise JobCancelled from None
-        _log.error("job %s failed: %s: %s", job_id, error.code, error.detail or error.public)
-        body = _failed(job_id, payload, error)
-    except Exception as error:  # noqa: BLE001 - the boundary: whatever happens is answered
-        _log.exception("job %s met something unforeseen", job_id)
-        body = _failed(job_id, payload, InternalError.of(error))
-    return Answer(body, payload.reply_address)
+        _log.warning("job %s could not be put on record: %s", record.id, type(error).__name__)
+        return False
+    return True
 
 
 def materialize(media: MediaRecord, outputs: Sequence[str], workshop: Workshop) -> list[OutputRecord]:

@@ -28,7 +28,7 @@ from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, As
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._record import copy
 
-from codex_assets import asset_checks, audit, partitions
+from codex_assets import asset_checks, audit, history, partitions
 from codex_assets.assets import materialization
 from codex_assets.audit import VerificationRecord
 from codex_assets.delivery import keys
@@ -83,7 +83,8 @@ def changes(instance: dg.DagsterInstance, archive: ObjectStore, since: datetime 
     modified: dict[str, datetime] = {}
     for stored in archive.list(keys.RECORDS_ROOT):
         named = keys.parse_record(stored.key)
-        if named is None:
+        if named is None or named[1] == history.JOBS:
+            # What jobs took changes with every job, and is no event of an asset.
             continue
         media_id, name = named
         written = stored.modified.isoformat() if stored.modified is not None else ""

@@ -11,7 +11,9 @@ from typing import Any
 import dagster as dg
 
 from codex_assets import asset_checks, learning, partitions, resources
+from codex_assets.cleanup import CleanUp, Verdict
 from codex_assets.media import recipe
+from codex_assets.resources import Workshop
 
 SENSOR_SECONDS = 30.0
 """How long one evaluation may work before it hands over to the next."""
@@ -50,8 +52,38 @@ def media_of_the_archive(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     return dg.SkipReason(f"{len(learnt)} media learnt{rest}")
 
 
+@dg.op(description="Deletes originals whose mezzanine was verified a day ago, and still is what it was.")
+def delete_originals(context: dg.OpExecutionContext, workshop: dg.ResourceParam[Workshop]) -> None:
+    work = CleanUp(workshop.stores, workshop.tools, workshop.workspace.root, workshop.tools.cancelled)
+    counts: dict[str, int] = {}
+    freed = 0
+    for result in work.run():
+        counts[result.verdict.value] = counts.get(result.verdict.value, 0) + 1
+        freed += result.size if result.verdict is Verdict.DELETED else 0
+        tell = context.log.warning if result.verdict is Verdict.UNCHECKED else context.log.info
+        tell(f"{result.media_id}: {result.verdict.value}. {result.told}")
+    context.add_output_metadata({"bytes_freed": freed, **counts})
+
+
+@dg.job(name="cleanup_originals", description="The same as `codex-assets cleanup-originals`.")
+def cleanup_originals() -> None:
+    delete_originals()
+
+
+# Stopped until somebody starts it: an instance that is opened to look at production must not begin to delete there.
+cleanup_schedule = dg.ScheduleDefinition(
+    name="cleanup_originals_daily",
+    job=cleanup_originals,
+    cron_schedule="17 3 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+    description="Every night: originals whose mezzanine was verified a day ago.",
+)
+
 JOBS = [
     *(_everything(media_type) for media_type in partitions.PARTITIONS),
     *(asset_checks.checks_job(media_type) for media_type in partitions.PARTITIONS),
+    cleanup_originals,
 ]
+SCHEDULES = [cleanup_schedule]
 SENSORS = [media_of_the_archive]

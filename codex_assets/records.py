@@ -39,6 +39,28 @@ class MediaRecord(Record):
     input_key: str
 
 
+ORIGINAL = "original"
+"""Name of the record that says what became of the original; there is none while it is kept."""
+
+
+class OriginalRecord(Record):
+    """An original that is not there any more: deleted by the clean-up, or found missing by it.
+
+    A mezzanine that is built again needs an original that is there again, and takes this record away.
+    """
+
+    media_id: str
+    input_key: str
+    gone_since: str
+    """When it was deleted, or found missing: UTC, ISO 8601."""
+    deleted: bool
+    """False: it was missing already, whoever deleted it."""
+    size: int | None = None
+    """Bytes of its last version."""
+    mezzanine_sha256: str | None = None
+    """Of the mezzanine that was checked right before, and stands for it now."""
+
+
 class StoredFile(Record):
     """One published object: store role, key, bytes, SHA-256 (hex)."""
 
@@ -136,6 +158,9 @@ class SourceFacts(Record):
     audio_codec: str | None = None
     audio_channels: int | None = None
     audio_sample_rate: int | None = None
+    uploaded_at: str | None = None
+    """When the store took the upload (UTC, ISO 8601), and its ETag there: which upload it was that was read."""
+    etag: str | None = None
     coded_width: int | None = None
     coded_height: int | None = None
     sample_aspect: str | None = None
@@ -272,10 +297,14 @@ def record_type(output: str) -> type[OutputRecord]:
     return RECORD_TYPES.get(output, VariantRecord)
 
 
+class UnreadableRecord(StorageError):
+    """A record that is there and is none: nothing is wrong with the store."""
+
+
 class RecordStore:
     """Records in the archive store. Reads are always fresh: another worker may have written.
 
-    Every read raises `StorageError` for a record that is there and is none.
+    Every read raises `UnreadableRecord` for a record that is there and is none.
     """
 
     def __init__(self, archive: ObjectStore) -> None:
@@ -289,7 +318,7 @@ class RecordStore:
         try:
             return model.model_validate_json(data)
         except ValidationError as error:
-            raise StorageError(
+            raise UnreadableRecord(
                 f"The record `{name}` of media {media_id} in the archive cannot be read; restore an older version of "
                 "it, or delete it and build that output again.",
                 detail=str(error)[:2000],
@@ -310,6 +339,10 @@ class RecordStore:
     def holds(self, key: str) -> bool:
         """Whether the archive has an object of this key: a mezzanine, or an original."""
         return self._archive.head(key) is not None
+
+    def forget(self, media_id: str, name: str) -> None:
+        """Remove a record with all its versions; nothing happens if there is none."""
+        self._archive.delete(keys.record(media_id, name))
 
     def media_ids(self) -> Iterator[str]:
         """Every media that was ever registered, in key order."""

@@ -44,6 +44,7 @@ LOCAL_BUCKETS = {
     "R2_ASSETS_BUCKET": "codex-assets-local",
 }
 SDK_LOG_LEVELS = ("NOTSET", "TRACE", "DEBUG", "INFO", "WARN", "ERROR")
+LOG_FORMATS = ("json", "text")
 LOCAL_STORE = Path(".local/storage")
 """Where local runs keep their objects when nothing else is said; relative to the working directory."""
 CHECKOUT_TOOLS = Path(__file__).parents[1] / ".tools" / "bin"
@@ -176,6 +177,15 @@ def prepare_environment() -> str:
     return level
 
 
+def log_format(environ: Mapping[str, str] | None = None) -> Literal["json", "text"]:
+    """How log lines are written: `LOG_FORMAT`, by default JSON on RunPod and text elsewhere."""
+    env = os.environ if environ is None else environ
+    chosen = env.get("LOG_FORMAT", "").strip()
+    if chosen in LOG_FORMATS:
+        return "json" if chosen == "json" else "text"
+    return "json" if env.get("RUNPOD_POD_ID") else "text"
+
+
 def reply_policies(environ: Mapping[str, str] | None = None) -> tuple[PayloadPolicy, DeliveryPolicy]:
     """What of `environ` serves to answer a job, also when the rest of it is not good enough to work on one.
 
@@ -244,6 +254,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     encoder = env.get("VIDEO_ENCODER", "auto")
     if encoder not in list(EncoderMode):
         problems.append(f"VIDEO_ENCODER has to be one of {', '.join(EncoderMode)}")
+    if env.get("LOG_FORMAT", "text") not in LOG_FORMATS:
+        problems.append("LOG_FORMAT has to be `json` or `text`")
     price = _price(env.get("WORKER_PRICE_PER_SECOND"))
     if price is None and "WORKER_PRICE_PER_SECOND" in env:
         problems.append("WORKER_PRICE_PER_SECOND has to be what a second of this worker costs, in USD, such as 0.00016")

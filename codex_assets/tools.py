@@ -178,6 +178,11 @@ class Tools:
         self._cancelled = cancelled or threading.Event()
         self._stall_seconds = stall_seconds
 
+    @property
+    def cancelled(self) -> threading.Event:
+        """The event that ends every run when it is set."""
+        return self._cancelled
+
     def path(self, tool: str) -> str | None:
         """Where `tool` is, or None when this machine lacks it."""
         return shutil.which(self._names[tool], path=self._environment.get("PATH"))
@@ -300,16 +305,20 @@ class Tools:
 
     def gpu(self) -> str | None:
         """The model of the first GPU that the driver tells of, or None where there is no driver or no GPU."""
+        told = self.nvidia_smi("name")
+        return told[0] if told else None
+
+    def nvidia_smi(self, *fields: str) -> list[str]:
+        """What the driver says of each GPU, such as `name` or `driver_version`; empty without one."""
         path = self.path("nvidia-smi")
         if path is None:
-            return None
+            return []
+        argv = [path, f"--query-gpu={','.join(fields)}", "--format=csv,noheader"]
         try:
-            argv = [path, "--query-gpu=name", "--format=csv,noheader"]
             run = self._run(argv, label="asking for the GPU", keep_stdout=True, total_limit=GPU_QUERY_SECONDS)
         except ToolError:
-            return None
-        told = run.stdout.decode("utf-8", "replace").splitlines()
-        return told[0].strip() or None if told else None
+            return []
+        return [line.strip() for line in run.stdout.decode("utf-8", "replace").splitlines() if line.strip()]
 
     def encoders(self) -> frozenset[str]:
         """Names of the encoders that ffmpeg was built with. Listed is not usable: see `try_encode`."""

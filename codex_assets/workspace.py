@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from codex_assets import log_lines
 from codex_assets.errors import StorageError
 
 SPARE_BYTES = 256 << 20
@@ -43,7 +44,7 @@ class ProgressBoard:
         self._done = 0.0
         self._started = time.monotonic()
         self.spent: dict[str, float] = {}
-        """Wall seconds by phase, of those that came to an end; of a phase that was begun several times, all of them."""
+        """Wall seconds by phase that ended, also by a failure; of one that was begun several times, all of them."""
 
     def plan(self, weights: Mapping[str, float]) -> None:
         """Add phases that will come, with their share of the work."""
@@ -59,9 +60,12 @@ class ProgressBoard:
         def advance(fraction: float | None, speed: float | None = None) -> None:
             self._tell(name, fraction, weight * (fraction or 0.0), speed)
 
-        advance(0.0)
-        yield advance
-        self.spent[name] = self.spent.get(name, 0.0) + time.monotonic() - began
+        try:
+            with log_lines.about(phase=name):
+                advance(0.0)
+                yield advance
+        finally:
+            self.spent[name] = self.spent.get(name, 0.0) + time.monotonic() - began
         self._done += weight
         self._weights[name] = 0.0
         self._tell(name, 1.0, 0.0, None)

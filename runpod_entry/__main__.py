@@ -30,7 +30,7 @@ _log = logging.getLogger("runpod_entry")
 def main() -> None:
     # What a worker that seems stuck is doing: kill -USR1 writes the stack of every thread to standard error.
     faulthandler.register(signal.SIGUSR1)
-    logs.configure(resources.prepare_environment())
+    logs.configure(resources.prepare_environment(), resources.log_format())
     worker = Worker(_report)
     worker.start()
     try:

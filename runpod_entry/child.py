@@ -49,10 +49,10 @@ def main(pipe: Connection, parent: int) -> None:
     cancelled, working = threading.Event(), threading.Event()
     _watch(parent, cancelled, working)
     # Here, not above: these imports take long, and are what a spare process is kept for.
-    from codex_assets import job, resources
+    from codex_assets import job, log_lines, resources
     from codex_assets.errors import ConfigurationError, JobCancelled
 
-    logs.configure(resources.prepare_environment())
+    logs.configure(resources.prepare_environment(), resources.log_format())
     lock = threading.Lock()
 
     def tell(message: Message) -> None:
@@ -81,14 +81,15 @@ def main(pipe: Connection, parent: int) -> None:
             result = job.send(answer, delivery)
         else:
             logs.conceal(settings.secrets())
-            result = job.run(
-                request["id"],
-                request["input"],
-                settings,
-                listener=_listener(tell),
-                cancelled=cancelled,
-                before_answer=announce,
-            )
+            with log_lines.about(shared=True, job=request["id"]):
+                result = job.run(
+                    request["id"],
+                    request["input"],
+                    settings,
+                    listener=_listener(tell),
+                    cancelled=cancelled,
+                    before_answer=announce,
+                )
     except JobCancelled:
         tell({"say": "cancelled"})
     except BaseException:  # noqa: BLE001 - whether it was answered is known by what was said so far

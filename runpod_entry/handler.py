@@ -26,7 +26,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from codex_assets import resources
+from codex_assets import log_lines, resources
 from codex_assets.errors import ConfigurationError, InternalError, JobError, PayloadError
 from runpod_entry import child, logs
 
@@ -76,6 +76,10 @@ class Worker:
         raw = job.get("input")
         if isinstance(raw, Mapping) and isinstance(raw.get("webhookSecret"), str):
             logs.conceal([SecretStr(raw["webhookSecret"])])
+        with log_lines.about(job=job_id):
+            return await self._answered(job, job_id, raw)
+
+    async def _answered(self, job: Mapping[str, Any], job_id: str, raw: object) -> dict[str, Any]:
         started = time.monotonic()
         outcome = "was cancelled"
         try:

@@ -10,8 +10,11 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable
+from typing import Literal
 
 from pydantic import SecretStr
+
+from codex_assets.log_lines import JsonLines
 
 OURS = ("codex_assets", "runpod_entry")
 LEVELS = {"NOTSET": logging.CRITICAL, "TRACE": logging.DEBUG, "WARN": logging.WARNING}
@@ -24,19 +27,23 @@ _concealed: set[str] = set()
 
 class _Blanked(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        line = super().format(record)
-        for secret in _concealed:
-            line = line.replace(secret, "***")
-        return line
+        return _blanked(super().format(record))
 
 
-def configure(level: str) -> None:
-    """Set up the log of this process; `level` as the SDK names it."""
+def configure(level: str, form: Literal["json", "text"]) -> None:
+    """Set up the log of this process; `level` as the SDK names it. JSON lines also say what they belong to."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Blanked("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    text = _Blanked("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    handler.setFormatter(JsonLines(_blanked) if form == "json" else text)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in OURS:
         logging.getLogger(name).setLevel(LEVELS.get(level, level))
+
+
+def _blanked(text: str) -> str:
+    for secret in tuple(_concealed):
+        text = text.replace(secret, "***")
+    return text
 
 
 def conceal(secrets: Iterable[SecretStr]) -> None:

@@ -159,6 +159,11 @@ def assert_contract(body: object) -> None:
     _WEBHOOK.validate(body)
 
 
+def body_of(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The webhook's body in RunPod's result, which says beside it what the job took."""
+    return {name: value for name, value in result.items() if name != "metrics"}
+
+
 def announced_keys(output: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Field -> (store role, key) for every key that a completed webhook names."""
     roles = {

@@ -24,13 +24,16 @@ ROOMS = {"typer": "codex_assets/commands/"}
 """A library -> the room whose files all may import it."""
 
 LAYERS = (
-    {"errors", "contract", "prices"},
+    {"errors", "contract", "prices", "log_lines"},
     {"media", "sandbox"},
     {"tools", "workspace", "delivery"},
     {"observe", "records", "encoders", "sound"},
+    {"history"},
+    {"metrics"},
     {"source"},
     {"expectations"},
     {"builder", "audit"},
+    {"cleanup"},
     {"resources", "partitions"},
     {"staleness"},
     {"conditions"},
@@ -42,7 +45,7 @@ LAYERS = (
     {"operations"},
     {"definitions", "job"},
     {"runpod_entry"},
-    {"sweep", "receiver", "doctor"},
+    {"sweep", "stats", "receiver", "doctor", "proof"},
     {"terminal"},
     {"demo"},
     {"commands"},

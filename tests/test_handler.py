@@ -141,7 +141,7 @@ def test_jobs_in_sequence_each_use_the_spare_process(house: House, receiver: Rec
     assert [one.said["id"] for one in receiver.received] == ["job-1", "job-2"]
     assert all(one.is_signed_with(jobs.SECRET) for one in receiver.received)
     for result, received in zip(results, receiver.received, strict=True):
-        assert result == received.said
+        assert jobs.body_of(result) == received.said
         assert isinstance(result["error"], str)
         assert result["errorCode"] == "input_not_found"
 
@@ -175,7 +175,7 @@ def test_a_worker_without_configuration_answers(
     assert result["errorCode"] == "worker_misconfigured"
     assert "R2_ACCOUNT_ID" in result["error"]
     (received,) = receiver.received
-    assert received.said == result
+    assert received.said == jobs.body_of(result)
     assert received.is_signed_with(jobs.SECRET)
 
 
@@ -207,13 +207,13 @@ def test_a_job_whose_process_is_killed_is_answered_by_the_worker(house: House, r
     result = house.run(run())
 
     (received,) = receiver.received
-    assert received.said == result
+    assert received.said == jobs.body_of(result)
     assert received.is_signed_with(jobs.SECRET)
     jobs.assert_contract(received.said)
     assert (result["id"], result["errorCode"], result["retryable"]) == ("job-1", "internal_error", True)
     assert "SIGKILL" in result["error"]
     # The next job has its spare process.
-    assert house.handle(quick_job("job-2", receiver)) == receiver.received[1].said
+    assert jobs.body_of(house.handle(quick_job("job-2", receiver))) == receiver.received[1].said
 
 
 def test_a_process_that_dies_while_announcing_is_not_announced_twice(house: House, receiver: Receiver) -> None:

@@ -46,7 +46,7 @@ def answered(receiver: Receiver, result: dict[str, Any]) -> dict[str, Any]:
     assert not received.is_signed_with(jobs.SECRET + "x")
     assert received.headers["content-type"] == "application/json"
     jobs.assert_contract(received.said)
-    assert received.said == result
+    assert received.said == jobs.body_of(result)
     return received.said
 
 
@@ -129,7 +129,7 @@ def test_an_audio_job_is_announced_when_the_receiver_is_back(settings: Settings,
     assert all(one.is_signed_with(jobs.SECRET) for one in receiver.received)
     said = receiver.received[-1].said
     jobs.assert_contract(said)
-    assert said == result
+    assert said == jobs.body_of(result)
     output = said["output"]
     assert output["waveformKey"] == "creator1/waveforms/talk/waveform.json"
     assert output["waveformImageKey"] == "creator1/thumbnails/media/talk/waveform.png"
@@ -210,7 +210,8 @@ def test_an_unusable_source_is_the_creators_failure(settings: Settings, receiver
     assert str(settings.scratch) not in said["error"]
     held = jobs.objects(settings.stores())
     assert held["media"] == held["assets"] == set()
-    assert held["archive"] == {jobs.input_key("video", "noise"), "records/noise/media.json"}
+    records = {"records/noise/media.json", "records/noise/jobs.json"}
+    assert held["archive"] == {jobs.input_key("video", "noise"), *records}
     assert_nothing_left(settings)
 
 

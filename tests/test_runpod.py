@@ -71,7 +71,7 @@ def test_a_workers_life(tmp_path: Path) -> None:
         assert set(result) == {"output"}, "without an error key the job is COMPLETED"
         (received,) = receiver.received
         assert received.is_signed_with(jobs.SECRET)
-        assert received.said == result["output"]
+        assert received.said == jobs.body_of(result["output"])
         jobs.assert_contract(received.said)
         assert received.said["status"] == "completed"
         for role, key in jobs.announced_keys(received.said["output"]).values():
@@ -89,7 +89,7 @@ def test_a_workers_life(tmp_path: Path) -> None:
         assert "Traceback" not in json.dumps(result)
         assert str(tmp_path) not in json.dumps(result)
         assert result["output"]["errorCode"] == "input_not_found"
-        assert receiver.received[-1].said == {"error": result["error"], **result["output"]}
+        assert receiver.received[-1].said == {"error": result["error"], **jobs.body_of(result["output"])}
 
         # A job that is stopped in the middle of an encode.
         jobs.put_original(at.stores, "video", "long", jobs.long_original())
@@ -193,7 +193,7 @@ def test_rp_serve_api_answers_requests(tmp_path: Path) -> None:
         ran = post("/runsync", {"input": {**payload, "assets": ["mezzanine"]}})
         assert ran["status"] == "COMPLETED", worker.log()
         assert ran["output"]["output"]["mezzanineKey"] == "mezzanine/creator1/talk/mezzanine.mp4"
-        assert receiver.received[-1].said == ran["output"]
+        assert receiver.received[-1].said == jobs.body_of(ran["output"])
 
         queued = post("/run", {"input": jobs.payload("audio", "gone", receiver.url)})
         status = post(f"/status/{queued['id']}")

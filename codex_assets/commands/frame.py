@@ -7,11 +7,13 @@ wrongly. 130: stopped with Ctrl-C. How things look is decided in `terminal`.
 from __future__ import annotations
 
 import logging
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, TypeVar
@@ -40,6 +42,15 @@ def where(text: str | None) -> Where:
         return Where.parse(text or "")
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--where") from None
+
+
+def span(text: str, option: str) -> timedelta:
+    """A length of time such as `90m`, `24h` or `30d`; a usage error for anything else."""
+    found = re.fullmatch(r"(\d{1,6})([mhd])", text.strip())
+    if found is None:
+        raise typer.BadParameter(f"`{text}` is no length of time; say `90m`, `24h` or `30d`.", param_hint=option)
+    unit = {"m": "minutes", "h": "hours", "d": "days"}[found[2]]
+    return timedelta(**{unit: int(found[1])})
 
 
 def settings(store: Path | None) -> Settings:

@@ -19,6 +19,7 @@ MASTER_NAME: Final = "master.m3u8"
 PLAYLIST_NAME: Final = "playlist.m3u8"
 PREVIEW_NAME: Final = "preview.m3u8"
 RECORDS_ROOT: Final = "records/"
+ORIGINALS_ROOT: Final = "originals/"
 
 _HLS_FOLDER: Final[dict[str, str]] = {"video": "hls", "audio": "hls-audio"}
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
@@ -27,7 +28,7 @@ _RECORD_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 def original_prefix(creator_id: str, media_id: str) -> str:
     """Where uploads of this media are put; the name below it is `original` with the upload's own extension."""
-    return f"originals/{_one(creator_id)}/{_one(media_id)}/"
+    return f"{ORIGINALS_ROOT}{_one(creator_id)}/{_one(media_id)}/"
 
 
 def mezzanine(creator_id: str, media_id: str) -> str:

@@ -768,6 +768,11 @@ class DirectoryStore:
 
     # Files
 
+    def path(self, key: str) -> Path:
+        """Where the object of that key lies, if there is one."""
+        _require_key(key)
+        return self._at(key)
+
     def _at(self, key: str) -> Path:
         return self._objects / key
 
