@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +26,7 @@ MEDIA = "talk"
 
 
 class Room:
-    """Stores in a folder, with one audio media whose outputs are built."""
+    """Stores in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.environment = jobs.local_environment(folder)
@@ -33,9 +34,6 @@ class Room:
         self.stores: Stores = self.settings.stores()
         self.records = RecordStore(self.stores.archive)
         self.key = jobs.input_key("audio", MEDIA)
-        jobs.put_original(self.stores, "audio", MEDIA)
-        self.put(MEDIA)
-        self.build(*AUDIO)
 
     def put(self, media_id: str) -> None:
         self.records.put(
@@ -69,8 +67,20 @@ class Room:
         return list(learning.learn(instance, self.stores.archive, found))
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Stores with one audio media whose outputs were built; every test has a copy."""
+    folder = tmp_path_factory.mktemp("built")
+    made = Room(folder)
+    jobs.put_original(made.stores, "audio", MEDIA)
+    made.put(MEDIA)
+    made.build(*AUDIO)
+    return folder / "stores"
+
+
 @pytest.fixture
-def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Room:
+def room(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Room:
+    shutil.copytree(built, tmp_path / "stores")
     made = Room(tmp_path)
     for name, value in made.environment.items():
         monkeypatch.setenv(name, value)
