@@ -27,6 +27,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, AssetKeyTable, SqlEventLogStorageTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._record import copy
+from sqlalchemy import bindparam
 
 from codex_assets import asset_checks, audit, history, partitions
 from codex_assets.assets import materialization
@@ -42,6 +43,8 @@ READERS = 16
 BATCH = 50
 """Media in one transaction: what is lost, at most, when an import is stopped."""
 KNOWN = "codex_assets/learnt/"
+CHECK_IDENTITY = ("asset_key", "check_name", "run_id", "partition")
+"""What Dagster's table holds once."""
 
 Picture = Callable[[OutputRecord], dict[str, Any]]
 
@@ -308,7 +311,12 @@ def _store(
             assert key is not None
             _upsert(connection, key.to_string(), values)
         if rows:
-            connection.execute(AssetCheckExecutionsTable.insert(), rows)
+            # One row per check and media of what no run found: what is told again takes the place of the earlier one.
+            table = AssetCheckExecutionsTable
+            same = [table.c[name] == bindparam(f"old_{name}") for name in CHECK_IDENTITY]
+            earlier = [{f"old_{name}": row[name] for name in CHECK_IDENTITY} for row in rows]
+            connection.execute(table.delete().where(*same), earlier)
+            connection.execute(table.insert(), rows)
 
 
 def _upsert(connection: Any, key: str, values: dict[str, Any]) -> None:
