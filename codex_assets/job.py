@@ -113,7 +113,7 @@ def work(
     outputs = payload.assets or recipe.OUTPUTS[media.media_type]
     body: CompletedBody | FailedBody
     try:
-        with resources.workshop(settings, listener=listener, cancelled=cancelled, run_id=job_id) as workshop:
+        with resources.workshop(settings, listener=listener, cancelled=cancelled, run_id=job_id, here=True) as workshop:
             workshop.records.put(media.media_id, "media", media)
             workshop.builder.plan(media, outputs)
             built = materialize(media, outputs, workshop)
