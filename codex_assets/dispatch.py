@@ -13,6 +13,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -321,7 +322,7 @@ class RunPodBuilder:
         """Submit it and see it through. Whatever ends this early ends the job too."""
         with self._gate.turn(self._cancelled):
             self._give_way()
-            job = _Job(self._api.run(self._payload(media, outputs)))
+            job = _Job(self._submitted(self._payload(media, outputs)))
             self._gate.note(job.job_id, queued=True)
         jobs.add(job.job_id)
         _log.info("%s: RunPod's job %s builds %s", media.media_id, job.job_id, ", ".join(outputs))
@@ -335,6 +336,18 @@ class RunPodBuilder:
         if end.how is Ended.LOST and len(self._built(media, outputs, jobs, done=False)) == len(outputs):
             return End(Ended.DONE)
         return end
+
+    def _submitted(self, given: Mapping[str, Any]) -> str:
+        """The id of a new job. In a thread: Dagster ends a run by an exception from anywhere, and the job that was
+        being submitted then would be nobody's."""
+        with ThreadPoolExecutor(1, thread_name_prefix="submit") as pool:
+            answer = pool.submit(self._api.run, given)
+            try:
+                return answer.result()
+            except BaseException:
+                with suppress(Exception):
+                    self._api.cancel(answer.result(self._pace.request_s))
+                raise
 
     def _give_way(self) -> None:
         """Until nobody else's jobs wait: what waits is an upload, most likely."""

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +18,7 @@ from typing import Any
 import jobs
 import pytest
 import runpod_api
+from pydantic import SecretStr
 from runpod_api import Api, Job
 
 from codex_assets import dispatch, job, resources
@@ -61,9 +66,7 @@ def builder(api: Api, settings: Settings, pace: Pace = PACE, *, in_flight: int =
     return RunPodBuilder(endpoint, RecordStore(settings.stores().archive), buckets, pace=pace, **more)
 
 
-def runpod_api_key() -> Any:
-    from pydantic import SecretStr
-
+def runpod_api_key() -> SecretStr:
     return SecretStr(runpod_api.KEY)
 
 
@@ -347,6 +350,70 @@ def test_a_worker_builds_here_whatever_is_configured(settings: Settings, api: Ap
     body = job.work("job-1", {**_payload(), "assets": ["thumbnail"]}, remote).body.wire()
     assert body["status"] == "completed"
     assert api.requests == []
+
+
+RUN = """
+import dagster as dg
+from codex_assets import partitions
+from codex_assets.definitions import defs
+
+with dg.DagsterInstance.get() as instance:
+    partitions.register(instance, "video", ["clip"])
+    keys = [dg.AssetKey(["video", "thumbnail"])]
+    job = defs.get_implicit_global_asset_job_def()
+    job.execute_in_process(instance=instance, partition_key="clip", asset_selection=keys)
+"""
+
+
+def test_a_dagster_run_builds_there_and_is_cancelled_there(settings: Settings, api: Api, tmp_path: Path) -> None:
+    home = tmp_path / "dagster"
+    home.mkdir()
+    environment = {
+        **os.environ,
+        **jobs.local_environment(tmp_path),
+        **api.client_environment(),
+        "STORAGE_DIR": str(settings.storage_dir),
+        "DAGSTER_HOME": str(home),
+    }
+
+    log = tmp_path / "run.log"
+
+    def started() -> subprocess.Popen[bytes]:
+        with log.open("wb") as file:
+            return subprocess.Popen([sys.executable, "-c", RUN], env=environment, stdout=file, stderr=file)
+
+    run = started()
+    with by_hand(api, lambda taken: work(api, settings, taken)):
+        run.wait(120)
+    said = log.read_bytes()
+    assert run.returncode == 0, said
+    (done,) = api.jobs.values()
+    assert done.status == "COMPLETED"
+    assert b"queued at RunPod" in said
+    assert runpod_api.KEY.encode() not in said
+    record = RecordStore(settings.stores().archive).output("clip", "thumbnail")
+    assert record is not None
+    assert receipt(record) == done.job_id
+
+    run = started()
+    api.wait_for(lambda: len(api.jobs) == 2, 120.0)
+    run.send_signal(signal.SIGINT)
+    run.wait(60)
+    said = log.read_bytes()
+    assert run.returncode != 0
+    assert [one.status for one in api.jobs.values()] == ["COMPLETED", "CANCELLED"], said
+    held = [path for path in home.rglob("*") if path.is_file() and runpod_api.KEY.encode() in path.read_bytes()]
+    assert held == []
+
+
+def test_backfills_go_to_their_own_endpoint(settings: Settings, api: Api) -> None:
+    endpoint = Endpoint("ep1", runpod_api_key(), api.base)
+    remote = replace(settings, runpod=endpoint, runpod_backfills=replace(endpoint, endpoint_id="ep2"))
+    for backfill, path in ((False, "/v2/ep1/health"), (True, "/v2/ep2/health")):
+        api.faults.append(401)
+        with resources.workshop(remote, backfill=backfill) as workshop, pytest.raises(ConfigurationError):
+            list(workshop.builder.build(MEDIA, ["thumbnail"]))
+        assert api.requests[-1] == f"GET {path}"
 
 
 def test_a_job_that_is_delivered_again_goes_on(settings: Settings) -> None:
