@@ -322,7 +322,7 @@ def _endpoints(env: Mapping[str, str], problems: list[str]) -> tuple[Endpoint | 
     if any(one is not None and re.fullmatch(r"[A-Za-z0-9_-]+", one) is None for one in ids):
         problems.append("RUNPOD_ENDPOINT_ID and RUNPOD_BACKFILL_ENDPOINT_ID are ids, not URLs")
     base = env.get("RUNPOD_API_BASE", dispatch.API)
-    if not base.startswith("https://") and not (base.startswith("http://") and http.is_loopback(base)):
+    if not http.is_https(base) and not http.is_loopback(base):
         problems.append("RUNPOD_API_BASE has to be an https URL")
     given = env.get("RUNPOD_IN_FLIGHT", str(dispatch.IN_FLIGHT))
     in_flight = int(given) if given.isdigit() and len(given) < 6 else 0

@@ -335,6 +335,8 @@ def test_the_environment_says_where(tmp_path: Path, api: Api) -> None:
         ({"RUNPOD_ENDPOINT_ID": "https://a/b"}, "ids, not URLs"),
         ({"RUNPOD_API_BASE": "http://api.runpod.ai"}, "https URL"),
         ({"RUNPOD_API_BASE": "http://127.0.0.1.example.com"}, "https URL"),
+        ({"RUNPOD_API_BASE": "https://"}, "https URL"),
+        ({"RUNPOD_API_BASE": "https://me:word@api.runpod.ai"}, "https URL"),
         ({"RUNPOD_IN_FLIGHT": "0"}, "RUNPOD_IN_FLIGHT"),
     ],
 )

@@ -441,6 +441,15 @@ def is_loopback(url: str) -> bool:
     return host == "localhost"
 
 
+def is_https(url: str) -> bool:
+    """Whether it is an https URL of some host, without user info."""
+    try:
+        target = Target.of(url)
+    except ValueError:
+        return False
+    return target.url.scheme == "https" and bool(target.host) and not target.url.userinfo
+
+
 def exchange(
     method: str,
     url: str,
