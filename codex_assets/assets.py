@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from codex_assets import asset_checks, log_lines
-from codex_assets.errors import InternalError, JobError, MissingInput, VerificationError
+from codex_assets.errors import InternalError, JobCancelled, JobError, MissingInput, VerificationError
 from codex_assets.media import recipe
 from codex_assets.media.hls import Segment
 from codex_assets.partitions import PARTITIONS
@@ -113,6 +113,9 @@ def _producer(media_type: str, name: str, outputs: Sequence[str]) -> dg.AssetsDe
             raise _failure(error) from None
         except JobError as error:
             raise _failure(error) from None
+        except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
+            # Let through, it would be taken for a reason to try again by the retry policy.
+            raise _failure(JobCancelled("The run was cancelled.")) from None
         except Exception as error:  # noqa: BLE001 - the boundary to Dagster, which would store the text of anything
             context.log.error("unexpected %s", type(error).__name__)
             raise _failure(InternalError.of(error)) from None

@@ -95,6 +95,10 @@ class Builder(Protocol):
         """
         ...
 
+    def plan(self, media: MediaRecord, chosen: Collection[str]) -> None:
+        """Count these outputs into the run's progress. A run that builds them in several calls plans them all first."""
+        ...
+
 
 @dataclass
 class _Built:

@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import typer
 
 from codex_assets import conditions, doctor, resources, sweep, terminal
-from codex_assets.commands import cleanup, frame, import_, proof, stale, stats
+from codex_assets.commands import cleanup, frame, import_, proof, rebuild, stale, stats
 from codex_assets.commands.frame import FAILED, UNCHECKED, AsJson, Store
 from codex_assets.conditions import Where
 from codex_assets.delivery import hls_fetch, keys
@@ -441,6 +441,7 @@ def _finding(rule: str, severity: str, one: verify.Finding | CheckFact) -> dict[
 
 
 app.command(name="stale")(stale.stale)
+app.command(name="rebuild")(rebuild.rebuild)
 
 
 # --- doctor, demo -----------------------------------------------------------------------------------------------------

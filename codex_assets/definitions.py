@@ -4,14 +4,22 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from codex_assets import operations, resources
+from codex_assets import dispatch, operations, resources
 from codex_assets.assets import AUDIO, ORIGINALS, VIDEO
 from codex_assets.resources import Workshop
 
 
 @dg.resource(description="Stores, tools and a scratch directory of one run, from the environment.")
 def workshop(context: dg.InitResourceContext) -> Iterator[Workshop]:
-    with resources.workshop(resources.load(), run_id=context.run_id) as opened:
+    settings = resources.load()
+    run = context.run
+    with resources.workshop(
+        settings,
+        # Here, ops say what they do by their events; of a worker far away nobody would hear for hours.
+        listener=dispatch.lines(context.log.info) if settings.runpod is not None and context.log is not None else None,
+        run_id=context.run_id,
+        backfill=run is not None and "dagster/backfill" in run.tags,
+    ) as opened:
         yield opened
 
 

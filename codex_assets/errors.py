@@ -12,6 +12,7 @@ reads in the webhook: no path of the worker, no stderr, no secret. What an engin
     |- StorageError        the store's: refused (final) or unavailable (again later)
     |- ToolError           the worker's: ffmpeg, ffprobe or audiowaveform failed
     |- VerificationError   ours: an output was built and did not pass its checks; nothing was replaced
+    |- EndpointError       the operator's: RunPod's API or the endpoint's workers cannot be used
     |- WebhookError        the receiver's: outputs are published, the announcement was not accepted
     |- JobCancelled        nobody's: asked to stop
     |- RelayedError        any of these, told by its code
@@ -164,6 +165,12 @@ class VerificationError(JobError):
         self.records = tuple(records)
         told = "; ".join(f"{output} failed {rule}: {sentence}" for output, rule, sentence in self.failures)
         super().__init__(f"Outputs did not pass verification and were not published: {told}")
+
+
+class EndpointError(JobError):
+    code = "endpoint_failed"
+    fault = Fault.OPERATOR
+    retryable = True
 
 
 class WebhookError(JobError):

@@ -161,13 +161,20 @@ def _work(
     body: CompletedBody | FailedBody
     with log_lines.about(job=job_id, media=media.media_id):
         try:
-            with resources.workshop(settings, listener=listener, cancelled=cancelled, run_id=job_id) as workshop:
+            with resources.workshop(
+                settings, listener=listener, cancelled=cancelled, run_id=job_id, here=True
+            ) as workshop:
                 # The board itself, which fills: a job that fails tells what it took, too.
                 phases = workshop.workspace.progress.spent
                 workshop.records.put(media.media_id, "media", media)
                 on_record = _keep(workshop.records, begun)
-                workshop.builder.plan(media, outputs)
-                built = materialize(media, outputs, workshop)
+                # Single outputs that this very job has built before its worker was lost are not built again.
+                built = _built_by(job_id, media, outputs, workshop.records) if payload.assets else []
+                done = {one.output for one in built}
+                left = [output for output in outputs if output not in done]
+                if left:
+                    workshop.builder.plan(media, left)
+                    built += materialize(media, left, workshop)
                 body = completed(job_id, media, built, workshop.records)
                 source = workshop.records.get(media.media_id, "mezzanine", MezzanineRecord)
                 seconds = time.monotonic() - clock
@@ -286,6 +293,11 @@ def send(answer: Answer, policy: DeliveryPolicy) -> dict[str, Any]:
     if delivery.receiver_error is not None:
         _log.error("the receiver took the webhook and refused its body: %s", delivery.receiver_error)
     return wire
+
+
+def _built_by(job_id: str, media: MediaRecord, outputs: Sequence[str], records: RecordStore) -> list[OutputRecord]:
+    found = (records.output(media.media_id, output) for output in outputs)
+    return [one for one in found if one is not None and one.build is not None and one.build.run_id == job_id]
 
 
 def _failed(job_id: str, payload: JobPayload, error: JobError) -> FailedBody:

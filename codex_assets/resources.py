@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import math
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -21,12 +22,14 @@ from typing import Literal
 
 from pydantic import SecretStr
 
-from codex_assets import prices
+from codex_assets import dispatch, prices
 from codex_assets.audit import Auditor
-from codex_assets.builder import LocalBuilder
+from codex_assets.builder import Builder, LocalBuilder
 from codex_assets.contract import PayloadPolicy, secret_problem
+from codex_assets.delivery import http
 from codex_assets.delivery.storage import DirectoryStore, S3Location, S3Store, Stores
 from codex_assets.delivery.webhook import DeliveryPolicy
+from codex_assets.dispatch import Endpoint, RunPodBuilder
 from codex_assets.encoders import EncoderMode, Encoders
 from codex_assets.errors import ConfigurationError
 from codex_assets.records import RecordStore
@@ -70,6 +73,10 @@ class Settings:
     worker_price: float | None
     """USD that a second of this worker costs, where it was told; else it is looked up by the GPU's model."""
     tool_environment: Mapping[str, str] = field(repr=False)
+    runpod: Endpoint | None = None
+    """The endpoint that builds, for BUILD_ON=runpod; None: this machine does."""
+    runpod_backfills: Endpoint | None = None
+    """... for backfills, where they have one of their own."""
 
     def stores(self) -> Stores:
         """The three stores; clients are made when first used."""
@@ -88,6 +95,11 @@ class Settings:
         """USD that a second of a worker with this GPU costs; None where nobody has told."""
         return self.worker_price if self.worker_price is not None else prices.of_gpu(gpu)
 
+    def workers(self) -> int:
+        """Media that a rebuild builds at once when nobody says how many: here, each of them uses every core."""
+        endpoint = self.runpod_backfills or self.runpod
+        return endpoint.in_flight if endpoint is not None else 1
+
     def payload_policy(self) -> PayloadPolicy:
         return PayloadPolicy(
             archive_bucket=self.archive_bucket,
@@ -103,7 +115,8 @@ class Settings:
     def secrets(self) -> tuple[SecretStr, ...]:
         """What no line of a log may show."""
         keys = {key for place in self.locations or () for key in (place.access_key, place.secret_key)}
-        return (*keys, *([self.webhook_secret] if self.webhook_secret is not None else []))
+        api = [self.runpod.api_key] if self.runpod is not None else []
+        return (*keys, *api, *([self.webhook_secret] if self.webhook_secret is not None else []))
 
     def tools(self, cancelled: threading.Event | None = None) -> Tools:
         return Tools(self.tool_environment, cancelled=cancelled)
@@ -117,7 +130,7 @@ class Workshop:
     records: RecordStore
     tools: Tools
     workspace: Workspace
-    builder: LocalBuilder
+    builder: Builder
     auditor: Auditor
 
 
@@ -128,8 +141,13 @@ def workshop(
     listener: Listener | None = None,
     cancelled: threading.Event | None = None,
     run_id: str | None = None,
+    here: bool = False,
+    backfill: bool = False,
 ) -> Iterator[Workshop]:
-    """A workshop with a scratch directory of its own, which is gone afterwards. `run_id` is for the receipts."""
+    """A workshop with a scratch directory of its own, which is gone afterwards. `run_id` is for the receipts.
+
+    `here`: on this machine, whatever is configured: a worker does not send its job on. `backfill`: work that can wait.
+    """
     workspace = Workspace(settings.scratch / f"run-{uuid.uuid4().hex[:12]}", listener)
     held = os.open(workspace.root, os.O_RDONLY)
     try:
@@ -137,20 +155,30 @@ def workshop(
         fcntl.flock(held, fcntl.LOCK_SH)
         stores = settings.stores()
         tools = settings.tools(cancelled)
-        builder = LocalBuilder(
-            stores,
-            tools,
-            Encoders(settings.video_encoder, tools),
-            workspace,
-            run_id=run_id,
-            price=settings.price_per_second,
-        )
-        yield Workshop(
-            stores, RecordStore(stores.archive), tools, workspace, builder, Auditor(stores, tools, workspace)
-        )
+        records = RecordStore(stores.archive)
+        endpoint = (settings.runpod_backfills if backfill else None) or settings.runpod
+        builder: Builder
+        if endpoint is None or here:
+            builder = LocalBuilder(
+                stores,
+                tools,
+                Encoders(settings.video_encoder, tools),
+                workspace,
+                run_id=run_id,
+                price=settings.price_per_second,
+            )
+        else:
+            buckets = dispatch.Buckets(settings.archive_bucket, settings.media_bucket, settings.assets_bucket)
+            builder = RunPodBuilder(endpoint, records, buckets, listener=listener, cancelled=cancelled)
+        yield Workshop(stores, records, tools, workspace, builder, Auditor(stores, tools, workspace))
     finally:
         workspace.close()
         os.close(held)
+
+
+def journals(settings: Settings) -> Path:
+    """Where rebuilds keep what they have done: beside the index, which can be lost while these cannot."""
+    return settings.catalogue.with_suffix(".rebuilds")
 
 
 def wipe_scratch(scratch: Path) -> None:
@@ -259,6 +287,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     price = _price(env.get("WORKER_PRICE_PER_SECOND"))
     if price is None and "WORKER_PRICE_PER_SECOND" in env:
         problems.append("WORKER_PRICE_PER_SECOND has to be what a second of this worker costs, in USD, such as 0.00016")
+    runpod, backfills = _endpoints(env, problems)
     secret = SecretStr(env["WEBHOOK_SECRET"]) if "WEBHOOK_SECRET" in env else None
     unusable = secret_problem(secret) if secret is not None and "WEBHOOK_SECRET" not in unresolved else None
     if unusable is not None:
@@ -280,7 +309,42 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         catalogue=_catalogue(env, buckets["B2_BUCKET_NAME"]),
         worker_price=price,
         tool_environment=tool_environment(env),
+        runpod=runpod,
+        runpod_backfills=backfills,
     )
+
+
+def _endpoints(env: Mapping[str, str], problems: list[str]) -> tuple[Endpoint | None, Endpoint | None]:
+    """The endpoint that builds, and the one of backfills; both None for building here.
+
+    BUILD_ON decides, not whether there is an id: RunPod gives its workers RUNPOD_ENDPOINT_ID.
+    """
+    on = env.get("BUILD_ON", "here")
+    if on == "here":
+        return None, None
+    if on != "runpod":
+        problems.append("BUILD_ON has to be `here` or `runpod`")
+        return None, None
+    missing = [name for name in ("RUNPOD_ENDPOINT_ID", "RUNPOD_API_KEY") if name not in env]
+    if missing:
+        problems.append(f"BUILD_ON=runpod needs {' and '.join(missing)}")
+    if "{{" in env.get("RUNPOD_API_KEY", ""):
+        problems.append("RUNPOD_API_KEY holds an unresolved {{ ... }} reference")
+    ids = [env.get(name) for name in ("RUNPOD_ENDPOINT_ID", "RUNPOD_BACKFILL_ENDPOINT_ID")]
+    if any(one is not None and re.fullmatch(r"[A-Za-z0-9_-]+", one) is None for one in ids):
+        problems.append("RUNPOD_ENDPOINT_ID and RUNPOD_BACKFILL_ENDPOINT_ID are ids, not URLs")
+    base = env.get("RUNPOD_API_BASE", dispatch.API)
+    if not http.is_https(base) and not http.is_loopback(base):
+        problems.append("RUNPOD_API_BASE has to be an https URL")
+    given = env.get("RUNPOD_IN_FLIGHT", str(dispatch.IN_FLIGHT))
+    in_flight = int(given) if given.isdigit() and len(given) < 6 else 0
+    if in_flight < 1:
+        problems.append("RUNPOD_IN_FLIGHT has to be a number of jobs, at least 1")
+    first, second = (
+        Endpoint(one, SecretStr(env.get("RUNPOD_API_KEY", "")), base, max(1, in_flight)) if one is not None else None
+        for one in ids
+    )
+    return first, second
 
 
 def _price(text: str | None) -> float | None:

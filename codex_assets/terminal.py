@@ -30,6 +30,7 @@ from codex_assets.costs import Estimate
 from codex_assets.doctor import Check
 from codex_assets.doctor import Status as Health
 from codex_assets.media.verify import Finding, Severity
+from codex_assets.rebuild import EXAMPLES, Summary
 from codex_assets.records import (
     Build,
     LoudnessRecord,
@@ -692,6 +693,33 @@ def estimate(one: Estimate) -> Group:
     if one.unknown_lengths:
         notes.append(f"{plural(one.unknown_lengths, 'media', 'media')} of unknown length, taken for the median")
     return Group(table, told, *(Text(line, style="dim") for line in notes))
+
+
+def rebuilt(one: Summary) -> Group:
+    """What a rebuild came to, and how to go on with it."""
+    parts: list[RenderableType] = []
+    for code, some in one.codes():
+        parts.append(Text.assemble(("✗ ", "red"), (code, "bold"), f": {plural(len(some), 'media', 'media')}"))
+        parts += [Text(f"    {each.media_id}: {each.message}") for each in some[:EXAMPLES]]
+    for reason, count in Counter(each.skipped for each in one.skipped).most_common():
+        ids = [each.media_id for each in one.skipped if each.skipped == reason]
+        examples = ", ".join(ids[:EXAMPLES]) + (", ..." if count > EXAMPLES else "")
+        parts.append(Text(f"• skipped {plural(count, 'media', 'media')} ({examples}): {reason}", style="yellow"))
+    told = Text.assemble(
+        (f"{plural(one.outputs, 'output')} of {plural(one.done, 'media', 'media')} built", "bold"),
+        f" in {lasting(one.seconds)}",
+        f", {money(one.usd)}" if one.usd else "",
+    )
+    if one.earlier:
+        told.append(f"; {plural(one.earlier, 'media', 'media')} were done before")
+    if one.left:
+        told.append(f"; {plural(one.left, 'media', 'media')} not done", style="yellow")
+    parts.append(told)
+    if one.paused and one.left:
+        parts.append(Text(f"Paused: {one.paused}. Nothing more was begun.", style="bold red"))
+    if one.left:
+        parts.append(Text(f"Go on with `codex-assets rebuild --resume {one.rebuild_id}`.", style="dim"))
+    return Group(*parts)
 
 
 # --- Objects ----------------------------------------------------------------------------------------------------------

@@ -56,6 +56,13 @@ def original(media_type: str) -> bytes:
 
 
 @cache
+def blink() -> bytes:
+    """A video of a third of a second."""
+    picture = (*_LAVFI, "testsrc2=size=64x48:rate=10:duration=0.3", "-f", "lavfi", "-i", "sine=duration=0.3")
+    return _made((*picture, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"), "mp4")
+
+
+@cache
 def film(seconds: int) -> bytes:
     """A small video of some segments."""
     picture = (*_LAVFI, f"testsrc2=size=160x90:rate=25:duration={seconds}", "-f", "lavfi", "-i")

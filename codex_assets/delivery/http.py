@@ -1,7 +1,8 @@
 """HTTP as this package does it: one request to one checked address, within a deadline. The only importer of httpx.
 
 In: looking up a host, the guard against addresses that are not public, the pinned request, and a small GET.
-Out: what is sent and whether to send it again (`webhook.py`), what is fetched and where it lies (`hls_fetch.py`).
+Also an exchange of JSON with an API. Out: what is sent and whether to send it again (`webhook.py`, `dispatch.py`), what
+is fetched and where it lies (`hls_fetch.py`).
 
 A host is resolved, every address is checked, and the connection goes to a checked one, so that a second look-up cannot
 lead elsewhere. `Host`, SNI and certificate verification keep the name. Proxies and other settings of the environment
@@ -10,6 +11,7 @@ are not used.
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 import threading
@@ -24,9 +26,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+from pydantic import SecretStr
 
 from codex_assets.contract import is_public_address
-from codex_assets.errors import StorageError
+from codex_assets.errors import ConfigurationError, StorageError
 
 ADDRESSES_TRIED = 4
 """Most addresses of one host that one request connects to."""
@@ -413,3 +416,89 @@ def _allowed(url: str | httpx.URL, what: str) -> Target:
     if target.url.userinfo:
         raise StorageError(f"{what} must not carry user info.", retryable=False)
     return target
+
+
+# --- JSON with an API -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Said:
+    """What an API answered. `value` is the JSON of a 2xx, else None."""
+
+    status: int
+    value: Any
+    retry_after_s: float | None = None
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL names this machine by one of its own names; False for what is no URL."""
+    try:
+        host = Target.of(url).host
+    except ValueError:
+        return False
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    return host == "localhost"
+
+
+def is_https(url: str) -> bool:
+    """Whether it is an https URL of some host, without user info."""
+    try:
+        target = Target.of(url)
+    except ValueError:
+        return False
+    return target.url.scheme == "https" and bool(target.host) and not target.url.userinfo
+
+
+def exchange(
+    method: str,
+    url: str,
+    *,
+    bearer: SecretStr,
+    value: Any,
+    timeout_s: float,
+    limit_bytes: int,
+    allow_private: bool,
+    resolve: Resolver = resolve_host,
+    tls: ssl.SSLContext | None = None,
+) -> Said:
+    """`value` as JSON to an API, or nothing if it is None, and its answer. Redirects are not followed: the key goes to
+    the host that it is meant for.
+
+    Raises Unreached, also for a 2xx that carries no JSON, and ConfigurationError for a host that is not public.
+    """
+    target = Target.of(url)
+    body = None if value is None else json.dumps(value).encode()
+    headers = {
+        "Host": target.header,
+        "User-Agent": "codex-assets",
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "Authorization": f"Bearer {bearer.get_secret_value()}",
+        "Connection": "close",
+    }
+    if body is not None:
+        headers |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    try:
+        reply = send(
+            method,
+            target,
+            addresses(target, resolve, allow_private=allow_private),
+            headers=headers,
+            body=body,
+            context=trust(target, tls),
+            deadline=time.monotonic() + timeout_s,
+            timeout_s=timeout_s,
+            limit_bytes=limit_bytes,
+            whole=True,
+        )
+    except NotPublic:
+        raise ConfigurationError(f"{target.host} leads to an address that is not public.") from None
+    retry = reply.headers.get("Retry-After", "")
+    after = float(retry) if retry.isdigit() and len(retry) < 6 else None
+    if not 200 <= reply.status < 300:
+        return Said(reply.status, None, after)
+    try:
+        return Said(reply.status, json.loads(reply.body), after)
+    except ValueError:
+        raise Unreached("its answer was no JSON", f"{len(reply.body)} bytes") from None
