@@ -24,7 +24,16 @@ from typing import Any
 from pydantic import SecretStr
 
 from codex_assets.delivery import http
-from codex_assets.errors import ConfigurationError, EndpointError, JobCancelled, JobError, RelayedError
+from codex_assets.errors import (
+    ConfigurationError,
+    EndpointError,
+    ExecutionTimeout,
+    JobCancelled,
+    JobError,
+    OutdatedWorker,
+    QueueTimeout,
+    RelayedError,
+)
 from codex_assets.media import recipe
 from codex_assets.records import MediaRecord, OutputRecord, RecordStore
 from codex_assets.workspace import Listener, Status
@@ -293,11 +302,9 @@ class RunPodBuilder:
                     master = after
                     yield after
             if outdated:
-                raise RelayedError(
-                    "worker_outdated",
+                raise OutdatedWorker(
                     f"The endpoint's workers build {', '.join(outdated)} by other recipes than these; let them run the "
-                    "same version.",
-                    retryable=False,
+                    "same version."
                 )
             if not left:
                 return
@@ -409,9 +416,7 @@ class RunPodBuilder:
         if running and spent > self._pace.execution_s:
             raise _timed_out()
         if not running and spent > self._pace.queue_s:
-            raise RelayedError(
-                "queue_timeout", "No worker took the job in time; does the endpoint have any?", retryable=True
-            )
+            raise QueueTimeout("No worker took the job in time; does the endpoint have any?")
         if running and isinstance(told.get("phase"), str):
             self._tell(
                 told["phase"], _number(told.get("percent"), 0.0) / 100, told.get("speed"), told.get("secondsLeft")
@@ -431,7 +436,7 @@ class RunPodBuilder:
 
 
 def _timed_out() -> JobError:
-    return RelayedError("timed_out", "The job took longer than it may.", retryable=False)
+    return ExecutionTimeout("The job took longer than it may.")
 
 
 def _number(value: object, other: Any = None) -> Any:

@@ -13,6 +13,9 @@ reads in the webhook: no path of the worker, no stderr, no secret. What an engin
     |- ToolError           the worker's: ffmpeg, ffprobe or audiowaveform failed
     |- VerificationError   ours: an output was built and did not pass its checks; nothing was replaced
     |- EndpointError       the operator's: RunPod's API or the endpoint's workers cannot be used
+    |- OutdatedWorker      the operator's: the endpoint's workers build by other recipes
+    |- QueueTimeout        the operator's: no worker of the endpoint took a job
+    |- ExecutionTimeout    the operator's: RunPod ended a job that took too long
     |- WebhookError        the receiver's: outputs are published, the announcement was not accepted
     |- JobCancelled        nobody's: asked to stop
     |- RelayedError        any of these, told by its code
@@ -171,6 +174,24 @@ class EndpointError(JobError):
     code = "endpoint_failed"
     fault = Fault.OPERATOR
     retryable = True
+
+
+class OutdatedWorker(JobError):
+    """Outputs were built and published by other recipes than those that asked for them."""
+
+    code = "worker_outdated"
+    fault = Fault.OPERATOR
+
+
+class QueueTimeout(JobError):
+    code = "queue_timeout"
+    fault = Fault.OPERATOR
+    retryable = True
+
+
+class ExecutionTimeout(JobError):
+    code = "timed_out"
+    fault = Fault.OPERATOR
 
 
 class WebhookError(JobError):

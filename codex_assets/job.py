@@ -51,6 +51,7 @@ from codex_assets.records import (
     OutputRecord,
     RecordStore,
     ThumbnailRecord,
+    UnreadableRecord,
     VariantRecord,
     WaveformRecord,
     record_type,
@@ -296,8 +297,16 @@ def send(answer: Answer, policy: DeliveryPolicy) -> dict[str, Any]:
 
 
 def _built_by(job_id: str, media: MediaRecord, outputs: Sequence[str], records: RecordStore) -> list[OutputRecord]:
-    found = (records.output(media.media_id, output) for output in outputs)
+    found = (_readable(media, output, records) for output in outputs)
     return [one for one in found if one is not None and one.build is not None and one.build.run_id == job_id]
+
+
+def _readable(media: MediaRecord, output: str, records: RecordStore) -> OutputRecord | None:
+    """A record that cannot be read is not this job's: building the output again replaces it."""
+    try:
+        return records.output(media.media_id, output)
+    except UnreadableRecord:
+        return None
 
 
 def _failed(job_id: str, payload: JobPayload, error: JobError) -> FailedBody:
