@@ -30,6 +30,8 @@ class Noting(DirectoryStore):
     """A folder that notes what is sent to it, and can refuse one key."""
 
     refused: str | None = None
+    takes: float = 0
+    """Seconds that a transfer takes at least."""
 
     def __init__(self, root: Path, role: Role, bucket: str) -> None:
         super().__init__(root, role, bucket)
@@ -39,6 +41,7 @@ class Noting(DirectoryStore):
     def upload(self, path: Path, key: str, **options: Any) -> StoredObject:
         if key == self.refused:
             raise StorageError(f"The {self.name} store refused '{key}'.", retryable=False)
+        time.sleep(self.takes)
         held = super().upload(path, key, **options)
         self.sent.append(key)
         return held
@@ -177,10 +180,10 @@ def test_a_failure_in_another_store_leaves_the_playlists_too(stores: Stores, med
 
 
 def test_after_a_failure_nothing_more_is_begun(stores: Stores, media: Noting, tmp_path: Path) -> None:
-    media.refused = keys.segment(VARIANT, 0)
+    media.refused, media.takes = keys.segment(VARIANT, 0), 0.02
     with pytest.raises(StorageError):
         publish(stores, a_version(tmp_path, "one", segments=200), threads=2)
-    assert len(media.sent) < 20
+    assert len(media.sent) < 50
 
 
 @pytest.mark.parametrize("change", ["replaced", "deleted", "retyped"])

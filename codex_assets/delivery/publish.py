@@ -259,6 +259,10 @@ class _Progress:
                     self._stopped = True
                     raise
 
+    def require_going(self) -> None:
+        if self._stopped:
+            raise _Stopped
+
     def stop(self) -> None:
         # Without the lock: a callback that blocks must not keep a failure from being noticed.
         self._stopped = True
@@ -272,14 +276,24 @@ def _all(
 ) -> list[_Result]:
     """`work` of every item, in order. The first failure keeps what has not begun from beginning, and is raised when
     nothing is running any more."""
-    tasks = [pool.submit(work, item) for item in items]
+    stopping = progress or _Progress(None)
+
+    def begin(item: _Item) -> _Result:
+        # The thread that fails stops the others itself: until this one wakes, they would begin many a small file.
+        stopping.require_going()
+        try:
+            return work(item)
+        except BaseException:
+            stopping.stop()
+            raise
+
+    tasks = [pool.submit(begin, item) for item in items]
     first: set[Future[_Result]] = set()
     try:
         first, _ = wait(tasks, return_when=FIRST_EXCEPTION)
     finally:
         if not all(task.done() and task.exception() is None for task in tasks):
-            if progress:
-                progress.stop()
+            stopping.stop()
             for task in tasks:
                 task.cancel()
             wait(tasks)
