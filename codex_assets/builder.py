@@ -26,13 +26,12 @@ from codex_assets.delivery import keys, publish
 from codex_assets.delivery.publish import Published, Stage, Upload
 from codex_assets.delivery.storage import Stores, file_sha256
 from codex_assets.encoders import Choice, Encoders
-from codex_assets.errors import MissingInput, SourceError, ToolError, VerificationError
+from codex_assets.errors import MissingInput, ToolError, VerificationError
 from codex_assets.media import (
     damage,
     hls,
     ladder,
     loudness,
-    mezzanine,
     probe,
     profile,
     recipe,
@@ -42,6 +41,7 @@ from codex_assets.media import (
 )
 from codex_assets.media.loudness import Measurement
 from codex_assets.media.probe import MediaInfo
+from codex_assets.normalise import Normaliser
 from codex_assets.observe import Observer
 from codex_assets.records import (
     ORIGINAL,
@@ -117,22 +117,6 @@ class _Work:
     before: Mapping[str, float]
 
 
-@dataclass(frozen=True)
-class _Encoded:
-    """A mezzanine as it came out: of what (`info`), what the decode said, how the sound was kept, what has to be told,
-    and the seconds that came out of each of the upload's tracks."""
-
-    info: MediaInfo
-    run: ToolRun
-    log: damage.DecodeLog
-    choice: Choice
-    treatment: mezzanine.AudioTreatment | None
-    steady: Path | None = None
-    gain: float = 0.0
-    warnings: Sequence[str] = ()
-    seconds: dict[int, float] = field(default_factory=dict)
-
-
 class LocalBuilder:
     """Builds on this machine, in one workspace: what an earlier call of the same run made is not fetched again."""
 
@@ -204,7 +188,14 @@ class LocalBuilder:
         found = upload.examined(self._tools, media.media_type, source)
         folder = self._workspace.folder("mezzanine")
         path = folder / "mezzanine.mp4"
-        encoded = self._encode_mezzanine(media, found.info, source, path)
+        normaliser = Normaliser(
+            *(self._tools, self._encoders, self._phase),
+            media_type=media.media_type,
+            source=source,
+            path=path,
+            folder=self._workspace.root / "normalising",
+        )
+        encoded = normaliser.normalise(found.info)
         info, run, choice, treatment = encoded.info, encoded.run, encoded.choice, encoded.treatment
         made = self._probed(path)
         upload.require_decoded(made, media.media_type)
@@ -252,129 +243,6 @@ class LocalBuilder:
             heard = loudness.parse(run.log) if treatment is not None else None
             measurement = loudness.shifted(heard, -encoded.gain)
             yield self._record_loudness(media, measurement, "original", inputs, work, beside=1)
-
-    def _encode_mezzanine(self, media: MediaRecord, info: MediaInfo, source: Path, path: Path) -> _Encoded:
-        """The encode, with what is done otherwise when it fails or shows what no header tells: the encoder, then how
-        the sound is kept, then what stands in for what could not be decoded."""
-        with_picture = media.media_type == "video"
-        told = []
-        treatment = mezzanine.audio_treatment(info, with_picture=with_picture)
-        try:
-            made = self._encode_once(media, info, source, path, treatment)
-        except ToolError as error:
-            if treatment != "copied":
-                raise upload.fault(error) from None
-            _log.warning("the sound cannot be copied into the mezzanine: %s", error.reason)
-            told.append("The sound could not be kept as it was uploaded and was encoded once more in high quality.")
-            treatment = "encoded"
-            made = None
-        if made is not None and treatment == "copied" and made.log.sound_damaged(info):
-            _log.warning("the sound is damaged: it is encoded from what can be decoded, not copied")
-            treatment = "encoded"
-            made = None
-        # What is encoded instead of copied may be noise where it is damaged.
-        clipped = made is None
-        try:
-            made = made or self._encode_once(media, info, source, path, treatment, clipped=clipped)
-            over = _over_full_scale(made)
-            if over > 0:
-                made = self._encode_once(media, info, source, path, treatment, gain=-over - profile.FULL_SCALE_ROOM)
-            if made.log.summaries > 1:
-                steady = self._steady_sound(info, source)
-                made = self._encode_once(media, info, source, path, "encoded", steady=steady, clipped=clipped)
-            got = self._probed(path)
-            again = info
-            if info.audio is not None and (got.audio is None or not got.audio.duration):
-                if not with_picture:
-                    raise SourceError("The upload's sound could not be decoded; it is damaged or not supported.")
-                again = replace(info, audio=None)
-                told.append("The sound could not be decoded and is left out.")
-            missing = 0.0
-            if with_picture and info.seconds is not None and again.audio is not None:
-                missing = info.seconds - ((got.video.duration if got.video is not None else None) or 0.0)
-            seconds = self._decoded_seconds(info, got)
-            if again is not info or missing > profile.TRACKS_APART_SECONDS:
-                treatment = made.treatment if again.audio is not None else None
-                made = self._encode_once(
-                    media,
-                    again,
-                    source,
-                    path,
-                    treatment,
-                    steady=made.steady,
-                    missing=max(0.0, missing),
-                    gain=made.gain,
-                    clipped=clipped,
-                )
-        except ToolError as error:
-            raise upload.fault(error) from None
-        return replace(made, warnings=told, seconds=seconds)
-
-    def _encode_once(
-        self,
-        media: MediaRecord,
-        info: MediaInfo,
-        source: Path,
-        path: Path,
-        treatment: mezzanine.AudioTreatment | None,
-        *,
-        steady: Path | None = None,
-        missing: float = 0.0,
-        gain: float = 0.0,
-        clipped: bool = False,
-    ) -> _Encoded:
-        with_picture = media.media_type == "video"
-        side = min(mezzanine.size(info.video)) if info.video is not None and with_picture else 1 << 16
-        if steady is not None and info.audio is not None:
-            one = replace(info.audio, channels=profile.CHANNELS, layout="stereo", sample_rate=profile.SAMPLE_RATE)
-            info = replace(info, audio=one)
-
-        def run(row: profile.EncoderRow) -> tuple[ToolRun, damage.DecodeLog]:
-            log = damage.DecodeLog()
-            arguments = mezzanine.arguments(
-                info,
-                str(source),
-                str(path),
-                row,
-                treatment=treatment,
-                with_picture=with_picture,
-                # Always: a copy is decoded as well, to find out whether it can be.
-                measure=True,
-                sound=str(steady) if steady is not None else None,
-                missing=missing,
-                gain=gain,
-                clipped=clipped,
-            )
-            with self._phase("mezzanine") as on_progress:
-                made = self._tools.ffmpeg(
-                    arguments,
-                    label="making the mezzanine",
-                    duration=info.seconds,
-                    on_progress=on_progress,
-                    on_log=log.add,
-                )
-            return made, log
-
-        if not with_picture:
-            (made, log), choice = run(profile.X264), Choice(profile.X264, "no picture")
-        else:
-            (made, log), choice = self._encoders.encode(run, smallest_side=side)
-        return _Encoded(info, made, log, choice, treatment, steady, round(gain, 2))
-
-    def _steady_sound(self, info: MediaInfo, source: Path) -> Path:
-        path = self._workspace.folder("steady") / "sound.mka"
-        arguments = mezzanine.steady_arguments(info, str(source), str(path))
-        self._tools.ffmpeg(arguments, label="reading a sound that changes", duration=info.seconds)
-        return path
-
-    def _decoded_seconds(self, info: MediaInfo, made: MediaInfo) -> dict[int, float]:
-        """How much of each track came out, by the track of the upload."""
-        pairs = ((info.video, made.video), (info.audio, made.audio))
-        return {
-            track.index: (got.duration or 0.0) if got is not None else 0.0
-            for track, got in pairs
-            if track is not None and (got is not None or isinstance(track, probe.AudioStream))
-        }
 
     def _probed(self, path: Path) -> MediaInfo:
         return probe.parse(self._tools.ffprobe(probe.probe_arguments(str(path), trusted=True), label="probing"))
@@ -980,15 +848,6 @@ class LocalBuilder:
     def _phase(self, name: str) -> Iterator[Callable[[Progress], None]]:
         with self._workspace.progress.phase(name) as advance:
             yield lambda progress: advance(progress.fraction, progress.speed)
-
-
-def _over_full_scale(made: _Encoded) -> float:
-    """Decibels by which samples in floats pass the scale of the integers that they are to become."""
-    audio = made.info.audio
-    if made.treatment != "lossless" or audio is None or audio.codec not in profile.FLOAT_AUDIO:
-        return 0.0
-    measured = loudness.parse(made.run.log)
-    return max(0.0, measured.true_peak) if measured is not None else 0.0
 
 
 def _segments(playlist: Path) -> list[hls.Segment]:

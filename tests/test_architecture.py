@@ -31,7 +31,7 @@ LAYERS = (
     {"history"},
     {"metrics"},
     {"source"},
-    {"expectations"},
+    {"normalise", "expectations"},
     {"builder", "audit", "dispatch"},
     {"cleanup"},
     {"resources", "partitions"},

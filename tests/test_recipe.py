@@ -52,6 +52,10 @@ CHANGES: list[tuple[str, Any, set[tuple[str, str]]]] = [
     ("SILENCE_LUFS", -60.0, video("loudness") | audio("loudness")),
     ("MAX_FRAME_RATE", 30, video("mezzanine")),
     ("HDR_PEAK_NITS", 100, video("mezzanine")),
+    ("LEANING", 0.2, video("mezzanine")),
+    ("HD_WIDTH", 1920, video("mezzanine")),
+    ("FULL_SCALE_ROOM", 2.0, video("mezzanine") | audio("mezzanine")),
+    ("SOUND_GAP_SECONDS", 0.1, EVERY_SOUND | video("mezzanine") | audio("mezzanine")),
     ("COPIED_AUDIO", ("aac",), video("mezzanine") | audio("mezzanine")),
     ("THUMBNAIL_AT", 0.5, video("thumbnail")),
     ("WAVEFORM_POINTS_PER_SECOND", 20, audio("waveform_json")),
@@ -92,6 +96,41 @@ def test_a_changed_number_has_a_name(
     monkeypatch.setattr(profile, name, value)
     after = {key: recipe.numbers(*key) for key in codes()}
     assert {key for key in before if before[key] != after[key]} == stale
+
+
+SHAPES_NOTHING = {
+    *("PROBE_SIDE", "WAVEFORM_FLOOR"),
+    *("UNTRUSTED_PROTOCOLS", "UNTRUSTED_FORMATS"),
+    *("MAX_PIXELS", "MAX_SIDE", "MAX_ASPECT", "MAX_SECONDS", "MAX_WORK_PIXELS", "MAX_WORK_UNPROVEN"),
+    *("MAX_WORK_PER_BYTE", "MAX_TRACKS", "MAX_STREAMS", "MAX_AUDIO_CHANNELS", "SAMPLE_RATES", "IDLE_STEP_SECONDS"),
+    *("MAX_IDLE_SECONDS", "MAX_INFLATION", "INFLATION_BYTES", "RESYNC_BYTES", "LOSS_LIMIT", "TOLD_LOSS_SHARE"),
+    *("TOLD_LOSS_SECONDS", "GAP_SECONDS", "GAP_STEPS", "LOST_SECONDS"),
+}
+"""Numbers that decide whether anything is made, or what is said of it."""
+
+
+def test_every_number_is_in_a_recipe_or_shapes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = codes()
+    idle = set()
+    for name, value in vars(profile).copy().items():
+        if not name.isupper():
+            continue
+        changed = {
+            int: lambda one: one + 1,
+            float: lambda one: one + 1,
+            str: lambda one: f"{one}.",
+            tuple: lambda one: (*one[:-1], one[0], one[-1]),
+            profile.EncoderRow: lambda one: replace(one, mezzanine=(), variant=()),
+        }[type(value)](value)
+        with monkeypatch.context() as patched:
+            patched.setattr(profile, name, "480p" if name == "PREVIEW_BEST" else changed)
+            try:
+                if codes() == before:
+                    idle.add(name)
+            except StopIteration:
+                pytest.fail(f"{name} cannot be changed")
+    # One rung more leaves the others as they are.
+    assert idle - {"AUDIO_LADDER"} == SHAPES_NOTHING
 
 
 def test_no_number_goes_by_its_position() -> None:

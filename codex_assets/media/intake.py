@@ -273,7 +273,8 @@ def refers_elsewhere(data: bytes) -> bool:
                 kind, flags = data[entry + 4 : entry + 8], data[entry + 11 : entry + 12]
                 if size < 12 or entry + size > end or kind not in (b"url ", b"urn ", b"alis", b"rsrc"):
                     break
-                if flags and not flags[0] & 1 and size > 12:
+                # Some writers leave the flag out, and name nothing.
+                if flags and not flags[0] & 1 and data[entry + 12 : entry + size].strip(b"\0"):
                     return True
                 entry += size
         at = data.find(b"dref", at + 4)

@@ -49,14 +49,24 @@ OUTPUTS = {"video": VIDEO_OUTPUTS, "audio": AUDIO_OUTPUTS}
 _SOUND = (
     *("sample_rate", "channels", "loudness_target", "true_peak_ceiling"),
     *("delivered_peak_limit", "loudness_range", "short_programme_seconds"),
-    *("loudness_tolerance", "sound_corrections"),
+    *("loudness_tolerance", "sound_corrections", "loudest_measured"),
+    *("sound_gap_seconds", "max_placed_channels"),
     *("aac_frame_samples", "shortest_sound_frames"),
 )
 _PICTURE = ("picture_width", "picture_height")
 NAMES: dict[tuple[str, str], tuple[str, ...]] = {
-    ("mezzanine", "sound"): ("copied_audio", "mezzanine_aac_kbps_per_channel"),
+    ("mezzanine", "sound"): (
+        *("copied_audio", "mezzanine_aac_kbps_per_channel", "float_audio", "full_scale_room"),
+        *("sound_gap_seconds", "max_placed_channels"),
+    ),
     ("mezzanine", "rates"): ("min_frame_rate", "max_frame_rate", "standard_rates", "rate_snap"),
-    ("mezzanine", "picture"): ("mezzanine_keyframe_seconds", "hdr_peak_nits", "tracks_apart_seconds"),
+    ("mezzanine", "picture"): ("mezzanine_keyframe_seconds", "hdr_peak_nits", "sd_lines", "hd_width"),
+    ("mezzanine", "placed"): ("tracks_apart_seconds", "clock_shift_seconds"),
+    ("mezzanine", "interlaced"): (
+        *("interlace_places", "interlace_pictures", "interlace_long_seconds", "interlace_columns"),
+        *("interlace_samples", "interlace_lines", "moving_fraction", "moving_pictures", "combed_pictures"),
+        *("combed_fraction", "clearly_combed", "teeth_fraction", "leaning"),
+    ),
     ("thumbnail", "numbers"): (*_PICTURE, "thumbnail_at", "thumbnail_quality"),
     ("waveform_json", "drawn"): ("waveform_points_per_second", "waveform_bits"),
     ("waveform_png", "drawn"): (*_PICTURE, "waveform_background", "waveform_colour"),
@@ -167,12 +177,26 @@ def _options(arguments: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 def _mezzanine(media_type: str) -> dict[str, Any]:
     recipe: dict[str, Any] = {
         "rule": RULES["mezzanine"],
-        "sound": (profile.COPIED_AUDIO, profile.MEZZANINE_AAC_KBPS_PER_CHANNEL),
+        "sound": (
+            *(profile.COPIED_AUDIO, profile.MEZZANINE_AAC_KBPS_PER_CHANNEL),
+            *(profile.FLOAT_AUDIO, profile.FULL_SCALE_ROOM),
+            *(profile.SOUND_GAP_SECONDS, profile.MAX_PLACED_CHANNELS),
+        ),
+        "placed": (profile.TRACKS_APART_SECONDS, profile.CLOCK_SHIFT_SECONDS),
     }
     if media_type == "video":
         recipe["encoders"] = {row.name: (row.codec, row.mezzanine) for row in (profile.X264, profile.NVENC)}
         recipe["rates"] = (profile.MIN_FRAME_RATE, profile.MAX_FRAME_RATE, profile.STANDARD_RATES, profile.RATE_SNAP)
-        recipe["picture"] = (profile.MEZZANINE_KEYFRAME_SECONDS, profile.HDR_PEAK_NITS, profile.TRACKS_APART_SECONDS)
+        recipe["picture"] = (
+            *(profile.MEZZANINE_KEYFRAME_SECONDS, profile.HDR_PEAK_NITS),
+            *(profile.SD_LINES, profile.HD_WIDTH),
+        )
+        recipe["interlaced"] = (
+            *(profile.INTERLACE_PLACES, profile.INTERLACE_PICTURES, profile.INTERLACE_LONG_SECONDS),
+            *(profile.INTERLACE_COLUMNS, profile.INTERLACE_SAMPLES, profile.INTERLACE_LINES),
+            *(profile.MOVING_FRACTION, profile.MOVING_PICTURES, profile.COMBED_PICTURES, profile.COMBED_FRACTION),
+            *(profile.CLEARLY_COMBED, profile.TEETH_FRACTION, profile.LEANING),
+        )
     return recipe
 
 
@@ -180,7 +204,8 @@ def _sound() -> tuple[float, ...]:
     return (
         *(profile.SAMPLE_RATE, profile.CHANNELS, profile.LOUDNESS_TARGET, profile.TRUE_PEAK_CEILING),
         *(profile.DELIVERED_PEAK_LIMIT, profile.LOUDNESS_RANGE, profile.SHORT_PROGRAMME_SECONDS),
-        *(profile.LOUDNESS_TOLERANCE, profile.SOUND_CORRECTIONS),
+        *(profile.LOUDNESS_TOLERANCE, profile.SOUND_CORRECTIONS, profile.LOUDEST_MEASURED),
+        *(profile.SOUND_GAP_SECONDS, profile.MAX_PLACED_CHANNELS),
         *(profile.AAC_FRAME_SAMPLES, profile.SHORTEST_SOUND_FRAMES),
     )
 
