@@ -43,8 +43,9 @@ def examined(tools: Tools, media_type: MediaType, source: Path) -> Examined:
         raise SourceError("The upload is empty: it holds no bytes. Upload it again.", SourceCode.EMPTY)
     head = _ends(source)
     with_picture = media_type == "video"
+    said: list[str] = []
     try:
-        probed = tools.ffprobe(probe.probe_arguments(str(source)), label="probing the original")
+        probed = tools.ffprobe(probe.probe_arguments(str(source)), label="probing the original", on_log=said.append)
         _refuse(intake.in_header(probed, head))
         told = probe.parse(probed)
         _refuse(intake.in_tracks(told, with_picture=with_picture))
@@ -56,7 +57,8 @@ def examined(tools: Tools, media_type: MediaType, source: Path) -> Examined:
     if _is_transport(told) and intake.scrambled(head):
         _refuse(intake.ENCRYPTED)
     if not _wanted(told, media_type) or not _wanted(info, media_type):
-        _refuse(_nothing_wanted(told, info, tally, media_type, head))
+        large = _too_many_pixels("\n".join(said)) if media_type == "video" else None
+        _refuse(large or _nothing_wanted(told, info, tally, media_type, head))
     if info.audio is not None and (info.audio.sample_rate <= 0 or info.audio.channels <= 0):
         info = replace(info, audio=None)
         if media_type == "audio":
@@ -164,9 +166,9 @@ def _unreadable(error: ToolError, head: bytes) -> JobError:
         return _over_limit(error)
     if _is_ours(error):
         return error
-    large = _too_many_pixels(error)
+    large = _too_many_pixels(text)
     if large is not None:
-        return large
+        return SourceError(large.sentence, SourceCode.TOO_LARGE, detail=error.detail)
     if "moov atom not found" in text and head[4:8] in (b"ftyp", b"mdat", b"moov", b"wide", b"free", b"skip"):
         said = "The upload seems to be cut off: its index is missing. Upload it again."
         return SourceError(said, SourceCode.TRUNCATED, detail=error.detail)
@@ -174,12 +176,14 @@ def _unreadable(error: ToolError, head: bytes) -> JobError:
     return SourceError(found.sentence, SourceCode[found.kind.upper()], detail=error.detail)
 
 
-def _too_many_pixels(error: ToolError) -> SourceError | None:
-    pixels = _TOO_MANY_PIXELS.search("\n".join([error.reason, *error.log]))
+def _too_many_pixels(text: str) -> Refusal | None:
+    """What ffmpeg says of a picture that it will not make room for; it then leaves the size out of what it tells."""
+    pixels = _TOO_MANY_PIXELS.search(text)
     if pixels is None:
         return None
-    said = f"The upload's picture is {pixels[1]}x{pixels[2]}, more than 8K; that is not supported."
-    return SourceError(said, SourceCode.TOO_LARGE, detail=error.detail)
+    return Refusal(
+        "too_large", f"The upload's picture is {pixels[1]}x{pixels[2]}, more than 8K; that is not supported."
+    )
 
 
 def _over_limit(error: ToolError) -> SourceError:
@@ -304,10 +308,11 @@ def fault(error: ToolError) -> JobError:
         return _over_limit(error)
     if _is_ours(error):
         return error
-    large = _too_many_pixels(error)
+    text = "\n".join([error.reason, *error.log])
+    large = _too_many_pixels(text)
     if large is not None:
-        return large
-    unsupported = _NO_DECODER.search("\n".join([error.reason, *error.log]))
+        return SourceError(large.sentence, SourceCode.TOO_LARGE, detail=error.detail)
+    unsupported = _NO_DECODER.search(text)
     if unsupported is not None:
         return SourceError(
             f"The upload is coded in a way ({unsupported[1] or 'a rare one'}) that is not supported. "

@@ -205,10 +205,15 @@ class Tools:
         argv = [self._require("ffmpeg"), *FFMPEG_GLOBALS, *arguments]
         return self._run(argv, label=label, duration=duration, on_progress=on_progress, on_log=on_log)
 
-    def ffprobe(self, arguments: Sequence[str], *, label: str) -> dict[str, Any]:
-        """ffprobe's JSON. `-v error`, never `quiet`: a failed probe has to say why."""
+    def ffprobe(
+        self, arguments: Sequence[str], *, label: str, on_log: Callable[[str], None] | None = None
+    ) -> dict[str, Any]:
+        """ffprobe's JSON. `-v error`, never `quiet`: a failed probe has to say why, and `on_log` hears what one that
+        did not fail could not read."""
         argv = [self._require("ffprobe"), "-hide_banner", "-v", "error", "-of", "json", *arguments]
-        run = self._run(argv, label=label, keep_stdout=True, limits=_PROBING, total_limit=PROBE_LIMIT_SECONDS)
+        run = self._run(
+            argv, label=label, keep_stdout=True, limits=_PROBING, total_limit=PROBE_LIMIT_SECONDS, on_log=on_log
+        )
         try:
             parsed = json.loads(run.stdout.decode("utf-8", "replace") or "{}")
         except (ValueError, RecursionError):

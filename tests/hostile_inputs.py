@@ -574,12 +574,8 @@ def _mkv_encrypted_without_key(_: Lures) -> bytes:
 
 # --- Too large, too long, too much ------------------------------------------------------------------------------------
 
-refused("65535.mov", "video", "too_large", "no_stream")(
-    lambda _: mov([png(65535, 65535, bytes(1 << 20))] * 3, size=(65535, 65535))
-)
-refused("16384.mov", "video", "too_large", "no_stream")(
-    lambda _: mov([png(16384, 16384, bytes(1 << 20))] * 3, size=(16384, 16384))
-)
+refused("65535.mov", "video", "too_large")(lambda _: mov([png(65535, 65535, bytes(1 << 20))] * 3, size=(65535, 65535)))
+refused("16384.mov", "video", "too_large")(lambda _: mov([png(16384, 16384, bytes(1 << 20))] * 3, size=(16384, 16384)))
 fixed("small-header-large-picture.mov", "video", "too_large", mov([png(60000, 60000, bytes(1 << 20))] * 3))
 fixed("thin.mov", "video", "too_large", mov([png(1, 30000, bytes(60000))] * 3, size=(1, 30000)))
 fixed("narrow.mov", "video", "unsupported", mov([png(8, 4000, bytes(9 * 4000))] * 3, size=(8, 4000)))
