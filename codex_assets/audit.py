@@ -196,7 +196,7 @@ class Auditor:
             # A part of a programme has another loudness than the whole.
             if Kind.LOUDNESS in asked and source.has_audio and record.output != "preview":
                 playlist = self._playlist(media, record)
-                wanted = self._loudness_expected(media)
+                wanted = self._loudness_expected(media, record.gain_mode)
                 yield self._observer.loudness(playlist, wanted, output=record.output)
         elif isinstance(record, MasterRecord):
             yield self._master(media, source, record, seen)
@@ -253,9 +253,9 @@ class Auditor:
         assert record.playlist_key is not None
         return self._fetched(media, record) / Path(record.playlist_key).name
 
-    def _loudness_expected(self, media: MediaRecord) -> verify.LoudnessExpected | None:
+    def _loudness_expected(self, media: MediaRecord, gain_mode: str | None) -> verify.LoudnessExpected | None:
         record = self._records.get(media.media_id, "loudness", LoudnessRecord)
-        return expectations.loudness(record) if record is not None else None
+        return expectations.loudness(record, gain_mode) if record is not None else None
 
     def _reference(self, media: MediaRecord, source: MezzanineRecord) -> Path | None:
         if not self._deep:

@@ -529,7 +529,7 @@ class LocalBuilder:
                 rate = expectations.sound_rate(media.media_type, record.variant)
                 if source.has_audio and record.output != "preview":
                     if rate not in measured:
-                        wanted = expectations.loudness(self._loudness_record(media))
+                        wanted = expectations.loudness(self._loudness_record(media), record.gain_mode)
                         measured[rate] = self._observer.loudness(playlist, wanted, output=record.output)
                     one.observations.append(replace(measured[rate], output=record.output))
                 advance((number + 1) / len(built), None)

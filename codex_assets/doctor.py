@@ -29,7 +29,12 @@ FULL_BUILD = f"Use a full build of ffmpeg, such as the distribution's: {APT}"
 
 OLDEST_FFMPEG = (5, 1)
 """The first with `-fps_mode`."""
-ENCODERS = {"libx264": "all pictures without a GPU", "aac": "delivered sound", "alac": "lossless sound kept"}
+ENCODERS = {
+    "libx264": "all pictures without a GPU",
+    "aac": "delivered sound",
+    "alac": "lossless sound kept",
+    "flac": "lossless sound kept",
+}
 FILTERS = {
     "loudnorm": "second pass of the loudness",
     "ebur128": "loudness meter",

@@ -117,10 +117,14 @@ def sound_rate(media_type: MediaType, name: str) -> int:
     return next(one.audio_kbps for one in profile.LADDER if one.name == name)
 
 
-def loudness(record: LoudnessRecord) -> LoudnessExpected:
+def loudness(record: LoudnessRecord, gain_mode: str | None) -> LoudnessExpected:
     """Of the delivered sound. Silence is passed through unchanged, so nothing is asked of its level."""
-    silent = record.measurement is None
-    return LoudnessExpected(target=None if silent else profile.LOUDNESS_TARGET, silent=silent)
+    measured = record.measurement
+    if measured is None:
+        return LoudnessExpected(target=None, silent=True)
+    reached = profile.TRUE_PEAK_CEILING - measured.true_peak + measured.integrated
+    limit = min(profile.LOUDNESS_TARGET, reached) if gain_mode == "gain" else None
+    return LoudnessExpected(target=profile.LOUDNESS_TARGET, silent=False, limit=limit)
 
 
 def waveform(source: MezzanineRecord, record: WaveformRecord) -> WaveformExpected:

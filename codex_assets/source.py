@@ -280,7 +280,7 @@ def require_enough(loss: Mapping[int, Loss], info: MediaInfo, media_type: MediaT
         return
     name = "picture" if isinstance(track, VideoStream) else "sound"
     left = max(0.0, one.declared - one.lost)
-    if one.tail >= 0.9 * one.lost:
+    if one.cut_off:
         raise SourceError(
             f"The upload seems to be cut off: {left:.1f} of {one.declared:.1f} seconds of the {name} arrived. "
             "Upload it again.",

@@ -140,7 +140,8 @@ def offsets(path: Path) -> list[float]:
 def loudness(path: Path) -> float | None:
     """LUFS, integrated, of what two loudspeakers play of it; None for silence."""
     # In floats: of integers ffmpeg makes a softer mix, so that no sum can clip.
-    meter = "aformat=sample_fmts=fltp:channel_layouts=stereo,ebur128=framelog=verbose"
+    # With silence in its gaps, as players play them.
+    meter = "aresample=async=1,aformat=sample_fmts=fltp:channel_layouts=stereo,ebur128=framelog=verbose"
     _, log = _ffmpeg("-i", str(path), "-map", "0:a:0", "-af", meter, "-f", "null", "-")
     (told,) = re.findall(r"^\s+I:\s+(-?[\d.]+|-inf|nan) LUFS", log, re.MULTILINE)[-1:]
     return None if told in ("-inf", "nan") or float(told) <= -70.0 else float(told)

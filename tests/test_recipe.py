@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -119,6 +120,7 @@ def test_every_number_is_in_a_recipe_or_shapes_nothing(monkeypatch: pytest.Monke
             int: lambda one: one + 1,
             float: lambda one: one + 1,
             str: lambda one: f"{one}.",
+            MappingProxyType: lambda one: {**one, 9: "mono"},
             tuple: lambda one: (*one[:-1], one[0], one[-1]),
             profile.EncoderRow: lambda one: replace(one, mezzanine=(), variant=()),
         }[type(value)](value)

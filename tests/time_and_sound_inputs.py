@@ -1053,7 +1053,12 @@ for _kind, _codecs in {
     "ogv": options("-c:v libtheora -q:v 7 -c:a libvorbis"),
 }.items():
     synced(
-        f"container_{_kind}", steps(_kind, [*flash("25"), *beep(), *_codecs]), within=0.2, upload=f"original.{_kind}"
+        f"container_{_kind}",
+        steps(_kind, [*flash("25"), *beep(), *_codecs]),
+        within=0.2,
+        upload=f"original.{_kind}",
+        # A programme stream does not time every picture: one of the clip's own comes 60 ms late.
+        slack=0.07 if _kind == "vob" else 0.04,
     )
 synced(
     "fragmented",

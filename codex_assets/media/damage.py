@@ -16,6 +16,10 @@ from dataclasses import dataclass
 from codex_assets.media import profile
 from codex_assets.media.probe import MediaInfo, VideoStream, promises_duration
 
+CUT_OFF_SHARE = 0.7
+COUNTED_TIME = ("avi",)
+"""Containers without times: what lies behind a hole moves forward, and a loss anywhere is missing at the end."""
+
 _GIVEN_UP = re.compile(r"Error while decoding stream #0:(\d+):")
 _FAULTY = re.compile(r"corrupt decoded frame in stream (\d+)")
 _COMPLAINT = re.compile(r"^\[([^@\]]+?) @ \w+\] \[(?:error|fatal|panic)\]")
@@ -81,6 +85,11 @@ class Loss:
         return min(1.0, self.lost / self.declared) if self.declared > 0 else 0.0
 
     @property
+    def cut_off(self) -> bool:
+        """Whether most of it is missing at the end. The last pictures before a cut depend on others behind it."""
+        return self.tail > 0 and self.tail >= CUT_OFF_SHARE * self.lost
+
+    @property
     def told(self) -> bool:
         """Whether it is more than a small part."""
         return self.lost > 0 and (self.share >= profile.TOLD_LOSS_SHARE or self.lost >= profile.TOLD_LOSS_SECONDS)
@@ -94,13 +103,18 @@ def losses(
     `arrived`: the part of the promised bytes that is there. `made`: seconds that came out, where it is known.
     """
     damaged = log.damaged(found)
+    counts = found.container in COUNTED_TIME
+    if counts and told.video is not None and told.video.frames and told.video.index in found.counted:
+        # Counted by the header; the bytes that are missing may have been the index.
+        arrived = max(arrived, min(1.0, found.counted[told.video.index].packets / told.video.frames))
     lost = {}
     for track in found.tracks:
         counted = found.counted.get(track.index)
         seconds = track.duration or 0.0
         if counted is None or not counted.packets or seconds <= 0:
             continue
-        tail = max(_cut_off(told, found, track.index, (track.start or 0.0) + seconds), seconds * (1 / arrived - 1))
+        missing = max(_cut_off(told, found, track.index, (track.start or 0.0) + seconds), seconds * (1 / arrived - 1))
+        tail = seconds * (1 / arrived - 1) if counts else missing
         usual = seconds / counted.packets
         hole = profile.GAP_SECONDS if isinstance(track, VideoStream) else 3 * usual
         holes = sum(step - usual for step in counted.steps if step > max(hole, profile.GAP_STEPS * usual))
@@ -108,7 +122,7 @@ def losses(
         short = max(0.0, seconds - made[track.index]) if made and track.index in made else 0.0
         if short <= profile.TRACKS_APART_SECONDS:
             short = 0.0
-        lost[track.index] = Loss(seconds + tail, min(seconds, max(inside, short)) + tail, tail)
+        lost[track.index] = Loss(seconds + missing, min(seconds, max(inside, short)) + missing, tail)
     return lost
 
 
@@ -134,7 +148,7 @@ def sentences(loss: dict[int, Loss], info: MediaInfo) -> list[str]:
             continue
         name = "picture" if isinstance(track, VideoStream) else "sound"
         percent = max(1, round(100 * one.share))
-        if one.tail >= 0.9 * one.lost:
+        if one.cut_off:
             said.append(
                 f"The upload is cut off: the last {one.tail:.1f} of {one.declared:.1f} seconds of the {name} "
                 f"are missing (about {percent} %)."

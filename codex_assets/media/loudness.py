@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from codex_assets.media import profile
@@ -121,12 +121,22 @@ def parse(log: Iterable[str]) -> Measurement | None:
     return Measurement(values["I"], values["Peak"], values["LRA"], values["Threshold"])
 
 
+LOWEST_CEILING = -9.0
+"""dBTP: loudnorm takes none below."""
+PLAIN_STEP = 1.0
+"""dB."""
+
+
 @dataclass(frozen=True)
 class Aim:
-    """What a gain aims at, before the lossy encode: `ceiling` in dBTP, `trim` in dB beside the target."""
+    """What a gain aims at, before the lossy encode: `ceiling` in dBTP, `trim` in dB beside the target.
+
+    `plain`: one gain for the whole programme, because its peaks get past the limiter.
+    """
 
     ceiling: float = profile.TRUE_PEAK_CEILING
     trim: float = 0.0
+    plain: bool = False
 
 
 def normalising(measured: Measurement | None, duration: float, aim: Aim = Aim()) -> Gain:
@@ -143,7 +153,7 @@ def normalising(measured: Measurement | None, duration: float, aim: Aim = Aim())
         quieter = normalising(shifted(measured, down), duration, aim)
         return Gain(quieter.mode, f"volume={down:.2f}dB,{quieter.filter}")
     gain = profile.LOUDNESS_TARGET + aim.trim - measured.integrated
-    if duration < profile.SHORT_PROGRAMME_SECONDS or measured.range <= 0:
+    if aim.plain or duration < profile.SHORT_PROGRAMME_SECONDS or measured.range <= 0:
         return Gain("gain", f"volume={min(gain, aim.ceiling - measured.true_peak):.2f}dB")
     linear = measured.true_peak + gain <= aim.ceiling and measured.range <= profile.LOUDNESS_RANGE
     # Its linear gain is target - measured; its dynamic one adds `offset` in front of the limiter.
@@ -167,14 +177,18 @@ def corrected(delivered: Measurement | None, gain: Gain, aim: Aim) -> Aim | None
     if delivered is None or gain.mode == "none":
         return None
     over = delivered.true_peak - profile.DELIVERED_PEAK_LIMIT
+    if over > 0 and aim.plain:
+        # How far a coder overshoots bursts of noise is chance: the next step down may be far under the limit.
+        return replace(aim, ceiling=aim.ceiling - PLAIN_STEP)
     if over > 0:
-        return Aim(aim.ceiling - over - 0.2, aim.trim)
+        lower = replace(aim, ceiling=aim.ceiling - over - 0.2)
+        return lower if lower.ceiling >= LOWEST_CEILING else Aim(plain=True)
     off = profile.LOUDNESS_TARGET - delivered.integrated
     if abs(off) <= profile.LOUDNESS_TOLERANCE / 2:
         return None
     room = profile.DELIVERED_PEAK_LIMIT - delivered.true_peak
     limited = gain.mode != "dynamic" and off > room
-    return None if limited else Aim(aim.ceiling, aim.trim + off)
+    return None if limited or aim.plain else replace(aim, trim=aim.trim + off)
 
 
 def _legal(value: float, low: float, high: float) -> float:

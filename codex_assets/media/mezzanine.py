@@ -269,14 +269,24 @@ def _audio_codec(audio: AudioStream, treatment: AudioTreatment, joined: list[str
     # Holes become silence, also one before the first sample: nothing after them may move.
     whole = ["-filter:a", ",".join([*joined, f"aresample={loudness.FOLLOWING_CLOCK}"])]
     if treatment == "lossless":
-        # ALAC holds eight channels; anything over 16 bits goes into 24.
-        samples = "s16p" if (audio.bits or 32) <= 16 else "s32p"
-        narrowed = ["-ac", "2"] if audio.channels > 8 else []
-        return [*whole, "-c:a", "alac", "-sample_fmt", samples, *narrowed]
+        return _lossless_codec(audio, whole[1])
     channels = min(max(audio.channels, 1), 8)
     rate = min(audio.sample_rate or profile.SAMPLE_RATE, profile.SAMPLE_RATE)
     kbps = profile.MEZZANINE_AAC_KBPS_PER_CHANNEL * channels
     return [*whole, "-c:a", "aac", "-b:a", f"{kbps}k", "-ac", str(channels), "-ar", str(rate)]
+
+
+def _lossless_codec(audio: AudioStream, filters: str) -> list[str]:
+    """Each codec holds some layouts only; given another, ffmpeg would mix the channels into one of them, at other
+    levels. What neither holds is mixed down here, as it is going to be heard. Over 16 bits becomes 24."""
+    wide = (audio.bits or 32) > 16
+    layout = audio.layout or profile.USUAL_LAYOUTS.get(audio.channels)
+    if layout in profile.FLAC_LAYOUTS:
+        # ffmpeg 5 calls FLAC in mp4 experimental; the mapping has been fixed since 2018.
+        return ["-filter:a", filters, "-c:a", "flac", "-sample_fmt", "s32" if wide else "s16", "-strict", "-2"]
+    if layout not in profile.ALAC_LAYOUTS:
+        filters = f"{filters},aformat=sample_fmts=fltp:channel_layouts=stereo"
+    return ["-filter:a", filters, "-c:a", "alac", "-sample_fmt", "s32p" if wide else "s16p"]
 
 
 def _input_matrix(video: VideoStream) -> str:

@@ -7,6 +7,7 @@ changing one here makes exactly the outputs stale that it shapes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
 # --- HLS --------------------------------------------------------------------------------------------------------------
 
@@ -90,6 +91,13 @@ FLOAT_AUDIO = ("pcm_f16le", "pcm_f24le", "pcm_f32le", "pcm_f32be", "pcm_f64le", 
 """Codecs whose samples may pass full scale, which ALAC's cannot: a sound that does is turned down before."""
 FULL_SCALE_ROOM = 1.0
 """dB under full scale that it is turned down to."""
+ALAC_LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.0(side)", "5.1", "5.1(side)", "6.1(back)", "7.1(wide)")
+FLAC_LAYOUTS = ("quad", "6.1", "7.1")
+"""Layouts that a lossless sound keeps in the mezzanine, by the codec that holds them."""
+USUAL_LAYOUTS = MappingProxyType(
+    {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"},
+)
+"""What channels without a layout are taken for, by ffmpeg too."""
 COPIED_AUDIO = ("aac", "mp3", "ac3", "eac3", "opus", "alac")
 """Codecs that mp4 holds as they are, so that the mezzanine adds no second lossy generation."""
 

@@ -57,6 +57,7 @@ _PICTURE = ("picture_width", "picture_height")
 NAMES: dict[tuple[str, str], tuple[str, ...]] = {
     ("mezzanine", "sound"): (
         *("copied_audio", "mezzanine_aac_kbps_per_channel", "float_audio", "full_scale_room"),
+        *("alac_layouts", "flac_layouts", "usual_layouts"),
         *("sound_gap_seconds", "max_placed_channels"),
     ),
     ("mezzanine", "rates"): ("min_frame_rate", "max_frame_rate", "standard_rates", "rate_snap"),
@@ -180,6 +181,7 @@ def _mezzanine(media_type: str) -> dict[str, Any]:
         "sound": (
             *(profile.COPIED_AUDIO, profile.MEZZANINE_AAC_KBPS_PER_CHANNEL),
             *(profile.FLOAT_AUDIO, profile.FULL_SCALE_ROOM),
+            *(profile.ALAC_LAYOUTS, profile.FLAC_LAYOUTS, tuple(profile.USUAL_LAYOUTS.items())),
             *(profile.SOUND_GAP_SECONDS, profile.MAX_PLACED_CHANNELS),
         ),
         "placed": (profile.TRACKS_APART_SECONDS, profile.CLOCK_SHIFT_SECONDS),

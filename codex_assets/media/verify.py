@@ -59,6 +59,9 @@ LONGEST_GOP_SLACK = 1.5
 FULL_SCALE_DBTP = 0.0
 PEAK_ROOM_DB = 1.0
 """Sound within this of the true-peak ceiling has used its room: more gain would pass the ceiling."""
+OVERSHOOT_LU = 4.0
+"""A lossy coder may overshoot such a sound's peaks, bursts of noise, by this much or more, in one encode and not the
+next: it had to be made quieter than its peaks alone would say."""
 LOUDNESS_ACCURACY = 0.1
 """LU: measurements are printed with one decimal."""
 PEAK_ACCURACY = 0.1
@@ -504,10 +507,12 @@ class ThumbnailObservation:
 
 @dataclass(frozen=True)
 class LoudnessExpected:
-    """`silent`: whether the source is. `target` None: nothing was asked of the loudness (passed through)."""
+    """`silent`: whether the source is. `target` None: nothing was asked of the loudness (passed through). `limit`: LUFS
+    that one gain for all of it reaches before its peaks pass the ceiling; None when the level may change within."""
 
     target: float | None = None
     silent: bool | None = None
+    limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -1725,6 +1730,9 @@ def loudness_on_target(seen: LoudnessObservation) -> Verdict | None:
     if seen.integrated < target and seen.true_peak >= profile.TRUE_PEAK_CEILING - PEAK_ROOM_DB:
         limited = f"{told}: more would pass the true-peak ceiling (peak {seen.true_peak:.1f} dBTP)."
         return Verdict(True, limited, expected, f"{found}, gain limited by the true peak")
+    if seen.expected.limit is not None and seen.expected.limit - OVERSHOOT_LU <= seen.integrated < target:
+        limited = f"{told}: one gain for all of it reaches {seen.expected.limit:.1f} LUFS before its peaks clip."
+        return Verdict(True, limited, expected, f"{found}, gain limited by the source's peaks")
     peak = f"peak {seen.true_peak:.1f} dBTP"
     return Verdict(False, f"{told}, not {target:.1f} LUFS ({peak}).", expected, f"{found}, {peak}")
 
