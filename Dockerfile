@@ -39,7 +39,12 @@ RUN python -m hatchling build --target wheel \
     && uv pip install --python /opt/venv --no-cache --no-deps --compile-bytecode dist/*.whl
 
 
-FROM ${BASE}
+# What only the tests need, on top of the very packages of the worker.
+FROM build AS build-tests
+RUN uv pip install --python /opt/venv --no-cache --no-build --require-hashes --requirement requirements.lock
+
+
+FROM ${BASE} AS worker
 
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends ca-certificates ffmpeg python3 \
@@ -74,3 +79,12 @@ RUN codex-assets doctor --tools
 HEALTHCHECK --interval=5m --timeout=60s --start-period=30s CMD ["codex-assets", "doctor", "--tools"]
 
 CMD ["python", "-u", "-m", "runpod_entry"]
+
+
+# `scripts/image test`: the worker with the tests' packages; they and the checkout's files are brought at run time.
+FROM worker AS tests
+COPY --from=build-tests /opt/venv /opt/venv
+
+
+# The last stage is what a build without a target makes.
+FROM worker
