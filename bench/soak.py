@@ -5,7 +5,7 @@ sounds, damaged, refused and missing uploads, media that are sent again, and a r
 the end: whether every job was answered once, what is left behind, how memory grew, then `stats`, and `verify` of all
 that was published. Run:
 
-    .venv/bin/python bench/soak.py [--jobs 200] [--keep FOLDER]
+    .venv/bin/python bench/soak.py [--jobs 100] [--keep FOLDER]
 
 Exit code 1 when an answer is missing or wrong, or when something is left behind.
 """
@@ -125,7 +125,7 @@ def answered(plane: ControlPlane, job: str, kind: str, answers: Counter[str]) ->
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--jobs", type=int, default=200)
+    parser.add_argument("--jobs", type=int, default=100)
     parser.add_argument("--keep", type=Path, help="a folder to leave the stores in")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:

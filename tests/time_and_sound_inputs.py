@@ -1111,7 +1111,7 @@ _SOUND = r"damaged: about \d+ % of the sound"
 _CUT = r"cut off: the last [\d.]+ of [\d.]+ seconds of the picture.*about (2[89]|3[0-3]) %"
 _CUT_SOUND = r"cut off: the last [\d.]+ of [\d.]+ seconds of the sound.*about (2[89]|3[0-3]) %"
 video("mp4_one_bit", steps("mp4", _MP4, change=flipped(1)), 10, within=0.3)
-video("mp4_some_bytes", steps("mp4", _MP4, change=flipped(60)), 10, warns=(_SOUND,), within=0.3)
+video("mp4_some_bytes", steps("mp4", _MP4, change=flipped(60)), 10, warns=(_PICTURE, _SOUND), within=0.3)
 video("mp4_many_bytes", steps("mp4", _MP4, change=flipped(400)), 10, warns=(_PICTURE, _SOUND), within=0.3, quick=True)
 for _share in (10, 30):
     video(
