@@ -457,6 +457,9 @@ def doctor_(
         typer.Option("--gpu", help="Prove the GPU instead, by encoding with it and without it; prints a report."),
     ] = False,
     tools: Annotated[bool, typer.Option("--tools", help="Only the tools: for building an image.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Also write an object to each store, and delete it again.")
+    ] = False,
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
@@ -469,7 +472,7 @@ def doctor_(
     if file is not None:
         raise typer.BadParameter("A file is of use with --gpu alone.")
     environ = resources.environment() if store is None else resources.local_environment(store)
-    checks = list(doctor.examine(environ, tools_only=tools))
+    checks = list(doctor.examine(environ, tools_only=tools, write=write))
     wrong = doctor.problems(checks)
     if as_json:
         terminal.say_json(
