@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import typer
 
 from codex_assets import conditions, doctor, resources, sweep, terminal
-from codex_assets.commands import cleanup, frame, import_, proof, rebuild, stale, stats
+from codex_assets.commands import cleanup, endpoint, frame, import_, proof, rebuild, stale, stats
 from codex_assets.commands.frame import FAILED, UNCHECKED, AsJson, Store
 from codex_assets.conditions import Where
 from codex_assets.delivery import hls_fetch, keys
@@ -522,6 +522,7 @@ def demo(
 app.command(name="cleanup-originals")(cleanup.cleanup_originals)
 app.command(name="import")(import_.import_)
 app.command(name="stats")(stats.statistics)
+app.add_typer(endpoint.app, name="endpoint")
 
 
 if __name__ == "__main__":

@@ -54,6 +54,23 @@ CHECKOUT_TOOLS = Path(__file__).parents[1] / ".tools" / "bin"
 CREDENTIALS = ("R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "B2_KEY_ID", "B2_APPLICATION_KEY")
 
 
+RUNPOD_REST = "https://api.runpod.io"
+"""RunPod's API of endpoints and secrets; jobs have another."""
+
+
+@dataclass(frozen=True)
+class Management:
+    """Who manages endpoints at RunPod, and where."""
+
+    api_key: SecretStr
+    base: str = RUNPOD_REST
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether it is a stand-in on this machine."""
+        return http.is_loopback(self.base)
+
+
 @dataclass(frozen=True)
 class Settings:
     """A worker's configuration, checked. `storage_dir` is set for local runs, else the three locations are."""
@@ -322,6 +339,18 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         runpod=runpod,
         runpod_backfills=backfills,
     )
+
+
+def management(environ: Mapping[str, str] | None = None) -> Management:
+    """What managing endpoints needs of `environ`. Raises `ConfigurationError`."""
+    env = environment() if environ is None else environ
+    key = env.get("RUNPOD_API_KEY", "").strip()
+    if not key or is_placeholder(key):
+        raise ConfigurationError("RUNPOD_API_KEY is missing or a placeholder; it has to be one that manages endpoints.")
+    base = env.get("RUNPOD_REST_BASE", "").strip() or RUNPOD_REST
+    if not http.is_https(base) and not http.is_loopback(base):
+        raise ConfigurationError("RUNPOD_REST_BASE has to be an https URL.")
+    return Management(SecretStr(key), base)
 
 
 def _endpoints(env: Mapping[str, str], problems: list[str]) -> tuple[Endpoint | None, Endpoint | None]:

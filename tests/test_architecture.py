@@ -47,7 +47,7 @@ LAYERS = (
     {"doctor"},
     {"fitness"},
     {"runpod_entry"},
-    {"sweep", "stats", "receiver", "proof"},
+    {"sweep", "stats", "receiver", "proof", "provision"},
     {"terminal"},
     {"demo"},
     {"commands"},
