@@ -119,7 +119,7 @@ export async function verifyWebhook(
 
   let webhook: unknown;
   try {
-    webhook = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+    webhook = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(body));
   } catch {
     return { ok: false, status: 400, reason: "the body is no JSON" };
   }
