@@ -31,7 +31,7 @@ NVENC_POOLS = frozenset({"AMPERE_16", "AMPERE_24", "ADA_24", "ADA_32_PRO", "AMPE
 NO_NVENC_POOLS = {"AMPERE_80": "A100", "ADA_80_PRO": "H100", "HOPPER_141": "H200", "BLACKWELL_180": "B200"}
 """Pools of GPUs without the encoder, and what is in them."""
 POOLS_MOST = 3
-"""With more, people found workers that never left `initializing`."""
+"""RunPod's documents: up to three, in order of priority. With more, people found workers that never started."""
 SHORT_TIMEOUT_S = 3600
 SMALL_DISK_GB = 20
 
@@ -193,7 +193,7 @@ def warnings(wish: Wish) -> list[str]:
         elif pool not in NVENC_POOLS:
             told.append(f"{pool} is a pool that is not known here: look whether its GPUs have NVENC.")
     if len(wish.gpu.pools) > POOLS_MOST:
-        told.append(f"More than {POOLS_MOST} pools: people found workers that never start with so many.")
+        told.append(f"More than {POOLS_MOST} pools: RunPod takes {POOLS_MOST} at most, in order of priority.")
     if "@sha256:" not in wish.image and re.search(r":(?!latest$)[\w][\w.\-]*$", wish.image) is None:
         told.append("The image has no tag of its own: what runs changes by itself, and there is nothing to go back to.")
     if wish.execution_timeout_s < SHORT_TIMEOUT_S:
@@ -238,7 +238,7 @@ def differences(wish: Wish, found: Mapping[str, Any]) -> tuple[Difference, ...]:
         names = dict.fromkeys((*wanted[group], *(("excludedTypes",) if group == "gpu" else ())))
         for name in names:
             was, wished = there.get(name), wanted[group].get(name)
-            if _comparable(was) != _comparable(wished):
+            if _comparable(name, was) != _comparable(name, wished):
                 told.append(Difference(f"{group}.{name}", _shown(was), _shown(wished)))
     environment = found.get("env")
     environment = environment if isinstance(environment, dict) else {}
@@ -249,9 +249,9 @@ def differences(wish: Wish, found: Mapping[str, Any]) -> tuple[Difference, ...]:
     return tuple(told)
 
 
-def _comparable(value: Any) -> Any:
-    # Workers go to whichever pool has room: the order of pools means nothing, and RunPod may keep another.
-    return (frozenset(value) or None) if isinstance(value, list) else value
+def _comparable(name: str, value: Any) -> Any:
+    # Pools are in order of priority, excluded types in none.
+    return frozenset(value or ()) if name == "excludedTypes" else value
 
 
 def _plain_name(name: Any) -> Any:
@@ -433,13 +433,22 @@ def carry_out(what: Plan, api: Api) -> str:
         changed = {one.field.partition(".")[0] for one in what.differences}
         # Groups whole: RunPod replaces what a patch names.
         api.change(endpoint_id, {name: value for name, value in wanted.items() if name in changed})
-    if left := differences(what.wish, api.endpoint(endpoint_id)):
+    found = api.endpoint(endpoint_id)
+    # Whether RunPod keeps the order of pools is not documented.
+    if left := [
+        one for one in differences(what.wish, found) if one.field != "gpu.pools" or not _same_pools(found, one)
+    ]:
         fields = ", ".join(one.field for one in left)
         raise EndpointError(
             f"RunPod took it, and still has otherwise: {fields} (endpoint {endpoint_id}). Look at it in the console.",
             retryable=False,
         )
     return endpoint_id
+
+
+def _same_pools(found: Mapping[str, Any], one: Difference) -> bool:
+    pools = found.get("gpu", {}).get("pools")
+    return isinstance(pools, list) and sorted(map(str, pools)) == sorted((one.wished or "").split(", "))
 
 
 @dataclass(frozen=True)

@@ -186,16 +186,17 @@ def test_only_what_differs_is_changed(rest: Rest, file: Path) -> None:
     assert [(field, change.strip()) for field, change in shown] == [
         ("image", "ghcr.io/acme/codex-assets:0.1.0 -> ghcr.io/acme/codex-assets:0.2.0"),
         ("flashboot", "OFF -> FLASHBOOT"),
+        ("gpu.pools", "ADA_24, AMPERE_24, AMPERE_16 -> AMPERE_16, AMPERE_24, ADA_24"),
         ("workers.max", "2 -> 3"),
         ("env.B2_KEY_ID", "another value -> {{ RUNPOD_SECRET_staging_b2_key_id }}"),
         ("env.B2_REGION", "+ us-west-004"),
         ("env.OLD", "- another value"),
     ]
-    assert "6 differences, would be changed" in tried.stdout
+    assert "7 differences, would be changed" in tried.stdout
 
     assert run(rest, "apply", file).exit_code == 0
     (patch,) = (body for method, _, body in rest.requests if method == "PATCH")
-    assert set(patch) == {"image", "flashboot", "workers", "env"}
+    assert set(patch) == {"image", "flashboot", "gpu", "workers", "env"}
     assert endpoint["dataCenterIds"] == ["EU-RO-1"]
     assert "OLD" not in rest.endpoints["ep1"]["env"]
     assert "nothing to do" in run(rest, "apply", file).stdout
