@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -34,7 +35,7 @@ GUIDE = ROOT / "docs" / "RunpodSetup.md"
 COPIED = ("deploy", "docs/examples", "fixtures")
 NOT_RUN = {"make setup && make demo", 'make image IMAGE="$IMAGE"', "npx wrangler deploy"}
 """How the blocks begin that nobody can run here, and no others."""
-DONE = "__the_block_is_done__"
+DONE, FAILED = "__the_block_is_done__", "__this_failed__"
 BLOCK_S = 180.0
 """Long enough for a loaded machine: nothing waits for it but a failure."""
 
@@ -84,6 +85,8 @@ class Shell:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        # A command in the middle of a block that fails is as bad as the last.
+        self.run(f'trap \'printf "%s %s\\n" {FAILED} "$BASH_COMMAND"\' ERR')
 
     def run(self, commands: str) -> tuple[int, str]:
         """Exit code of the last command, and what was printed."""
@@ -161,6 +164,7 @@ def test_the_guide_leads_to_a_working_endpoint(tmp_path: Path) -> None:
     # A second of film: the page is on trial, not the encoder.
     (checkout / "fixtures" / "sample-video.mp4").write_bytes(jobs.original("video"))
     (checkout / ".local").mkdir()
+    (checkout / ".venv").symlink_to(sys.prefix)
     settings = checkout / ".local" / "staging.env"
     with ExitStack() as stack:
         store = stack.enter_context(s3_server.s3_server())
@@ -169,7 +173,10 @@ def test_the_guide_leads_to_a_working_endpoint(tmp_path: Path) -> None:
         shell = Shell(
             checkout,
             {
-                "PATH": os.environ["PATH"],
+                # Without the environment's own programs: the page says how to get at them.
+                "PATH": os.pathsep.join(
+                    part for part in os.environ["PATH"].split(os.pathsep) if not part.startswith(sys.prefix)
+                ),
                 "HOME": str(tmp_path),
                 "LANG": "C.UTF-8",
                 "TMPDIR": str(tmp_path),
@@ -209,6 +216,7 @@ def test_the_guide_leads_to_a_working_endpoint(tmp_path: Path) -> None:
             commands = block.text.replace("https://api.runpod.ai", api.base)
             code, printed = shell.run(commands)
             assert code == block.exit_code, f"{where} ended with {code}:\n{printed}"
+            assert block.exit_code or FAILED not in printed, f"{where} printed:\n{printed}"
             assert unseen(block.shown, printed) == [], f"{where} printed:\n{printed}"
             assert not [text for text in secrets if text in printed], f"{where} shows a secret"
             if "install -m 600" in commands:
@@ -222,7 +230,9 @@ def test_the_guide_leads_to_a_working_endpoint(tmp_path: Path) -> None:
                 # RunPod starts workers from the endpoint's own settings; what makes stand-ins reachable is added.
                 worker = {
                     **rest.boot("codex-assets-staging"),
-                    "R2_ENDPOINT": store, "WEBHOOK_ALLOW_PRIVATE": "1", "VIDEO_ENCODER": "x264",
+                    "R2_ENDPOINT": store,
+                    "WEBHOOK_ALLOW_PRIVATE": "1",
+                    "VIDEO_ENCODER": "x264",
                 }
                 fleet = runpod_api.Fleet(api, worker)
                 stack.callback(fleet.close)
@@ -277,6 +287,16 @@ def test_what_the_guide_recommends_is_what_the_files_say() -> None:
         for line in ('pools = ["AMPERE_16", "AMPERE_24", "ADA_24"]', "idle_timeout_s = 5", "queue_delay_s = 4"):
             assert line in said, path.name
     assert "at most 2 | at most 5" in text
+
+
+def test_a_failure_is_seen_wherever_it_is(tmp_path: Path) -> None:
+    shell = Shell(tmp_path, {"PATH": os.environ["PATH"]})
+    try:
+        assert shell.run("echo fine") == (0, "fine\n\n")
+        assert FAILED in shell.run("cat nothing\necho on")[1]
+        assert shell.run("x=1\n[[ $x == 2 ]]")[0] == 1
+    finally:
+        shell.close()
 
 
 def test_the_comparison_can_fail() -> None:
