@@ -36,7 +36,7 @@ COPIED = ("deploy", "docs/examples", "fixtures")
 NOT_RUN = {"make setup && make demo", 'make image IMAGE="$IMAGE"', "npx wrangler deploy"}
 """How the blocks begin that nobody can run here, and no others."""
 DONE, FAILED = "__the_block_is_done__", "__this_failed__"
-BLOCK_S = 180.0
+BLOCK_S = 400.0
 """Long enough for a loaded machine: nothing waits for it but a failure."""
 
 

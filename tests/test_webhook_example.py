@@ -104,7 +104,7 @@ def test_timestamped_ones_are_taken(timed: str) -> None:
     assert json.loads(deliver(timed, COMPLETED, NEW, signature="timestamped").answer) == {"received": True}
 
 
-@pytest.mark.parametrize("shift", [-TOLERANCE_S - 30, TOLERANCE_S + 30], ids=["old", "early"])
+@pytest.mark.parametrize("shift", [-TOLERANCE_S - 3600, TOLERANCE_S + 3600], ids=["old", "early"])
 def test_other_times_are_not(timed: str, shift: float) -> None:
     with pytest.raises(WebhookError, match="401"):
         deliver(timed, COMPLETED, NEW, signature="timestamped", clock=lambda: time.time() + shift)
