@@ -52,6 +52,7 @@ RUN apt-get update \
 
 COPY --from=build /opt/audiowaveform/audiowaveform /usr/local/bin/audiowaveform
 COPY --from=build /opt/venv /opt/venv
+COPY docs/licences.md /usr/share/doc/codex-assets/licences.md
 
 # `video` makes the host's container toolkit inject the encoder library.
 ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin \

@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup image image-demo image-test demo ui dev test test-all lint format schemas fixtures lock bench clean
+.PHONY: help setup image image-demo image-test image-push demo ui dev test test-all lint format schemas fixtures lock bench clean
 
 # The environment's own tools first; audiowaveform lives in .tools/bin.
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
@@ -68,6 +68,9 @@ image-demo: ## run the demonstration in that image, as the image's own user
 
 image-test: ## run the tests inside the image, on its own tools and packages (ARGS as for `make test`)
 	@scripts/image test
+
+image-push: ## push that image to its registry (make image-push IMAGE=ghcr.io/your-org/codex-assets:0.1.0)
+	@scripts/image push
 
 clean: ## remove what can be made again: environment, tools, local state, caches
 	rm -rf .venv .tools .local .pytest_cache .mypy_cache .ruff_cache dist

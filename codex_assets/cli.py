@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import typer
 
 from codex_assets import conditions, doctor, resources, sweep, terminal
-from codex_assets.commands import cleanup, frame, import_, proof, rebuild, stale, stats
+from codex_assets.commands import cleanup, endpoint, frame, import_, proof, rebuild, stale, stats
 from codex_assets.commands.frame import FAILED, UNCHECKED, AsJson, Store
 from codex_assets.conditions import Where
 from codex_assets.delivery import hls_fetch, keys
@@ -457,6 +457,9 @@ def doctor_(
         typer.Option("--gpu", help="Prove the GPU instead, by encoding with it and without it; prints a report."),
     ] = False,
     tools: Annotated[bool, typer.Option("--tools", help="Only the tools: for building an image.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Also write an object to each store, and delete it again.")
+    ] = False,
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
@@ -469,7 +472,7 @@ def doctor_(
     if file is not None:
         raise typer.BadParameter("A file is of use with --gpu alone.")
     environ = resources.environment() if store is None else resources.local_environment(store)
-    checks = list(doctor.examine(environ, tools_only=tools))
+    checks = list(doctor.examine(environ, tools_only=tools, write=write))
     wrong = doctor.problems(checks)
     if as_json:
         terminal.say_json(
@@ -519,6 +522,7 @@ def demo(
 app.command(name="cleanup-originals")(cleanup.cleanup_originals)
 app.command(name="import")(import_.import_)
 app.command(name="stats")(stats.statistics)
+app.add_typer(endpoint.app, name="endpoint")
 
 
 if __name__ == "__main__":

@@ -217,7 +217,19 @@ def _is_private_host(host: str) -> bool:
 
 # --- secrets --------------------------------------------------------------------------------------------------------
 
-_NO_SECRETS = frozenset({"undefined", "null", "none", "changeme", "change-me", "change_me", "placeholder"})
+_NO_VALUES = frozenset({"undefined", "null", "none", "changeme", "placeholder", "replaceme"})
+_TO_BE_FILLED_IN = re.compile(r"<[^<>]+>|your[-_ ].+|x{3,}|\.{3}", re.IGNORECASE)
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a setting was never filled in: an unresolved reference, or a word that stands for a value."""
+    word = text.strip()
+    return (
+        "{{" in word
+        or "${" in word
+        or word.lower().replace("-", "").replace("_", "") in _NO_VALUES
+        or _TO_BE_FILLED_IN.fullmatch(word) is not None
+    )
 
 
 def secret_problem(secret: SecretStr) -> str | None:
@@ -231,7 +243,7 @@ def secret_problem(secret: SecretStr) -> str | None:
         return "must not be blank"
     if not _is_text(text):
         return "must be valid Unicode text"
-    if "{{" in text or "${" in text or text.strip().lower() in _NO_SECRETS:
+    if is_placeholder(text):
         return "must be the real secret, not an unresolved placeholder"
     return None
 

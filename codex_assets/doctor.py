@@ -1,34 +1,40 @@
 """What a machine needs for the work, looked at one by one, each with how to get what is missing. Plain results.
 
-Nothing is taken for granted because it is listed: tools are started, encoders encode, stores are asked. Not here: how
-it is shown (`terminal`), and what the environment means (`resources`).
+Nothing is taken for granted because it is listed: tools are started, encoders encode, stores are asked. The only place
+with these rules: `fitness` picks those that decide whether a worker may take jobs. Not here: how it is shown
+(`terminal`), and what the environment means (`resources`).
 """
 
 from __future__ import annotations
 
 import platform
+import queue
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
+from typing import TypeVar
 
 from codex_assets import resources, sandbox
+from codex_assets.delivery.storage import ObjectStore
 from codex_assets.encoders import EncoderMode
-from codex_assets.errors import ConfigurationError, JobError, ToolError
+from codex_assets.errors import ConfigurationError, JobError, StorageError, ToolError
 from codex_assets.media import ladder, profile
 from codex_assets.resources import Settings
 from codex_assets.tools import Tools, tool_environment
-from codex_assets.workspace import SPARE_BYTES
 
 SETUP = "make setup"
 APT = "apt-get install ffmpeg"
 FULL_BUILD = f"Use a full build of ffmpeg, such as the distribution's: {APT}"
 
-OLDEST_FFMPEG = (5, 1)
-"""The first with `-fps_mode`."""
+OLDEST = {"ffmpeg": (5, 1), "ffprobe": (5, 1), "audiowaveform": (1, 0)}
+"""The tools, and the oldest version of each: ffmpeg has `-fps_mode` since then, audiowaveform version 2 of its JSON."""
 ENCODERS = {
     "libx264": "all pictures without a GPU",
     "aac": "delivered sound",
@@ -45,6 +51,8 @@ FILTERS = {
 }
 """Those that a build of ffmpeg may lack, and what they are for."""
 PACKAGES = ("dagster", "runpod", "boto3", "httpx", "pydantic", "typer", "rich")
+LEAST_BYTES = 1 << 30
+"""A machine with less scratch space could not even hold a short upload and what is made of it."""
 ROOMY_BYTES = 10 << 30
 """Scratch space for originals of up to about 2 GB."""
 
@@ -68,34 +76,27 @@ class Check:
     advice: str = ""
 
 
-def examine(environ: Mapping[str, str], *, tools_only: bool = False) -> Iterator[Check]:
-    """Every check, as it is made. Raises nothing: what fails is a result."""
-    tools = Tools(tool_environment(environ))
-    settings: Settings | ConfigurationError
-    try:
-        settings = resources.load(environ)
-    except ConfigurationError as error:
-        settings = error
-    yield from _tools(tools)
-    mode = settings.video_encoder if isinstance(settings, Settings) and not tools_only else EncoderMode.AUTO
-    yield from _ffmpeg(tools, mode)
+def examine(environ: Mapping[str, str], *, tools_only: bool = False, write: bool = False) -> Iterator[Check]:
+    """Every check, as it is made. Raises nothing: what fails is a result. `write`: stores are written to as well."""
+    found = Tools(tool_environment(environ))
+    settings, told = configuration(environ)
+    yield from tools(found)
+    mode = settings.video_encoder if settings is not None and not tools_only else EncoderMode.AUTO
+    required = settings is not None and settings.require_nvenc and not tools_only
+    yield from codecs(found)
+    yield from _trials(found, mode, required)
     yield from _walls()
     if tools_only:
         return
     yield from _python()
-    if isinstance(settings, ConfigurationError):
-        yield Check(
-            "environment",
-            "settings",
-            Status.PROBLEM,
-            settings.public,
-            "Set them as the README's configuration table says; for a local run set STORAGE_DIR alone",
-        )
+    yield told
+    if settings is None:
         return
-    yield Check("environment", "settings", Status.OK, _mode(settings))
     yield _webhooks(settings)
-    yield _scratch(settings.scratch)
-    yield from _stores(settings)
+    yield scratch(settings.scratch)
+    yield from stores(settings)
+    if write:
+        yield from _written(settings)
 
 
 def problems(checks: Iterable[Check]) -> list[Check]:
@@ -106,73 +107,82 @@ def problems(checks: Iterable[Check]) -> list[Check]:
 # --- Tools ------------------------------------------------------------------------------------------------------------
 
 
-def _tools(tools: Tools) -> Iterator[Check]:
-    for name in ("ffmpeg", "ffprobe", "audiowaveform"):
+def tools(found: Tools) -> Iterator[Check]:
+    """Each tool is there, starts, and is not too old."""
+    for name, oldest in OLDEST.items():
         advice = f"{SETUP}, or put audiowaveform on PATH" if name == "audiowaveform" else f"{APT} (or {SETUP})"
-        path = tools.path(name)
+        path = found.path(name)
         if path is None:
             yield Check("tools", name, Status.PROBLEM, "not on PATH", advice)
             continue
         try:
-            version = tools.version(name) or "unknown version"
+            version = found.version(name) or "unknown version"
         except (ToolError, OSError) as error:
             reason = error.reason if isinstance(error, ToolError) else error.strerror
             yield Check("tools", name, Status.PROBLEM, f"{path} does not start: {reason}", advice)
             continue
-        if name == "ffmpeg" and _is_old(version):
-            wanted = ".".join(map(str, OLDEST_FFMPEG))
-            yield Check("tools", name, Status.PROBLEM, f"{version}, too old", f"ffmpeg {wanted} or newer is needed")
+        if _is_old(version, oldest):
+            wanted = ".".join(map(str, oldest))
+            yield Check("tools", name, Status.PROBLEM, f"{version}, too old", f"{name} {wanted} or newer is needed")
             continue
         yield Check("tools", name, Status.OK, f"{version}  {path}")
 
 
-def _is_old(version: str) -> bool:
-    numbers = re.match(r"(\d+)\.(\d+)", version)
+def _is_old(version: str, oldest: tuple[int, int]) -> bool:
+    numbers = re.match(r"[vn]?(\d+)\.(\d+)", version)
     # Builds from the repository have no number that could be compared; they are new enough.
-    return numbers is not None and (int(numbers[1]), int(numbers[2])) < OLDEST_FFMPEG
+    return numbers is not None and (int(numbers[1]), int(numbers[2])) < oldest
 
 
-def _ffmpeg(tools: Tools, mode: EncoderMode) -> Iterator[Check]:
-    """What ffmpeg was built with, and whether it works here."""
+def codecs(found: Tools) -> Iterator[Check]:
+    """What ffmpeg was built with. Nothing without ffmpeg: that it is missing is told by `tools`."""
     try:
-        encoders, filters = tools.encoders(), tools.filters()
+        encoders, filters = found.encoders(), found.filters()
     except (JobError, OSError):
-        # Told already: without ffmpeg there is nothing to ask.
         return
-    for name, use in ENCODERS.items():
-        if name not in encoders:
-            yield Check("encoders", name, Status.PROBLEM, f"not in this ffmpeg ({use})", FULL_BUILD)
-        elif name == profile.X264.codec:
-            yield _trial(tools, profile.X264, use)
-        else:
-            yield Check("encoders", name, Status.OK, use)
-    yield _nvenc(tools, mode, listed=profile.NVENC.codec in encoders)
-    for name, use in FILTERS.items():
-        if name in filters:
-            yield Check("filters", name, Status.OK, use)
-        else:
-            yield Check("filters", name, Status.PROBLEM, f"not in this ffmpeg ({use})", FULL_BUILD)
+    for group, wanted, present in (("encoders", ENCODERS, encoders), ("filters", FILTERS, filters)):
+        for name, use in wanted.items():
+            if name in present:
+                yield Check(group, name, Status.OK, use)
+            else:
+                yield Check(group, name, Status.PROBLEM, f"not in this ffmpeg ({use})", FULL_BUILD)
 
 
-def _trial(tools: Tools, row: profile.EncoderRow, use: str) -> Check:
-    trial = tools.try_encode(ladder.trial_arguments(row))
+def _trials(found: Tools, mode: EncoderMode, required: bool) -> Iterator[Check]:
+    """Encoders that are there, encoding."""
+    try:
+        encoders = found.encoders()
+    except (JobError, OSError):
+        return
+    if profile.X264.codec in encoders:
+        yield _trial(found, profile.X264)
+    yield nvenc(found, mode, required=required)
+
+
+def _trial(found: Tools, row: profile.EncoderRow) -> Check:
+    trial = found.try_encode(ladder.trial_arguments(row))
     if trial.works:
-        return Check("encoders", row.codec, Status.OK, f"{use}; a trial encode works")
-    return Check("encoders", row.codec, Status.PROBLEM, f"listed, but does not work: {trial.reason}", FULL_BUILD)
+        return Check("trial encode", row.codec, Status.OK, "works")
+    return Check("trial encode", row.codec, Status.PROBLEM, f"listed, but does not work: {trial.reason}", FULL_BUILD)
 
 
-def _nvenc(tools: Tools, mode: EncoderMode, *, listed: bool) -> Check:
+def nvenc(found: Tools, mode: EncoderMode, *, required: bool) -> Check:
+    """Whether NVENC encodes here. Without it x264 is used: a problem only for who insists."""
     name = profile.NVENC.codec
-    wanted = mode is EncoderMode.NVENC
-    lacking = Status.PROBLEM if wanted else Status.NOTE
-    advice = "VIDEO_ENCODER is `nvenc`: use a machine with NVENC, or set `auto`" if wanted else ""
-    if not listed:
-        return Check("encoders", name, lacking, "not in this ffmpeg; x264 is used", advice)
-    trial = tools.try_encode(ladder.trial_arguments(profile.NVENC))
+    lacking = Status.PROBLEM if required or mode is EncoderMode.NVENC else Status.NOTE
+    advice = ""
+    if required:
+        advice = "REQUIRE_NVENC is `1`: use GPUs that have NVENC, or leave it out"
+    elif mode is EncoderMode.NVENC:
+        advice = "VIDEO_ENCODER is `nvenc`: use a machine with NVENC, or set `auto`"
+    if name not in found.encoders():
+        return Check("trial encode", name, lacking, "not in this ffmpeg; x264 is used", advice)
+    trial = found.try_encode(ladder.trial_arguments(profile.NVENC))
     if not trial.works:
-        return Check("encoders", name, lacking, f"listed, but not usable here ({trial.reason}); x264 is used", advice)
+        unusable = f"listed, but not usable here ({trial.reason}); x264 is used"
+        return Check("trial encode", name, lacking, unusable, advice)
     used = "usable, but VIDEO_ENCODER is `x264`" if mode is EncoderMode.X264 else "usable, and used"
-    return Check("encoders", name, Status.OK, f"{used}; {trial.reason}")
+    return Check("trial encode", name, Status.OK, f"{used}; {trial.reason}")
 
 
 def _walls() -> Iterator[Check]:
@@ -199,6 +209,17 @@ def _python() -> Iterator[Check]:
     yield Check("python", "versions", Status.OK, ", ".join(found))
 
 
+def configuration(environ: Mapping[str, str]) -> tuple[Settings | None, Check]:
+    """The settings, if the environment describes any, and what is to be said of it. No value is repeated."""
+    told = ("environment", "settings")
+    try:
+        settings = resources.load(environ)
+    except ConfigurationError as error:
+        advice = "Set them as the README's configuration table says; for a local run set STORAGE_DIR alone"
+        return None, Check(*told, Status.PROBLEM, error.public, advice)
+    return settings, Check(*told, Status.OK, _mode(settings))
+
+
 def _mode(settings: Settings) -> str:
     if settings.storage_dir is not None:
         return f"local run: objects are files under {settings.storage_dir}"
@@ -217,7 +238,7 @@ def _webhooks(settings: Settings) -> Check:
     return Check("environment", "webhooks", Status.OK, told)
 
 
-def _scratch(scratch: Path) -> Check:
+def scratch(scratch: Path) -> Check:
     told = ("machine", "scratch space")
     try:
         scratch.mkdir(parents=True, exist_ok=True)
@@ -227,24 +248,97 @@ def _scratch(scratch: Path) -> Check:
     except OSError as error:
         return Check(*told, Status.PROBLEM, f"{scratch} cannot be written to: {error.strerror}", "Set TMPDIR")
     found = f"{free / 1e9:.1f} GB free at {scratch}"
-    if free < SPARE_BYTES:
+    if free < LEAST_BYTES:
         return Check(*told, Status.PROBLEM, found, "Free some space, or set TMPDIR to a larger disk")
     if free < ROOMY_BYTES:
         return Check(*told, Status.NOTE, found, "A job needs about four times the size of its original")
     return Check(*told, Status.OK, found)
 
 
-def _stores(settings: Settings) -> Iterator[Check]:
-    stores = settings.stores()
-    for store in (stores.archive, stores.media, stores.assets):
-        told = ("stores", store.name)
+# --- Stores -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often a store is asked that does not answer, and how long. A refusal is final at once."""
+
+    tries: int = 1
+    pause_s: float = 5.0
+    """Before the second try; then twice as long each time."""
+    limit_s: float = 60.0
+    """One try. The store's client has its own, longer patience with each request."""
+
+
+def stores(
+    settings: Settings, patience: Patience | None = None, *, sleep: Callable[[float], object] = time.sleep
+) -> Iterator[Check]:
+    """Each store answers a listing: its bucket is there, its key accepted. All are asked at once."""
+    patience = patience or Patience()
+    three = settings.stores()
+    asked = [
+        (store, _aside(lambda store=store: _reached(store, patience, sleep)))  # type: ignore[misc]
+        for store in (three.archive, three.media, three.assets)
+    ]
+    for _, answer in asked:
+        yield answer.get()
+
+
+def _reached(store: ObjectStore, patience: Patience, sleep: Callable[[float], object]) -> Check:
+    told = ("stores", store.name)
+    problem = Check(*told, Status.PROBLEM, f"{store.bucket} was not asked")
+    for number in range(patience.tries):
+        if number:
+            sleep(patience.pause_s * 2 ** (number - 1))
         try:
-            store.check()
-        except JobError as error:
-            # The sentence says what to do.
+            outcome = _aside(lambda: _outcome(store)).get(timeout=patience.limit_s)
+        except queue.Empty:
+            found = f"{store.bucket} did not answer within {patience.limit_s:g} seconds"
+            problem = Check(*told, Status.PROBLEM, found, "Check its endpoint, and the network from here to it")
+            continue
+        if outcome is None:
+            return Check(*told, Status.OK, f"{store.bucket} is reachable")
+        if not isinstance(outcome, JobError):
+            found = f"{store.bucket}: unexpected {type(outcome).__name__}"
+            return Check(*told, Status.PROBLEM, found, "Check its endpoint and credentials")
+        # The sentence says what to do.
+        problem = Check(*told, Status.PROBLEM, outcome.public)
+        if not outcome.retryable:
+            break
+    return problem
+
+
+def _outcome(store: ObjectStore) -> Exception | None:
+    try:
+        store.check()
+    except Exception as error:  # noqa: BLE001 - a diagnosis must come to its end
+        return error
+    return None
+
+
+Outcome = TypeVar("Outcome")
+
+
+def _aside(work: Callable[[], Outcome]) -> queue.Queue[Outcome]:
+    """Where the outcome of `work` will be. A thread that is waited for no more must not hold the process up."""
+    answer: queue.Queue[Outcome] = queue.Queue(1)
+    threading.Thread(target=lambda: answer.put(work()), name="asking a store", daemon=True).start()
+    return answer
+
+
+def _written(settings: Settings) -> Iterator[Check]:
+    """Each store takes an object and lets it be deleted again, as jobs need it."""
+    key = f"doctor/trial-{uuid.uuid4().hex}.txt"
+    three = settings.stores()
+    for store in (three.archive, three.media, three.assets):
+        told = ("rights", store.name)
+        try:
+            store.write(key, b"Written by `codex-assets doctor --write`.\n", content_type="text/plain")
+        except StorageError as error:
             yield Check(*told, Status.PROBLEM, error.public)
-        except Exception as error:  # noqa: BLE001 - a diagnosis must come to its end
-            found = f"{store.bucket}: unexpected {type(error).__name__}"
-            yield Check(*told, Status.PROBLEM, found, "Check its endpoint and credentials")
+            continue
+        try:
+            store.delete(key)
+        except StorageError as error:
+            yield Check(*told, Status.PROBLEM, f"{key} was written; {error.public}", f"Delete {key} by hand")
         else:
-            yield Check(*told, Status.OK, f"{store.bucket} is reachable")
+            yield Check(*told, Status.OK, f"{store.bucket}: an object was written and deleted")

@@ -25,7 +25,7 @@ from pydantic import SecretStr
 from codex_assets import dispatch, prices
 from codex_assets.audit import Auditor
 from codex_assets.builder import Builder, LocalBuilder
-from codex_assets.contract import PayloadPolicy, secret_problem
+from codex_assets.contract import PayloadPolicy, is_placeholder, secret_problem
 from codex_assets.delivery import http
 from codex_assets.delivery.storage import DirectoryStore, S3Location, S3Store, Stores
 from codex_assets.delivery.webhook import DeliveryPolicy
@@ -54,6 +54,23 @@ CHECKOUT_TOOLS = Path(__file__).parents[1] / ".tools" / "bin"
 CREDENTIALS = ("R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "B2_KEY_ID", "B2_APPLICATION_KEY")
 
 
+RUNPOD_REST = "https://api.runpod.io"
+"""RunPod's API of endpoints and secrets; jobs have another."""
+
+
+@dataclass(frozen=True)
+class Management:
+    """Who manages endpoints at RunPod, and where."""
+
+    api_key: SecretStr
+    base: str = RUNPOD_REST
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether it is a stand-in on this machine."""
+        return http.is_loopback(self.base)
+
+
 @dataclass(frozen=True)
 class Settings:
     """A worker's configuration, checked. `storage_dir` is set for local runs, else the three locations are."""
@@ -73,6 +90,8 @@ class Settings:
     worker_price: float | None
     """USD that a second of this worker costs, where it was told; else it is looked up by the GPU's model."""
     tool_environment: Mapping[str, str] = field(repr=False)
+    require_nvenc: bool = False
+    """Whether a worker without a working NVENC is of no use."""
     runpod: Endpoint | None = None
     """The endpoint that builds, for BUILD_ON=runpod; None: this machine does."""
     runpod_backfills: Endpoint | None = None
@@ -276,6 +295,11 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     unresolved = [name for name in (*REQUIRED, "R2_ENDPOINT", "WEBHOOK_SECRET") if "{{" in env.get(name, "")]
     if unresolved:
         problems.append(f"these variables hold an unresolved {{{{ ... }}}} reference: {', '.join(unresolved)}")
+    fillers = [name for name in REQUIRED if name not in unresolved and is_placeholder(env.get(name, ""))]
+    if fillers:
+        problems.append(f"these variables hold a placeholder instead of a value: {', '.join(fillers)}")
+    if not local and "WEBHOOK_SECRET" in given and "WEBHOOK_SECRET" not in env:
+        problems.append("WEBHOOK_SECRET is empty; give it a value, or leave it out if every payload brings its secret")
     signature = env.get("WEBHOOK_SIGNATURE", "body")
     if signature not in ("body", "timestamped"):
         problems.append("WEBHOOK_SIGNATURE has to be `body` or `timestamped`")
@@ -284,6 +308,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         problems.append(f"VIDEO_ENCODER has to be one of {', '.join(EncoderMode)}")
     if env.get("LOG_FORMAT", "text") not in LOG_FORMATS:
         problems.append("LOG_FORMAT has to be `json` or `text`")
+    if env.get("REQUIRE_NVENC", "0") not in ("0", "1"):
+        problems.append("REQUIRE_NVENC has to be `1` or `0`")
     price = _price(env.get("WORKER_PRICE_PER_SECOND"))
     if price is None and "WORKER_PRICE_PER_SECOND" in env:
         problems.append("WORKER_PRICE_PER_SECOND has to be what a second of this worker costs, in USD, such as 0.00016")
@@ -309,9 +335,22 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         catalogue=_catalogue(env, buckets["B2_BUCKET_NAME"]),
         worker_price=price,
         tool_environment=tool_environment(env),
+        require_nvenc=env.get("REQUIRE_NVENC") == "1",
         runpod=runpod,
         runpod_backfills=backfills,
     )
+
+
+def management(environ: Mapping[str, str] | None = None) -> Management:
+    """What managing endpoints needs of `environ`. Raises `ConfigurationError`."""
+    env = environment() if environ is None else environ
+    key = env.get("RUNPOD_API_KEY", "").strip()
+    if not key or is_placeholder(key):
+        raise ConfigurationError("RUNPOD_API_KEY is missing or a placeholder; it has to be one that manages endpoints.")
+    base = env.get("RUNPOD_REST_BASE", "").strip() or RUNPOD_REST
+    if not http.is_https(base) and not http.is_loopback(base):
+        raise ConfigurationError("RUNPOD_REST_BASE has to be an https URL.")
+    return Management(SecretStr(key), base)
 
 
 def _endpoints(env: Mapping[str, str], problems: list[str]) -> tuple[Endpoint | None, Endpoint | None]:

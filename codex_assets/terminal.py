@@ -79,6 +79,11 @@ def note(sentence: str) -> None:
     err.print(Text(sentence, style="dim"), soft_wrap=not err.is_terminal)
 
 
+def warn(sentence: str) -> None:
+    """What may be meant, and mostly is not."""
+    err.print(Text.assemble(("warning: ", "bold yellow"), sentence), soft_wrap=not err.is_terminal)
+
+
 def say_json(value: Any) -> None:
     """JSON for people on a terminal, and for programs elsewhere."""
     text = json.dumps(value, indent=2, ensure_ascii=False)

@@ -35,6 +35,10 @@ ADDRESSES_TRIED = 4
 """Most addresses of one host that one request connects to."""
 REDIRECTS = 5
 """Most redirects that a GET follows."""
+PROBLEM_BYTES = 16 << 10
+"""Most bytes of an API's refusal that are read."""
+PROBLEM_CHARACTERS = 600
+"""Most characters of it that are kept."""
 
 Resolver = Callable[[str, int], Sequence[str]]
 """(host, port) -> its addresses as text. Raises OSError when there are none."""
@@ -257,10 +261,10 @@ def _start(response: httpx.Response, limit_bytes: int) -> bytes:
 
 
 def _whole(response: httpx.Response, limit_bytes: int) -> bytes:
-    """The body of a 2xx, or one byte more than is allowed. Raises httpx.RequestError."""
-    kept = bytearray()
+    """The body of a 2xx, or one byte more than is allowed; of other answers the start. Raises httpx.RequestError."""
     if not response.is_success:
-        return b""
+        return _start(response, min(limit_bytes, PROBLEM_BYTES))
+    kept = bytearray()
     for chunk in response.iter_bytes(65536):
         kept += chunk
         if len(kept) > limit_bytes:
@@ -423,11 +427,13 @@ def _allowed(url: str | httpx.URL, what: str) -> Target:
 
 @dataclass(frozen=True)
 class Said:
-    """What an API answered. `value` is the JSON of a 2xx, else None."""
+    """What an API answered. `value` is the JSON of a 2xx, else None. `problem` is what else it says of itself as
+    problem details (RFC 9457): one line, without the key."""
 
     status: int
     value: Any
     retry_after_s: float | None = None
+    problem: str = ""
 
 
 def is_loopback(url: str) -> bool:
@@ -497,8 +503,22 @@ def exchange(
     retry = reply.headers.get("Retry-After", "")
     after = float(retry) if retry.isdigit() and len(retry) < 6 else None
     if not 200 <= reply.status < 300:
-        return Said(reply.status, None, after)
+        return Said(reply.status, None, after, _problem(reply.body, bearer))
     try:
         return Said(reply.status, json.loads(reply.body), after)
     except ValueError:
         raise Unreached("its answer was no JSON", f"{len(reply.body)} bytes") from None
+
+
+def _problem(body: bytes, bearer: SecretStr) -> str:
+    """`detail` (else `title`) and `errors` of problem details; empty for an answer that has none."""
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(said, dict):
+        return ""
+    parts = [said.get("detail") or said.get("title"), *(said["errors"] if isinstance(said.get("errors"), list) else [])]
+    told = "; ".join(part for part in parts if isinstance(part, str))
+    told = " ".join(told.replace(bearer.get_secret_value(), "***").split())
+    return "".join(one for one in told if one.isprintable())[:PROBLEM_CHARACTERS]

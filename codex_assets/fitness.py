@@ -1,0 +1,76 @@
+"""What a worker must have before it takes a job: the doctor's checks that decide it, each as one error that says why.
+
+In: which checks count, and how long a store may be away. Out: the checks themselves (`doctor`), and telling RunPod
+(`runpod_entry`). A worker that is not fit ends and is replaced; its jobs stay in the queue.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+
+from codex_assets import doctor, resources
+from codex_assets.doctor import Check, Patience
+from codex_assets.resources import Settings
+from codex_assets.tools import Tools
+
+PATIENCE = Patience(tries=3, pause_s=5.0, limit_s=20.0)
+"""75 s at most. A store that is away for a moment must not cost the worker; one that is away for longer would fail job
+after job, which are better off in the queue."""
+
+
+_log = logging.getLogger(__name__)
+
+
+class Unfit(RuntimeError):
+    """Why a worker must not take jobs; for the log, and for RunPod, which keeps its first 256 characters."""
+
+
+def environment(environ: Mapping[str, str] | None = None) -> None:
+    """Every variable that is missing, empty, unresolved or contradictory is named; no value is."""
+    _, told = doctor.configuration(resources.environment() if environ is None else environ)
+    _require([told])
+
+
+def tools() -> None:
+    """The tools start and are new enough, and ffmpeg has what every job needs."""
+    found = _settings().tools()
+    checks = list(doctor.tools(found))
+    _require(checks)
+    _log.info("tools: %s", ", ".join(f"{check.name} {check.found.split()[0]}" for check in checks))
+    _require(doctor.codecs(found))
+
+
+def scratch_space() -> None:
+    _require([doctor.scratch(_settings().scratch)])
+
+
+def stores(patience: Patience = PATIENCE) -> None:
+    """Archive, media and assets each answer a listing with the worker's key."""
+    _require(doctor.stores(_settings(), patience))
+
+
+def gpu() -> None:
+    """NVENC encodes, where `REQUIRE_NVENC` says that it must: elsewhere a worker without it is slower, not broken."""
+    settings = _settings()
+    if settings.require_nvenc:
+        _require([doctor.nvenc(Tools(settings.tool_environment), settings.video_encoder, required=True)])
+
+
+CHECKS = (environment, tools, scratch_space, stores, gpu)
+"""In order: what is told first is what the rest depends on."""
+
+
+def _settings() -> Settings:
+    return resources.load()
+
+
+def _require(checks: Iterable[Check]) -> None:
+    wrong = doctor.problems(checks)
+    if wrong:
+        raise Unfit("; ".join(_sentence(check) for check in wrong))
+
+
+def _sentence(check: Check) -> str:
+    advice = f" ({check.advice})" if check.advice and check.group != "environment" else ""
+    return f"{check.group}: {check.name}: {check.found}{advice}".replace("environment: settings: ", "")
