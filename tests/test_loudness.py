@@ -123,6 +123,18 @@ def test_what_to_aim_at_after_a_result(mode: str, integrated: float, peak: float
         assert (found.ceiling, found.trim) == pytest.approx((aim.ceiling, aim.trim))
 
 
+def test_peaks_that_get_past_the_limiter_get_one_gain_for_everything() -> None:
+    limiter, loud = Gain("dynamic", "x"), Measurement(-16.0, 7.1, 5.0, -27.0)
+    plain = loudness.corrected(loud, limiter, Aim())
+    # loudnorm takes no ceiling that low.
+    assert plain == Aim(plain=True)
+    gain = loudness.normalising(Measurement(-16.9, 3.2, 5.5, -27.5), 20.0, plain)
+    assert (gain.mode, gain.filter) == ("gain", "volume=-4.70dB")
+    assert loudness.corrected(Measurement(-22.0, 3.3, 5.0, -32.0), gain, plain) == Aim(-2.5, plain=True)
+    # Softer than could be, in this encode: the next one up may be far over again.
+    assert loudness.corrected(Measurement(-23.0, -3.8, 5.0, -33.0), gain, Aim(-2.5, plain=True)) is None
+
+
 def test_silence_needs_no_correction() -> None:
     assert loudness.corrected(None, Gain("gain", "x"), Aim()) is None
 

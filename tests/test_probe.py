@@ -428,3 +428,27 @@ def test_an_upload_is_opened_as_a_plain_file_of_a_known_kind() -> None:
         assert not {"hls", "dash", "concat", "concatf", "sdp", "image2", "ffmetadata", "lavfi"} & set(kinds)
     assert str(profile.MAX_PIXELS) in probe.input_arguments("in.mp4")
     assert probe.input_arguments("ours.mp4", trusted=True) == ["-i", "ours.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("container", "arrived", "packed", "lost", "cut_off"),
+    [
+        # All pictures that an AVI's header counts are there: what is missing was its index.
+        ("avi", 0.9, 300, 0.0, False),
+        ("avi", 0.7, 210, 0.3, True),
+        # All bytes are there, and a hole: without times, what follows it moves forward.
+        ("avi", 1.0, 240, 0.2, False),
+        ("mov,mp4,m4a,3gp,3g2,mj2", 1.0, 240, 0.2, True),
+    ],
+)
+def test_what_is_missing_at_the_end_is_cut_off_unless_the_container_has_no_times(
+    container: str, arrived: float, packed: int, lost: float, cut_off: bool
+) -> None:
+    header = picture(codec_name="mpeg4", nb_frames="300", duration="10.0", start_time="0.0")
+    told = parsed(header, container=container, duration="10.0", start_time="0.0")
+    info = probe.scanned(told, packets(0, frames(30, packed), 1 / 30))
+    (loss,) = damage.losses(told, info, damage.DecodeLog(), arrived=arrived).values()
+    assert loss.share == pytest.approx(lost, abs=0.01)
+    assert loss.cut_off is cut_off
+    said = damage.sentences({0: loss}, info)
+    assert [("cut off" in one) for one in said] == ([cut_off] if lost else [])

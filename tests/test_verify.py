@@ -413,6 +413,13 @@ def test_loudness_misses_its_target_only_at_the_ceiling(integrated: float, peak:
         assert "true-peak ceiling" in finding.message
 
 
+@pytest.mark.parametrize(("integrated", "good"), [(-21.6, True), (-25.0, True), (-26.0, False), (-15.0, False)])
+def test_one_gain_for_everything_reaches_as_far_as_its_peaks(integrated: float, good: bool) -> None:
+    expected = LoudnessExpected(target=-16.0, silent=False, limit=-21.6)
+    seen = LoudnessObservation("hls_128k", integrated=integrated, true_peak=-5.0, duration=60.0, expected=expected)
+    assert passed(seen, "loudness_on_target") is good
+
+
 def test_silence_has_no_loudness_to_judge() -> None:
     silent = LoudnessObservation("hls_720p", duration=60.0, expected=LoudnessExpected(target=-16.0, silent=True))
     assert {finding.rule for finding in verify.judge(silent)} == {"sound_measurable", "sound_audible"}
