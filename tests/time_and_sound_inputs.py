@@ -1154,7 +1154,12 @@ video(
     warns=("could not be kept", _PICTURE, _SOUND),
     within=0.4,
 )
-video("ts_few_lost_packets", steps("ts", _MP4, change=without_ts_packets(0.002)), None)
+video(
+    "ts_few_lost_packets",
+    steps("ts", _MP4, change=without_ts_packets(0.002)),
+    None,
+    warns=("encoded once more", r"damaged: about 1 % of the picture"),
+)
 video("ts_hole_20", steps("ts", _MP4, change=zeroed(0.4, 0.6)), 10, warns=(_PICTURE, _SOUND), within=0.4)
 video("ts_cut_30", steps("ts", _MP4, change=cut(0.7)), 7, within=0.5)
 video(
