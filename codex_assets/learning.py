@@ -5,11 +5,16 @@ that happens (`operations`' sensor, the `import` command).
 
 An instance keeps, per media, the signatures of the record files that it has learnt from. What has the same signature
 is not read again; what an instance built itself is recognised by its materialization and not reported twice.
+
+Staleness of a partition Dagster tells from storage ids: each event points at those events of its inputs that it was
+made from (`assets.pointing`). So inputs are stored before what is made from them, and what an instance would judge
+otherwise than its record says is reported again, with the pointers that make it judge right.
 """
 
 import json
+import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,14 +34,21 @@ from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._record import copy
 from sqlalchemy import bindparam
 
-from codex_assets import asset_checks, audit, history, partitions
-from codex_assets.assets import materialization
+from codex_assets import asset_checks, assets, audit, history, partitions, staleness
 from codex_assets.audit import VerificationRecord
 from codex_assets.delivery import keys
 from codex_assets.delivery.storage import ObjectStore
 from codex_assets.media import recipe
 from codex_assets.media.verify import RULES, Severity
-from codex_assets.records import CheckFact, MediaRecord, OutputRecord, RecordStore
+from codex_assets.records import (
+    AnyRecord,
+    CheckFact,
+    MediaRecord,
+    OutputRecord,
+    RecordStore,
+    UnreadableRecord,
+    record_type,
+)
 
 READERS = 16
 """Records are small and far away: most of the time of reading one is waiting."""
@@ -45,6 +57,8 @@ BATCH = 50
 KNOWN = "codex_assets/learnt/"
 CHECK_IDENTITY = ("asset_key", "check_name", "run_id", "partition")
 """What Dagster's table holds once."""
+
+_log = logging.getLogger(__name__)
 
 Picture = Callable[[OutputRecord], dict[str, Any]]
 
@@ -75,6 +89,43 @@ class _Lesson:
     media: MediaRecord | None
     outputs: Mapping[str, OutputRecord]
     verification: VerificationRecord | None
+
+
+@dataclass(frozen=True)
+class _Target:
+    """The latest materialization of an output of a media."""
+
+    media_id: str
+    media_type: str
+    output: str
+    data: AssetCheckEvaluationTargetMaterializationData
+    tags: Mapping[str, str]
+    built_at: Any
+
+    @property
+    def data_version(self) -> str | None:
+        return self.tags.get("dagster/data_version")
+
+    def same(self, record: OutputRecord) -> bool:
+        built_at = record.build.built_at if record.build is not None else None
+        told = (self.data_version, self.tags.get("dagster/code_version"), self.built_at)
+        return told == (record.data_version, record.code_version, built_at)
+
+
+@dataclass(frozen=True)
+class _News:
+    """What is stored of an output: its materialization, and what checks found. Without an event, they aim at `target`.
+
+    `known`: the latest events of the media's outputs that the instance has, by storage id. `changed`: the inputs that
+    have other contents now than this was made from.
+    """
+
+    record: OutputRecord
+    event: dg.AssetMaterialization | None
+    target: _Target | None
+    known: Mapping[str, int]
+    changed: Collection[str]
+    evaluations: Sequence[dg.AssetCheckEvaluation]
 
 
 def changes(instance: dg.DagsterInstance, archive: ObjectStore, since: datetime | None = None) -> list[Change]:
@@ -133,54 +184,103 @@ def learn(
 
 
 def _read(records: RecordStore, change: Change) -> _Lesson:
-    media = records.media(change.media_id)
+    """A record that cannot be read says nothing, and keeps nobody from learning the others."""
+
+    def read(name: str, model: type[AnyRecord]) -> AnyRecord | None:
+        try:
+            return records.get(change.media_id, name, model) if name in change.files else None
+        except UnreadableRecord as error:
+            _log.warning("%s", error.public)
+            return None
+
+    media = read("media", MediaRecord)
     if media is None:
         return _Lesson(change, None, {}, None)
-    found = {
-        name: records.output(change.media_id, name) for name in recipe.OUTPUTS[media.media_type] if name in change.files
-    }
-    verification = None
-    if audit.VERIFICATION in change.files:
-        verification = records.get(change.media_id, audit.VERIFICATION, VerificationRecord)
-    return _Lesson(change, media, {name: one for name, one in found.items() if one is not None}, verification)
+    found = {name: read(name, record_type(name)) for name in recipe.OUTPUTS[media.media_type]}
+    outputs = {name: one for name, one in found.items() if one is not None}
+    return _Lesson(change, media, outputs, read(audit.VERIFICATION, VerificationRecord))
 
 
 def _report(instance: dg.DagsterInstance, lessons: Sequence[_Lesson], picture: Picture | None) -> list[Learnt]:
     known = {name: set(instance.get_dynamic_partitions(str(one.name))) for name, one in partitions.PARTITIONS.items()}
     told: list[Learnt] = []
-    events: list[tuple[dg.AssetMaterialization | None, _Target | None, list[dg.AssetCheckEvaluation]]] = []
+    news: list[_News] = []
     register: dict[str, list[str]] = {}
     for lesson in lessons:
         assert lesson.media is not None
         fresh = lesson.media.media_id not in known[lesson.media.media_type]
-        outputs = checks = 0
-        versions = {name: record.data_version for name, record in lesson.outputs.items()}
-        for name, record in lesson.outputs.items():
-            new, verified = _news(lesson.change, name)
-            target = None if fresh else _latest(instance, record)
-            if target is not None and (not new or target.same(record)):
-                if not verified:
-                    continue
-                event = None
-            else:
-                target = None
-                event = materialization(record, versions, picture(record) if picture is not None else {})
-            facts = _facts(record, lesson.verification)
-            evaluations = list(asset_checks.evaluations(record, facts)) if facts else []
-            outputs += event is not None
-            checks += len(evaluations)
-            events.append((event, target, evaluations))
+        some = _of_media(instance, lesson, {} if fresh else _held(instance, lesson), picture)
+        news += some
         if fresh:
             register.setdefault(lesson.media.media_type, []).append(lesson.media.media_id)
+        outputs = sum(one.event is not None for one in some)
+        checks = sum(len(one.evaluations) for one in some)
         told.append(Learnt(lesson.media.media_id, lesson.change.modified, outputs, checks))
-    _store(instance, events)
+    _store(instance, news)
     # Last: a media that is registered is known whole.
     for media_type, media_ids in register.items():
         partitions.register(instance, media_type, media_ids)
     return told
 
 
-def _news(change: Change, name: str) -> tuple[bool, bool]:
+def _of_media(
+    instance: dg.DagsterInstance, lesson: _Lesson, held: Mapping[str, _Target], picture: Picture | None
+) -> list[_News]:
+    """What is to be stored of one media, inputs before what is made from them. `held`: what the instance has."""
+    assert lesson.media is not None
+    versions = {name: record.data_version for name, record in lesson.outputs.items()}
+    changed = staleness.changed_inputs(lesson.media.media_type, lesson.outputs)
+    known = {one: found.data.storage_id for one, found in held.items()}
+    news: list[_News] = []
+    reported: set[str] = set()
+    for name, record in lesson.outputs.items():
+        new, verified = _written(lesson.change, name)
+        target = held.get(name)
+        same = target is not None and (not new or target.same(record))
+        if target is not None and same and not _misjudged(instance, lesson, target, changed[name], held, reported):
+            if not verified:
+                continue
+            event = None
+        else:
+            target = None
+            event = assets.materialization(record, versions, picture(record) if picture is not None else {})
+            reported.add(name)
+        facts = _facts(record, lesson.verification)
+        evaluations = list(asset_checks.evaluations(record, facts)) if facts else []
+        news.append(_News(record, event, target, known, changed[name], evaluations))
+    return news
+
+
+def _misjudged(
+    instance: dg.DagsterInstance,
+    lesson: _Lesson,
+    target: _Target,
+    changed: Collection[str],
+    held: Mapping[str, _Target],
+    reported: Collection[str],
+) -> bool:
+    """Whether Dagster would take an input of what it has for changed that is not, or for unchanged that is.
+
+    `changed` are those inputs that have changed, `reported` those of which a later event is about to be stored. So it
+    would, for one, of what was built here from an input that was built elsewhere and is only learnt now.
+    """
+    for parent in recipe.parents(target.media_type, target.output):
+        now = held.get(parent)
+        if parent not in lesson.outputs or (now is None and parent not in reported):
+            continue
+        pointer = assets.pointer(target.tags, target.media_type, parent)
+        if pointer is None:
+            return True
+        seen = False
+        if parent in reported or (now is not None and now.data.storage_id > pointer):
+            before = _latest(instance, target.media_id, target.media_type, parent, pointer + 1)
+            seen = before is None or before.data_version != lesson.outputs[parent].data_version
+        if seen != (parent in changed):
+            return True
+    return False
+
+
+def _written(change: Change, name: str) -> tuple[bool, bool]:
     """Whether the output's record, and whether the verification's, is another than before."""
     before = change.before or {}
     return change.files.get(name) != before.get(name), change.files.get(audit.VERIFICATION) != before.get(
@@ -210,37 +310,35 @@ def _facts(record: OutputRecord, verification: VerificationRecord | None) -> tup
 # --- What an instance holds -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Target:
-    """The latest materialization of an output of a media."""
-
-    data: AssetCheckEvaluationTargetMaterializationData
-    data_version: str | None
-    code_version: str | None
-    built_at: Any
-
-    def same(self, record: OutputRecord) -> bool:
-        built_at = record.build.built_at if record.build is not None else None
-        told = (self.data_version, self.code_version, self.built_at)
-        return told == (record.data_version, record.code_version, built_at)
+def _held(instance: dg.DagsterInstance, lesson: _Lesson) -> dict[str, _Target]:
+    assert lesson.media is not None
+    found = {
+        name: _latest(instance, lesson.media.media_id, lesson.media.media_type, name)
+        for name in recipe.OUTPUTS[lesson.media.media_type]
+    }
+    return {name: one for name, one in found.items() if one is not None}
 
 
-def _latest(instance: dg.DagsterInstance, record: OutputRecord) -> _Target | None:
-    key = dg.AssetKey([record.media_type, record.output])
-    found = instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=key, asset_partitions=[record.media_id]), limit=1
-    ).records
+def _latest(
+    instance: dg.DagsterInstance, media_id: str, media_type: str, output: str, before: int | None = None
+) -> _Target | None:
+    """`before`: a storage id; among the events that are older."""
+    wanted = dg.AssetRecordsFilter(
+        asset_key=dg.AssetKey([media_type, output]), asset_partitions=[media_id], before_storage_id=before
+    )
+    found = instance.fetch_materializations(wanted, limit=1).records
     if not found or found[0].asset_materialization is None:
         return None
     event = found[0].asset_materialization
-    tags = event.tags or {}
     built_at = event.metadata.get("built_at")
     return _Target(
+        media_id,
+        media_type,
+        output,
         AssetCheckEvaluationTargetMaterializationData(
             storage_id=found[0].storage_id, run_id=found[0].run_id, timestamp=found[0].timestamp
         ),
-        tags.get("dagster/data_version"),
-        tags.get("dagster/code_version"),
+        event.tags or {},
         built_at.value if built_at is not None else None,
     )
 
@@ -266,10 +364,7 @@ def _remember(instance: dg.DagsterInstance, learnt: Iterable[Change]) -> None:
 # --- Storing ----------------------------------------------------------------------------------------------------------
 
 
-def _store(
-    instance: dg.DagsterInstance,
-    events: Sequence[tuple[dg.AssetMaterialization | None, _Target | None, list[dg.AssetCheckEvaluation]]],
-) -> None:
+def _store(instance: dg.DagsterInstance, news: Sequence[_News]) -> None:
     """All events in one transaction: what Dagster does for each of them, with a connection and a commit for each.
 
     This is what `report_runless_asset_event` writes, through the storage's own statements; the release is pinned.
@@ -287,17 +382,23 @@ def _store(
             assert made is not None
             return int(made[0]), row
 
-        for event, target, evaluations in events:
-            if event is not None:
+        made: dict[str, dict[str, int]] = {}
+        for one in news:
+            if one.event is not None:
+                just = made.setdefault(one.record.media_id, {})
+                pointers = {**one.known, **just, **dict.fromkeys(one.changed, assets.BEFORE_ANY)}
+                event = assets.pointing(one.event, pointers)
                 entry = _entry(DagsterEventType.ASSET_MATERIALIZATION, StepMaterializationData(event), now)
-                stored.append((entry, insert(entry)[0]))
+                number, _ = insert(entry)
+                just[one.record.output] = number
+                stored.append((entry, number))
                 data = AssetCheckEvaluationTargetMaterializationData(
-                    storage_id=stored[-1][1], run_id=RUNLESS_RUN_ID, timestamp=now
+                    storage_id=number, run_id=RUNLESS_RUN_ID, timestamp=now
                 )
             else:
-                assert target is not None
-                data = target.data
-            for evaluation in evaluations:
+                assert one.target is not None
+                data = one.target.data
+            for evaluation in one.evaluations:
                 aimed = copy(evaluation, target_materialization_data=data)
                 entry = _entry(DagsterEventType.ASSET_CHECK_EVALUATION, aimed, now)
                 rows.append(_check_row(aimed, *insert(entry)))
