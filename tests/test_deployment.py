@@ -115,9 +115,10 @@ def backfill(url: str, media_ids: list[str]) -> str:
     return "still running"
 
 
-def test_the_workspace_names_definitions_that_load(tmp_path: Path) -> None:
-    told = command({**os.environ, "DAGSTER_HOME": str(tmp_path)}, "dagster", "definitions", "validate")
-    assert told is not None
+def test_dg_finds_the_project_and_its_definitions_load(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "deploy" / "dagster-local.yaml", tmp_path / "dagster.yaml")
+    told = command({**os.environ, "DAGSTER_HOME": str(tmp_path)}, "dg", "check", "defs")
+    assert "All definitions loaded successfully." in told
 
 
 def test_no_deployment_reports_to_dagster() -> None:

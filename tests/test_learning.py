@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import jobs
@@ -12,13 +13,13 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver
 from dagster._core.loader import LoadingContextForTest
 
-from codex_assets import learning, resources
+from codex_assets import learning, partitions, resources
 from codex_assets.assets import ORIGINALS, PRODUCERS
 from codex_assets.definitions import defs
 from codex_assets.delivery.storage import Stores
 from codex_assets.media import recipe
 from codex_assets.operations import media_of_the_archive
-from codex_assets.records import MediaRecord, RecordStore
+from codex_assets.records import MediaRecord, OutputRecord, RecordStore
 
 pytestmark = pytest.mark.ffmpeg
 AUDIO = recipe.OUTPUTS["audio"]
@@ -237,6 +238,115 @@ def test_a_rebuilt_mezzanine_of_the_same_contents_makes_nothing_stale(room: Room
     room.learn(instance)
     assert run(room, instance, "mezzanine").success
     assert set(statuses(instance).values()) == {"FRESH"}
+
+
+def stale(instance: dg.DagsterInstance, media_id: str = MEDIA) -> set[str]:
+    told = statuses(instance, media_id)
+    assert set(told.values()) <= {"FRESH", "STALE"}, told
+    return {one for one, status in told.items() if status == "STALE"}
+
+
+def replaced(room: Room, output: str, media_id: str = MEDIA, **changes: Any) -> OutputRecord:
+    """The record as another worker's build would have left it; the one of before."""
+    held = room.records.output(media_id, output)
+    assert held is not None
+    assert held.build is not None
+    later = held.build.model_copy(update={"built_at": f"2099-01-01T00:00:00+00:00 {changes}"})
+    room.records.put(media_id, output, held.model_copy(update={"build": later, **changes}))
+    return held
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["learnt before and after", "by a brand-new instance"])
+def test_a_changed_variant_makes_the_master_stale_and_nothing_else(
+    room: Room, instance: dg.DagsterInstance, before: bool
+) -> None:
+    room.twin("twin")
+    if before:
+        room.learn(instance)
+    original = replaced(room, "hls_64k", data_version="of other contents")
+    room.learn(instance)
+    assert stale(instance) == {"hls_master"}
+    assert stale(instance, "twin") == set()
+    # And when it comes back to what the master was made from, all is well.
+    room.records.put(MEDIA, "hls_64k", original)
+    room.learn(instance)
+    assert stale(instance) == set()
+
+
+def test_a_changed_mezzanine_makes_stale_what_is_made_from_it(room: Room, instance: dg.DagsterInstance) -> None:
+    # The first event of an empty instance: nothing can be older than that one.
+    replaced(room, "mezzanine", data_version="of other contents")
+    room.learn(instance)
+    assert stale(instance) == {"hls_128k", "hls_64k", "waveform_json", "waveform_png"}
+
+
+def test_what_is_rebuilt_with_the_same_contents_makes_nothing_stale(room: Room, instance: dg.DagsterInstance) -> None:
+    room.learn(instance)
+    for output in ("mezzanine", "loudness", "hls_64k"):
+        replaced(room, output)
+        (told,) = room.learn(instance)
+        assert told.outputs == 1
+        assert stale(instance) == set()
+
+
+def test_a_master_that_is_true_of_a_changed_variant_is_not_stale(room: Room, instance: dg.DagsterInstance) -> None:
+    room.learn(instance)
+    replaced(room, "hls_64k", data_version="of other contents")
+    master = room.records.output(MEDIA, "hls_master")
+    assert master is not None
+    assert master.build is not None
+    inputs = {**master.build.inputs, "hls_64k": "of other contents"}
+    kept = master.model_copy(update={"build": master.build.model_copy(update={"inputs": inputs})})
+    room.records.put(MEDIA, "hls_master", kept)
+    room.learn(instance)
+    assert stale(instance) == set()
+    assert room.learn(instance) == []
+
+
+@pytest.mark.slow
+def test_outputs_that_follow_another_upload_one_by_one(room: Room, instance: dg.DagsterInstance) -> None:
+    """Every event here was left by a run of this instance, the master's of the second as a companion."""
+    room.learn(instance)
+    jobs.put_original(room.stores, "audio", MEDIA, jobs.another_sound())
+    assert run(room, instance, "mezzanine", "loudness").success
+    assert stale(instance) == {"hls_128k", "hls_64k", "waveform_json", "waveform_png"}
+    assert run(room, instance, "hls_64k").success
+    assert stale(instance) == {"hls_128k", "waveform_json", "waveform_png"}
+    assert run(room, instance, "hls_128k", "waveform_json", "waveform_png").success
+    assert stale(instance) == set()
+    # The records say the same: nothing is to be learnt, here or by others.
+    room.learn(instance)
+    assert stale(instance) == set()
+    assert len(events(instance, "mezzanine")) == 2
+
+
+def test_an_output_built_here_from_what_was_built_elsewhere_and_not_learnt_yet(
+    room: Room, instance: dg.DagsterInstance
+) -> None:
+    room.learn(instance)
+    jobs.put_original(room.stores, "audio", MEDIA, jobs.another_sound())
+    room.build("mezzanine", "loudness")
+    assert run(room, instance, "hls_64k").success
+    room.learn(instance)
+    assert stale(instance) == {"hls_128k", "waveform_json", "waveform_png"}
+
+
+def test_an_output_built_before_the_instance_knew_anything(room: Room, instance: dg.DagsterInstance) -> None:
+    partitions.register(instance, "audio", [MEDIA])
+    assert run(room, instance, "hls_master").success
+    room.learn(instance)
+    assert stale(instance) == set()
+    replaced(room, "hls_64k", data_version="of other contents")
+    room.learn(instance)
+    assert stale(instance) == {"hls_master"}
+
+
+def test_a_record_that_cannot_be_read_keeps_no_other_from_being_learnt(
+    room: Room, instance: dg.DagsterInstance
+) -> None:
+    room.twin("twin")
+    room.stores.archive.write("records/twin/waveform_png.json", b"{", content_type="application/json")
+    assert {one.media_id: one.outputs for one in room.learn(instance)} == {MEDIA: len(AUDIO), "twin": len(AUDIO) - 1}
 
 
 def test_without_its_original_only_the_mezzanine_cannot_be_rebuilt(room: Room, instance: dg.DagsterInstance) -> None:
