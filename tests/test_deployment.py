@@ -34,6 +34,10 @@ STATUS = """
 query($id: String!) { partitionBackfillOrError(backfillId: $id) {
   __typename ... on PartitionBackfill { status } ... on PythonError { message } } }
 """
+STALE = """
+query($assets: [AssetKeyInput!]!, $media: [String!]) { assetNodes(assetKeys: $assets) {
+  assetKey { path } staleStatusByPartition(partitions: $media) } }
+"""
 
 
 def free_port() -> int:
@@ -115,6 +119,21 @@ def backfill(url: str, media_ids: list[str]) -> str:
     return "still running"
 
 
+def stale(url: str, media_id: str) -> dict[str, str]:
+    """Output -> FRESH, STALE or MISSING, as the UI is told."""
+    assets = [{"path": ["video", one]} for one in VIDEO]
+    nodes = ask(url, STALE, assets=assets, media=[media_id])["assetNodes"]
+    return {node["assetKey"]["path"][-1]: node["staleStatusByPartition"][0] for node in nodes}
+
+
+def learnt(url: str, media_id: str, expected: Mapping[str, str]) -> None:
+    """The sensor has taught the running instance what is expected of a media."""
+    deadline = time.monotonic() + 300
+    while (told := stale(url, media_id)) != expected:
+        assert time.monotonic() < deadline, told
+        time.sleep(2)
+
+
 def test_dg_finds_the_project_and_its_definitions_load(tmp_path: Path) -> None:
     shutil.copy(ROOT / "deploy" / "dagster-local.yaml", tmp_path / "dagster.yaml")
     told = command({**os.environ, "DAGSTER_HOME": str(tmp_path)}, "dg", "check", "defs")
@@ -136,9 +155,17 @@ def test_a_backfill_with_variants_that_do_not_apply_ends_well(tmp_path: Path) ->
     environment = prepared(tmp_path, media_ids)
     shutil.copy(ROOT / "deploy" / "dagster-local.yaml", Path(environment["DAGSTER_HOME"]) / "dagster.yaml")
     command(environment, "codex-assets", "import")
+    records = RecordStore(resources.load(environment).stores().archive)
+    fresh = dict.fromkeys(VIDEO, "FRESH")
     with dagster(environment, tmp_path / "log") as url:
         assert backfill(url, media_ids) == "COMPLETED_SUCCESS"
-    records = RecordStore(resources.load(environment).stores().archive)
+        assert all(stale(url, one) == fresh for one in media_ids)
+        # What other workers leave in the archive, the running instance learns by itself.
+        variant = records.output("clip0", "hls_360p")
+        assert variant is not None
+        records.put("clip0", "hls_360p", variant.model_copy(update={"data_version": "of other contents"}))
+        learnt(url, "clip0", {**fresh, "hls_master": "STALE"})
+        assert stale(url, "clip1") == fresh
     for one in media_ids:
         built = {name: records.output(one, name) for name in VIDEO}
         assert all(built.values())
