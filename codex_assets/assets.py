@@ -22,6 +22,7 @@ from codex_assets.records import (
     MasterRecord,
     MediaRecord,
     MezzanineRecord,
+    OriginalRecord,
     OutputRecord,
     ThumbnailRecord,
     VariantRecord,
@@ -225,6 +226,25 @@ def materialization(
             tags=tags,
         ),
         {},
+    )
+
+
+def upload(media: MediaRecord, made: MezzanineRecord, gone: OriginalRecord | None) -> dg.AssetMaterialization:
+    """The event of an original, which no run materializes: the upload that its mezzanine was made from.
+
+    `gone`: what became of it since.
+    """
+    source = made.source.model_dump(mode="json", exclude_none=True)
+    told: dict[str, Any] = {"key": media.input_key, "bytes": source.pop("size"), **source}
+    if gone is not None:
+        told = {"deleted_at" if gone.deleted else "missing_since": gone.gone_since, **told}
+    version = made.build.inputs.get(ORIGINAL, UNVERSIONED) if made.build is not None else UNVERSIONED
+    return dg.AssetMaterialization(
+        _key(media.media_type, ORIGINAL),
+        description="The upload that the mezzanine was made from.",
+        partition=media.media_id,
+        metadata=told,
+        tags={"dagster/data_version": version},
     )
 
 

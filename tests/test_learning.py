@@ -11,15 +11,21 @@ import dagster as dg
 import jobs
 import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver
+from dagster._core.events.log import EventLogEntry
 from dagster._core.loader import LoadingContextForTest
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+from dagster._record import copy
+from dagster._serdes import deserialize_value, serialize_value
+from sqlalchemy import select
 
-from codex_assets import learning, partitions, resources
+from codex_assets import asset_checks, learning, partitions, resources
 from codex_assets.assets import ORIGINALS, PRODUCERS
 from codex_assets.definitions import defs
 from codex_assets.delivery.storage import Stores
 from codex_assets.media import recipe
 from codex_assets.operations import media_of_the_archive
-from codex_assets.records import MediaRecord, OutputRecord, RecordStore
+from codex_assets.records import MediaRecord, OriginalRecord, OutputRecord, RecordStore
 
 pytestmark = pytest.mark.ffmpeg
 AUDIO = recipe.OUTPUTS["audio"]
@@ -172,8 +178,56 @@ def test_a_fresh_instance_learns_everything_and_then_only_what_changed(
     assert room.learn(instance) == []
 
 
+def test_what_checks_found_is_stored_as_dagster_would_store_it(room: Room, instance: dg.DagsterInstance) -> None:
+    room.learn(instance)
+    expected = {}
+    for output in AUDIO:
+        record = room.records.output(MEDIA, output)
+        assert record is not None
+        held = instance.fetch_materializations(dg.AssetRecordsFilter(key(output), [MEDIA]), limit=1).records[0]
+        for found in asset_checks.evaluations(record, record.checks) if record.checks else ():
+            expected[output, found.check_name] = (found, held.storage_id)
+    assert any(one.metadata.get("applies") is not None for one, _ in expected.values())
+    assert {one.severity for one, _ in expected.values()} == set(dg.AssetCheckSeverity)
+    seen = set()
+    storage = instance.event_log_storage
+    assert isinstance(storage, SqlEventLogStorage)
+    with storage.index_connection() as connection:
+        texts = connection.execute(select(AssetCheckExecutionsTable.c.evaluation_event)).scalars().all()
+    for text in texts:
+        entry = deserialize_value(text, EventLogEntry)
+        assert serialize_value(entry) == text
+        told = entry.get_dagster_event().asset_check_evaluation_data
+        target = told.target_materialization_data
+        evaluation, storage_id = expected[told.asset_key.path[-1], told.check_name]
+        assert target is not None
+        assert target.storage_id == storage_id
+        assert copy(told, target_materialization_data=None) == evaluation
+        seen.add((told.asset_key.path[-1], told.check_name))
+    assert seen == set(expected)
+
+
 def changed(instance: dg.DagsterInstance) -> set[str]:
     return {one for one in AUDIO if len(events(instance, one)) > 1}
+
+
+def test_an_upload_is_known_and_what_became_of_it(room: Room, instance: dg.DagsterInstance) -> None:
+    room.learn(instance)
+    (event,) = events(instance, "original")
+    assert event.metadata["key"].value == room.key
+    assert event.metadata["container"].value == "wav"
+    gone = OriginalRecord(media_id=MEDIA, input_key=room.key, gone_since="2026-11-26T03:17:00+00:00", deleted=True)
+    room.records.put(MEDIA, "original", gone)
+    (told,) = room.learn(instance)
+    assert told.outputs == 0
+    assert events(instance, "original")[0].metadata["deleted_at"].value == gone.gone_since
+    assert set(statuses(instance).values()) == {"FRESH"}
+    # It came back: the clean-up's record goes when the mezzanine is built again.
+    room.build("mezzanine")
+    room.learn(instance)
+    assert len(events(instance, "original")) == 3
+    assert "deleted_at" not in events(instance, "original")[0].metadata
+    assert set(statuses(instance).values()) == {"FRESH"}
 
 
 def test_an_import_that_was_stopped_goes_on(
