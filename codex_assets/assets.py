@@ -99,7 +99,8 @@ def _producer(media_type: str, name: str, outputs: Sequence[str]) -> dg.AssetsDe
         specs=[_spec(media_type, output) for output in outputs],
         check_specs=asset_checks.specs(media_type, outputs),
         can_subset=True,
-        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+        # Without a backfill policy: one run per media, told which by its partition. The runs of a policy are told by a
+        # range of one, and leave behind each check's plan as a result of no media, open for ever.
         pool=POOLS.get(name),
         retry_policy=RETRIES,
     )

@@ -163,6 +163,12 @@ def changes(instance: dg.DagsterInstance, archive: ObjectStore, since: datetime 
     return sorted(found, key=lambda one: (one.modified.timestamp() if one.modified else 0.0, one.media_id))
 
 
+def under_way(instance: dg.DagsterInstance) -> set[str]:
+    """The media that a run of this instance is working on: their records are ahead of the events that it will leave."""
+    working = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])
+    return {run.tags["dagster/partition"] for run in instance.get_runs(working) if "dagster/partition" in run.tags}
+
+
 def learn(
     instance: dg.DagsterInstance,
     archive: ObjectStore,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -13,11 +14,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import httpx
 import jobs
 import pytest
 import s3_server
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster_shared.yaml_utils import load_yaml_from_path
+from sqlalchemy import select
 
 from codex_assets import resources
 from codex_assets.media import recipe
@@ -166,6 +171,13 @@ def test_a_backfill_with_variants_that_do_not_apply_ends_well(tmp_path: Path) ->
         records.put("clip0", "hls_360p", variant.model_copy(update={"data_version": "of other contents"}))
         learnt(url, "clip0", {**fresh, "hls_master": "STALE"})
         assert stale(url, "clip1") == fresh
+    with dg.DagsterInstance.from_config(environment["DAGSTER_HOME"]) as instance:
+        storage = instance.event_log_storage
+        assert isinstance(storage, SqlEventLogStorage)
+        with storage.index_connection() as connection:
+            table = AssetCheckExecutionsTable.c
+            told = connection.execute(select(table.partition, table.execution_status).distinct()).tuples().all()
+    assert sorted(told) == [(one, "SUCCEEDED") for one in media_ids]
     for one in media_ids:
         built = {name: records.output(one, name) for name in VIDEO}
         assert all(built.values())
@@ -178,7 +190,10 @@ def test_a_backfill_with_variants_that_do_not_apply_ends_well(tmp_path: Path) ->
 
 @contextmanager
 def postgres(folder: Path) -> Iterator[str]:
-    """A cluster of its own on loopback; its URL. Postgres refuses to run as root."""
+    """A cluster of its own on loopback. The URL of an empty database, and with `_again` that of another.
+
+    Postgres refuses to run as root.
+    """
     binaries = POSTGRES[-1].parent
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o777)
@@ -198,7 +213,8 @@ def postgres(folder: Path) -> Iterator[str]:
     tell(str(binaries / "initdb"), "-A", "trust", "-U", "postgres", "-D", data)
     tell(str(binaries / "pg_ctl"), "-D", data, "-l", f"{folder}/log", "-w", "-o", options, "start")
     try:
-        tell(str(binaries / "createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "dagster")
+        for name in ("dagster", "dagster_again"):
+            tell(str(binaries / "createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", name)
         yield f"postgresql://postgres@127.0.0.1:{port}/dagster"
     finally:
         tell(str(binaries / "pg_ctl"), "-D", data, "-m", "immediate", "stop")
@@ -226,6 +242,18 @@ def test_a_deployment_keeps_its_state_in_postgres_and_its_logs_in_a_bucket(tmp_p
         command(environment, "codex-assets", "import")
         with dagster(environment, tmp_path / "log") as url:
             assert backfill(url, ["clip"]) == "COMPLETED_SUCCESS"
+        # The same records, learnt by a database that knows nothing yet.
+        environment["DAGSTER_POSTGRES_URL"] = f"{database}_again"
+        told = json.loads(command(environment, "codex-assets", "import", "--json"))
+        assert (told["media"], told["outputs"]) == (1, len(VIDEO))
+        assert told["checks"] > 0
+        with dagster(environment, tmp_path / "log again") as url:
+            assert stale(url, "clip") == dict.fromkeys(VIDEO, "FRESH")
+            variant = RecordStore(resources.load(environment).stores().archive).output("clip", "hls_360p")
+            assert variant is not None
+            changed = variant.model_copy(update={"data_version": "of other contents"})
+            RecordStore(resources.load(environment).stores().archive).put("clip", "hls_360p", changed)
+            learnt(url, "clip", {**dict.fromkeys(VIDEO, "FRESH"), "hls_master": "STALE"})
         held = s3_server.client(endpoint).list_objects_v2(Bucket=bucket).get("Contents", [])
         logs = {str(one.get("Key")) for one in held}
         assert any(one.startswith("compute-logs/") and one.endswith(".err") for one in logs), logs

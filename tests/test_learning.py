@@ -15,6 +15,7 @@ from dagster._core.events.log import EventLogEntry
 from dagster._core.loader import LoadingContextForTest
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+from dagster._core.test_utils import create_run_for_test
 from dagster._record import copy
 from dagster._serdes import deserialize_value, serialize_value
 from sqlalchemy import select
@@ -276,6 +277,18 @@ def test_the_sensor_learns_new_media_and_what_was_rebuilt(room: Room, instance: 
 
     told = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=told.cursor))
     assert told.skip_message == "nothing new in the archive"
+
+
+def test_the_sensor_waits_for_the_run_that_works_on_a_media(room: Room, instance: dg.DagsterInstance) -> None:
+    room.twin("twin")
+    at_work = create_run_for_test(instance, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": MEDIA})
+    told = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance))
+    assert told.skip_message == "1 media learnt; 1 at the next evaluation"
+    assert instance.get_dynamic_partitions("audio_media") == ["twin"]
+    instance.report_run_failed(at_work)
+    told = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=told.cursor))
+    assert told.skip_message == "1 media learnt"
+    assert set(instance.get_dynamic_partitions("audio_media")) == {MEDIA, "twin"}
 
 
 def test_one_output_is_rebuilt_and_nothing_becomes_stale(room: Room, instance: dg.DagsterInstance) -> None:
