@@ -35,7 +35,6 @@ ROOT = Path(__file__).resolve().parents[1]
 ASKED = 5
 """Times that each question is asked: the first, and the median of the others."""
 START_SECONDS = 180
-REPOSITORY = {"repositoryLocationName": "codex_assets", "repositoryName": "__repository__"}
 VIDEO = ["mezzanine", "loudness", "hls_1080p", "hls_720p", "hls_480p", "hls_360p", "preview", "hls_master", "thumbnail"]
 
 QUESTIONS: Mapping[str, tuple[str, dict[str, Any]]] = {
@@ -43,7 +42,8 @@ QUESTIONS: Mapping[str, tuple[str, dict[str, Any]]] = {
         """query($keys: [AssetKeyInput!]!) { assetNodes(assetKeys: $keys, loadMaterializations: true) { id
         assetMaterializations(limit: 1) { timestamp runId } staleStatus
         partitionStats { numMaterialized numMaterializing numPartitions numFailed }
-        assetChecksOrError { ... on AssetChecks { checks { name } } } } }""",
+        assetChecksOrError { ... on AssetChecks { checks { name
+        executionForLatestMaterialization { status timestamp } } } } } }""",
         {"keys": [{"path": ["video", one]} for one in VIDEO]},
     ),
     "an asset's page: all its partitions": (
@@ -63,15 +63,11 @@ QUESTIONS: Mapping[str, tuple[str, dict[str, Any]]] = {
         staleStatus(partition: $media) staleCauses(partition: $media) { reason } } } }""",
         {"key": {"path": ["video", "hls_master"]}, "media": "@MEDIA@"},
     ),
-    "one media of an asset: its checks": (
-        """query($key: AssetKeyInput!, $media: String!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
-        assetChecksOrError { ... on AssetChecks { checks { name
-        executionForLatestMaterialization(partition: $media) { status } } } } } } }""",
-        {"key": {"path": ["video", "hls_720p"]}, "media": "@MEDIA@"},
-    ),
-    "the dialog of a backfill: every media to choose from": (
-        """query($set: PartitionSetOrX) { __typename }""",
-        {},
+    "an asset's checks: the latest result of each": (
+        """query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode { assetChecksOrError {
+        ... on AssetChecks { checks { name description executionForLatestMaterialization { status timestamp
+        evaluation { description severity partition metadataEntries { label } } } } } } } } }""",
+        {"key": {"path": ["video", "hls_720p"]}},
     ),
 }
 

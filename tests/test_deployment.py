@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import shutil
 import signal
 import socket
@@ -186,6 +188,48 @@ def test_a_backfill_with_variants_that_do_not_apply_ends_well(tmp_path: Path) ->
             "hls_720p",
             "hls_480p",
         }
+
+
+@pytest.mark.slow
+@pytest.mark.ffmpeg
+def test_the_ui_opens_and_control_c_ends_all_of_it(tmp_path: Path) -> None:
+    environment = prepared(tmp_path, ["clip"])
+    port = free_port()
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        os.execvpe("scripts/ui", ["scripts/ui", str(port)], environment)
+    try:
+        shown = b""
+        while b"Ready: " not in shown:
+            shown += os.read(terminal, 1000)
+        url = f"http://127.0.0.1:{port}/graphql"
+        assert stale(url, "clip") == dict.fromkeys(VIDEO, "MISSING")
+        # A second one says what is in its way.
+        second = subprocess.run(
+            ["scripts/ui", str(port)],
+            env=environment,
+            cwd=ROOT,
+            check=False,
+            timeout=60,
+            capture_output=True,
+            text=True,
+        )
+        assert second.returncode == 1
+        assert f"PORT={port + 1}" in second.stderr
+        os.write(terminal, b"\x03")
+        # The terminal ends with the last process that holds it.
+        with contextlib.suppress(OSError):
+            while os.read(terminal, 1000):
+                pass
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(terminal)
+    # Nothing is left that listens.
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url)
 
 
 @contextmanager
