@@ -17,10 +17,12 @@ from codex_assets.media import recipe
 from codex_assets.media.hls import Segment
 from codex_assets.partitions import PARTITIONS
 from codex_assets.records import (
+    ORIGINAL,
     LoudnessRecord,
     MasterRecord,
     MediaRecord,
     MezzanineRecord,
+    OriginalRecord,
     OutputRecord,
     ThumbnailRecord,
     VariantRecord,
@@ -32,6 +34,12 @@ UNVERSIONED = "INITIAL"
 """Dagster's data version of what was never materialized: the originals."""
 POOLS = {"source": "encoding", "ladder": "encoding"}
 """Ops that keep every core or the GPU busy share a pool, whose limit `dagster.yaml` sets."""
+MASTER = "hls_master"
+NO_EVENT = "NULL"
+"""Dagster's pointer to the event of an input of which there is none. Such an input never counts as changed."""
+BEFORE_ANY = -2
+"""The pointer of what was made from contents that are not those of the input's latest event: no event is that old, so
+whatever the input has now is new. Dagster takes 0 for none, and adds 1."""
 RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
 """For what may go better next time: `_failure` forbids it for everything else."""
 OWNERS = ["team:media-platform"]
@@ -91,7 +99,8 @@ def _producer(media_type: str, name: str, outputs: Sequence[str]) -> dg.AssetsDe
         specs=[_spec(media_type, output) for output in outputs],
         check_specs=asset_checks.specs(media_type, outputs),
         can_subset=True,
-        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+        # Without a backfill policy: one run per media, told which by its partition. The runs of a policy are told by a
+        # range of one, and leave behind each check's plan as a result of no media, open for ever.
         pool=POOLS.get(name),
         retry_policy=RETRIES,
     )
@@ -137,27 +146,38 @@ def _build(
     selected: Sequence[str],
     wanted: set[tuple[str, str]],
 ) -> Iterator[Any]:
+    follows = MASTER not in selected and any(output.startswith("hls_") for output in selected)
+    before = workshop.records.output(media.media_id, MASTER) if follows else None
     for record in workshop.builder.build(media, selected):
-        metadata = picture(workshop, record) | _metadata(record)
         if record.output in selected:
             yield dg.MaterializeResult(
                 asset_key=_key(media.media_type, record.output),
-                metadata=metadata,
+                metadata=picture(workshop, record) | _metadata(record),
                 data_version=dg.DataVersion(record.data_version),
             )
             yield from _evaluations(media.media_type, record, wanted)
         else:
             # Built although it was not asked for, because it would have become untrue.
             context.log.info("%s was written again too, to stay true", record.output)
-            context.log_event(materialization(record, _versions(workshop, record)))
+            context.log_event(_companion(context.instance, workshop, record))
+            before = record
+    master = workshop.records.output(media.media_id, MASTER) if follows else None
+    if master is not None and master != before:
+        context.log.info("%s stays as it is: it is true of the new variants as well", MASTER)
+        context.log_event(_companion(context.instance, workshop, master))
 
 
-def _versions(workshop: Workshop, record: OutputRecord) -> dict[str, str]:
-    """The data versions of what an output is made from, as they are now."""
-    parents = (
-        workshop.records.output(record.media_id, one) for one in recipe.parents(record.media_type, record.output)
-    )
-    return {one.output: one.data_version for one in parents if one is not None}
+def _companion(instance: dg.DagsterInstance, workshop: Workshop, record: OutputRecord) -> dg.AssetMaterialization:
+    """The event of an output that was written along with its inputs, made from what they are now."""
+    versions: dict[str, str] = {}
+    pointers: dict[str, int] = {}
+    for parent in recipe.parents(record.media_type, record.output):
+        wanted = dg.AssetRecordsFilter(asset_key=_key(record.media_type, parent), asset_partitions=[record.media_id])
+        held = workshop.records.output(record.media_id, parent)
+        events = instance.fetch_materializations(wanted, limit=1).records
+        versions |= {parent: held.data_version} if held is not None else {}
+        pointers |= {parent: events[0].storage_id} if events else {}
+    return pointing(materialization(record, versions), pointers)
 
 
 def _check(
@@ -187,22 +207,63 @@ def _failure(error: JobError) -> dg.Failure:
 def materialization(
     record: OutputRecord, versions: Mapping[str, str] | None = None, picture: Mapping[str, Any] | None = None
 ) -> dg.AssetMaterialization:
-    """A record as the event that building it would have left.
+    """A record as the event that building it would have left, but for the pointers to the events of its inputs.
 
-    `versions` are the data versions of the media's outputs, by name: without those of its inputs an output would show
-    as made from older ones. `picture` is metadata to show first.
+    `versions` are the data versions of the media's outputs, by name. `picture` is metadata to show first.
     """
+    then = record.build.inputs if record.build is not None else {}
     tags = {"dagster/data_version": record.data_version, "dagster/code_version": record.code_version}
     for parent in recipe.parents(record.media_type, record.output):
-        key = _key(record.media_type, parent).to_user_string()
-        tags[f"dagster/input_data_version/{key}"] = (versions or {}).get(parent, UNVERSIONED)
-        tags[f"dagster/input_event_pointer/{key}"] = "NULL"
-    return dg.AssetMaterialization(
-        _key(record.media_type, record.output),
-        partition=record.media_id,
-        metadata={**(picture or {}), **_metadata(record)},
-        tags=tags,
+        # Of an original Dagster knows no version, whatever the record says.
+        version = (versions or {}).get(parent, UNVERSIONED)
+        tags[f"dagster/input_data_version/{_key(record.media_type, parent).to_user_string()}"] = (
+            version if parent == ORIGINAL else then.get(parent, version)
+        )
+    return pointing(
+        dg.AssetMaterialization(
+            _key(record.media_type, record.output),
+            partition=record.media_id,
+            metadata={**(picture or {}), **_metadata(record)},
+            tags=tags,
+        ),
+        {},
     )
+
+
+def upload(media: MediaRecord, made: MezzanineRecord, gone: OriginalRecord | None) -> dg.AssetMaterialization:
+    """The event of an original, which no run materializes: the upload that its mezzanine was made from.
+
+    `gone`: what became of it since.
+    """
+    source = made.source.model_dump(mode="json", exclude_none=True)
+    told: dict[str, Any] = {"key": media.input_key, "bytes": source.pop("size"), **source}
+    if gone is not None:
+        told = {"deleted_at" if gone.deleted else "missing_since": gone.gone_since, **told}
+    version = made.build.inputs.get(ORIGINAL, UNVERSIONED) if made.build is not None else UNVERSIONED
+    return dg.AssetMaterialization(
+        _key(media.media_type, ORIGINAL),
+        description="The upload that the mezzanine was made from.",
+        partition=media.media_id,
+        metadata=told,
+        tags={"dagster/data_version": version},
+    )
+
+
+def pointing(event: dg.AssetMaterialization, pointers: Mapping[str, int]) -> dg.AssetMaterialization:
+    """The event with what Dagster tells staleness of a partition by: for each input, the storage id of that input's
+    event that it was made from. By output; `BEFORE_ANY` for one whose contents are others now."""
+    media_type, output = event.asset_key.path
+    told = {
+        f"dagster/input_event_pointer/{_key(media_type, parent).to_user_string()}": str(pointers.get(parent, NO_EVENT))
+        for parent in recipe.parents(media_type, output)
+    }
+    return event._replace(tags={**(event.tags or {}), **told})
+
+
+def pointer(tags: Mapping[str, str], media_type: str, parent: str) -> int | None:
+    """Which event of an input an event points at, as in `pointing`; None when at none."""
+    told = tags.get(f"dagster/input_event_pointer/{_key(media_type, parent).to_user_string()}", NO_EVENT)
+    return None if told == NO_EVENT else int(told)
 
 
 # --- Metadata ---------------------------------------------------------------------------------------------------------

@@ -41,11 +41,14 @@ def media_of_the_archive(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     stores = resources.load().stores()
     since = datetime.fromisoformat(context.cursor) - OVERLAP if context.cursor else None
     found = learning.changes(context.instance, stores.archive, since)
-    learnt = list(learning.learn(context.instance, stores.archive, found, until=started + SENSOR_SECONDS))
+    busy = learning.under_way(context.instance)
+    ready = [one for one in found if one.media_id not in busy]
+    learnt = list(learning.learn(context.instance, stores.archive, ready, until=started + SENSOR_SECONDS))
     latest = [one.modified for one in learnt if one.modified is not None]
     if latest:
-        # In the order of their changes: whatever is left over is newer.
-        context.update_cursor(max(latest).isoformat())
+        # In the order of their changes: whatever is left over is newer, but for media that a run is working on.
+        waiting = [one.modified for one in found if one.media_id in busy and one.modified is not None]
+        context.update_cursor(min([max(latest), *waiting]).isoformat())
     if not found:
         return dg.SkipReason("nothing new in the archive")
     rest = f"; {len(found) - len(learnt)} at the next evaluation" if len(learnt) < len(found) else ""

@@ -269,6 +269,17 @@ def facts(
     )
 
 
+def changed_inputs(media_type: str, records: Mapping[str, OutputRecord]) -> dict[str, frozenset[str]]:
+    """Per output that has a record: those of its inputs that have other contents now than it was made from."""
+    outputs = {name: known(record) for name, record in records.items()}
+    return {
+        name: frozenset(one for one, _, _ in _changed_inputs(media_type, name, held, outputs))
+        if held.applicable
+        else frozenset()
+        for name, held in outputs.items()
+    }
+
+
 def original_there(media: MediaRecord, there: Collection[str]) -> bool | None:
     """Whether the original is among the listed keys; None when it was uploaded to where nobody lists."""
     if media.input_role != "archive" or not media.input_key.startswith(

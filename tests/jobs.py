@@ -63,6 +63,12 @@ def blink() -> bytes:
 
 
 @cache
+def another_sound() -> bytes:
+    """Another upload of the audio media: another tone, and louder."""
+    return _made((*_LAVFI, "sine=frequency=500:duration=2,volume=2"), "wav")
+
+
+@cache
 def film(seconds: int) -> bytes:
     """A small video of some segments."""
     picture = (*_LAVFI, f"testsrc2=size=160x90:rate=25:duration={seconds}", "-f", "lavfi", "-i")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import pty
 import shutil
 import signal
 import socket
@@ -13,11 +16,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import httpx
 import jobs
 import pytest
 import s3_server
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster_shared.yaml_utils import load_yaml_from_path
+from sqlalchemy import select
 
 from codex_assets import resources
 from codex_assets.media import recipe
@@ -33,6 +40,10 @@ mutation($backfill: LaunchBackfillParams!) { launchPartitionBackfill(backfillPar
 STATUS = """
 query($id: String!) { partitionBackfillOrError(backfillId: $id) {
   __typename ... on PartitionBackfill { status } ... on PythonError { message } } }
+"""
+STALE = """
+query($assets: [AssetKeyInput!]!, $media: [String!]) { assetNodes(assetKeys: $assets) {
+  assetKey { path } staleStatusByPartition(partitions: $media) } }
 """
 
 
@@ -115,9 +126,25 @@ def backfill(url: str, media_ids: list[str]) -> str:
     return "still running"
 
 
-def test_the_workspace_names_definitions_that_load(tmp_path: Path) -> None:
-    told = command({**os.environ, "DAGSTER_HOME": str(tmp_path)}, "dagster", "definitions", "validate")
-    assert told is not None
+def stale(url: str, media_id: str) -> dict[str, str]:
+    """Output -> FRESH, STALE or MISSING, as the UI is told."""
+    assets = [{"path": ["video", one]} for one in VIDEO]
+    nodes = ask(url, STALE, assets=assets, media=[media_id])["assetNodes"]
+    return {node["assetKey"]["path"][-1]: node["staleStatusByPartition"][0] for node in nodes}
+
+
+def learnt(url: str, media_id: str, expected: Mapping[str, str]) -> None:
+    """The sensor has taught the running instance what is expected of a media."""
+    deadline = time.monotonic() + 300
+    while (told := stale(url, media_id)) != expected:
+        assert time.monotonic() < deadline, told
+        time.sleep(2)
+
+
+def test_dg_finds_the_project_and_its_definitions_load(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "deploy" / "dagster-local.yaml", tmp_path / "dagster.yaml")
+    told = command({**os.environ, "DAGSTER_HOME": str(tmp_path)}, "dg", "check", "defs")
+    assert "All definitions loaded successfully." in told
 
 
 def test_no_deployment_reports_to_dagster() -> None:
@@ -135,9 +162,24 @@ def test_a_backfill_with_variants_that_do_not_apply_ends_well(tmp_path: Path) ->
     environment = prepared(tmp_path, media_ids)
     shutil.copy(ROOT / "deploy" / "dagster-local.yaml", Path(environment["DAGSTER_HOME"]) / "dagster.yaml")
     command(environment, "codex-assets", "import")
+    records = RecordStore(resources.load(environment).stores().archive)
+    fresh = dict.fromkeys(VIDEO, "FRESH")
     with dagster(environment, tmp_path / "log") as url:
         assert backfill(url, media_ids) == "COMPLETED_SUCCESS"
-    records = RecordStore(resources.load(environment).stores().archive)
+        assert all(stale(url, one) == fresh for one in media_ids)
+        # What other workers leave in the archive, the running instance learns by itself.
+        variant = records.output("clip0", "hls_360p")
+        assert variant is not None
+        records.put("clip0", "hls_360p", variant.model_copy(update={"data_version": "of other contents"}))
+        learnt(url, "clip0", {**fresh, "hls_master": "STALE"})
+        assert stale(url, "clip1") == fresh
+    with dg.DagsterInstance.from_config(environment["DAGSTER_HOME"]) as instance:
+        storage = instance.event_log_storage
+        assert isinstance(storage, SqlEventLogStorage)
+        with storage.index_connection() as connection:
+            table = AssetCheckExecutionsTable.c
+            told = connection.execute(select(table.partition, table.execution_status).distinct()).tuples().all()
+    assert sorted(told) == [(one, "SUCCEEDED") for one in media_ids]
     for one in media_ids:
         built = {name: records.output(one, name) for name in VIDEO}
         assert all(built.values())
@@ -148,9 +190,54 @@ def test_a_backfill_with_variants_that_do_not_apply_ends_well(tmp_path: Path) ->
         }
 
 
+@pytest.mark.slow
+@pytest.mark.ffmpeg
+def test_the_ui_opens_and_control_c_ends_all_of_it(tmp_path: Path) -> None:
+    environment = prepared(tmp_path, ["clip"])
+    port = free_port()
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        os.execvpe("scripts/ui", ["scripts/ui", str(port)], environment)
+    try:
+        shown = b""
+        while b"Ready: " not in shown:
+            shown += os.read(terminal, 1000)
+        url = f"http://127.0.0.1:{port}/graphql"
+        assert stale(url, "clip") == dict.fromkeys(VIDEO, "MISSING")
+        # A second one says what is in its way.
+        second = subprocess.run(
+            ["scripts/ui", str(port)],
+            env=environment,
+            cwd=ROOT,
+            check=False,
+            timeout=60,
+            capture_output=True,
+            text=True,
+        )
+        assert second.returncode == 1
+        assert f"PORT={port + 1}" in second.stderr
+        os.write(terminal, b"\x03")
+        # The terminal ends with the last process that holds it.
+        with contextlib.suppress(OSError):
+            while os.read(terminal, 1000):
+                pass
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(terminal)
+    # Nothing is left that listens.
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url)
+
+
 @contextmanager
 def postgres(folder: Path) -> Iterator[str]:
-    """A cluster of its own on loopback; its URL. Postgres refuses to run as root."""
+    """A cluster of its own on loopback. The URL of an empty database, and with `_again` that of another.
+
+    Postgres refuses to run as root.
+    """
     binaries = POSTGRES[-1].parent
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o777)
@@ -170,7 +257,8 @@ def postgres(folder: Path) -> Iterator[str]:
     tell(str(binaries / "initdb"), "-A", "trust", "-U", "postgres", "-D", data)
     tell(str(binaries / "pg_ctl"), "-D", data, "-l", f"{folder}/log", "-w", "-o", options, "start")
     try:
-        tell(str(binaries / "createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "dagster")
+        for name in ("dagster", "dagster_again"):
+            tell(str(binaries / "createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", name)
         yield f"postgresql://postgres@127.0.0.1:{port}/dagster"
     finally:
         tell(str(binaries / "pg_ctl"), "-D", data, "-m", "immediate", "stop")
@@ -198,6 +286,18 @@ def test_a_deployment_keeps_its_state_in_postgres_and_its_logs_in_a_bucket(tmp_p
         command(environment, "codex-assets", "import")
         with dagster(environment, tmp_path / "log") as url:
             assert backfill(url, ["clip"]) == "COMPLETED_SUCCESS"
+        # The same records, learnt by a database that knows nothing yet.
+        environment["DAGSTER_POSTGRES_URL"] = f"{database}_again"
+        told = json.loads(command(environment, "codex-assets", "import", "--json"))
+        assert (told["media"], told["outputs"]) == (1, len(VIDEO))
+        assert told["checks"] > 0
+        with dagster(environment, tmp_path / "log again") as url:
+            assert stale(url, "clip") == dict.fromkeys(VIDEO, "FRESH")
+            variant = RecordStore(resources.load(environment).stores().archive).output("clip", "hls_360p")
+            assert variant is not None
+            changed = variant.model_copy(update={"data_version": "of other contents"})
+            RecordStore(resources.load(environment).stores().archive).put("clip", "hls_360p", changed)
+            learnt(url, "clip", {**dict.fromkeys(VIDEO, "FRESH"), "hls_master": "STALE"})
         held = s3_server.client(endpoint).list_objects_v2(Bucket=bucket).get("Contents", [])
         logs = {str(one.get("Key")) for one in held}
         assert any(one.startswith("compute-logs/") and one.endswith(".err") for one in logs), logs

@@ -5,20 +5,28 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import jobs
 import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver
+from dagster._core.events.log import EventLogEntry
 from dagster._core.loader import LoadingContextForTest
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+from dagster._core.test_utils import create_run_for_test
+from dagster._record import copy
+from dagster._serdes import deserialize_value, serialize_value
+from sqlalchemy import select
 
-from codex_assets import learning, resources
+from codex_assets import asset_checks, learning, partitions, resources
 from codex_assets.assets import ORIGINALS, PRODUCERS
 from codex_assets.definitions import defs
 from codex_assets.delivery.storage import Stores
 from codex_assets.media import recipe
 from codex_assets.operations import media_of_the_archive
-from codex_assets.records import MediaRecord, RecordStore
+from codex_assets.records import MediaRecord, OriginalRecord, OutputRecord, RecordStore
 
 pytestmark = pytest.mark.ffmpeg
 AUDIO = recipe.OUTPUTS["audio"]
@@ -171,8 +179,56 @@ def test_a_fresh_instance_learns_everything_and_then_only_what_changed(
     assert room.learn(instance) == []
 
 
+def test_what_checks_found_is_stored_as_dagster_would_store_it(room: Room, instance: dg.DagsterInstance) -> None:
+    room.learn(instance)
+    expected = {}
+    for output in AUDIO:
+        record = room.records.output(MEDIA, output)
+        assert record is not None
+        held = instance.fetch_materializations(dg.AssetRecordsFilter(key(output), [MEDIA]), limit=1).records[0]
+        for found in asset_checks.evaluations(record, record.checks) if record.checks else ():
+            expected[output, found.check_name] = (found, held.storage_id)
+    assert any(one.metadata.get("applies") is not None for one, _ in expected.values())
+    assert {one.severity for one, _ in expected.values()} == set(dg.AssetCheckSeverity)
+    seen = set()
+    storage = instance.event_log_storage
+    assert isinstance(storage, SqlEventLogStorage)
+    with storage.index_connection() as connection:
+        texts = connection.execute(select(AssetCheckExecutionsTable.c.evaluation_event)).scalars().all()
+    for text in texts:
+        entry = deserialize_value(text, EventLogEntry)
+        assert serialize_value(entry) == text
+        told = entry.get_dagster_event().asset_check_evaluation_data
+        target = told.target_materialization_data
+        evaluation, storage_id = expected[told.asset_key.path[-1], told.check_name]
+        assert target is not None
+        assert target.storage_id == storage_id
+        assert copy(told, target_materialization_data=None) == evaluation
+        seen.add((told.asset_key.path[-1], told.check_name))
+    assert seen == set(expected)
+
+
 def changed(instance: dg.DagsterInstance) -> set[str]:
     return {one for one in AUDIO if len(events(instance, one)) > 1}
+
+
+def test_an_upload_is_known_and_what_became_of_it(room: Room, instance: dg.DagsterInstance) -> None:
+    room.learn(instance)
+    (event,) = events(instance, "original")
+    assert event.metadata["key"].value == room.key
+    assert event.metadata["container"].value == "wav"
+    gone = OriginalRecord(media_id=MEDIA, input_key=room.key, gone_since="2026-11-26T03:17:00+00:00", deleted=True)
+    room.records.put(MEDIA, "original", gone)
+    (told,) = room.learn(instance)
+    assert told.outputs == 0
+    assert events(instance, "original")[0].metadata["deleted_at"].value == gone.gone_since
+    assert set(statuses(instance).values()) == {"FRESH"}
+    # It came back: the clean-up's record goes when the mezzanine is built again.
+    room.build("mezzanine")
+    room.learn(instance)
+    assert len(events(instance, "original")) == 3
+    assert "deleted_at" not in events(instance, "original")[0].metadata
+    assert set(statuses(instance).values()) == {"FRESH"}
 
 
 def test_an_import_that_was_stopped_goes_on(
@@ -223,6 +279,18 @@ def test_the_sensor_learns_new_media_and_what_was_rebuilt(room: Room, instance: 
     assert told.skip_message == "nothing new in the archive"
 
 
+def test_the_sensor_waits_for_the_run_that_works_on_a_media(room: Room, instance: dg.DagsterInstance) -> None:
+    room.twin("twin")
+    at_work = create_run_for_test(instance, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": MEDIA})
+    told = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance))
+    assert told.skip_message == "1 media learnt; 1 at the next evaluation"
+    assert instance.get_dynamic_partitions("audio_media") == ["twin"]
+    instance.report_run_failed(at_work)
+    told = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=told.cursor))
+    assert told.skip_message == "1 media learnt"
+    assert set(instance.get_dynamic_partitions("audio_media")) == {MEDIA, "twin"}
+
+
 def test_one_output_is_rebuilt_and_nothing_becomes_stale(room: Room, instance: dg.DagsterInstance) -> None:
     room.learn(instance)
     before = {one: room.records.output(MEDIA, one) for one in AUDIO}
@@ -237,6 +305,115 @@ def test_a_rebuilt_mezzanine_of_the_same_contents_makes_nothing_stale(room: Room
     room.learn(instance)
     assert run(room, instance, "mezzanine").success
     assert set(statuses(instance).values()) == {"FRESH"}
+
+
+def stale(instance: dg.DagsterInstance, media_id: str = MEDIA) -> set[str]:
+    told = statuses(instance, media_id)
+    assert set(told.values()) <= {"FRESH", "STALE"}, told
+    return {one for one, status in told.items() if status == "STALE"}
+
+
+def replaced(room: Room, output: str, media_id: str = MEDIA, **changes: Any) -> OutputRecord:
+    """The record as another worker's build would have left it; the one of before."""
+    held = room.records.output(media_id, output)
+    assert held is not None
+    assert held.build is not None
+    later = held.build.model_copy(update={"built_at": f"2099-01-01T00:00:00+00:00 {changes}"})
+    room.records.put(media_id, output, held.model_copy(update={"build": later, **changes}))
+    return held
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["learnt before and after", "by a brand-new instance"])
+def test_a_changed_variant_makes_the_master_stale_and_nothing_else(
+    room: Room, instance: dg.DagsterInstance, before: bool
+) -> None:
+    room.twin("twin")
+    if before:
+        room.learn(instance)
+    original = replaced(room, "hls_64k", data_version="of other contents")
+    room.learn(instance)
+    assert stale(instance) == {"hls_master"}
+    assert stale(instance, "twin") == set()
+    # And when it comes back to what the master was made from, all is well.
+    room.records.put(MEDIA, "hls_64k", original)
+    room.learn(instance)
+    assert stale(instance) == set()
+
+
+def test_a_changed_mezzanine_makes_stale_what_is_made_from_it(room: Room, instance: dg.DagsterInstance) -> None:
+    # The first event of an empty instance: nothing can be older than that one.
+    replaced(room, "mezzanine", data_version="of other contents")
+    room.learn(instance)
+    assert stale(instance) == {"hls_128k", "hls_64k", "waveform_json", "waveform_png"}
+
+
+def test_what_is_rebuilt_with_the_same_contents_makes_nothing_stale(room: Room, instance: dg.DagsterInstance) -> None:
+    room.learn(instance)
+    for output in ("mezzanine", "loudness", "hls_64k"):
+        replaced(room, output)
+        (told,) = room.learn(instance)
+        assert told.outputs == 1
+        assert stale(instance) == set()
+
+
+def test_a_master_that_is_true_of_a_changed_variant_is_not_stale(room: Room, instance: dg.DagsterInstance) -> None:
+    room.learn(instance)
+    replaced(room, "hls_64k", data_version="of other contents")
+    master = room.records.output(MEDIA, "hls_master")
+    assert master is not None
+    assert master.build is not None
+    inputs = {**master.build.inputs, "hls_64k": "of other contents"}
+    kept = master.model_copy(update={"build": master.build.model_copy(update={"inputs": inputs})})
+    room.records.put(MEDIA, "hls_master", kept)
+    room.learn(instance)
+    assert stale(instance) == set()
+    assert room.learn(instance) == []
+
+
+@pytest.mark.slow
+def test_outputs_that_follow_another_upload_one_by_one(room: Room, instance: dg.DagsterInstance) -> None:
+    """Every event here was left by a run of this instance, the master's of the second as a companion."""
+    room.learn(instance)
+    jobs.put_original(room.stores, "audio", MEDIA, jobs.another_sound())
+    assert run(room, instance, "mezzanine", "loudness").success
+    assert stale(instance) == {"hls_128k", "hls_64k", "waveform_json", "waveform_png"}
+    assert run(room, instance, "hls_64k").success
+    assert stale(instance) == {"hls_128k", "waveform_json", "waveform_png"}
+    assert run(room, instance, "hls_128k", "waveform_json", "waveform_png").success
+    assert stale(instance) == set()
+    # The records say the same: nothing is to be learnt, here or by others.
+    room.learn(instance)
+    assert stale(instance) == set()
+    assert len(events(instance, "mezzanine")) == 2
+
+
+def test_an_output_built_here_from_what_was_built_elsewhere_and_not_learnt_yet(
+    room: Room, instance: dg.DagsterInstance
+) -> None:
+    room.learn(instance)
+    jobs.put_original(room.stores, "audio", MEDIA, jobs.another_sound())
+    room.build("mezzanine", "loudness")
+    assert run(room, instance, "hls_64k").success
+    room.learn(instance)
+    assert stale(instance) == {"hls_128k", "waveform_json", "waveform_png"}
+
+
+def test_an_output_built_before_the_instance_knew_anything(room: Room, instance: dg.DagsterInstance) -> None:
+    partitions.register(instance, "audio", [MEDIA])
+    assert run(room, instance, "hls_master").success
+    room.learn(instance)
+    assert stale(instance) == set()
+    replaced(room, "hls_64k", data_version="of other contents")
+    room.learn(instance)
+    assert stale(instance) == {"hls_master"}
+
+
+def test_a_record_that_cannot_be_read_keeps_no_other_from_being_learnt(
+    room: Room, instance: dg.DagsterInstance
+) -> None:
+    room.twin("twin")
+    room.stores.archive.write("records/twin/waveform_png.json", b"{", content_type="application/json")
+    assert {one.media_id: one.outputs for one in room.learn(instance)} == {MEDIA: len(AUDIO), "twin": len(AUDIO) - 1}
 
 
 def test_without_its_original_only_the_mezzanine_cannot_be_rebuilt(room: Room, instance: dg.DagsterInstance) -> None:
