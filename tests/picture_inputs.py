@@ -544,7 +544,7 @@ case(
     step=80,
     variants=LADDER,
 )
-case("above_8k", "mkv", "-c:v ffv1 -pix_fmt yuv420p", coded=(7696, 4320), planes="yuv444p", frames=1, refused="8K")
+case("above_8k", "mkv", "-c:v ffv1 -pix_fmt yuv420p", coded=(8208, 4320), planes="yuv444p", frames=1, refused="8K")
 
 
 def joined(source: Path, target: Path) -> None:
