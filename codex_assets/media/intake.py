@@ -338,13 +338,13 @@ def _is_encrypted_mp4(head: bytes) -> bool:
 
 def _picture(video: VideoStream) -> Refusal | None:
     coded, shown = video.coded_width * video.coded_height, video.width * video.height
-    long, short = max(video.width, video.height), max(1, min(video.width, video.height))
+    long, short = max(video.width, video.height), min(video.width, video.height)
     if max(coded, shown) > profile.MAX_PIXELS or max(long, video.coded_width, video.coded_height) > profile.MAX_SIDE:
         return Refusal(
             "too_large",
             f"The upload's picture is {video.width}x{video.height}, more than 8K; that is not supported.",
         )
-    if long > profile.MAX_ASPECT * short:
+    if long > profile.MAX_ASPECT * max(short, profile.MAX_ASPECT_FROM):
         return Refusal(
             "unsupported",
             f"The upload's picture is {video.width}x{video.height}, which is too narrow to be shown.",

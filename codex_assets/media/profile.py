@@ -195,6 +195,8 @@ MAX_SIDE = 16_384
 """Pixels: the most that H.264's encoder takes."""
 MAX_ASPECT = 64
 """Long side over short side. LED walls stay under 40."""
+MAX_ASPECT_FROM = 16
+"""Pixels of the short side that count at least: of the tiniest pictures no shape is absurd."""
 MAX_SECONDS = 86_400
 """A day: the longest that the webhook can announce."""
 MAX_WORK_PIXELS = 3840 * 2160 * 60 * 12 * 3600
