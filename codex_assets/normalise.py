@@ -86,7 +86,7 @@ class Normaliser:
             )
             made = self._whole(plan, made, got, told)
         except ToolError as error:
-            raise upload.fault(error) from None
+            raise upload.fault(error, self._source) from None
         return replace(made, warnings=told, seconds=_decoded_seconds(info, got))
 
     def _with_the_sound(self, info: MediaInfo, told: list[str]) -> tuple[_Plan, Normalised]:

@@ -22,7 +22,8 @@ from codex_assets.records import MediaType, SourceFacts
 from codex_assets.tools import Tools
 
 _CRASHES = {-one for one in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)}
-_OURS = ("No space left", "passed its limit", "made no progress", "Input/output error")
+_OURS = ("No space left", "passed its limit", "made no progress", "write_frame(): Input/output error")
+_READ_ERROR = "Input/output error"
 _NO_DECODER = re.compile(r"Decoder \(codec (\w+)\) not found|(?:is|are) not (?:currently )?(?:implemented|supported)")
 _TOO_MANY_PIXELS = re.compile(r"[Pp]icture size (\d+)x(\d+) (?:exceeds|is invalid)")
 
@@ -51,7 +52,7 @@ def examined(tools: Tools, media_type: MediaType, source: Path) -> Examined:
         _refuse(intake.in_tracks(told, with_picture=with_picture))
         packets = tools.ffprobe_lines(probe.scan_arguments(str(source), told.container), label="scanning", size=size)
     except ToolError as error:
-        raise _unreadable(error, head) from None
+        raise _unreadable(error, head, source) from None
     tally = intake.Tally(size)
     info = probe.scanned(told, tally.counted(packets))
     if _is_transport(told) and intake.scrambled(head):
@@ -159,12 +160,12 @@ def _nothing_wanted(
 NOTHING = Refusal("no_stream", "The upload holds no picture or sound that can be decoded.")
 
 
-def _unreadable(error: ToolError, head: bytes) -> JobError:
+def _unreadable(error: ToolError, head: bytes, source: Path) -> JobError:
     """Why a file could not be probed: the worker's trouble stays that, everything else is the file's."""
     text = "\n".join([error.reason, *error.log])
     if error.passed is not None:
         return _over_limit(error)
-    if _is_ours(error):
+    if _is_ours(error, source):
         return error
     large = _too_many_pixels(text)
     if large is not None:
@@ -195,10 +196,23 @@ def _over_limit(error: ToolError) -> SourceError:
     )
 
 
-def _is_ours(error: ToolError) -> bool:
+def _is_ours(error: ToolError, source: Path) -> bool:
     """Whether the worker itself was in trouble: full, too slow, or told to end its processes."""
     killed = error.exit_code is not None and error.exit_code < 0 and error.exit_code not in _CRASHES
-    return killed or any(sign in f"{error.reason} {error.detail}" for sign in _OURS)
+    text = f"{error.reason} {error.detail}"
+    # Some demuxers say so of a file that ends too early.
+    unread = _READ_ERROR in text and not _is_readable(source)
+    return killed or unread or any(sign in text for sign in _OURS)
+
+
+def _is_readable(source: Path) -> bool:
+    try:
+        with source.open("rb") as file:
+            while file.read(1 << 24):
+                pass
+    except OSError:
+        return False
+    return True
 
 
 def facts(info: MediaInfo, source: Path, loss: Mapping[int, Loss] | None = None) -> SourceFacts:
@@ -302,11 +316,11 @@ def _arrived(source: Path) -> float:
     return max(size, 1) / promised
 
 
-def fault(error: ToolError) -> JobError:
-    """A decode that fails on the CPU is the source's fault, unless the worker itself was in trouble."""
+def fault(error: ToolError, source: Path) -> JobError:
+    """A decode of `source` that fails on the CPU is its fault, unless the worker itself was in trouble."""
     if error.passed is not None:
         return _over_limit(error)
-    if _is_ours(error):
+    if _is_ours(error, source):
         return error
     text = "\n".join([error.reason, *error.log])
     large = _too_many_pixels(text)

@@ -37,6 +37,7 @@ REGRESSIONS: dict[str, Mutation] = {
     "the picture ends before the moment of the thumbnail": Mutation(
         "mkv", (("insert", 0.54549, "avi", 0.84352, 0.2229), ("lose", 0.46217, 0.31325))
     ),
+    "cut off within the header": Mutation("mkv", (("cut", 0.00922),)),
     "sound that is another file's": Mutation("mp4_fragmented", (("splice", 0.58266, "wmv", 0.5912),)),
 }
 

@@ -106,12 +106,21 @@ def test_a_passed_limit_is_the_uploads_fault(
     with pytest.raises(ToolError) as failed:
         tools.ffmpeg([*MOVED, "-c:v", "libx264", "-preset", "slower", str(made)], label="encoding")
     assert failed.value.passed == passed, failed.value.detail
-    refusal = source.fault(failed.value)
+    refusal = source.fault(failed.value, made)
     assert isinstance(refusal, SourceError)
     assert (refusal.code, refusal.fault, refusal.retryable) == ("source_too_complex", Fault.CREATOR, False)
     assert f"far more {word} than" in refusal.public
     if limits.file_bytes < 1 << 20:
         assert made.stat().st_size <= limits.file_bytes
+
+
+def test_a_read_error_is_the_workers_only_where_the_file_cannot_be_read(tmp_path: Path) -> None:
+    upload = tmp_path / "upload"
+    upload.write_bytes(b"ends too early")
+    error = ToolError("probing", reason=f"{upload}: Input/output error")
+    assert isinstance(source.fault(error, upload), SourceError)
+    upload.unlink()
+    assert source.fault(error, upload) is error
 
 
 def test_limits_are_on_every_child(tools: Tools) -> None:
