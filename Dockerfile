@@ -82,8 +82,12 @@ HEALTHCHECK --interval=5m --timeout=60s --start-period=30s CMD ["codex-assets", 
 CMD ["python", "-u", "-m", "runpod_entry"]
 
 
-# `scripts/image test`: the worker with the tests' packages; they and the checkout's files are brought at run time.
+# `scripts/image test`: the worker with the tests' packages, and what the guide asks of whoever follows it. The
+# checkout's files are brought at run time.
 FROM worker AS tests
+USER root
+RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends curl
+USER worker
 COPY --from=build-tests /opt/venv /opt/venv
 
 
