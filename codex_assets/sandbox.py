@@ -33,7 +33,8 @@ PROBE_DATA_BYTES = 2 << 30
 FILE_BYTES = 2 << 30
 FILE_BYTES_PER_SECOND = 64 << 20
 """Largest file that a run may write, and how much it grows with each second of media: far over any encode's rate."""
-OPEN_FILES = 1024
+OPEN_FILES = 1 << 16
+"""A day of segments is read as one input, which opens all 14,400 of them."""
 
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _SOCKET = {"x86_64": 41, "aarch64": 198}
