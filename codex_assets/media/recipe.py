@@ -78,7 +78,8 @@ NAMES: dict[tuple[str, str], tuple[str, ...]] = {
     ("variant", "preview"): ("preview_seconds", "preview_best"),
     ("variant", "segments"): ("segment_seconds", "segment_pattern"),
 }
-"""What the numbers of a recipe's tuples are called, for people: those of `profile`. Variants and the preview share."""
+"""The numbers of a recipe's tuples, by their names in `profile`, which people are told too. Variants and the preview
+share."""
 
 
 def parents(media_type: str, output: str) -> tuple[str, ...]:
@@ -107,13 +108,13 @@ def recipe(media_type: str, output: str) -> dict[str, Any]:
     if output == "hls_master":
         return {"rule": RULES["hls_master"], "peak": profile.PEAK_SEGMENT_SECONDS}
     if output == "thumbnail":
-        numbers = (profile.PICTURE_WIDTH, profile.PICTURE_HEIGHT, profile.THUMBNAIL_AT, profile.THUMBNAIL_QUALITY)
-        return {"rule": RULES["thumbnail"], "numbers": numbers}
+        return {"rule": RULES["thumbnail"], "numbers": _values("thumbnail", "numbers")}
     if output.startswith("waveform"):
-        return _waveform(output)
+        return {"rule": RULES[output], "drawn": _values(output, "drawn"), "sound": _values(output, "sound")}
     if media_type == "audio":
         sound = next(variant for variant in profile.AUDIO_LADDER if output == f"hls_{variant.name}")
-        return {"rule": RULES["audio_variant"], "variant": sound, "sound": _sound(), "segments": _segments()}
+        shared = {key: _values("variant", key) for key in ("sound", "segments")}
+        return {"rule": RULES["audio_variant"], "variant": sound, **shared}
     names = [variant.name for variant in profile.LADDER]
     if output == "preview":
         rungs = profile.LADDER[names.index(profile.PREVIEW_BEST) :]
@@ -123,10 +124,10 @@ def recipe(media_type: str, output: str) -> dict[str, Any]:
         "rule": RULES["preview" if output == "preview" else "variant"],
         "variants": rungs,
         "encoders": {row.name: (row.codec, row.variant) for row in (profile.X264, profile.NVENC)},
-        "rates": (profile.RATE_HEADROOM, profile.BUFFER_RATIO, profile.KEYFRAME_SECONDS),
-        "preview": (profile.PREVIEW_SECONDS, profile.PREVIEW_BEST) if output == "preview" else None,
-        "sound": _sound(),
-        "segments": _segments(),
+        "rates": _values("variant", "rates"),
+        "preview": _values("variant", "preview") if output == "preview" else None,
+        "sound": _values("variant", "sound"),
+        "segments": _values("variant", "segments"),
     }
 
 
@@ -147,9 +148,8 @@ def numbers(media_type: str, output: str, variant: str | None = None) -> dict[st
                 told[f"{name}.codec"] = codec
                 told |= {f"{name}.{option}": given for option, given in _options(options)}
         elif isinstance(value, tuple):
-            names = NAMES.get((family, key), ())
-            for number, one in enumerate(value):
-                told |= _flat(names[number] if number < len(names) else f"{key}.{number}", one)
+            for name, one in zip(NAMES[family, key], value, strict=True):
+                told |= _flat(name, one)
         elif value is not None:
             told |= _flat(key, value)
     plain: dict[str, Any] = json.loads(json.dumps(told))
@@ -176,47 +176,15 @@ def _options(arguments: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 
 def _mezzanine(media_type: str) -> dict[str, Any]:
-    recipe: dict[str, Any] = {
-        "rule": RULES["mezzanine"],
-        "sound": (
-            *(profile.COPIED_AUDIO, profile.MEZZANINE_AAC_KBPS_PER_CHANNEL),
-            *(profile.FLOAT_AUDIO, profile.FULL_SCALE_ROOM),
-            *(profile.ALAC_LAYOUTS, profile.FLAC_LAYOUTS, tuple(profile.USUAL_LAYOUTS.items())),
-            *(profile.SOUND_GAP_SECONDS, profile.MAX_PLACED_CHANNELS),
-        ),
-        "placed": (profile.TRACKS_APART_SECONDS, profile.CLOCK_SHIFT_SECONDS),
-    }
+    recipe: dict[str, Any] = {"rule": RULES["mezzanine"]}
+    keys = ["sound", "placed"]
     if media_type == "video":
         recipe["encoders"] = {row.name: (row.codec, row.mezzanine) for row in (profile.X264, profile.NVENC)}
-        recipe["rates"] = (profile.MIN_FRAME_RATE, profile.MAX_FRAME_RATE, profile.STANDARD_RATES, profile.RATE_SNAP)
-        recipe["picture"] = (
-            *(profile.MEZZANINE_KEYFRAME_SECONDS, profile.HDR_PEAK_NITS),
-            *(profile.SD_LINES, profile.HD_WIDTH),
-        )
-        recipe["interlaced"] = (
-            *(profile.INTERLACE_PLACES, profile.INTERLACE_PICTURES, profile.INTERLACE_LONG_SECONDS),
-            *(profile.INTERLACE_COLUMNS, profile.INTERLACE_SAMPLES, profile.INTERLACE_LINES),
-            *(profile.MOVING_FRACTION, profile.MOVING_PICTURES, profile.COMBED_PICTURES, profile.COMBED_FRACTION),
-            *(profile.CLEARLY_COMBED, profile.TEETH_FRACTION, profile.LEANING),
-        )
-    return recipe
+        keys += ["rates", "picture", "interlaced"]
+    return recipe | {key: _values("mezzanine", key) for key in keys}
 
 
-def _sound() -> tuple[float, ...]:
-    return (
-        *(profile.SAMPLE_RATE, profile.CHANNELS, profile.LOUDNESS_TARGET, profile.TRUE_PEAK_CEILING),
-        *(profile.DELIVERED_PEAK_LIMIT, profile.LOUDNESS_RANGE, profile.SHORT_PROGRAMME_SECONDS),
-        *(profile.LOUDNESS_TOLERANCE, profile.SOUND_CORRECTIONS, profile.LOUDEST_MEASURED),
-        *(profile.SOUND_GAP_SECONDS, profile.MAX_PLACED_CHANNELS),
-        *(profile.AAC_FRAME_SAMPLES, profile.SHORTEST_SOUND_FRAMES),
-    )
-
-
-def _segments() -> tuple[int, str]:
-    return (profile.SEGMENT_SECONDS, profile.SEGMENT_PATTERN)
-
-
-def _waveform(output: str) -> dict[str, Any]:
-    drawn = (profile.PICTURE_WIDTH, profile.PICTURE_HEIGHT, profile.WAVEFORM_BACKGROUND, profile.WAVEFORM_COLOUR)
-    points = (profile.WAVEFORM_POINTS_PER_SECOND, profile.WAVEFORM_BITS)
-    return {"rule": RULES[output], "drawn": points if output == "waveform_json" else drawn, "sound": _sound()}
+def _values(family: str, key: str) -> tuple[Any, ...]:
+    """The numbers of `profile` that `NAMES` lists, in its order."""
+    values = (getattr(profile, name.upper()) for name in NAMES[family, key])
+    return tuple(tuple(one.items()) if isinstance(one, Mapping) else one for one in values)
