@@ -59,11 +59,6 @@ class Endpoint:
     base: str = API
     in_flight: int = IN_FLIGHT
 
-    @property
-    def on_loopback(self) -> bool:
-        """Whether it is a stand-in on this machine."""
-        return http.is_loopback(self.base)
-
 
 @dataclass(frozen=True)
 class Buckets:
@@ -234,7 +229,6 @@ class Api:
             value=value,
             timeout_s=self._pace.request_s,
             limit_bytes=ANSWER_BYTES,
-            allow_private=self._endpoint.on_loopback,
         )
 
 

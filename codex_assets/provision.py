@@ -365,7 +365,6 @@ class Api:
             value=value,
             timeout_s=self._pace.request_s,
             limit_bytes=ANSWER_BYTES,
-            allow_private=self._access.on_loopback,
         )
 
 

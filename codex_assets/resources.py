@@ -65,11 +65,6 @@ class Management:
     api_key: SecretStr
     base: str = RUNPOD_REST
 
-    @property
-    def on_loopback(self) -> bool:
-        """Whether it is a stand-in on this machine."""
-        return http.is_loopback(self.base)
-
 
 @dataclass(frozen=True)
 class Settings:

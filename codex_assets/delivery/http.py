@@ -464,14 +464,14 @@ def exchange(
     value: Any,
     timeout_s: float,
     limit_bytes: int,
-    allow_private: bool,
     resolve: Resolver = resolve_host,
     tls: ssl.SSLContext | None = None,
 ) -> Said:
     """`value` as JSON to an API, or nothing if it is None, and its answer. Redirects are not followed: the key goes to
     the host that it is meant for.
 
-    Raises Unreached, also for a 2xx that carries no JSON, and ConfigurationError for a host that is not public.
+    Raises Unreached, also for a 2xx that carries no JSON, and ConfigurationError for a host that is neither public nor
+    named as this machine, where a stand-in may be.
     """
     target = Target.of(url)
     body = None if value is None else json.dumps(value).encode()
@@ -489,7 +489,7 @@ def exchange(
         reply = send(
             method,
             target,
-            addresses(target, resolve, allow_private=allow_private),
+            addresses(target, resolve, allow_private=is_loopback(url)),
             headers=headers,
             body=body,
             context=trust(target, tls),
