@@ -623,6 +623,7 @@ video(
     within=1.0,
     loud=None,
 )
+synced("an_hour", steps("mp4", [*flash("60", 3600, "96x54"), *beep(3600), *H264, *AAC]), 3600, within=0.5)
 audio(
     "twelve_hours_of_sound",
     steps(
