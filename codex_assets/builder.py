@@ -206,6 +206,8 @@ class LocalBuilder:
         warnings = [*encoded.warnings, *damage.sentences(loss, used)]
         promised = info.seconds if media.media_type == "video" else replace(info, video=None).seconds
         lost = (promised or 0.0) - duration
+        # What a decoder makes of damage may last longer than its packets said.
+        trusted = info.orderly and info.timed and not (lost < -profile.LOST_SECONDS and encoded.log.damaged(info))
         sha256 = file_sha256(path)
         video = made.video
         record = MezzanineRecord(
@@ -228,7 +230,7 @@ class LocalBuilder:
         expected = expectations.mezzanine_of(
             info,
             with_picture=media.media_type == "video",
-            whole=lost <= profile.LOST_SECONDS and info.orderly and info.timed,
+            whole=lost <= profile.LOST_SECONDS and trusted,
         )
         built = _Built(record, [Upload(path, "archive", key, Stage.CONTENT)])
         with self._workspace.progress.phase("verifying"):
@@ -240,7 +242,8 @@ class LocalBuilder:
         yield published
         if with_loudness:
             # Of the upload itself, whatever was done to it since.
-            heard = loudness.parse(run.log) if treatment is not None else None
+            sound = encoded.seconds.get(info.audio.index) if info.audio is not None else None
+            heard = loudness.parse(run.log, seconds=sound) if treatment is not None else None
             measurement = loudness.shifted(heard, -encoded.gain)
             yield self._record_loudness(media, measurement, "original", inputs, work, beside=1)
 
@@ -280,7 +283,9 @@ class LocalBuilder:
                     duration=record.duration,
                     on_progress=on_progress,
                 )
-            measurement = loudness.shifted(loudness.parse(run.log), -record.sound_gain)
+            sound = self._probed(path).audio
+            heard = loudness.parse(run.log, seconds=sound.duration if sound is not None else None)
+            measurement = loudness.shifted(heard, -record.sound_gain)
         return self._record_loudness(media, measurement, "mezzanine", {"mezzanine": record.data_version}, work)
 
     def _record_loudness(

@@ -55,6 +55,8 @@ class _Plan:
     missing: float = 0.0
     gain: float = 0.0
     clipped: bool = False
+    log: damage.DecodeLog | None = None
+    """Of the decode that `steady` comes from: what the upload's sound complained of, the new file's does not."""
 
 
 class Normaliser:
@@ -81,9 +83,7 @@ class Normaliser:
         try:
             plan, made = self._with_the_sound(info, told)
             plan, made = self._in_one_level_and_form(plan, made)
-            got = probe.parse(
-                self._tools.ffprobe(probe.probe_arguments(str(self._path), trusted=True), label="probing")
-            )
+            got = self._probed()
             made = self._whole(plan, made, got, told)
         except ToolError as error:
             raise upload.fault(error, self._source) from None
@@ -94,6 +94,9 @@ class Normaliser:
         plan = _Plan(info, mezzanine.audio_treatment(info, with_picture=self._with_picture))
         try:
             made = self._encode(plan)
+            if plan.treatment == "copied":
+                # What mp4 cannot hold may show in its last bytes only, and ffmpeg exits as if all were well.
+                self._probed()
         except ToolError as error:
             if plan.treatment != "copied":
                 raise
@@ -113,7 +116,7 @@ class Normaliser:
             plan = replace(plan, gain=-over - profile.FULL_SCALE_ROOM)
             made = self._encode(plan)
         if made.log.summaries > 1:
-            plan = replace(plan, treatment="encoded", steady=self._steady_sound(plan.info), gain=0.0)
+            plan = replace(plan, treatment="encoded", steady=self._steady_sound(plan.info), gain=0.0, log=made.log)
             made = self._encode(plan)
         return plan, made
 
@@ -131,6 +134,9 @@ class Normaliser:
         if plan.info is info and missing <= profile.TRACKS_APART_SECONDS:
             return made
         return self._encode(replace(plan, missing=max(0.0, missing)))
+
+    def _probed(self) -> MediaInfo:
+        return probe.parse(self._tools.ffprobe(probe.probe_arguments(str(self._path), trusted=True), label="probing"))
 
     def _encode(self, plan: _Plan) -> Normalised:
         info = plan.info
@@ -168,7 +174,7 @@ class Normaliser:
             (made, log), choice = self._encoders.encode(run, smallest_side=min(mezzanine.size(info.video)))
         else:
             (made, log), choice = run(profile.X264), Choice(profile.X264, "no picture")
-        return Normalised(info, made, log, choice, plan.treatment, round(plan.gain, 2))
+        return Normalised(info, made, plan.log or log, choice, plan.treatment, round(plan.gain, 2))
 
     def _steady_sound(self, info: MediaInfo) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -714,7 +714,7 @@ class Head:
     sps: bytes | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Packet:
     """One packet of a track: seconds, bytes, where it starts in the file, ffprobe's flags."""
 

@@ -49,11 +49,14 @@ def examined(tools: Tools, media_type: MediaType, source: Path) -> Examined:
         probed = tools.ffprobe(probe.probe_arguments(str(source)), label="probing the original", on_log=said.append)
         _refuse(intake.in_header(probed, head))
         told = probe.parse(probed)
+        if "avi" in told.container.split(",") and probe.promised_bytes(head) is None:
+            # Written to a pipe, or by a recorder that was switched off: its header counts nothing yet.
+            told = replace(told, duration=None, promised={})
         _refuse(intake.in_tracks(told, with_picture=with_picture))
         packets = tools.ffprobe_lines(probe.scan_arguments(str(source), told.container), label="scanning", size=size)
     except ToolError as error:
         raise _unreadable(error, head, source) from None
-    tally = intake.Tally(size)
+    tally = intake.Tally(size, rejoined=_is_transport(told))
     info = probe.scanned(told, tally.counted(packets))
     if _is_transport(told) and intake.scrambled(head):
         _refuse(intake.ENCRYPTED)
@@ -64,6 +67,8 @@ def examined(tools: Tools, media_type: MediaType, source: Path) -> Examined:
         info = replace(info, audio=None)
         if media_type == "audio":
             raise SourceError("The upload's sound track is damaged: it has no sample rate or no channels.")
+    if info.audio is not None and (decoder := probe.wrong_decoder(head, info.audio)) is not None:
+        info = replace(info, audio=replace(info.audio, codec=decoder, decoder=decoder, bits=24))
     arrived = _arrived(source)
     require_enough(damage.losses(told, info, damage.DecodeLog(), arrived=arrived), info, media_type)
     _refuse(intake.in_time(info, tally, with_picture=with_picture))

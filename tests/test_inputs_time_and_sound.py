@@ -178,7 +178,7 @@ def test_an_upload_is_delivered_whole_and_in_sync(name: str, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", REST)
 def test_any_upload_is_delivered_whole_and_in_sync(name: str, tmp_path: Path) -> None:
     check(CASES[name], tmp_path)

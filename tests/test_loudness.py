@@ -51,6 +51,13 @@ def test_the_last_summary_counts() -> None:
     assert loudness.parse([*summary(integrated="-30.0"), *summary()]) == Measurement(-17.9, -9.0, 1.1, -28.4)
 
 
+@pytest.mark.parametrize(("seconds", "told"), [(None, 1.1), (3.2, 0.0), (3.6, 1.1)])
+def test_a_programme_of_a_few_blocks_has_no_range(seconds: float | None, told: float) -> None:
+    measured = loudness.parse(summary(), seconds=seconds)
+    assert measured is not None
+    assert measured.range == told
+
+
 def test_a_log_without_a_summary_is_an_error() -> None:
     with pytest.raises(ValueError, match="no loudness summary"):
         loudness.parse(summary()[1:])

@@ -830,6 +830,52 @@ audio(
 )
 
 
+def _extensible(mask: int, channels: int, bits: int, valid: int) -> Change:
+    """The samples of a wav behind a WAVEFORMATEXTENSIBLE header: whole numbers, `valid` bits of each meant."""
+    sub_format = bytes.fromhex("0100000000001000800000aa00389b71")
+
+    def change(data: bytes) -> bytes:
+        samples = data[data.index(b"data") + 8 :]
+        align = channels * bits // 8
+        told = struct.pack("<HHIIHHHHI", 0xFFFE, channels, 48000, 48000 * align, align, bits, 22, valid, mask)
+        form = told + sub_format
+        body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(samples)) + samples
+        return b"RIFF" + struct.pack("<I", len(body)) + body
+
+    return change
+
+
+audio(
+    "wav_rear_speakers_only",
+    steps("wav", tones((400, 900), "stereo"), change=_extensible(0x30, 2, 16, 16)),
+    3,
+    tones={400: "left", 900: "right"},
+    quick=True,
+)
+audio("wav_front_left_and_centre", steps("wav", speech(4, channels=2), change=_extensible(5, 2, 16, 16)), 4)
+audio(
+    "wav_24_in_32",
+    steps("wav", [*speech(4, channels=2), *options("-c:a pcm_s32le")], change=_extensible(3, 2, 32, 24)),
+    4,
+    quick=True,
+)
+audio(
+    "ambisonic_opus",
+    steps("opus", [*tones((400, 900, 900, 900), "4.0"), *options("-c:a libopus -mapping_family 2")]),
+    3,
+    tones={400: "both", 900: "none"},
+)
+audio("opus_in_caf", steps("caf", [*speech(4), *options("-c:a libopus")]), 4, warns=("encoded once more",))
+audio(
+    "mp3_8000",
+    steps("mp3", [*speech(4), *options("-c:a libmp3lame -ar 8000 -b:a 8k")]),
+    4,
+    within=0.3,
+    warns=("encoded once more",),
+)
+audio("aac_in_wav", steps("wav", [*speech(4), *options("-c:a aac")]), fails="too damaged")
+
+
 def _each(*makes: Make) -> Callable[[Path], list[bytes]]:
     def made(folder: Path) -> list[bytes]:
         found = []
@@ -899,6 +945,34 @@ synced(
     chained("ts", *(steps("ts", [*flash(seconds=4), *beep(4), *H264, *AAC]) for _ in range(2))),
     8,
     within=0.3,
+)
+synced(
+    "ts_clock_leaps",
+    chained(
+        "ts",
+        steps("ts", [*flash(seconds=4), *beep(4), *H264, *AAC]),
+        steps("ts", [*flash(seconds=4), *beep(4), *H264, *AAC, *options("-output_ts_offset 20000")]),
+    ),
+    8,
+    within=0.3,
+    slack=0.05,
+)
+synced(
+    "ts_of_two_programmes",
+    steps(
+        "ts",
+        [
+            *options("-f lavfi -i sine=400:d=6"),
+            *flash(),
+            *beep(),
+            *options("-map 0 -map 1 -map 2"),
+            *H264,
+            *AAC,
+            *options("-program title=radio:st=0 -program title=television:st=1:st=2"),
+        ],
+    ),
+    within=0.3,
+    quick=True,
 )
 audio("silence", steps("wav", options("-f lavfi -i anullsrc=d=3")), 3, loud=False, quick=True)
 audio(
@@ -1081,6 +1155,25 @@ synced(
         change=lambda data: data[: data.rindex(b"idx1")],
     ),
     within=0.3,
+)
+
+
+def _unfinished_avi(data: bytes) -> bytes:
+    """As a pipe takes it, or a recorder that is switched off leaves it: sizes and lengths are ffmpeg's placeholders."""
+    made = bytearray(data[: data.rindex(b"idx1")])
+    made[4:8] = b"\xff" * 4
+    at = made.find(b"strh")
+    while at >= 0:
+        made[at + 40 : at + 44] = struct.pack("<I", 1 << 30)
+        at = made.find(b"strh", at + 4)
+    return bytes(made)
+
+
+synced(
+    "avi_unfinished",
+    steps("avi", [*flash("25"), *beep(), *MPEG4, *options("-c:a libmp3lame")], change=_unfinished_avi),
+    within=0.3,
+    quick=True,
 )
 video("raw_h264", steps("h264", [*moving(3, "25"), *H264]), 3, within=0.2, loud=None)
 video(

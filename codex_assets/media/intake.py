@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from codex_assets.media import mezzanine, profile
-from codex_assets.media.probe import AudioStream, MediaInfo, VideoStream
+from codex_assets.media.probe import LONGEST_STEP_SECONDS, AudioStream, MediaInfo, VideoStream
 
 Kind = Literal[
     "empty",
@@ -87,6 +87,9 @@ _TEXT = (
     (re.compile(rb"(WEBVTT|;FFMETADATA|1\r?\n\d\d:\d\d:\d\d|\[Script Info\])"), "a text file of subtitles or metadata"),
 )
 
+
+SURELY_JOINED_SECONDS = LONGEST_STEP_SECONDS + 1.0
+"""A step that ffmpeg takes for a new beginning of the clock, with room for how long the packet before it lasts."""
 
 _BEGUN = (
     (b"\x1a\x45\xdf\xa3", "a Matroska or WebM file"),
@@ -175,7 +178,10 @@ def in_time(info: MediaInfo, tally: Tally, *, with_picture: bool) -> Refusal | N
     tracks = [track for track in ((info.video if with_picture else None), info.audio) if track is not None]
     lengths = [track.duration for track in tracks if track.duration is not None]
     seconds = max([*lengths, *([info.seconds] if with_picture and info.seconds is not None else [])], default=None)
-    if seconds is None:
+    busy = max((tally.busy_seconds(track.index) for track in tracks), default=0.0)
+    if tally.rejoined and tally.jumped:
+        seconds = busy
+    elif seconds is None:
         seconds = info.duration or 0.0
     if seconds > profile.MAX_SECONDS:
         return Refusal(
@@ -187,7 +193,6 @@ def in_time(info: MediaInfo, tally: Tally, *, with_picture: bool) -> Refusal | N
             "too_complex",
             "The upload refers to the same data over and over, to be much larger than it is. That is not supported.",
         )
-    busy = max((tally.busy_seconds(track.index) for track in tracks), default=0.0)
     if not tally.jumped and seconds - busy > profile.MAX_IDLE_SECONDS:
         return Refusal(
             "damaged",
@@ -212,6 +217,8 @@ class Tally:
 
     size: int
     """Bytes of the file."""
+    rejoined: bool = False
+    """Whether ffmpeg joins the parts of a clock that jumps, so that nothing lies between them."""
     bytes: int = 0
     streams: set[int] = field(default_factory=set)
     jumped: bool = False
@@ -238,10 +245,11 @@ class Tally:
             return
         lasts = float(fields[3]) if fields[3] not in ("N/A", "") else 0.0
         step = at - self._last.get(index, at)
-        if step < -1.0:
-            self.jumped = True
+        forward = self.rejoined and step > SURELY_JOINED_SECONDS
+        self.jumped = self.jumped or step < -1.0 or forward
         # A packet fills the time up to the next one; the last one, its own.
-        busy = self._busy.get(index, 0.0) + min(max(step, 0.0), profile.IDLE_STEP_SECONDS)
+        filled = 0.0 if forward else min(max(step, 0.0), profile.IDLE_STEP_SECONDS)
+        busy = self._busy.get(index, 0.0) + filled
         self._busy[index] = busy
         self._last[index] = at
         self._tail[index] = min(max(lasts, 0.0), profile.IDLE_STEP_SECONDS)

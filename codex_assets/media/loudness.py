@@ -55,12 +55,42 @@ with `first_pts` ffmpeg 5.1 loses up to 1.4 s by it."""
 
 
 def joined(channels: int, layout: str | None) -> list[str]:
-    """The filters that make stereo of more channels than any layout has a name for: every other one left, the rest
-    right. A recorder's tracks have no places; leaving some out could leave out the only one that is heard."""
-    if layout is not None or channels <= profile.MAX_PLACED_CHANNELS:
+    """The filters that make channels which ffmpeg cannot mix by itself ones that it can; none for ordinary ones.
+
+    More channels than any layout has a name for: every other one left, the rest right. A recorder's tracks have no
+    places; leaving some out could leave out the only one that is heard. Channels in places that make no sense (a stereo
+    file of two rear channels): the usual places of that number. Ambisonics: the first, which hears all.
+    """
+    if layout is not None and layout.startswith("ambisonic"):
+        return ["channelmap=0:mono"]
+    if layout is None and channels <= profile.MAX_PLACED_CHANNELS:
         return []
+    if layout is not None and _mixable(layout):
+        return []
+    usual = profile.USUAL_LAYOUTS.get(channels)
+    if usual is not None:
+        return [f"channelmap={'|'.join(map(str, range(channels)))}:{usual}"]
     sides = ["+".join(f"c{number}" for number in range(side, channels, 2)) for side in (0, 1)]
     return [f"pan=stereo|c0<{sides[0]}|c1<{sides[1]}"]
+
+
+def joined_layout(channels: int, layout: str | None) -> str | None:
+    """The layout that `joined` leaves; None where there is still none."""
+    if layout is not None and layout.startswith("ambisonic"):
+        return "mono"
+    if layout is not None and _mixable(layout):
+        return layout
+    return profile.USUAL_LAYOUTS.get(channels)
+
+
+def _mixable(layout: str) -> bool:
+    """Whether ffmpeg mixes this layout, as ffprobe spells it: not without anything in front, nor with half a pair."""
+    spelled = re.fullmatch(r"\d+ channels \((.+)\)", layout)
+    if spelled is None:
+        return True
+    places = set(spelled[1].split("+"))
+    halved = any((left in places) != (right in places) for left, right in profile.PAIRED_CHANNELS)
+    return bool(places & {"FL", "FR", "FC"}) and not halved
 
 
 def conform() -> str:
@@ -101,8 +131,11 @@ def merged_measuring_arguments(source: list[str]) -> list[str]:
     return [*source, "-map", "0:a:0", "-af", f"pan=mono|c0=0.5*c0+0.5*c1,{measuring()}", "-f", "null", "-"]
 
 
-def parse(log: Iterable[str]) -> Measurement | None:
+def parse(log: Iterable[str], *, seconds: float | None = None) -> Measurement | None:
     """The summary of `ebur128` in a log. None when nothing passed the absolute gate (silence, or under 0.4 s).
+
+    `seconds` of sound, where the range matters: of a few short-term blocks ffmpeg tells the distance to their gate
+    (20 LU of a steady tone that lasts 3.2 s). So short a programme has no range.
 
     Raises `ValueError` when the log holds no summary.
     """
@@ -118,7 +151,8 @@ def parse(log: Iterable[str]) -> Measurement | None:
         raise ValueError("the log holds no loudness summary")
     if values["I"] <= profile.SILENCE_LUFS or not all(math.isfinite(value) for value in values.values()):
         return None
-    return Measurement(values["I"], values["Peak"], values["LRA"], values["Threshold"])
+    ranged = seconds is None or seconds >= profile.RANGED_SECONDS
+    return Measurement(values["I"], values["Peak"], values["LRA"] if ranged else 0.0, values["Threshold"])
 
 
 LOWEST_CEILING = -9.0

@@ -155,7 +155,8 @@ def audio_treatment(info: MediaInfo, *, with_picture: bool) -> AudioTreatment | 
     hidden = info.counted[audio.index].hidden if audio.index in info.counted else 0.0
     whole = hidden <= profile.TRACKS_APART_SECONDS
     placed = not (with_picture and (_starts_late(info) or not info.orderly))
-    if audio.codec in profile.COPIED_AUDIO and whole and placed:
+    mixable = not loudness.joined(audio.channels, audio.layout)
+    if audio.codec in profile.COPIED_AUDIO and whole and placed and mixable:
         return "copied"
     return "lossless" if audio.lossless else "encoded"
 
@@ -218,6 +219,7 @@ def arguments(
         opened += [f"-reinit_filter:{info.video.index}", "0"]
         if info.video.alpha_track:
             opened += [f"-c:{info.video.index}", ALPHA_DECODERS[info.video.codec]]
+    opened += _sound_decoder(info)
     shift = clock_shift(info, with_picture=with_picture)
     # A microsecond, where nothing is moved: at 0 ffmpeg moves the start of a transport stream to the tracks that are
     # read from it, by itself and without a word.
@@ -241,9 +243,18 @@ def arguments(
 def steady_arguments(info: MediaInfo, source: str, output: str) -> list[str]:
     """The sound of `source` in one form throughout, with its own times: one whose rate or channels change midway."""
     assert info.audio is not None
-    form = ("-c:a", "pcm_f32le", "-ac", str(profile.CHANNELS), "-ar", str(profile.SAMPLE_RATE))
+    form = ["-c:a", "pcm_f32le", "-ac", str(profile.CHANNELS), "-ar", str(profile.SAMPLE_RATE)]
+    joined = loudness.joined(info.audio.channels, info.audio.layout)
+    if joined:
+        form += ["-af", ",".join(joined)]
     track = ("-map", f"0:{info.audio.index}")
-    return [*input_arguments(source, container=info.container), *track, *form, "-f", "matroska", output]
+    opened = [*_sound_decoder(info), *input_arguments(source, container=info.container)]
+    return [*opened, *track, *form, "-f", "matroska", output]
+
+
+def _sound_decoder(info: MediaInfo) -> list[str]:
+    audio = info.audio
+    return [f"-c:{audio.index}", audio.decoder] if audio is not None and audio.decoder is not None else []
 
 
 def _sound_offset(info: MediaInfo, with_picture: bool) -> list[str]:
@@ -270,7 +281,7 @@ def _audio_codec(audio: AudioStream, treatment: AudioTreatment, joined: list[str
     whole = ["-filter:a", ",".join([*joined, f"aresample={loudness.FOLLOWING_CLOCK}"])]
     if treatment == "lossless":
         return _lossless_codec(audio, whole[1])
-    channels = min(max(audio.channels, 1), 8)
+    channels = 1 if loudness.joined_layout(audio.channels, audio.layout) == "mono" else min(max(audio.channels, 1), 8)
     rate = min(audio.sample_rate or profile.SAMPLE_RATE, profile.SAMPLE_RATE)
     kbps = profile.MEZZANINE_AAC_KBPS_PER_CHANNEL * channels
     return [*whole, "-c:a", "aac", "-b:a", f"{kbps}k", "-ac", str(channels), "-ar", str(rate)]
@@ -280,7 +291,7 @@ def _lossless_codec(audio: AudioStream, filters: str) -> list[str]:
     """Each codec holds some layouts only; given another, ffmpeg would mix the channels into one of them, at other
     levels. What neither holds is mixed down here, as it is going to be heard. Over 16 bits becomes 24."""
     wide = (audio.bits or 32) > 16
-    layout = audio.layout or profile.USUAL_LAYOUTS.get(audio.channels)
+    layout = loudness.joined_layout(audio.channels, audio.layout)
     if layout in profile.FLAC_LAYOUTS:
         # ffmpeg 5 calls FLAC in mp4 experimental; the mapping has been fixed since 2018.
         return ["-filter:a", filters, "-c:a", "flac", "-sample_fmt", "s32" if wide else "s16", "-strict", "-2"]

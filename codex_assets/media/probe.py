@@ -118,6 +118,8 @@ class AudioStream:
     bits: int | None
     start: float | None
     duration: float | None
+    decoder: str | None = None
+    """The decoder to use where ffmpeg would choose a wrong one."""
 
     @property
     def lossless(self) -> bool:
@@ -175,7 +177,7 @@ class MediaInfo:
 
 def probe_arguments(path: str, *, trusted: bool = False) -> list[str]:
     """Arguments for ffprobe that yield what `parse` reads."""
-    return ["-show_format", "-show_streams", *input_arguments(path, trusted=trusted, probing=True)]
+    return ["-show_format", "-show_streams", "-show_programs", *input_arguments(path, trusted=trusted, probing=True)]
 
 
 def input_arguments(
@@ -372,6 +374,13 @@ def promises_duration(info: MediaInfo) -> bool:
     return bool(set(info.container.split(",")) & set(INDEXED_CONTAINERS))
 
 
+def wrong_decoder(head: bytes, audio: AudioStream) -> str | None:
+    """The decoder for whole numbers of 24 bits in 32, as Windows records them: ffmpeg 5 takes them for the floats of an
+    old editor, which wrote no extensible header (WAVEFORMATEXTENSIBLE, sub-format 1)."""
+    whole = b"\x01\x00\x00\x00\x00\x00\x10\x00\x80\x00\x00\xaa\x00\x38\x9b\x71"
+    return "pcm_s32le" if audio.codec == "pcm_f24le" and whole in head[:4096] else None
+
+
 def promised_bytes(head: bytes) -> int | None:
     """Size of the file that a RIFF or AIFF header (its first 12 bytes) promises; None where nothing is promised.
 
@@ -391,7 +400,10 @@ def parse(probed: Mapping[str, Any]) -> MediaInfo:
     header = probed.get("format")
     container = header if isinstance(header, dict) else {}
     pictures = [_video(s) for s in _in_order(streams, "video") if not _is_picture(s)]
-    sounds = [_audio(s) for s in _in_order(streams, "audio") if s.get("codec_name")]
+    heard = [s for s in _in_order(streams, "audio") if s.get("codec_name")]
+    beside = _programme(probed, pictures[0].index) if pictures else frozenset()
+    # Another programme's sound is never that of the picture.
+    sounds = [_audio(s) for s in [s for s in heard if s["index"] in beside] or heard]
     chosen = {one.index for one in pictures[:1]} | {one.index for one in sounds[:1]}
     return MediaInfo(
         container=str(container.get("format_name", "")),
@@ -447,6 +459,18 @@ def _in_order(streams: Sequence[dict[str, Any]], kind: str) -> list[dict[str, An
     return sorted((stream for stream in streams if stream.get("codec_type") == kind), key=rank)
 
 
+def _programme(probed: Mapping[str, Any], index: int) -> frozenset[int]:
+    """The tracks of the first programme that a track is part of. Only broadcasts have any, and may have several."""
+    told = probed.get("programs")
+    for programme in told if isinstance(told, list) else []:
+        held = programme.get("streams") if isinstance(programme, dict) else None
+        streams = [one for one in held if isinstance(one, dict)] if isinstance(held, list) else []
+        indexes = frozenset(number for one in streams if (number := _whole(one.get("index"))) is not None)
+        if index in indexes:
+            return indexes
+    return frozenset()
+
+
 def _kind(stream: Mapping[str, Any]) -> str:
     kind = str(stream.get("codec_type") or "unknown")
     return "picture" if kind == "video" and _is_picture(stream) else kind
@@ -459,7 +483,9 @@ def _promised(container: str, streams: Sequence[dict[str, Any]]) -> dict[int, fl
         end = _tag_duration(stream)
         if end is None and not set(container.split(",")) & set(SHARED_DURATIONS):
             told = _seconds(stream.get("duration"))
-            end = None if told is None else told + (_seconds(stream.get("start_time"), signed=True) or 0.0)
+            # An mp3's start is its encoder's delay, which its packets' times do not count.
+            late = 0.0 if container == "mp3" else _seconds(stream.get("start_time"), signed=True) or 0.0
+            end = None if told is None else told + late
         if end is not None:
             ends[int(stream["index"])] = end
     return ends

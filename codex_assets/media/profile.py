@@ -83,6 +83,8 @@ SOUND_CORRECTIONS = 5
 """Times that a sound is encoded again when its level or peak came out beside what was asked."""
 SHORT_PROGRAMME_SECONDS = 3.0
 """Under one short-term window loudnorm has nothing to steer by: a plain gain is used."""
+RANGED_SECONDS = 3.6
+"""Sound of less than this, six short-term windows, has no loudness range."""
 SILENCE_LUFS = -70.0
 """The absolute gate of ITU-R BS.1770: at or under it nothing was measured."""
 MEZZANINE_AAC_KBPS_PER_CHANNEL = 160
@@ -98,6 +100,8 @@ USUAL_LAYOUTS = MappingProxyType(
     {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"},
 )
 """What channels without a layout are taken for, by ffmpeg too."""
+PAIRED_CHANNELS = (("FL", "FR"), ("SL", "SR"), ("BL", "BR"), ("FLC", "FRC"))
+"""Places of which ffmpeg mixes both or none."""
 COPIED_AUDIO = ("aac", "mp3", "ac3", "eac3", "opus", "alac")
 """Codecs that mp4 holds as they are, so that the mezzanine adds no second lossy generation."""
 

@@ -57,7 +57,7 @@ _PICTURE = ("picture_width", "picture_height")
 NAMES: dict[tuple[str, str], tuple[str, ...]] = {
     ("mezzanine", "sound"): (
         *("copied_audio", "mezzanine_aac_kbps_per_channel", "float_audio", "full_scale_room"),
-        *("alac_layouts", "flac_layouts", "usual_layouts"),
+        *("alac_layouts", "flac_layouts", "usual_layouts", "paired_channels"),
         *("sound_gap_seconds", "max_placed_channels"),
     ),
     ("mezzanine", "rates"): ("min_frame_rate", "max_frame_rate", "standard_rates", "rate_snap"),
@@ -104,7 +104,12 @@ def recipe(media_type: str, output: str) -> dict[str, Any]:
     if output == "mezzanine":
         return _mezzanine(media_type)
     if output == "loudness":
-        return {"rule": RULES["loudness"], "rate": profile.SAMPLE_RATE, "gate": profile.SILENCE_LUFS}
+        return {
+            "rule": RULES["loudness"],
+            "rate": profile.SAMPLE_RATE,
+            "gate": profile.SILENCE_LUFS,
+            "ranged": profile.RANGED_SECONDS,
+        }
     if output == "hls_master":
         return {"rule": RULES["hls_master"], "peak": profile.PEAK_SEGMENT_SECONDS}
     if output == "thumbnail":
