@@ -203,7 +203,7 @@ class LocalBuilder:
         loss = damage.losses(found.told, found.info, encoded.log, arrived=found.arrived, made=encoded.seconds)
         upload.require_enough(loss, found.info, media.media_type)
         used = found.info if media.media_type == "video" else replace(found.info, video=None)
-        warnings = [*encoded.warnings, *damage.sentences(loss, used)]
+        warnings = [*encoded.warnings, *damage.sentences(loss, used), *damage.left_out(encoded.log, used)]
         promised = info.seconds if media.media_type == "video" else replace(info, video=None).seconds
         lost = (promised or 0.0) - duration
         # What a decoder makes of damage may last longer than its packets said.

@@ -958,6 +958,26 @@ synced(
     slack=0.05,
 )
 synced(
+    "ts_goes_on_in_other_tracks",
+    chained(
+        "ts",
+        steps("ts", [*flash(seconds=6), *beep(6), *H264, *AAC]),
+        steps(
+            "ts",
+            [
+                *flash(seconds=4),
+                *beep(4),
+                *H264,
+                *AAC,
+                *options("-mpegts_start_pid 512 -mpegts_pmt_start_pid 5000 -output_ts_offset 6"),
+            ],
+        ),
+    ),
+    6,
+    within=0.3,
+    warns=("Another picture begins midway", "Another sound begins midway"),
+)
+synced(
     "ts_of_two_programmes",
     steps(
         "ts",

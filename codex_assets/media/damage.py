@@ -22,6 +22,7 @@ COUNTED_TIME = ("avi",)
 
 _GIVEN_UP = re.compile(r"Error while decoding stream #0:(\d+):")
 _FAULTY = re.compile(r"corrupt decoded frame in stream (\d+)")
+_BEGUN_LATE = re.compile(r"New (video|audio) stream 0:\d+ at pos:")
 _COMPLAINT = re.compile(r"^\[([^@\]]+?) @ \w+\] \[(?:error|fatal|panic)\]")
 
 
@@ -36,6 +37,9 @@ class DecodeLog:
         self.summaries = 0
         """Of the meter, once outputs are open: more than one when the sound's form changed midway, which starts its
         filters anew. Before that the header may have told another form than the first packet."""
+        self.begun_late: set[str] = set()
+        """Kinds of tracks that begin midway, when it is too late to choose them: a broadcast that goes on under other
+        numbers."""
         self._opened = False
 
     def add(self, line: str) -> None:
@@ -43,6 +47,8 @@ class DecodeLog:
             self.given_up[int(found.group(1))] += 1
         elif found := _FAULTY.search(line):
             self.faulty[int(found.group(1))] += 1
+        elif found := _BEGUN_LATE.search(line):
+            self.begun_late.add(found.group(1))
         elif found := _COMPLAINT.search(line):
             self.complaints[found.group(1)] += 1
         elif "[info] Output #" in line:
@@ -157,6 +163,17 @@ def sentences(loss: dict[int, Loss], info: MediaInfo) -> list[str]:
             consequence = "it is missing or shows faults there" if name == "picture" else "it is silent or faulty there"
             said.append(f"The upload is damaged: about {percent} % of the {name} could not be decoded; {consequence}.")
     return said
+
+
+def left_out(log: DecodeLog, info: MediaInfo) -> list[str]:
+    """What the creator is told of tracks that begin midway. `info`: what is used of the upload."""
+    names = {"video": "picture", "audio": "sound"}
+    kinds = ["video", "audio"] if info.video is not None else ["audio"]
+    return [
+        f"Another {names[kind]} begins midway in the upload, in a track of its own; it is left out."
+        for kind in kinds
+        if kind in log.begun_late
+    ]
 
 
 def worst(loss: dict[int, Loss], tracks: Sequence[int]) -> Loss | None:
