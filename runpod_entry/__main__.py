@@ -7,6 +7,7 @@ this module too.
 from __future__ import annotations
 
 import faulthandler
+import multiprocessing
 import signal
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,9 @@ from typing import Any
 from codex_assets import fitness, resources
 from runpod_entry import logs
 from runpod_entry.handler import Worker
+
+CHILD_GRACE_S = 3.0
+"""From SIGTERM to SIGKILL for what the SDK started."""
 
 
 def main() -> None:
@@ -31,6 +35,19 @@ def main() -> None:
         runpod.serverless.start({"handler": worker.handle})
     finally:
         worker.close()
+        _end_children()
+
+
+def _end_children() -> None:
+    """End the SDK's own process (it pings), by force if need be: Python waits at its exit for every child, for ever."""
+    children = multiprocessing.active_children()
+    for one in children:
+        one.terminate()
+    for one in children:
+        one.join(CHILD_GRACE_S)
+        if one.is_alive():
+            one.kill()
+            one.join(CHILD_GRACE_S)
 
 
 async def _report(job: Mapping[str, Any], progress: dict[str, Any]) -> None:
