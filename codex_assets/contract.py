@@ -17,6 +17,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 from urllib.parse import unquote, urlsplit
@@ -209,9 +210,11 @@ def _is_private_host(host: str) -> bool:
     if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", name.rpartition(".")[2]):
         try:
             # Knows the spellings that resolvers know: 2130706433, 0x7f.1, 0177.0.0.1, 127.1.
-            return not is_public_address(IPv4Address(socket.inet_aton(name)))
+            address = IPv4Address(socket.inet_aton(name))
         except OSError:
             raise ValueError("not an address") from None
+        # Nobody who means well spells an address as one number, or in octal.
+        return str(address) != name or not is_public_address(address)
     return any(name == local or name.endswith("." + local) for local in _LOCAL_NAMES)
 
 
@@ -664,9 +667,29 @@ def _without(sentence: str, secrets: list[object]) -> str:
             # As `_shown` writes it: quoted, maybe escaped, maybe cut off; a host comes in lower case.
             for form in dict.fromkeys([text, *(json.dumps(text, ensure_ascii=plain)[1:-1] for plain in (True, False))]):
                 sentence = re.sub(re.escape(form), "***", sentence, flags=re.IGNORECASE)
+                sentence = _without_long_beginning(sentence, form)
                 for cut in ("…", "\\u2026"):
                     sentence = _without_beginning(sentence, form, cut)
     return sentence
+
+
+LONG_BEGINNING = 16
+"""Characters of a secret that nobody repeats by chance."""
+
+
+def _without_long_beginning(sentence: str, secret: str) -> str:
+    """`sentence` where no long beginning of `secret` stands: another field may repeat the most of it."""
+    if len(secret) < LONG_BEGINNING:
+        return sentence
+    start = re.compile(re.escape(secret[:LONG_BEGINNING]), re.IGNORECASE)
+    kept, at = [], 0
+    # Place by place in the text as it is: some letters are longer in lower case.
+    while found := start.search(sentence, at):
+        pairs = zip(sentence[found.end() :], secret[LONG_BEGINNING:], strict=False)
+        same = sum(1 for _ in takewhile(lambda pair: pair[0].lower() == pair[1].lower(), pairs))
+        kept += [sentence[at : found.start()], "***"]
+        at = found.end() + same
+    return "".join([*kept, sentence[at:]])
 
 
 def _without_beginning(sentence: str, secret: str, cut: str) -> str:
