@@ -83,7 +83,9 @@ class Normaliser:
         try:
             plan, made = self._with_the_sound(info, told)
             plan, made = self._in_one_level_and_form(plan, made)
-            got = self._probed()
+            got = probe.parse(
+                self._tools.ffprobe(probe.probe_arguments(str(self._path), trusted=True), label="probing")
+            )
             made = self._whole(plan, made, got, told)
         except ToolError as error:
             raise upload.fault(error, self._source) from None
@@ -94,9 +96,6 @@ class Normaliser:
         plan = _Plan(info, mezzanine.audio_treatment(info, with_picture=self._with_picture))
         try:
             made = self._encode(plan)
-            if plan.treatment == "copied":
-                # What mp4 cannot hold may show in its last bytes only, and ffmpeg exits as if all were well.
-                self._probed()
         except ToolError as error:
             if plan.treatment != "copied":
                 raise
@@ -134,9 +133,6 @@ class Normaliser:
         if plan.info is info and missing <= profile.TRACKS_APART_SECONDS:
             return made
         return self._encode(replace(plan, missing=max(0.0, missing)))
-
-    def _probed(self) -> MediaInfo:
-        return probe.parse(self._tools.ffprobe(probe.probe_arguments(str(self._path), trusted=True), label="probing"))
 
     def _encode(self, plan: _Plan) -> Normalised:
         info = plan.info

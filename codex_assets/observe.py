@@ -227,19 +227,8 @@ class Observer:
         # Key frames alone may leave the decoder with times in disorder; only their pictures count.
         scale = "setpts=N/TB,scale={}:{}:flags=area,format=gray".format(*THUMB)
         # A graph built anew where the size changes would count from zero again.
-        argv = [
-            "-reinit_filter",
-            "0",
-            "-skip_frame",
-            "nokey",
-            *joined,
-            "-map",
-            "0:v:0",
-            "-fps_mode",
-            "passthrough",
-            "-vf",
-            scale,
-        ]
+        opened = ["-reinit_filter", "0", "-skip_frame", "nokey", *joined]
+        argv = [*opened, "-map", "0:v:0", "-fps_mode", "passthrough", "-vf", scale]
         try:
             run = self._tools.ffmpeg([*argv, "-f", "rawvideo", str(grey)], label="decoding key frames")
         except ToolError as error:

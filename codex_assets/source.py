@@ -56,9 +56,9 @@ def examined(tools: Tools, media_type: MediaType, source: Path) -> Examined:
         packets = tools.ffprobe_lines(probe.scan_arguments(str(source), told.container), label="scanning", size=size)
     except ToolError as error:
         raise _unreadable(error, head, source) from None
-    tally = intake.Tally(size, rejoined=_is_transport(told))
+    tally = intake.Tally(size, rejoined=told.clock_restarts)
     info = probe.scanned(told, tally.counted(packets))
-    if _is_transport(told) and intake.scrambled(head):
+    if told.clock_restarts and intake.scrambled(head):
         _refuse(intake.ENCRYPTED)
     if not _wanted(told, media_type) or not _wanted(info, media_type):
         large = _too_many_pixels("\n".join(said)) if media_type == "video" else None
@@ -137,10 +137,6 @@ def _ends(source: Path) -> bytes:
 
 def _wanted(info: MediaInfo, media_type: MediaType) -> bool:
     return (info.video if media_type == "video" else info.audio) is not None
-
-
-def _is_transport(info: MediaInfo) -> bool:
-    return any(name in info.container.split(",") for name in probe.RESTARTING_CLOCKS)
 
 
 def _nothing_wanted(

@@ -52,6 +52,8 @@ GPU_QUERY_SECONDS = 15.0
 SECONDS_PER_MEDIA_SECOND = 60.0
 """Total limit: this many wall seconds per second of media, at least `MINIMUM_LIMIT_SECONDS`."""
 LOG_LINES_KEPT = 400
+_UNFINISHED = "Error writing trailer of"
+"""What a container cannot hold may show in its last bytes only: ffmpeg says so, and exits as if all were well."""
 LOG_LINE_BYTES = 4096
 """A longer line is kept in parts: what a tool says of a file may be what the file says."""
 DOCUMENT_BYTES = 64 << 20
@@ -200,7 +202,8 @@ class Tools:
 
         `on_log` is given every line of the log, from another thread: a run keeps only the last ones.
 
-        Raises `ToolError` on a non-zero exit, a stall or a passed limit, `JobCancelled` when asked to stop.
+        Raises `ToolError` on a non-zero exit, an output that could not be finished, a stall or a passed limit,
+        `JobCancelled` when asked to stop.
         """
         argv = [self._require("ffmpeg"), *FFMPEG_GLOBALS, *arguments]
         return self._run(argv, label=label, duration=duration, on_progress=on_progress, on_log=on_log)
@@ -639,7 +642,7 @@ def _raise_first_failure(children: Sequence[_Child], label: str) -> None:
     def consequence(child: _Child) -> bool:
         return child.process.returncode < 0 or "Broken pipe" in _cause(child.log())
 
-    failed = [child for child in children if child.process.returncode != 0]
+    failed = [child for child in children if child.process.returncode != 0 or _UNFINISHED in "\n".join(child.log())]
     for child in sorted(failed, key=consequence):
         raise ToolError(
             label,

@@ -215,10 +215,8 @@ def shows(text: str, secret: object) -> bool:
     """Whether `text` holds `secret`, as it is, escaped, or the most of it."""
     if not isinstance(secret, str) or len(set(secret)) < 6:
         return False
-    # Cut before it is escaped: ten control characters are sixty escaped ones, and no secret.
-    most = secret[:40]
-    forms = (most, json.dumps(most)[1:-1], json.dumps(most, ensure_ascii=False)[1:-1])
-    return any(form.lower() in text.lower() for form in forms)
+    forms = (secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+    return any(form[:40].lower() in text.lower() for form in forms)
 
 
 def judge(raw: object, policy: PayloadPolicy) -> None:

@@ -178,7 +178,9 @@ def test_an_upload_is_delivered_whole_and_in_sync(name: str, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
-@pytest.mark.parametrize("name", REST)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.timeout(3600 if name.startswith("twelve_hours") else 1800)) for name in REST],
+)
 def test_any_upload_is_delivered_whole_and_in_sync(name: str, tmp_path: Path) -> None:
     check(CASES[name], tmp_path)

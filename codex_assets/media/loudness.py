@@ -61,15 +61,13 @@ def joined(channels: int, layout: str | None) -> list[str]:
     places; leaving some out could leave out the only one that is heard. Channels in places that make no sense (a stereo
     file of two rear channels): the usual places of that number. Ambisonics: the first, which hears all.
     """
-    if layout is not None and layout.startswith("ambisonic"):
-        return ["channelmap=0:mono"]
-    if layout is None and channels <= profile.MAX_PLACED_CHANNELS:
+    placed = joined_layout(channels, layout)
+    ordinary = channels <= profile.MAX_PLACED_CHANNELS if layout is None else placed == layout
+    if ordinary:
         return []
-    if layout is not None and _mixable(layout):
-        return []
-    usual = profile.USUAL_LAYOUTS.get(channels)
-    if usual is not None:
-        return [f"channelmap={'|'.join(map(str, range(channels)))}:{usual}"]
+    if placed is not None:
+        kept = 1 if placed == "mono" else channels
+        return [f"channelmap={'|'.join(map(str, range(kept)))}:{placed}"]
     sides = ["+".join(f"c{number}" for number in range(side, channels, 2)) for side in (0, 1)]
     return [f"pan=stereo|c0<{sides[0]}|c1<{sides[1]}"]
 

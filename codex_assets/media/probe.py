@@ -167,6 +167,11 @@ class MediaInfo:
         return tuple(track for track in (self.video, self.audio) if track is not None)
 
     @property
+    def clock_restarts(self) -> bool:
+        """Whether its container's clock may jump (`RESTARTING_CLOCKS`)."""
+        return any(name in self.container.split(",") for name in RESTARTING_CLOCKS)
+
+    @property
     def seconds(self) -> float | None:
         """From the first moment of the earlier track to the last one of the later; None where a track does not say."""
         ends = [(track.start or 0.0) + track.duration for track in self.tracks if track.duration is not None]
@@ -213,7 +218,7 @@ def scanned(info: MediaInfo, packets: Iterable[str]) -> MediaInfo:
         if index.isdecimal() and len(index) < 10 and len(fields) >= 5:
             pts, dts, duration, _, flags = fields[:5]
             extents[int(index)].add(pts, dts, duration, flags)
-    jumps = any(name in info.container.split(",") for name in RESTARTING_CLOCKS)
+    jumps = info.clock_restarts
     chosen = [track for track in (*info.tracks, *info.others) if track.index in extents]
 
     def known(index: int) -> _Extent | None:
