@@ -68,6 +68,8 @@ WINDOW_SECONDS = 8.0
 LONGEST_LAG_SECONDS = 1.0
 SHORTEST_OVERLAP_SECONDS = 2.0
 """Less sound proves nothing: a second of noise can look like any other."""
+FAINTEST_LEVEL = 10 ** (-70 / 20)
+"""RMS of a sound's loudest moment, of full scale, under which encoders only code their own noise."""
 LIVELY_ENVELOPE = 0.17
 """Standard deviation over mean, under which an envelope is too steady to be aligned (white noise has about 0.08)."""
 THUMB = (32, 18)
@@ -509,16 +511,17 @@ class Observer:
             info = self._probe(path)
             if info.audio is None:
                 return None
-            zero = info.video.start if info.video is not None and info.video.start is not None else 0.0
-            starts = max(at, (info.audio.start or 0.0) - zero)
             with self._folder() as folder:
                 seek = ["-ss", f"{at:.6f}"] if at > 0 else []
-                return self._sound([*seek, "-i", str(path)], folder, starts, seconds)
+                return self._sound([*seek, "-i", str(path)], folder, at, seconds, filled=True)
 
         return self._cached(("envelope", *_identity(path), round(at, 2), round(seconds, 2)), decode)
 
-    def _sound(self, source: Sequence[str], folder: Path, at: float, seconds: float) -> Envelope | None:
-        """The coarse envelope of `source`, whose first sample is heard at `at`.
+    def _sound(
+        self, source: Sequence[str], folder: Path, at: float, seconds: float, *, filled: bool = False
+    ) -> Envelope | None:
+        """The coarse envelope of `source`, whose first sample is heard at `at`; `filled`: whose clock starts then, and
+        whose sound maybe later.
 
         Gaps in its timestamps are heard as silence. Both channels are kept until their energies are added: a mono mix
         of opposite phases would be silence.
@@ -528,7 +531,7 @@ class Observer:
             "-map",
             "0:a:0",
             "-af",
-            "aresample=async=1",
+            "aresample=async=1" + ":first_pts=0" * filled,
             "-ac",
             "2",
             "-ar",
@@ -549,7 +552,7 @@ class Observer:
         ]
         # A click that falls between two points would look different after a shift of less than one.
         padded = [*powers[:1], *powers, *powers[-1:]]
-        smooth = [math.sqrt(a + 2 * b + c) for a, b, c in zip(padded, padded[1:], padded[2:], strict=False)]
+        smooth = [math.sqrt((a + 2 * b + c) / 4) for a, b, c in zip(padded, padded[1:], padded[2:], strict=False)]
         return Envelope(round(at * ENVELOPE_RATE), tuple(smooth)) if smooth else None
 
     def _source(self, media: Path, folder: Path) -> list[str] | None:
@@ -980,7 +983,7 @@ def _lively(envelope: Envelope) -> bool:
     if not all(abs(level) < 1e6 for level in envelope.levels):
         return False
     mean = statistics.fmean(envelope.levels)
-    return mean > 0 and statistics.pstdev(envelope.levels) > LIVELY_ENVELOPE * mean
+    return max(envelope.levels) > FAINTEST_LEVEL and statistics.pstdev(envelope.levels) > LIVELY_ENVELOPE * mean
 
 
 def _lasting(parts: Sequence[tuple[Path, SegmentSeen]]) -> list[tuple[Path, SegmentSeen]]:

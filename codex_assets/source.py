@@ -17,7 +17,7 @@ from codex_assets.media import damage, intake, interlace, probe, profile
 from codex_assets.media.damage import Loss
 from codex_assets.media.intake import Refusal
 from codex_assets.media.interlace import Combs
-from codex_assets.media.probe import MediaInfo, VideoStream
+from codex_assets.media.probe import AudioStream, MediaInfo, VideoStream
 from codex_assets.records import MediaType, SourceFacts
 from codex_assets.tools import Tools
 
@@ -69,6 +69,16 @@ def examined(tools: Tools, media_type: MediaType, source: Path) -> Examined:
             raise SourceError("The upload's sound track is damaged: it has no sample rate or no channels.")
     if info.audio is not None and (decoder := probe.wrong_decoder(head, info.audio)) is not None:
         info = replace(info, audio=replace(info.audio, codec=decoder, decoder=decoder, bits=24))
+    if info.audio is not None and info.audio.codec in profile.SKIPPING_AUDIO:
+        info = _listened(tools, source, info, info.audio)
+    if info.audio is not None and probe.misread(head, info.audio):
+        if media_type == "audio":
+            raise SourceError(
+                "The upload's sound is stored in a way (PCM of more than 16 bits in an mp4) that is not supported. "
+                "Upload it as WAV, MOV or FLAC.",
+                SourceCode.UNSUPPORTED,
+            )
+        info = replace(info, audio=None, left_out={**info.left_out, "audio": info.left_out.get("audio", 0) + 1})
     arrived = _arrived(source)
     require_enough(damage.losses(told, info, damage.DecodeLog(), arrived=arrived), info, media_type)
     _refuse(intake.in_time(info, tally, with_picture=with_picture))
@@ -79,17 +89,30 @@ def examined(tools: Tools, media_type: MediaType, source: Path) -> Examined:
                 "decoders can show. Export it as HDR10, HLG or SDR, or as Dolby Vision profile 8, and upload that.",
                 SourceCode.UNSUPPORTED,
             )
-        info = replace(info, video=_looked_at(tools, source, info.video))
+        counted = told.container in probe.COUNTED_TIME
+        info = replace(info, video=_looked_at(tools, source, info.video, counted_time=counted))
     return Examined(told, info, arrived)
 
 
-def _looked_at(tools: Tools, source: Path, video: VideoStream) -> VideoStream:
+def _listened(tools: Tools, source: Path, info: MediaInfo, audio: AudioStream) -> MediaInfo:
+    """`info` with what the first decoded moments of its sound tell. A decode that fails tells nothing."""
+    try:
+        frames = tools.ffprobe(probe.sound_arguments(str(source), audio), label="listening to the start")
+    except ToolError:
+        return info
+    return probe.listened(info, frames.get("frames", []))
+
+
+def _looked_at(tools: Tools, source: Path, video: VideoStream, *, counted_time: bool) -> VideoStream:
     """`video` with what some of its decoded pictures show. A look that fails tells nothing: the encode will say why."""
     try:
-        frames = tools.ffprobe(probe.frame_arguments(str(source), video), label="looking at some frames")
+        found = tools.ffprobe(probe.frame_arguments(str(source), video), label="looking at some frames")
     except ToolError:
         return video
-    return probe.looked_at(video, frames.get("frames", []), _combs(tools, source, video))
+    frames = found.get("frames", [])
+    if counted_time:
+        video = replace(video, dated_late=probe.dated_late(video, frames))
+    return probe.looked_at(video, frames, _combs(tools, source, video))
 
 
 def _combs(tools: Tools, source: Path, video: VideoStream) -> Combs:
@@ -145,7 +168,7 @@ def _nothing_wanted(
     """Why there is no track of the kind that was asked for."""
     if intake.refers_elsewhere(head):
         return intake.REFERENCES
-    if not tally.streams and (told.tracks or not _wanted(told, media_type)):
+    if not tally.streams & {track.index for track in told.tracks} and (told.tracks or not _wanted(told, media_type)):
         if told.tracks and probe.promises_duration(told) and (told.seconds or told.duration):
             return Refusal("truncated", "The upload seems to be cut off: it ends after its header. Upload it again.")
         return NOTHING

@@ -344,3 +344,16 @@ def test_nothing_personal_is_kept_and_the_index_comes_first() -> None:
     assert (after(arguments, "-map_metadata"), after(arguments, "-map_chapters")) == ("-1", "-1")
     assert after(arguments, "-movflags") == "+faststart"
     assert [arguments[at + 1] for at, flag in enumerate(arguments) if flag == "-map"] == ["[picture]"]
+
+
+def test_samples_without_times_are_placed_one_after_the_other() -> None:
+    arguments = made(treatment="lossless", codec="wmalossless", start=0.2)
+    placed = [one for one in arguments if "asetpts=N/SR/TB+0.200000/TB" in one]
+    assert len(placed) == 2  # what is kept, and what is measured
+    assert not [one for one in made(treatment="lossless", start=0.2) if "asetpts" in one]
+
+
+def test_pictures_that_are_dated_late_are_moved_before_anything_else() -> None:
+    late = replace(INFO, video=replace(FILM, dated_late=0.08))
+    assert mezzanine.picture_filters(late).startswith("setpts=PTS-0.080000/TB,")
+    assert "setpts" not in mezzanine.picture_filters(INFO)

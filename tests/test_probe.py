@@ -317,6 +317,58 @@ def test_stored_order_is_not_shown_order() -> None:
     assert info.video.average_rate == 25
 
 
+def test_a_last_packet_of_seconds_ends_where_the_header_says() -> None:
+    # Windows Media: two packets of almost two seconds each, without durations.
+    told = parsed(sound(codec_name="wmapro"), container="asf", duration="3.685", start_time="0")
+    (audio,) = probe.scanned(told, packets(1, [0.0, 1.95], None)).tracks
+    assert audio.duration == 3.685
+    # What a header says is not believed where the packet cannot reach.
+    told = parsed(sound(codec_name="wmapro"), container="asf", duration="1.9", start_time="0")
+    (audio,) = probe.scanned(told, packets(1, [0.0, 1.95], None)).tracks
+    assert audio.duration == 3.9
+
+
+def test_an_mp3_starts_where_its_encoders_delay_ends() -> None:
+    told = parsed(sound(codec_name="mp3", start_time="0.138125"), container="mp3", start_time="0.138125")
+    (audio,) = probe.scanned(told, packets(1, frames(10, 41), 0.1)).tracks
+    assert (audio.start, audio.duration) == (0.138125, pytest.approx(4.1 - 0.138125))
+
+
+def test_what_a_header_has_skipped_is_not_part_of_the_sound() -> None:
+    info = probe.scanned(parsed(sound(codec_name="opus")), packets(1, frames(50, 200, -1.0), 0.02))
+    heard = probe.listened(info, [{"pts_time": "N/A"}, {"pts_time": "0.360000"}, {"pts_time": "0.380000"}])
+    assert heard.audio is not None
+    assert (heard.audio.start, heard.audio.duration) == (0.36, pytest.approx(2.64))
+    assert heard.counted[1].hidden == pytest.approx(1.36)
+    assert probe.listened(info, []) == info
+
+
+@pytest.mark.parametrize(
+    ("reordered", "first", "late"),
+    [
+        (0, "0.08", 0.0),
+        (2, "0.08", 0.08),
+        (1, "0.12", 0.12),  # Xvid
+        (1, "1.2", 0.04),  # a damaged start
+        (2, "N/A", 0.08),
+    ],
+)
+def test_pictures_without_times_are_dated_by_those_that_push_them_out(reordered: int, first: str, late: float) -> None:
+    video = parsed(picture(avg_frame_rate="25/1", has_b_frames=reordered), container="avi").video
+    assert video is not None
+    assert probe.dated_late(video, [{"best_effort_timestamp_time": first}]) == pytest.approx(late)
+
+
+def test_pauses_of_a_telephone_are_counted() -> None:
+    lines = [
+        *packets(1, frames(50, 50), 0.02),
+        "1,1.000000,1.000000,0.020000,6,K__",
+        "1,1.020000,1.020000,0.020000,1,K__",
+    ]
+    assert probe.scanned(parsed(sound(codec_name="amr_nb")), lines).counted[1].pauses == 2
+    assert probe.scanned(parsed(sound(codec_name="aac")), lines).counted[1].pauses == 0
+
+
 def test_what_an_edit_list_discards_does_not_count() -> None:
     lines = [*packets(0, [-1.0, -0.5], 0.5, "KD_"), *packets(0, frames(2, 4), 0.5)]
     video = probe.scanned(parsed(picture(avg_frame_rate="2/1")), lines).video

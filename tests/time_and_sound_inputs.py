@@ -777,6 +777,68 @@ audio("loas", steps("latm", [*speech(4), *AAC]), 4)
 audio("wma", steps("wma", [*beep(6, layout="stereo"), *options("-c:a wmav2")]))
 audio("vorbis", steps("ogg", [*beep(6, layout="stereo"), *options("-c:a libvorbis")]), beeps=every(6))
 audio("opus", steps("opus", [*beep(6, layout="stereo"), *options("-c:a libopus")]), beeps=every(6), quick=True)
+
+
+def _ogg_sealed(page: bytes) -> bytes:
+    """An Ogg page with its checksum (RFC 3533 6)."""
+    rest = 0
+    for byte in page[:22] + bytes(4) + page[26:]:
+        rest ^= byte << 24
+        for _ in range(8):
+            rest = (rest << 1 ^ (0x04C11DB7 if rest >> 31 else 0)) & 0xFFFFFFFF
+    return page[:22] + rest.to_bytes(4, "little") + page[26:]
+
+
+def _skipping(samples: int) -> Change:
+    """An Opus header that has so much of the first packets skipped (RFC 7845 5.1; big endian in an mp4's `dOps`)."""
+
+    def change(data: bytes) -> bytes:
+        ogg = data.find(b"OpusHead")
+        if ogg < 0:
+            at = data.index(b"dOps") + 6
+            return data[:at] + samples.to_bytes(2, "big") + data[at + 2 :]
+        page = data.index(b"OggS", ogg)
+        return _ogg_sealed(data[: ogg + 10] + samples.to_bytes(2, "little") + data[ogg + 12 : page]) + data[page:]
+
+    return change
+
+
+_SKIPPED = (65535 - 312) / 48000
+audio(
+    "opus_skips_its_start",
+    steps("opus", [*beep(6, layout="stereo"), *options("-c:a libopus")], change=_skipping(65535)),
+    6 - _SKIPPED,
+    beeps=tuple(at - _SKIPPED for at in every(6)[1:]),
+    quick=True,
+)
+for _name, _codec in (("h264", "-c:v libx264 -bf 3"), ("mpeg4", "-c:v mpeg4 -bf 2"), ("xvid", "-c:v libxvid -bf 2")):
+    synced(
+        f"avi_reordered_{_name}",
+        steps("avi", [*flash("25"), *beep(), *options(f"{_codec} -pix_fmt yuv420p -c:a pcm_s16le")]),
+        slack=0.025,
+        quick=_name == "h264",
+    )
+synced(
+    "opus_skip_of_swapped_bytes",
+    # As GStreamer 1.22 writes it: 0x0138 becomes 0.3 s, which players leave out.
+    steps(
+        "mp4",
+        [*flash(), *beep(layout="stereo"), *H264, *options("-c:a libopus")],
+        change=lambda data: _skipping(0x3801)(data.replace(b"edts", b"free")),
+    ),
+)
+
+
+def _begins_empty(data: bytes) -> bytes:
+    """An ADTS file whose first frames hold nothing but the end of a raw data block (ISO/IEC 13818-7, 6.2)."""
+    size = 7 + 2
+    header = data[:3] + bytes(
+        ((data[3] & 0xFC) | size >> 11, size >> 3 & 0xFF, (size & 7) << 5 | data[5] & 0x1F, data[6])
+    )
+    return (header + b"\xc1\xc0") * 3 + data
+
+
+audio("aac_begins_empty", steps("aac", [*beep(6, layout="stereo"), *AAC], change=_begins_empty), beeps=every(6, 0.564))
 audio("speex", steps("ogg", [*speech(4, 16000), *options("-c:a libspeex")]), 4)
 audio("webm_sound_live", steps("webm", [*beep(6), *options("-c:a libopus -live 1")]), beeps=every(6))
 audio("m4a_priming", steps("m4a", [*beep(6), *AAC]), beeps=every(6))
@@ -865,13 +927,57 @@ audio(
     3,
     tones={400: "both", 900: "none"},
 )
+_FAINT = "3e-5*(random(0)-0.5)*gt(sin(2*PI*0.83*t)+0.3*sin(2*PI*2.1*t),0)"
 audio("opus_in_caf", steps("caf", [*speech(4), *options("-c:a libopus")]), 4, warns=("encoded once more",))
 audio(
     "mp3_8000",
-    steps("mp3", [*speech(4), *options("-c:a libmp3lame -ar 8000 -b:a 8k")]),
+    steps("mp3", [*beep(4), *options("-c:a libmp3lame -ar 8000 -b:a 16k")]),
     4,
     within=0.3,
+    beeps=every(4),
     warns=("encoded once more",),
+)
+
+
+def _iso_pcm(data: bytes) -> bytes:
+    """A QuickTime sound of 24 bits, described as ISO/IEC 23003-5 has it in an mp4."""
+    at = data.index(b"wave", data.index(b"in24"))
+    return data[:at].replace(b"in24", b"ipcm") + b"pcmC" + bytes((0, 0, 0, 0, 1, 24)) + data[at + 10 :]
+
+
+video(
+    "iso_pcm_of_24_bits_in_a_film",
+    steps("mov", [*flash(), *beep(), *H264, *options("-c:a pcm_s24le")], change=_iso_pcm),
+    flashes=every(6),
+    loud=None,
+    warns=("sound could not be decoded",),
+)
+audio(
+    "iso_pcm_of_24_bits",
+    steps("mov", [*beep(), *options("-c:a pcm_s24le")], change=_iso_pcm),
+    fails="16 bits in an mp4",
+)
+
+
+def _pausing(folder: Path) -> Path:
+    """A phone's recording of its highest rate (RFC 4867 5): four seconds of something, four of a pause that is coded
+    as one (SID packets and empty ones), four of something."""
+    spread = random.Random(2)
+    sounds = [b"\x3c" + spread.randbytes(31) for _ in range(3)]
+    spoken = b"".join(sounds[number % 3] for number in range(200))
+    paused = (b"\x44" + spread.randbytes(5) + b"\x7c" * 7) * 25
+    made = folder / "pausing.amr"
+    made.write_bytes(b"#!AMR\n" + spoken + paused + spoken)
+    return made
+
+
+audio("amr_with_coded_pauses", _pausing, 12, quick=True)
+audio(
+    "mp3_of_noise_that_nobody_hears",
+    # What encoders made of silence: 90 dB under full scale, and still a pattern.
+    steps("mp3", ["-f", "lavfi", "-i", f"aevalsrc=exprs='{_FAINT}':s=24000:d=5", *options("-c:a libmp3lame -b:a 32k")]),
+    5,
+    loud=False,
 )
 audio("aac_in_wav", steps("wav", [*speech(4), *options("-c:a aac")]), fails="too damaged")
 

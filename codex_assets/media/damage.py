@@ -14,11 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from codex_assets.media import profile
-from codex_assets.media.probe import MediaInfo, VideoStream, promises_duration
+from codex_assets.media.probe import COUNTED_TIME, Counted, MediaInfo, VideoStream, promises_duration
 
 CUT_OFF_SHARE = 0.7
-COUNTED_TIME = ("avi",)
-"""Containers without times: what lies behind a hole moves forward, and a loss anywhere is missing at the end."""
 
 _GIVEN_UP = re.compile(r"Error while decoding stream #0:(\d+):")
 _FAULTY = re.compile(r"corrupt decoded frame in stream (\d+)")
@@ -65,9 +63,9 @@ class DecodeLog:
 
     def lost_packets(self, info: MediaInfo, index: int) -> int:
         """Packets of a track that gave no picture or sound, or a faulty one. Those before the first key frame of a
-        broadcast are no loss: nobody could ever see them."""
-        leading = info.counted[index].leading if index in info.counted else 0
-        return max(0, self.given_up[index] - leading) + self.faulty[index]
+        broadcast are no loss: nobody could ever see them; nor are a telephone's pauses."""
+        counted = info.counted.get(index, Counted())
+        return max(0, self.given_up[index] - counted.leading - counted.pauses) + self.faulty[index]
 
     def damaged(self, info: MediaInfo) -> bool:
         """Whether anything of the file is broken, so that holes in it are losses."""
@@ -109,6 +107,7 @@ def losses(
     `arrived`: the part of the promised bytes that is there. `made`: seconds that came out, where it is known.
     """
     damaged = log.damaged(found)
+    # What lies behind a hole moves forward, and a loss anywhere is missing at the end.
     counts = found.container in COUNTED_TIME
     if counts and told.video is not None and told.video.frames and told.video.index in found.counted:
         # Counted by the header; the bytes that are missing may have been the index.
@@ -126,7 +125,8 @@ def losses(
         holes = sum(step - usual for step in counted.steps if step > max(hole, profile.GAP_STEPS * usual))
         inside = log.lost_packets(found, track.index) * usual + (holes if damaged else 0.0)
         short = max(0.0, seconds - made[track.index]) if made and track.index in made else 0.0
-        if short <= profile.TRACKS_APART_SECONDS:
+        if short <= max(profile.TRACKS_APART_SECONDS, usual):
+            # The last packet of a sound need not be full.
             short = 0.0
         lost[track.index] = Loss(seconds + missing, min(seconds, max(inside, short)) + missing, tail)
     return lost
@@ -166,10 +166,13 @@ def sentences(loss: dict[int, Loss], info: MediaInfo) -> list[str]:
 
 
 def left_out(log: DecodeLog, info: MediaInfo) -> list[str]:
-    """What the creator is told of tracks that begin midway. `info`: what is used of the upload."""
+    """What the creator is told of tracks that nothing decodes or that begin midway. `info`: what is used of the
+    upload."""
+    silent = info.audio is None and info.left_out.get("audio", 0) > 0
     names = {"video": "picture", "audio": "sound"}
     kinds = ["video", "audio"] if info.video is not None else ["audio"]
-    return [
+    undecoded = ["The sound could not be decoded and is left out."] if silent else []
+    return undecoded + [
         f"Another {names[kind]} begins midway in the upload, in a track of its own; it is left out."
         for kind in kinds
         if kind in log.begun_late

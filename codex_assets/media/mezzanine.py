@@ -100,6 +100,8 @@ def picture_filters(info: MediaInfo, *, missing: float = 0.0) -> str:
     width, height = size(video)
     rate = frame_rate(video)
     chain = []
+    if video.dated_late:
+        chain.append(f"setpts=PTS-{video.dated_late:.6f}/TB")
     deinterlacing = _deinterlacing(video)
     if deinterlacing:
         # First: every later filter would mix the two fields of a frame. It takes no other size than that of the first
@@ -201,7 +203,7 @@ def arguments(
     meter: list[str] = []
     if info.audio is not None and treatment is not None:
         track = f"0:{info.audio.index}" if sound is None else "1:a:0"
-        joined = [] if sound is not None else loudness.joined(info.audio.channels, info.audio.layout)
+        joined = [] if sound is not None else _placed(info, with_picture=with_picture)
         if clipped and treatment != "copied":
             joined = ["aformat=sample_fmts=s32p", *joined]
         if gain:
@@ -244,12 +246,23 @@ def steady_arguments(info: MediaInfo, source: str, output: str) -> list[str]:
     """The sound of `source` in one form throughout, with its own times: one whose rate or channels change midway."""
     assert info.audio is not None
     form = ["-c:a", "pcm_f32le", "-ac", str(profile.CHANNELS), "-ar", str(profile.SAMPLE_RATE)]
-    joined = loudness.joined(info.audio.channels, info.audio.layout)
-    if joined:
-        form += ["-af", ",".join(joined)]
+    placed = _placed(info, with_picture=False)
+    if placed:
+        form += ["-af", ",".join(placed)]
     track = ("-map", f"0:{info.audio.index}")
     opened = [*_sound_decoder(info), *input_arguments(source, container=info.container)]
     return [*opened, *track, *form, "-f", "matroska", output]
+
+
+def _placed(info: MediaInfo, *, with_picture: bool) -> list[str]:
+    """Filters that put samples to their times and channels to their places, where the decoder leaves that out."""
+    audio = info.audio
+    assert audio is not None
+    times = []
+    if audio.codec in profile.UNTIMED_AUDIO:
+        after = _after_picture(info) if with_picture else 0.0
+        times = [f"asetpts=N/SR/TB+{after:.6f}/TB"]
+    return [*times, *loudness.joined(audio.channels, audio.layout)]
 
 
 def _sound_decoder(info: MediaInfo) -> list[str]:
@@ -259,10 +272,14 @@ def _sound_decoder(info: MediaInfo) -> list[str]:
 
 def _sound_offset(info: MediaInfo, with_picture: bool) -> list[str]:
     """Where a sound that lies in a file of its own, and starts at 0 there, starts beside the picture."""
-    if not with_picture or info.audio is None:
-        return []
-    after = (info.audio.start or 0.0) - min(track.start or 0.0 for track in info.tracks)
+    after = _after_picture(info) if with_picture else 0.0
     return ["-itsoffset", f"{after:.6f}"] if after > 0 else []
+
+
+def _after_picture(info: MediaInfo) -> float:
+    """Seconds by which the sound starts after the picture; 0 where it does not."""
+    starts = [track.start or 0.0 for track in info.tracks]
+    return 0.0 if info.audio is None else (info.audio.start or 0.0) - min(starts)
 
 
 def _picture_codec(video: VideoStream, encoder: profile.EncoderRow) -> list[str]:

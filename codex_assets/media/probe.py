@@ -39,12 +39,23 @@ SHARED_DURATIONS = ("matroska", "asf")
 RESTARTING_CLOCKS = ("mpegts", "mpeg", "ogg")
 """Containers whose clock may jump (broadcasts wrap around, edits restart it, ogg files are chained): the first and the
 last time then say nothing of what lies between, and ffmpeg joins the parts by itself."""
+COUNTED_TIME = ("avi",)
+"""Containers without times: pictures follow one another in the order in which they are stored."""
 FAR_OFF = 0.1
 """Relative distance from the counted rate at which a header's average rate is not believed."""
 LONGEST_STEP_SECONDS = 10.0
 """A longer step, or one back by more than a second, is such a jump."""
 SECOND_CHOICE = ("comment", "visual_impaired", "hearing_impaired", "descriptions", "karaoke", "clean_effects")
 """Dispositions of a track that is chosen only where there is no other."""
+MOST_REORDERED = 16
+"""ITU-T H.264 A.3.1."""
+MOST_KEPT_BACK = 4
+"""Pictures that Xvid stores later than others do, with its most frames in between."""
+PAUSING_AUDIO, PAUSE_BYTES = ("amr_nb", "amr_wb"), 6
+"""Codecs that code pauses by themselves (3GPP TS 26.101 and 26.201), and the most that such a packet takes; speech
+takes twice as much at least."""
+LISTENED_SECONDS = 3
+"""More than the 65,535 samples that an Opus header can have skipped."""
 NOTED_STEP_SECONDS = 0.05
 """Shorter steps between packets are nobody's gap."""
 
@@ -86,6 +97,11 @@ class VideoStream:
     """Profile."""
     dolby_vision_base: int | None = None
     """Signal compatibility of the base layer."""
+    reordered: int = 0
+    """Pictures that a decoder holds back, because some are shown before others that are stored before them."""
+    dated_late: float = 0.0
+    """Seconds by which ffmpeg dates every picture too late, where a container has no times: it then takes that of the
+    picture with which one leaves the decoder."""
 
     @property
     def hdr(self) -> bool:
@@ -129,12 +145,15 @@ class AudioStream:
 @dataclass(frozen=True)
 class Counted:
     """What the packets of one track show: how many there are, how many come before the first key frame (and can hardly
-    be decoded), seconds that an edit list hides, and steps (seconds) that are much longer than usual."""
+    be decoded), seconds that an edit list or the codec's header hides, and steps (seconds) that are much longer than
+    usual."""
 
     packets: int = 0
     leading: int = 0
     hidden: float = 0.0
     steps: tuple[float, ...] = ()
+    pauses: int = 0
+    """Packets with which a telephone's codec says that nobody speaks: ffmpeg gives them up, and silence is right."""
 
 
 @dataclass(frozen=True)
@@ -216,8 +235,8 @@ def scanned(info: MediaInfo, packets: Iterable[str]) -> MediaInfo:
     for line in packets:
         index, *fields = line.split(",")
         if index.isdecimal() and len(index) < 10 and len(fields) >= 5:
-            pts, dts, duration, _, flags = fields[:5]
-            extents[int(index)].add(pts, dts, duration, flags)
+            pts, dts, duration, size, flags = fields[:5]
+            extents[int(index)].add(pts, dts, duration, size, flags)
     jumps = info.clock_restarts
     chosen = [track for track in (*info.tracks, *info.others) if track.index in extents]
 
@@ -240,9 +259,14 @@ def scanned(info: MediaInfo, packets: Iterable[str]) -> MediaInfo:
     elif video is not None and joined(video.index):
         video = replace(video, duration=None)
     if audio is not None and (extent := known(audio.index)) is not None:
-        audio = replace(audio, start=extent.start, duration=extent.seconds)
+        if promises_duration(info) and info.duration is not None:
+            extent.end_by((info.start or 0.0) + info.duration)
+        # An mp3's start is its encoder's delay, which is left out, and which its packets' times do not count.
+        start = max(extent.start, audio.start or 0.0) if info.container == "mp3" else extent.start
+        audio = replace(audio, start=start, duration=round(max(0.0, extent.end - start), 6))
     elif audio is not None and joined(audio.index):
         audio = replace(audio, duration=None)
+    pausing = {one.index for one in chosen if one.codec in PAUSING_AUDIO}
     ends = [extent.end for index in extents if (extent := known(index)) is not None]
     return replace(
         info,
@@ -250,7 +274,7 @@ def scanned(info: MediaInfo, packets: Iterable[str]) -> MediaInfo:
         audio=audio,
         end=max(ends) if ends and len(ends) == len(extents) else None,
         others=(),
-        counted={index: extent.counted() for index, extent in extents.items()},
+        counted={index: extent.counted(pausing=index in pausing) for index, extent in extents.items()},
         orderly=not any(extent.disordered for extent in extents.values()),
         timed=not any(extent.untimed for extent in extents.values()),
     )
@@ -265,13 +289,13 @@ class _Extent:
         self.jumped = self.disordered = self.untimed = False
         self._clock: float | None = None
         self._stored: float | None = None
-        self._step = 0.0
-        self._seen = self._leading = 0
+        self._step = self._guessed = 0.0
+        self._seen = self._leading = self._tiny = 0
         self._keyed = False
         self._hidden = 0.0
         self._steps: list[float] = []
 
-    def add(self, pts: str, dts: str, duration: str, flags: str) -> None:
+    def add(self, pts: str, dts: str, duration: str, size: str, flags: str) -> None:
         stored = _seconds(dts, signed=True)
         shown = _seconds(pts, signed=True)
         shown = stored if shown is None else shown
@@ -280,6 +304,7 @@ class _Extent:
             self.disordered = self.disordered or (self._stored is not None and stored < self._stored)
             self._stored = stored
         self._seen += 1
+        self._tiny += size.isdecimal() and int(size) <= PAUSE_BYTES
         self._keyed = self._keyed or "K" in flags
         self._leading += not self._keyed
         if shown is None or "D" in flags:
@@ -296,7 +321,9 @@ class _Extent:
         self._clock = clock
         lasts = _seconds(duration) or self._step
         self.start = shown if not self.packets else min(self.start, shown)
-        self.end = shown + lasts if not self.packets else max(self.end, shown + lasts)
+        if not self.packets or shown + lasts > self.end:
+            self.end = shown + lasts
+            self._guessed = 0.0 if _seconds(duration) else lasts
         self._last_start = max(self._last_start, shown) if self.packets else shown
         self.packets += 1
 
@@ -304,10 +331,17 @@ class _Extent:
     def seconds(self) -> float:
         return round(self.end - self.start, 6)
 
-    def counted(self) -> Counted:
+    def end_by(self, told: float) -> None:
+        """The end that a header tells, where the packets only tell when the last of them begins: Windows Media puts
+        seconds of sound into one."""
+        if self._guessed > profile.TRACKS_APART_SECONDS and self.end - self._guessed < told < self.end:
+            self.end = told
+
+    def counted(self, *, pausing: bool) -> Counted:
         usual = self.seconds / self.packets if self.packets else 0.0
         long = tuple(step for step in self._steps if step > 2 * usual)
-        return Counted(self._seen, self._leading if self._keyed else 0, self._hidden, long)
+        leading = self._leading if self._keyed else 0
+        return Counted(self._seen, leading, self._hidden, long, self._tiny if pausing else 0)
 
     def rate(self, video: VideoStream) -> Fraction | None:
         """The header's average, unless the packets tell quite another one: two packets may make an interlaced frame."""
@@ -334,9 +368,10 @@ def frame_arguments(path: str, video: VideoStream) -> list[str]:
     """Arguments for ffprobe that decode a few frames, as `looked_at` reads them."""
     start, few = video.start or 0.0, video.coded_height > profile.INTERLACE_LINES
     intervals = ",".join(f"{f'{at:.3f}' if at > start else ''}%+#{1 if few else count}" for at, count in places(video))
+    fields = "frame=best_effort_timestamp_time,interlaced_frame,top_field_first:frame_side_data"
     return [
         *("-select_streams", str(video.index), "-read_intervals", intervals),
-        *("-show_frames", "-show_entries", "frame=interlaced_frame,top_field_first:frame_side_data"),
+        *("-show_frames", "-show_entries", fields),
         *input_arguments(path, probing=True),
     ]
 
@@ -371,6 +406,46 @@ def looked_at(video: VideoStream, frames: Sequence[Mapping[str, Any]], combs: Co
     return video
 
 
+def sound_arguments(path: str, audio: AudioStream) -> list[str]:
+    """Arguments for ffprobe that decode the first moments of a sound, as `listened` reads them."""
+    return [
+        *("-select_streams", str(audio.index), "-read_intervals", f"%+{LISTENED_SECONDS}"),
+        *("-show_frames", "-show_entries", "frame=pts_time", *input_arguments(path, probing=True)),
+    ]
+
+
+def listened(info: MediaInfo, frames: Sequence[Mapping[str, Any]]) -> MediaInfo:
+    """`info` with a sound that starts where its first decoded frame does: what a codec's own header has skipped before
+    that (RFC 7845 4.2) lasts in the packets all the same."""
+    audio = info.audio
+    first = next((at for frame in frames if (at := _seconds(frame.get("pts_time"), signed=True)) is not None), None)
+    if audio is None or audio.start is None or first is None or first <= audio.start:
+        return info
+    skipped = first - audio.start
+    left = None if audio.duration is None else max(0.0, round(audio.duration - skipped, 6))
+    counted = info.counted.get(audio.index, Counted())
+    return replace(
+        info,
+        audio=replace(audio, start=first, duration=left),
+        counted={**info.counted, audio.index: replace(counted, hidden=counted.hidden + skipped)},
+    )
+
+
+def dated_late(video: VideoStream, frames: Sequence[Mapping[str, Any]]) -> float:
+    """`VideoStream.dated_late` in a container without times. `frames`: the first decoded ones (`frame_arguments`).
+
+    The first picture is shown at the time of the first packet. Some encoders keep back more than the decoder knows of;
+    a first picture that comes much later is one before which others are damaged.
+    """
+    rate = video.average_rate or video.nominal_rate
+    if not video.reordered or rate is None:
+        return 0.0
+    first = next((_seconds(frame.get("best_effort_timestamp_time"), signed=True) for frame in frames), None)
+    late = 0.0 if first is None else first - (video.start or 0.0)
+    known = float(video.reordered / rate)
+    return late if known < late <= known + float(MOST_KEPT_BACK / rate) else known
+
+
 def promises_duration(info: MediaInfo) -> bool:
     """Whether the header's durations come from an index: then a shorter file is a cut-off one, and the durations
     are no estimate from the size. An mp3 starts late only when its encoder left a header of its own."""
@@ -384,6 +459,14 @@ def wrong_decoder(head: bytes, audio: AudioStream) -> str | None:
     old editor, which wrote no extensible header (WAVEFORMATEXTENSIBLE, sub-format 1)."""
     whole = b"\x01\x00\x00\x00\x00\x00\x10\x00\x80\x00\x00\xaa\x00\x38\x9b\x71"
     return "pcm_s32le" if audio.codec == "pcm_f24le" and whole in head[:4096] else None
+
+
+def misread(head: bytes, audio: AudioStream) -> bool:
+    """Whether ffmpeg 5 takes a sound for another: it reads all whole numbers in an mp4 (`ipcm`, ISO/IEC 23003-5) as 16
+    bits, and leaves out the bytes that are more."""
+    at = head.find(b"pcmC")
+    wide = at > 0 and head[at + 9 : at + 10] not in (b"", b"\x10")
+    return wide and audio.codec in ("pcm_s16le", "pcm_s16be")
 
 
 def promised_bytes(head: bytes) -> int | None:
@@ -423,7 +506,7 @@ def parse(probed: Mapping[str, Any]) -> MediaInfo:
 
 
 _WHOLE_NUMBERS = (
-    *("index", "width", "height", "level", "nb_frames", "nb_read_frames"),
+    *("index", "width", "height", "level", "nb_frames", "nb_read_frames", "has_b_frames"),
     *("sample_rate", "channels", "bits_per_sample", "bits_per_raw_sample"),
 )
 
@@ -545,6 +628,7 @@ def _video(stream: Mapping[str, Any]) -> VideoStream:
         alpha_track=stream["codec_name"] in ("vp8", "vp9") and _tag(stream, "alpha_mode") == "1",
         dolby_vision=dolby.get("dv_profile") if dolby else None,
         dolby_vision_base=base,
+        reordered=min(int(stream.get("has_b_frames") or 0), MOST_REORDERED),
     )
 
 

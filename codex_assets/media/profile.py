@@ -104,6 +104,10 @@ PAIRED_CHANNELS = (("FL", "FR"), ("SL", "SR"), ("BL", "BR"), ("FLC", "FRC"))
 """Places of which ffmpeg mixes both or none."""
 COPIED_AUDIO = ("aac", "mp3", "ac3", "eac3", "opus", "alac")
 """Codecs that mp4 holds as they are, so that the mezzanine adds no second lossy generation."""
+UNTIMED_AUDIO = ("wmalossless",)
+"""Codecs whose decoder gives samples without their times."""
+SKIPPING_AUDIO = ("opus",)
+"""Codecs whose own header says how much of the first packets is not heard (RFC 7845 4.2: up to 1.4 s)."""
 
 # --- Video encoders ---------------------------------------------------------------------------------------------------
 
