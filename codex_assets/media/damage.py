@@ -124,7 +124,9 @@ def losses(
         hole = profile.GAP_SECONDS if isinstance(track, VideoStream) else 3 * usual
         holes = sum(step - usual for step in counted.steps if step > max(hole, profile.GAP_STEPS * usual))
         inside = log.lost_packets(found, track.index) * usual + (holes if damaged else 0.0)
-        short = max(0.0, seconds - made[track.index]) if made and track.index in made else 0.0
+        # What is dated back is missing at the end, as is a pause there.
+        spared = track.dated_late if isinstance(track, VideoStream) else counted.pauses * usual
+        short = max(0.0, seconds - spared - made[track.index]) if made and track.index in made else 0.0
         if short <= max(profile.TRACKS_APART_SECONDS, usual):
             # The last packet of a sound need not be full.
             short = 0.0

@@ -464,9 +464,8 @@ def wrong_decoder(head: bytes, audio: AudioStream) -> str | None:
 def misread(head: bytes, audio: AudioStream) -> bool:
     """Whether ffmpeg 5 takes a sound for another: it reads all whole numbers in an mp4 (`ipcm`, ISO/IEC 23003-5) as 16
     bits, and leaves out the bytes that are more."""
-    at = head.find(b"pcmC")
-    wide = at > 0 and head[at + 9 : at + 10] not in (b"", b"\x10")
-    return wide and audio.codec in ("pcm_s16le", "pcm_s16be")
+    entry = re.search(rb"ipcm.{32,256}?pcmC.{5}(.)", head, re.DOTALL)
+    return entry is not None and entry[1] != b"\x10" and audio.codec in ("pcm_s16le", "pcm_s16be")
 
 
 def promised_bytes(head: bytes) -> int | None:
