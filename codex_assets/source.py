@@ -168,6 +168,10 @@ def _nothing_wanted(
     """Why there is no track of the kind that was asked for."""
     if intake.refers_elsewhere(head):
         return intake.REFERENCES
+    if told.audio is not None and told.audio.codec == "flac" and (told.audio.bits or 0) > profile.FLAC_BITS:
+        return Refusal(
+            "unsupported", "The upload's sound is FLAC of 32 bits, which is not supported. Upload it with 24."
+        )
     if not tally.streams & {track.index for track in told.tracks} and (told.tracks or not _wanted(told, media_type)):
         if told.tracks and probe.promises_duration(told) and (told.seconds or told.duration):
             return Refusal("truncated", "The upload seems to be cut off: it ends after its header. Upload it again.")

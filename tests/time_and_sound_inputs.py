@@ -979,6 +979,20 @@ audio(
     5,
     loud=False,
 )
+
+
+def _flac_of_32_bits(data: bytes) -> bytes:
+    """A header that says so in STREAMINFO and in every frame (RFC 9639 8.2, 9.1.4)."""
+    made = bytearray(data)
+    made[20], made[21] = made[20] | 1, made[21] | 0xF0
+    at = data.find(b"\xff\xf8", 42)
+    while at >= 0:
+        made[at + 3] |= 0x0E
+        at = data.find(b"\xff\xf8", at + 2)
+    return bytes(made)
+
+
+audio("flac_of_32_bits", steps("flac", speech(3), change=_flac_of_32_bits), fails="FLAC of 32 bits")
 audio("aac_in_wav", steps("wav", [*speech(4), *options("-c:a aac")]), fails="too damaged")
 
 

@@ -104,6 +104,8 @@ PAIRED_CHANNELS = (("FL", "FR"), ("SL", "SR"), ("BL", "BR"), ("FLC", "FRC"))
 """Places of which ffmpeg mixes both or none."""
 COPIED_AUDIO = ("aac", "mp3", "ac3", "eac3", "opus", "alac")
 """Codecs that mp4 holds as they are, so that the mezzanine adds no second lossy generation."""
+FLAC_BITS = 24
+"""The most that ffmpeg 5 decodes."""
 UNTIMED_AUDIO = ("wmalossless",)
 """Codecs whose decoder gives samples without their times."""
 SKIPPING_AUDIO = ("opus",)
