@@ -350,13 +350,16 @@ def test_what_a_header_has_skipped_is_not_part_of_the_sound() -> None:
         (2, "0.08", 0.08),
         (1, "0.12", 0.12),  # Xvid
         (1, "1.2", 0.04),  # a damaged start
+        (1, "0.0", 0.0),  # none is kept back after all
         (2, "N/A", 0.08),
     ],
 )
 def test_pictures_without_times_are_dated_by_those_that_push_them_out(reordered: int, first: str, late: float) -> None:
     video = parsed(picture(avg_frame_rate="25/1", has_b_frames=reordered), container="avi").video
     assert video is not None
-    assert probe.dated_late(video, [{"best_effort_timestamp_time": first}]) == pytest.approx(late)
+    one = {"best_effort_timestamp_time": first}
+    assert probe.dated_late(video, [one, {}]) == pytest.approx(late)
+    assert probe.dated_late(video, [one]) == pytest.approx(reordered / 25)
 
 
 def test_pauses_of_a_telephone_are_counted() -> None:

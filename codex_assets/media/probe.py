@@ -440,10 +440,13 @@ def dated_late(video: VideoStream, frames: Sequence[Mapping[str, Any]]) -> float
     rate = video.average_rate or video.nominal_rate
     if not video.reordered or rate is None:
         return 0.0
-    first = next((_seconds(frame.get("best_effort_timestamp_time"), signed=True) for frame in frames), None)
-    late = 0.0 if first is None else first - (video.start or 0.0)
     known = float(video.reordered / rate)
-    return late if known < late <= known + float(MOST_KEPT_BACK / rate) else known
+    first = next((_seconds(frame.get("best_effort_timestamp_time"), signed=True) for frame in frames), None)
+    # The only one that is looked at leaves the decoder at once.
+    if first is None or len(frames) < 2:
+        return known
+    late = first - (video.start or 0.0)
+    return late if 0 <= late <= known + float(MOST_KEPT_BACK / rate) else known
 
 
 def promises_duration(info: MediaInfo) -> bool:
