@@ -278,7 +278,15 @@ def first_times(bench: Bench, name: str) -> dict[str, float]:
     return {stream["codec_type"]: float(stream["start_time"]) for stream in found}
 
 
-@pytest.mark.parametrize("clip", ["strip_23_976", "strip_1280", "strip_29_97", "strip_30", "strip_59_94"])
+@pytest.mark.parametrize(
+    "clip",
+    [
+        "strip_1280",
+        "strip_29_97",
+        "strip_59_94",
+        *(pytest.param(f"strip_{rate}", marks=pytest.mark.slow) for rate in ("23_976", "30")),
+    ],
+)
 def test_segments_are_cut_alike_at_every_rate(clip: str, bench: Bench, film: Bench) -> None:
     if clip == "strip_1280":
         bench = film

@@ -298,7 +298,6 @@ synced(
     14,
     flashes=(0.5, 1.5, 2.5, 11.5, 12.5, 13.5),
     beeps=(0.5, 1.5, 2.5, 11.5, 12.5, 13.5),
-    quick=True,
 )
 synced(
     "still_screen_webm",
@@ -480,7 +479,6 @@ for _kind, _sound in (
             [*flash(), *beep(filters="aselect='not(between(t,1.7,3.2))'"), *H264, "-c:a", _sound],
         ),
         beeps=(0.5, 1.5, 3.5, 4.5, 5.5),
-        quick=(_kind, _sound) == ("ts", "aac"),
     )
 for _kind in ("mp4", "mkv", "ts"):
     synced(
@@ -591,7 +589,6 @@ video(
     8,
     flashes=every(8),
     beeps=(6.5, 7.5),
-    quick=True,
 )
 video(
     "sound_at_the_end_only_mkv",
@@ -776,7 +773,7 @@ audio("latm_in_ts", steps("ts", [*speech(4), *AAC, *options("-mpegts_flags latm"
 audio("loas", steps("latm", [*speech(4), *AAC]), 4)
 audio("wma", steps("wma", [*beep(6, layout="stereo"), *options("-c:a wmav2")]))
 audio("vorbis", steps("ogg", [*beep(6, layout="stereo"), *options("-c:a libvorbis")]), beeps=every(6))
-audio("opus", steps("opus", [*beep(6, layout="stereo"), *options("-c:a libopus")]), beeps=every(6), quick=True)
+audio("opus", steps("opus", [*beep(6, layout="stereo"), *options("-c:a libopus")]), beeps=every(6))
 
 
 def _ogg_sealed(page: bytes) -> bytes:
@@ -1313,7 +1310,6 @@ synced(
     "avi_unfinished",
     steps("avi", [*flash("25"), *beep(), *MPEG4, *options("-c:a libmp3lame")], change=_unfinished_avi),
     within=0.3,
-    quick=True,
 )
 video("raw_h264", steps("h264", [*moving(3, "25"), *H264]), 3, within=0.2, loud=None)
 video(
@@ -1349,7 +1345,7 @@ _CUT = r"cut off: the last [\d.]+ of [\d.]+ seconds of the picture.*about (2[89]
 _CUT_SOUND = r"cut off: the last [\d.]+ of [\d.]+ seconds of the sound.*about (2[89]|3[0-3]) %"
 video("mp4_one_bit", steps("mp4", _MP4, change=flipped(1)), 10, within=0.3)
 video("mp4_some_bytes", steps("mp4", _MP4, change=flipped(60)), 10, warns=(_PICTURE, _SOUND), within=0.3)
-video("mp4_many_bytes", steps("mp4", _MP4, change=flipped(400)), 10, warns=(_PICTURE, _SOUND), within=0.3, quick=True)
+video("mp4_many_bytes", steps("mp4", _MP4, change=flipped(400)), 10, warns=(_PICTURE, _SOUND), within=0.3)
 for _share in (10, 30):
     video(
         f"mp4_hole_{_share}",
@@ -1367,7 +1363,7 @@ video(
     warns=("cut off: the last 0", "cut off: the last 0"),
     within=0.4,
 )
-video("mp4_cut_30", steps("mp4", _FIRST, change=cut(0.7)), 7, warns=(_CUT, _CUT_SOUND), within=0.5, quick=True)
+video("mp4_cut_30", steps("mp4", _FIRST, change=cut(0.7)), 7, warns=(_CUT, _CUT_SOUND), within=0.5)
 video("mp4_cut_60", steps("mp4", _FIRST, change=cut(0.4)), fails="cut off")
 video("mp4_cut_without_index", steps("mp4", _MP4, change=cut(0.9)), fails="cut off: its index")
 video("mkv_hole_20", steps("mkv", [*_MP4], change=zeroed(0.4, 0.6)), 10, warns=(_PICTURE, _SOUND), within=0.4)
