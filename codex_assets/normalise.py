@@ -126,7 +126,7 @@ class Normaliser:
             if not self._with_picture:
                 raise SourceError("The upload's sound could not be decoded; it is damaged or not supported.")
             plan = replace(plan, info=replace(info, audio=None), treatment=None)
-            told.append("The sound could not be decoded and is left out.")
+            told.append(damage.SOUND_LEFT_OUT)
         missing = 0.0
         if self._with_picture and info.seconds is not None and plan.info.audio is not None:
             missing = info.seconds - ((got.video.duration if got.video is not None else None) or 0.0)

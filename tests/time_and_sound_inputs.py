@@ -284,6 +284,13 @@ for _name, _rate, _pull in (
         flashes=_at,
         beeps=_at,
     )
+for _name, _codec in (("h264", "-c:v libx264 -bf 3"), ("mpeg4", "-c:v mpeg4 -bf 2"), ("xvid", "-c:v libxvid -bf 2")):
+    synced(
+        f"avi_reordered_{_name}",
+        steps("avi", [*flash("25"), *beep(), *options(f"{_codec} -pix_fmt yuv420p -c:a pcm_s16le")]),
+        slack=0.025,
+        quick=_name == "h264",
+    )
 synced(
     "still_screen_mp4",
     # A screen recording: a frame only where something changes, and nothing for seconds.
@@ -808,13 +815,6 @@ audio(
     beeps=tuple(at - _SKIPPED for at in every(6)[1:]),
     quick=True,
 )
-for _name, _codec in (("h264", "-c:v libx264 -bf 3"), ("mpeg4", "-c:v mpeg4 -bf 2"), ("xvid", "-c:v libxvid -bf 2")):
-    synced(
-        f"avi_reordered_{_name}",
-        steps("avi", [*flash("25"), *beep(), *options(f"{_codec} -pix_fmt yuv420p -c:a pcm_s16le")]),
-        slack=0.025,
-        quick=_name == "h264",
-    )
 synced(
     "opus_skip_of_swapped_bytes",
     # As GStreamer 1.22 writes it: 0x0138 becomes 0.3 s, which players leave out.
@@ -924,7 +924,6 @@ audio(
     3,
     tones={400: "both", 900: "none"},
 )
-_FAINT = "3e-5*(random(0)-0.5)*gt(sin(2*PI*0.83*t)+0.3*sin(2*PI*2.1*t),0)"
 audio("opus_in_caf", steps("caf", [*speech(4), *options("-c:a libopus")]), 4, warns=("encoded once more",))
 audio(
     "mp3_8000",
@@ -969,6 +968,7 @@ def _pausing(folder: Path) -> Path:
 
 
 audio("amr_with_coded_pauses", _pausing, 12, within=1.0, quick=True)
+_FAINT = "3e-5*(random(0)-0.5)*gt(sin(2*PI*0.83*t)+0.3*sin(2*PI*2.1*t),0)"
 audio(
     "mp3_of_noise_that_nobody_hears",
     # What encoders made of silence: 90 dB under full scale, and still a pattern.

@@ -17,6 +17,7 @@ from codex_assets.media import profile
 from codex_assets.media.probe import COUNTED_TIME, Counted, MediaInfo, VideoStream, promises_duration
 
 CUT_OFF_SHARE = 0.7
+SOUND_LEFT_OUT = "The sound could not be decoded and is left out."
 
 _GIVEN_UP = re.compile(r"Error while decoding stream #0:(\d+):")
 _FAULTY = re.compile(r"corrupt decoded frame in stream (\d+)")
@@ -173,7 +174,7 @@ def left_out(log: DecodeLog, info: MediaInfo) -> list[str]:
     silent = info.audio is None and info.left_out.get("audio", 0) > 0
     names = {"video": "picture", "audio": "sound"}
     kinds = ["video", "audio"] if info.video is not None else ["audio"]
-    undecoded = ["The sound could not be decoded and is left out."] if silent else []
+    undecoded = [SOUND_LEFT_OUT] if silent else []
     return undecoded + [
         f"Another {names[kind]} begins midway in the upload, in a track of its own; it is left out."
         for kind in kinds

@@ -164,9 +164,7 @@ def audio_treatment(info: MediaInfo, *, with_picture: bool) -> AudioTreatment | 
 
 
 def _starts_late(info: MediaInfo) -> bool:
-    if info.video is None or info.audio is None:
-        return False
-    return (info.audio.start or 0.0) - (info.video.start or 0.0) > profile.TRACKS_APART_SECONDS
+    return _after_picture(info, with_picture=True) > profile.TRACKS_APART_SECONDS
 
 
 def arguments(
@@ -260,8 +258,7 @@ def _placed(info: MediaInfo, *, with_picture: bool) -> list[str]:
     assert audio is not None
     times = []
     if audio.codec in profile.UNTIMED_AUDIO:
-        after = _after_picture(info) if with_picture else 0.0
-        times = [f"asetpts=N/SR/TB+{after:.6f}/TB"]
+        times = [f"asetpts=N/SR/TB+{_after_picture(info, with_picture=with_picture):.6f}/TB"]
     return [*times, *loudness.joined(audio.channels, audio.layout)]
 
 
@@ -272,14 +269,15 @@ def _sound_decoder(info: MediaInfo) -> list[str]:
 
 def _sound_offset(info: MediaInfo, with_picture: bool) -> list[str]:
     """Where a sound that lies in a file of its own, and starts at 0 there, starts beside the picture."""
-    after = _after_picture(info) if with_picture else 0.0
+    after = _after_picture(info, with_picture=with_picture)
     return ["-itsoffset", f"{after:.6f}"] if after > 0 else []
 
 
-def _after_picture(info: MediaInfo) -> float:
+def _after_picture(info: MediaInfo, *, with_picture: bool) -> float:
     """Seconds by which the sound starts after the picture; 0 where it does not."""
-    starts = [track.start or 0.0 for track in info.tracks]
-    return 0.0 if info.audio is None else (info.audio.start or 0.0) - min(starts)
+    if not with_picture or info.video is None or info.audio is None:
+        return 0.0
+    return max(0.0, (info.audio.start or 0.0) - (info.video.start or 0.0))
 
 
 def _picture_codec(video: VideoStream, encoder: profile.EncoderRow) -> list[str]:

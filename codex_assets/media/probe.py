@@ -441,9 +441,9 @@ def dated_late(video: VideoStream, frames: Sequence[Mapping[str, Any]]) -> float
     if not video.reordered or rate is None:
         return 0.0
     known = float(video.reordered / rate)
-    first = next((_seconds(frame.get("best_effort_timestamp_time"), signed=True) for frame in frames), None)
-    # The only one that is looked at leaves the decoder at once.
-    if first is None or len(frames) < 2:
+    # One that is looked at alone leaves the decoder at once.
+    first = _seconds(frames[0].get("best_effort_timestamp_time"), signed=True) if len(frames) > 1 else None
+    if first is None:
         return known
     late = first - (video.start or 0.0)
     return late if 0 <= late <= known + float(MOST_KEPT_BACK / rate) else known

@@ -56,14 +56,8 @@ _SOUND = (
 _PICTURE = ("picture_width", "picture_height")
 NAMES: dict[tuple[str, str], tuple[str, ...]] = {
     ("mezzanine", "sound"): (
-        *(
-            "copied_audio",
-            "skipping_audio",
-            "untimed_audio",
-            "mezzanine_aac_kbps_per_channel",
-            "float_audio",
-            "full_scale_room",
-        ),
+        *("copied_audio", "skipping_audio", "untimed_audio"),
+        *("mezzanine_aac_kbps_per_channel", "float_audio", "full_scale_room"),
         *("alac_layouts", "flac_layouts", "usual_layouts", "paired_channels"),
         *("sound_gap_seconds", "max_placed_channels"),
     ),
