@@ -5,7 +5,6 @@ Headers are not believed where packets can be counted. Every refusal is one sent
 
 from __future__ import annotations
 
-import re
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from codex_assets.errors import JobError, SourceCode, SourceError, ToolError
-from codex_assets.media import damage, intake, interlace, probe, profile
+from codex_assets.media import damage, ffmpeg_words, intake, interlace, probe, profile
 from codex_assets.media.damage import Loss
 from codex_assets.media.intake import Refusal
 from codex_assets.media.interlace import Combs
@@ -22,10 +21,8 @@ from codex_assets.records import MediaType, SourceFacts
 from codex_assets.tools import Tools
 
 _CRASHES = {-one for one in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)}
-_OURS = ("No space left", "passed its limit", "made no progress", "write_frame(): Input/output error")
+_OURS = (*ffmpeg_words.NOT_WRITTEN, "passed its limit", "made no progress")
 _READ_ERROR = "Input/output error"
-_NO_DECODER = re.compile(r"Decoder \(codec (\w+)\) not found|(?:is|are) not (?:currently )?(?:implemented|supported)")
-_TOO_MANY_PIXELS = re.compile(r"[Pp]icture size (\d+)x(\d+) (?:exceeds|is invalid)")
 
 
 @dataclass(frozen=True)
@@ -207,7 +204,7 @@ def _unreadable(error: ToolError, head: bytes, source: Path) -> JobError:
 
 def _too_many_pixels(text: str) -> Refusal | None:
     """What ffmpeg says of a picture that it will not make room for; it then leaves the size out of what it tells."""
-    pixels = _TOO_MANY_PIXELS.search(text)
+    pixels = ffmpeg_words.PICTURE_TOO_LARGE.search(text)
     if pixels is None:
         return None
     return Refusal(
@@ -354,10 +351,10 @@ def fault(error: ToolError, source: Path) -> JobError:
     large = _too_many_pixels(text)
     if large is not None:
         return SourceError(large.sentence, SourceCode.TOO_LARGE, detail=error.detail)
-    unsupported = _NO_DECODER.search(text)
+    unsupported = ffmpeg_words.NO_DECODER.search(text)
     if unsupported is not None:
         return SourceError(
-            f"The upload is coded in a way ({unsupported[1] or 'a rare one'}) that is not supported. "
+            f"The upload is coded in a way ({unsupported[1] or unsupported[2] or 'a rare one'}) that is not supported. "
             "Upload it in another format.",
             SourceCode.UNSUPPORTED,
             detail=error.detail,

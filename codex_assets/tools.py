@@ -30,6 +30,7 @@ from typing import IO, Any
 
 from codex_assets import sandbox
 from codex_assets.errors import ConfigurationError, JobCancelled, Passed, ToolError
+from codex_assets.media import ffmpeg_words
 from codex_assets.sandbox import Limits
 
 FFMPEG_GLOBALS = (
@@ -52,8 +53,6 @@ GPU_QUERY_SECONDS = 15.0
 SECONDS_PER_MEDIA_SECOND = 60.0
 """Total limit: this many wall seconds per second of media, at least `MINIMUM_LIMIT_SECONDS`."""
 LOG_LINES_KEPT = 400
-_UNFINISHED = "Error writing trailer of"
-"""What a container cannot hold may show in its last bytes only: ffmpeg says so, and exits as if all were well."""
 LOG_LINE_BYTES = 4096
 """A longer line is kept in parts: what a tool says of a file may be what the file says."""
 DOCUMENT_BYTES = 64 << 20
@@ -642,7 +641,11 @@ def _raise_first_failure(children: Sequence[_Child], label: str) -> None:
     def consequence(child: _Child) -> bool:
         return child.process.returncode < 0 or "Broken pipe" in _cause(child.log())
 
-    failed = [child for child in children if child.process.returncode != 0 or _UNFINISHED in "\n".join(child.log())]
+    failed = [
+        child
+        for child in children
+        if child.process.returncode != 0 or ffmpeg_words.UNFINISHED in "\n".join(child.log())
+    ]
     for child in sorted(failed, key=consequence):
         raise ToolError(
             label,

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import clips
+
 from codex_assets.media import profile, verify
 from codex_assets.tools import Tools, tool_environment
 
@@ -612,10 +614,8 @@ def mezzanine_in_another_codec(root: Path) -> None:
 
 @breaks("mezzanine", "mezzanine_upright")
 def mezzanine_rotated(root: Path) -> None:
-    upright, path = root / "upright.mp4", root / "mezzanine.mp4"
-    path.rename(upright)
-    turn = ("-metadata:s:v:0", "rotate=90", "-movflags", "+faststart")
-    ffmpeg("-i", str(upright), "-map", "0", "-c", "copy", *turn, str(path))
+    path = root / "mezzanine.mp4"
+    path.write_bytes(clips.TURNS[90](path.read_bytes()))
 
 
 @breaks("mezzanine", "mezzanine_square_pixels")
@@ -732,12 +732,12 @@ def sound_too_loud(root: Path) -> None:
 
 @breaks("loudness", "true_peak_under_limit")
 def sound_with_high_peaks(root: Path) -> None:
-    sound(root, "aeval='if(between(mod(t,2),1,1.001),1.2,val(0))':c=same")
+    sound(root, "aeval='if(between(mod(t,2),1,1.001),1.2,val(0))':c=mono")
 
 
 @breaks("loudness", "true_peak_under_limit", "sound_not_clipped")
 def sound_clipped(root: Path) -> None:
-    sound(root, "aeval='if(between(mod(t,2),1,1.001),1.9,val(0))':c=same")
+    sound(root, "aeval='if(between(mod(t,2),1,1.001),1.9,val(0))':c=mono")
 
 
 # --- Waveform ---------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -150,14 +151,24 @@ for _name, _rate in (("23_976", "24000/1001"), ("29_97", "30000/1001"), ("30", "
 
 # --- Shape ------------------------------------------------------------------------------------------------------------
 
-for _degrees in (90, 180, 270):
-    # A phone's way: upright in the display matrix only. The remux writes the matrix from this tag.
-    _video(
-        f"rotated_{_degrees}",
-        "mp4",
-        [*picture("640x360"), *sound(), *H264, *AAC, ">mp4"],
-        [*options("-i {before} -c copy -metadata:s:v:0"), f"rotate={_degrees}"],
-    )
+
+def display_matrix(a: float, b: float, c: float, d: float) -> Change:
+    """Writes the display matrix of an mp4's first track: (x, y) is shown at (ax + cy, bx + dy)."""
+
+    def change(data: bytes) -> bytes:
+        at = data.index(b"tkhd") + 4
+        at += 40 if data[at] == 0 else 52
+        parts = [round(part * 65536) for part in (a, b, c, d)]
+        rows = struct.pack(">9i", *parts[:2], 0, *parts[2:], 0, 0, 0, 1 << 30)
+        return data[:at] + rows + data[at + 36 :]
+
+    return change
+
+
+TURNS = {90: display_matrix(0, 1, -1, 0), 180: display_matrix(-1, 0, 0, -1), 270: display_matrix(0, -1, 1, 0)}
+"""By degrees clockwise. A phone's way: upright in the display matrix only, which no ffmpeg writes in every release."""
+for _degrees, _turn in TURNS.items():
+    _video(f"rotated_{_degrees}", "mp4", [*picture("640x360"), *sound(), *H264, *AAC], change=_turn)
 _video("wide_pixels", "mp4", [*picture("360x288", "25", filters="setsar=64/45"), *sound(), *H264, *AAC])
 _video("tall_pixels", "mkv", [*picture("352x288", "25", filters="setsar=8/9"), *sound(), *H264, *AAC])
 _video("odd_sizes", "mkv", [*picture("853x481"), *sound(), *options("-c:v mpeg4 -q:v 4"), *AAC])
@@ -273,7 +284,7 @@ _video(
         *AAC,
     ],
 )
-_video("matrix_ycgco", "mkv", [*picture(), *sound(), *H264, *options("-colorspace ycgco"), *AAC])
+_video("matrix_ycgco", "mkv", [*picture(filters="setparams=colorspace=ycgco"), *sound(), *H264, *AAC])
 
 # --- Time -------------------------------------------------------------------------------------------------------------
 

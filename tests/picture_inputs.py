@@ -13,8 +13,10 @@ import struct
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
+from clips import display_matrix
 from measure_picture import Box, Colour
 from PIL import Image, ImageDraw
 
@@ -325,6 +327,18 @@ def case(name: str, suffix: str, options: str, **more: object) -> None:
     CASES[name] = Case(name, suffix, options, **more)  # type: ignore[arg-type]
 
 
+def tagging(options: str) -> list[str]:
+    """The filter that says of raw pictures what colours they are in, where the encoder's `options` say so. From options
+    alone ffmpeg 7 takes it for a wish, and converts."""
+    names = {"-color_range": "range", "-colorspace": "colorspace"}
+    names |= {f"-{name}": name for name in ("color_primaries", "color_trc")}
+    words = options.split()
+    told = {names[word]: value for word, value in pairwise(words) if word in names}
+    if told.get("colorspace") == "rgb":
+        told["colorspace"] = "gbr"
+    return ["setparams=" + ":".join(f"{name}={value}" for name, value in told.items())] if told else []
+
+
 def make(made: Case, folder: Path) -> Path:
     """The upload of a case, in `folder`."""
     coded = made.coded
@@ -338,6 +352,7 @@ def make(made: Case, folder: Path) -> Path:
     if made.fields:
         filters.append(f"interlace=scan={made.fields}:lowpass=off")
     filters += [made.filters] if made.filters else []
+    filters += tagging(made.options)
     source = ("-f", "rawvideo", "-pix_fmt", made.planes, "-s", "{}x{}".format(*coded), "-r", rate)
     command = [*FFMPEG, *source, "-i", "pipe:0", *made.inputs.split()]
     command += ["-filter:v:0", ",".join(filters)] if filters else []
@@ -374,22 +389,6 @@ def remux(options: str, before: str = "") -> Callable[[Path, Path], None]:
     return run
 
 
-def matrix(a: int, b: int, c: int, d: int) -> Change:
-    """The display matrix of an mp4's first track, as it is written there: (x, y) is shown at (ax + cy, bx + dy)."""
-    return odd_matrix(float(a), float(b), float(c), float(d))
-
-
-def odd_matrix(a: float, b: float, c: float, d: float) -> Change:
-    def change(data: bytes) -> bytes:
-        at = data.index(b"tkhd") + 4
-        at += 40 if data[at] == 0 else 52
-        parts = [round(part * 65536) for part in (a, b)]
-        rows = struct.pack(">9i", *parts, 0, round(c * 65536), round(d * 65536), 0, 0, 0, 1 << 30)
-        return data[:at] + rows + data[at + 36 :]
-
-    return change
-
-
 H264 = "-c:v libx264 -preset ultrafast -qp 12 -pix_fmt yuv420p"
 SD = "-color_range tv -colorspace smpte170m"
 HD = "-colorspace bt709 -color_primaries bt709 -color_trc bt709 -color_range tv"
@@ -409,23 +408,23 @@ for _name, _matrix, _turns in (
         _name,
         "mp4",
         f"{H264} {SD}",
-        change=matrix(*_matrix),
+        change=display_matrix(*_matrix),
         turned=_turns,
         shown=(144, 192) if _matrix[0] == 0 else (192, 144),
         quick=_name in ("turned_90", "transposed"),
     )
-case("turned_by_3_degrees", "mp4", f"{H264} {SD}", change=odd_matrix(0.9986, 0.0523, -0.0523, 0.9986))
-case("turned_by_45_degrees", "mp4", f"{H264} {SD}", change=odd_matrix(0.7071, 0.7071, -0.7071, 0.7071))
+case("turned_by_3_degrees", "mp4", f"{H264} {SD}", change=display_matrix(0.9986, 0.0523, -0.0523, 0.9986))
+case("turned_by_45_degrees", "mp4", f"{H264} {SD}", change=display_matrix(0.7071, 0.7071, -0.7071, 0.7071))
 case(
     "turned_by_87_degrees",
     "mp4",
     f"{H264} {SD}",
-    change=odd_matrix(0.0523, 0.9986, -0.9986, 0.0523),
+    change=display_matrix(0.0523, 0.9986, -0.9986, 0.0523),
     turned=(T.ROTATE_90,),
     shown=(144, 192),
 )
-case("matrix_scales", "mp4", f"{H264} {SD}", change=odd_matrix(0.5, 0.0, 0.0, 0.5))
-case("matrix_of_zeros", "mp4", f"{H264} {SD}", change=odd_matrix(0.0, 0.0, 0.0, 0.0))
+case("matrix_scales", "mp4", f"{H264} {SD}", change=display_matrix(0.5, 0.0, 0.0, 0.5))
+case("matrix_of_zeros", "mp4", f"{H264} {SD}", change=display_matrix(0.0, 0.0, 0.0, 0.0))
 case(
     "turned_by_a_tag",
     "mkv",
@@ -448,7 +447,7 @@ case(
     "turned_90_wide_pixels",
     "mp4",
     f"{H264} {SD} -aspect 192:108",
-    change=matrix(0, 1, -1, 0),
+    change=display_matrix(0, 1, -1, 0),
     turned=(T.ROTATE_90,),
     coded=(144, 108),
     shown=(108, 192),
@@ -705,7 +704,7 @@ case(
     f"{H264} {SD} -x264opts tff",
     fields="tff",
     delivered_rate="50",
-    change=matrix(-1, 0, 0, -1),
+    change=display_matrix(-1, 0, 0, -1),
     turned=(T.ROTATE_180,),
 )
 case(
@@ -810,7 +809,7 @@ case(
     H264,
     coded=(720, 404),
     shown=(404, 720),
-    change=matrix(0, 1, -1, 0),
+    change=display_matrix(0, 1, -1, 0),
     turned=(T.ROTATE_90,),
     frames=5,
     variants=("360p", "preview"),
@@ -1025,7 +1024,7 @@ case(
     _hdr("arib-std-b67"),
     coding=hdr("hlg"),
     hdr=True,
-    change=matrix(0, 1, -1, 0),
+    change=display_matrix(0, 1, -1, 0),
     turned=(T.ROTATE_90,),
     shown=(144, 192),
 )

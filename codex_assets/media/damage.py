@@ -1,9 +1,9 @@
 """How much of an upload is lost: what was promised and counted, beside what the log of its decode complains about.
 
 ffmpeg's exit status says nothing of damage. Reliable are (measured over ten containers and sixteen codecs with holes,
-turned bits and cut ends, docs/decisions/damaged-uploads.md): "Error while decoding" once for each packet that is given
-up, "corrupt decoded frame" once for each picture that is shown with faults, and holes between packets in a file of
-which something else complains. A hole alone is none: a screen that stands still has no frames either.
+turned bits and cut ends, docs/decisions/damaged-uploads.md): a line for each packet that is given up, one for each
+picture that is shown with faults (`ffmpeg_words`), and holes between packets in a file of which something else
+complains. A hole alone is none: a screen that stands still has no frames either.
 """
 
 from __future__ import annotations
@@ -13,15 +13,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from codex_assets.media import profile
+from codex_assets.media import ffmpeg_words, profile
 from codex_assets.media.probe import COUNTED_TIME, Counted, MediaInfo, VideoStream, promises_duration
 
 CUT_OFF_SHARE = 0.7
 SOUND_LEFT_OUT = "The sound could not be decoded and is left out."
 
-_GIVEN_UP = re.compile(r"Error while decoding stream #0:(\d+):")
-_FAULTY = re.compile(r"corrupt decoded frame in stream (\d+)")
-_BEGUN_LATE = re.compile(r"New (video|audio) stream 0:\d+ at pos:")
 _COMPLAINT = re.compile(r"^\[([^@\]]+?) @ \w+\] \[(?:error|fatal|panic)\]")
 
 
@@ -42,11 +39,11 @@ class DecodeLog:
         self._opened = False
 
     def add(self, line: str) -> None:
-        if found := _GIVEN_UP.search(line):
-            self.given_up[int(found.group(1))] += 1
-        elif found := _FAULTY.search(line):
-            self.faulty[int(found.group(1))] += 1
-        elif found := _BEGUN_LATE.search(line):
+        if found := ffmpeg_words.PACKET_GIVEN_UP.search(line):
+            self.given_up[ffmpeg_words.track(found)] += 1
+        elif found := ffmpeg_words.PICTURE_FAULTY.search(line):
+            self.faulty[ffmpeg_words.track(found)] += 1
+        elif found := ffmpeg_words.TRACK_BEGUN_LATE.search(line):
             self.begun_late.add(found.group(1))
         elif found := _COMPLAINT.search(line):
             self.complaints[found.group(1)] += 1

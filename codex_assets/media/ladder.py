@@ -16,7 +16,7 @@ from fractions import Fraction
 from pathlib import PurePath
 
 from codex_assets.media import loudness, profile
-from codex_assets.media.mezzanine import BITEXACT, SCALER, STRIPPED
+from codex_assets.media.mezzanine import BITEXACT, SCALER, STRIPPED, TAGGED
 from codex_assets.media.probe import input_arguments
 
 TIMESTAMP_ORIGIN = 1
@@ -114,7 +114,8 @@ def encode_arguments(
     arguments += ["-map", "0:v:0"]
     if sound is not None:
         arguments += ["-map", "1:a:0", "-c:a", "copy"]
-    return [*arguments, *_video_codec(rung, rate, encoder), *STRIPPED, *BITEXACT, *hls_arguments(folder)]
+    # The pipe tells nothing of colours.
+    return [*arguments, "-vf", TAGGED, *_video_codec(rung, rate, encoder), *STRIPPED, *BITEXACT, *hls_arguments(folder)]
 
 
 def audio_hls_arguments(sound: str, folder: str) -> list[str]:
@@ -144,7 +145,7 @@ def preview_limit(duration: float) -> float | None:
 def trial_arguments(encoder: profile.EncoderRow) -> list[str]:
     """A trial encode with the options of both real uses, on a generated picture large enough for NVENC."""
     side = profile.PROBE_SIDE
-    picture = f"testsrc2=size={side}x{side}:rate=30:duration=1,format=yuv420p,split=2[a][b]"
+    picture = f"testsrc2=size={side}x{side}:rate=30:duration=1,format=yuv420p,{TAGGED},split=2[a][b]"
     rung = Rung(profile.LADDER[0], side, side)
     return [
         *("-filter_complex", picture),

@@ -196,8 +196,9 @@ def normalising(measured: Measurement | None, duration: float, aim: Aim = Aim())
         f":measured_I={_legal(integrated, -99, 0):.2f}:measured_TP={_legal(measured.true_peak, -99, 99):.2f}"
         f":measured_LRA={_legal(measured.range, 0, 99):.2f}:measured_thresh={_legal(measured.threshold, -99, 0):.2f}"
         f":offset={0.0 if linear else aim.trim:.2f}"
-        # loudnorm resamples to 192 kHz in its dynamic mode; without this AAC comes out at 96 kHz.
-        f":linear=true,aresample={profile.SAMPLE_RATE}",
+        # loudnorm resamples to 192 kHz in its dynamic mode; without this AAC comes out at 96 kHz. That mode of ffmpeg 7
+        # dates its last three seconds 87 ms late: what is normalised has no gaps, so its samples are counted anew.
+        f":linear=true,aresample={profile.SAMPLE_RATE},asetpts=N/SR/TB",
     )
 
 

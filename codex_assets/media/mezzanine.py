@@ -34,7 +34,13 @@ SMALLEST_FIELDS = 16
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """ffmpeg's own decoders of these leave out what is coded beside the picture."""
 RGB_FORMATS = ("rgb", "bgr", "gbr", "0rgb", "0bgr", "argb", "abgr", "x2rgb", "x2bgr", "xyz", "pal8", "mono")
+UNTRUE_OF_THE_MEZZANINE = ("DISPLAYMATRIX",)
+"""What frames may say of the upload's picture that the finished one is not any more. From ffmpeg 7 on the encoder and
+the container are given it: a player would turn the picture once more."""
 SCALER = "flags=lanczos+accurate_rnd+bitexact"
+TAGGED = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+"""What every picture of ours is, said of the frames. From ffmpeg 7 on, an encoder takes its tags from frames, and where
+options ask for other colours than frames have (none are told of raw ones) ffmpeg converts them by itself."""
 
 
 def frame_rate(video: VideoStream) -> Fraction:
@@ -129,7 +135,8 @@ def picture_filters(info: MediaInfo, *, missing: float = 0.0) -> str:
         chain.append("hflip")
     if video.rotation:
         chain.append(TURNS[video.rotation])
-    chain.append("setsar=1,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709")
+    chain += [f"sidedata=mode=delete:type={kind}" for kind in UNTRUE_OF_THE_MEZZANINE]
+    chain.append(f"setsar=1,{TAGGED}")
     return ",".join(chain)
 
 

@@ -1,0 +1,37 @@
+"""How ffmpeg words what this project reads in its log, in every release that is supported (5.1, 6.1, 7.1).
+
+Owns the patterns, one per meaning, each with the wordings of all releases. What follows from a line is decided where it
+is read: damage (`damage.py`), faults of an upload or of the worker (`source.py`), how a run ended (`tools.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+PACKET_GIVEN_UP: Final = re.compile(
+    r"Error while decoding stream #0:(?P<before_6>\d+):"
+    r"|\[[va]ist#0:(?P<from_6>\d+)/.*\] (?:Error submitting packet to decoder|Decoding error): "
+)
+"""A decoder gave up a packet of this track of the first input."""
+PICTURE_FAULTY: Final = re.compile(
+    r"corrupt decoded frame in stream (?P<before_6>\d+)|\[[va]ist#0:(?P<from_6>\d+)/.*\] corrupt decoded frame"
+)
+"""A frame of this track of the first input is shown with faults."""
+TRACK_BEGUN_LATE: Final = re.compile(r"New (video|audio) stream (?:0:\d+|with index \d+) at pos:")
+"""A track of this kind begins after the tracks were chosen."""
+NO_DECODER: Final = re.compile(
+    r"Decoder \(codec (\w+)\) not found|no decoder found for: (\w+)"
+    r"|(?:is|are) not (?:currently )?(?:implemented|supported)"
+)
+"""Nothing here decodes a track; the codec where it is named."""
+PICTURE_TOO_LARGE: Final = re.compile(r"[Pp]icture size (\d+)x(\d+) (?:exceeds|is invalid)")
+UNFINISHED: Final = "Error writing trailer"
+"""What a container cannot hold may show in its last bytes only: ffmpeg 5 says so, and exits as if all were well."""
+NOT_WRITTEN: Final = ("No space left", "write_frame(): Input/output error", "to the muxer: Input/output error")
+"""The output could not be written."""
+
+
+def track(line: re.Match[str]) -> int:
+    """The number of the track that a line of a decoder (`PACKET_GIVEN_UP`, `PICTURE_FAULTY`) speaks of."""
+    return int(line["before_6"] or line["from_6"])
