@@ -1,9 +1,9 @@
 # The RunPod worker. No CUDA base image: Debian's ffmpeg loads the NVIDIA encoder libraries at run time, and the
-# host injects them. Bookworm's build asks for the oldest driver, so it starts on the most hosts.
+# host injects them; trixie's build asks for driver 530.41.03 or newer (docs/RunpodSetup.md).
 #
 #   make image                                with docker or buildah
-#   make image BASE=localhost/debian:bookworm on any minimal Debian 12, such as one that `scripts/image base` makes
-ARG BASE=debian:bookworm-slim
+#   make image BASE=localhost/debian:trixie on any minimal Debian 13, such as one that `scripts/image base` makes
+ARG BASE=debian:trixie-slim
 
 FROM ${BASE} AS build
 
@@ -14,15 +14,17 @@ WORKDIR /build
 COPY scripts/setup scripts/setup
 COPY pyproject.toml requirements.lock README.md ./
 
+# What the downloads below are checked against: networks with a proxy of their own bring theirs (scripts/image).
+ARG CERTIFICATES=/etc/ssl/certs/ca-certificates.crt
+ENV PIP_CERT=$CERTIFICATES SSL_CERT_FILE=$CERTIFICATES NODE_EXTRA_CA_CERTS=$CERTIFICATES UV_SYSTEM_CERTS=1
+
 # The installer, with the version and hashes that the lock has for it, and the project's build backend.
 RUN awk '/^[^ ]/ {on = /^(uv|hatchling|packaging|pathspec|pluggy|trove-classifiers)==/} on {print}' \
         requirements.lock > build.txt \
     && python3 -m venv /opt/build \
     && /opt/build/bin/python -m pip install --no-cache-dir --no-deps --only-binary :all: --require-hashes \
         --requirement build.txt
-# The system's certificates: networks with a proxy of their own have theirs there.
-ENV PATH=/opt/build/bin:$PATH \
-    UV_SYSTEM_CERTS=1 NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
+ENV PATH=/opt/build/bin:$PATH
 
 # The pinned audiowaveform, by the same script as on a developer's machine.
 RUN scripts/setup audiowaveform /opt/audiowaveform
@@ -72,7 +74,7 @@ LABEL org.opencontainers.image.title="codex-assets" \
       org.opencontainers.image.description="One upload becomes everything that is streamed: a RunPod worker." \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.base.name="debian:bookworm-slim"
+      org.opencontainers.image.base.name="debian:trixie-slim"
 
 # An image in which a tool is missing or does not start must not be published.
 RUN codex-assets doctor --tools
