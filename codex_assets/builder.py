@@ -457,7 +457,7 @@ class LocalBuilder:
             shutil.copy2(variant / segment.name, folder / segment.name)
         key = keys.preview_playlist(media.creator_id, media.media_id)
         playlist = folder / Path(key).name
-        playlist.write_text(hls.media_playlist(segments))
+        playlist.write_text(hls.media_playlist(segments), encoding="utf-8")
         return self._playlist(media, source, "preview", name, playlist, key, sound, build)
 
     def _playlist(
@@ -476,7 +476,7 @@ class LocalBuilder:
         if not segments:
             raise ToolError(f"encoding {name}", reason="no segment was written")
         # Written anew: ffmpeg gives a programme under half a second a target duration of 0.
-        playlist.write_text(hls.media_playlist(segments))
+        playlist.write_text(hls.media_playlist(segments), encoding="utf-8")
         first = folder / segments[0].name
         info = probe.parse(self._tools.ffprobe(hls.segment_arguments(str(first)), label="probing"))
         rates = hls.measured(segments)
@@ -591,7 +591,7 @@ class LocalBuilder:
                 self._confirmed.append(held.model_copy(update={"build": confirmed}))
             return None
         path = self._workspace.folder("hls/master") / "master.m3u8"
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         key = keys.master_playlist(media.creator_id, media.media_id, media.media_type)
         record = MasterRecord(
             **self._head(media, "hls_master"),
@@ -680,7 +680,7 @@ class LocalBuilder:
         drawn: dict[str, Path] = self._workspace.once(
             f"waveform-{source.data_version}", lambda: self._draw(sound.path, samples)
         )
-        document = json.loads(drawn["waveform_json"].read_text())
+        document = json.loads(drawn["waveform_json"].read_text(encoding="utf-8"))
         silent = self._loudness_record(media).measurement is None
         if not silent and not any(document["data"]):
             silent = merged_is_silent(self._tools, sound)
@@ -856,7 +856,7 @@ class LocalBuilder:
 
 
 def _segments(playlist: Path) -> list[hls.Segment]:
-    named = hls.parse_segments(playlist.read_text())
+    named = hls.parse_segments(playlist.read_text(encoding="utf-8"))
     return [hls.Segment(name, seconds, (playlist.parent / name).stat().st_size) for name, seconds in named]
 
 

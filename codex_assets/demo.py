@@ -107,7 +107,7 @@ async def _run(stores: Stores, samples: Path) -> list[Told]:
 
 async def _one(worker: Worker, stores: Stores, samples: Path, name: str) -> Told:
     started = time.monotonic()
-    payload: dict[str, Any] = json.loads((samples / f"{name}.job.json").read_text())["input"]
+    payload: dict[str, Any] = json.loads((samples / f"{name}.job.json").read_text(encoding="utf-8"))["input"]
     _put_original(stores, samples, payload)
     job_id = f"demo-{uuid.uuid4().hex[:12]}"
     with Receiver(SecretStr(payload["webhookSecret"])) as receiver:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import statistics
 import tempfile
@@ -794,7 +795,8 @@ def _h264_pid(body: bytes) -> int | None:
 def _concatenation(listing: Path, files: Sequence[Path]) -> list[str]:
     """`files` as one input, byte after byte: timestamps stay those of the segments, and one process reads them all."""
     escaped = [re.sub(r"([\\'\s])", r"\\\1", str(path.resolve())) for path in files]
-    listing.write_text("\n".join(escaped) + "\n")
+    # As the system spells names, which need not be text.
+    listing.write_bytes(b"".join(os.fsencode(name) + b"\n" for name in escaped))
     return [*_format(files[0]), "-i", f"concatf:{listing}"]
 
 

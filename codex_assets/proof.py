@@ -170,7 +170,7 @@ def _facts(tools: Tools, environ: Mapping[str, str]) -> Iterator[tuple[str, str]
 
 def _first(path: str, pattern: str) -> str | None:
     try:
-        found = re.search(pattern, Path(path).read_text(errors="replace"))
+        found = re.search(pattern, Path(path).read_text(encoding="utf-8", errors="replace"))
     except OSError:
         return None
     return found.group(1).strip() if found else None

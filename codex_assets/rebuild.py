@@ -227,7 +227,7 @@ class Journal:
             raise MissingInput(f"There is no rebuild {rebuild_id} to go on with; the last ones are: {there}.")
         file = _locked(path)
         # The first line of a line that was cut short ends here, not in the next one.
-        lines = [told for line in path.read_text().splitlines() if (told := _parsed(line)) is not None]
+        lines = [told for line in path.read_text(encoding="utf-8").splitlines() if (told := _parsed(line)) is not None]
         if not lines or "order" not in lines[0]:
             file.close()
             raise MissingInput(f"The journal of rebuild {rebuild_id} was cut short; begin a new one.")

@@ -331,13 +331,15 @@ class Tools:
         """Names of the encoders that ffmpeg was built with. Listed is not usable: see `try_encode`."""
         argv = [self._require("ffmpeg"), "-hide_banner", "-loglevel", "error", "-encoders"]
         run = self._run(argv, label="listing encoders", keep_stdout=True)
-        return frozenset(re.findall(r"^ [VAS][F.][S.][X.][B.][D.] (\S+)", run.stdout.decode(), re.MULTILINE))
+        return frozenset(
+            re.findall(r"^ [VAS][F.][S.][X.][B.][D.] (\S+)", run.stdout.decode("utf-8", "replace"), re.MULTILINE)
+        )
 
     def filters(self) -> frozenset[str]:
         """Names of the filters that ffmpeg was built with."""
         argv = [self._require("ffmpeg"), "-hide_banner", "-loglevel", "error", "-filters"]
         run = self._run(argv, label="listing filters", keep_stdout=True)
-        return frozenset(re.findall(r"^ [T.][S.][C.] (\S+)", run.stdout.decode(), re.MULTILINE))
+        return frozenset(re.findall(r"^ [T.][S.][C.] (\S+)", run.stdout.decode("utf-8", "replace"), re.MULTILINE))
 
     def _require(self, tool: str) -> str:
         path = self.path(tool)

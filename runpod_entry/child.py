@@ -123,10 +123,10 @@ def _members(session: int) -> Iterator[tuple[int, bool]]:
         if not entry.name.isdigit():
             continue
         with suppress(OSError):
-            # The name, in parentheses, may hold anything, spaces and parentheses included.
-            state, _parent, _group, leader, *_ = (entry / "stat").read_text().rpartition(")")[2].split()
+            # The name, in parentheses, may hold any bytes, spaces and parentheses included, and need not be text.
+            state, _parent, _group, leader, *_ = (entry / "stat").read_bytes().rpartition(b")")[2].split()
             if int(leader) == session:
-                yield int(entry.name), state not in ("Z", "X")
+                yield int(entry.name), state not in (b"Z", b"X")
 
 
 def _watch(parent: int, cancelled: threading.Event, working: threading.Event) -> None:

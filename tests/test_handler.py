@@ -271,9 +271,31 @@ def test_sweeping_a_session_ends_all_of_it_and_nothing_else() -> None:
             process.wait()
 
 
+def test_a_name_of_another_process_that_is_no_text_spoils_no_job(house: House, receiver: Receiver) -> None:
+    """Whoever sweeps a session reads the names of all processes of the machine, which may hold any bytes."""
+    # PR_SET_NAME, with bytes that no encoding has, a parenthesis and a line's end.
+    named = (
+        "import ctypes, time\n"
+        "ctypes.CDLL(None).prctl(15, b'\\xff\\xfe)\\n\\xe9 (', 0, 0, 0)\n"
+        "print('named', flush=True)\n"
+        "time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", named], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"named\n"
+            result = house.handle(quick_job("job-1", receiver))
+        finally:
+            process.kill()
+
+    assert result["errorCode"] == "input_not_found"
+    (received,) = receiver.received
+    assert received.said == jobs.body_of(result), "RunPod has what the webhook said"
+
+
 def is_alive(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
     except FileNotFoundError:
         return False
 
