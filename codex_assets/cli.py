@@ -54,6 +54,7 @@ def main(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print the log on standard error.")] = False,
 ) -> None:
     """Everything that a media needs to be played, from one upload, and the means to see that it is right."""
+    terminal.accept_every_character()
     if verbose:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     else:
@@ -354,7 +355,7 @@ def _judge(playlist: Path, rule: str | None, cancelled: threading.Event) -> list
     observer = Observer(tools, workers=WORKERS)
 
     def look() -> tuple[verify.AnyObservation, ...]:
-        if parse_master(playlist.read_text(errors="replace")).streams:
+        if parse_master(playlist.read_text(encoding="utf-8", errors="replace")).streams:
             return observer.hls(playlist)
         return (observer.variant(playlist, output=playlist.parent.resolve().name),)
 

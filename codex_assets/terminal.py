@@ -6,6 +6,8 @@ progress is bars, elsewhere a line now and then. Takes plain results and knows n
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import sys
 import threading
@@ -54,8 +56,34 @@ SHOWN_FINDINGS = 20
 """Above this many findings a sweep's summary counts them, and `failing` lists them."""
 MARKS = {Health.OK: ("✓", "green"), Health.NOTE: ("•", "yellow"), Health.PROBLEM: ("✗", "red")}
 
+PLAIN = {"✓": "+", "✗": "x", "•": "-", "→": "->", "…": "...", "°": " degrees", "±": "+/-"}
+"""How our own signs are written where the stream's encoding lacks them; other characters become `\\u...`."""
+
 out = Console(highlight=False)
 err = Console(highlight=False, stderr=True)
+
+
+def accept_every_character() -> None:
+    """Let both streams take any text, whatever their encoding: `LANG=C`, a pipe into an old tool, odd file names.
+
+    To be called before anything is printed. Raises nothing.
+    """
+    codecs.register_error(_SPELLED, _spelled)
+    for stream in (sys.stdout, sys.stderr):
+        # Something else stands in for a stream in tests, and a closed one is None.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_SPELLED)
+
+
+_SPELLED = "codex-assets.spelled"
+
+
+def _spelled(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    plain = "".join(PLAIN.get(sign) or sign.encode("ascii", "backslashreplace").decode("ascii") for sign in lacking)
+    return plain, error.end
 
 
 def say(text: RenderableType = "") -> None:
@@ -87,10 +115,15 @@ def warn(sentence: str) -> None:
 def say_json(value: Any) -> None:
     """JSON for people on a terminal, and for programs elsewhere."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
+    try:
+        text.encode(out.encoding)
+    except UnicodeError:
+        # JSON has a spelling of its own for what the stream cannot take.
+        text = json.dumps(value, indent=2)
     if out.is_terminal:
-        out.print(JSON(text))
+        out.print(JSON(text, ensure_ascii=text.isascii()))
     else:
-        sys.stdout.write(text + "\n")
+        out.file.write(text + "\n")
 
 
 # --- Numbers ----------------------------------------------------------------------------------------------------------

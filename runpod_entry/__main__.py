@@ -6,10 +6,13 @@ this module too.
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import multiprocessing
+import os
 import signal
 from collections.abc import Mapping
+from multiprocessing import util
 from typing import Any
 
 from codex_assets import fitness, resources
@@ -18,12 +21,18 @@ from runpod_entry.handler import Worker
 
 CHILD_GRACE_S = 3.0
 """From SIGTERM to SIGKILL for what the SDK started."""
+_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
     # What a worker that seems stuck is doing: kill -USR1 writes the stack of every thread to standard error.
     faulthandler.register(signal.SIGUSR1)
     logs.configure(resources.prepare_environment(), resources.log_format())
+    # The SDK's own process (it pings) is a fork of this one. Left behind by a worker that is killed, it would go on
+    # telling RunPod that the worker lives.
+    # Kept in a name, because that register holds it weakly.
+    this = _Parent(os.getpid())
+    util.register_after_fork(this, _Parent.die_with)
     worker = Worker(_report)
     worker.start()
     try:
@@ -38,16 +47,33 @@ def main() -> None:
         _end_children()
 
 
+class _Parent:
+    """This process, as seen from its forks."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+
+    def die_with(self) -> None:
+        """In a fork: let the kernel end it together with the thread that forked it, which is the worker's main one."""
+        try:
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
+        except OSError:
+            return
+        if os.getppid() != self._pid:
+            # It was gone before the kernel had been asked.
+            os._exit(1)
+
+
 def _end_children() -> None:
     """End the SDK's own process (it pings), by force if need be: Python waits at its exit for every child, for ever."""
     children = multiprocessing.active_children()
-    for one in children:
-        one.terminate()
-    for one in children:
-        one.join(CHILD_GRACE_S)
-        if one.is_alive():
-            one.kill()
-            one.join(CHILD_GRACE_S)
+    for process in children:
+        process.terminate()
+    for process in children:
+        process.join(CHILD_GRACE_S)
+        if process.is_alive():
+            process.kill()
+            process.join(CHILD_GRACE_S)
 
 
 async def _report(job: Mapping[str, Any], progress: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ same, tracebacks included.
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from collections.abc import Iterable
@@ -32,6 +33,10 @@ class _Blanked(logging.Formatter):
 
 def configure(level: str, form: Literal["json", "text"]) -> None:
     """Set up the log of this process; `level` as the SDK names it. JSON lines also say what they belong to."""
+    for stream in (sys.stdout, sys.stderr):
+        # The SDK prints results, whose sentences may hold any character, to a stream of whatever encoding.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     handler = logging.StreamHandler(sys.stderr)
     text = _Blanked("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     handler.setFormatter(JsonLines(_blanked) if form == "json" else text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -26,5 +25,5 @@ def gpu(file: Path | None, as_json: bool) -> int:
         terminal.say_json(asdict(report))
     else:
         # As it is: tables of Markdown must not be wrapped.
-        sys.stdout.write(proof.markdown(report))
+        terminal.out.file.write(proof.markdown(report))
     return FAILED if report.unproven else 0
