@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup image image-demo image-test image-push demo ui dev test test-all lint format schemas fixtures lock bench clean
+.PHONY: help setup image image-demo image-test image-push demo ui dev test test-all test-debian13 lint format schemas fixtures lock bench clean
 
 # The environment's own tools first; audiowaveform lives in .tools/bin.
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
@@ -20,7 +20,7 @@ demo ui dev: export STORAGE_DIR ?= $(CURDIR)/.local/storage
 endif
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 setup: ## get everything ready: ffmpeg, .venv, audiowaveform (again: nothing to do)
 	@scripts/setup
@@ -38,6 +38,9 @@ test: setup lint ## check style and types, run every test that takes seconds
 
 test-all: setup lint ## the same with the tests that take minutes
 	@$(PYTEST) $(ARGS)
+
+test-debian13: ## the same tests as `make test`, on Debian 13 (ffmpeg 7.1), in a root that this makes (it takes root)
+	@scripts/debian13 test -n 2 -m 'not slow' $(ARGS)
 
 lint: setup ## ruff and mypy
 	@ruff check --quiet .

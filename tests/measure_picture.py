@@ -75,7 +75,8 @@ def decoded(path: Path, *, limit: int = 400) -> Film:
     facts = seen(path)
     width, height = facts.width, facts.height
     assert facts.pixel_format == "yuv420p", facts.pixel_format
-    command = ("ffmpeg", "-nostdin", "-v", "error", "-noautorotate", *_opened(path), "-map", "0:v:0", "-vsync", "0")
+    every = ("-map", "0:v:0", "-fps_mode", "passthrough")
+    command = ("ffmpeg", "-nostdin", "-v", "error", "-noautorotate", *_opened(path), *every)
     data = _run((*command, "-frames:v", str(limit), "-f", "rawvideo", "-pix_fmt", "yuv420p", "pipe:1"))
     half = ((width + 1) // 2, (height + 1) // 2)
     small, whole = half[0] * half[1], width * height

@@ -57,7 +57,7 @@ def sample_arguments(
     """Of a track of an opened input the luma of `count` pictures, in whole columns, as `combs` reads them."""
     chain = f"scale={columns}:{height}:flags=neighbor,format=gray"
     return [
-        *(*opened, "-map", f"0:{track}", "-vf", chain, "-vsync", "passthrough"),
+        *(*opened, "-map", f"0:{track}", "-vf", chain, "-fps_mode", "passthrough"),
         *("-frames:v", str(count), "-f", "rawvideo", output),
     ]
 
