@@ -122,7 +122,7 @@ def _combs(tools: Tools, source: Path, video: VideoStream) -> Combs:
     try:
         # One after the other: one run with several inputs decodes on in those that are done.
         for at, count in probe.places(video):
-            opened = ["-noautorotate", *_sought(at, video), *probe.input_arguments(str(source))]
+            opened = [*probe.as_coded(video), *_sought(at, video), *probe.input_arguments(str(source))]
             arguments = interlace.sample_arguments(opened, video.index, str(shot), columns, height, count)
             tools.ffmpeg(arguments, label="looking at some pictures")
             shots.append(shot.read_bytes())

@@ -452,6 +452,40 @@ case(
     coded=(144, 108),
     shown=(108, 192),
 )
+
+
+def clean_aperture(data: bytes) -> bytes:
+    """Asks players of an mp4 with one H.264 track to show the middle of the picture alone (`clap`)."""
+    at = data.index(b"avcC") - 4
+    box = struct.pack(">I4s8i", 40, b"clap", 96, 1, 108, 1, 0, 1, 0, 1)
+    made = bytearray(data[:at] + box + data[at:])
+    entry = made.index(b"avc1", made.index(b"stsd"))
+    for where in (entry, *(made.index(name) for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd"))):
+        (size,) = struct.unpack(">I", made[where - 4 : where])
+        made[where - 4 : where] = struct.pack(">I", size + len(box))
+    return bytes(made)
+
+
+def pixel_crop(data: bytes) -> bytes:
+    """Asks players of an mkv to leave out the left and the top, in place of a displayed size that says nothing new."""
+    made = bytearray(data)
+    for name, instead in ((b"\x54\xb0", b"\x54\xcc"), (b"\x54\xba", b"\x54\xbb")):
+        at = made.index(name)
+        size = made[at + 2] & 0x7F
+        made[at : at + 3 + size] = instead + made[at + 2 : at + 3] + (32).to_bytes(size, "big")
+    return bytes(made)
+
+
+case("cropped_by_mp4", "mp4", f"{H264} {SD}", change=clean_aperture, quick=True)
+case("cropped_by_mkv", "mkv", "-c:v utvideo -pix_fmt yuv420p", filters="setsar=2", change=pixel_crop)
+case(
+    "cropped_by_mp4_turned",
+    "mp4",
+    f"{H264} {SD}",
+    change=lambda data: display_matrix(0, 1, -1, 0)(clean_aperture(data)),
+    turned=(T.ROTATE_90,),
+    shown=(144, 192),
+)
 case("portrait", "mp4", f"{H264} {SD}", coded=(108, 192))
 case("square", "mp4", f"{H264} {SD}", coded=(160, 160))
 case("cinema", "mp4", f"{H264} {SD}", coded=(240, 100))

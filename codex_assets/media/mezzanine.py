@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Literal
 
 from codex_assets.media import loudness, profile
-from codex_assets.media.probe import AudioStream, MediaInfo, VideoStream, input_arguments
+from codex_assets.media.probe import AudioStream, MediaInfo, VideoStream, as_coded, input_arguments
 
 AudioTreatment = Literal["copied", "lossless", "encoded"]
 
@@ -219,9 +219,9 @@ def arguments(
             meter = ["-map", "[metered]", "-f", "null", "-"]
         maps += ["-map", track]
         codecs += _audio_codec(info.audio, treatment, joined)
-    # Turned here, not by ffmpeg: it turns by odd angles, and by what streams say but not by what frames do.
-    opened = ["-noautorotate"] if with_picture else []
+    opened = []
     if with_picture and info.video is not None:
+        opened += as_coded(info.video)
         # A size that changes is the scaler's business: a graph that is built anew loses the frames that it holds.
         opened += [f"-reinit_filter:{info.video.index}", "0"]
         if info.video.alpha_track:

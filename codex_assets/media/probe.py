@@ -93,6 +93,8 @@ class VideoStream:
     deinterlaced: Deinterlaced = "flagged"
     alpha_track: bool = False
     """Whether transparency is coded beside the picture, where only some decoders look (VP8, VP9)."""
+    container_cropped: bool = False
+    """Whether the container asks for fewer pixels than are coded, and this ffmpeg (7.1 does, 5.1 does not) follows."""
     dolby_vision: int | None = None
     """Profile."""
     dolby_vision_base: int | None = None
@@ -217,6 +219,12 @@ def input_arguments(
     pixels = profile.MAX_PIXELS * (4 if probing else 1)
     over_holes = ["-resync_size", str(profile.RESYNC_BYTES)] if container == "mpegts" else []
     return [*fence, "-max_pixels", str(pixels), *over_holes, *source]
+
+
+def as_coded(video: VideoStream) -> list[str]:
+    """Options in front of an input whose pictures are to come as they are coded: neither turned nor cropped by ffmpeg,
+    which turns by odd angles, and by what streams say but not by what frames do."""
+    return ["-noautorotate", *(["-apply_cropping", "codec"] if video.container_cropped else [])]
 
 
 def scan_arguments(path: str, container: str | None = None) -> list[str]:
@@ -628,6 +636,7 @@ def _video(stream: Mapping[str, Any]) -> VideoStream:
         mirrored=mirrored,
         deinterlaced=order or "flagged",
         alpha_track=stream["codec_name"] in ("vp8", "vp9") and _tag(stream, "alpha_mode") == "1",
+        container_cropped=any("crop_top" in side for side in stream.get("side_data_list", [])),
         dolby_vision=dolby.get("dv_profile") if dolby else None,
         dolby_vision_base=base,
         reordered=min(int(stream.get("has_b_frames") or 0), MOST_REORDERED),
