@@ -5,7 +5,7 @@ They run where an output is built, on the files before they are published, and o
 """
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -79,11 +79,12 @@ def _numbers(fact: CheckFact) -> dict[str, str]:
     return {name: value for name, value in told.items() if value}
 
 
-def checks_job(media_type: str) -> Any:
-    """All checks of one media, over what is published: launched with the media's partition."""
+def checks_job(media_type: str, tags: Mapping[str, str]) -> Any:
+    """All checks of one media, over what is published: launched with the media's partition. `tags`: of its runs."""
     keys = [dg.AssetKey([media_type, output]) for output in recipe.OUTPUTS[media_type] if kinds(output)]
     return dg.define_asset_job(
         f"verify_{media_type}",
         selection=dg.AssetSelection.checks_for_assets(*keys),
         description=f"Run every check of one {media_type} media over what is published. Nothing is encoded.",
+        tags=tags,
     )

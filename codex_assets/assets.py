@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from codex_assets import asset_checks, log_lines
+from codex_assets import asset_checks, dispatch, log_lines
 from codex_assets.errors import InternalError, JobCancelled, JobError, MissingInput, VerificationError
 from codex_assets.media import recipe
 from codex_assets.media.hls import Segment
@@ -376,3 +376,12 @@ AUDIO = [
 ]
 ORIGINALS = [_original("video"), _original("audio")]
 PRODUCERS = {"video": VIDEO, "audio": AUDIO}
+RUNTIME = {
+    "dagster/max_runtime": str(
+        round(max(map(len, PRODUCERS.values())) * (RETRIES.max_retries + 1) * dispatch.Pace().longest_s)
+    )
+}
+"""The tag by which Dagster's monitor ends a run, in seconds: its ops one after the other, each tried again as often as
+it may be, each try as long as the builder lets it wait and work. The builder's own limits come first: what a run waits
+for must not end it, and the paid job of another of its ops with it. Dagster takes it before `max_runtime_seconds` of a
+`dagster.yaml`."""

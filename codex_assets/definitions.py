@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from codex_assets import dispatch, operations, resources
+from codex_assets import assets, dispatch, operations, resources
 from codex_assets.assets import AUDIO, ORIGINALS, VIDEO
 from codex_assets.resources import Workshop
 
@@ -13,6 +13,11 @@ from codex_assets.resources import Workshop
 def workshop(context: dg.InitResourceContext) -> Iterator[Workshop]:
     settings = resources.load()
     run = context.run
+    if run is not None and context.instance is not None:
+        # Here, because the runs of *Materialize* and of backfills are of no job that could bring it.
+        context.instance.add_run_tags(
+            run.run_id, {name: limit for name, limit in assets.RUNTIME.items() if name not in run.tags}
+        )
     with resources.workshop(
         settings,
         # Here, ops say what they do by their events; of a worker far away nobody would hear for hours.

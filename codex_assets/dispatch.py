@@ -84,11 +84,19 @@ class Pace:
     patience_s: float = 600.0
     """How long RunPod may be out of reach before a job that it has is given up."""
     queue_s: float = 6 * 3600.0
+    """How long one piece of work may wait: behind others' jobs, and in RunPod's queue, all its submissions together."""
     execution_s: float = 4 * 3600.0
+    """How long a job may take once a worker has it."""
     submissions: int = 3
     """Of the same work, when workers that do it are lost."""
     forgotten: int = 3
     """Answers in a row that there is no such job, before that is believed."""
+
+    @property
+    def longest_s(self) -> float:
+        """The longest that `RunPodBuilder.build` lasts. While the API is out of reach no limit is looked at: before a
+        job is submitted, when it is, and while it runs."""
+        return self.queue_s + self.submissions * (self.execution_s + 3 * self.patience_s)
 
 
 class Ended(Enum):
@@ -244,9 +252,15 @@ def _rest(cancelled: threading.Event, seconds: float) -> None:
 @dataclass
 class _Job:
     job_id: str
+    waited_s: float = 0.0
+    """How long the same work had waited before this job was submitted."""
     since: float = field(default_factory=time.monotonic)
     """When it came into the state that it is in."""
     running: bool = False
+
+    @property
+    def in_state_s(self) -> float:
+        return time.monotonic() - self.since
 
 
 class RunPodBuilder:
@@ -282,9 +296,10 @@ class RunPodBuilder:
         master = self._records.output(media.media_id, MASTER) if MASTER not in left else None
         outdated: list[str] = []
         jobs: set[str] = set()
+        waited_s = 0.0
         for attempt in range(1, self._pace.submissions + 1):
             with self._gate.slot(self._cancelled):
-                end = self._work(media, left, jobs)
+                end, waited_s = self._work(media, left, jobs, waited_s)
             for record in self._built(media, left, jobs, end.how is Ended.DONE):
                 left.remove(record.output)
                 if record.code_version != recipe.code_version(media.media_type, record.output):
@@ -319,11 +334,12 @@ class RunPodBuilder:
             if record is not None and (record.build.run_id in jobs if record.build is not None else done)
         ]
 
-    def _work(self, media: MediaRecord, outputs: Collection[str], jobs: set[str]) -> End:
-        """Submit it and see it through. Whatever ends this early ends the job too."""
+    def _work(self, media: MediaRecord, outputs: Collection[str], jobs: set[str], waited_s: float) -> tuple[End, float]:
+        """Submit it and see it through; how it ended, and how long it has waited by then, with the `waited_s` of its
+        earlier submissions. Whatever ends this early ends the job too."""
         with self._gate.turn(self._cancelled):
-            self._give_way()
-            job = _Job(self._submitted(self._payload(media, outputs)))
+            waited_s += self._give_way(self._pace.queue_s - waited_s)
+            job = _Job(self._submitted(self._payload(media, outputs)), waited_s)
             self._gate.note(job.job_id, queued=True)
         jobs.add(job.job_id)
         _log.info("%s: RunPod's job %s builds %s", media.media_id, job.job_id, ", ".join(outputs))
@@ -334,9 +350,11 @@ class RunPodBuilder:
             raise
         finally:
             self._gate.note(job.job_id, queued=False)
+        if not job.running:
+            job.waited_s += job.in_state_s
         if end.how is Ended.LOST and len(self._built(media, outputs, jobs, done=False)) == len(outputs):
-            return End(Ended.DONE)
-        return end
+            end = End(Ended.DONE)
+        return end, job.waited_s
 
     def _submitted(self, given: Mapping[str, Any]) -> str:
         """The id of a new job. In a thread: Dagster ends a run by an exception from anywhere, and the job that was
@@ -350,15 +368,22 @@ class RunPodBuilder:
                     self._api.cancel(answer.result(self._pace.request_s))
                 raise
 
-    def _give_way(self) -> None:
-        """Until nobody else's jobs wait: what waits is an upload, most likely."""
+    def _give_way(self, longest_s: float) -> float:
+        """Until nobody else's jobs wait: what waits is an upload, most likely. How long that was.
+
+        Raises `QueueTimeout` when it is more than `longest_s`.
+        """
         told = False
+        began = time.monotonic()
         while (others := self._api.waiting() - self._gate.queued) > 0:
             if not told:
                 _log.info("%d other jobs wait at the endpoint: they go first", others)
                 self._tell("waiting for other jobs", 0.0)
                 told = True
+            if time.monotonic() - began > longest_s:
+                raise QueueTimeout("Other jobs were waiting at the endpoint all the time; nothing was submitted.")
             _rest(self._cancelled, self._pace.hold_s)
+        return time.monotonic() - began
 
     def _payload(self, media: MediaRecord, outputs: Collection[str]) -> dict[str, Any]:
         return {
@@ -404,12 +429,12 @@ class RunPodBuilder:
             return End(Ended.FAILED, _timed_out())
         running = state != "IN_QUEUE"
         if running != job.running:
+            job.waited_s += job.in_state_s if running else 0.0
             job.running, job.since = running, time.monotonic()
             self._gate.note(job.job_id, queued=not running)
-        spent = time.monotonic() - job.since
-        if running and spent > self._pace.execution_s:
+        if running and job.in_state_s > self._pace.execution_s:
             raise _timed_out()
-        if not running and spent > self._pace.queue_s:
+        if not running and job.waited_s + job.in_state_s > self._pace.queue_s:
             raise QueueTimeout("No worker took the job in time; does the endpoint have any?")
         if running and isinstance(told.get("phase"), str):
             self._tell(

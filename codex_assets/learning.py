@@ -16,7 +16,6 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -24,7 +23,6 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
-from dagster._core.errors import DagsterHomeNotSetError
 from dagster._core.events import DagsterEvent, DagsterEventType, StepMaterializationData
 from dagster._core.events.log import EventLogEntry
 from dagster._core.instance.utils import RUNLESS_JOB_NAME, RUNLESS_RUN_ID
@@ -556,15 +554,3 @@ def _check_row(
         "materialization_event_storage_id": target.storage_id,
         "partition": evaluation.partition,
     }
-
-
-@contextmanager
-def instance() -> Iterator[dg.DagsterInstance | None]:
-    """The instance of DAGSTER_HOME; None where it is not set."""
-    try:
-        opened = dg.DagsterInstance.get()
-    except DagsterHomeNotSetError:
-        yield None
-        return
-    with opened:
-        yield opened

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from codex_assets import asset_checks, learning, partitions, resources
+from codex_assets import asset_checks, assets, instance, learning, partitions, resources
 from codex_assets.cleanup import CleanUp, Verdict
 from codex_assets.media import recipe
 from codex_assets.resources import Workshop
@@ -27,6 +27,7 @@ def _everything(media_type: str) -> Any:
         f"build_{media_type}",
         selection=dg.AssetSelection.assets(*keys),
         description=f"Build every output of one {media_type} media from its original.",
+        tags=assets.RUNTIME,
     )
 
 
@@ -37,6 +38,11 @@ def _everything(media_type: str) -> Any:
     description="Teaches this instance what the archive's records say and it does not know: media, outputs, checks.",
 )
 def media_of_the_archive(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    with instance.learning_lock(context.instance) as alone:
+        return _learn(context) if alone else dg.SkipReason("an import is under way")
+
+
+def _learn(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     started = time.monotonic()
     stores = resources.load().stores()
     since = datetime.fromisoformat(context.cursor) - OVERLAP if context.cursor else None
@@ -68,7 +74,7 @@ def delete_originals(context: dg.OpExecutionContext, workshop: dg.ResourceParam[
     context.add_output_metadata({"bytes_freed": freed, **counts})
 
 
-@dg.job(name="cleanup_originals", description="The same as `codex-assets cleanup-originals`.")
+@dg.job(name="cleanup_originals", description="The same as `codex-assets cleanup-originals`.", tags=assets.RUNTIME)
 def cleanup_originals() -> None:
     delete_originals()
 
@@ -85,7 +91,7 @@ cleanup_schedule = dg.ScheduleDefinition(
 
 JOBS = [
     *(_everything(media_type) for media_type in partitions.PARTITIONS),
-    *(asset_checks.checks_job(media_type) for media_type in partitions.PARTITIONS),
+    *(asset_checks.checks_job(media_type, assets.RUNTIME) for media_type in partitions.PARTITIONS),
     cleanup_originals,
 ]
 SCHEDULES = [cleanup_schedule]

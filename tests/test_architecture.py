@@ -39,7 +39,7 @@ LAYERS = (
     {"conditions"},
     {"catalogue"},
     {"costs", "rebuild"},
-    {"asset_checks"},
+    {"asset_checks", "instance"},
     {"assets"},
     {"learning"},
     {"operations"},
@@ -59,7 +59,7 @@ PURE_FORBIDDEN = {
     *("subprocess", "os", "socket", "urllib", "http", "httpx", "boto3", "dagster", "time", "datetime", "random"),
     *("threading", "multiprocessing", "tempfile", "shutil", "pathlib.Path", "logging"),
 }
-DAGSTER_ROOMS = {"partitions", "assets", "asset_checks", "learning", "operations", "definitions", "job"}
+DAGSTER_ROOMS = {"partitions", "instance", "assets", "asset_checks", "learning", "operations", "definitions", "job"}
 BUILDERS = {"mezzanine", "ladder", "loudness", "hls", "thumbnail", "waveform", "recipe"}
 BANNED_NAMES = {"utils", "helpers", "common", "misc"}
 
@@ -147,7 +147,7 @@ def test_dagster_is_the_outer_ring() -> None:
     assert users <= DAGSTER_ROOMS
 
 
-@pytest.mark.parametrize("stem", ["assets", "asset_checks", "definitions", "learning", "operations"])
+@pytest.mark.parametrize("stem", ["assets", "asset_checks", "definitions", "instance", "learning", "operations"])
 def test_dagster_can_read_annotations(stem: str) -> None:
     assert "__future__.annotations" not in imports(PACKAGE / f"{stem}.py")
 

@@ -233,10 +233,10 @@ def test_the_ui_opens_and_control_c_ends_all_of_it(tmp_path: Path) -> None:
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[str]:
+def postgres(folder: Path, wants: str = "trust", password: str = "") -> Iterator[str]:
     """A cluster of its own on loopback. The URL of an empty database, and with `_again` that of another.
 
-    Postgres refuses to run as root.
+    `wants`: how it asks who connects. Postgres refuses to run as root.
     """
     binaries = POSTGRES[-1].parent
     shutil.rmtree(folder, ignore_errors=True)
@@ -254,11 +254,15 @@ def postgres(folder: Path) -> Iterator[str]:
                 [*as_user, *arguments], cwd="/", check=True, timeout=60, stdin=subprocess.DEVNULL, stdout=log
             )
 
-    tell(str(binaries / "initdb"), "-A", "trust", "-U", "postgres", "-D", data)
+    (folder / "password").write_text(password or "none", encoding="utf-8")
+    tell(
+        *(str(binaries / "initdb"), "-A", wants, f"--pwfile={folder}/password", "-U", "postgres", "-D", data),
+    )
     tell(str(binaries / "pg_ctl"), "-D", data, "-l", f"{folder}/log", "-w", "-o", options, "start")
     try:
         for name in ("dagster", "dagster_again"):
-            tell(str(binaries / "createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", name)
+            where = f"host=127.0.0.1 port={port} user=postgres dbname=postgres password={password}"
+            tell(str(binaries / "createdb"), "--maintenance-db", where, name)
         yield f"postgresql://postgres@127.0.0.1:{port}/dagster"
     finally:
         tell(str(binaries / "pg_ctl"), "-D", data, "-m", "immediate", "stop")

@@ -234,6 +234,42 @@ def test_time_limits_end_the_job(api: Api, settings: Settings) -> None:
     assert [one.status for one in api.jobs.values()] == ["CANCELLED", "CANCELLED"]
 
 
+def test_waiting_is_limited_all_of_it_together(api: Api, settings: Settings) -> None:
+    """Behind others' jobs, and in the queue: what a submission has waited, the next has not."""
+    upload = api.submit({"an": "upload"})
+    with pytest.raises(JobError, match="nothing was submitted") as failed:
+        list(builder(api, settings, replace(PACE, queue_s=0.3)).build(MEDIA, ["thumbnail"]))
+    assert (failed.value.code, failed.value.retryable) == ("queue_timeout", True)
+    assert list(api.jobs) == [upload]
+    assert api.take("upload-worker") is not None
+
+    waits = iter([0.6, 0.6, 0.6])
+
+    def lose(taken: Job) -> None:
+        api.end(taken, "FAILED", "the worker is gone")
+
+    over = threading.Event()
+
+    def late() -> None:
+        for seconds in waits:
+            api.wait_for(lambda: api.count("IN_QUEUE") or over.is_set())
+            if over.wait(seconds):
+                return
+            taken = api.take("late", 0.05)
+            if taken is not None:
+                lose(taken)
+
+    thread = threading.Thread(target=late)
+    thread.start()
+    try:
+        with pytest.raises(JobError) as failed:
+            list(builder(api, settings, replace(PACE, queue_s=1.0)).build(MEDIA, ["thumbnail"]))
+    finally:
+        over.set()
+        thread.join()
+    assert failed.value.code == "queue_timeout"
+
+
 def test_workers_of_another_version_are_noticed(api: Api, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     def do(taken: Job) -> None:
         work(api, settings, taken)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
@@ -10,8 +11,12 @@ import typer
 from codex_assets import resources, sweep, terminal
 from codex_assets.commands import frame
 from codex_assets.commands.frame import AsJson, Store
-from codex_assets.errors import JobCancelled, MissingInput
+from codex_assets.errors import JobCancelled
 from codex_assets.records import RecordStore
+
+
+def _note_another() -> None:
+    terminal.note("Another process teaches this instance; waiting for its end.")
 
 
 def import_(
@@ -29,7 +34,7 @@ def import_(
     Again: only what changed. Stopped: the next one goes on.
     """
     # Here, not above: they import Dagster, and every other command starts without.
-    from codex_assets import assets, learning
+    from codex_assets import assets, instance, learning
 
     condition = frame.where(where)
     with frame.told():
@@ -38,16 +43,21 @@ def import_(
         records = RecordStore(archive)
         started = time.monotonic()
         media = outputs = checks = 0
-        with frame.cancelling() as cancelled, learning.instance() as instance:
-            if instance is None:
-                raise MissingInput("DAGSTER_HOME is not set: there is no Dagster instance to import into.")
-            found = learning.changes(instance, archive)
+        with ExitStack() as stack:
+            cancelled = stack.enter_context(frame.cancelling())
+            waiting = instance.stopping(
+                cancelled.is_set, lambda: terminal.note("Another import is under way; waiting.")
+            )
+            opened = stack.enter_context(instance.opened(resources.environment(), waiting))
+            stack.enter_context(instance.learning_lock(opened, waiting))
+            # Behind the lock: what another process has just learnt is no change any more.
+            found = learning.changes(opened, archive)
             with (
                 resources.workshop(settings, cancelled=cancelled) as workshop,
                 terminal.counting("importing", len(found)) as counted,
             ):
                 for learnt in learning.learn(
-                    instance,
+                    opened,
                     archive,
                     found,
                     accept=lambda one: sweep.holds(condition, one, records),
