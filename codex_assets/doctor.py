@@ -23,7 +23,7 @@ from typing import TypeVar
 
 from codex_assets import resources, sandbox
 from codex_assets.delivery.storage import ObjectStore
-from codex_assets.encoders import EncoderMode
+from codex_assets.encoders import EncoderMode, try_nvenc
 from codex_assets.errors import ConfigurationError, JobError, StorageError, ToolError
 from codex_assets.media import ladder, profile
 from codex_assets.resources import Settings
@@ -177,7 +177,7 @@ def nvenc(found: Tools, mode: EncoderMode, *, required: bool) -> Check:
         advice = "VIDEO_ENCODER is `nvenc`: use a machine with NVENC, or set `auto`"
     if name not in found.encoders():
         return Check("trial encode", name, lacking, "not in this ffmpeg; x264 is used", advice)
-    trial = found.try_encode(ladder.trial_arguments(profile.NVENC))
+    trial = try_nvenc(found)
     if not trial.works:
         unusable = f"listed, but not usable here ({trial.reason}); x264 is used"
         return Check("trial encode", name, lacking, unusable, advice)

@@ -1,11 +1,11 @@
 """What the jobs of a media came to: the last of them, in one record beside the media's others (`jobs.json`).
 
 Failures too, for they are what nobody finds again elsewhere: RunPod forgets results after half an hour. Never a
-secret, an address or a sentence that was told to somebody: codes and numbers. Not here: what is measured (`metrics`),
-and what many records add up to (`stats`).
+secret or an address: codes, numbers, and the public sentence of a final failure. Not here: what is measured
+(`metrics`), what many records add up to (`stats`), and what a second delivery of a job comes to (`redelivery`).
 
 Written when a job begins and when it ends. Two jobs of one media at once may lose an entry of each other's: B2 has no
-conditional write, and nothing but statistics depends on it.
+conditional write. Statistics miss that job then, and a second delivery of it is done as if it were the first.
 """
 
 from __future__ import annotations
@@ -35,6 +35,18 @@ class OutputMade(Record):
     size: int = 0
     encoder: str | None = None
     cost_usd: float | None = None
+
+
+class FinalFailure(Record):
+    """What was said of an upload that no other attempt makes better, and which upload that was."""
+
+    code: str
+    sentence: str
+    upload_size: int
+    uploaded_at: str
+    """When the store took it: UTC, ISO 8601."""
+    upload_etag: str | None = None
+    """Local stores have none."""
 
 
 class JobRecord(Record):
@@ -68,6 +80,10 @@ class JobRecord(Record):
     gpu: str | None = None
     cost_usd: float | None = None
     outputs: tuple[OutputMade, ...] = ()
+    payload: str | None = None
+    """`redelivery.fingerprint` of what was asked for; None in records of the first releases."""
+    failure: FinalFailure | None = None
+    """Of a job that failed for good by what its upload is like."""
 
     def is_under_way(self, now: datetime) -> bool:
         return self.outcome == "running" and now - datetime.fromisoformat(self.started_at) < LONGEST_JOB

@@ -17,7 +17,7 @@ from typing import Any
 
 import dagster as dg
 
-from codex_assets import history, log_lines, metrics, partitions, resources
+from codex_assets import history, log_lines, metrics, partitions, redelivery, resources
 from codex_assets.assets import PRODUCERS
 from codex_assets.contract import (
     CompletedBody,
@@ -154,6 +154,7 @@ def _work(
         asked=tuple(outputs),
         started_at=started.isoformat(timespec="milliseconds"),
         queue_seconds=metrics.queue_seconds(raw, started),
+        payload=redelivery.fingerprint(media, outputs),
     )
     clock = time.monotonic()
     phases: Mapping[str, float] = {}
@@ -167,19 +168,32 @@ def _work(
             ) as workshop:
                 # The board itself, which fills: a job that fails tells what it took, too.
                 phases = workshop.workspace.progress.spent
+                earlier = redelivery.earlier(job_id, media, outputs, workshop.records, workshop.stores)
                 workshop.records.put(media.media_id, "media", media)
                 on_record = _keep(workshop.records, begun)
-                # Single outputs that this very job has built before its worker was lost are not built again.
-                built = _built_by(job_id, media, outputs, workshop.records) if payload.assets else []
-                done = {one.output for one in built}
+                if earlier is not None and earlier.failure is not None:
+                    _log.info("job %s was delivered again: its failure is told again", job_id)
+                    raise earlier.failure
+                if earlier is not None:
+                    _log.info("job %s was delivered again: what it built is announced again", job_id)
+                    built = list(earlier.built)
+                else:
+                    # Single outputs that this very job has built before its worker was lost are not built again.
+                    built = _built_by(job_id, media, outputs, workshop) if payload.assets else []
+                done = {record.output for record in built}
                 left = [output for output in outputs if output not in done]
                 if left:
                     workshop.builder.plan(media, left)
                     built += materialize(media, left, workshop)
+                # In one order, whoever built them: the same job is announced with the same bytes.
+                built.sort(key=lambda output: outputs.index(output.output))
                 body = completed(job_id, media, built, workshop.records)
-                source = workshop.records.get(media.media_id, "mezzanine", MezzanineRecord)
                 seconds = time.monotonic() - clock
-                record = metrics.ended(begun, seconds, phases, "completed", built=built, mezzanine=source)
+                if earlier is not None and earlier.counted:
+                    record = metrics.ended(begun, seconds, phases, "completed")
+                else:
+                    source = workshop.records.get(media.media_id, "mezzanine", MezzanineRecord)
+                    record = metrics.ended(begun, seconds, phases, "completed", built=built, mezzanine=source)
         except JobError as error:
             if isinstance(error, JobCancelled) or (cancelled is not None and cancelled.is_set()):
                 if on_record:
@@ -194,6 +208,8 @@ def _work(
             failure = InternalError.of(error)
         if failure is not None:
             body = _failed(job_id, payload, failure)
+            final = redelivery.final_failure(failure, begun, media, settings.stores())
+            begun = begun.model_copy(update={"failure": final})
             record = metrics.ended(begun, time.monotonic() - clock, phases, "failed", error=failure)
     return Answer(body, payload.reply_address, record, on_record)
 
@@ -296,9 +312,10 @@ def send(answer: Answer, policy: DeliveryPolicy) -> dict[str, Any]:
     return wire
 
 
-def _built_by(job_id: str, media: MediaRecord, outputs: Sequence[str], records: RecordStore) -> list[OutputRecord]:
-    found = (_readable(media, output, records) for output in outputs)
-    return [one for one in found if one is not None and one.build is not None and one.build.run_id == job_id]
+def _built_by(job_id: str, media: MediaRecord, outputs: Sequence[str], workshop: Workshop) -> list[OutputRecord]:
+    known = [_readable(media, output, workshop.records) for output in outputs]
+    ours = [record for record in known if record is not None and record.build and record.build.run_id == job_id]
+    return [record for record in ours if redelivery.is_published([record], workshop.stores)]
 
 
 def _readable(media: MediaRecord, output: str, records: RecordStore) -> OutputRecord | None:

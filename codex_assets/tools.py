@@ -50,6 +50,8 @@ STALL_SECONDS = 180.0
 MINIMUM_LIMIT_SECONDS = 900.0
 GPU_QUERY_SECONDS = 15.0
 """A driver in trouble does not answer at all."""
+KILL_SECONDS = 10.0
+"""How long a killed process is waited for."""
 SECONDS_PER_MEDIA_SECOND = 60.0
 """Total limit: this many wall seconds per second of media, at least `MINIMUM_LIMIT_SECONDS`."""
 LOG_LINES_KEPT = 400
@@ -67,6 +69,7 @@ SCAN_BYTES_PER_SECOND = 10 << 20
 PIPE_BYTES = 1 << 20
 
 _TAGGED = re.compile(r"\[(panic|fatal|error)\] ")
+_COURSE = re.compile(r"\[(warning|info|verbose|debug|trace)\] |^(Stream mapping:|Input #|Output #|Press \[q\]|  )")
 _OUT_OF_MEMORY = re.compile(r"Cannot allocate memory|\bmalloc of size \d+ failed|std::bad_alloc")
 _SIGNALLED = 123
 """ffmpeg's exit status when it was asked to end more than three times."""
@@ -282,7 +285,10 @@ class Tools:
         return self._run(source, label=label, sinks=sinks)
 
     def try_encode(self, arguments: Sequence[str], *, timeout: float = 30.0) -> Trial:
-        """Whether an encode with `arguments` works here. Never raises for the encoder's sake."""
+        """Whether an encode with `arguments` works here within `timeout` seconds, and if not, how it ended.
+
+        Never raises for the encoder's sake.
+        """
         argv = [
             self._require("ffmpeg"),
             "-hide_banner",
@@ -295,7 +301,7 @@ class Tools:
         try:
             self._run(argv, label="trying the encoder", total_limit=timeout)
         except ToolError as error:
-            return Trial(False, _cause(error.log) or error.reason)
+            return Trial(False, _ended(error))
         return Trial(True, "a trial encode with the real options succeeded")
 
     def version(self, tool: str) -> str | None:
@@ -634,7 +640,9 @@ def _end(children: Sequence[_Child]) -> None:
         except ProcessLookupError:
             continue
     for child in children:
-        child.process.wait()
+        # A process that waits inside of a driver does not end when it is killed: it is left to the machine.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.process.wait(KILL_SECONDS)
 
 
 def _raise_first_failure(children: Sequence[_Child], label: str) -> None:
@@ -654,14 +662,38 @@ def _raise_first_failure(children: Sequence[_Child], label: str) -> None:
             argv=child.argv,
             exit_code=child.process.returncode,
             log=child.log(),
-            reason=_cause(child.log()) or None,
+            reason=_cause(child.log()) or _silent_end(child.process.returncode),
             passed=child.passed(),
         )
 
 
+def _silent_end(code: int) -> str:
+    return f"it was ended by {_signal_name(-code)}" if code < 0 else f"exit code {code}, and no reason given"
+
+
 def _cause(log: Sequence[str]) -> str:
-    """The first error line without its tags: `[h264_nvenc @ 0x55] [error] Cannot load ...` -> `Cannot load ...`."""
+    """The first error line without its tags: `[h264_nvenc @ 0x55] [error] Cannot load ...` -> `Cannot load ...`.
+
+    Without one, the first line of a tool that has no tags. What ffmpeg says of its course explains no failure.
+    """
     for line in log:
         if _TAGGED.search(line):
             return re.sub(r"^(\[[^\]]*\] )+", "", line)
-    return log[0] if log else ""
+    return next((line for line in log if not _COURSE.search(line)), "")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _ended(error: ToolError) -> str:
+    """How a trial ended that did not work: what the tool said, a crash by its signal, a hang by its time."""
+    said = _cause(error.log)
+    if error.exit_code is None:
+        return f"it hung: it {error.reason}" + (f" (it last said: {said})" if said else "")
+    if error.exit_code < 0:
+        return f"it crashed ({_signal_name(-error.exit_code)})" + (f" after it had said: {said}" if said else "")
+    return said or f"it ended with exit code {error.exit_code} and gave no reason"

@@ -3,7 +3,8 @@
 Leads a session of its own, in which everything that it starts stays: `sweep` finds and ends what a killed job left
 behind. Talks with whoever started it through one pipe, in JSON. The job comes that way too, because arguments and
 environments can be read by other processes, and it holds a secret. In order, it says: `ready`, `started`, any number of
-`progress`, `answering` right before the webhook goes out, and `finished` or `cancelled`. SIGTERM cancels.
+`progress` and `tried` (what NVENC came to, which the next job's process is given), `answering` right before the webhook
+goes out, and `finished` or `cancelled`. SIGTERM cancels.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,8 +51,9 @@ def main(pipe: Connection, parent: int) -> None:
     cancelled, working = threading.Event(), threading.Event()
     _watch(parent, cancelled, working)
     # Here, not above: these imports take long, and are what a spare process is kept for.
-    from codex_assets import job, log_lines, resources
+    from codex_assets import encoders, job, log_lines, resources
     from codex_assets.errors import ConfigurationError, JobCancelled
+    from codex_assets.tools import Trial
 
     logs.configure(resources.prepare_environment(), resources.log_format())
     lock = threading.Lock()
@@ -67,6 +70,9 @@ def main(pipe: Connection, parent: int) -> None:
         os._exit(0)
     working.set()
     tell({"say": "started"})
+    if (trial := request.get("trial")) is not None:
+        encoders.remember(Trial(**trial))
+    encoders.on_trial(lambda trial: tell({"say": "tried", "trial": asdict(trial) if trial is not None else None}))
 
     def announce(body: dict[str, Any]) -> None:
         tell({"say": "answering", "webhook": body})

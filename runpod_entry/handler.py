@@ -20,14 +20,15 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing.connection import wait
 from typing import Any
 
 from pydantic import SecretStr
 
-from codex_assets import log_lines, resources
+from codex_assets import encoders, log_lines, resources
 from codex_assets.errors import ConfigurationError, InternalError, JobError, PayloadError
+from codex_assets.tools import Trial
 from runpod_entry import child, logs
 
 CANCEL_GRACE_S = 2.5
@@ -121,13 +122,17 @@ class Worker:
             return course
         progress = _Progress(job, self._report)
         try:
-            async for message in process.work(request):
+            known = encoders.remembered()
+            async for message in process.work({**request, "trial": asdict(known) if known is not None else None}):
                 if message["say"] == "started":
                     course.begun = True
                     # Its imports are paid for while this job fetches its input.
                     self._spare = _start()
                 elif message["say"] == "progress":
                     progress.offer(message["progress"])
+                elif message["say"] == "tried":
+                    # A trial that hung has cost its time: no other job of this worker pays it again.
+                    encoders.remember(Trial(**message["trial"]) if message["trial"] is not None else None)
                 elif message["say"] == "answering":
                     course.webhook = message["webhook"]
                 elif message["say"] == "finished":

@@ -29,7 +29,7 @@ LAYERS = (
     {"tools", "workspace", "delivery"},
     {"observe", "records", "encoders", "sound"},
     {"history"},
-    {"metrics"},
+    {"metrics", "redelivery"},
     {"source"},
     {"normalise", "expectations"},
     {"builder", "audit", "dispatch"},

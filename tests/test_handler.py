@@ -16,10 +16,12 @@ from typing import Any, TypeVar
 
 import jobs
 import pytest
+import stand_in_tools
 from control_plane import processes_with
 from webhook_receiver import Receiver, receiving
 
-from codex_assets import resources
+from codex_assets import encoders, resources
+from codex_assets.records import RecordStore
 from runpod_entry import child
 from runpod_entry.handler import Worker
 
@@ -298,6 +300,42 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
     except FileNotFoundError:
         return False
+
+
+@pytest.mark.ffmpeg
+@pytest.mark.parametrize(
+    ("end", "times", "told"),
+    [
+        ("crash", 1, "it crashed (SIGSEGV)"),
+        ("refusal", 1, "No capable devices"),
+        ("out of sessions", 2, "out of memory"),
+    ],
+)
+def test_a_worker_tries_nvenc_once(
+    end: str, times: int, told: str, tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each job has a process of its own, and knows what the one before it has found out, unless that may pass."""
+    tools = stand_in_tools.ffmpeg(tmp_path / "tools", end)
+    for name, value in jobs.local_environment(tmp_path, VIDEO_ENCODER="auto").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    stores = resources.load().stores()
+    encoders.remember(None)
+    worker = Worker()
+    try:
+        for media in ("first", "second"):
+            jobs.put_original(stores, "video", media, jobs.blink())
+            payload = jobs.payload("video", media, receiver.url, assets=["mezzanine"])
+            result = asyncio.run(worker.handle(a_job(f"job-{media}", payload)))
+            assert result["status"] == "completed", result
+            build = RecordStore(stores.archive).output(media, "mezzanine").build  # type: ignore[union-attr]
+            assert build is not None
+            assert build.encoder_reason is not None
+            assert told in build.encoder_reason
+    finally:
+        worker.close()
+        encoders.remember(None)
+    assert stand_in_tools.trials(tools) == times
 
 
 # --- Cancelling and progress ------------------------------------------------------------------------------------------

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
+import stand_in_tools
 
 from codex_assets.errors import ToolError
 from codex_assets.media import ladder, loudness, mezzanine, profile
@@ -197,6 +199,27 @@ def test_a_trial_says_why_it_fails(tools: Tools) -> None:
     trial = tools.try_encode(arguments)
     assert not trial.works
     assert "no_such_encoder" in trial.reason
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("crash", r"it crashed \(SIGSEGV\)"),
+        ("abort", r"it crashed \(SIGABRT\)"),
+        ("hang", r"it hung: it passed its limit of 1 s"),
+        ("silence", r"it ended with exit code 1 and gave no reason"),
+        ("refusal", r"No capable devices found"),
+        ("out of sessions", r"OpenEncodeSessionEx failed: out of memory \(10\): \(no details\)"),
+    ],
+)
+def test_a_trial_that_did_not_end_well_is_named(end: str, told: str, tmp_path: Path) -> None:
+    """What ffmpeg says of its course, such as `[info] Stream mapping:`, is no reason."""
+    environment = tool_environment(
+        {**os.environ, "PATH": f"{stand_in_tools.ffmpeg(tmp_path, end)}:{os.environ['PATH']}"}
+    )
+    trial = Tools(environment).try_encode(ladder.trial_arguments(profile.NVENC), timeout=1.0)
+    assert not trial.works
+    assert re.fullmatch(told, trial.reason)
 
 
 @pytest.mark.ffmpeg
