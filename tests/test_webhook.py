@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import hmac
-import ipaddress
 import json
 import logging
 import socket
@@ -21,11 +19,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import certificates
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from certificates import Certificate
 from pydantic import SecretStr, ValidationError
 
 from codex_assets.contract import webhook_url_problems
@@ -606,44 +602,9 @@ def test_nothing_is_signed_with_a_blank_secret() -> None:
 # --- TLS ---
 
 
-@dataclass(frozen=True)
-class Certificate:
-    server: Path
-    authority: Path
-
-
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """A certificate for hooks.example only, signed by itself: it is its own authority."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hooks.example")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(
-            x509.SubjectAlternativeName(
-                [x509.DNSName("hooks.example"), x509.IPAddress(ipaddress.ip_address("127.0.0.99"))]
-            ),
-            critical=False,
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    folder = tmp_path_factory.mktemp("tls")
-    authority = folder / "authority.pem"
-    authority.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    server = folder / "server.pem"
-    server.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return Certificate(server, authority)
+    return certificates.made(tmp_path_factory.mktemp("tls"), "hooks.example", "127.0.0.99")
 
 
 def server_side(certificate: Certificate) -> ssl.SSLContext:

@@ -24,7 +24,16 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-from codex_assets.delivery.storage import OnBytes, Role, StoredObject, Stores, file_sha256, local_file
+from codex_assets.delivery.storage import (
+    OnBytes,
+    Role,
+    StoredObject,
+    Stores,
+    file_sha256,
+    is_same_caching,
+    is_same_type,
+    local_file,
+)
 from codex_assets.errors import StorageError
 
 UPLOAD_THREADS: Final = 12
@@ -155,11 +164,10 @@ class _Fingerprint:
     cache_control: str | None
 
     def is_held(self, held: StoredObject) -> bool:
-        return (held.size, held.sha256, held.content_type, held.cache_control) == (
-            self.size,
-            self.sha256,
-            self.content_type,
-            self.cache_control,
+        return (
+            (held.size, held.sha256) == (self.size, self.sha256)
+            and is_same_type(held.content_type, self.content_type)
+            and is_same_caching(held.cache_control, self.cache_control)
         )
 
 
@@ -224,7 +232,7 @@ def _confirm(stores: Stores, item: _Fingerprint, sent: tuple[StoredObject, bool]
     before, unchanged = sent
     upload, store = item.upload, stores.by_role(item.upload.role)
     held = store.head(upload.key)
-    if held is None or not item.is_held(held) or held.etag != before.etag:
+    if held is None or not item.is_held(held) or (held.etag and before.etag and held.etag != before.etag):
         raise StorageError(
             f"The {store.name} store no longer holds what was uploaded to '{upload.key}' in bucket '{store.bucket}'; "
             "nothing that depends on it was published.",

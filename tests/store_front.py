@@ -1,0 +1,133 @@
+"""What stands before a store, over real HTTP: a proxy that hands on every request and may change every answer.
+
+`front(upstream)` lives as long as its block. `changes` are applied to each answer, in order, before it goes back;
+header names are sent exactly as they leave them. It is an HTTP proxy too, which is asked for whole URLs.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as it came."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    """Names in lower case."""
+    body: bytes
+
+
+@dataclass
+class Answer:
+    """What goes back, and may be changed."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def drop(self, *names: str) -> None:
+        self.headers = [(name, value) for name, value in self.headers if name.lower() not in names]
+
+    def put(self, name: str, value: str) -> None:
+        self.drop(name.lower())
+        self.headers.append((name, value))
+
+    def get(self, name: str) -> str | None:
+        return next((value for known, value in self.headers if known.lower() == name), None)
+
+    def become(self, status: int, body: bytes = b"", content_type: str = "application/xml") -> None:
+        """Another answer altogether, as a front that answers itself gives it."""
+        self.status, self.body = status, body
+        self.headers = [("Content-Length", str(len(body))), ("Content-Type", content_type)]
+
+
+Change = Callable[[Asked, Answer], None]
+
+
+@dataclass
+class Front:
+    port: int = 0
+    asked: list[Asked] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    scheme: str = "http"
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://127.0.0.1:{self.port}"
+
+    def count(self, method: str) -> int:
+        return sum(one.method == method for one in self.asked)
+
+
+@contextmanager
+def front(upstream: str, *changes: Change, tls: ssl.SSLContext | None = None) -> Iterator[Front]:
+    """`tls`: the front itself speaks TLS, as a company's proxy that opens connections does."""
+    state = Front(changes=list(changes), scheme="http" if tls is None else "https")
+    where = urlsplit(upstream)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            body = self._body()
+            asked = Asked(self.command, self.path, {n.lower(): v for n, v in self.headers.items()}, body)
+            state.asked.append(asked)
+            link = http.client.HTTPConnection(where.hostname or "", where.port)
+            headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
+            if self.path.startswith("http://"):
+                headers["Host"] = where.netloc
+            link.request(self.command, self.path.removeprefix(f"http://{self.headers['Host']}"), body, headers)
+            came = link.getresponse()
+            answer = Answer(came.status, came.getheaders(), came.read())
+            link.close()
+            answer.drop("connection", "transfer-encoding")
+            if self.command != "HEAD" and answer.get("content-length") is None:
+                answer.put("Content-Length", str(len(answer.body)))
+            for change in list(state.changes):
+                change(asked, answer)
+            lines = [f"HTTP/1.1 {answer.status} -", *(f"{name}: {value}" for name, value in answer.headers)]
+            if self.command != "HEAD" and not {"content-length", "transfer-encoding"} & {
+                name.lower() for name, _ in answer.headers
+            }:
+                lines.append("Connection: close")
+                self.close_connection = True
+            sent = "\r\n".join([*lines, "", ""]).encode("latin-1")
+            self.wfile.write(sent + (b"" if self.command == "HEAD" else answer.body))
+
+        def _body(self) -> bytes:
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+        do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = answer
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        block_on_close = False
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            """Whoever asked hung up."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    state.port = server.server_address[1]
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
