@@ -16,7 +16,8 @@ reads in the webhook: no path of the worker, no stderr, no secret. What an engin
     |- OutdatedWorker      the operator's: the endpoint's workers build by other recipes
     |- QueueTimeout        the operator's: no worker of the endpoint took a job
     |- ExecutionTimeout    the operator's: RunPod ended a job that took too long
-    |- WebhookError        the receiver's: outputs are published, the announcement was not accepted
+    |- WebhookError        the receiver's: outputs are published, the announcement did not arrive
+    |  `- WebhookRefused   the receiver's: it arrived, and was not accepted
     |- JobCancelled        nobody's: asked to stop
     |- RelayedError        any of these, told by its code
     `- InternalError       ours: anything that was not foreseen
@@ -195,9 +196,22 @@ class ExecutionTimeout(JobError):
 
 
 class WebhookError(JobError):
+    """`answer`: the start of what the receiver answered, where it did."""
+
     code = "webhook_undelivered"
     fault = Fault.RECEIVER
     retryable = True
+
+    def __init__(
+        self, public: str, *, detail: str | None = None, retryable: bool | None = None, answer: str = ""
+    ) -> None:
+        super().__init__(public, detail=detail, retryable=retryable)
+        self.answer = answer
+
+
+class WebhookRefused(WebhookError):
+    code = "webhook_refused"
+    retryable = False
 
 
 class JobCancelled(JobError):

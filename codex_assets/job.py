@@ -40,6 +40,7 @@ from codex_assets.errors import (
     PayloadError,
     RelayedError,
     WebhookError,
+    WebhookRefused,
 )
 from codex_assets.history import JobRecord
 from codex_assets.media import recipe
@@ -63,6 +64,8 @@ _log = logging.getLogger(__name__)
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """A run prints a line per event otherwise; nothing else silences it."""
+ANSWER_CHARACTERS = 500
+"""Most characters of a receiver's answer in RunPod's result."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,8 @@ def run(
     record = answer.record
     if record is None:
         return result
-    if result.get("errorCode") == WebhookError.code:
-        told = {"outcome": "failed", "error_code": WebhookError.code, "retryable": result.get("retryable")}
+    if result.get("errorCode") in (WebhookError.code, WebhookRefused.code):
+        told = {"outcome": "failed", "error_code": result["errorCode"], "retryable": result.get("retryable")}
         record = record.model_copy(update=told)
     # After the answer: nobody waits for what only statistics are made of.
     if answer.on_record:
@@ -296,7 +299,8 @@ def unconfigured(job_id: str, raw: object, error: ConfigurationError, policy: Pa
 
 
 def send(answer: Answer, policy: DeliveryPolicy) -> dict[str, Any]:
-    """Deliver the webhook, once; RunPod's result. What cannot be delivered is carried whole in the result."""
+    """Deliver the webhook, once; RunPod's result. What is not delivered, is refused, or may not have reached the
+    receiver is carried whole in the result, with the start of what was answered."""
     wire = answer.body.wire()
     if answer.address is None:
         return wire
@@ -306,10 +310,17 @@ def send(answer: Answer, policy: DeliveryPolicy) -> dict[str, Any]:
         )
     except WebhookError as error:
         _log.error("the webhook was not delivered: %s", error.public)
-        return {"error": error.public, "errorCode": error.code, "retryable": error.retryable, "webhook": wire}
-    if delivery.receiver_error is not None:
-        _log.error("the receiver took the webhook and refused its body: %s", delivery.receiver_error)
-    return wire
+        said = {"webhookAnswer": error.answer[:ANSWER_CHARACTERS]} if error.answer else {}
+        return {"error": error.public, "errorCode": error.code, "retryable": error.retryable, "webhook": wire, **said}
+    if delivery.warning is None:
+        return wire
+    _log.warning("the webhook was answered, but %s", delivery.warning)
+    return {
+        **wire,
+        "webhook": wire,
+        "webhookWarning": f"The webhook was sent, but {delivery.warning}.",
+        "webhookAnswer": delivery.answer[:ANSWER_CHARACTERS],
+    }
 
 
 def _built_by(job_id: str, media: MediaRecord, outputs: Sequence[str], workshop: Workshop) -> list[OutputRecord]:

@@ -78,6 +78,14 @@ def test_webhook_undelivered(tmp_path: Path) -> None:
     assert (result["errorCode"], result["retryable"]) == ("webhook_undelivered", False), "a 400 is final"
 
 
+def test_webhook_refused(tmp_path: Path) -> None:
+    with receiving() as receiver:
+        receiver.answer = b'{"error": "no such job"}'
+        settings = resources.load(jobs.local_environment(tmp_path))
+        result = job.run("job-1", jobs.payload("audio", "m", receiver.url), settings)
+    assert (result["errorCode"], result["retryable"]) == ("webhook_refused", False)
+
+
 @pytest.mark.ffmpeg
 @pytest.mark.parametrize(
     ("script", "code", "again"),

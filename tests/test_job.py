@@ -247,6 +247,44 @@ def test_an_undeliverable_webhook_is_carried_by_the_result(settings: Settings, r
     jobs.assert_contract(result["webhook"])
 
 
+def test_a_refused_webhook_is_carried_by_the_result(settings: Settings, receiver: Receiver) -> None:
+    receiver.answer = b'{"received": true, "error": "No media of that id."}'
+
+    result = job.run("job-1", jobs.payload("audio", "gone", receiver.url), settings)
+
+    assert len(receiver.received) == 1, "it is not tried again"
+    assert (result["errorCode"], result["retryable"]) == ("webhook_refused", False)
+    assert "No media of that id." in result["error"]
+    assert result["webhook"] == receiver.received[0].said
+    assert result["webhookAnswer"] == receiver.answer.decode()
+
+
+def test_an_answer_that_is_no_json_is_carried_by_the_result(settings: Settings, receiver: Receiver) -> None:
+    """A challenge page of what stands before the receiver: nobody may have been told."""
+    receiver.answer = b"<html><title>Just a moment...</title>" + b"x" * 1000
+
+    result = job.run("job-1", jobs.payload("audio", "gone", receiver.url), settings)
+
+    (received,) = receiver.received
+    assert {name: result[name] for name in received.said} == received.said, "it is the result all the same"
+    assert result["webhook"] == received.said
+    assert "web page" in result["webhookWarning"]
+    assert result["webhookAnswer"] == receiver.answer.decode()[:500]
+
+
+def test_outputs_stay_where_their_webhook_is_refused(settings: Settings, receiver: Receiver) -> None:
+    stores = settings.stores()
+    jobs.put_original(stores, "audio", "m")
+    receiver.answer = b'{"success": false}'
+
+    result = job.run("job-1", jobs.payload("audio", "m", receiver.url), settings)
+
+    assert result["errorCode"] == "webhook_refused"
+    assert result["webhook"]["status"] == "completed"
+    for role, key in jobs.announced_keys(result["webhook"]["output"]).values():
+        assert stores.by_role(role).head(key) is not None
+
+
 def test_the_endpoints_secret_signs_when_the_payload_has_none(tmp_path: Path, receiver: Receiver) -> None:
     settings = resources.load(jobs.local_environment(tmp_path, WEBHOOK_SECRET="whsec_of_the_endpoint"))
     payload = jobs.payload("audio", "gone", receiver.url)

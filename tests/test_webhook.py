@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import hmac
 import json
@@ -10,6 +11,7 @@ import socket
 import ssl
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -37,7 +39,7 @@ from codex_assets.delivery.webhook import (
     sign,
     to_bytes,
 )
-from codex_assets.errors import InternalError, SourceCode, SourceError, WebhookError
+from codex_assets.errors import InternalError, SourceCode, SourceError, WebhookError, WebhookRefused
 
 GOLDENS = Path(__file__).resolve().parents[1] / "fixtures" / "contract" / "bodies" / "valid"
 SECRET = SecretStr("whsec_test_5b0f2c7d")
@@ -362,20 +364,158 @@ def test_2xx_is_success(status: int) -> None:
 
 def test_a_body_refused_for_good_behind_200_is_told(caplog: pytest.LogCaptureFixture) -> None:
     with serving(answer(200, b'{"received":true,"error":"Invalid payload: width"}')) as receiver:
-        delivery = send(receiver.url())
-    assert delivery.receiver_error == "Invalid payload: width"
+        error = refusal(receiver.url())
+        assert len(receiver.seen) == 1, "it is not tried again"
+    assert isinstance(error, WebhookRefused)
+    assert (error.code, error.retryable) == ("webhook_refused", False)
+    assert error.public == "The webhook receiver at 127.0.0.1 refused the result: Invalid payload: width."
+    assert error.answer == '{"received":true,"error":"Invalid payload: width"}'
     assert "Invalid payload: width" in caplog.text
 
 
-@pytest.mark.parametrize("said", [b"", b"ok", b"[]", b'{"error":null}', b'{"error":""}', b"[" * 2000, b"\xff"])
-def test_other_answers_are_no_refusal(said: bytes) -> None:
+JSON = {"Content-Type": "application/json"}
+REFUSED = b'{"received": true, "error": "no job of that id"}'
+PAGE = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("said", "headers", "sentence"),
+    [
+        (REFUSED, {}, "no job of that id."),
+        (REFUSED, {"Content-Type": "text/html; charset=utf-8"}, "no job of that id."),
+        (REFUSED, {"Content-Type": 'application/problem+json;charset="odd'}, "no job of that id."),
+        (b"\xef\xbb\xbf \r\n" + REFUSED + b"\r\n\0", JSON, "no job of that id."),
+        (REFUSED.decode().encode("utf-16"), JSON, "no job of that id."),
+        (REFUSED.decode().encode("utf-16-le"), {}, "no job of that id."),
+        (REFUSED.decode().encode("utf-32"), JSON, "no job of that id."),
+        (b'{"error": "M\xfcll"}', {"Content-Type": "application/json; charset=iso-8859-1"}, "Müll."),
+        (b'{"error": "M\xfcll"}', JSON, "Müll."),
+        (b'{"error": "\x83\x65"}', {"Content-Type": "application/json; charset=Shift_JIS"}, "テ."),
+        (b'{"error": "x"}', {"Content-Type": "application/json; charset=hex"}, "x."),
+        (gzip.compress(REFUSED), {**JSON, "Content-Encoding": "gzip"}, "no job of that id."),
+        (gzip.compress(gzip.compress(REFUSED)), {"Content-Encoding": "gzip, gzip"}, "no job of that id."),
+        (gzip.compress(b"\xef\xbb\xbf" + REFUSED), JSON, "no job of that id."),
+        (zlib.compress(REFUSED), {"Content-Encoding": "deflate"}, "no job of that id."),
+        (zlib.compress(REFUSED, wbits=-15), {"Content-Encoding": "Deflate"}, "no job of that id."),
+        (b'{"received": false}', {}, "it answered `received: false`."),
+        (b'{"success": false, "message": "Not today!"}', {}, "Not today!"),
+        (b'{"Success": "False", "Message": "Nicht heute"}', {}, "Nicht heute."),
+        (b'{"received": false, "error": null, "reason": "unknown media"}', {}, "unknown media."),
+        (b'{"error": true, "message": "bad signature"}', {}, "bad signature."),
+        (b'{"error": {"code": 4, "message": "bad\\n\\u202esignature"}}', {}, "bad signature."),
+        (b'{"error": {"errors": ["a", {"detail": "b"}]}}', {}, '{"errors": ["a", {"detail": "b"}]}.'),
+        (b'{"error": ["first", "second"]}', {}, "first; second."),
+        (b'{"error": 17}', {}, "error 17."),
+        (b'{"error": {}, "success": false}', {}, "it answered `success: false`."),
+        (b'[{"error": "of the first"}]', {}, "of the first."),
+        (b'"{\\"error\\": \\"twice serialised\\"}"', {}, "twice serialised."),
+        (b'{"error": "x", "n": ' + b"9" * 5000 + b"}", {}, "x."),
+        (b'{"error": "' + b"long " * 500 + b'"}', {}, "long long"),
+        (b'{"error": "early", "padding": "' + b"x" * (2 << 20) + b'"}', {}, "early."),
+        (gzip.compress(b'{"error": "early", "padding": "' + b"x" * (64 << 20) + b'"}'), {}, "early."),
+    ],
+)
+def test_a_2xx_that_says_that_it_was_not_accepted_is_a_refusal(
+    said: bytes, headers: dict[str, str], sentence: str
+) -> None:
+    with serving(answer(200, said, headers)) as receiver:
+        error = refusal(receiver.url())
+        assert len(receiver.seen) == 1
+    assert isinstance(error, WebhookRefused)
+    told = error.public.removeprefix("The webhook receiver at 127.0.0.1 refused the result: ")
+    assert told.startswith(sentence)
+    assert len(told) <= 502
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b" \r\n",
+        b"\xef\xbb\xbf",
+        b"[]",
+        b"{}",
+        b"null",
+        b"true",
+        b'"ok"',
+        b'{"received": true}',
+        b'{"error":null}',
+        b'{"error":""}',
+        b'{"error":false}',
+        b'{"error":0}',
+        b'{"error":{}}',
+        b'{"error":[]}',
+        b'{"error":"false"}',
+        b'{"success":true,"errors":[]}',
+        b'{"success":null,"received":null}',
+        b'{"data":{"error":"of something else"}}',
+        gzip.compress(b'{"received": true}'),
+        b'{"received": true, "padding": "' + b"x" * (2 << 20) + b'"}',
+    ],
+)
+def test_other_json_and_nothing_are_taken(said: bytes) -> None:
     with serving(answer(200, said)) as receiver:
-        assert send(receiver.url()).receiver_error is None
+        assert send(receiver.url()).warning is None
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        (b"ok", "text"),
+        (b"[" * 2000, "text"),
+        (b"\xff", "text"),
+        (b"error=no&received=false", "text"),
+        (PAGE, "a web page"),
+        (b"\n<html><body>Log in</body></html>", "a web page"),
+        (gzip.compress(PAGE), "a web page"),
+        (gzip.compress(PAGE)[:-20], "a web page"),
+        (PAGE + b" " * (2 << 20), "a web page"),
+        (b"x" * (3 << 20), "text"),
+        (gzip.compress(b"\0" * (256 << 20))[:200_000], "text"),
+        (b'{"cut off', "text"),
+    ],
+)
+def test_an_answer_that_is_no_json_is_taken_with_a_warning(said: bytes, kind: str) -> None:
+    with serving(answer(200, said, {"Content-Type": "application/json"})) as receiver:
+        delivery = send(receiver.url())
+    if said.startswith(gzip.compress(b"\0" * 10)[:4]) and not delivery.answer:
+        return  # nothing but zero bytes: an empty answer
+    assert delivery.warning == f"it was answered with {kind} instead of JSON: it may not have been taken"
+    assert delivery.answer[:20] == delivery.answer[:20].strip()
 
 
 def test_at_most_2_kb_of_the_answer_are_kept() -> None:
     with serving(answer(200, b"y" * 300_000)) as receiver:
         assert send(receiver.url()).answer == "y" * 2048
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "told"),
+    [
+        (400, b'{"error": "no such media"}', "it answered 400 Bad Request (no such media)."),
+        (401, b"bad signature", "it answered 401 Unauthorized (bad signature)."),
+        (403, PAGE, "it answered 403 Forbidden."),
+        (422, b'{"received": false}', "it answered 422 Unprocessable"),
+        (500, gzip.compress(b'{"message": "out of order"}'), "it answered 500 Internal Server Error (out of order)."),
+    ],
+)
+def test_what_a_receiver_says_of_its_status_is_told(status: int, said: bytes, told: str) -> None:
+    with serving(answer(status, said)) as receiver:
+        error = refusal(receiver.url())
+    assert told in error.public
+    assert error.code == "webhook_undelivered"
+
+
+def test_what_was_told_in_confidence_is_not_repeated(caplog: pytest.LogCaptureFixture) -> None:
+    secret = SECRET.get_secret_value()
+    for filling in ("", "long " * 98):
+        said = json.dumps({"error": f"{filling}{secret} is no key, and t0ken-of-the-url no token"}).encode()
+        for status in (200, 400):
+            with serving(answer(status, said)) as receiver:
+                error = refusal(receiver.url("/hook?token=t0ken-of-the-url&x=1"))
+            everything = error.public + (error.detail or "") + error.answer + caplog.text
+            assert secret[:8] not in everything
+            assert "t0ken-of" not in everything
 
 
 def test_five_attempts_bridge_about_a_minute() -> None:

@@ -97,7 +97,7 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str,
 @pytest.mark.parametrize("body", [COMPLETED, FAILED], ids=["completed", "failed"])
 @pytest.mark.parametrize("secret", [NEW, OLD], ids=["new secret", "old secret"])
 def test_what_the_worker_sends_is_taken(plain: str, body: bytes, secret: str) -> None:
-    assert deliver(plain, body, secret).receiver_error is None
+    assert deliver(plain, body, secret).warning is None
 
 
 def test_timestamped_ones_are_taken(timed: str) -> None:

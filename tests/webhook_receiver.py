@@ -47,6 +47,8 @@ class Receiver:
     received: list[Received] = field(default_factory=list)
     delay_s: float = 0.0
     """Before each answer."""
+    answer: bytes | None = None
+    """What is said instead of `{"received": ...}`."""
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     @property
@@ -84,7 +86,7 @@ def receiving(*script: int) -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             status = receiver._take(self.path, {name.lower(): text for name, text in self.headers.items()}, body)
-            said = json.dumps({"received": status < 300}).encode()
+            said = json.dumps({"received": status < 300}).encode() if receiver.answer is None else receiver.answer
             try:
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")

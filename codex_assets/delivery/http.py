@@ -249,8 +249,6 @@ def _request(
 
 def _start(response: httpx.Response, limit_bytes: int) -> bytes:
     """The start of the answer. The status is known by now: an answer that breaks off does not change it."""
-    if response.headers.get("Content-Encoding", "identity") != "identity":
-        return b""
     kept = b""
     with suppress(httpx.TransportError):
         for chunk in response.iter_raw():

@@ -2,7 +2,8 @@
 
 In: wire units (the factor 100 occurs here only), the receiver's ranges, signing, attempts, and what is told of them.
 Out: the shape of the body and what a URL may look like (`contract.py`), which facts are announced and when (`job.py`),
-one request to one checked address, which keeps a URL from a payload away from private ones (`http.py`).
+what an answer says (`webhook_answer.py`), one request to one checked address, which keeps a URL from a payload away
+from private ones (`http.py`).
 
 Redirects are not followed. The secret and the URL's query never leave this module, except to their receiver.
 """
@@ -44,9 +45,9 @@ from codex_assets.contract import (
     secret_problem,
     webhook_url_problems,
 )
-from codex_assets.delivery import http
+from codex_assets.delivery import http, webhook_answer
 from codex_assets.delivery.http import Resolver, resolve_host
-from codex_assets.errors import JobError, WebhookError
+from codex_assets.errors import JobError, WebhookError, WebhookRefused, clip
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +55,12 @@ SIGNATURE_HEADER = "X-RunPod-Signature"
 TIMESTAMP_HEADER = "X-RunPod-Timestamp"
 DELIVERY_HEADER = "X-Codex-Delivery"
 
-ANSWER_BYTES = 2048
-"""Most bytes of the receiver's answer that are read and kept."""
+ANSWER_CHARACTERS = 2048
+"""Most characters of the receiver's answer that are kept."""
+SENTENCE_CHARACTERS = 500
+"""Most characters of what a receiver says to people that become part of an error."""
+CONCEALED_FROM = 6
+"""Characters from which a value of the URL's query is taken for a credential, and not repeated."""
 
 
 # --- domain -> wire -------------------------------------------------------------------------------------------------
@@ -230,10 +235,9 @@ class Delivery:
     attempts: int
     delivery_id: str
     answer: str
-    """The first 2 KB of the receiver's answer."""
-    receiver_error: str | None = None
-    """What the receiver says is wrong with the body although it answered 2xx: it will not act on it, and sending it
-    again would not help."""
+    """The start of the receiver's answer, as text."""
+    warning: str | None = None
+    """Why it is not certain that it was the receiver who answered; None where nothing speaks against it."""
 
 
 class _Again(Exception):
@@ -261,7 +265,8 @@ def deliver(
     Connection errors (DNS and TLS included), timeouts, 429 and 5xx are tried again; other answers are final. Cancel by
     letting `sleep` raise.
 
-    Raises WebhookError: retryable when attempts ran out, final when the receiver refused or the URL is not allowed.
+    Raises WebhookError: retryable when attempts ran out, final when the receiver refused or the URL is not allowed; as
+    WebhookRefused when it answered 2xx and said in its body that it did not accept the message.
     """
     if problems := webhook_url_problems(url, allow_private=policy.allow_private):
         raise _refused("The webhook was not sent: webhookUrl " + ", ".join(problems) + ".")
@@ -274,27 +279,54 @@ def deliver(
 
     place = f"{target.host}{target.path}"
     number = delivery_id(body)
+    hidden = _hiding(target, secret)
     context = http.trust(target, policy.tls)
     for attempt in range(1, policy.attempts + 1):
         try:
-            status, answer = _attempt(target, secret, body, number, policy, context, clock)
+            status, answer = _attempt(target, secret, body, number, policy, context, clock, hidden)
         except _Again as again:
             log.warning("webhook %s to %s, attempt %d: %s", number, place, attempt, again.detail)
             if attempt == policy.attempts:
                 raise WebhookError(
                     f"The webhook receiver at {target.host} did not take the result in {attempt} attempts:"
-                    f" {again.told}.",
+                    f" {_ended(again.told)}",
                     detail=f"webhook to {place}: {again.detail}",
                 ) from None
             sleep(_wait(attempt, again.retry_after_s, policy, chance()))
             continue
-        rejection = _receiver_error(answer)
-        if rejection is None:
+        text = hidden(answer.text)[:ANSWER_CHARACTERS]
+        if answer.refusal is not None:
+            said = clip(hidden(answer.refusal), SENTENCE_CHARACTERS)
+            log.error("webhook %s to %s: answered %d, but refused: %s", number, place, status, said)
+            raise WebhookRefused(
+                f"The webhook receiver at {target.host} refused the result: {_ended(said)}",
+                detail=f"webhook to {place}: HTTP {status}: {text[:500]!r}",
+                answer=text,
+            )
+        if answer.warning is None:
             log.info("webhook %s to %s: taken with %d in attempt %d", number, place, status, attempt)
         else:
-            log.error("webhook %s to %s: answered %d, but refused: %s", number, place, status, rejection)
-        return Delivery(status=status, attempts=attempt, delivery_id=number, answer=answer, receiver_error=rejection)
+            log.warning("webhook %s to %s: %d in attempt %d, but %s", number, place, status, attempt, answer.warning)
+        return Delivery(status=status, attempts=attempt, delivery_id=number, answer=text, warning=answer.warning)
     raise ValueError("a delivery needs at least one attempt")
+
+
+def _hiding(target: http.Target, secret: SecretStr) -> Callable[[str], str]:
+    """Takes out of a receiver's words what it was told in confidence: some answer with what they got."""
+    query = target.url.query.decode("ascii", "replace")
+    values = [value for _, value in target.url.params.multi_items()]
+    kept = {one for one in (query, *values) if len(one) >= CONCEALED_FROM} | {secret.get_secret_value()}
+
+    def hidden(text: str) -> str:
+        for value in sorted(kept, key=len, reverse=True):
+            text = text.replace(value, "***")
+        return text
+
+    return hidden
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith((".", "!", "?", "…")) else f"{sentence}."
 
 
 def _attempt(
@@ -305,7 +337,8 @@ def _attempt(
     policy: DeliveryPolicy,
     context: ssl.SSLContext,
     clock: Callable[[], float],
-) -> tuple[int, str]:
+    hidden: Callable[[str], str],
+) -> tuple[int, webhook_answer.Answer]:
     """One try: (status, answer) of a 2xx. Raises _Again or WebhookError."""
     deadline = time.monotonic() + policy.timeout_s
     headers = {
@@ -323,18 +356,24 @@ def _attempt(
     headers[SIGNATURE_HEADER] = sign(body, secret, moment)
 
     reply = _post(target, headers, body, context, deadline, policy)
-    status, answer = reply.status, reply.body.decode("utf-8", "replace")
-    answer = answer.replace(secret.get_secret_value(), "***")
+    status, answer = reply.status, webhook_answer.judge(reply.body, reply.headers)
     if 200 <= status < 300:
         return status, answer
     named = f"it answered {status}{http.phrase(status)}"
-    detail = f"HTTP {status}: {answer[:500]!r}"
+    if words := hidden(webhook_answer.sentence(reply.body, reply.headers)):
+        named += f" ({clip(words, SENTENCE_CHARACTERS)})"
+    detail = f"HTTP {status}: {hidden(answer.text)[:500]!r}"
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= 500:
         raise _Again(named, detail, _retry_after(reply.headers.get("Retry-After"), clock()))
     if 300 <= status < 400:
         named += ", and redirects are not followed"
     log.error("webhook %s to %s%s: %s", number, target.host, target.path, detail)
-    raise _refused(f"The webhook receiver at {target.host} refused the result: {named}.", detail)
+    raise WebhookError(
+        f"The webhook receiver at {target.host} refused the result: {named}.",
+        detail=detail,
+        retryable=False,
+        answer=hidden(answer.text)[:ANSWER_CHARACTERS],
+    )
 
 
 def _post(
@@ -356,7 +395,7 @@ def _post(
             context=context,
             deadline=deadline,
             timeout_s=policy.timeout_s,
-            limit_bytes=ANSWER_BYTES,
+            limit_bytes=webhook_answer.ANSWER_BYTES,
             whole=False,
         )
     except http.Unreached as error:
@@ -390,21 +429,6 @@ def _retry_after(value: str | None, now: float) -> float | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return max(0.0, moment.timestamp() - now)
-
-
-def _receiver_error(answer: str) -> str | None:
-    """What a 2xx answer says is wrong with the body.
-
-    `{"received": true, "error": ...}` is how the platform's receiver refuses a body for good.
-    """
-    try:
-        said = json.loads(answer)
-    except (ValueError, RecursionError):
-        return None
-    error = said.get("error") if isinstance(said, dict) else None
-    if not error:
-        return None
-    return (error if isinstance(error, str) else json.dumps(error, ensure_ascii=False))[:500]
 
 
 def _refused(public: str, detail: str | None = None) -> WebhookError:
