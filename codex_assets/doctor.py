@@ -15,6 +15,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata
@@ -270,33 +271,42 @@ class Patience:
 
 
 def stores(
-    settings: Settings, patience: Patience | None = None, *, sleep: Callable[[float], object] = time.sleep
+    settings: Settings,
+    patience: Patience | None = None,
+    *,
+    write: bool = False,
+    sleep: Callable[[float], object] = time.sleep,
 ) -> Iterator[Check]:
-    """Each store answers a listing: its bucket is there, its key accepted. All are asked at once."""
+    """Each store answers a listing: its bucket is there, its key accepted. All are asked at once.
+
+    `write`: each takes a small object too, gives it back as it was written, and deletes it. That a listing is answered
+    says nothing of a key's rights, nor of what stands before the store.
+    """
     patience = patience or Patience()
     three = settings.stores()
     asked = [
-        (store, _aside(lambda store=store: _reached(store, patience, sleep)))  # type: ignore[misc]
+        (store, _aside(lambda store=store: _reached(store, patience, sleep, write)))  # type: ignore[misc]
         for store in (three.archive, three.media, three.assets)
     ]
     for _, answer in asked:
         yield answer.get()
 
 
-def _reached(store: ObjectStore, patience: Patience, sleep: Callable[[float], object]) -> Check:
+def _reached(store: ObjectStore, patience: Patience, sleep: Callable[[float], object], write: bool) -> Check:
     told = ("stores", store.name)
     problem = Check(*told, Status.PROBLEM, f"{store.bucket} was not asked")
     for number in range(patience.tries):
         if number:
             sleep(patience.pause_s * 2 ** (number - 1))
         try:
-            outcome = _aside(lambda: _outcome(store)).get(timeout=patience.limit_s)
+            outcome = _aside(lambda: _outcome(store, write)).get(timeout=patience.limit_s)
         except queue.Empty:
             found = f"{store.bucket} did not answer within {patience.limit_s:g} seconds"
             problem = Check(*told, Status.PROBLEM, found, "Check its endpoint, and the network from here to it")
             continue
         if outcome is None:
-            return Check(*told, Status.OK, f"{store.bucket} is reachable")
+            usable = f"{store.bucket} is reachable" + ("; an object was written, read and deleted" if write else "")
+            return Check(*told, Status.OK, usable)
         if not isinstance(outcome, JobError):
             found = f"{store.bucket}: unexpected {type(outcome).__name__}"
             return Check(*told, Status.PROBLEM, found, "Check its endpoint and credentials")
@@ -307,9 +317,11 @@ def _reached(store: ObjectStore, patience: Patience, sleep: Callable[[float], ob
     return problem
 
 
-def _outcome(store: ObjectStore) -> Exception | None:
+def _outcome(store: ObjectStore, write: bool) -> Exception | None:
     try:
         store.check()
+        if write:
+            _try_object(store)
     except Exception as error:  # noqa: BLE001 - a diagnosis must come to its end
         return error
     return None
@@ -326,19 +338,64 @@ def _aside(work: Callable[[], Outcome]) -> queue.Queue[Outcome]:
 
 
 def _written(settings: Settings) -> Iterator[Check]:
-    """Each store takes an object and lets it be deleted again, as jobs need it."""
-    key = f"doctor/trial-{uuid.uuid4().hex}.txt"
+    """Each store takes an object, gives it back and lets it be deleted again, as jobs need it."""
     three = settings.stores()
     for store in (three.archive, three.media, three.assets):
         told = ("rights", store.name)
         try:
-            store.write(key, b"Written by `codex-assets doctor --write`.\n", content_type="text/plain")
-        except StorageError as error:
+            _try_object(store)
+        except JobError as error:
             yield Check(*told, Status.PROBLEM, error.public)
-            continue
+        else:
+            yield Check(*told, Status.OK, f"{store.bucket}: an object was written, read and deleted")
+
+
+TRIAL = b"Written by codex-assets to try this bucket; may be deleted.\n"
+DELETES = 3
+"""Tries of deleting the trial: a listing of versions may not show at once what was written a moment ago."""
+
+
+def _try_object(store: ObjectStore) -> None:
+    """Write, read and delete an object of a name that nothing else has. Raises what the store raised.
+
+    It is deleted whatever fails: what a store took and then denied is there all the same, and in a versioned bucket
+    every trial is a version that is billed. One that could not be deleted is named.
+    """
+    key = f"doctor/trial-{uuid.uuid4().hex}.txt"
+    failed: Exception | None = None
+    try:
+        store.write(key, TRIAL, content_type="text/plain")
+        if store.read(key) != TRIAL:
+            raise StorageError(
+                f"The {store.name} store gave other contents for '{key}' in bucket '{store.bucket}' than were written."
+            )
+    except Exception as error:  # noqa: BLE001 - whatever it was, the object may be there
+        failed = error
+    left = _removed(store, key)
+    if left is None:
+        if failed is not None:
+            raise failed
+        return
+    first = failed if isinstance(failed, JobError) else left
+    raise StorageError(
+        f"{first.public} '{key}' may have been left in bucket '{store.bucket}'; delete it by hand.",
+        detail=first.detail,
+        retryable=first.retryable,
+    )
+
+
+def _removed(store: ObjectStore, key: str) -> JobError | None:
+    """Delete the trial; why it may still be there, or None when it is gone."""
+    problem: JobError = StorageError(f"The {store.name} store still holds '{key}' after it was deleted.")
+    for _ in range(DELETES):
         try:
             store.delete(key)
-        except StorageError as error:
-            yield Check(*told, Status.PROBLEM, f"{key} was written; {error.public}", f"Delete {key} by hand")
-        else:
-            yield Check(*told, Status.OK, f"{store.bucket}: an object was written and deleted")
+            if store.head(key) is None:
+                return None
+        except JobError as error:
+            problem = error
+            break
+    with suppress(JobError):
+        if store.head(key) is None:
+            return None
+    return problem

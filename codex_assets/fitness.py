@@ -46,8 +46,8 @@ def scratch_space() -> None:
 
 
 def stores(patience: Patience = PATIENCE) -> None:
-    """Archive, media and assets each answer a listing with the worker's key."""
-    _require(doctor.stores(_settings(), patience))
+    """Archive, media and assets each take an object with the worker's key, give it back and delete it."""
+    _require(doctor.stores(_settings(), patience, write=True))
 
 
 def gpu() -> None:

@@ -60,6 +60,8 @@ class Front:
     asked: list[Asked] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     scheme: str = "http"
+    barred: set[str] = field(default_factory=set)
+    """Methods that never reach the store, as with a key that has not the right."""
 
     @property
     def url(self) -> str:
@@ -83,6 +85,11 @@ def front(upstream: str, *changes: Change, tls: ssl.SSLContext | None = None) ->
             asked = Asked(self.command, self.path, {n.lower(): v for n, v in self.headers.items()}, body)
             state.asked.append(asked)
             link = http.client.HTTPConnection(where.hostname or "", where.port)
+            if self.command in state.barred:
+                barred = Answer(403, [], b"")
+                barred.become(403, b"<Error><Code>AccessDenied</Code><Message>not entitled</Message></Error>")
+                self._send(barred)
+                return
             headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
             if self.path.startswith("http://"):
                 headers["Host"] = where.netloc
@@ -95,6 +102,9 @@ def front(upstream: str, *changes: Change, tls: ssl.SSLContext | None = None) ->
                 answer.put("Content-Length", str(len(answer.body)))
             for change in list(state.changes):
                 change(asked, answer)
+            self._send(answer)
+
+        def _send(self, answer: Answer) -> None:
             lines = [f"HTTP/1.1 {answer.status} -", *(f"{name}: {value}" for name, value in answer.headers)]
             if self.command != "HEAD" and not {"content-length", "transfer-encoding"} & {
                 name.lower() for name, _ in answer.headers

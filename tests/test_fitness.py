@@ -13,14 +13,22 @@ import jobs
 import pytest
 import s3_server
 from control_plane import control_plane, running_worker
+from store_front import Answer, Asked, Change, Front, front
 
 from codex_assets import doctor, fitness, resources
+from codex_assets.delivery import storage
 from codex_assets.doctor import Patience, Status
 from codex_assets.fitness import Unfit
 
 LISTING = b'<?xml version="1.0"?><ListBucketResult><Name>b</Name><KeyCount>0</KeyCount></ListBucketResult>'
 REFUSAL = b"<Error><Code>InvalidAccessKeyId</Code><Message>no such key</Message></Error>"
 NO_STORE = "http://127.0.0.1:9"
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What may be true for a moment only is looked at as often as ever, without the waiting."""
+    monkeypatch.setattr(storage, "PAUSES", (0.0, 0.0))
 
 
 @dataclass
@@ -131,12 +139,97 @@ def test_a_store_that_does_not_answer_is_given_up_in_time(tmp_path: Path) -> Non
 
 def test_a_refusal_is_final(tmp_path: Path) -> None:
     environ = real(tmp_path, "", R2_SECRET_ACCESS_KEY="not-to-be-told", B2_APPLICATION_KEY="not-to-be-told")
-    with store(*[403] * 3) as refusing:
+    with store(*[403] * 100) as refusing:
         endpoint = f"http://127.0.0.1:{refusing.port}"
         found, pauses = asked({**environ, "R2_ENDPOINT": endpoint, "B2_ENDPOINT": endpoint}, Patience(3, 5.0, 100.0))
     assert [check.status for check in found.values()] == [Status.PROBLEM] * 3
     assert "not-to-be-told" not in str(found)
     assert pauses == []
+
+
+@contextmanager
+def behind_a_front(tmp_path: Path, upstream: str, *changes: Change) -> Iterator[tuple[dict[str, str], Front]]:
+    with front(upstream, *changes) as between:
+        environ, _ = jobs.s3_environment(tmp_path, upstream)
+        yield {**environ, "R2_ENDPOINT": between.url, "B2_ENDPOINT": between.url}, between
+
+
+def left_in(upstream: str, environ: dict[str, str]) -> list[str]:
+    """Keys of every object, version and marker that the three buckets hold."""
+    client = s3_server.client(upstream)
+    found: list[str] = []
+    for name in ("B2_BUCKET_NAME", "R2_MEDIA_BUCKET", "R2_ASSETS_BUCKET"):
+        page = client.list_object_versions(Bucket=environ[name])
+        found += [one["Key"] for one in page.get("Versions", [])]
+        found += [one["Key"] for one in page.get("DeleteMarkers", [])]
+    return found
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[str]:
+    with s3_server.s3_server() as url:
+        yield url
+
+
+def title(asked: Asked, answer: Answer) -> None:
+    answer.headers = [
+        ("-".join(part.capitalize() for part in name.split("-")), value) for name, value in answer.headers
+    ]
+
+
+def without_metadata(asked: Asked, answer: Answer) -> None:
+    answer.drop("x-amz-meta-sha256")
+
+
+def late(asked: Asked, answer: Answer) -> None:
+    """What was written is seen at the third look."""
+    path = asked.path.partition("?")[0]
+    seen = LOOKS.setdefault(path, [])
+    if asked.method in {"GET", "HEAD"} and "trial-" in path and len(seen) < 2:
+        seen.append(asked.method)
+        answer.become(404, b"<Error><Code>NoSuchKey</Code></Error>" if asked.method == "GET" else b"")
+
+
+LOOKS: dict[str, list[str]] = {}
+
+
+@pytest.mark.parametrize("change", [title, late])
+def test_a_worker_is_fit_if_each_bucket_gives_back_what_it_took(
+    tmp_path: Path, upstream: str, change: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with behind_a_front(tmp_path, upstream, change) as (environ, between):
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        fitness.stores(Patience(tries=1, limit_s=100.0))
+        assert {between.count("PUT"), between.count("DELETE")} == {3}
+        assert left_in(upstream, environ) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "barred", "sentence"),
+    [([without_metadata], set(), "let x-amz-meta headers through"), ([], {"PUT", "DELETE"}, "refused to write")],
+)
+def test_a_trial_that_fails_leaves_nothing(
+    tmp_path: Path, upstream: str, changes: list[Change], barred: set[str], sentence: str
+) -> None:
+    with behind_a_front(tmp_path, upstream, *changes) as (environ, between):
+        between.barred |= barred
+        found = list(doctor.stores(resources.load(environ), Patience(limit_s=100.0), write=True))
+        found += [check for check in doctor.examine(environ, write=True) if check.group == "rights"]
+        assert [check.status for check in found] == [Status.PROBLEM] * 6
+        for check in found:
+            assert sentence in check.found
+            assert "left" not in check.found
+        assert left_in(upstream, environ) == []
+
+
+def test_a_trial_that_cannot_be_deleted_is_named(tmp_path: Path, upstream: str) -> None:
+    with behind_a_front(tmp_path, upstream) as (environ, between):
+        between.barred |= {"DELETE"}
+        for check in doctor.stores(resources.load(environ), Patience(limit_s=100.0), write=True):
+            assert check.status is Status.PROBLEM
+            assert "refused to delete" in check.found
+            assert "may have been left in bucket" in check.found
 
 
 def test_what_a_worker_checks_at_its_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,6 +94,9 @@ KEY_BYTES: Final = 1024
 SHA256: Final = "sha256"
 """Name of the metadata field that holds the lower-case hex SHA-256 of an object's bytes."""
 
+ABSENT_PAUSE: Final = 0.3
+"""Seconds before the second look at a small object that is not there."""
+
 _CREDENTIALS: Final = {
     "AuthFailure",
     "ExpiredToken",
@@ -295,14 +298,14 @@ class S3Store:
         *,
         part_size: int = PART_SIZE,
         attempts: int = ATTEMPTS,
-        pauses: tuple[float, ...] = PAUSES,
+        pauses: tuple[float, ...] | None = None,
     ) -> None:
         """`part_size` in bytes: S3 accepts 5 MiB at least. `attempts`: tries of one request, the first included; with
         1 nothing is asked twice, and `pauses` (`PAUSES`) do not matter."""
         self._location = location
         self._part_size = part_size
         self._attempts = attempts
-        self._pauses = pauses if attempts > 1 else ()
+        self._pauses = (PAUSES if pauses is None else pauses) if attempts > 1 else ()
         self._made: S3Client | None = None
 
     @property
@@ -364,7 +367,14 @@ class S3Store:
 
     def read(self, key: str) -> bytes:
         _require_key(key)
-        body = self._asked("read", key, lambda: self._body(key))
+        try:
+            body = self._asked("read", key, lambda: self._body(key))
+        except MissingInput:
+            # Many a record is rightly not there, so this look is a short one.
+            if not self._pauses:
+                raise
+            time.sleep(min(ABSENT_PAUSE, *self._pauses))
+            body = self._asked("read", key, lambda: self._body(key))
         if body.sha256 is not None and hashlib.sha256(body.data).hexdigest() != body.sha256:
             raise _other_contents(self, key, f"recorded {body.sha256}, got {len(body.data)} bytes of other contents")
         return body.data
