@@ -59,14 +59,18 @@ COPY docs/licences.md /usr/share/doc/codex-assets/licences.md
 # `video` makes the host's container toolkit inject the encoder library.
 ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin \
     PYTHONUNBUFFERED=1 \
+    PYTHONSAFEPATH=1 \
+    PYTHONNOUSERSITE=1 \
+    XDG_CACHE_HOME=/tmp/cache \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility,video \
     RUNPOD_LOG_LEVEL=INFO
 
-# ffmpeg reads files that strangers made: it gets no more rights than it needs. Scratch space is /tmp.
-RUN useradd --create-home --uid 1000 worker
+# ffmpeg reads files that strangers made: it gets no more rights than it needs. Scratch space is /tmp. The home and
+# working directory is root's: what a library looks for there (modules, ~/.aws, ~/.runpod, .netrc) nobody can plant.
+RUN mkdir /srv/worker && useradd --no-create-home --home-dir /srv/worker --uid 1000 worker
 USER worker
-WORKDIR /home/worker
+WORKDIR /srv/worker
 
 ARG REVISION=unknown
 ARG VERSION=0.1.0

@@ -1,7 +1,6 @@
 """The worker as RunPod starts it: `python -u -m runpod_entry`, with the SDK's own flags. The only importer of the SDK.
 
-The spare process is started first, so that its imports and the SDK's overlap. Guarded, because that process imports
-this module too.
+The spare process is started first, so that its imports and the SDK's overlap.
 """
 
 from __future__ import annotations
@@ -15,9 +14,8 @@ from collections.abc import Mapping
 from multiprocessing import util
 from typing import Any
 
-from codex_assets import fitness, resources
-from runpod_entry import logs
-from runpod_entry.handler import Worker
+from codex_assets import keyholder
+from runpod_entry.process import PACKAGES
 
 CHILD_GRACE_S = 3.0
 """From SIGTERM to SIGKILL for what the SDK started."""
@@ -25,6 +23,14 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
+    # No tool runs yet. The SDK's own processes are forked, and so closed as well.
+    keyholder.close_memory()
+    keyholder.distrust_working_directory(PACKAGES)
+    # Here, not above: all that is imported from now on is installed.
+    from codex_assets import fitness, resources
+    from runpod_entry import logs
+    from runpod_entry.handler import Worker
+
     # What a worker that seems stuck is doing: kill -USR1 writes the stack of every thread to standard error.
     faulthandler.register(signal.SIGUSR1)
     logs.configure(resources.prepare_environment(), resources.log_format())

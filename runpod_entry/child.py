@@ -1,10 +1,10 @@
 """The process that does one job: it imports everything, waits for the job, does it, answers it, and ends.
 
 Leads a session of its own, in which everything that it starts stays: `sweep` finds and ends what a killed job left
-behind. Talks with whoever started it through one pipe, in JSON. The job comes that way too, because arguments and
-environments can be read by other processes, and it holds a secret. In order, it says: `ready`, `started`, any number of
-`progress` and `tried` (what NVENC came to, which the next job's process is given), `answering` right before the webhook
-goes out, and `finished` or `cancelled`. SIGTERM cancels.
+behind. Talks with whoever started it through one pipe, in JSON. Its environment and the job come that way too, because
+arguments and environments can be read by other processes, and both hold secrets. In order, it says: `ready`,
+`started`, any number of `progress` and `tried` (what NVENC came to, which the next job's process is given),
+`answering` right before the webhook goes out, and `finished` or `cancelled`. SIGTERM cancels.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runpod_entry import logs
+from codex_assets import keyholder
+from runpod_entry import logs, process
 
 if TYPE_CHECKING:
     from codex_assets.workspace import Status
@@ -42,6 +43,12 @@ Tell = Callable[[Message], None]
 _log = logging.getLogger(__name__)
 
 
+def begin(pipe: int, life: int, parent: int) -> None:
+    """The first thing in the process: it closes its memory, so that it can be given what is secret. Does not return."""
+    keyholder.close_memory()
+    main(process.given_pipe(pipe, life), parent)
+
+
 def main(pipe: Connection, parent: int) -> None:
     """The whole life of the process; does not return. `parent` is the process id of whoever started it."""
     os.setsid()
@@ -51,7 +58,13 @@ def main(pipe: Connection, parent: int) -> None:
     cancelled, working = threading.Event(), threading.Event()
     _watch(parent, cancelled, working)
     # Here, not above: these imports take long, and are what a spare process is kept for.
-    from codex_assets import encoders, job, log_lines, resources
+    from codex_assets import resources
+
+    try:
+        resources.adopt(json.loads(pipe.recv_bytes()))
+    except (EOFError, OSError):
+        os._exit(0)
+    from codex_assets import encoders, job, log_lines
     from codex_assets.errors import ConfigurationError, JobCancelled
     from codex_assets.tools import Trial
 

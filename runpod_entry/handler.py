@@ -13,23 +13,21 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import multiprocessing
-import os
 import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from multiprocessing.connection import wait
 from typing import Any
 
 from pydantic import SecretStr
 
 from codex_assets import encoders, log_lines, resources
 from codex_assets.errors import ConfigurationError, InternalError, JobError, PayloadError
-from codex_assets.tools import Trial
+from codex_assets.tools import Trial, tool_environment
 from runpod_entry import child, logs
+from runpod_entry.process import JobProcess
 
 CANCEL_GRACE_S = 2.5
 """From SIGTERM to SIGKILL. A cancelled job ends its tools and removes its files well within it."""
@@ -44,7 +42,6 @@ STARTS = 2
 Report = Callable[[Mapping[str, Any], dict[str, Any]], Awaitable[None]]
 """Tells RunPod of progress: (RunPod's job, what to tell). Done when it returns."""
 
-_SPAWN = multiprocessing.get_context("spawn")
 _SIGNALS = {number.value: number.name for number in signal.Signals}
 _log = logging.getLogger(__name__)
 
@@ -163,11 +160,12 @@ class _Child:
     """The process of one job, from this side of the pipe."""
 
     def __init__(self) -> None:
-        self._pipe, theirs = _SPAWN.Pipe()
-        self._process = _SPAWN.Process(target=child.main, args=(theirs, os.getpid()), name="job", daemon=True)
-        self._process.start()
-        # Held by that process alone, so that its death ends the pipe.
-        theirs.close()
+        environment = resources.environment()
+        self._process = JobProcess(_visible(environment))
+        self._pipe = self._process.pipe
+        # Of one that has died already, the job will hear.
+        with suppress(OSError):
+            self._pipe.send_bytes(json.dumps(environment).encode())
         self._reader: threading.Thread | None = None
 
     async def work(self, request: Mapping[str, Any]) -> AsyncIterator[child.Message]:
@@ -199,20 +197,24 @@ class _Child:
 
         Its exit code; negative is the signal that killed it.
         """
-        pid = self._process.pid
-        assert pid is not None
         if ask:
-            self._process.terminate()
-        # Not `join`, which would free the session's number before the sweep.
-        if not wait([self._process.sentinel], grace_s):
-            self._process.kill()
-            wait([self._process.sentinel], child.SWEEP_S)
-        child.sweep(pid)
-        self._process.join(child.SWEEP_S)
+            self._process.signal(signal.SIGTERM)
+        # Not `reap`, which would free the session's number before the sweep.
+        if not self._process.ended(grace_s):
+            self._process.signal(signal.SIGKILL)
+            self._process.ended(child.SWEEP_S)
+        child.sweep(self._process.pid)
+        exit_code = self._process.reap(child.SWEEP_S)
         if self._reader is not None:
             self._reader.join(child.SWEEP_S)
-        self._pipe.close()
-        return self._process.exitcode
+        self._process.close()
+        return exit_code
+
+
+def _visible(environment: Mapping[str, str]) -> dict[str, str]:
+    """What of it a process needs to start, and others may see."""
+    python = {name: value for name, value in environment.items() if name.startswith("PYTHON")}
+    return {**tool_environment(environment), **python}
 
 
 class _Progress:

@@ -188,7 +188,7 @@ def running_worker(environment: Mapping[str, str], folder: Path, *flags: str) ->
     whole = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(folder), **environment}
     with output.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "runpod_entry", *flags],
+            [sys.executable, "-u", "-X", f"tests={whole.get('TMPDIR')}", "-m", "runpod_entry", *flags],
             cwd=folder,
             env=whole,
             stdin=subprocess.DEVNULL,
@@ -209,17 +209,30 @@ def running_worker(environment: Mapping[str, str], folder: Path, *flags: str) ->
 def processes_with(text: str) -> dict[int, str]:
     """Processes that are alive and have `text` in their environment: pid -> command line.
 
-    A worker's TMPDIR is its own, and is inherited by everything that it starts, the tools included.
+    A worker's TMPDIR is its own, and is inherited by everything that it starts, the tools included. Processes with keys
+    have closed their memory, to others than root: those have `text` in their command line, or were started by such a
+    process or by this one.
     """
-    found = {}
+    found: dict[int, str] = {}
+    closed: dict[int, tuple[int, str]] = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         try:
-            environment = (entry / "environ").read_bytes()
-            line = (entry / "cmdline").read_bytes()
+            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            parent = int((entry / "stat").read_bytes().rpartition(b")")[2].split()[1])
+            try:
+                environment = (entry / "environ").read_bytes()
+            except PermissionError:
+                closed[int(entry.name)] = (parent, line)
+                continue
         except OSError:
             continue
         if text.encode() in environment:
-            found[int(entry.name)] = line.replace(b"\0", b" ").decode("utf-8", "replace")
+            found[int(entry.name)] = line
+    place = text.removeprefix("TMPDIR=").rstrip("\0")
+    for _ in closed:
+        for pid, (parent, line) in closed.items():
+            if place in line or parent in found or (parent == os.getpid() and "child.begin" in line):
+                found[pid] = line
     return found

@@ -305,7 +305,7 @@ class Fleet:
         }
         with (home / "worker.log").open("ab") as log:
             self._processes[pod] = subprocess.Popen(
-                [sys.executable, "-u", "-m", "runpod_entry"],
+                [sys.executable, "-u", "-X", f"tests={scratch}", "-m", "runpod_entry"],
                 cwd=home,
                 env=environment,
                 stdin=subprocess.DEVNULL,

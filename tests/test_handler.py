@@ -65,9 +65,8 @@ class House:
             raise ConnectionError("RunPod is not to be reached")
 
     def processes(self) -> dict[int, str]:
-        """What the worker has started and not ended, but for Python's own keeper of semaphores."""
-        found = processes_with(str(self.folder / "tmp"))
-        return {pid: line for pid, line in found.items() if "resource_tracker" not in line}
+        """What the worker has started and not ended."""
+        return processes_with(str(self.folder / "tmp"))
 
     def encoders(self) -> list[int]:
         return [pid for pid, line in self.processes().items() if "ffmpeg" in line.split(" ")[0]]
