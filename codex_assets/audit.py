@@ -150,7 +150,7 @@ class Auditor:
         """`deep` also fetches the mezzanine: it is decoded, and the outputs are compared with it."""
         self._stores = stores
         self._records = RecordStore(stores.archive)
-        self._observer = Observer(tools)
+        self._observer = Observer(tools.within(workspace.root), scratch=workspace.root)
         self._workspace = workspace
         self._deep = deep
 

@@ -137,10 +137,10 @@ class LocalBuilder:
         """The worker's GPU, once it is known: what does not use it costs its time too."""
         self._stores = stores
         self._records = RecordStore(stores.archive)
-        self._tools = tools
+        self._tools = tools.within(workspace.root)
         self._encoders = encoders
         self._workspace = workspace
-        self._observer = observer or Observer(tools)
+        self._observer = observer or Observer(self._tools, scratch=workspace.root)
         self._confirmed: list[OutputRecord] = []
         """Records of what stays as it is and was found true of new inputs; written when those are."""
 

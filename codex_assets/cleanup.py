@@ -286,7 +286,7 @@ class CleanUp:
             workspace.require_space(round(file.size * SCRATCH_PER_MEZZANINE))
             path = workspace.root / "mezzanine.mp4"
             self._fetch(file, path)
-            _require_decodable(self.tools, path, mezzanine)
+            _require_decodable(self.tools.within(workspace.root), path, mezzanine)
         finally:
             workspace.close()
 

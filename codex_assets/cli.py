@@ -20,7 +20,7 @@ from typing import Annotated, Any
 
 import typer
 
-from codex_assets import conditions, doctor, resources, sweep, terminal
+from codex_assets import conditions, doctor, keyholder, resources, sweep, terminal
 from codex_assets.commands import cleanup, endpoint, frame, import_, proof, rebuild, stale, stats
 from codex_assets.commands.frame import FAILED, UNCHECKED, AsJson, Store
 from codex_assets.conditions import Where
@@ -30,6 +30,7 @@ from codex_assets.media import verify
 from codex_assets.observe import Observer, parse_master
 from codex_assets.records import CheckFact, RecordStore
 from codex_assets.resources import Settings
+from codex_assets.sandbox import Reach
 from codex_assets.tools import Tools, tool_environment
 
 WORKERS = 2
@@ -55,6 +56,7 @@ def main(
 ) -> None:
     """Everything that a media needs to be played, from one upload, and the means to see that it is right."""
     terminal.accept_every_character()
+    keyholder.close_memory()
     if verbose:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     else:
@@ -351,15 +353,17 @@ def _verify_path(target: str, rule: str | None, as_json: bool) -> int:
 
 
 def _judge(playlist: Path, rule: str | None, cancelled: threading.Event) -> list[verify.Finding]:
-    tools = Tools(tool_environment(resources.environment()), cancelled=cancelled)
-    observer = Observer(tools, workers=WORKERS)
+    with tempfile.TemporaryDirectory(prefix="codex-assets-verify-") as scratch:
+        reach = Reach(reads=(playlist.parent.absolute(),), writes=(Path(scratch),))
+        tools = Tools(tool_environment(resources.environment()), reach=reach, cancelled=cancelled)
+        observer = Observer(tools, scratch=Path(scratch), workers=WORKERS)
 
-    def look() -> tuple[verify.AnyObservation, ...]:
-        if parse_master(playlist.read_text(encoding="utf-8", errors="replace")).streams:
-            return observer.hls(playlist)
-        return (observer.variant(playlist, output=playlist.parent.resolve().name),)
+        def look() -> tuple[verify.AnyObservation, ...]:
+            if parse_master(playlist.read_text(encoding="utf-8", errors="replace")).streams:
+                return observer.hls(playlist)
+            return (observer.variant(playlist, output=playlist.parent.resolve().name),)
 
-    seen = frame.aside(look)
+        seen = frame.aside(look)
     return [one for observed in seen for one in verify.judge(observed, only=None if rule is None else (rule,))]
 
 

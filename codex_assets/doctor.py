@@ -28,6 +28,7 @@ from codex_assets.encoders import EncoderMode, try_nvenc
 from codex_assets.errors import ConfigurationError, JobError, StorageError, ToolError
 from codex_assets.media import ladder, profile
 from codex_assets.resources import Settings
+from codex_assets.sandbox import Reach
 from codex_assets.tools import Tools, tool_environment
 
 SETUP = "make setup"
@@ -79,7 +80,7 @@ class Check:
 
 def examine(environ: Mapping[str, str], *, tools_only: bool = False, write: bool = False) -> Iterator[Check]:
     """Every check, as it is made. Raises nothing: what fails is a result. `write`: stores are written to as well."""
-    found = Tools(tool_environment(environ))
+    found = Tools(tool_environment(environ), reach=Reach())
     settings, told = configuration(environ)
     yield from tools(found)
     mode = settings.video_encoder if settings is not None and not tools_only else EncoderMode.AUTO
@@ -190,7 +191,8 @@ def _walls() -> Iterator[Check]:
     """What keeps a tool in while it reads an upload (docs/decisions/sandbox.md)."""
     for wall in sandbox.protections():
         if wall.active:
-            yield Check("sandbox", wall.name, Status.OK, "in force for every tool")
+            how = f", {wall.why}" if wall.why else ""
+            yield Check("sandbox", wall.name, Status.OK, f"in force for every tool{how}")
         else:
             yield Check("sandbox", wall.name, Status.NOTE, f"not in force: {wall.why}", "See docs/decisions/sandbox.md")
 

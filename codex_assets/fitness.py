@@ -9,10 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 
-from codex_assets import doctor, resources
+from codex_assets import doctor, resources, sandbox
 from codex_assets.doctor import Check, Patience
 from codex_assets.resources import Settings
-from codex_assets.tools import Tools
 
 PATIENCE = Patience(tries=3, pause_s=5.0, limit_s=20.0)
 """75 s at most. A store that is away for a moment must not cost the worker; one that is away for longer would fail job
@@ -38,6 +37,9 @@ def tools() -> None:
     checks = list(doctor.tools(found))
     _require(checks)
     _log.info("tools: %s", ", ".join(f"{check.name} {check.found.split()[0]}" for check in checks))
+    for wall in sandbox.missing():
+        # Jobs are done all the same: what is told is how far an upload that takes over a decoder would get.
+        _log.warning("sandbox: not in force for the tools of this worker: %s (%s)", wall.name, wall.why)
     _require(doctor.codecs(found))
 
 
@@ -54,7 +56,7 @@ def gpu() -> None:
     """NVENC encodes, where `REQUIRE_NVENC` says that it must: elsewhere a worker without it is slower, not broken."""
     settings = _settings()
     if settings.require_nvenc:
-        _require([doctor.nvenc(Tools(settings.tool_environment), settings.video_encoder, required=True)])
+        _require([doctor.nvenc(settings.tools(), settings.video_encoder, required=True)])
 
 
 CHECKS = (environment, tools, scratch_space, stores, gpu)

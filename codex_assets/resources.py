@@ -33,6 +33,7 @@ from codex_assets.dispatch import Endpoint, RunPodBuilder
 from codex_assets.encoders import EncoderMode, Encoders
 from codex_assets.errors import ConfigurationError
 from codex_assets.records import RecordStore
+from codex_assets.sandbox import Reach
 from codex_assets.tools import Tools, tool_environment
 from codex_assets.workspace import Listener, Workspace
 
@@ -133,7 +134,8 @@ class Settings:
         return (*keys, *api, *([self.webhook_secret] if self.webhook_secret is not None else []))
 
     def tools(self, cancelled: threading.Event | None = None) -> Tools:
-        return Tools(self.tool_environment, cancelled=cancelled)
+        """Tools that open no files but the system's, until whoever has a folder for them says so."""
+        return Tools(self.tool_environment, reach=Reach(), cancelled=cancelled)
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ def workshop(
         # Held for as long as this process lives, however it ends: `wipe_scratch` can tell leftovers from runs.
         fcntl.flock(held, fcntl.LOCK_SH)
         stores = settings.stores()
-        tools = settings.tools(cancelled)
+        tools = settings.tools(cancelled).within(workspace.root)
         records = RecordStore(stores.archive)
         endpoint = (settings.runpod_backfills if backfill else None) or settings.runpod
         builder: Builder

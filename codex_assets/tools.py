@@ -4,13 +4,15 @@ Owns what every run has in common: global flags, the tagged log, progress, stall
 no process outlives its caller. What a process may touch is decided in `sandbox.py`; what the arguments mean, in
 `media/`; what a failure means to a user, by whoever asked.
 
-Each child leads its own process *group*, so that killing it takes its descendants along, but stays in the worker's
-*session*, so that whoever supervises the worker finds what a killed worker left behind.
+The tools of one run are in a process *group* of their own, which they and what they start cannot leave, so that ending
+the run takes all of it along; they stay in the worker's *session*, so that whoever supervises the worker finds what a
+killed worker left behind.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import fcntl
 import io
 import json
@@ -26,12 +28,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import IO, Any
+from pathlib import Path
+from typing import IO, Any, ClassVar
 
 from codex_assets import sandbox
 from codex_assets.errors import ConfigurationError, JobCancelled, Passed, ToolError
 from codex_assets.media import ffmpeg_words
-from codex_assets.sandbox import Limits
+from codex_assets.sandbox import Limits, Reach
 
 FFMPEG_GLOBALS = (
     "-hide_banner",
@@ -67,6 +70,8 @@ PROBE_CPU_SECONDS = 60
 SCAN_BYTES_PER_SECOND = 10 << 20
 """The slowest that an input may be read to list its packets."""
 PIPE_BYTES = 1 << 20
+STRAYS_SECONDS = 3.0
+"""How long is tried to end what ends and starts itself anew."""
 
 _TAGGED = re.compile(r"\[(panic|fatal|error)\] ")
 _COURSE = re.compile(r"\[(warning|info|verbose|debug|trace)\] |^(Stream mapping:|Input #|Output #|Press \[q\]|  )")
@@ -159,16 +164,72 @@ class _Pump:
             self.tail.append(line)
 
 
+class _Group:
+    """A process group for the tools of one run, which they cannot leave: what is left in it is ended with the run.
+
+    A tool must not lead its group itself, because a filter that lets it become the leader of one lets what it starts
+    do the same, and so get away. The leader is a process that has ended at once and is not reaped as long as the run
+    lasts: its number stays taken. `number` is 0 where that cannot be had; then each tool leads its own.
+    """
+
+    _live: ClassVar[set[int]] = set()
+
+    def __init__(self) -> None:
+        self.number = 0
+        program = shutil.which("true", path="/usr/bin:/bin")
+        if program is not None:
+            with contextlib.suppress(OSError):
+                self.number = os.posix_spawn(program, ["true"], {}, setpgroup=0)
+        self._live.add(self.number)
+        self._can_be_left = not sandbox.stands(sandbox.SWEPT)
+        if self._can_be_left:
+            sandbox.adopt_orphans()
+
+    def kill(self) -> None:
+        """SIGKILL to everything in it, at once: nothing that is started meanwhile escapes."""
+        if self.number:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.number, signal.SIGKILL)
+        if self._can_be_left:
+            self._end_strays()
+
+    def close(self) -> None:
+        """Kill what is left, and give the number back."""
+        self.kill()
+        self._live.discard(self.number)
+        if self.number:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(self.number, 0)
+            self.number = 0
+
+    def _end_strays(self) -> None:
+        """Without the filter: end what tools have left behind and this process was given, in no run's group."""
+        deadline = time.monotonic() + STRAYS_SECONDS
+        while time.monotonic() < deadline:
+            strays = sandbox.orphans(self._live)
+            for pid in strays:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            for pid in strays:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, 0)
+            if not strays:
+                return
+
+
 class Tools:
     """The tools of one worker. Thread-safe: several runs may be under way at once.
 
     `cancelled` is shared by all runs: when it is set, every run ends its process group and raises `JobCancelled`.
+    `reach`: the files that a run may open, besides the system's; None: all that this user may, for what nobody else has
+    made. Whoever knows the folder of a run says so with `within`.
     """
 
     def __init__(
         self,
         environment: Mapping[str, str],
         *,
+        reach: Reach | None = None,
         ffmpeg: str = "ffmpeg",
         ffprobe: str = "ffprobe",
         audiowaveform: str = "audiowaveform",
@@ -181,6 +242,13 @@ class Tools:
         self._names["nvidia-smi"] = nvidia_smi
         self._cancelled = cancelled or threading.Event()
         self._stall_seconds = stall_seconds
+        self._reach = reach
+
+    def within(self, *folders: Path, reads: Sequence[Path] = ()) -> Tools:
+        """These tools, whose runs read and write in `folders`, read `reads`, and open nothing else."""
+        narrowed = copy.copy(self)
+        narrowed._reach = Reach(reads=tuple(reads), writes=folders)
+        return narrowed
 
     @property
     def cancelled(self) -> threading.Event:
@@ -217,7 +285,13 @@ class Tools:
         did not fail could not read."""
         argv = [self._require("ffprobe"), "-hide_banner", "-v", "error", "-of", "json", *arguments]
         run = self._run(
-            argv, label=label, keep_stdout=True, limits=_PROBING, total_limit=PROBE_LIMIT_SECONDS, on_log=on_log
+            argv,
+            label=label,
+            keep_stdout=True,
+            limits=_PROBING,
+            total_limit=PROBE_LIMIT_SECONDS,
+            on_log=on_log,
+            writes=False,
         )
         try:
             parsed = json.loads(run.stdout.decode("utf-8", "replace") or "{}")
@@ -238,7 +312,7 @@ class Tools:
         seconds = max(MINIMUM_LIMIT_SECONDS, size / SCAN_BYTES_PER_SECOND)
         listing = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed by whoever reads it to its end
         try:
-            self._run(argv, label=label, stdout_to=listing, limits=limits, total_limit=seconds)
+            self._run(argv, label=label, stdout_to=listing, limits=limits, total_limit=seconds, writes=False)
             listing.seek(0)
         except BaseException:
             listing.close()
@@ -366,6 +440,7 @@ class Tools:
         on_log: Callable[[str], None] | None = None,
         limits: Limits | None = None,
         stdout_to: IO[bytes] | None = None,
+        writes: bool = True,
     ) -> ToolRun:
         if self._cancelled.is_set():
             raise JobCancelled
@@ -374,24 +449,29 @@ class Tools:
         limits = limits or _limits(duration, limit)
         advance = _Advance(label, duration, on_progress, started, on_log)
         children: list[_Child] = []
+        group = _Group()
         try:
             main = self._start(
                 argv,
                 children,
                 advance,
                 limits,
+                group,
+                writes=writes,
                 keep_stdout=keep_stdout,
                 read_stdout=not sinks,
                 stdout_to=stdout_to,
             )
             for sink in sinks:
-                self._start(sink, children, advance, limits, stdin=subprocess.PIPE)
+                self._start(sink, children, advance, limits, group, stdin=subprocess.PIPE)
             if sinks:
                 main.threads.append(_tee(main, children[1:], advance))
-            self._wait(children, label, advance, limit)
+            self._wait(children, group, label, advance, limit)
         except BaseException:
             _end(children)
             raise
+        finally:
+            group.close()
         _raise_first_failure(children, label)
         return ToolRun(tuple(main.errors.tail), bytes(main.output.data), time.monotonic() - started)
 
@@ -413,6 +493,7 @@ class Tools:
         quiet = _Advance(label, duration, None, started)
         children: list[_Child] = []
         ends: list[int] = []
+        group = _Group()
         try:
             writers = []
             for number, encoder in enumerate(encoders):
@@ -422,22 +503,24 @@ class Tools:
                 with contextlib.suppress(OSError):
                     # A bigger pipe means fewer switches per picture; the limit for a user may forbid it.
                     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-                self._start(encoder, children, advance if number == 0 else quiet, limits, stdin=reader)
+                self._start(encoder, children, advance if number == 0 else quiet, limits, group, stdin=reader)
                 os.close(reader)
                 ends.remove(reader)
             argv = source([f"pipe:{writer}" for writer in writers])
-            decoder = self._start(argv, children, quiet, limits, pass_fds=writers)
+            decoder = self._start(argv, children, quiet, limits, group, pass_fds=writers)
             for writer in writers:
                 os.close(writer)
                 ends.remove(writer)
             # The decoder first: when it dies, what the encoders say of it is a consequence.
             children.insert(0, children.pop(children.index(decoder)))
-            self._wait(children, label, advance, limit)
+            self._wait(children, group, label, advance, limit)
         except BaseException:
             for end in ends:
                 os.close(end)
             _end(children)
             raise
+        finally:
+            group.close()
         _raise_first_failure(children, label)
         log = tuple(line for child in children for line in child.errors.tail)
         return ToolRun(log, b"", time.monotonic() - started)
@@ -448,12 +531,14 @@ class Tools:
         children: list[_Child],
         advance: _Advance,
         limits: Limits,
+        group: _Group,
         *,
         keep_stdout: bool = False,
         read_stdout: bool = True,
         stdout_to: IO[bytes] | None = None,
         stdin: int = subprocess.DEVNULL,
         pass_fds: Sequence[int] = (),
+        writes: bool = True,
     ) -> _Child:
         process = sandbox.confined(
             lambda: subprocess.Popen(
@@ -462,15 +547,18 @@ class Tools:
                 stdout=stdout_to or subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=self._environment,
-                process_group=0,
+                process_group=group.number,
                 pass_fds=tuple(pass_fds),
-            )
+            ),
+            reach=self._reach_of(argv[0], writes=writes),
+            group=group.number,
         )
         limits.put_on(process.pid)
         assert process.stderr is not None
         child = _Child(
             process,
             tuple(argv),
+            group.number or process.pid,
             errors=_Pump(process.stderr, on_line=advance.heard),
             output=_Pump(process.stdout or io.BytesIO(), on_line=advance.line, keep_bytes=keep_stdout),
             written=stdout_to,
@@ -481,7 +569,15 @@ class Tools:
             child.threads.append(child.output.start())
         return child
 
-    def _wait(self, children: Sequence[_Child], label: str, advance: _Advance, limit: float) -> None:
+    def _reach_of(self, program: str, *, writes: bool) -> Reach | None:
+        """What a run of `program` reaches; without `writes` it only reads."""
+        if self._reach is None:
+            return None
+        programs = sandbox.programs_of(self._environment.get("PATH"), self._environment.get("LD_LIBRARY_PATH"), program)
+        reach = replace(self._reach, programs=programs)
+        return reach if writes else replace(reach, reads=(*reach.reads, *reach.writes), writes=())
+
+    def _wait(self, children: Sequence[_Child], group: _Group, label: str, advance: _Advance, limit: float) -> None:
         def given_up(reason: str, passed: Passed | None = None) -> ToolError:
             return ToolError(label, argv=children[0].argv, log=children[0].log(), reason=reason, passed=passed)
 
@@ -502,6 +598,8 @@ class Tools:
                 raise given_up(f"passed its limit of {limit:.0f} s")
             if now - advance.moved > self._stall_seconds:
                 raise given_up(f"made no progress for {self._stall_seconds:.0f} s")
+        # What a tool has started and left behind would hold its pipes open.
+        group.kill()
         for child in children:
             for thread in child.threads:
                 thread.join(timeout=10)
@@ -535,6 +633,7 @@ class _Child:
 
     process: subprocess.Popen[bytes]
     argv: tuple[str, ...]
+    group: int
     errors: _Pump
     output: _Pump
     written: IO[bytes] | None = None
@@ -634,11 +733,9 @@ def _tee(main: _Child, readers: Iterable[_Child], advance: _Advance) -> threadin
 
 def _end(children: Sequence[_Child]) -> None:
     """SIGKILL to every group, then reap: a killed encode leaves nothing that is worth a graceful end."""
-    for child in children:
-        try:
-            os.killpg(child.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    for group in {child.group for child in children}:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
     for child in children:
         # A process that waits inside of a driver does not end when it is killed: it is left to the machine.
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -24,7 +24,7 @@ ROOMS = {"typer": "codex_assets/commands/"}
 """A library -> the room whose files all may import it."""
 
 LAYERS = (
-    {"errors", "contract", "prices", "log_lines"},
+    {"errors", "contract", "prices", "log_lines", "keyholder", "landlock", "syscall_filter"},
     {"media", "sandbox"},
     {"tools", "workspace", "delivery"},
     {"observe", "records", "encoders", "sound"},
@@ -161,6 +161,14 @@ def test_contract_and_errors_stand_alone() -> None:
 def test_a_file_says_what_it_owns(path: Path) -> None:
     assert path.stem not in BANNED_NAMES
     assert ast.get_docstring(ast.parse(path.read_text())), f"{name(path)} has no charter"
+
+
+def test_every_tool_of_the_product_is_told_what_it_may_open() -> None:
+    """Without `reach` a tool opens what its user may: that is for tests and for tries by hand."""
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Tools":
+                assert "reach" in {keyword.arg for keyword in node.keywords}, f"{name(path)}:{node.lineno}"
 
 
 def test_loudness_fields_stay_in_their_files() -> None:

@@ -162,7 +162,10 @@ def test_the_environment_is_scrubbed(tmp_path: Path) -> None:
 
 def test_the_walls_are_told() -> None:
     walls = {one.name: one for one in sandbox.protections()}
-    assert walls.keys() == {"no network", "limits on memory, time and files"}
+    assert walls.keys() == {
+        *(sandbox.NO_NETWORK, sandbox.OWN_FILES, sandbox.PRIVILEGES, sandbox.SIGNALS),
+        *(sandbox.SWEPT, sandbox.KEYS, sandbox.LIMITS),
+    }
     assert all(one.active or one.why for one in walls.values())
 
 

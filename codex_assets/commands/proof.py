@@ -10,6 +10,7 @@ from codex_assets import proof, resources, terminal
 from codex_assets.commands import frame
 from codex_assets.commands.frame import FAILED
 from codex_assets.errors import MissingInput
+from codex_assets.sandbox import Reach
 from codex_assets.tools import Tools, tool_environment
 
 
@@ -19,7 +20,8 @@ def gpu(file: Path | None, as_json: bool) -> int:
     with frame.told(), frame.cancelling() as cancelled, tempfile.TemporaryDirectory(prefix="codex-assets-") as folder:
         if file is not None and not file.is_file():
             raise MissingInput(f"There is no file {file}.")
-        tools = Tools(tool_environment(environ), cancelled=cancelled)
+        reach = Reach(reads=(file.absolute(),) if file is not None else (), writes=(Path(folder),))
+        tools = Tools(tool_environment(environ), reach=reach, cancelled=cancelled)
         report = frame.aside(lambda: proof.prove(tools, environ, Path(folder) / "proof", clip=file, tell=terminal.note))
     if as_json:
         terminal.say_json(asdict(report))
