@@ -83,7 +83,9 @@ LABEL org.opencontainers.image.title="codex-assets" \
 # An image in which a tool is missing or does not start must not be published.
 RUN codex-assets doctor --tools
 
-HEALTHCHECK --interval=5m --timeout=60s --start-period=30s CMD ["codex-assets", "doctor", "--tools"]
+# A process beside the worker, which needs none of the keys.
+HEALTHCHECK --interval=5m --timeout=60s --start-period=30s \
+    CMD ["/usr/bin/env", "-i", "PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin", "codex-assets", "doctor", "--tools"]
 
 CMD ["python", "-u", "-m", "runpod_entry"]
 

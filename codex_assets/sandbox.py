@@ -18,8 +18,9 @@ import platform
 import resource
 import struct
 import sys
+import tempfile
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -92,7 +93,7 @@ LIMITS = "limits on memory, time and files"
 class Reach:
     """Files and folders, with all that they hold, that a tool may read, and folders that it may also write to.
 
-    `programs`: folders that may be read, and run from, beside the system's own.
+    `programs`: folders and files that may be read, and run, beside the system's own.
     """
 
     reads: tuple[Path, ...] = ()
@@ -128,14 +129,19 @@ def gpu_devices(folder: Path = Path("/dev")) -> list[Path]:
     return [path for pattern in _GPU_DEVICES for path in folder.glob(pattern)]
 
 
-def programs_of(path: str | None, libraries: str | None, *tools: str | None) -> tuple[Path, ...]:
-    """The folders that tools and their libraries lie in: those of PATH and LD_LIBRARY_PATH, and where `tools` lead."""
-    named = [Path(part) for listed in (path, libraries) for part in (listed or "").split(os.pathsep) if part]
-    for tool in tools:
-        if tool is not None:
-            folder = Path(tool).resolve().parent
-            named += [folder, folder.parent / "lib"]
-    return tuple(dict.fromkeys(one for one in named if one.is_absolute() and one != Path(one.anchor)))
+def programs_of(environment: Mapping[str, str], tool: str) -> tuple[Path, ...]:
+    """Where a tool and its libraries lie: the folders of PATH and LD_LIBRARY_PATH, and where `tool` leads.
+
+    Of a tool that lies right in the home directory, or among what is temporary, only itself: there is more there.
+    """
+    listed = [environment.get(name, "").split(os.pathsep) for name in ("PATH", "LD_LIBRARY_PATH")]
+    home = Path(tool).resolve().parent
+    folders = [*(Path(part) for parts in listed for part in parts if part), home, home.parent / "lib"]
+    private = [Path(environment[name]).resolve() for name in ("HOME", "TMPDIR") if environment.get(name)]
+    private.append(Path(tempfile.gettempdir()).resolve())
+    holding = {one for place in private for one in (place, *place.parents)}
+    fit = [one for one in folders if one.is_absolute() and one.resolve() not in holding]
+    return tuple(dict.fromkeys([*fit, Path(tool)]))
 
 
 @dataclass(frozen=True)

@@ -177,7 +177,8 @@ class _Group:
     def __init__(self) -> None:
         self.number = 0
         program = shutil.which("true", path="/usr/bin:/bin")
-        if program is not None:
+        # Who was started with that signal ignored keeps no process that has ended.
+        if program is not None and signal.getsignal(signal.SIGCHLD) is not signal.SIG_IGN:
             with contextlib.suppress(OSError):
                 self.number = os.posix_spawn(program, ["true"], {}, setpgroup=0)
         self._live.add(self.number)
@@ -573,7 +574,7 @@ class Tools:
         """What a run of `program` reaches; without `writes` it only reads."""
         if self._reach is None:
             return None
-        programs = sandbox.programs_of(self._environment.get("PATH"), self._environment.get("LD_LIBRARY_PATH"), program)
+        programs = sandbox.programs_of(self._environment, program)
         reach = replace(self._reach, programs=programs)
         return reach if writes else replace(reach, reads=(*reach.reads, *reach.writes), writes=())
 

@@ -178,8 +178,32 @@ def test_folders_of_programs_are_no_whole_file_system(tmp_path: Path) -> None:
     tool.parent.mkdir(parents=True)
     tool.touch()
     (tmp_path / "ffmpeg").symlink_to(tool)
-    found = sandbox.programs_of("/usr/bin:.:/::relative", "/usr/local/nvidia/lib", str(tmp_path / "ffmpeg"))
-    assert set(found) == {Path("/usr/bin"), Path("/usr/local/nvidia/lib"), tool.parent, tmp_path / "there" / "lib"}
+    environment = {"PATH": "/usr/bin:.:/::relative", "LD_LIBRARY_PATH": "/usr/local/nvidia/lib"}
+    found = sandbox.programs_of(environment, str(tmp_path / "ffmpeg"))
+    libraries = {tool.parent, tmp_path / "there" / "lib"}
+    assert set(found) == {Path("/usr/bin"), Path("/usr/local/nvidia/lib"), *libraries, tmp_path / "ffmpeg"}
+
+
+@pytest.mark.parametrize("folder", [".", "home"])
+def test_a_tool_in_the_home_directory_opens_nothing_else_there(folder: str, tmp_path: Path) -> None:
+    tool = tmp_path / folder / "ffmpeg"
+    tool.parent.mkdir(exist_ok=True)
+    environment = {"PATH": f"{tool.parent}:/usr/bin", "HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path)}
+    assert {tmp_path, tmp_path / "home"}.isdisjoint(sandbox.programs_of(environment, str(tool)))
+    assert tool in sandbox.programs_of(environment, str(tool))
+
+
+@pytest.mark.ffmpeg
+def test_a_process_that_ignores_the_end_of_its_children_runs_tools_too() -> None:
+    script = (
+        "import os, signal\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "from codex_assets.tools import Tools, tool_environment\n"
+        "print(Tools(tool_environment(os.environ)).version('ffmpeg'))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.strip()[0].isdigit()
 
 
 @pytest.mark.parametrize("group", [0, 4711])
