@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 # As an encode begins, before the encoder has said anything.
@@ -21,18 +23,23 @@ ENDS = {
 """What it says, and how it ends."""
 
 
-def ffmpeg(folder: Path, end: str) -> Path:
-    """A folder for the front of PATH, whose ffmpeg ends as `ENDS` says when it is to use NVENC, and is real else."""
+def ffmpeg(folder: Path, end: str, *, numbered: bool = False) -> Path:
+    """A folder for the front of PATH, whose ffmpeg ends as `ENDS` says when it is to use NVENC, and is real else.
+
+    `numbered`: each try says a number of its own with every reason. It could not write down that it was used: a tool
+    writes nowhere but in its run.
+    """
     real = shutil.which("ffmpeg")
     assert real is not None
     folder.mkdir(parents=True, exist_ok=True)
     said, ending = ENDS[end]
+    if numbered and "[error]" not in said:
+        said += "[h264_nvenc @ 0x55d0] [error] Nothing yet\n"
     (folder / "said").write_text(said, encoding="utf-8")
     _program(
         folder / "ffmpeg",
         'if [[ " $* " == *" h264_nvenc "* ]]; then',
-        f"    echo tried >>{folder}/trials",
-        f"    cat {folder}/said >&2",
+        f'    sed "s/\\$/ (try $$)/" {folder}/said >&2' if numbered else f"    cat {folder}/said >&2",
         f"    {ending}",
         "fi",
         f'exec {real} "$@"',
@@ -40,10 +47,9 @@ def ffmpeg(folder: Path, end: str) -> Path:
     return folder
 
 
-def trials(folder: Path) -> int:
-    """How often that ffmpeg was to use NVENC."""
-    noted = folder / "trials"
-    return len(noted.read_text(encoding="utf-8").splitlines()) if noted.exists() else 0
+def tries(reasons: Iterable[str]) -> int:
+    """How often that ffmpeg was to use NVENC, going by the reasons that were given."""
+    return len({number for reason in reasons for number in re.findall(r"\(try (\d+)\)", reason)})
 
 
 def nvidia_smi(folder: Path, *drivers: str) -> Path:

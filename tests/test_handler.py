@@ -314,13 +314,14 @@ def test_a_worker_tries_nvenc_once(
     end: str, times: int, told: str, tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each job has a process of its own, and knows what the one before it has found out, unless that may pass."""
-    tools = stand_in_tools.ffmpeg(tmp_path / "tools", end)
+    tools = stand_in_tools.ffmpeg(tmp_path / "tools", end, numbered=True)
     for name, value in jobs.local_environment(tmp_path, VIDEO_ENCODER="auto").items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
     stores = resources.load().stores()
     encoders.remember(None)
     worker = Worker()
+    reasons = []
     try:
         for media in ("first", "second"):
             jobs.put_original(stores, "video", media, jobs.blink())
@@ -331,10 +332,11 @@ def test_a_worker_tries_nvenc_once(
             assert build is not None
             assert build.encoder_reason is not None
             assert told in build.encoder_reason
+            reasons.append(build.encoder_reason)
     finally:
         worker.close()
         encoders.remember(None)
-    assert stand_in_tools.trials(tools) == times
+    assert stand_in_tools.tries(reasons) == times
 
 
 # --- Cancelling and progress ------------------------------------------------------------------------------------------
