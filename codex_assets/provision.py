@@ -32,6 +32,12 @@ NO_NVENC_POOLS = {"AMPERE_80": "A100", "ADA_80_PRO": "H100", "HOPPER_141": "H200
 """Pools of GPUs without the encoder, and what is in them."""
 POOLS_MOST = 3
 """RunPod's documents: up to three, in order of priority. With more, people found workers that never started."""
+OLDEST_CUDA = "12.2"
+"""Every driver of that version (535.54.03 and newer) is new enough for the image's NVENC (`doctor.IMAGE_DRIVER`). With
+12.1 came drivers on both sides of it."""
+_TOO_OLD_FOR_NVENC = (
+    f"on hosts below CUDA {OLDEST_CUDA} the driver may be too old for the image's NVENC, and x264 would be used."
+)
 SHORT_TIMEOUT_S = 3600
 SMALL_DISK_GB = 20
 
@@ -58,10 +64,24 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+CudaVersion = Annotated[str, Field(pattern=r"^[1-9][0-9]*\.[0-9]+$")]
+"""`major.minor`, as text: 12.10 is another version than 12.1."""
+
+
 class Gpu(_Part):
+    """Hosts are chosen by the CUDA version of their driver: `min_cuda_version` or `allowed_cuda_versions`, not both."""
+
     pools: Annotated[list[str], Field(min_length=1)]
     count: Annotated[int, Field(ge=1)] = 1
     excluded_types: list[str] = []
+    min_cuda_version: CudaVersion | None = None
+    allowed_cuda_versions: list[CudaVersion] = []
+
+    @model_validator(mode="after")
+    def _filtered_once(self) -> Gpu:
+        if self.min_cuda_version is not None and self.allowed_cuda_versions:
+            raise ValueError("say either min_cuda_version or allowed_cuda_versions (RunPod refuses both together)")
+        return self
 
 
 class Workers(_Part):
@@ -113,6 +133,11 @@ class Wish(_Part):
         gpu: dict[str, Any] = {"pools": self.gpu.pools, "count": self.gpu.count}
         if self.gpu.excluded_types:
             gpu["excludedTypes"] = self.gpu.excluded_types
+        if self.gpu.min_cuda_version is not None:
+            # RunPod keeps one of the two when the other is set, and refuses an endpoint that has both.
+            gpu |= {"minCudaVersion": self.gpu.min_cuda_version, "allowedCudaVersions": []}
+        elif self.gpu.allowed_cuda_versions:
+            gpu |= {"allowedCudaVersions": self.gpu.allowed_cuda_versions, "minCudaVersion": ""}
         workers = {"min": self.workers.min, "max": self.workers.max, "idleTimeout": self.workers.idle_timeout_s}
         scaling: dict[str, Any] = {"type": "QUEUE_DELAY", "queueDelay": self.scaling.queue_delay_s}
         if self.scaling.request_count is not None:
@@ -192,6 +217,12 @@ def warnings(wish: Wish) -> list[str]:
             told.append(f"{pool} ({NO_NVENC_POOLS[pool]}) has no NVENC: workers would encode with x264 there.")
         elif pool not in NVENC_POOLS:
             told.append(f"{pool} is a pool that is not known here: look whether its GPUs have NVENC.")
+    if (floor := wish.gpu.min_cuda_version) is not None and _version(floor) < _version(OLDEST_CUDA):
+        told.append(f"gpu.min_cuda_version is {floor}: {_TOO_OLD_FOR_NVENC}")
+    elif old := [one for one in wish.gpu.allowed_cuda_versions if _version(one) < _version(OLDEST_CUDA)]:
+        told.append(f"gpu.allowed_cuda_versions has {', '.join(old)}: {_TOO_OLD_FOR_NVENC}")
+    elif floor is None and not wish.gpu.allowed_cuda_versions:
+        told.append(f"gpu.min_cuda_version is missing: {_TOO_OLD_FOR_NVENC}")
     if len(wish.gpu.pools) > POOLS_MOST:
         told.append(f"More than {POOLS_MOST} pools: RunPod takes {POOLS_MOST} at most, in order of priority.")
     if "@sha256:" not in wish.image and re.search(r":(?!latest$)[\w][\w.\-]*$", wish.image) is None:
@@ -250,8 +281,15 @@ def differences(wish: Wish, found: Mapping[str, Any]) -> tuple[Difference, ...]:
 
 
 def _comparable(name: str, value: Any) -> Any:
-    # Pools are in order of priority, excluded types in none.
-    return frozenset(value or ()) if name == "excludedTypes" else value
+    # Pools are in order of priority, excluded types and CUDA versions in none.
+    if name in ("excludedTypes", "allowedCudaVersions"):
+        return frozenset(value or ())
+    # RunPod's answer has null where a request has an empty text.
+    return value or None if name == "minCudaVersion" else value
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(".")))
 
 
 def _plain_name(name: Any) -> Any:
@@ -259,7 +297,7 @@ def _plain_name(name: Any) -> Any:
 
 
 def _shown(value: Any) -> str | None:
-    if value is None or value == []:
+    if value is None or value in ([], ""):
         return None
     if isinstance(value, float):
         return f"{value:g}"
@@ -426,7 +464,10 @@ def carry_out(what: Plan, api: Api) -> str:
     """Make it so; the endpoint's id. Raises `EndpointError` when RunPod then says that it is not so."""
     wanted = what.wish.wire()
     if what.endpoint_id is None:
-        endpoint_id: str = api.create({name: value for name, value in wanted.items() if value is not None})["id"]
+        body = {name: value for name, value in wanted.items() if value is not None}
+        # A floor that is empty can be asked of an endpoint that is there alone.
+        body["gpu"] = {name: value for name, value in wanted["gpu"].items() if (name, value) != ("minCudaVersion", "")}
+        endpoint_id: str = api.create(body)["id"]
     else:
         endpoint_id = what.endpoint_id
         changed = {one.field.partition(".")[0] for one in what.differences}

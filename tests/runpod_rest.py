@@ -42,8 +42,8 @@ _ENDPOINT: dict[str, Any] = {
             "pools": {**_TEXTS, "minItems": 1},
             "excludedTypes": {**_TEXTS, "uniqueItems": True},
             "count": {"type": "integer", "minimum": 1},
-            "allowedCudaVersions": _TEXTS,
-            "minCudaVersion": {"type": "string"},
+            "allowedCudaVersions": {"type": "array", "items": {"type": "string", "pattern": r"^\d+\.\d+$"}},
+            "minCudaVersion": {"type": "string", "pattern": r"^\d+\.\d+$"},
         },
     },
     "workers": {
@@ -84,7 +84,18 @@ CREATE = jsonschema.Draft202012Validator(
         "properties": {**_ENDPOINT, "type": {"enum": ["QUEUE", "LOAD_BALANCER"]}},
     }
 )
-UPDATE = jsonschema.Draft202012Validator({"type": "object", "additionalProperties": False, "properties": _ENDPOINT})
+_GPU_CHANGED: dict[str, Any] = {
+    **_ENDPOINT["gpu"],
+    "properties": {
+        **_ENDPOINT["gpu"]["properties"],
+        # An empty text takes the floor away.
+        "minCudaVersion": {"type": "string", "pattern": r"^$|^\d+\.\d+$"},
+    },
+    "dependentRequired": {"excludedTypes": ["pools"]},
+}
+UPDATE = jsonschema.Draft202012Validator(
+    {"type": "object", "additionalProperties": False, "properties": {**_ENDPOINT, "gpu": _GPU_CHANGED}}
+)
 SECRET = jsonschema.Draft202012Validator(
     {
         "type": "object",
@@ -176,7 +187,7 @@ class Rest:
                 **body,
             }
             made["workers"] = {"min": 0, "max": 3, "idleTimeout": 10, **body.get("workers", {})}
-            made["gpu"] = {"count": 1, **body["gpu"]}
+            made["gpu"] = _with_filter({"count": 1, **body["gpu"]})
             return self._checked(endpoint_id, made, 201)
         there = self.endpoints.get(endpoint_id or "")
         if there is None:
@@ -191,11 +202,14 @@ class Rest:
         for group in ("gpu", "workers"):
             if group in body:
                 changed[group] = {**there[group], **body[group]}
+        changed["gpu"] = _with_filter(changed["gpu"])
         if "pools" in body.get("gpu", {}) and "excludedTypes" not in body["gpu"]:
             changed["gpu"].pop("excludedTypes", None)
         return self._checked(there["id"], changed, 200)
 
     def _checked(self, endpoint_id: str, endpoint: dict[str, Any], status: int) -> tuple[int, Any]:
+        if endpoint["gpu"]["minCudaVersion"] and endpoint["gpu"]["allowedCudaVersions"]:
+            return problem(400, "minCudaVersion and a non-empty allowedCudaVersions exclude each other.")
         if endpoint["scaling"]["type"] == "REQUEST_COUNT" and endpoint["type"] == "QUEUE":
             endpoint["workers"].pop("idleTimeout", None)
         self.endpoints[endpoint_id] = endpoint
@@ -219,6 +233,15 @@ class Rest:
             return problem(404, "No such secret.")
         self.secrets[name] = body["value"]
         return 200, shown(name)
+
+
+def _with_filter(gpu: dict[str, Any]) -> dict[str, Any]:
+    """As an answer has it: always both, an empty list and null where there is no constraint."""
+    return {
+        **gpu,
+        "allowedCudaVersions": gpu.get("allowedCudaVersions", []),
+        "minCudaVersion": gpu.get("minCudaVersion") or None,
+    }
 
 
 def problem(status: int, detail: str, *errors: str) -> tuple[int, Any]:

@@ -107,6 +107,15 @@ def test_a_checked_in_file_lacks_only_what_the_reader_knows(path: Path, tmp_path
         ("queue_delay_s = 4", "", "scaling: say either queue_delay_s or request_count"),
         ("queue_delay_s = 4", "request_count = 1", "idle_timeout_s does not go with scaling.request_count"),
         ("disk_gb = 60", 'disk_gb = "60"', "disk_gb: Input should be a valid integer"),
+        ('"12.2"', "12.2", "gpu.min_cuda_version: Input should be a valid string"),
+        ('"12.2"', '"12"', "gpu.min_cuda_version: String should match pattern"),
+        ('"12.2"', '"12.2.1"', "gpu.min_cuda_version: String should match pattern"),
+        ('"12.2"', '"cuda 12.2"', "gpu.min_cuda_version: String should match pattern"),
+        ('"12.2"', '""', "gpu.min_cuda_version: String should match pattern"),
+        ('"12.2"', '"12.2\\n"', "gpu.min_cuda_version: String should match pattern"),
+        ("[workers]", 'allowed_cuda_versions = ["12.8"]\n\n[workers]', "gpu: say either min_cuda_version or allowed"),
+        ('min_cuda_version = "12.2"', "allowed_cuda_versions = [12.8]", "gpu.allowed_cuda_versions.0: Input should be"),
+        ('min_cuda_version = "12.2"', 'allowed_cuda_versions = ["12,8"]', "gpu.allowed_cuda_versions.0: String should"),
         ("name =", "name", "is no TOML"),
         ('name = "codex-assets-staging"', 'name = "<name>"', "name is empty or a placeholder"),
     ],
@@ -122,6 +131,14 @@ def test_a_file_that_must_not_be_applied(rest: Rest, file: Path, before: str, af
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
+        ('min_cuda_version = "12.2"', "", "gpu.min_cuda_version is missing"),
+        ('min_cuda_version = "12.2"', 'min_cuda_version = "12.1"', "gpu.min_cuda_version is 12.1"),
+        ('min_cuda_version = "12.2"', 'min_cuda_version = "11.10"', "gpu.min_cuda_version is 11.10"),
+        (
+            'min_cuda_version = "12.2"',
+            'allowed_cuda_versions = ["12.8", "12.1"]',
+            "gpu.allowed_cuda_versions has 12.1:",
+        ),
         ('"ADA_24"', '"AMPERE_80"', "AMPERE_80 (A100) has no NVENC"),
         ('"ADA_24"', '"HOPPER_141"', "HOPPER_141 (H200) has no NVENC"),
         ('"ADA_24"', '"SOMETHING_NEW"', "not known here"),
@@ -154,7 +171,12 @@ def test_an_endpoint_is_created_once(rest: Rest, file: Path) -> None:
     assert made.exit_code == 0, made.output
     assert "endpoint ep1 is as" in made.stdout
     endpoint = rest.named("codex-assets-staging")
-    assert endpoint["gpu"] == {"pools": ["AMPERE_16", "AMPERE_24", "ADA_24"], "count": 1}
+    assert endpoint["gpu"] == {
+        "pools": ["AMPERE_16", "AMPERE_24", "ADA_24"],
+        "count": 1,
+        "minCudaVersion": "12.2",
+        "allowedCudaVersions": [],
+    }
     assert endpoint["workers"] == {"min": 0, "max": 2, "idleTimeout": 5}
     assert endpoint["scaling"] == {"type": "QUEUE_DELAY", "queueDelay": 4}
     assert endpoint["timeout"] == 14_400_000
@@ -200,6 +222,36 @@ def test_only_what_differs_is_changed(rest: Rest, file: Path) -> None:
     assert endpoint["dataCenterIds"] == ["EU-RO-1"]
     assert "OLD" not in rest.endpoints["ep1"]["env"]
     assert "nothing to do" in run(rest, "apply", file).stdout
+
+
+def test_the_filter_of_hosts_is_compared_and_changed(rest: Rest, file: Path) -> None:
+    """A floor, a list of versions, and neither: RunPod keeps what is not named, and refuses both at once."""
+    run(stocked(rest), "apply", file)
+    gpu = rest.named("codex-assets-staging")["gpu"]
+    gpu |= {"minCudaVersion": None, "allowedCudaVersions": ["11.8"]}
+    tried = run(rest, "apply", file, "--dry-run")
+    assert tried.exit_code == 1
+    assert [" ".join(line.split()) for line in tried.stdout.splitlines()[1:]] == [
+        "gpu.minCudaVersion + 12.2",
+        "gpu.allowedCudaVersions - 11.8",
+    ]
+    assert run(rest, "apply", file).exit_code == 0
+    assert "nothing to do" in run(rest, "apply", file).stdout
+
+    edited(file, 'min_cuda_version = "12.2"', 'allowed_cuda_versions = ["12.8", "12.10"]')
+    changed = run(rest, "apply", file)
+    assert changed.exit_code == 0, changed.output
+    gpu = rest.named("codex-assets-staging")["gpu"]
+    assert (gpu["minCudaVersion"], gpu["allowedCudaVersions"]) == (None, ["12.8", "12.10"])
+    gpu["allowedCudaVersions"].reverse()
+    assert "nothing to do" in run(rest, "apply", file).stdout, "they are in no order"
+
+    # The file is silent: what was clicked stays.
+    edited(file, 'allowed_cuda_versions = ["12.8", "12.10"]', "")
+    assert "nothing to do" in run(rest, "apply", file).stdout
+    del rest.endpoints["ep1"]
+    edited(file, "[workers]", 'allowed_cuda_versions = ["12.8"]\n\n[workers]')
+    assert run(rest, "apply", file).exit_code == 0, "a new endpoint has no floor to take away"
 
 
 def test_it_can_be_read_by_programs(rest: Rest, file: Path) -> None:
