@@ -37,6 +37,9 @@ FULL_BUILD = f"Use a full build of ffmpeg, such as the distribution's: {APT}"
 
 OLDEST = {"ffmpeg": (5, 1), "ffprobe": (5, 1), "audiowaveform": (1, 0)}
 """The tools, and the oldest version of each: ffmpeg has `-fps_mode` since then, audiowaveform version 2 of its JSON."""
+IMAGE_DRIVER = "530.41.03"
+"""The oldest NVIDIA driver that the image's ffmpeg encodes with: Debian 13 builds it with the headers of NVENC 12.1.
+(Debian 12's asks for 470.57.02.) CUDA's version of the hosts that have it: `provision.OLDEST_CUDA`."""
 ENCODERS = {
     "libx264": "all pictures without a GPU",
     "aac": "delivered sound",
@@ -159,6 +162,7 @@ def _trials(found: Tools, mode: EncoderMode, required: bool) -> Iterator[Check]:
     if profile.X264.codec in encoders:
         yield _trial(found, profile.X264)
     yield nvenc(found, mode, required=required)
+    yield from _driver(found)
 
 
 def _trial(found: Tools, row: profile.EncoderRow) -> Check:
@@ -181,10 +185,42 @@ def nvenc(found: Tools, mode: EncoderMode, *, required: bool) -> Check:
         return Check("trial encode", name, lacking, "not in this ffmpeg; x264 is used", advice)
     trial = try_nvenc(found)
     if not trial.works:
-        unusable = f"listed, but not usable here ({trial.reason}); x264 is used"
+        reason = "; ".join(part for part in (trial.reason, old_driver(found)) if part)
+        unusable = f"listed, but not usable here ({reason}); x264 is used"
         return Check("trial encode", name, lacking, unusable, advice)
     used = "usable, but VIDEO_ENCODER is `x264`" if mode is EncoderMode.X264 else "usable, and used"
     return Check("trial encode", name, Status.OK, f"{used}; {trial.reason}")
+
+
+def _driver(found: Tools) -> Iterator[Check]:
+    """The NVIDIA driver: nothing where there is none."""
+    told = ("machine", "NVIDIA driver")
+    try:
+        versions = found.query_gpus("driver_version")
+    except ToolError as error:
+        yield Check(
+            *told, Status.NOTE, f"nvidia-smi fails: {error.reason}", "Mend the driver of the host, or start anew"
+        )
+        return
+    old = old_driver(found)
+    if old is not None:
+        yield Check(*told, Status.NOTE, old, f"Install driver {IMAGE_DRIVER} or newer on the host, or use another one")
+    elif versions:
+        yield Check(*told, Status.OK, versions[0])
+
+
+def old_driver(found: Tools) -> str | None:
+    """That the driver here is too old for the image, if it is; None without a driver, and where it says no version."""
+    versions = [version for version in found.nvidia_smi("driver_version") if _numbers(version)]
+    oldest = min(versions, key=_numbers, default=None)
+    if oldest is None or _numbers(oldest) >= _numbers(IMAGE_DRIVER):
+        return None
+    return f"the NVIDIA driver {oldest} is too old: the image's ffmpeg asks for {IMAGE_DRIVER} or newer"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """`535.54.03` as numbers; nothing for what is no version, such as `[N/A]`."""
+    return tuple(map(int, version.split("."))) if re.fullmatch(r"\d+(\.\d+)+", version) else ()
 
 
 def _walls() -> Iterator[Check]:

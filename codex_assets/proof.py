@@ -19,6 +19,7 @@ from pathlib import Path
 from codex_assets.audit import Auditor
 from codex_assets.builder import LocalBuilder
 from codex_assets.delivery.storage import DirectoryStore, Stores
+from codex_assets.doctor import old_driver
 from codex_assets.encoders import EncoderMode, Encoders
 from codex_assets.errors import JobCancelled, JobError, ToolError
 from codex_assets.media import ladder, probe, profile, recipe
@@ -143,7 +144,7 @@ def prove(
             cpu=cpu,
             gpu=gpu,
             compared_with="the source" if clip is None else "x264's mezzanine",
-            unproven=tuple(_unproven(trials, cpu, gpu)),
+            unproven=tuple(_unproven(trials, cpu, gpu, old_driver(tools))),
         )
     finally:
         folder.close()
@@ -157,8 +158,7 @@ def _facts(tools: Tools, environ: Mapping[str, str]) -> Iterator[tuple[str, str]
     processor = _first("/proc/cpuinfo", r"model name\s*:\s*(.+)") or "unknown"
     yield "processor", f"{processor}, {os.cpu_count()} threads"
     yield "ffmpeg", tools.version("ffmpeg") or "missing"
-    told = tools.nvidia_smi("name", "driver_version", "memory.total")
-    yield "GPU", "; ".join(told) if told else "nvidia-smi is not here, or found none"
+    yield "GPU", _gpus(tools)
     driver = _first("/proc/driver/nvidia/version", r"Kernel Module[^\d]*([\d.]+)")
     yield "kernel driver", driver or "no NVIDIA kernel module"
     for library in LIBRARIES:
@@ -166,6 +166,14 @@ def _facts(tools: Tools, environ: Mapping[str, str]) -> Iterator[tuple[str, str]
         yield library, found[0] if found else "not found in the usual places"
     for name in ("NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES", "CUDA_VISIBLE_DEVICES"):
         yield name, environ.get(name, "not set")
+
+
+def _gpus(tools: Tools) -> str:
+    try:
+        gpus = tools.query_gpus("name", "driver_version", "memory.total")
+    except ToolError as error:
+        return f"nvidia-smi fails: {error.reason}"
+    return "; ".join(gpus) if gpus else "nvidia-smi is not here, or found none"
 
 
 def _first(path: str, pattern: str) -> str | None:
@@ -367,7 +375,10 @@ def _described(tools: Tools, clip: Path, generated: bool) -> str:
 # --- What it comes to -------------------------------------------------------------------------------------------------
 
 
-def _unproven(trials: Sequence[Trial], cpu: Build, gpu: Build | None) -> Iterator[str]:
+def _unproven(trials: Sequence[Trial], cpu: Build, gpu: Build | None, driver: str | None = None) -> Iterator[str]:
+    if driver is not None:
+        # First: what follows may be the consequence.
+        yield f"{driver[0].upper()}{driver[1:]}."
     for trial in trials:
         if not trial.proven:
             yield f"{trial.name}: {trial.told}."

@@ -398,15 +398,27 @@ class Tools:
 
     def nvidia_smi(self, *fields: str) -> list[str]:
         """What the driver says of each GPU, such as `name` or `driver_version`; empty without one."""
+        try:
+            return self.query_gpus(*fields)
+        except ToolError:
+            return []
+
+    def query_gpus(self, *fields: str) -> list[str]:
+        """The same. Raises `ToolError` with the driver's own words when there is a tool and it fails."""
         path = self.path("nvidia-smi")
         if path is None:
             return []
         argv = [path, f"--query-gpu={','.join(fields)}", "--format=csv,noheader"]
-        try:
-            run = self._run(argv, label="asking for the GPU", keep_stdout=True, total_limit=GPU_QUERY_SECONDS)
-        except ToolError:
-            return []
-        return [line.strip() for line in run.stdout.decode("utf-8", "replace").splitlines() if line.strip()]
+        # It prints its complaints to standard output.
+        with tempfile.TemporaryFile() as listing:
+            try:
+                self._run(argv, label="asking for the GPU", stdout_to=listing, total_limit=GPU_QUERY_SECONDS)
+            except ToolError as error:
+                printed = _printed(listing)
+                raise ToolError(
+                    error.label, argv=argv, log=printed, reason="; ".join(printed) or error.reason
+                ) from None
+            return _printed(listing)
 
     def encoders(self) -> frozenset[str]:
         """Names of the encoders that ffmpeg was built with. Listed is not usable: see `try_encode`."""
@@ -620,6 +632,13 @@ def _limits(duration: float | None, seconds: float) -> Limits:
     """Of a run that writes `duration` seconds of media in at most so many `seconds`."""
     size = sandbox.FILE_BYTES + sandbox.FILE_BYTES_PER_SECOND * math.ceil(duration or 0.0)
     return Limits(file_bytes=size, cpu_seconds=math.ceil(seconds) * (os.cpu_count() or 1))
+
+
+def _printed(listing: IO[bytes]) -> list[str]:
+    """The lines of a short text that are not empty."""
+    listing.seek(0)
+    text = listing.read(LOG_LINE_BYTES).decode("utf-8", "replace")
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _lines(listing: IO[bytes]) -> Iterator[str]:

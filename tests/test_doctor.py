@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import stand_in_tools
 from typer.testing import CliRunner
 
-from codex_assets import doctor, resources, sandbox
+from codex_assets import doctor, proof, resources, sandbox
 from codex_assets.cli import app
 from codex_assets.doctor import Check, Status
+from codex_assets.encoders import EncoderMode
+from codex_assets.tools import Tools, tool_environment
 
 pytestmark = pytest.mark.ffmpeg
 
@@ -56,6 +59,61 @@ def test_nvenc_is_judged_by_an_encode(healthy: dict[str, str]) -> None:
     requiring = checks({**healthy, "REQUIRE_NVENC": "1"})["trial encode h264_nvenc"]
     assert requiring.status is Status.PROBLEM
     assert "REQUIRE_NVENC" in requiring.advice
+
+
+@pytest.mark.parametrize(
+    ("drivers", "told"),
+    [
+        (["470.256.02"], "470.256.02 is too old"),
+        (["525.147.05"], "525.147.05 is too old"),
+        (["530.30.02"], "530.30.02 is too old"),
+        (["535.54.03", "525.147.05"], "525.147.05 is too old"),
+        (["530.41.03"], None),
+        (["535.54.03"], None),
+        (["550.127.08", "550.127.08"], None),
+        (["580.65.06"], None),
+        (["[N/A]"], None),
+    ],
+)
+def test_a_driver_that_is_too_old_is_named(
+    drivers: list[str], told: str | None, healthy: dict[str, str], tmp_path: Path
+) -> None:
+    folder = stand_in_tools.nvidia_smi(tmp_path / "driver", *drivers)
+    with_driver = {**healthy, "PATH": f"{folder}:{healthy['PATH']}"}
+    tools = Tools(tool_environment(with_driver))
+    check = {check.name: check for check in doctor._driver(tools)}["NVIDIA driver"]
+    required = doctor.nvenc(tools, EncoderMode.AUTO, required=True)
+    if told is None:
+        assert (check.status, check.found) == (Status.OK, drivers[0])
+        assert "too old" not in required.found
+        return
+    assert check.status is Status.NOTE
+    assert told in check.found
+    assert "530.41.03 or newer" in check.found
+    if required.status is Status.PROBLEM:
+        assert told in required.found, "a worker that insists on NVENC says so before it ends"
+
+
+@pytest.mark.parametrize(
+    ("printed", "code"),
+    [
+        ("Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 550.54", 18),
+        ("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure ...", 9),
+        ("No devices were found", 6),
+    ],
+)
+def test_a_driver_in_trouble_is_told_in_its_words(
+    printed: str, code: int, healthy: dict[str, str], tmp_path: Path
+) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\ncat <<'END'\n{printed}\nEND\nexit {code}\n", encoding="utf-8")
+    program.chmod(0o755)
+    tools = Tools(tool_environment(healthy), nvidia_smi=str(program))
+    (check,) = doctor._driver(tools)
+    assert check.status is Status.NOTE
+    assert check.found.startswith(f"nvidia-smi fails: {printed.splitlines()[0]}")
+    assert tools.gpu() is None
+    assert proof._gpus(tools) == check.found
 
 
 def test_a_machine_without_tools(healthy: dict[str, str], tmp_path: Path) -> None:

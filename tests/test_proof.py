@@ -48,6 +48,14 @@ def test_without_a_gpu_everything_of_the_gpu_is_unproven(clip: Path) -> None:
     assert all(0.8 < one["ssim"] < 1 for one in cpu["likeness"])
 
 
+def test_a_driver_that_is_too_old_is_said_first() -> None:
+    """What does not work then may be its consequence."""
+    cpu = build("libx264", 10.0, 0.97)
+    missing = [Trial("NVENC", False, "Cannot load libnvidia-encode.so.1")]
+    first, *_ = proof._unproven(missing, cpu, None, "the NVIDIA driver 470.256.02 is too old")
+    assert first == "The NVIDIA driver 470.256.02 is too old."
+
+
 @pytest.mark.ffmpeg
 def test_another_picture_is_less_like(clip: Path, tmp_path: Path) -> None:
     tools = Tools(tool_environment(dict(jobs.local_environment(tmp_path))))
