@@ -7,10 +7,13 @@ with these rules: `fitness` picks those that decide whether a worker may take jo
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import platform
 import queue
 import re
 import shutil
+import tempfile
 import threading
 import time
 import uuid
@@ -58,6 +61,9 @@ FILTERS = {
 PACKAGES = ("dagster", "runpod", "boto3", "httpx", "pydantic", "typer", "rich")
 LEAST_BYTES = 1 << 30
 """A machine with less scratch space could not even hold a short upload and what is made of it."""
+SHARED_MEMORY = Path("/dev/shm")
+SHARED_BYTES = 1 << 20
+"""What the SDK and Python keep there is less."""
 ROOMY_BYTES = 10 << 30
 """Scratch space for originals of up to about 2 GB."""
 
@@ -99,6 +105,7 @@ def examine(environ: Mapping[str, str], *, tools_only: bool = False, write: bool
         return
     yield _webhooks(settings)
     yield scratch(settings.scratch)
+    yield shared_memory()
     yield from stores(settings)
     if write:
         yield from _written(settings)
@@ -275,6 +282,21 @@ def _webhooks(settings: Settings) -> Check:
             advice="WEBHOOK_ALLOW_PRIVATE is for local runs: unset it where payloads come from outside",
         )
     return Check("environment", "webhooks", Status.OK, told)
+
+
+def shared_memory(folder: Path = SHARED_MEMORY) -> Check:
+    """Python's semaphores between processes, and the SDK's list of jobs, which lies in such memory."""
+    told = ("machine", "shared memory")
+    advice = f"Mount a file system that can be written to at {folder} (docker: --shm-size)"
+    try:
+        # As large as what the SDK keeps there: where there is less, its first write would kill the worker.
+        with tempfile.TemporaryFile(dir=folder) as trial:
+            os.posix_fallocate(trial.fileno(), 0, SHARED_BYTES)
+        multiprocessing.Lock()
+    except (OSError, ImportError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "this system has no semaphores"
+        return Check(*told, Status.PROBLEM, f"{folder} cannot be used: {reason}", advice)
+    return Check(*told, Status.OK, f"{folder} can be written to")
 
 
 def scratch(scratch: Path) -> Check:

@@ -43,6 +43,11 @@ def tools() -> None:
     _require(doctor.codecs(found))
 
 
+def shared_memory() -> None:
+    """The SDK keeps its list of jobs there: it would end with a traceback, after these checks."""
+    _require([doctor.shared_memory()])
+
+
 def scratch_space() -> None:
     _require([doctor.scratch(_settings().scratch)])
 
@@ -59,7 +64,7 @@ def gpu() -> None:
         _require([doctor.nvenc(settings.tools(), settings.video_encoder, required=True)])
 
 
-CHECKS = (environment, tools, scratch_space, stores, gpu)
+CHECKS = (environment, shared_memory, tools, scratch_space, stores, gpu)
 """In order: what is told first is what the rest depends on."""
 
 

@@ -315,7 +315,10 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     unusable = secret_problem(secret) if secret is not None and "WEBHOOK_SECRET" not in unresolved else None
     if unusable is not None:
         problems.append(f"WEBHOOK_SECRET {unusable}")
-    if problems:
+    temporary = env.get("TMPDIR") or _temporary_directory()
+    if temporary is None:
+        problems.append("no temporary directory can be written to (/tmp, /var/tmp); mount one, or name one in TMPDIR")
+    if problems or temporary is None:
         raise ConfigurationError("The worker is not configured: " + "; ".join(problems) + ".")
     buckets = {name: env.get(name, default) for name, default in LOCAL_BUCKETS.items()}
     return Settings(
@@ -328,7 +331,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         webhook_signature="timestamped" if signature == "timestamped" else "body",
         webhook_allow_private=env.get("WEBHOOK_ALLOW_PRIVATE") == "1",
         video_encoder=EncoderMode(encoder),
-        scratch=Path(env.get("TMPDIR") or tempfile.gettempdir()) / "codex-assets",
+        scratch=Path(temporary) / "codex-assets",
         catalogue=_catalogue(env, buckets["B2_BUCKET_NAME"]),
         worker_price=price,
         tool_environment=tool_environment(env),
@@ -383,6 +386,13 @@ def _endpoints(env: Mapping[str, str], problems: list[str]) -> tuple[Endpoint | 
     return first, second
 
 
+def _temporary_directory() -> str | None:
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:
+        return None
+
+
 def _price(text: str | None) -> float | None:
     try:
         price = float(text or "")
@@ -397,7 +407,7 @@ def _catalogue(env: Mapping[str, str], bucket: str) -> Path:
         return Path(env["CATALOGUE_PATH"]).absolute()
     if "STORAGE_DIR" in env:
         return Path(env["STORAGE_DIR"]).absolute() / ".meta" / f"{bucket}.catalogue.sqlite"
-    cache = Path(env.get("XDG_CACHE_HOME") or Path(env.get("HOME") or tempfile.gettempdir()) / ".cache")
+    cache = Path(env.get("XDG_CACHE_HOME") or Path(env.get("HOME") or _temporary_directory() or "/") / ".cache")
     place = hashlib.sha256(f"{env['B2_ENDPOINT']} {bucket}".encode()).hexdigest()[:12]
     return cache / "codex-assets" / f"{bucket}-{place}.sqlite"
 

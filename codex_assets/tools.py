@@ -409,8 +409,8 @@ class Tools:
         if path is None:
             return []
         argv = [path, f"--query-gpu={','.join(fields)}", "--format=csv,noheader"]
-        # It prints its complaints to standard output.
-        with tempfile.TemporaryFile() as listing:
+        # It prints its complaints to standard output. In memory: a machine may lack a temporary directory as well.
+        with os.fdopen(os.memfd_create("gpus"), "w+b") as listing:
             try:
                 self._run(argv, label="asking for the GPU", stdout_to=listing, total_limit=GPU_QUERY_SECONDS)
             except ToolError as error:

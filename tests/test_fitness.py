@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote_plus
 
 import jobs
 import pytest
@@ -264,6 +268,48 @@ def test_a_worker_without_its_secrets_ends_and_says_which(tmp_path: Path) -> Non
             assert "a-value" not in worker.log()
         assert any("status=unhealthy" in ping and "R2_SECRET_ACCESS_KEY" in ping for ping in plane.pings)
         assert plane.taken == []
+
+
+def test_shared_memory_is_tried(tmp_path: Path) -> None:
+    assert doctor.shared_memory().status is Status.OK
+    for unusable in (Path("/proc/sys"), tmp_path / "none"):
+        check = doctor.shared_memory(unusable)
+        assert check.status is Status.PROBLEM
+        assert check.found.startswith(f"{unusable} cannot be used: ")
+
+
+READ_ONLY = "mount -t tmpfs -o ro none "
+NO_PLACE = "; ".join(f"test ! -d {folder} || {READ_ONLY}{folder}" for folder in ("/tmp", "/var/tmp", "/usr/tmp"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount something over a folder, for a process alone")
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [
+        (f"{READ_ONLY}/dev/shm", "shared memory: /dev/shm cannot be used: Read-only file system (Mount"),
+        ("mount -t tmpfs -o size=64k none /dev/shm", "shared memory: /dev/shm cannot be used: No space left on device"),
+        (f"{NO_PLACE}; unset TMPDIR; cd /proc", "no temporary directory can be written to (/tmp, /var/tmp)"),
+    ],
+)
+def test_a_worker_whose_machine_gives_it_no_place_ends_and_says_which(before: str, told: str, tmp_path: Path) -> None:
+    """The SDK keeps its jobs in shared memory and would end in a traceback, of which RunPod is told nothing."""
+    environment = {**jobs.local_environment(tmp_path), "STORAGE_DIR": "/dev/null/store", "PYTHONPATH": str(jobs.ROOT)}
+    start = f"{before}; exec {sys.executable} -u -m runpod_entry"
+    with control_plane() as plane:
+        plane.submit("job-1", jobs.payload("audio", "talk", "http://127.0.0.1:9/"))
+        ended = subprocess.run(
+            ["unshare", "--mount", "bash", "-euc", start],
+            env={**environment, **plane.environment()},
+            capture_output=True,
+            check=False,
+        )
+    log = (ended.stdout + ended.stderr).decode()
+    assert ended.returncode == 1
+    assert told in log
+    assert "Traceback" not in log
+    (ping,) = [ping for ping in plane.pings if "status=unhealthy" in ping]
+    assert told.split(":")[0].split("(")[0].strip() in unquote_plus(ping)
+    assert plane.taken == []
 
 
 @pytest.mark.slow
