@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from codex_assets import resources
+from codex_assets import resources, setting_rules
 from codex_assets.contract import is_placeholder
 from codex_assets.delivery import http
 from codex_assets.errors import ConfigurationError, EndpointError
@@ -183,6 +183,9 @@ def _refusals(wish: Wish) -> Iterator[str]:
     for name, text in (("name", wish.name), ("registry", wish.registry or "-")):
         if not text.strip() or is_placeholder(text):
             yield f"{name} is empty or a placeholder"
+    for name, text in (("name", wish.name), ("image", wish.image), ("registry", wish.registry or "-")):
+        if setting_rules.has_ends(text):
+            yield f"{name} has spaces, line breaks or quotes at its ends"
     if any(is_placeholder(part) or not part for part in re.split(r"[/:@]", wish.image)):
         yield "image holds a placeholder"
     if wish.scaling.request_count is not None and wish.workers.idle_timeout_s is not None:
@@ -201,12 +204,20 @@ def _refusals(wish: Wish) -> Iterator[str]:
         yield f"RunPod's secrets cannot have names that begin with RUNPOD: {', '.join(names)}"
     if "STORAGE_DIR" in wish.env:
         yield "STORAGE_DIR is for local runs"
+    if one_bucket := _shared_bucket(references):
+        yield f"{' and '.join(one_bucket)} refer to one secret, and so to one bucket"
     told = {name: STAND_IN if is_placeholder(text) else text for name, text in plain.items()}
+    unknown = {*references, *(name for name, text in plain.items() if is_placeholder(text))}
     try:
         # By the worker's own rules, as if every secret had a value.
-        resources.load({**told, **dict.fromkeys(references, STAND_IN)})
+        resources.load({**told, **dict.fromkeys(references, STAND_IN)}, unknown=unknown)
     except ConfigurationError as error:
         yield error.public.removeprefix("The worker is not configured: ").removesuffix(".")
+
+
+def _shared_bucket(references: Mapping[str, str]) -> list[str]:
+    buckets = {name: secret for name, secret in references.items() if name in setting_rules.BUCKETS}
+    return [name for name, secret in buckets.items() if list(buckets.values()).count(secret) > 1]
 
 
 def warnings(wish: Wish) -> list[str]:
@@ -513,6 +524,8 @@ def keep_secrets(wish: Wish, environ: Mapping[str, str], api: Api, *, replace: b
     lacking = [name for name in wanted if not environ.get(name, "").strip() or is_placeholder(environ[name])]
     if lacking:
         raise ConfigurationError(f"These variables are empty or placeholders here: {', '.join(lacking)}.")
+    if wrong := list(setting_rules.slips(environ, wanted).problems()):
+        raise ConfigurationError("The secrets were not sent: " + "; ".join(wrong) + ".")
     if shared := _shared({name: environ[name] for name in wanted}, wanted):
         raise ConfigurationError(f"These variables refer to one secret and have different values: {', '.join(shared)}.")
     told: list[Kept] = []

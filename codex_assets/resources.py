@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Literal
 
 from pydantic import SecretStr
 
-from codex_assets import dispatch, prices
+from codex_assets import dispatch, prices, setting_rules
 from codex_assets.audit import Auditor
 from codex_assets.builder import Builder, LocalBuilder
 from codex_assets.contract import PayloadPolicy, is_placeholder, secret_problem
@@ -237,12 +237,14 @@ def reply_policies(environ: Mapping[str, str] | None = None) -> tuple[PayloadPol
     """
     env = os.environ if environ is None else environ
     secret = env.get("WEBHOOK_SECRET", "")
+    if setting_rules.is_blank(secret) or setting_rules.slips(env, ["WEBHOOK_SECRET"]).names:
+        secret = ""  # nobody could verify what it signs
     allow_private = env.get("WEBHOOK_ALLOW_PRIVATE") == "1"
     payload = PayloadPolicy(
         archive_bucket="",
         media_bucket="",
         assets_bucket="",
-        default_secret=SecretStr(secret) if secret.strip() else None,
+        default_secret=SecretStr(secret) if secret else None,
         allow_private_webhook=allow_private,
     )
     signature: Literal["body", "timestamped"] = "body"
@@ -273,15 +275,19 @@ def local_environment(store: Path | None = None) -> dict[str, str]:
     return env
 
 
-def load(environ: Mapping[str, str] | None = None) -> Settings:
+def load(environ: Mapping[str, str] | None = None, *, unknown: Collection[str] = ()) -> Settings:
     """The settings that `environ` (the process's own by default) describes.
 
-    Raises `ConfigurationError` naming everything that is wrong.
+    `unknown`: variables whose value here only stands in for one that somebody else holds. Raises `ConfigurationError`
+    naming everything that is wrong.
     """
     given = environment() if environ is None else environ
-    env = {name: value for name, value in given.items() if value.strip()}
+    env = {name: value for name, value in given.items() if not setting_rules.is_blank(value)}
     problems: list[str] = []
     local = "STORAGE_DIR" in env
+    problems.extend(setting_rules.name_problems(given, (*REQUIRED, "R2_ENDPOINT", "WEBHOOK_SECRET", "STORAGE_DIR")))
+    slips = setting_rules.slips(env if "BUILD_ON" in env else _without_dispatch(env))
+    problems.extend(slips.problems())
     missing = [name for name in REQUIRED if name not in env]
     if local:
         mixed = [name for name in CREDENTIALS if name in env]
@@ -295,6 +301,10 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     fillers = [name for name in REQUIRED if name not in unresolved and is_placeholder(env.get(name, ""))]
     if fillers:
         problems.append(f"these variables hold a placeholder instead of a value: {', '.join(fillers)}")
+    known = {name: value for name, value in env.items() if name not in {*unresolved, *fillers, *unknown, *slips.names}}
+    problems.extend(setting_rules.bucket_problems({**LOCAL_BUCKETS, **known} if local else known))
+    if not local:
+        problems.extend(setting_rules.address_problems(known))
     if not local and "WEBHOOK_SECRET" in given and "WEBHOOK_SECRET" not in env:
         problems.append("WEBHOOK_SECRET is empty; give it a value, or leave it out if every payload brings its secret")
     signature = env.get("WEBHOOK_SIGNATURE", "body")
@@ -305,8 +315,9 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         problems.append(f"VIDEO_ENCODER has to be one of {', '.join(EncoderMode)}")
     if env.get("LOG_FORMAT", "text") not in LOG_FORMATS:
         problems.append("LOG_FORMAT has to be `json` or `text`")
-    if env.get("REQUIRE_NVENC", "0") not in ("0", "1"):
-        problems.append("REQUIRE_NVENC has to be `1` or `0`")
+    for switch in ("REQUIRE_NVENC", "WEBHOOK_ALLOW_PRIVATE"):
+        if env.get(switch, "0") not in ("0", "1"):
+            problems.append(f"{switch} has to be `1` or `0`")
     price = _price(env.get("WORKER_PRICE_PER_SECOND"))
     if price is None and "WORKER_PRICE_PER_SECOND" in env:
         problems.append("WORKER_PRICE_PER_SECOND has to be what a second of this worker costs, in USD, such as 0.00016")
@@ -341,9 +352,17 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     )
 
 
+def _without_dispatch(env: Mapping[str, str]) -> dict[str, str]:
+    """RunPod sets variables of its own on its workers, which mean nothing while this machine builds."""
+    return {name: value for name, value in env.items() if not name.startswith("RUNPOD_")}
+
+
 def management(environ: Mapping[str, str] | None = None) -> Management:
     """What managing endpoints needs of `environ`. Raises `ConfigurationError`."""
     env = environment() if environ is None else environ
+    needed = ("RUNPOD_API_KEY", "RUNPOD_REST_BASE")
+    if wrong := list(setting_rules.slips(env, needed).problems()):
+        raise ConfigurationError("RunPod cannot be asked: " + "; ".join(wrong) + ".")
     key = env.get("RUNPOD_API_KEY", "").strip()
     if not key or is_placeholder(key):
         raise ConfigurationError("RUNPOD_API_KEY is missing or a placeholder; it has to be one that manages endpoints.")

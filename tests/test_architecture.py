@@ -25,6 +25,7 @@ ROOMS = {"typer": "codex_assets/commands/"}
 
 LAYERS = (
     {"errors", "contract", "prices", "log_lines", "keyholder", "landlock", "syscall_filter"},
+    {"setting_rules"},
     {"media", "sandbox"},
     {"tools", "workspace", "delivery"},
     {"observe", "records", "encoders", "sound"},

@@ -83,7 +83,7 @@ def store(*answers: int) -> Iterator[Store]:
 def real(tmp_path: Path, endpoint: str, **changes: str) -> dict[str, str]:
     """The environment of a worker with real stores."""
     return {
-        **dict.fromkeys(resources.REQUIRED, "a-value"),
+        **{name: f"a-value-{number}" for number, name in enumerate(resources.REQUIRED)},
         "R2_ENDPOINT": endpoint,
         "B2_ENDPOINT": endpoint,
         "B2_REGION": "us-west-004",

@@ -118,6 +118,21 @@ def test_a_checked_in_file_lacks_only_what_the_reader_knows(path: Path, tmp_path
         ('min_cuda_version = "12.2"', 'allowed_cuda_versions = ["12,8"]', "gpu.allowed_cuda_versions.0: String should"),
         ("name =", "name", "is no TOML"),
         ('name = "codex-assets-staging"', 'name = "<name>"', "name is empty or a placeholder"),
+        ('name = "codex-assets-staging"', 'name = "codex-assets-staging "', "name has spaces, line breaks or quotes"),
+        (":0.1.0", ":0.1.0\\n", "image has spaces, line breaks or quotes"),
+        ('"https://s3.us-west-004', '"s3.us-west-004', "B2_ENDPOINT needs its scheme"),
+        ("backblazeb2.com", "backblazeb2.com/codex-archive-staging", "B2_ENDPOINT must not hold the bucket"),
+        ("https://s3.us", "https://codex-archive-staging.s3.us", "B2_ENDPOINT must not hold the bucket"),
+        ("https://s3.us", "https://user:literal@s3.us", "B2_ENDPOINT must not carry user info"),
+        ("backblazeb2.com", "backblazeb2.com:80", "B2_ENDPOINT has a wrong port"),
+        ("backblazeb2.com", "backblazeb2.com?x", "B2_ENDPOINT must not carry a query"),
+        ('B2_REGION = "us-west-004"', 'B2_REGION = "eu-central-003"', "B2_REGION is not the region"),
+        ('"codex-media-staging"', '"codex-assets-staging"', "R2_MEDIA_BUCKET and R2_ASSETS_BUCKET are one bucket"),
+        ('"codex-archive-staging"', '"codex-media-staging"', "B2_BUCKET_NAME and R2_MEDIA_BUCKET are one name"),
+        ('"codex-media-staging"', '"codex-media-staging\\n"', "quotes at their ends: R2_MEDIA_BUCKET"),
+        ("[env]", '[env]\nR2_ENDPOINT = "https://pub-1.r2.dev"', "R2_ENDPOINT has to be https://ACCOUNT.r2"),
+        ("[env]", '[env]\nR2_ENDPOINT = "0a1b2c.r2.cloudflarestorage.com"', "R2_ENDPOINT needs its scheme"),
+        ("[env]", '[env]\nWEBHOOK_ALLOW_PRIVATE = "1 "', "quotes at their ends: WEBHOOK_ALLOW_PRIVATE"),
     ],
 )
 def test_a_file_that_must_not_be_applied(rest: Rest, file: Path, before: str, after: str, told: str) -> None:
@@ -296,6 +311,34 @@ def test_a_load_balancer_of_that_name_is_refused(rest: Rest, file: Path) -> None
 
 
 # --- Secrets ----------------------------------------------------------------------------------------------------------
+
+
+def test_settings_that_only_runpod_knows_are_not_judged(rest: Rest, file: Path) -> None:
+    edited(file, '"https://s3.us-west-004.backblazeb2.com"', '"{{ RUNPOD_SECRET_b2_endpoint }}"')
+    edited(file, '"codex-media-staging"', '"{{ RUNPOD_SECRET_media }}"')
+    edited(file, '"codex-archive-staging"', '"{{ RUNPOD_SECRET_archive }}"')
+    stocked(rest).secrets |= {"b2_endpoint": "value-of-1", "media": "value-of-2", "archive": "value-of-3"}
+    assert run(rest, "apply", file).exit_code == 0
+    edited(file, "RUNPOD_SECRET_archive", "RUNPOD_SECRET_media")
+    result = run(rest, "apply", file)
+    assert result.exit_code == 2
+    assert "R2_MEDIA_BUCKET and B2_BUCKET_NAME refer to one secret" in result.stderr
+
+
+def test_secrets_with_line_breaks_or_quotes_are_not_sent(rest: Rest, file: Path) -> None:
+    values = {name.upper(): f"value-of-{name}" for name in SECRETS}
+    spoilt = {**values, "B2_KEY_ID": "value-of-a\n", "WEBHOOK_SECRET": '"value-of-b"'}
+    result = run(rest, "secrets", file, **spoilt)
+    assert result.exit_code == 1
+    assert "quotes at their ends: B2_KEY_ID, WEBHOOK_SECRET" in result.stderr
+    assert rest.secrets == {}
+
+
+def test_a_key_of_runpods_with_a_line_break_is_named(rest: Rest, file: Path) -> None:
+    result = run(stocked(rest), "apply", file, RUNPOD_API_KEY=f"{KEY}\n")
+    assert result.exit_code == 2
+    assert "quotes at their ends: RUNPOD_API_KEY" in result.stderr
+    assert rest.requests == []
 
 
 def test_missing_secrets_are_named_before_anything_is_done(rest: Rest, file: Path) -> None:

@@ -109,6 +109,180 @@ def test_everything_wrong_is_told_at_once() -> None:
     assert "changeme" not in told
 
 
+SPOILT = {
+    "line break": "{}\n",
+    "Windows's line break": "{}\r",
+    "both": "{}\r\n",
+    "space": "{} ",
+    "space before": " {}",
+    "tab": "\t{}",
+    "double quotes": '"{}"',
+    "single quotes": "'{}'",
+    "one quote": '{}"',
+    "backticks": "`{}`",
+    "typographic quotes": "\u201c{}\u201d",
+    "German quotes": "\u201e{}\u201c",
+    "byte-order mark": "\ufeff{}",
+    "zero-width space": "{}\u200b",
+    "zero-width joiner before": "\u200d{}",
+    "no-break space": "{}\u00a0",
+    "narrow no-break space": "\u202f{}",
+    "line separator": "{}\u2028",
+    "null": "{}\0",
+    "written line break": "{}\\n",
+    "escape": "\x1b[0m{}",
+}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_what_was_copied_with_a_setting_is_named(how: str) -> None:
+    """In every variable at once: one error, all names, no value."""
+    good = {
+        **REAL,
+        "R2_ENDPOINT": "https://acc0un7.r2.cloudflarestorage.com",
+        "WEBHOOK_SECRET": "whsec_of_the_endpoint",
+    }
+    resources.load(good)
+    told = refused({name: SPOILT[how].format(value) for name, value in good.items()})
+    assert "have spaces, line breaks or quotes at their ends" in told
+    for name, value in good.items():
+        assert name in told
+        assert value not in told
+        alone = refused({**good, name: SPOILT[how].format(value)})
+        assert name in alone
+        assert not [other for other in good if other != name and other in alone]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("R2_ACCESS_KEY_ID", "abc def"),
+        ("R2_SECRET_ACCESS_KEY", "abc\ndef"),
+        ("B2_APPLICATION_KEY", "K004abc\u200bdef"),
+        ("B2_KEY_ID", "0041аbc"),  # a Cyrillic a
+        ("B2_KEY_ID", "0041\u00a0bc"),
+        ("R2_MEDIA_BUCKET", "codex\u2011media"),
+        ("R2_ACCOUNT_ID", 'ac"c'),
+        ("WEBHOOK_SECRET", "one\ntwo"),
+        ("WEBHOOK_SECRET", "one\u200btwo"),
+        ("WEBHOOK_SECRET", "one\u00a0two"),
+        ("WEBHOOK_SECRET", "one\ttwo"),
+    ],
+)
+def test_what_no_setting_holds_inside_is_named(name: str, value: str) -> None:
+    told = refused({**REAL, name: value})
+    assert f"do not belong into them: {name}" in told
+    assert value not in told
+
+
+def test_a_secret_may_be_a_sentence_in_any_language() -> None:
+    for secret in ("four words of a sentence", "Schlüssel für Übertragung", 'it\'s "quoted" within', "ключ 🎬"):
+        assert resources.load({**REAL, "WEBHOOK_SECRET": secret}).webhook_secret is not None
+
+
+@pytest.mark.parametrize("line", ["R2_ACCESS_KEY_ID=abc", "export R2_ACCESS_KEY_ID=abc", "\ufeffWEBHOOK_SECRET = abc"])
+def test_a_line_of_a_file_is_no_value(line: str) -> None:
+    assert "hold a line of a file (NAME=value) instead of the value: R2_ACCESS_KEY_ID" in refused(
+        {**REAL, "R2_ACCESS_KEY_ID": line}
+    )
+
+
+@pytest.mark.parametrize("spelt", ["export {}", "\ufeff{}", "{} ", " {}", '"{}"', "{}\r", "set {}"])
+def test_a_variable_whose_name_is_nearly_right_is_named(spelt: str) -> None:
+    environ = {spelt.format(name) if name == "B2_REGION" else name: value for name, value in REAL.items()}
+    told = refused(environ)
+    assert "missing or empty: B2_REGION" in told
+    assert f"not exactly those that are needed: {spelt.format('B2_REGION')!a}" in told
+
+
+def test_what_nobody_can_see_is_empty() -> None:
+    told = refused({**REAL, "B2_REGION": "\u200b", "B2_KEY_ID": "\ufeff\u00a0", "WEBHOOK_SECRET": "\u2060"})
+    assert "missing or empty: B2_KEY_ID, B2_REGION" in told
+    assert "WEBHOOK_SECRET is empty" in told
+
+
+def test_a_switch_is_not_guessed() -> None:
+    assert "WEBHOOK_ALLOW_PRIVATE has to be" in refused({**REAL, "WEBHOOK_ALLOW_PRIVATE": "true"})
+
+
+def test_a_local_run_is_judged_too(tmp_path: Path) -> None:
+    told = refused({"STORAGE_DIR": f"{tmp_path}\n", "R2_MEDIA_BUCKET": "a/b", "R2_ASSETS_BUCKET": "codex-archive"})
+    assert "quotes at their ends: STORAGE_DIR" in told
+    assert "bucket's name alone: R2_MEDIA_BUCKET" in told
+    assert "B2_BUCKET_NAME and R2_ASSETS_BUCKET are one name" in told
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"B2_ENDPOINT": "s3.eu-central-003.backblazeb2.com"}, "B2_ENDPOINT needs its scheme"),
+        ({"B2_ENDPOINT": "//s3.eu-central-003.backblazeb2.com"}, "B2_ENDPOINT needs its scheme"),
+        ({"B2_ENDPOINT": "s3://s3.eu-central-003.backblazeb2.com"}, "B2_ENDPOINT has to be an https URL"),
+        ({"B2_ENDPOINT": "https//s3.eu-central-003.backblazeb2.com"}, "B2_ENDPOINT needs its scheme"),
+        ({"B2_ENDPOINT": "https://"}, "B2_ENDPOINT is no URL"),
+        ({"B2_ENDPOINT": "https://[::1"}, "B2_ENDPOINT is no URL"),
+        ({"B2_ENDPOINT": "https://store..example"}, "B2_ENDPOINT is no URL"),
+        ({"B2_ENDPOINT": "https://s3.eu-central-003.backblazeb2.com/codex-archive-prod"}, "must not hold the bucket"),
+        ({"B2_ENDPOINT": "https://s3.eu-central-003.backblazeb2.com/codex-archive-prod/"}, "must not hold the bucket"),
+        ({"B2_ENDPOINT": "https://codex-archive-prod.s3.eu-central-003.backblazeb2.com"}, "must not hold the bucket"),
+        ({"B2_ENDPOINT": "https://other.s3.eu-central-003.backblazeb2.com"}, "without the bucket"),
+        ({"B2_ENDPOINT": "https://s3.eu-central-003.backblazeb2.com/file"}, "B2_ENDPOINT must not have a path"),
+        ({"B2_ENDPOINT": "https://f003.backblazeb2.com"}, "B2_ENDPOINT has to be https://s3.REGION.backblazeb2.com"),
+        ({"B2_ENDPOINT": "https://s3.us-west-004.backblazeb2.com"}, "B2_REGION is not the region"),
+        ({"B2_REGION": "us-west-004"}, "B2_REGION is not the region"),
+        ({"B2_REGION": "auto"}, "B2_REGION is not the region"),
+        ({"B2_REGION": "EU-Central-003"}, "B2_REGION has to be a region's name"),
+        ({"B2_REGION": "https://s3.eu-central-003.backblazeb2.com"}, "B2_REGION has to be a region's name"),
+        ({"B2_ENDPOINT": "http://s3.eu-central-003.backblazeb2.com"}, "B2_ENDPOINT has to be https"),
+        ({"B2_ENDPOINT": "https://s3.eu-central-003.backblazeb2.com:80"}, "B2_ENDPOINT has a wrong port"),
+        ({"B2_ENDPOINT": "https://s3.eu-central-003.backblazeb2.com:8443"}, "B2_ENDPOINT has to be https, and without"),
+        ({"B2_ENDPOINT": "https://store.example:0"}, "B2_ENDPOINT has a wrong port"),
+        ({"B2_ENDPOINT": "https://store.example:99999"}, "B2_ENDPOINT is no URL"),
+        ({"B2_ENDPOINT": "https://store.example:"}, "B2_ENDPOINT has a wrong port"),
+        ({"B2_ENDPOINT": "http://store.example:443"}, "B2_ENDPOINT has a wrong port"),
+        ({"B2_ENDPOINT": "https://key:hush@s3.eu-central-003.backblazeb2.com"}, "must not carry user info"),
+        ({"B2_ENDPOINT": "https://s3.eu-central-003.backblazeb2.com?x=1"}, "must not carry a query"),
+        ({"B2_ENDPOINT": "https://s3.eu-central-003.backblazeb2.com/#x"}, "must not carry a query"),
+        ({"B2_ENDPOINT": "https://s3.xxx.backblazeb2.com"}, "B2_ENDPOINT holds a placeholder"),
+        ({"B2_ENDPOINT": "https://acc0un7.r2.cloudflarestorage.com"}, "B2_ENDPOINT is an address of R2"),
+        ({"R2_ENDPOINT": "https://s3.eu-central-003.backblazeb2.com"}, "R2_ENDPOINT is an address of B2"),
+        ({"R2_ENDPOINT": "acc0un7.r2.cloudflarestorage.com"}, "R2_ENDPOINT needs its scheme"),
+        ({"R2_ENDPOINT": "https://acc0un7.r2.cloudflarestorage.com/codex-media-prod"}, "must not hold the bucket"),
+        ({"R2_ENDPOINT": "https://codex-assets-prod.acc0un7.r2.cloudflarestorage.com"}, "must not hold the bucket"),
+        ({"R2_ENDPOINT": "https://any.acc0un7.r2.cloudflarestorage.com"}, "without the bucket"),
+        ({"R2_ENDPOINT": "https://other.r2.cloudflarestorage.com"}, "another account than R2_ACCOUNT_ID"),
+        ({"R2_ENDPOINT": "https://pub-0a1b.r2.dev"}, "R2_ENDPOINT has to be https://ACCOUNT.r2.cloudflarestorage.com"),
+        ({"R2_ENDPOINT": "https://codex-media-prod.store.example"}, "must not hold the bucket"),
+        ({"R2_ENDPOINT": "http://acc0un7.r2.cloudflarestorage.com"}, "R2_ENDPOINT has to be https"),
+        ({"R2_ENDPOINT": "https://your-account-id.r2.cloudflarestorage.com"}, "R2_ENDPOINT holds a placeholder"),
+        ({"R2_ACCOUNT_ID": "acc0un7.r2.cloudflarestorage.com"}, "R2_ACCOUNT_ID has to be the account's id alone"),
+        ({"R2_MEDIA_BUCKET": "codex-assets-prod"}, "R2_MEDIA_BUCKET and R2_ASSETS_BUCKET are one bucket"),
+        ({"R2_MEDIA_BUCKET": "Codex-Assets-Prod"}, "R2_MEDIA_BUCKET and R2_ASSETS_BUCKET are one bucket"),
+        ({"R2_MEDIA_BUCKET": "codex-archive-prod"}, "B2_BUCKET_NAME and R2_MEDIA_BUCKET are one name"),
+        ({"R2_MEDIA_BUCKET": "s3://codex-media-prod"}, "bucket's name alone: R2_MEDIA_BUCKET"),
+        ({"R2_MEDIA_BUCKET": "codex-media-prod/hls"}, "bucket's name alone: R2_MEDIA_BUCKET"),
+    ],
+)
+def test_an_address_that_cannot_be_meant_is_named(changes: dict[str, str], told: str) -> None:
+    public = refused({**REAL, **changes})
+    assert told in public
+    assert "hush" not in public
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"R2_ENDPOINT": "https://acc0un7.eu.r2.cloudflarestorage.com"},
+        {"R2_ENDPOINT": "https://ACC0UN7.r2.cloudflarestorage.com/"},
+        {"R2_ENDPOINT": "https://acc0un7.r2.cloudflarestorage.com:443"},
+        {"R2_ENDPOINT": "http://127.0.0.1:9000", "B2_ENDPOINT": "http://[::1]:9000", "B2_REGION": "us-east-1"},
+        {"R2_ENDPOINT": "http://minio:9000/", "B2_ENDPOINT": "https://object_store.internal:8443"},
+    ],
+)
+def test_addresses_that_are_meant(changes: dict[str, str]) -> None:
+    assert resources.load({**REAL, **changes}).locations is not None
+
+
 def test_defaults_of_a_local_run(tmp_path: Path) -> None:
     settings = resources.load({"STORAGE_DIR": str(tmp_path), "TMPDIR": str(tmp_path / "tmp"), "PATH": "/usr/bin"})
 
@@ -166,8 +340,9 @@ def test_a_broken_environment_still_tells_how_to_answer() -> None:
     assert payload.default_secret is not None
     assert payload.allow_private_webhook
     assert (delivery.signature, delivery.allow_private) == ("timestamped", True)
-    payload, delivery = resources.reply_policies({"WEBHOOK_SIGNATURE": "md5", "WEBHOOK_SECRET": " "})
-    assert payload.default_secret is None
+    for secret in (" ", "whsec_of_the_endpoint\n", '"whsec_of_the_endpoint"', "\ufeffwhsec"):
+        payload, delivery = resources.reply_policies({"WEBHOOK_SIGNATURE": "md5", "WEBHOOK_SECRET": secret})
+        assert payload.default_secret is None, "nobody could verify what it signs"
     assert (delivery.signature, delivery.allow_private) == ("body", False)
 
 
