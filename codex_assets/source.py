@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from codex_assets.errors import JobError, SourceCode, SourceError, ToolError
-from codex_assets.media import damage, ffmpeg_words, intake, interlace, probe, profile
+from codex_assets.media import damage, ffmpeg_words, intake, interlace, mezzanine, probe, profile
 from codex_assets.media.damage import Loss
 from codex_assets.media.intake import Refusal
 from codex_assets.media.interlace import Combs
@@ -68,6 +68,12 @@ def examined(tools: Tools, media_type: MediaType, source: Path) -> Examined:
         info = replace(info, audio=replace(info.audio, codec=decoder, decoder=decoder, bits=24))
     if info.audio is not None and info.audio.codec in profile.SKIPPING_AUDIO:
         info = _listened(tools, source, info, info.audio)
+    if media_type == "audio" and probe.unframed(info, size):
+        raise SourceError(
+            "The upload's sound is AAC in a WAV file, where nothing tells its frames apart; that is not supported. "
+            "Upload it as M4A.",
+            SourceCode.UNSUPPORTED,
+        )
     if info.audio is not None and probe.misread(head, info.audio):
         if media_type == "audio":
             raise SourceError(
@@ -123,7 +129,9 @@ def _combs(tools: Tools, source: Path, video: VideoStream) -> Combs:
         # One after the other: one run with several inputs decodes on in those that are done.
         for at, count in probe.places(video):
             opened = [*probe.as_coded(video), *_sought(at, video), *probe.input_arguments(str(source))]
-            arguments = interlace.sample_arguments(opened, video.index, str(shot), columns, height, count)
+            arguments = interlace.sample_arguments(
+                opened, video.index, str(shot), columns, height, count, before=mezzanine.relabelled(video)
+            )
             tools.ffmpeg(arguments, label="looking at some pictures")
             shots.append(shot.read_bytes())
         return interlace.combs(shots, columns, height)

@@ -327,16 +327,22 @@ def case(name: str, suffix: str, options: str, **more: object) -> None:
     CASES[name] = Case(name, suffix, options, **more)  # type: ignore[arg-type]
 
 
+FILTERS_NAMES = {"rgb": "gbr", "gamma22": "bt470m", "gamma28": "bt470bg"}
+"""What the filter calls what the encoder calls otherwise."""
+
+
 def tagging(options: str) -> list[str]:
     """The filter that says of raw pictures what colours they are in, where the encoder's `options` say so. From options
     alone ffmpeg 7 takes it for a wish, and converts."""
     names = {"-color_range": "range", "-colorspace": "colorspace"}
     names |= {f"-{name}": name for name in ("color_primaries", "color_trc")}
     words = options.split()
-    told = {names[word]: value for word, value in pairwise(words) if word in names}
-    if told.get("colorspace") == "rgb":
-        told["colorspace"] = "gbr"
-    return ["setparams=" + ":".join(f"{name}={value}" for name, value in told.items())] if told else []
+    told = {names[word]: FILTERS_NAMES.get(value, value) for word, value in pairwise(words) if word in names}
+    if not told:
+        return []
+    # First the samples' form: of some colours ffmpeg 7 converts nothing at all.
+    form = [f"format={value}" for word, value in pairwise(words) if word == "-pix_fmt"]
+    return [*form, "setparams=" + ":".join(f"{name}={value}" for name, value in told.items())]
 
 
 def make(made: Case, folder: Path) -> Path:
@@ -857,6 +863,28 @@ case(
 )
 case("fcc", "mp4", f"{H264} -colorspace fcc", coding=ycbcr("fcc"))
 case("ycgco", "mp4", f"{H264} -colorspace ycgco", coding=ycgco)
+case("bt2020_constant_luminance", "mp4", f"{H264} -colorspace bt2020c", coding=ycbcr("bt2020"))
+case("matrix_chroma_derived", "mp4", f"{H264} -colorspace chroma-derived-nc", quick=True)
+case(
+    "matrix_chroma_derived_hd",
+    "mp4",
+    f"{H264} -colorspace chroma-derived-c",
+    coding=ycbcr("bt709"),
+    coded=(1280, 720),
+    frames=5,
+    step=8,
+    variants=("720p", "480p", "360p", "preview"),
+)
+case("matrix_smpte2085", "mkv", f"{H264} -colorspace smpte2085")
+case(
+    "matrix_ycgco_turned",
+    "mp4",
+    f"{H264} -colorspace ycgco",
+    coding=ycgco,
+    change=display_matrix(0, 1, -1, 0),
+    turned=(T.ROTATE_90,),
+    shown=(144, 192),
+)
 case("bt2020_matrix_only", "mp4", f"{H264} -colorspace bt2020nc", coding=ycbcr("bt2020"))
 case(
     "bt2020_sdr",
@@ -938,7 +966,7 @@ case(
     "mkv",
     "-c:v libx264 -qp 10 -pix_fmt gray",
     coding=grey(full=False),
-    filters="extractplanes=y,format=gray16le,scale=in_range=tv:out_range=tv,format=gray",
+    filters="extractplanes=y,format=gray16le,scale=in_range=tv:out_range=tv,format=gray,setparams=range=tv",
     **_GREY,
 )
 case(

@@ -990,7 +990,7 @@ def _flac_of_32_bits(data: bytes) -> bytes:
 
 
 audio("flac_of_32_bits", steps("flac", speech(3), change=_flac_of_32_bits), fails="FLAC of 32 bits")
-audio("aac_in_wav", steps("wav", [*speech(4), *options("-c:a aac")]), fails="too damaged")
+audio("aac_in_wav", steps("wav", [*speech(4), *options("-c:a aac")]), fails="AAC in a WAV")
 
 
 def _each(*makes: Make) -> Callable[[Path], list[bytes]]:
@@ -1271,7 +1271,10 @@ for _kind, _codecs in {
 }.items():
     synced(
         f"container_{_kind}",
-        steps(_kind, [*(flash("25", 6, "352x288", GRAIN) if _kind == "vob" else flash("25")), *beep(), *_codecs]),
+        # Theora's encoder leaves out pictures that do not change, and some muxers then lose their times.
+        steps(
+            _kind, [*(flash("25", 6, "352x288", GRAIN) if _kind in ("vob", "ogv") else flash("25")), *beep(), *_codecs]
+        ),
         within=0.2,
         upload=f"original.{_kind}",
     )

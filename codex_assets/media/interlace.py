@@ -52,10 +52,11 @@ def columns_of(width: int, height: int) -> int:
 
 
 def sample_arguments(
-    opened: Sequence[str], track: int, output: str, columns: int, height: int, count: int
+    opened: Sequence[str], track: int, output: str, columns: int, height: int, count: int, *, before: Sequence[str] = ()
 ) -> list[str]:
-    """Of a track of an opened input the luma of `count` pictures, in whole columns, as `combs` reads them."""
-    chain = f"scale={columns}:{height}:flags=neighbor,format=gray"
+    """Of a track of an opened input the luma of `count` pictures, in whole columns, as `combs` reads them. `before`:
+    filters that come first."""
+    chain = ",".join([*before, f"scale={columns}:{height}:flags=neighbor,format=gray"])
     return [
         *(*opened, "-map", f"0:{track}", "-vf", chain, "-fps_mode", "passthrough"),
         *("-frames:v", str(count), "-f", "rawvideo", output),

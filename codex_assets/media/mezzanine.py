@@ -24,6 +24,8 @@ CLOCK_SLACK = 0.01
 MATRICES = ("bt709", "smpte170m", "bt470bg", "fcc", "smpte240m", "bt2020nc", "bt2020c")
 """Those that the scaler converts from."""
 OTHER_MATRICES = ("ycgco", "ictcp")
+SCALED_MATRICES = tuple(matrix for matrix in MATRICES if matrix != "bt2020c")
+"""Those that the scaler takes in every release; BT.2020's with constant luminance has the same coefficients there."""
 WIDE_PRIMARIES = ("bt2020", "smpte431", "smpte432")
 """Those whose colours look pale when they are taken for BT.709's. The others differ too little to be seen."""
 TURNS = {90: "transpose=clock", 180: "hflip,vflip", 270: "transpose=cclock"}
@@ -105,7 +107,7 @@ def picture_filters(info: MediaInfo, *, missing: float = 0.0) -> str:
     assert video is not None
     width, height = size(video)
     rate = frame_rate(video)
-    chain = []
+    chain = relabelled(video)
     if video.dated_late:
         chain.append(f"setpts=PTS-{video.dated_late:.6f}/TB")
     deinterlacing = _deinterlacing(video)
@@ -138,6 +140,16 @@ def picture_filters(info: MediaInfo, *, missing: float = 0.0) -> str:
     chain += [f"sidedata=mode=delete:type={kind}" for kind in UNTRUE_OF_THE_MEZZANINE]
     chain.append(f"setsar=1,{TAGGED}")
     return ",".join(chain)
+
+
+def relabelled(video: VideoStream) -> list[str]:
+    """The filter that calls a picture's colours what the scaler takes: from ffmpeg 7 on it takes none that it does not
+    know, not even to leave them as they are. Who converts them says again what they are."""
+    if _is_rgb(video) or video.matrix is None or video.matrix in SCALED_MATRICES:
+        return []
+    if video.matrix in OTHER_MATRICES:
+        return ["setparams=colorspace=bt709"]
+    return [f"setparams=colorspace={'bt2020nc' if video.matrix == 'bt2020c' else _guessed_matrix(video)}"]
 
 
 def _deinterlacing(video: VideoStream) -> str | None:
@@ -324,10 +336,12 @@ def _lossless_codec(audio: AudioStream, filters: str) -> list[str]:
 
 def _input_matrix(video: VideoStream) -> str:
     """The matrix that the source was coded with: as tagged, else by size. RGB has none."""
-    if _is_rgb(video) or video.matrix in MATRICES:
-        return ""
+    return "" if _is_rgb(video) or video.matrix in MATRICES else f":in_color_matrix={_guessed_matrix(video)}"
+
+
+def _guessed_matrix(video: VideoStream) -> str:
     high = video.coded_width >= profile.HD_WIDTH or video.coded_height > profile.SD_LINES
-    return f":in_color_matrix={'bt709' if high else 'smpte170m'}"
+    return "bt709" if high else "smpte170m"
 
 
 def _converted(video: VideoStream) -> str:

@@ -56,6 +56,11 @@ PAUSING_AUDIO, PAUSE_BYTES = ("amr_nb", "amr_wb"), 6
 takes twice as much at least."""
 LISTENED_SECONDS = 3
 """More than the 65,535 samples that an Opus header can have skipped."""
+STEADY_PACKETS, STEADY_SECONDS, STEADY_NOMINAL = 5, 0.0021, 1.5
+"""Pictures whose clock steps differ by no more than this (containers round to a millisecond) have a constant rate, and
+a header that tells this many times as much counts something else."""
+AAC_FRAME_BYTES = 768
+"""The most that a channel of an AAC frame takes (ISO/IEC 14496-3, 4.5.3.1: 6144 bits)."""
 NOTED_STEP_SECONDS = 0.05
 """Shorter steps between packets are nobody's gap."""
 
@@ -262,8 +267,11 @@ def scanned(info: MediaInfo, packets: Iterable[str]) -> MediaInfo:
         video = next((other for other in videos if extents[other.index].packets > 1), video)
     audio = next((one for one in chosen if isinstance(one, AudioStream)), None)
     if video is not None and (extent := known(video.index)) is not None:
-        rate = extent.rate(video)
-        video = replace(video, start=extent.start, duration=extent.seconds, average_rate=rate)
+        rate, nominal = extent.rate(video), video.nominal_rate
+        if extent.steady and rate is not None and nominal is not None and nominal > STEADY_NOMINAL * rate:
+            # Of MPEG-1, and of cameras whose clock counts fields, some releases of ffmpeg tell twice the rate.
+            nominal = rate
+        video = replace(video, start=extent.start, duration=extent.seconds, average_rate=rate, nominal_rate=nominal)
     elif video is not None and joined(video.index):
         video = replace(video, duration=None)
     if audio is not None and (extent := known(audio.index)) is not None:
@@ -298,6 +306,7 @@ class _Extent:
         self._clock: float | None = None
         self._stored: float | None = None
         self._step = self._guessed = 0.0
+        self._shortest, self._longest = math.inf, 0.0
         self._seen = self._leading = self._tiny = 0
         self._keyed = False
         self._hidden = 0.0
@@ -324,6 +333,7 @@ class _Extent:
             step = clock - self._clock
             self.jumped = self.jumped or not -1.0 <= step <= LONGEST_STEP_SECONDS
             self._step = step if step > 0 else self._step
+            self._shortest, self._longest = min(self._shortest, step), max(self._longest, step)
             if step > NOTED_STEP_SECONDS and len(self._steps) < 10_000:
                 self._steps.append(step)
         self._clock = clock
@@ -345,6 +355,11 @@ class _Extent:
         if self._guessed > profile.TRACKS_APART_SECONDS and self.end - self._guessed < told < self.end:
             self.end = told
 
+    @property
+    def steady(self) -> bool:
+        """Whether every packet follows the last one after the same time, but for what a clock rounds."""
+        return self.packets >= STEADY_PACKETS and self._longest - self._shortest <= STEADY_SECONDS
+
     def counted(self, *, pausing: bool) -> Counted:
         usual = self.seconds / self.packets if self.packets else 0.0
         long = tuple(step for step in self._steps if step > 2 * usual)
@@ -362,6 +377,16 @@ class _Extent:
         if told is not None and abs(told - counted) <= FAR_OFF * counted:
             return told
         return counted
+
+
+def unframed(info: MediaInfo, size: int) -> bool:
+    """Whether the sound's frames cannot be told apart: bare AAC in a WAV of `size` bytes. What is decoded of it depends
+    on where the demuxer happens to cut."""
+    audio = info.audio
+    if audio is None or audio.codec != "aac" or not {"wav", "w64"} & set(info.container.split(",")):
+        return False
+    packets = info.counted.get(audio.index, Counted()).packets
+    return size > (packets + 1) * AAC_FRAME_BYTES * max(1, audio.channels)
 
 
 def places(video: VideoStream) -> tuple[tuple[float, int], ...]:
