@@ -24,10 +24,10 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "licences.md"
 BEGIN, END = "<!-- packages: scripts/licences.py -->", "<!-- end -->"
 IMAGE = {
-    "python_version": "3.11",
-    "python_full_version": "3.11.2",
+    "python_version": "3.13",
+    "python_full_version": "3.13.5",
     "implementation_name": "cpython",
-    "implementation_version": "3.11.2",
+    "implementation_version": "3.13.5",
     "platform_python_implementation": "CPython",
     "os_name": "posix",
     "sys_platform": "linux",
@@ -36,7 +36,7 @@ IMAGE = {
     "platform_release": "",
     "platform_version": "",
 }
-"""What markers are judged by: Debian 12."""
+"""What markers are judged by: Debian 13."""
 SPDX = {
     "3-Clause BSD License": "BSD-3-Clause",
     "Apache 2.0": "Apache-2.0",

@@ -296,6 +296,24 @@ def test_a_changed_bitrate_rebuilds_its_variant_and_the_master_alone(
 
 
 @pytest.mark.ffmpeg
+def test_another_version_of_a_tool_makes_nothing_stale(tmp_path: Path, folder: Path) -> None:
+    """A receipt names the tools; a recipe does not: what ffmpeg 5.1 has published stays as it is beside 7.1."""
+    bench, catalogue = film(tmp_path, folder)
+    records = RecordStore(bench.stores.archive)
+    for output in VIDEO:
+        held = record(bench, output)
+        if held.build is None:
+            continue
+        assert not any(version in json.dumps(held.build.recipe) for version in held.build.tool_versions.values())
+        former = {**held.build.tool_versions, "ffmpeg": "5.1.9-0+deb12u1", "audiowaveform": "1.0.0"}
+        built = held.build.model_copy(update={"tool_versions": former})
+        records.put(MEDIA, output, held.model_copy(update={"build": built}))
+    assert build_of(bench, "hls_480p").tool_versions["ffmpeg"] == "5.1.9-0+deb12u1"
+    assert found(catalogue) == {}
+    assert catalogue.targets() == []
+
+
+@pytest.mark.ffmpeg
 def test_receipts_say_what_it_was_made_from_and_early_cut_off_holds(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
