@@ -10,11 +10,14 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import jobs
 import pytest
 import s3_server
 from pydantic import SecretStr
-from store_front import Answer, Asked, Change, front
+from store_front import Answer, Asked, Change, Front, front
+from webhook_receiver import receiving
 
+from codex_assets import job, resources
 from codex_assets.delivery.publish import Stage, Upload, publish
 from codex_assets.delivery.storage import S3Location, S3Store, Stores, file_sha256
 from codex_assets.errors import MissingInput, StorageError
@@ -66,7 +69,7 @@ def behind(upstream: str) -> Iterator[Callable[..., S3Store]]:
 
 
 class Made(S3Store):
-    front: object
+    front: Front
 
 
 def a_file(folder: Path, size: int) -> Path:
@@ -77,10 +80,11 @@ def a_file(folder: Path, size: int) -> Path:
 
 def on(method: str, change: Callable[[Answer], None], *, once: bool = False) -> Change:
     """`change` for requests of one method; with `once` for the first of them alone."""
-    left = [1] if once else []
+    done: list[Asked] = []
 
     def apply(asked: Asked, answer: Answer) -> None:
-        if asked.method == method and (not once or left.pop() if left or not once else False):
+        if asked.method == method and not (once and done):
+            done.append(asked)
             change(answer)
 
     return apply
@@ -287,6 +291,41 @@ def test_ranges_that_a_front_ignores_are_named(behind: Callable[..., Made], upst
         store.download(KEY, tmp_path / "target")
     assert not caught.value.retryable
     assert not (tmp_path / "target").exists()
+
+
+def test_contents_that_a_front_lost_or_changed_are_not_read(behind: Callable[..., Made], tmp_path: Path) -> None:
+    for body in (b"", b"there", PAGE):
+
+        def lose(asked: Asked, answer: Answer, body: bytes = body) -> None:
+            if asked.method == "GET" and answer.status == 200:
+                answer.body = body
+                answer.put("Content-Length", str(len(body)))
+
+        store = behind(lose)
+        store.write(KEY, b"here", content_type=TS)
+        for read in (lambda: store.read(KEY), lambda: store.download(KEY, tmp_path / "target")):  # noqa: B023
+            with pytest.raises(StorageError) as caught:
+                read()
+            assert caught.value.retryable
+    assert not (tmp_path / "target").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.ffmpeg
+@pytest.mark.parametrize(
+    "changes", [(title, parameters, no_length, weak_when_read), (upper, compressed)], ids=["rewritten", "compressed"]
+)
+def test_a_whole_job_behind_a_front(upstream: str, tmp_path: Path, changes: tuple[Change, ...]) -> None:
+    with front(upstream, *changes) as between, receiving() as receiver:
+        environment, buckets = jobs.s3_environment(tmp_path, upstream)
+        environment |= {"R2_ENDPOINT": between.url, "B2_ENDPOINT": between.url}
+        settings = resources.load(environment)
+        jobs.put_original(settings.stores(), "audio", "m")
+        result = job.run("job-1", jobs.payload("audio", "m", receiver.url, buckets=buckets), settings)
+    assert result["status"] == "completed", result
+    for role, key in jobs.announced_keys(result["output"]).values():
+        held = settings.stores().by_role(role)
+        assert s3_server.client(upstream).head_object(Bucket=held.bucket, Key=key)["ContentLength"]
 
 
 # --- What a refusal is about ------------------------------------------------------------------------------------------
