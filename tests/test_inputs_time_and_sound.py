@@ -31,7 +31,9 @@ PRESENT, ABSENT = 0.3, 0.08
 def check(case: Case, tmp_path: Path) -> None:
     folder = tmp_path / "made"
     folder.mkdir()
-    delivered = deliver(case.make(folder), case.media_type, tmp_path / "job", name=case.upload)
+    upload = case.make(folder)
+    case = case.here(upload)
+    delivered = deliver(upload, case.media_type, tmp_path / "job", name=case.upload)
     assert list(delivered.left_behind()) == []
     if case.fails is not None:
         assert delivered.body["status"] == "failed"
