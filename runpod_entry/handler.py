@@ -53,6 +53,7 @@ class Worker:
         self._report = report
         self._spare: _Child | None = None
         self._turn = asyncio.Lock()
+        self._lost_nvenc = False
 
     def start(self) -> None:
         """Start the spare process, and remove what killed jobs left in the scratch directory."""
@@ -83,6 +84,10 @@ class Worker:
         try:
             async with self._turn:
                 result = await self._do(job, job_id, raw)
+            if self._lost_nvenc and _requires_nvenc():
+                # A container can lose its GPU while it runs. The SDK ends the worker, and another one is started.
+                _log.error("NVENC does not encode here, and REQUIRE_NVENC is `1`: this worker takes no more jobs")
+                result["refresh_worker"] = True
             outcome = f"failed: {result.get('errorCode')}" if "error" in result else "completed"
         except Exception as error:  # noqa: BLE001 - what reaches the SDK is published with its traceback
             _log.exception("job %s: the worker met something unforeseen", job_id)
@@ -129,7 +134,9 @@ class Worker:
                     progress.offer(message["progress"])
                 elif message["say"] == "tried":
                     # A trial that hung has cost its time: no other job of this worker pays it again.
-                    encoders.remember(Trial(**message["trial"]) if message["trial"] is not None else None)
+                    trial = Trial(**message["trial"]) if message["trial"] is not None else None
+                    encoders.remember(trial)
+                    self._lost_nvenc = trial is None or not trial.works
                 elif message["say"] == "answering":
                     course.webhook = message["webhook"]
                 elif message["say"] == "finished":
@@ -287,6 +294,12 @@ def _wipe() -> None:
     # A worker that is not configured says so when it is given a job.
     with suppress(ConfigurationError):
         resources.wipe_scratch(resources.load().scratch)
+
+
+def _requires_nvenc() -> bool:
+    with suppress(ConfigurationError):
+        return resources.load().require_nvenc
+    return False
 
 
 def _failure(error: JobError, job_id: str | None = None) -> dict[str, Any]:

@@ -69,9 +69,9 @@ def another_sound() -> bytes:
 
 
 @cache
-def film(seconds: int) -> bytes:
+def film(seconds: int, size: str = "160x90") -> bytes:
     """A small video of some segments."""
-    picture = (*_LAVFI, f"testsrc2=size=160x90:rate=25:duration={seconds}", "-f", "lavfi", "-i")
+    picture = (*_LAVFI, f"testsrc2=size={size}:rate=25:duration={seconds}", "-f", "lavfi", "-i")
     sound = (f"sine=duration={seconds}", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
     return _made((*picture, *sound, "-c:a", "aac"), "mp4")
 

@@ -22,6 +22,7 @@ from webhook_receiver import Receiver, receiving
 
 from codex_assets import encoders, resources
 from codex_assets.records import RecordStore
+from codex_assets.tools import Trial
 from runpod_entry import child
 from runpod_entry.handler import Worker
 
@@ -337,6 +338,31 @@ def test_a_worker_tries_nvenc_once(
         worker.close()
         encoders.remember(None)
     assert stand_in_tools.tries(reasons) == times
+
+
+@pytest.mark.ffmpeg
+@pytest.mark.parametrize(("required", "end", "ended"), [("1", "refusal", True), ("0", "refusal", False)])
+def test_a_worker_that_has_lost_the_nvenc_it_needs_takes_no_more_jobs(
+    required: str, end: str, ended: bool, tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container can lose its GPU hours after its checks; the SDK ends a worker whose result asks for it."""
+    tools = stand_in_tools.ffmpeg(tmp_path / "tools", end)
+    for name, value in jobs.local_environment(tmp_path, VIDEO_ENCODER="auto", REQUIRE_NVENC=required).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    # Large enough for NVENC.
+    jobs.put_original(resources.load().stores(), "video", "blink", jobs.film(1, "256x192"))
+    encoders.remember(Trial(True, "it worked when the worker started"))
+    worker = Worker()
+    try:
+        payload = jobs.payload("video", "blink", receiver.url, assets=["mezzanine"])
+        result = asyncio.run(worker.handle(a_job("job-1", payload)))
+    finally:
+        worker.close()
+        encoders.remember(None)
+    assert result["status"] == "completed", "the job itself is done with x264"
+    assert result.get("refresh_worker", False) is ended
+    assert "refresh_worker" not in receiver.received[0].said
 
 
 # --- Cancelling and progress ------------------------------------------------------------------------------------------
