@@ -25,7 +25,7 @@ from codex_assets import source as upload
 from codex_assets.delivery import keys, publish
 from codex_assets.delivery.publish import Published, Stage, Upload
 from codex_assets.delivery.storage import Stores, file_sha256
-from codex_assets.encoders import Choice, Encoders
+from codex_assets.encoders import Choice, Encoders, gpu_model
 from codex_assets.errors import MissingInput, ToolError, VerificationError
 from codex_assets.media import (
     damage,
@@ -843,7 +843,7 @@ class LocalBuilder:
         )
 
     def _gpu(self) -> str | None:
-        self._worker = self._workspace.once("gpu", self._tools.gpu)
+        self._worker = self._workspace.once("gpu", lambda: gpu_model(self._tools))
         return self._worker
 
     def _versions(self) -> dict[str, str]:

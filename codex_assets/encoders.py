@@ -108,6 +108,12 @@ def try_nvenc(tools: Tools) -> Trial:
     return _memory.tried(tools)
 
 
+def gpu_model(tools: Tools) -> str | None:
+    """The model of the GPU; None where there is none, and where its driver hung before: it would hang again."""
+    trial = remembered()
+    return None if trial is not None and trial.hung else tools.gpu()
+
+
 def choose(mode: EncoderMode, tools: Tools) -> Choice:
     """The encoder of a worker. `auto` costs one trial encode in the worker's life."""
     if mode is EncoderMode.X264:

@@ -123,10 +123,14 @@ class ToolRun:
 
 @dataclass(frozen=True)
 class Trial:
-    """Whether an encode with the real options works on this machine, and if not, why (for a person)."""
+    """Whether an encode with the real options works on this machine, and if not, why (for a person).
+
+    `hung`: it did not end by itself.
+    """
 
     works: bool
     reason: str
+    hung: bool = False
 
 
 @dataclass
@@ -376,7 +380,7 @@ class Tools:
         try:
             self._run(argv, label="trying the encoder", total_limit=timeout)
         except ToolError as error:
-            return Trial(False, _ended(error))
+            return Trial(False, _ended(error), hung=error.exit_code is None)
         return Trial(True, "a trial encode with the real options succeeded")
 
     def version(self, tool: str) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from workbench import CREATOR, MEDIA, Bench
 
-from codex_assets import audit, prices, staleness
+from codex_assets import audit, encoders, prices, staleness
 from codex_assets.audit import Auditor
 from codex_assets.builder import LocalBuilder
 from codex_assets.catalogue import Catalogue
@@ -21,7 +21,7 @@ from codex_assets.encoders import EncoderMode, Encoders
 from codex_assets.media import profile, recipe
 from codex_assets.records import Build, MasterRecord, OutputRecord, RecordStore
 from codex_assets.staleness import Facts, Judge, Known, OutputFacts, Reason, Verdict
-from codex_assets.tools import Tools, tool_environment
+from codex_assets.tools import Tools, Trial, tool_environment
 from codex_assets.workspace import Workspace
 
 VIDEO = recipe.OUTPUTS["video"]
@@ -426,6 +426,23 @@ def test_a_gpu_is_named_by_its_driver(tmp_path: Path) -> None:
     assert Tools(environment, nvidia_smi=str(tmp_path / "none")).gpu() is None
     driver.write_text("#!/bin/sh\nexit 9\n")
     assert Tools(environment, nvidia_smi=str(driver)).gpu() is None
+
+
+def test_a_driver_that_hung_is_not_asked_again(tmp_path: Path) -> None:
+    """Each job's receipts name the GPU: the question would cost every job its time, as the trial did."""
+    asked = tmp_path / "asked"
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text(f"#!/bin/sh\necho asked >>{asked}\necho 'NVIDIA RTX A4000'\n", encoding="utf-8")
+    driver.chmod(0o755)
+    tools = Tools(tool_environment(os.environ), nvidia_smi=str(driver))
+    try:
+        encoders.remember(Trial(False, "it hung: it passed its limit of 30 s", hung=True))
+        assert encoders.gpu_model(tools) is None
+        assert not asked.exists()
+        encoders.remember(Trial(False, "No capable devices found"))
+        assert encoders.gpu_model(tools) == "NVIDIA RTX A4000"
+    finally:
+        encoders.remember(None)
 
 
 @pytest.mark.parametrize(
