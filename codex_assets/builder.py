@@ -191,7 +191,7 @@ class LocalBuilder:
         normaliser = Normaliser(
             *(self._tools, self._encoders, self._phase),
             media_type=media.media_type,
-            source=source,
+            source=found.path,
             path=path,
             folder=self._workspace.root / "normalising",
         )

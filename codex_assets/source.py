@@ -6,13 +6,15 @@ Headers are not believed where packets can be counted. Every refusal is one sent
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from codex_assets import sandbox
 from codex_assets.errors import JobError, SourceCode, SourceError, ToolError
-from codex_assets.media import damage, ffmpeg_words, intake, interlace, mezzanine, probe, profile
+from codex_assets.media import damage, decoders, ffmpeg_words, intake, interlace, mezzanine, probe, profile
 from codex_assets.media.damage import Loss
 from codex_assets.media.intake import Refusal
 from codex_assets.media.interlace import Combs
@@ -27,10 +29,14 @@ _READ_ERROR = "Input/output error"
 
 @dataclass(frozen=True)
 class Examined:
-    """`told` by the header, `info` as the packets show it, `arrived`: the part of the promised bytes that is there."""
+    """`told` by the header, `info` as the packets show it, `arrived`: the part of the promised bytes that is there.
+
+    `path`: what is decoded: the upload, or a copy of its tracks that may be.
+    """
 
     told: MediaInfo
     info: MediaInfo
+    path: Path
     arrived: float = 1.0
 
 
@@ -43,14 +49,24 @@ def examined(tools: Tools, media_type: MediaType, source: Path) -> Examined:
     with_picture = media_type == "video"
     said: list[str] = []
     try:
-        probed = tools.ffprobe(probe.probe_arguments(str(source)), label="probing the original", on_log=said.append)
+        path, left_out = _without_foreign_tracks(tools, media_type, source, decoders.UNOPENED)
+        try:
+            probed = tools.ffprobe(probe.probe_arguments(str(path)), label="probing the original", on_log=said.append)
+        except ToolError as error:
+            if decoders.refused("\n".join(error.log)) is None or path is not source:
+                raise
+            # A track that its header does not tell of.
+            path, left_out = _without_foreign_tracks(tools, media_type, source, ())
+            probed = tools.ffprobe(probe.probe_arguments(str(path)), label="probing what is kept", on_log=said.append)
         _refuse(intake.in_header(probed, head))
-        told = probe.parse(probed)
+        told = _of_known_codecs(probe.parse(probed), media_type)
+        told = replace(told, left_out=Counter(told.left_out) + left_out)
         if "avi" in told.container.split(",") and probe.promised_bytes(head) is None:
             # Written to a pipe, or by a recorder that was switched off: its header counts nothing yet.
             told = replace(told, duration=None, promised={})
         _refuse(intake.in_tracks(told, with_picture=with_picture))
-        packets = tools.ffprobe_lines(probe.scan_arguments(str(source), told.container), label="scanning", size=size)
+        listed = probe.scan_arguments(str(path), told.container, told.codecs)
+        packets = tools.ffprobe_lines(listed, label="scanning", size=size)
     except ToolError as error:
         raise _unreadable(error, head, source) from None
     tally = intake.Tally(size, rejoined=told.clock_restarts)
@@ -67,7 +83,7 @@ def examined(tools: Tools, media_type: MediaType, source: Path) -> Examined:
     if info.audio is not None and (decoder := probe.wrong_decoder(head, info.audio)) is not None:
         info = replace(info, audio=replace(info.audio, codec=decoder, decoder=decoder, bits=24))
     if info.audio is not None and info.audio.codec in profile.SKIPPING_AUDIO:
-        info = _listened(tools, source, info, info.audio)
+        info = _listened(tools, path, info, info.audio)
     if media_type == "audio" and probe.unframed(info, size):
         raise SourceError(
             "The upload's sound is AAC in a WAV file, where nothing tells its frames apart; that is not supported. "
@@ -93,32 +109,86 @@ def examined(tools: Tools, media_type: MediaType, source: Path) -> Examined:
                 SourceCode.UNSUPPORTED,
             )
         counted = told.container in probe.COUNTED_TIME
-        info = replace(info, video=_looked_at(tools, source, info.video, counted_time=counted))
-    return Examined(told, info, arrived)
+        info = replace(info, video=_looked_at(tools, path, info, info.video, counted_time=counted))
+    return Examined(told, info, path, arrived)
+
+
+def _of_known_codecs(info: MediaInfo, media_type: MediaType) -> MediaInfo:
+    """`info` without sounds whose codec is not on the list, though this ffmpeg lacks a decoder that it could open.
+
+    Raises `SourceError` where the track that the upload is about is such a one.
+    """
+    main = info.video if media_type == "video" else info.audio
+    if main is not None and main.codec not in profile.UNTRUSTED_DECODERS:
+        _refuse(intake.not_decoded(main.codec))
+    if info.audio is None or info.audio.codec in profile.UNTRUSTED_DECODERS:
+        return info
+    others = [
+        track for track in info.others if isinstance(track, VideoStream) or track.codec in profile.UNTRUSTED_DECODERS
+    ]
+    audio = next((track for track in others if isinstance(track, AudioStream)), None)
+    left_out = Counter(info.left_out) + Counter({"audio": 1 if audio is None else 0})
+    return replace(info, audio=audio, others=tuple(one for one in others if one is not audio), left_out=left_out)
+
+
+def _without_foreign_tracks(
+    tools: Tools, media_type: MediaType, source: Path, options: Sequence[str]
+) -> tuple[Path, Counter[str]]:
+    """The upload, or a copy of its tracks that may be decoded, and how many others there are of each kind. `options`:
+    how far it is looked into.
+
+    Raises `SourceError` where the track that the upload is about is not one of them. Whether an upload was cut off,
+    its copy does not tell.
+    """
+    opened = probe.input_arguments(str(source))
+    listing = decoders.Listing()
+    tools.list_inputs([*options, *opened], label="listing the tracks", on_log=listing.add)
+    if not listing.foreign:
+        return source, Counter()
+    missing = decoders.missing(listing.tracks, media_type)
+    if missing is not None:
+        _refuse(intake.not_decoded(missing.codec))
+    kept = decoders.kept(listing.tracks)
+    if kept and len(listing.tracks) < profile.MAX_TRACKS:
+        path = source.with_name(f"{source.name}.kept")
+        seconds = max(listing.seconds or 0.0, source.stat().st_size / sandbox.FILE_BYTES_PER_SECOND)
+        for muxer in decoders.muxers(listing.container):
+            arguments = decoders.copy_arguments(opened, kept, muxer, str(path))
+            try:
+                tools.ffmpeg(arguments, label="copying the tracks that are kept", duration=seconds)
+            except ToolError as error:
+                if error.passed is not None or _is_ours(error, source):
+                    raise
+                continue
+            return path, decoders.left_out(listing.tracks)
+    _refuse(intake.not_decoded(listing.foreign[0].codec))
+    raise AssertionError
 
 
 def _listened(tools: Tools, source: Path, info: MediaInfo, audio: AudioStream) -> MediaInfo:
     """`info` with what the first decoded moments of its sound tell. A decode that fails tells nothing."""
     try:
-        frames = tools.ffprobe(probe.sound_arguments(str(source), audio), label="listening to the start")
+        listened = probe.sound_arguments(str(source), audio, info.codecs)
+        frames = tools.ffprobe(listened, label="listening to the start")
     except ToolError:
         return info
     return probe.listened(info, frames.get("frames", []))
 
 
-def _looked_at(tools: Tools, source: Path, video: VideoStream, *, counted_time: bool) -> VideoStream:
+def _looked_at(tools: Tools, source: Path, info: MediaInfo, video: VideoStream, *, counted_time: bool) -> VideoStream:
     """`video` with what some of its decoded pictures show. A look that fails tells nothing: the encode will say why."""
     try:
-        found = tools.ffprobe(probe.frame_arguments(str(source), video), label="looking at some frames")
+        looked = probe.frame_arguments(str(source), video, info.codecs)
+        found = tools.ffprobe(looked, label="looking at some frames")
     except ToolError:
         return video
     frames = found.get("frames", [])
     if counted_time:
         video = replace(video, dated_late=probe.dated_late(video, frames))
-    return probe.looked_at(video, frames, _combs(tools, source, video))
+    return probe.looked_at(video, frames, _combs(tools, source, info, video))
 
 
-def _combs(tools: Tools, source: Path, video: VideoStream) -> Combs:
+def _combs(tools: Tools, source: Path, info: MediaInfo, video: VideoStream) -> Combs:
     height = video.coded_height
     columns = interlace.columns_of(video.coded_width, height)
     if height > profile.INTERLACE_LINES or min(columns, height) < 16:
@@ -128,7 +198,10 @@ def _combs(tools: Tools, source: Path, video: VideoStream) -> Combs:
     try:
         # One after the other: one run with several inputs decodes on in those that are done.
         for at, count in probe.places(video):
-            opened = [*probe.as_coded(video), *_sought(at, video), *probe.input_arguments(str(source))]
+            opened = [
+                *(*probe.as_coded(video), *_sought(at, video)),
+                *probe.input_arguments(str(source), codecs=info.codecs),
+            ]
             arguments = interlace.sample_arguments(
                 opened, video.index, str(shot), columns, height, count, before=mezzanine.relabelled(video)
             )
@@ -206,7 +279,8 @@ def _unreadable(error: ToolError, head: bytes, source: Path) -> JobError:
     if "moov atom not found" in text and head[4:8] in (b"ftyp", b"mdat", b"moov", b"wide", b"free", b"skip"):
         said = "The upload seems to be cut off: its index is missing. Upload it again."
         return SourceError(said, SourceCode.TRUNCATED, detail=error.detail)
-    found = intake.unreadable(head)
+    foreign = decoders.refused(text)
+    found = intake.unreadable(head) if foreign is None else intake.not_decoded(foreign)
     return SourceError(found.sentence, SourceCode[found.kind.upper()], detail=error.detail)
 
 
@@ -360,11 +434,10 @@ def fault(error: ToolError, source: Path) -> JobError:
     if large is not None:
         return SourceError(large.sentence, SourceCode.TOO_LARGE, detail=error.detail)
     unsupported = ffmpeg_words.NO_DECODER.search(text)
-    if unsupported is not None:
+    foreign = decoders.refused(text)
+    if unsupported is not None or foreign is not None:
+        codec = foreign if unsupported is None else unsupported[1] or unsupported[2]
         return SourceError(
-            f"The upload is coded in a way ({unsupported[1] or unsupported[2] or 'a rare one'}) that is not supported. "
-            "Upload it in another format.",
-            SourceCode.UNSUPPORTED,
-            detail=error.detail,
+            intake.not_decoded(codec or "a rare one").sentence, SourceCode.UNSUPPORTED, detail=error.detail
         )
     return SourceError("The upload could not be decoded; it is damaged or not supported.", detail=error.detail)

@@ -283,6 +283,19 @@ class Tools:
         argv = [self._require("ffmpeg"), *FFMPEG_GLOBALS, *arguments]
         return self._run(argv, label=label, duration=duration, on_progress=on_progress, on_log=on_log)
 
+    def list_inputs(self, arguments: Sequence[str], *, label: str, on_log: Callable[[str], None]) -> None:
+        """Let ffmpeg say what inputs hold: `on_log` is given the log's lines. Nothing where it cannot read them.
+
+        Raises `ToolError` when a limit was passed, `JobCancelled` when asked to stop.
+        """
+        argv = [self._require("ffmpeg"), *FFMPEG_GLOBALS, *arguments]
+        try:
+            self._run(argv, label=label, limits=_PROBING, total_limit=PROBE_LIMIT_SECONDS, on_log=on_log)
+        except ToolError as error:
+            # Without an output it always ends with an error.
+            if error.exit_code != 1 or error.passed is not None:
+                raise
+
     def ffprobe(
         self, arguments: Sequence[str], *, label: str, on_log: Callable[[str], None] | None = None
     ) -> dict[str, Any]:

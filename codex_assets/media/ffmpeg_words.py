@@ -25,6 +25,16 @@ NO_DECODER: Final = re.compile(
     r"|(?:is|are) not (?:currently )?(?:implemented|supported)"
 )
 """Nothing here decodes a track; the codec where it is named."""
+NOT_ALLOWED: Final = re.compile(r"Codec \(([\w-]{1,40})\) not on whitelist")
+"""The decoder that is not opened."""
+LISTED_INPUT: Final = re.compile(r"^\[info\] Input #0, ([\w,-]{1,80}), from ")
+LISTED_DURATION: Final = re.compile(r"^\[info\]   Duration: (\d{1,6}):(\d\d):(\d\d\.\d+)")
+LISTED_TRACK: Final = re.compile(
+    r"^\[info\]   Stream #0:(\d{1,6})[^ ]*(?: \d+, \d+/\d+)?: "
+    r"(Video|Audio|Subtitle|Data|Attachment|Unknown): (\w{1,40})(.*)"
+)
+"""Lines about an input: its demuxer; hours, minutes and seconds; a track: its number, kind, codec and marks. With a
+debug log, the time base stands behind the number."""
 PICTURE_TOO_LARGE: Final = re.compile(r"[Pp]icture size (\d+)x(\d+) (?:exceeds|is invalid)")
 UNFINISHED: Final = "Error writing trailer"
 """What a container cannot hold may show in its last bytes only: ffmpeg 5 says so, and exits as if all were well."""

@@ -112,6 +112,13 @@ class Refusal:
     sentence: str
 
 
+def not_decoded(codec: str) -> Refusal:
+    """Why an upload that is coded so is not worked on."""
+    return Refusal(
+        "unsupported", f"The upload is coded in a way ({codec}) that is not supported. Upload it in another format."
+    )
+
+
 def unreadable(head: bytes) -> Refusal:
     """Why a file that no demuxer takes is none, as well as its first bytes tell."""
     text = head.removeprefix(b"\xef\xbb\xbf")[:4096]

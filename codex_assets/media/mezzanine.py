@@ -247,7 +247,7 @@ def arguments(
         # ffmpeg gives up what is mostly broken; what is lost is counted afterwards, and judged.
         *("-max_error_rate", "1"),
         *opened,
-        *input_arguments(source, container=info.container),
+        *input_arguments(source, container=info.container, codecs=info.codecs),
         *([*_sound_offset(info, with_picture), *input_arguments(sound, trusted=True)] if sound is not None else []),
         *(part for one in graph for part in ("-filter_complex", one)),
         *maps,
@@ -267,7 +267,7 @@ def steady_arguments(info: MediaInfo, source: str, output: str) -> list[str]:
     if placed:
         form += ["-af", ",".join(placed)]
     track = ("-map", f"0:{info.audio.index}")
-    opened = [*_sound_decoder(info), *input_arguments(source, container=info.container)]
+    opened = [*_sound_decoder(info), *input_arguments(source, container=info.container, codecs=info.codecs)]
     return [*opened, *track, *form, "-f", "matroska", output]
 
 

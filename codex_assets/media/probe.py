@@ -12,12 +12,12 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Literal
 
-from codex_assets.media import profile
+from codex_assets.media import decoders, profile
 from codex_assets.media.interlace import Combs
 
 HDR_TRANSFERS = ("smpte2084", "arib-std-b67")
@@ -187,6 +187,8 @@ class MediaInfo:
     that follows behind what came before: when a track starts and how long it lasts is then not known beforehand."""
     timed: bool = True
     """Every packet has a time; one that has none lasts all the same."""
+    codecs: frozenset[str] | None = None
+    """Of all tracks, used or not: a tool that reads the file opens each of them. None: not known."""
 
     @property
     def tracks(self) -> tuple[VideoStream | AudioStream, ...]:
@@ -212,14 +214,21 @@ def probe_arguments(path: str, *, trusted: bool = False) -> list[str]:
 
 
 def input_arguments(
-    path: str, *, trusted: bool = False, probing: bool = False, container: str | None = None
+    path: str,
+    *,
+    trusted: bool = False,
+    probing: bool = False,
+    container: str | None = None,
+    codecs: Collection[str] | None = None,
 ) -> list[str]:
-    """`path` as an input. An upload may only be a plain media file, whatever its name says it is. `container`: what it
-    was found to be."""
+    """`path` as an input. An upload may only be a plain media file, whatever its name says it is, and meets only the
+    decoders of `profile.UNTRUSTED_DECODERS`. `container`, `codecs`: what it was found to be and to hold; then it meets
+    only the decoders of those."""
     source = [path] if probing else ["-i", path]
     if trusted:
         return source
     fence = ["-protocol_whitelist", profile.UNTRUSTED_PROTOCOLS, "-format_whitelist", profile.UNTRUSTED_FORMATS]
+    fence += ["-codec_whitelist", decoders.whitelist(codecs)]
     # A cover may be larger than any film; it is looked at and left out.
     pixels = profile.MAX_PIXELS * (4 if probing else 1)
     over_holes = ["-resync_size", str(profile.RESYNC_BYTES)] if container == "mpegts" else []
@@ -232,10 +241,11 @@ def as_coded(video: VideoStream) -> list[str]:
     return ["-noautorotate", *(["-apply_cropping", "codec"] if video.container_cropped else [])]
 
 
-def scan_arguments(path: str, container: str | None = None) -> list[str]:
+def scan_arguments(path: str, container: str | None = None, codecs: Collection[str] | None = None) -> list[str]:
     """Arguments for ffprobe that list every packet of an upload; `scanned` reads the lines."""
     fields = "packet=stream_index,pts_time,dts_time,duration_time,size,flags"
-    return ["-of", "csv=p=0", "-show_entries", fields, *input_arguments(path, probing=True, container=container)]
+    opened = input_arguments(path, probing=True, container=container, codecs=codecs)
+    return ["-of", "csv=p=0", "-show_entries", fields, *opened]
 
 
 def scanned(info: MediaInfo, packets: Iterable[str]) -> MediaInfo:
@@ -397,7 +407,7 @@ def places(video: VideoStream) -> tuple[tuple[float, int], ...]:
     return tuple((start + part * video.duration, count) for part in profile.INTERLACE_PLACES)
 
 
-def frame_arguments(path: str, video: VideoStream) -> list[str]:
+def frame_arguments(path: str, video: VideoStream, codecs: Collection[str] | None = None) -> list[str]:
     """Arguments for ffprobe that decode a few frames, as `looked_at` reads them."""
     start, few = video.start or 0.0, video.coded_height > profile.INTERLACE_LINES
     intervals = ",".join(f"{f'{at:.3f}' if at > start else ''}%+#{1 if few else count}" for at, count in places(video))
@@ -405,7 +415,7 @@ def frame_arguments(path: str, video: VideoStream) -> list[str]:
     return [
         *("-select_streams", str(video.index), "-read_intervals", intervals),
         *("-show_frames", "-show_entries", fields),
-        *input_arguments(path, probing=True),
+        *input_arguments(path, probing=True, codecs=codecs),
     ]
 
 
@@ -439,11 +449,12 @@ def looked_at(video: VideoStream, frames: Sequence[Mapping[str, Any]], combs: Co
     return video
 
 
-def sound_arguments(path: str, audio: AudioStream) -> list[str]:
+def sound_arguments(path: str, audio: AudioStream, codecs: Collection[str] | None = None) -> list[str]:
     """Arguments for ffprobe that decode the first moments of a sound, as `listened` reads them."""
     return [
         *("-select_streams", str(audio.index), "-read_intervals", f"%+{LISTENED_SECONDS}"),
-        *("-show_frames", "-show_entries", "frame=pts_time", *input_arguments(path, probing=True)),
+        *("-show_frames", "-show_entries", "frame=pts_time"),
+        *input_arguments(path, probing=True, codecs=codecs),
     ]
 
 
@@ -537,6 +548,7 @@ def parse(probed: Mapping[str, Any]) -> MediaInfo:
         others=(*pictures[1:], *sounds[1:]),
         promised=_promised(str(container.get("format_name", "")), streams),
         left_out=Counter(_kind(s) for s in streams if s.get("index") not in chosen),
+        codecs=frozenset(str(s["codec_name"]) for s in streams if s.get("codec_name")),
     )
 
 

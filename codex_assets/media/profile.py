@@ -199,6 +199,69 @@ UNTRUSTED_FORMATS = (
 )
 """No playlist formats: an .mp4 that is really a manifest would make ffmpeg read local files and open connections. The
 second line: raw streams of cameras and encoders, and what recorders and archives of sound use."""
+UNTRUSTED_DECODERS = MappingProxyType(
+    {
+        # Pictures: what cameras, phones, screens and browsers record, what editors export, and what archives hold.
+        **{
+            codec: (codec,)
+            for codec in (
+                *("h264", "hevc", "mpeg4", "h263", "theora", "vc1", "wmv1", "wmv2", "wmv3"),
+                *("msmpeg4v2", "mjpeg", "jpeg2000", "prores", "dnxhd", "cfhd", "dvvideo", "v210", "r210", "rawvideo"),
+                *("ffv1", "huffyuv", "ffvhuff", "utvideo", "png", "qtrle", "cinepak", "svq1", "zmbv"),
+            )
+        },
+        "av1": ("libdav1d", "libaom-av1"),
+        "vp8": ("vp8", "libvpx"),
+        "vp9": ("vp9", "libvpx-vp9"),
+        "msmpeg4v3": ("msmpeg4",),
+        "flv1": ("flv",),
+        # Sounds.
+        **{
+            codec: (codec,)
+            for codec in (
+                *("aac", "aac_latm", "flac", "alac", "vorbis", "wavpack", "tta", "ape", "tak", "shorten"),
+                *("wmav1", "wmav2", "wmapro", "wmavoice", "wmalossless"),
+                *("pcm_u8", "pcm_s8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_s32be"),
+                *("pcm_f16le", "pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be", "pcm_alaw", "pcm_mulaw"),
+                *("pcm_dvd", "pcm_bluray", "adpcm_ms", "adpcm_ima_wav", "adpcm_ima_qt", "adpcm_yamaha"),
+                *("dsd_lsbf", "dsd_msbf", "dsd_lsbf_planar", "dsd_msbf_planar"),
+            )
+        },
+        # A parser finds out which of a family a track is, after a decoder was opened.
+        "mpeg1video": ("mpeg1video", "mpeg2video"),
+        "mpeg2video": ("mpeg2video", "mpeg1video"),
+        "mp1": ("mp1", "mp2", "mp3float"),
+        "mp2": ("mp2", "mp1", "mp3float"),
+        "mp3": ("mp3float", "mp2", "mp1"),
+        "ac3": ("ac3", "eac3"),
+        "eac3": ("eac3", "ac3"),
+        "truehd": ("truehd", "mlp"),
+        "mlp": ("mlp", "truehd"),
+        "opus": ("opus", "libopus"),
+        "dts": ("dca",),
+        "amr_nb": ("amrnb", "libopencore_amrnb"),
+        "amr_wb": ("amrwb", "libopencore_amrwb"),
+        "gsm": ("gsm", "libgsm"),
+        "gsm_ms": ("gsm_ms", "libgsm_ms"),
+        "speex": ("speex", "libspeex"),
+        "musepack7": ("mpc7",),
+        "musepack8": ("mpc8",),
+        "mp4als": ("als",),
+        # Whole numbers that are taken for floats (`probe.wrong_decoder`).
+        "pcm_f24le": ("pcm_f24le", "pcm_s32le"),
+        # Subtitles: left out, but ffprobe lists no file of which it cannot open every track.
+        **{codec: (codec,) for codec in ("webvtt", "mov_text", "text")},
+        "ass": ("ssa", "ass"),
+        "subrip": ("srt", "subrip"),
+        "dvb_subtitle": ("dvbsub",),
+        "dvb_teletext": ("libzvbi_teletextdec",),
+        "dvd_subtitle": ("dvdsub",),
+        "hdmv_pgs_subtitle": ("pgssub",),
+        "eia_608": ("cc_dec",),
+    }
+)
+"""Codecs of an upload that are decoded, each with the decoders that ffmpeg may open for it, its own first: what
+docs/inputs.md names, and nothing else of some five hundred. A release of ffmpeg need not have all of them."""
 MAX_PIXELS = 8192 * 4320
 """Of one picture, coded and as displayed: 8K, in its wider form too."""
 MAX_SIDE = 16_384
