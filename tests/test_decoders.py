@@ -20,6 +20,7 @@ from codex_assets.records import MezzanineRecord, RecordStore
 pytestmark = pytest.mark.ffmpeg
 
 FFMPEG = foreign_inputs.FFMPEG
+ROOT = Path(__file__).parents[1]
 NAME = "original"
 """Of the local copy of an upload, as the tools are given it."""
 
@@ -147,6 +148,12 @@ def test_each_codec_of_the_list_has_the_decoder_that_ffmpeg_chooses() -> None:
         chosen[name] = several[1].split()[0] if several is not None else name
     wrong = {name: chosen.get(name) for name, own in profile.UNTRUSTED_DECODERS.items() if own[0] != chosen.get(name)}
     assert wrong == {}
+
+
+def test_the_list_is_what_the_documents_promise() -> None:
+    part = (ROOT / "docs" / "inputs.md").read_text(encoding="utf-8").split("\n## Codecs\n")[1].split("\n## ")[0]
+    promised = part.split("| what comes in |")[0].split("| --- | --- |")[1]
+    assert set(re.findall(r"`(\w+)`", promised)) == set(profile.UNTRUSTED_DECODERS)
 
 
 # --- Delivered without them -------------------------------------------------------------------------------------------
