@@ -48,6 +48,8 @@ RUN uv pip install --python /opt/venv --no-cache --no-build --require-hashes --r
 
 FROM ${BASE} AS worker
 
+# The day of the build (scripts/image): what was built on another day is not taken for the newest that Debian has.
+ARG UPDATES_OF=unknown
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends ca-certificates ffmpeg python3 \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log

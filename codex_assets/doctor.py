@@ -43,6 +43,31 @@ OLDEST = {"ffmpeg": (5, 1), "ffprobe": (5, 1), "audiowaveform": (1, 0)}
 IMAGE_DRIVER = "530.41.03"
 """The oldest NVIDIA driver that the image's ffmpeg encodes with: Debian 13 builds it with the headers of NVENC 12.1.
 (Debian 12's asks for 470.57.02.) CUDA's version of the hosts that have it: `provision.OLDEST_CUDA`."""
+
+
+@dataclass(frozen=True)
+class SafeRelease:
+    """The oldest release of one line of ffmpeg without a known fault that a file can make use of.
+
+    `since`: when it came out. `mends`: what the one before still had.
+    """
+
+    line: tuple[int, int]
+    oldest: tuple[int, int, int]
+    since: str
+    mends: str
+
+
+SAFE_RELEASES = (
+    # The last of Debian 12. Whether it has CVE-2026-8461 is not known; no upload meets that decoder.
+    SafeRelease((5, 1), (5, 1, 9), "2026-05", "the decoder faults of spring 2026"),
+    SafeRelease((7, 1), (7, 1, 5), "2026-06", "CVE-2026-8461"),
+    SafeRelease((8, 0), (8, 0, 3), "2026-06", "CVE-2026-8461"),
+    SafeRelease((8, 1), (8, 1, 2), "2026-06", "CVE-2026-8461"),
+)
+"""By line, oldest first. CVE-2026-8461: code is run while a thumbnail is made of a MagicYUV film. A row is raised when
+the next such fault is mended (docs/operations.md)."""
+NEWER_FFMPEG = "Update it from the distribution's security archive, and build the image anew: docs/operations.md"
 ENCODERS = {
     "libx264": "all pictures without a GPU",
     "aac": "delivered sound",
@@ -92,6 +117,7 @@ def examine(environ: Mapping[str, str], *, tools_only: bool = False, write: bool
     found = Tools(tool_environment(environ), reach=Reach())
     settings, told = configuration(environ)
     yield from tools(found)
+    yield from safety(found)
     mode = settings.video_encoder if settings is not None and not tools_only else EncoderMode.AUTO
     required = settings is not None and settings.require_nvenc and not tools_only
     yield from codecs(found)
@@ -144,6 +170,44 @@ def _is_old(version: str, oldest: tuple[int, int]) -> bool:
     numbers = re.match(r"[vn]?(\d+)\.(\d+)", version)
     # Builds from the repository have no number that could be compared; they are new enough.
     return numbers is not None and (int(numbers[1]), int(numbers[2])) < oldest
+
+
+def safety(found: Tools) -> Iterator[Check]:
+    """Whether ffmpeg has the fixes of the faults that `SAFE_RELEASES` names. Nothing without ffmpeg."""
+    try:
+        version = found.version("ffmpeg") if found.path("ffmpeg") is not None else None
+    except (JobError, OSError):
+        return
+    if version is not None:
+        yield judged_safety(version)
+
+
+def judged_safety(version: str) -> Check:
+    """`version` as ffmpeg tells it, with whatever its builders added. Builds without a release's number and lines that
+    nobody mends any more, but for distributions, are said to be unknown. Never a problem: an engineer's machine may
+    decode what it likes."""
+    numbers = re.match(r"(?:\d+:)?[vn]?(\d+)\.(\d+)(?:\.(\d+))?(?![\d.])(.*)", version)
+    newest = SAFE_RELEASES[-1]
+    listed = ", ".join(_dotted(release.oldest) for release in SAFE_RELEASES)
+    if numbers is None or numbers[4].startswith(("-dev", "-rc")):
+        name = version.removeprefix("ffmpeg version ").split(" ")[0]
+        told = f"{name} is no release: whether it has the fixes of {newest.since} ({newest.mends}) is not known"
+        return Check("security", "ffmpeg", Status.NOTE, told, f"Releases that have them: {listed}, or newer")
+    line, patch = (int(numbers[1]), int(numbers[2])), int(numbers[3] or 0)
+    release = next((one for one in SAFE_RELEASES if one.line == line), None)
+    if release is None and line > newest.line:
+        return Check("security", "ffmpeg", Status.OK, f"{version} is newer than all that is known of")
+    if release is None:
+        told = f"{version} is of a line without releases: whether its builders mended {newest.mends} is not known"
+        return Check("security", "ffmpeg", Status.NOTE, told, f"Releases that have it: {listed}, or newer")
+    if (*line, patch) < release.oldest:
+        told = f"{version} is older than {_dotted(release.oldest)} ({release.since}), which mends {release.mends}"
+        return Check("security", "ffmpeg", Status.NOTE, told, NEWER_FFMPEG)
+    return Check("security", "ffmpeg", Status.OK, f"{version}, {_dotted(release.oldest)} ({release.since}) or newer")
+
+
+def _dotted(numbers: tuple[int, ...]) -> str:
+    return ".".join(map(str, numbers))
 
 
 def codecs(found: Tools) -> Iterator[Check]:

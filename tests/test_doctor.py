@@ -146,6 +146,58 @@ def test_versions_are_compared(version: str, old: bool) -> None:
     assert doctor._is_old(version, doctor.OLDEST["ffmpeg"]) is old
 
 
+@pytest.mark.parametrize(
+    ("version", "status", "told"),
+    [
+        ("5.1.9-0+deb12u1", Status.OK, "5.1.9"),
+        ("7.1.5-0+deb13u1", Status.OK, "7.1.5"),
+        ("7:7.1.5-0+deb13u1", Status.OK, "7.1.5"),
+        ("n7.1.5", Status.OK, "7.1.5"),
+        ("7.1.10", Status.OK, "7.1.5"),
+        ("8.0.3-full_build-www.gyan.dev", Status.OK, "8.0.3"),
+        ("8.2", Status.OK, "newer than all"),
+        ("10.0.1-1ubuntu1", Status.OK, "newer than all"),
+        ("5.1.8-0+deb12u1", Status.NOTE, "older than 5.1.9"),
+        ("7.1.4-static", Status.NOTE, "older than 7.1.5 (2026-06), which mends CVE-2026-8461"),
+        ("n7.1.4-12-gabcdef0", Status.NOTE, "older than 7.1.5"),
+        ("7.1", Status.NOTE, "older than 7.1.5"),
+        ("8.1.1", Status.NOTE, "older than 8.1.2"),
+        ("6.1.1-3ubuntu5", Status.NOTE, "is not known"),
+        ("7.0.2-static", Status.NOTE, "is not known"),
+        ("ffmpeg version N-12345-gabcdef0 Copyright (c) 2000-2026 the FFmpeg developers", Status.NOTE, "is not known"),
+        ("N-12345-gabcdef0", Status.NOTE, "is not known"),
+        ("2026-06-18-git-891ed24f77-essentials_build", Status.NOTE, "is not known"),
+        ("git-2026-06-18-891ed24", Status.NOTE, "is not known"),
+        ("n8.2-dev-100-gabcdef0", Status.NOTE, "is not known"),
+        ("unknown version", Status.NOTE, "is not known"),
+    ],
+)
+def test_an_ffmpeg_with_known_faults_is_told(version: str, status: Status, told: str) -> None:
+    check = doctor.judged_safety(version)
+    assert check.status is status
+    assert told in check.found
+    assert bool(check.advice) is (status is Status.NOTE)
+
+
+@pytest.mark.parametrize(
+    ("version", "status"), [("7.1.4-0+deb13u1", Status.NOTE), ("N-12345-gabc", Status.NOTE), ("n7.1.5", Status.OK)]
+)
+def test_the_build_that_is_there_is_judged(
+    healthy: dict[str, str], tmp_path: Path, version: str, status: Status
+) -> None:
+    """A warning, never a problem: the machine can do the work."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    real = shutil.which("ffmpeg", path=healthy["PATH"])
+    told = f"echo 'ffmpeg version {version} Copyright (c) 2000-2026 the FFmpeg developers'"
+    (folder / "ffmpeg").write_text(f'#!/bin/sh\n[ "$*" = -version ] && {told} && exit\nexec {real} "$@"\n')
+    (folder / "ffmpeg").chmod(0o755)
+    found = checks({**healthy, "PATH": f"{folder}:{healthy['PATH']}"}, tools_only=True)
+    assert found["security ffmpeg"].status is status
+    assert version.removeprefix("n") in found["security ffmpeg"].found
+    assert doctor.problems(found.values()) == []
+
+
 def test_missing_variables_are_named(healthy: dict[str, str]) -> None:
     del healthy["STORAGE_DIR"]
     found = checks(healthy)

@@ -59,3 +59,12 @@ def test_every_code_has_its_line() -> None:
     part = TEXT.split("## What to do for each error code")[1].split("\n## ")[0]
     assert [code for code in stats.faults() if f"`{code}`" not in part and code != stats.LOST] == []
     assert f"`{stats.LOST}`" in TEXT
+
+
+def test_the_image_is_asked_for_the_updates_of_the_day() -> None:
+    """Layers are kept from build to build: one that was made before a fix would go on being used."""
+    worker = (ROOT / "Dockerfile").read_text(encoding="utf-8").split(" AS worker\n")[1]
+    before = worker.split("RUN apt-get update")[0]
+    assert re.search(r"^ARG UPDATES_OF=", before, re.MULTILINE)
+    assert '--build-arg "UPDATES_OF=$(date --utc +%F)"' in (ROOT / "scripts" / "image").read_text(encoding="utf-8")
+    assert "doctor --tools" in worker
