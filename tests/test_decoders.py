@@ -162,7 +162,8 @@ PICTURE = ("-f", "lavfi", "-i", "testsrc2=size=160x96:rate=25:duration=2")
 SOUND = ("-f", "lavfi", "-i", "sine=duration=2:sample_rate=44100")
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 THREE = ("-map", "0", "-map", "1", "-map", "2")
-COVERED = ("-map", "0", "-map", "1", "-frames:v", "1", "-disposition:v", "attached_pic")
+STILL = ("-f", "lavfi", "-i", "testsrc2=size=160x96:rate=25:duration=0.04")
+COVERED = ("-map", "0", "-map", "1", "-disposition:v", "attached_pic")
 LEFT_OUT = ["The sound could not be decoded and is left out."]
 
 
@@ -209,13 +210,13 @@ BESIDE = {
     "cover_of_mp3": Beside(
         "audio",
         "sound.mp3",
-        (*SOUND, *PICTURE, *COVERED, "-c:v", "bmp", "-c:a", "libmp3lame"),
+        (*SOUND, *STILL, *COVERED, "-c:v", "bmp", "-c:a", "libmp3lame"),
         "bmp",
         [],
         {"picture": 1},
     ),
     "cover_of_flac": Beside(
-        "audio", "sound.flac", (*SOUND, *PICTURE, *COVERED, "-c:v", "bmp", "-c:a", "flac"), "bmp", [], {"picture": 1}
+        "audio", "sound.flac", (*SOUND, *STILL, *COVERED, "-c:v", "bmp", "-c:a", "flac"), "bmp", [], {"picture": 1}
     ),
     "picture_of_a_sound": Beside(
         "audio", "film.avi", (*PICTURE, *SOUND, "-c:v", "magicyuv", "-c:a", "pcm_s16le"), "magicyuv", [], {"video": 1}
