@@ -37,8 +37,24 @@ QUICK: dict[str, tuple[str, bytes | int]] = {
     "truespeech": ("wav", 0x22),
     "atrac3": ("wav", 0x270),
     "qdm2": ("mov", b"QDM2"),
+    "rv40": ("mkv", b"V_REAL/RV40"),
 }
 """Tags that stand for all others: the codec that is opened, the container, and what is patched into it."""
+MATROSKA = {
+    **{f"rv{number}": f"V_REAL/RV{number}".encode() for number in (10, 20, 30, 40)},
+    "snow": b"V_SNOW",
+    "dirac": b"V_DIRAC",
+    "avs2": b"V_AVS2",
+    "avs3": b"V_AVS3",
+    "vvc": b"V_MPEGI/VVC",
+    "ra_144": b"A_REAL/14_4",
+    "ra_288": b"A_REAL/28_8",
+    "cook": b"A_REAL/COOK",
+    "sipr": b"A_REAL/SIPR",
+    "ralf": b"A_REAL/RALF",
+    "atrac3": b"A_REAL/ATRC",
+}
+"""Names of codecs in a mkv, of which not all have a tag elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +109,14 @@ def patched(codec: str, container: str, tag: bytes | int, folder: Path) -> Forei
         path.write_bytes(data[:at] + struct.pack("<H", tag) + data[at + 2 :])
         return Foreign(codec, "audio", path)
     is_sound = decoded_codecs()[codec][0] == "audio"
+    if tag[:2] in (b"V_", b"A_"):
+        # A shorter name ends with zeros (RFC 8794, 7.4): no size changes.
+        _make(path, sound=is_sound, coded="pcm_s16le" if is_sound else "msmpeg4v3")
+        old = b"A_PCM/INT/LIT" if is_sound else b"V_MPEG4/MS/V3"
+        data = path.read_bytes()
+        assert old in data
+        path.write_bytes(data.replace(old, tag.ljust(len(old), b"\0")))
+        return Foreign(codec, "audio" if is_sound else "video", path)
     _make(path, sound=is_sound)
     old = {"avi": b"FMP4", "mkv": b"HFYU", "mov": b"sowt" if is_sound else b"jpeg"}[container]
     data = path.read_bytes()
@@ -101,12 +125,12 @@ def patched(codec: str, container: str, tag: bytes | int, folder: Path) -> Forei
     return Foreign(codec, "audio" if is_sound else "video", path)
 
 
-def _make(path: Path, *, sound: bool) -> None:
+def _make(path: Path, *, sound: bool, coded: str | None = None) -> None:
     if sound:
         made = ["-f", "lavfi", "-i", "sine=duration=1:sample_rate=44100", "-c:a", "pcm_s16le"]
     else:
         # None of these keeps another name of its codec elsewhere in the file.
-        coded = {".avi": "mpeg4", ".mkv": "huffyuv", ".mov": "mjpeg"}[path.suffix]
+        coded = coded or {".avi": "mpeg4", ".mkv": "huffyuv", ".mov": "mjpeg"}[path.suffix]
         made = ["-f", "lavfi", "-i", "testsrc2=size=160x96:rate=25:duration=1", "-c:v", coded]
     subprocess.run([*FFMPEG, *made, "-fflags", "+bitexact", str(path)], check=True)
 
@@ -140,11 +164,14 @@ def tags() -> Iterator[tuple[str, str, bytes | int]]:
                 elif container != "wav":
                     yield codec, container, struct.pack("<I", tag)
             number += 1
+    for codec, name in MATROSKA.items():
+        yield codec, "mkv", name
 
 
 # --- Encoded ----------------------------------------------------------------------------------------------------------
 
 
+_CONTAINERS = ("mkv", "wav", "mov", "caf", "au", "flv", "ts")
 _PICTURES = ("160x96", "176x144", "128x128")
 _SOUNDS = ("-ar 44100", "-ar 8000 -ac 1", "-ar 8000 -ac 1 -b:a 6300", "-ar 22050 -ac 1", "-ar 48000 -ac 2")
 
@@ -153,7 +180,7 @@ def encoded(codec: str, folder: Path) -> Iterator[Foreign]:
     """By each encoder, in each container that takes it."""
     kind, encoders = decoded_codecs()[codec]
     for encoder in encoders:
-        for container in ("mkv", "avi", "mov", "flv") if kind == "video" else ("mkv", "wav", "mov", "caf", "au", "flv"):
+        for container in ("mkv", "avi", "mov", "flv", "ts") if kind == "video" else _CONTAINERS:
             for form in _PICTURES if kind == "video" else _SOUNDS:
                 path = folder / f"{codec}-{encoder}.{container}"
                 made = ["-f", "lavfi", "-i", f"testsrc2=size={form}:rate=25:duration=0.4", "-c:v", encoder]
@@ -171,12 +198,12 @@ def all_of(codec: str, folder: Path) -> Iterator[Foreign]:
     yield from encoded(codec, folder)
     done = set()
     for named, container, tag in tags():
-        if named != codec or container in done:
+        if named != codec or (container, type(tag) is bytes and len(tag) > 4) in done:
             continue
         try:
             made = patched(codec, container, tag, folder)
-        except (ValueError, subprocess.CalledProcessError):
+        except (KeyError, ValueError, subprocess.CalledProcessError):
             continue
         if codec_of(made.path, made.media_type) == codec:
-            done.add(container)
+            done.add((container, type(tag) is bytes and len(tag) > 4))
             yield made
