@@ -330,8 +330,11 @@ def _verify_url(url: str, rule: str | None, as_json: bool) -> int:
         frame.cancelling() as cancelled,
         tempfile.TemporaryDirectory(prefix="codex-assets-fetch-") as folder,
     ):
+        way = resources.outward()
         # Whoever types a URL may reach what it leads to: private addresses are fine.
-        playlist = frame.aside(lambda: hls_fetch.fetch(url, Path(folder), allow_private=True, cancelled=cancelled))
+        playlist = frame.aside(
+            lambda: hls_fetch.fetch(url, Path(folder), allow_private=True, cancelled=cancelled, outward=way)
+        )
         judged = _judge(playlist, rule, cancelled)
     return _told_findings(judged, as_json)
 

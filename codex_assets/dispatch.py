@@ -24,6 +24,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from codex_assets.delivery import http
+from codex_assets.delivery.outward import DIRECT, Outward
 from codex_assets.errors import (
     ConfigurationError,
     EndpointError,
@@ -58,6 +59,7 @@ class Endpoint:
     api_key: SecretStr
     base: str = API
     in_flight: int = IN_FLIGHT
+    outward: Outward = DIRECT
 
 
 @dataclass(frozen=True)
@@ -237,6 +239,7 @@ class Api:
             value=value,
             timeout_s=self._pace.request_s,
             limit_bytes=ANSWER_BYTES,
+            outward=self._endpoint.outward,
         )
 
 

@@ -414,6 +414,7 @@ class Api:
             value=value,
             timeout_s=self._pace.request_s,
             limit_bytes=ANSWER_BYTES,
+            outward=self._access.outward,
         )
 
 

@@ -27,6 +27,7 @@ from codex_assets.audit import Auditor
 from codex_assets.builder import Builder, LocalBuilder
 from codex_assets.contract import PayloadPolicy, is_placeholder, secret_problem
 from codex_assets.delivery import http
+from codex_assets.delivery.outward import DIRECT, Outward
 from codex_assets.delivery.storage import DirectoryStore, S3Location, S3Store, Stores
 from codex_assets.delivery.webhook import DeliveryPolicy
 from codex_assets.dispatch import Endpoint, RunPodBuilder
@@ -65,6 +66,7 @@ class Management:
 
     api_key: SecretStr
     base: str = RUNPOD_REST
+    outward: Outward = DIRECT
 
 
 @dataclass(frozen=True)
@@ -321,7 +323,7 @@ def load(environ: Mapping[str, str] | None = None, *, unknown: Collection[str] =
     price = _price(env.get("WORKER_PRICE_PER_SECOND"))
     if price is None and "WORKER_PRICE_PER_SECOND" in env:
         problems.append("WORKER_PRICE_PER_SECOND has to be what a second of this worker costs, in USD, such as 0.00016")
-    runpod, backfills = _endpoints(env, problems)
+    runpod, backfills = _endpoints(env, given, problems)
     secret = SecretStr(env["WEBHOOK_SECRET"]) if "WEBHOOK_SECRET" in env else None
     unusable = secret_problem(secret) if secret is not None and "WEBHOOK_SECRET" not in unresolved else None
     if unusable is not None:
@@ -369,10 +371,21 @@ def management(environ: Mapping[str, str] | None = None) -> Management:
     base = env.get("RUNPOD_REST_BASE", "").strip() or RUNPOD_REST
     if not http.is_https(base) and not http.is_loopback(base):
         raise ConfigurationError("RUNPOD_REST_BASE has to be an https URL.")
-    return Management(SecretStr(key), base)
+    return Management(SecretStr(key), base, outward(env))
 
 
-def _endpoints(env: Mapping[str, str], problems: list[str]) -> tuple[Endpoint | None, Endpoint | None]:
+def outward(environ: Mapping[str, str] | None = None) -> Outward:
+    """The way out that the environment tells, of which everything can be used. Raises `ConfigurationError`."""
+    problems: list[str] = []
+    way = Outward.of(environment() if environ is None else environ, problems)
+    if problems:
+        raise ConfigurationError(f"This network's way out is not configured well: {'; '.join(problems)}.")
+    return way
+
+
+def _endpoints(
+    env: Mapping[str, str], everything: Mapping[str, str], problems: list[str]
+) -> tuple[Endpoint | None, Endpoint | None]:
     """The endpoint that builds, and the one of backfills; both None for building here.
 
     BUILD_ON decides, not whether there is an id: RunPod gives its workers RUNPOD_ENDPOINT_ID.
@@ -398,8 +411,12 @@ def _endpoints(env: Mapping[str, str], problems: list[str]) -> tuple[Endpoint | 
     in_flight = int(given) if given.isdigit() and len(given) < 6 else 0
     if in_flight < 1:
         problems.append("RUNPOD_IN_FLIGHT has to be a number of jobs, at least 1")
+    # Of everything that is set: a proxy that is set to nothing is one that is turned off.
+    way = Outward.of(everything, problems)
     first, second = (
-        Endpoint(one, SecretStr(env.get("RUNPOD_API_KEY", "")), base, max(1, in_flight)) if one is not None else None
+        Endpoint(one, SecretStr(env.get("RUNPOD_API_KEY", "")), base, max(1, in_flight), way)
+        if one is not None
+        else None
         for one in ids
     )
     return first, second

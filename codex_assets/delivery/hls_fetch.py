@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 from codex_assets.delivery import http
+from codex_assets.delivery.outward import Outward
 from codex_assets.errors import JobCancelled, StorageError
 
 TOTAL_BYTES = 2 << 30
@@ -48,18 +49,26 @@ def fetch(
     allow_private: bool,
     cancelled: threading.Event | None = None,
     total_bytes: int = TOTAL_BYTES,
+    outward: Outward | None = None,
 ) -> Path:
     """Download a master with its variants and their segments, or a media playlist with its segments; its path here.
 
     What is no playlist lies there alone, as it came. Raises StorageError for a playlist that cannot be had, an answer
     that says neither here nor gone, and too much; JobCancelled.
     """
-    return _Fetch(folder, allow_private, cancelled or threading.Event(), total_bytes).run(url)
+    return _Fetch(folder, allow_private, cancelled or threading.Event(), total_bytes, outward).run(url)
 
 
 class _Fetch:
-    def __init__(self, folder: Path, allow_private: bool, cancelled: threading.Event, total_bytes: int) -> None:
-        self._folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        allow_private: bool,
+        cancelled: threading.Event,
+        total_bytes: int,
+        outward: Outward | None,
+    ) -> None:
+        self._folder, self._outward = folder, outward
         self._allow_private = allow_private
         self._cancelled = cancelled
         self._total = self._left = total_bytes
@@ -110,7 +119,9 @@ class _Fetch:
     def _get(self, url: str, limit: int, seconds: float) -> http.Got:
         if self._cancelled.is_set():
             raise JobCancelled
-        got = http.get(url, limit_bytes=limit, timeout_s=seconds, allow_private=self._allow_private)
+        got = http.get(
+            url, limit_bytes=limit, timeout_s=seconds, allow_private=self._allow_private, outward=self._outward
+        )
         with self._lock:
             self._left -= len(got.body)
             if self._left < 0:

@@ -5,8 +5,10 @@ Also an exchange of JSON with an API. Out: what is sent and whether to send it a
 is fetched and where it lies (`hls_fetch.py`).
 
 A host is resolved, every address is checked, and the connection goes to a checked one, so that a second look-up cannot
-lead elsewhere. `Host`, SNI and certificate verification keep the name. Proxies and other settings of the environment
-are not used.
+lead elsewhere. `Host`, SNI and certificate verification keep the name. So it is for what strangers name: webhooks.
+Proxies and certificates of the environment are not used for them: a proxy looks a name up by itself, unchecked.
+
+What the operator configured (RunPod's API) or typed (`get`) may be anywhere, and is reached as `outward.py` says.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ import httpx
 from pydantic import SecretStr
 
 from codex_assets.contract import is_public_address
-from codex_assets.errors import ConfigurationError, StorageError
+from codex_assets.delivery.outward import DIRECT, Outward
+from codex_assets.errors import StorageError
 
 ADDRESSES_TRIED = 4
 """Most addresses of one host that one request connects to."""
@@ -138,7 +141,7 @@ def addresses(target: Target, resolve: Resolver, *, allow_private: bool) -> list
 
 
 def trust(target: Target, tls: ssl.SSLContext | None = None) -> ssl.SSLContext:
-    """The certificates that are trusted: `tls`, else the bundled ones."""
+    """The certificates that are trusted: `tls`, else those that come with httpx."""
     if tls is not None:
         return tls
     if target.url.scheme == "https":
@@ -167,6 +170,7 @@ def send(
     timeout_s: float,
     limit_bytes: int,
     whole: bool,
+    proxy: str | None = None,
 ) -> Reply:
     """The request to the first of `places` that can be connected to, until `deadline` (monotonic). Raises Unreached.
 
@@ -175,7 +179,20 @@ def send(
 
     Of the answer's body at most `limit_bytes` are kept, as they were sent. With `whole` one that breaks off counts as
     none, it is decoded, and one byte more is kept of a body that is too long; `timeout_s` is what the deadline was.
+
+    `proxy`: goes through it, by the host's name; `places` are not looked at.
     """
+    if proxy is not None:
+        left = max(0.001, deadline - time.monotonic())
+        try:
+            through = httpx.Proxy(proxy, ssl_context=context if proxy.lower().startswith("https:") else None)
+            return _request(method, target.url, target, headers, body, context, left, left, limit_bytes, whole, through)
+        except httpx.ProxyError as error:
+            raise _refused_by_proxy(error) from None
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise _unreached(error, timeout_s, "through the proxy ") from None
+        except httpx.RequestError as error:
+            raise _unreached(error, timeout_s) from None
     failed: httpx.RequestError = httpx.ConnectTimeout("no time was left to connect")
     for index, address in enumerate(places):
         left = deadline - time.monotonic()
@@ -204,14 +221,15 @@ def _request(
     connect_s: float,
     limit_bytes: int,
     whole: bool,
+    proxy: httpx.Proxy | None = None,
 ) -> Reply:
-    """One request to one address. Raises httpx.RequestError.
+    """One request to one address, or to a name through a proxy. Raises httpx.RequestError.
 
     The transport is used without a client, which would log the URL with its query and remember cookies.
     """
     with (
         _Deadline(total_s) as limit,
-        httpx.HTTPTransport(verify=context, trust_env=False) as transport,
+        httpx.HTTPTransport(verify=context, trust_env=False, proxy=proxy) as transport,
     ):
         request = httpx.Request(
             method,
@@ -286,7 +304,8 @@ class _Deadline:
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Learns of the connection (httpcore's `trace` extension)."""
-        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+        # Of the connection that a proxy tunnels, httpcore says `proxy.start_tls`.
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
             with self._lock:
                 self._socket = info["return_value"].get_extra_info("socket")
                 if self.passed:
@@ -313,7 +332,16 @@ class _Deadline:
         self._timer.cancel()
 
 
-def _unreached(error: httpx.RequestError, timeout_s: float) -> Unreached:
+def _refused_by_proxy(error: httpx.ProxyError) -> Unreached:
+    """Its text is the proxy's status and phrase."""
+    if str(error).startswith(str(HTTPStatus.PROXY_AUTHENTICATION_REQUIRED.value)):
+        return Unreached("the proxy of this network asks for a user and a password, or refused them", str(error))
+    return Unreached(
+        f"the proxy of this network answered {str(error)[:3] or 'nothing'}", str(error)[:PROBLEM_CHARACTERS]
+    )
+
+
+def _unreached(error: httpx.RequestError, timeout_s: float, way: str = "") -> Unreached:
     """Texts of these errors name addresses and system errors, never the URL: they may be logged."""
     detail = f"{type(error).__name__}: {error}"
     if isinstance(error, httpx.TimeoutException):
@@ -321,7 +349,7 @@ def _unreached(error: httpx.RequestError, timeout_s: float) -> Unreached:
     if isinstance(error, httpx.ConnectError):
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             return Unreached("its TLS certificate was not accepted", detail)
-        return Unreached("no connection could be made", detail)
+        return Unreached(f"no connection could be made {way}".rstrip(), detail)
     return Unreached("the connection broke off", detail)
 
 
@@ -352,20 +380,25 @@ def get(
     allow_private: bool,
     resolve: Resolver = resolve_host,
     tls: ssl.SSLContext | None = None,
+    outward: Outward | None = None,
 ) -> Got:
     """The content at a URL, after at most five redirects, each of which is checked as the URL is.
+
+    `outward`: the environment's way, for a URL that may lead anywhere (`allow_private`).
 
     Raises Refused for a status that carries no content, and StorageError for what cannot be reached, is not allowed,
     or is larger than `limit_bytes`. Sentences name the host and the path, never a query.
     """
     deadline = time.monotonic() + timeout_s
     target = _allowed(url, "The URL")
+    way = outward if outward is not None and allow_private else DIRECT
     for _ in range(REDIRECTS + 1):
         try:
+            proxy = way.proxy(target.url.scheme, target.name, target.port)
             reply = send(
                 "GET",
                 target,
-                addresses(target, resolve, allow_private=allow_private),
+                addresses(target, resolve, allow_private=allow_private) if proxy is None else (),
                 headers={
                     "Host": target.header,
                     "User-Agent": "codex-assets",
@@ -374,11 +407,12 @@ def get(
                     "Connection": "close",
                 },
                 body=None,
-                context=trust(target, tls),
+                context=trust(target, tls or way.context()),
                 deadline=deadline,
                 timeout_s=timeout_s,
                 limit_bytes=limit_bytes,
                 whole=True,
+                proxy=proxy,
             )
         except NotPublic as error:
             raise StorageError(
@@ -462,14 +496,12 @@ def exchange(
     value: Any,
     timeout_s: float,
     limit_bytes: int,
-    resolve: Resolver = resolve_host,
-    tls: ssl.SSLContext | None = None,
+    outward: Outward,
 ) -> Said:
-    """`value` as JSON to an API, or nothing if it is None, and its answer. Redirects are not followed: the key goes to
-    the host that it is meant for.
+    """`value` as JSON to an API that the operator configured, wherever it is, or nothing if it is None, and its answer.
+    Redirects are not followed: the key goes to the host that it is meant for.
 
-    Raises Unreached, also for a 2xx that carries no JSON, and ConfigurationError for a host that is neither public nor
-    named as this machine, where a stand-in may be.
+    Raises Unreached, also for a 2xx that carries no JSON.
     """
     target = Target.of(url)
     body = None if value is None else json.dumps(value).encode()
@@ -483,21 +515,20 @@ def exchange(
     }
     if body is not None:
         headers |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
-    try:
-        reply = send(
-            method,
-            target,
-            addresses(target, resolve, allow_private=is_loopback(url)),
-            headers=headers,
-            body=body,
-            context=trust(target, tls),
-            deadline=time.monotonic() + timeout_s,
-            timeout_s=timeout_s,
-            limit_bytes=limit_bytes,
-            whole=True,
-        )
-    except NotPublic:
-        raise ConfigurationError(f"{target.host} leads to an address that is not public.") from None
+    proxy = outward.proxy(target.url.scheme, target.name, target.port)
+    reply = send(
+        method,
+        target,
+        addresses(target, resolve_host, allow_private=True) if proxy is None else (),
+        headers=headers,
+        body=body,
+        context=trust(target, outward.context()),
+        deadline=time.monotonic() + timeout_s,
+        timeout_s=timeout_s,
+        limit_bytes=limit_bytes,
+        whole=True,
+        proxy=proxy,
+    )
     retry = reply.headers.get("Retry-After", "")
     after = float(retry) if retry.isdigit() and len(retry) < 6 else None
     if not 200 <= reply.status < 300:
