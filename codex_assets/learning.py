@@ -3,8 +3,10 @@
 In: which media changed since an instance last looked, and their events, stored many in one transaction. Not here: when
 that happens (`operations`' sensor, the `import` command).
 
-An instance keeps, per media, the signatures of the record files that it has learnt from. What has the same signature
-is not read again; what an instance built itself is recognised by its materialization and not reported twice.
+An instance keeps, per media, the signatures of the record files that it has learnt from, and which event of each output
+was the latest then. What has the same signature is not read again; what an instance built itself is recognised by its
+materialization and not reported twice. What somebody removed from the instance comes back: a media whose partition was
+deleted, and outputs whose latest event is gone, because the asset was wiped or the run deleted.
 
 Staleness of a partition Dagster tells from storage ids: each event points at those events of its inputs that it was
 made from (`assets.pointing`). So inputs are stored before what is made from them, and what an instance would judge
@@ -56,6 +58,8 @@ READERS = 16
 BATCH = 50
 """Media in one transaction: what is lost, at most, when an import is stopped."""
 KNOWN = "codex_assets/learnt/"
+EVENTS = "@events"
+"""Beside the names of record files, in what an instance keeps of a media: the events that were the latest."""
 CHECK_IDENTITY = ("asset_key", "check_name", "run_id", "partition")
 """What Dagster's table holds once."""
 
@@ -66,7 +70,11 @@ Picture = Callable[[OutputRecord], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Change:
-    """A media whose records are not those that the instance learnt from. `files`: record name -> signature."""
+    """A media whose records are not those that the instance learnt from, or of which something was removed from it.
+
+    `files`: record name -> signature. `before`: those learnt from, without the outputs that were removed; None for a
+    media that the instance never learnt.
+    """
 
     media_id: str
     modified: datetime | None
@@ -82,6 +90,14 @@ class Learnt:
     modified: datetime | None
     outputs: int
     checks: int
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What an instance keeps of a media. `events`: `type/output` -> storage id of its latest event."""
+
+    files: Mapping[str, str]
+    events: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -149,15 +165,18 @@ def changes(instance: dg.DagsterInstance, archive: ObjectStore, since: datetime 
         files.setdefault(media_id, {})[name] = f"{stored.size}/{stored.etag or written}"
         if stored.modified is not None:
             modified[media_id] = max(stored.modified, modified.get(media_id, stored.modified))
-    recent = [
-        one
-        for one, names in files.items()
-        if "media" in names and (since is None or one not in modified or modified[one] >= since)
-    ]
-    before = _known(instance, recent)
-    found = [
-        Change(one, modified.get(one), files[one], before.get(one)) for one in recent if before.get(one) != files[one]
-    ]
+    known = _known(instance, [one for one, names in files.items() if "media" in names])
+    there = _Contents.of(instance)
+    found = []
+    for media_id, names in files.items():
+        before = known.get(media_id)
+        recent = since is None or media_id not in modified or modified[media_id] >= since
+        gone = there.gone(before, media_id) if before is not None else set()
+        removed = before is not None and (gone or media_id not in there.media_ids)
+        changed = recent and "media" in names and (before is None or before.files != names)
+        if changed or removed:
+            left = {name: one for name, one in before.files.items() if name not in gone} if before is not None else None
+            found.append(Change(media_id, modified.get(media_id), names, left))
     return sorted(found, key=lambda one: (one.modified.timestamp() if one.modified else 0.0, one.media_id))
 
 
@@ -188,8 +207,8 @@ def learn(
                 return
             read = list(pool.map(lambda change: _read(records, change), batch))
             lessons = [one for one in read if one.media is not None and accept(one.media)]
-            told = _report(instance, lessons, picture)
-            _remember(instance, [one.change for one in lessons])
+            told, latest = _report(instance, lessons, picture)
+            _remember(instance, [one.change for one in lessons], latest)
             yield from told
 
 
@@ -212,26 +231,34 @@ def _read(records: RecordStore, change: Change) -> _Lesson:
     return _Lesson(change, media, outputs, verification, read(ORIGINAL, OriginalRecord))
 
 
-def _report(instance: dg.DagsterInstance, lessons: Sequence[_Lesson], picture: Picture | None) -> list[Learnt]:
+def _report(
+    instance: dg.DagsterInstance, lessons: Sequence[_Lesson], picture: Picture | None
+) -> tuple[list[Learnt], dict[str, dict[str, int]]]:
+    """What was reported, and which event of each output is the latest then, per media as in `_Known`."""
     known = {name: set(instance.get_dynamic_partitions(str(one.name))) for name, one in partitions.PARTITIONS.items()}
     told: list[Learnt] = []
     news: list[_News] = []
     register: dict[str, list[str]] = {}
+    latest: dict[str, dict[str, int]] = {}
     for lesson in lessons:
         assert lesson.media is not None
         fresh = lesson.media.media_id not in known[lesson.media.media_type]
-        some = _of_media(instance, lesson, {} if fresh else _held(instance, lesson), picture)
+        # Without its partition a media may have events: it was deleted.
+        held = {} if fresh and lesson.change.before is None else _held(instance, lesson)
+        latest[lesson.media.media_id] = {f"{one.media_type}/{one.output}": one.data.storage_id for one in held.values()}
+        some = _of_media(instance, lesson, held, picture)
         news += some
         if fresh:
             register.setdefault(lesson.media.media_type, []).append(lesson.media.media_id)
         outputs = sum(one.event is not None and one.output != ORIGINAL for one in some)
         checks = sum(len(one.evaluations) for one in some)
         told.append(Learnt(lesson.media.media_id, lesson.change.modified, outputs, checks))
-    _store(instance, news)
+    for media_id, stored in _store(instance, news).items():
+        latest[media_id] |= stored
     # Last: a media that is registered is known whole.
     for media_type, media_ids in register.items():
         instance.add_dynamic_partitions(str(partitions.PARTITIONS[media_type].name), media_ids)
-    return told
+    return told, latest
 
 
 def _of_media(
@@ -368,35 +395,70 @@ def _latest(
     )
 
 
-def _known(instance: dg.DagsterInstance, media_ids: Sequence[str]) -> dict[str, Mapping[str, str]]:
-    found: dict[str, Mapping[str, str]] = {}
+@dataclass(frozen=True)
+class _Contents:
+    """What an instance has: its media, and per `type/output` the latest event of each of them."""
+
+    media_ids: Collection[str]
+    latest: Mapping[str, Mapping[str, int]]
+
+    @classmethod
+    def of(cls, instance: dg.DagsterInstance) -> "_Contents":
+        media_ids: set[str] = set()
+        latest = {}
+        for media_type, definition in partitions.PARTITIONS.items():
+            media_ids |= set(instance.get_dynamic_partitions(str(definition.name)))
+            for output in (ORIGINAL, *recipe.OUTPUTS[media_type]):
+                latest[f"{media_type}/{output}"] = instance.event_log_storage.get_latest_storage_id_by_partition(
+                    dg.AssetKey([media_type, output]), DagsterEventType.ASSET_MATERIALIZATION
+                )
+        return cls(media_ids, latest)
+
+    def gone(self, known: _Known, media_id: str) -> set[str]:
+        """The outputs of a media whose latest event of then is gone."""
+        return {
+            name.partition("/")[2]
+            for name, number in known.events.items()
+            if self.latest.get(name, {}).get(media_id, -1) < number
+        }
+
+
+def _known(instance: dg.DagsterInstance, media_ids: Sequence[str]) -> dict[str, _Known]:
+    found: dict[str, _Known] = {}
     for start in range(0, len(media_ids), 1000):
         names = {KNOWN + one for one in media_ids[start : start + 1000]}
-        held = instance.run_storage.get_cursor_values(names)
-        found |= {name.removeprefix(KNOWN): json.loads(value) for name, value in held.items()}
+        for name, value in instance.run_storage.get_cursor_values(names).items():
+            files = json.loads(value)
+            # Instances of before kept none.
+            events = files.pop(EVENTS, {})
+            found[name.removeprefix(KNOWN)] = _Known(files, events)
     return found
 
 
-def _remember(instance: dg.DagsterInstance, learnt: Iterable[Change]) -> None:
+def _remember(instance: dg.DagsterInstance, learnt: Iterable[Change], latest: Mapping[str, Mapping[str, int]]) -> None:
     every = list(learnt)
     # Apart: the storage inserts all of them or updates all of them.
     for some in ([one for one in every if one.before is None], [one for one in every if one.before is not None]):
         if some:
-            pairs = {KNOWN + one.media_id: json.dumps(dict(one.files), sort_keys=True) for one in some}
+            kept = {one.media_id: {**one.files, EVENTS: dict(latest.get(one.media_id, {}))} for one in some}
+            pairs = {KNOWN + media_id: json.dumps(told, sort_keys=True) for media_id, told in kept.items()}
             instance.run_storage.set_cursor_values(pairs)
 
 
 # --- Storing ----------------------------------------------------------------------------------------------------------
 
 
-def _store(instance: dg.DagsterInstance, news: Sequence[_News]) -> None:
+def _store(instance: dg.DagsterInstance, news: Sequence[_News]) -> dict[str, dict[str, int]]:
     """All events in one transaction: what Dagster does for each of them, with a connection and a commit for each.
+
+    The storage ids of those of outputs, as in `_Known`.
 
     This is what `report_runless_asset_event` writes, through the storage's own statements; the release is pinned.
     """
     storage = instance.event_log_storage
     assert isinstance(storage, SqlEventLogStorage)
     now = time.time()
+    numbers: dict[str, dict[str, int]] = {}
     stored: list[tuple[EventLogEntry, int]] = []
     aimed: list[tuple[dg.AssetCheckEvaluation, AssetCheckEvaluationTargetMaterializationData]] = []
     with storage.index_transaction() as connection:
@@ -412,6 +474,7 @@ def _store(instance: dg.DagsterInstance, news: Sequence[_News]) -> None:
                 assert inserted.inserted_primary_key is not None
                 number = int(inserted.inserted_primary_key[0])
                 just |= {} if upload else {one.output: number}
+                numbers.setdefault(one.media_id, {})["/".join(one.event.asset_key.path)] = number
                 stored.append((entry, number))
                 data = AssetCheckEvaluationTargetMaterializationData(
                     storage_id=number, run_id=RUNLESS_RUN_ID, timestamp=now
@@ -431,6 +494,7 @@ def _store(instance: dg.DagsterInstance, news: Sequence[_News]) -> None:
             _upsert(connection, key.to_string(), values)
         if aimed:
             _store_checks(storage, connection, aimed, now)
+    return numbers
 
 
 def _store_checks(

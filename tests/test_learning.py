@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -289,6 +290,73 @@ def test_the_sensor_waits_for_the_run_that_works_on_a_media(room: Room, instance
     told = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=told.cursor))
     assert told.skip_message == "1 media learnt"
     assert set(instance.get_dynamic_partitions("audio_media")) == {MEDIA, "twin"}
+
+
+def tick(instance: dg.DagsterInstance, cursor: str | None) -> str | None:
+    return media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=cursor)).skip_message
+
+
+LATER = "2199-01-01T00:00:00+00:00"
+"""A cursor after which nothing was written."""
+
+
+@pytest.mark.parametrize("by_sensor", [True, False], ids=["by the sensor", "by an import"])
+def test_what_was_removed_from_an_instance_comes_back(
+    room: Room, instance: dg.DagsterInstance, by_sensor: bool
+) -> None:
+    def again() -> None:
+        if by_sensor:
+            assert tick(instance, LATER) == "1 media learnt"
+        else:
+            assert [one.media_id for one in room.learn(instance)] == [MEDIA]
+
+    room.twin("twin")
+    room.learn(instance)
+    # A partition, with which its events stay.
+    instance.delete_dynamic_partition("audio_media", MEDIA)
+    again()
+    assert set(instance.get_dynamic_partitions("audio_media")) == {MEDIA, "twin"}
+    assert {output: len(events(instance, output)) for output in AUDIO} == dict.fromkeys(AUDIO, 1)
+    assert set(statuses(instance).values()) == {"FRESH"}
+    # The run that built an output: its events go with it.
+    made = run(room, instance, "waveform_json")
+    room.learn(instance)
+    instance.delete_run(made.run_id)
+    again()
+    (latest, *_) = events(instance, "waveform_json")
+    record = room.records.output(MEDIA, "waveform_json")
+    assert record is not None
+    assert record.build is not None
+    assert latest.metadata["built_at"].value == record.build.built_at
+    assert set(statuses(instance).values()) == {"FRESH"}
+    # All events of an asset.
+    for output in ("hls_64k", "original"):
+        instance.wipe_assets([key(output)])
+    assert events(instance, "hls_64k") == []
+    if by_sensor:
+        assert tick(instance, LATER) == "2 media learnt"
+    else:
+        assert {one.media_id for one in room.learn(instance)} == {MEDIA, "twin"}
+    for media_id in (MEDIA, "twin"):
+        assert set(statuses(instance, media_id).values()) == {"FRESH"}
+        assert len(events(instance, "hls_64k", media_id)) == 1
+        assert len(events(instance, "original", media_id)) == 1
+    assert room.learn(instance) == []
+    assert tick(instance, LATER) == "nothing new in the archive"
+
+
+def test_an_instance_that_kept_no_events_learns_nothing_twice(room: Room, instance: dg.DagsterInstance) -> None:
+    """As the releases before left it; only what changes later is kept with its events."""
+    room.learn(instance)
+    name = f"{learning.KNOWN}{MEDIA}"
+    kept = json.loads(instance.run_storage.get_cursor_values({name})[name])
+    del kept[learning.EVENTS]
+    instance.run_storage.set_cursor_values({name: json.dumps(kept)})
+    assert room.learn(instance) == []
+    instance.delete_dynamic_partition("audio_media", MEDIA)
+    assert [one.outputs for one in room.learn(instance)] == [0]
+    assert instance.get_dynamic_partitions("audio_media") == [MEDIA]
+    assert room.learn(instance) == []
 
 
 def test_one_output_is_rebuilt_and_nothing_becomes_stale(room: Room, instance: dg.DagsterInstance) -> None:
