@@ -1,8 +1,8 @@
 """How this package opens a Dagster instance: alone, without telemetry, and with a sentence for what stands in its way.
 
 In: the folder that DAGSTER_HOME names, the lock around its first opening, the lock around learning, and what of an
-instance that cannot be opened or used is said. Not here: what is stored in an instance (`learning`), and how Dagster's
-own processes open theirs (`deploy/dagster.yaml`, `scripts/ui`).
+instance that cannot be opened or used is said. Not here: what is stored in an instance (`learning`), and Dagster's own
+processes (`ui`, `deploy/dagster.yaml`).
 
 Dagster creates a SQLite database in several steps. Two processes that do so at once leave it with two schema versions,
 which Dagster refuses for good: so it is opened behind a lock, and such a database is mended, since its tables are those
@@ -47,7 +47,8 @@ OPENINGS = 4
 """Of an instance whose database another process creates at the same time."""
 UNSET = re.compile(r"environment variable \"?(\w+)\"? which is not set")
 """How Dagster says that a configuration refers to a variable without a value."""
-NO_TELEMETRY: Mapping[str, Any] = {"telemetry": {"enabled": False}}
+TO_NOBODY: Mapping[str, Any] = {"telemetry": {"enabled": False}, "nux": {"enabled": False}}
+"""Whatever `dagster.yaml` says: no reports to Dagster's makers, and no page of theirs in the UI."""
 
 Waiting = Callable[[], None]
 """Called while a lock is waited for, often. What it raises ends the waiting."""
@@ -60,13 +61,15 @@ def opened(environ: Mapping[str, str], waiting: Waiting) -> Iterator[dg.DagsterI
     Raises `MissingInput` where DAGSTER_HOME is not set, `ConfigurationError` for a folder or a `dagster.yaml` that
     cannot be used, and `StorageError` for a database that cannot be, now or later in the block.
     """
+    with open_home(environ, waiting) as found, database_failures():
+        yield found
+
+
+def open_home(environ: Mapping[str, str], waiting: Waiting) -> dg.DagsterInstance:
+    """As `opened`, for whoever closes it. What is met later is not translated."""
     home = _home(environ)
-    with ExitStack() as stack:
-        with _quiet(), _locked(home / OPENING, waiting, needed=False):
-            found = _opened(home)
-        stack.enter_context(found)
-        with database_failures():
-            yield found
+    with _quiet(), _locked(home / OPENING, waiting, needed=False):
+        return _opened(home)
 
 
 @contextmanager
@@ -116,7 +119,7 @@ def _home(environ: Mapping[str, str]) -> Path:
 def _opened(home: Path) -> dg.DagsterInstance:
     for attempt in range(1, OPENINGS + 1):
         try:
-            reference = InstanceRef.from_dir(str(home), overrides=NO_TELEMETRY)
+            reference = InstanceRef.from_dir(str(home), overrides=TO_NOBODY)
             return dg.DagsterInstance.from_ref(reference)
         except JobError:
             raise

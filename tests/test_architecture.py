@@ -44,7 +44,7 @@ LAYERS = (
     {"assets"},
     {"learning"},
     {"operations"},
-    {"definitions", "job"},
+    {"definitions", "job", "ui"},
     {"doctor"},
     {"fitness"},
     {"runpod_entry"},
@@ -60,7 +60,17 @@ PURE_FORBIDDEN = {
     *("subprocess", "os", "socket", "urllib", "http", "httpx", "boto3", "dagster", "time", "datetime", "random"),
     *("threading", "multiprocessing", "tempfile", "shutil", "pathlib.Path", "logging"),
 }
-DAGSTER_ROOMS = {"partitions", "instance", "assets", "asset_checks", "learning", "operations", "definitions", "job"}
+DAGSTER_ROOMS = {
+    "partitions",
+    "instance",
+    "assets",
+    "asset_checks",
+    "learning",
+    "operations",
+    "definitions",
+    "job",
+    "ui",
+}
 BUILDERS = {"mezzanine", "ladder", "loudness", "hls", "thumbnail", "waveform", "recipe"}
 BANNED_NAMES = {"utils", "helpers", "common", "misc"}
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import dagster as dg
+import httpx
 import pytest
 import test_deployment as deployment
 from test_learning import AUDIO, MEDIA, Room, built, events  # noqa: F401 - a fixture among them
@@ -359,3 +363,82 @@ def test_an_instance_of_a_folder_with_its_own_configuration_reports_to_nobody(ho
         (home / "dagster.yaml").write_text(text, encoding="utf-8")
         with instance.opened({"DAGSTER_HOME": str(home)}, lambda: None) as held:
             assert not held.telemetry_enabled
+
+
+@contextmanager
+def listening() -> Iterator[tuple[int, list[str]]]:
+    """A port, and the first line of whatever is sent there."""
+    heard: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def loop() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    heard.append(connection.recv(4096).decode("latin-1").split("\r\n")[0])
+                    connection.close()
+
+        threading.Thread(target=loop, daemon=True).start()
+        yield server.getsockname()[1], heard
+        with suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.slow
+@pytest.mark.ffmpeg
+def test_the_ui_on_a_folder_with_its_own_configuration_calls_nobody(room: Room, home: Path) -> None:
+    """A proxy hears whatever its processes would say to anybody: to Dagster's makers, a package index, anyone. What an
+    earlier start left to be sent is there."""
+    (home / "dagster.yaml").write_text("concurrency: {runs: {max_concurrent_runs: 1}}\n", encoding="utf-8")
+    (home / "logs").mkdir()
+    left = home / "logs" / "event.log"
+    left.write_text("{}\n", encoding="utf-8")
+    port = deployment.free_port()
+    with listening() as (outside, heard), (home.parent / "log").open("w+") as log:
+        proxy = f"http://127.0.0.1:{outside}"
+        environ = environment(room, home) | dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), proxy)
+        for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "DAGSTER_DISABLE_TELEMETRY", "BUILDKITE"):
+            environ.pop(name, None)
+        process = subprocess.Popen(
+            ["scripts/ui", str(port)], cwd=ROOT, env=environ, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            asking = httpx.Client(trust_env=False)
+            for _ in range(200):
+                assert process.poll() is None, (home.parent / "log").read_text()
+                with suppress(httpx.HTTPError):
+                    if asking.get(f"{url}/server_info").status_code == 200:
+                        break
+                time.sleep(0.5)
+            page = asking.get(url).text
+            query = "{ shouldShowNux workspaceOrError { __typename ... on Workspace { locationEntries { name } } } }"
+            told = asking.post(f"{url}/graphql", json={"query": query}, timeout=120).json()["data"]
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(timeout=100)
+        assert heard == []
+    assert told["shouldShowNux"] is False
+    assert [one["name"] for one in told["workspaceOrError"]["locationEntries"]] == ["codex_assets"]
+    assert '"telemetryEnabled":false' in page.replace(" ", "")
+    assert left.read_text(encoding="utf-8") == "{}\n"
+    assert not (home / ".telemetry").exists()
+
+
+def test_nobody_is_told_to_install_this_package_from_an_index() -> None:
+    """It is on none: whoever takes its name there would be installed."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    wanted = re.compile(
+        r"(pip3?|pipx|uv|uvx|poetry|pdm|conda)\s+((pip|tool)\s+)?(install|add|run)?[^\n#]*?"
+        r"[\s'\"]codex[-_]assets(\[[\w,]*\])?(?=[\s'\"`]|[=<>~!]|$)"
+    )
+    told = []
+    for name in listed.splitlines():
+        path = ROOT / name
+        if path.suffix in (".md", ".yaml", ".yml", ".toml", ".env", ".sh", ".txt", "") and path.is_file():
+            text = path.read_text(encoding="utf-8", errors="replace")
+            told += [f"{name}: {found[0]}" for found in wanted.finditer(text)]
+    assert told == []
+    assert wanted.search("pip install 'codex-assets[deploy]'")
+    assert wanted.search("uv pip install --upgrade codex_assets")
+    assert not wanted.search("pip install './codex_assets-0.1.0-py3-none-any.whl[deploy]'")
