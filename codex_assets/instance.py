@@ -205,6 +205,8 @@ def _locked(file: Path, waiting: Waiting | None, *, needed: bool = True) -> Iter
                 if waiting is None:
                     raise
             except OSError as error:
+                if not needed:
+                    break
                 raise ConfigurationError(f"{file.parent} is on a disk without locks{_because(error)}.") from None
             waiting()
             sleep(POLL_SECONDS)

@@ -298,7 +298,8 @@ def test_a_wrong_configuration_is_refused_with_a_sentence(
     ("host", "sentence"), [("127.0.0.1:1", "nothing listens"), ("nowhere.invalid:5432", "does not resolve")]
 )
 def test_a_database_that_is_away_is_a_sentence(archive: Room, home: Path, host: str, sentence: str) -> None:
-    postgres_home(home, f"postgresql://dagster:{PASSWORD}@{host}/dagster?connect_timeout=3")
+    # With a percent sign, as a password with any other sign has in a URL.
+    postgres_home(home, f"postgresql://dagster:{PASSWORD}%40%25@{host}/dagster?connect_timeout=3")
     assert sentence in refused(environment(archive, home))
 
 

@@ -307,6 +307,8 @@ def test_a_url_that_is_typed_goes_the_same_way(authority: Path, tmp_path: Path) 
         ("10.0.0", []),
         ("[fd00::1]", ["fd00::1"]),
         ("fd00::/8", ["fd00::1"]),
+        ("fd00::5/64", ["fd00::1"]),
+        ("fd00:0:0:0:0:0:0:1", ["fd00::1"]),
     ],
 )
 def test_who_is_reached_directly(listed: str, direct: list[str]) -> None:
