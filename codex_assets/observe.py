@@ -885,8 +885,9 @@ def _video_seen(info: probe.MediaInfo, span: Span | None, sps: bytes | None) -> 
 
 def _true_rate(video: probe.VideoStream, span: Span | None) -> Fraction | None:
     """The rate that the stream names, where its frames bear it out; else what its frames say."""
-    if span is None or span.frames < 2 or span.frame_seconds <= 0:
+    if span is None or span.frame_seconds <= 0:
         return video.nominal_rate or video.average_rate
+    # Of one or two frames ffprobe 7 names twice the rate; how long they last it tells right.
     for named in (video.nominal_rate, video.average_rate):
         if named is not None and abs(float(named) - span.rate) <= 0.0004 * span.rate + 0.001:
             return named
