@@ -757,6 +757,14 @@ case(
     frames=25,
     delivered_rate="50",
 )
+for _suffix, _rate, _options in (
+    ("h264", "50", f"{H264} {SD}"),
+    ("hevc", "24", f"-c:v libx265 -preset ultrafast -x265-params log-level=error -pix_fmt yuv420p {SD}"),
+    ("m2v", "24", "-c:v mpeg2video -q:v 2 -pix_fmt yuv420p"),
+    ("m4v", "24", "-c:v mpeg4 -q:v 2 -pix_fmt yuv420p"),
+    ("m1v", "24", "-c:v mpeg1video -q:v 2 -pix_fmt yuv420p"),
+):
+    case(f"raw_{_suffix}_{_rate}", _suffix, _options, rate=_rate, quick=_suffix == "h264")
 case("interlaced_30", "ts", f"{H264} {SD} -x264opts tff", rate="30", fields="tff", delivered_rate="60")
 case(
     "interlaced_v210", "mov", f"-c:v v210 -pix_fmt yuv422p10le {SD} -field_order tt", fields="tff", delivered_rate="50"

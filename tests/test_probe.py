@@ -409,6 +409,53 @@ def test_a_headers_rate_holds_unless_it_is_far_off(told: str, expected: Fraction
     assert video.average_rate == expected
 
 
+@pytest.mark.parametrize(
+    "rate", [Fraction(12), Fraction(24000, 1001), Fraction(24), Fraction(30000, 1001), Fraction(60)]
+)
+@pytest.mark.parametrize("told", ["25/1", "0/0", "same"])
+@pytest.mark.parametrize("fields", [1, 2])
+def test_the_packets_of_a_raw_stream_tell_its_rate(rate: Fraction, told: str, fields: int) -> None:
+    # As ffmpeg 7 tells of raw H.264: 25 of every one, and the nominal rate in fields; as ffmpeg 5 does.
+    same, nominal = (f"{one.numerator}/{one.denominator}" for one in (rate, fields * rate))
+    said = picture(avg_frame_rate=same if told == "same" else told, r_frame_rate=nominal)
+    lines = [f"0,N/A,N/A,{1 / float(rate):.6f},100,K__" for _ in range(50)]
+    video = probe.scanned(parsed(said, container="h264"), lines).video
+    assert video is not None
+    assert video.average_rate == rate
+    assert video.nominal_rate == rate
+
+
+def test_a_raw_stream_whose_packets_are_fields_has_half_as_many_frames() -> None:
+    said = picture(codec_name="h264", avg_frame_rate="25/1", r_frame_rate="60000/1001", field_order="tt")
+    lines = [f"0,N/A,N/A,{1001 / 60000:.6f},100,K__" for _ in range(50)]
+    video = probe.scanned(parsed(said, container="h264"), lines).video
+    assert video is not None
+    assert float(video.average_rate or 0) == pytest.approx(30000 / 1001, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pytest.param([*frames(25, 20), 5965.0, *frames(25, 30, 0.8)], id="one wrong time"),
+        pytest.param([*frames(25, 20), *frames(25, 30, 1.2)], id="a hole"),
+        pytest.param(frames(25, 4), id="four pictures"),
+    ],
+)
+def test_a_steady_clock_may_have_holes(times: list[float]) -> None:
+    # MPEG-1, as ffmpeg 7 tells of it.
+    told = parsed(picture(avg_frame_rate="25/1", r_frame_rate="50/1"), container="mpeg")
+    video = probe.scanned(told, packets(0, times, 0.04)).video
+    assert video is not None
+    assert video.nominal_rate == 25
+
+
+def test_a_clock_that_needs_its_nominal_rate_keeps_it() -> None:
+    times = [0.0, 0.04, 0.08, 0.14, 0.18, 0.24, 0.28]
+    video = probe.scanned(parsed(picture(avg_frame_rate="25/1", r_frame_rate="50/1")), packets(0, times, None)).video
+    assert video is not None
+    assert video.nominal_rate == 50
+
+
 def test_two_packets_may_make_one_interlaced_frame() -> None:
     told = parsed(picture(avg_frame_rate="25/1", field_order="tt"), container="mpegts")
     video = probe.scanned(told, packets(0, frames(50, 100), 0.02)).video

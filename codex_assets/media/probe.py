@@ -41,6 +41,10 @@ RESTARTING_CLOCKS = ("mpegts", "mpeg", "ogg")
 last time then say nothing of what lies between, and ffmpeg joins the parts by itself."""
 COUNTED_TIME = ("avi",)
 """Containers without times: pictures follow one another in the order in which they are stored."""
+UNCLOCKED = ("h264", "hevc", "m4v", "mpegvideo", "obu")
+"""Raw streams: no times at all, but each packet tells how long its picture is shown."""
+OFF = 0.005
+"""Relative distance from what packets show at which a raw stream's told rate is not believed."""
 FAR_OFF = 0.1
 """Relative distance from the counted rate at which a header's average rate is not believed."""
 LONGEST_STEP_SECONDS = 10.0
@@ -56,9 +60,11 @@ PAUSING_AUDIO, PAUSE_BYTES = ("amr_nb", "amr_wb"), 6
 takes twice as much at least."""
 LISTENED_SECONDS = 3
 """More than the 65,535 samples that an Opus header can have skipped."""
-STEADY_PACKETS, STEADY_SECONDS, STEADY_NOMINAL = 5, 0.0021, 1.5
+STEADY_PACKETS, STEADY_SECONDS, STEADY_NOMINAL = 3, 0.0021, 1.5
 """Pictures whose clock steps differ by no more than this (containers round to a millisecond) have a constant rate, and
 a header that tells this many times as much counts something else."""
+STEP_KINDS = 64
+"""So many different steps, and the clock has no beat."""
 AAC_FRAME_BYTES = 768
 """The most that a channel of an AAC frame takes (ISO/IEC 14496-3, 4.5.3.1: 6144 bits)."""
 NOTED_STEP_SECONDS = 0.05
@@ -276,14 +282,15 @@ def scanned(info: MediaInfo, packets: Iterable[str]) -> MediaInfo:
         # A cover that nothing marks as one.
         video = next((other for other in videos if extents[other.index].packets > 1), video)
     audio = next((one for one in chosen if isinstance(one, AudioStream)), None)
+    if video is not None and info.container in UNCLOCKED:
+        video = extents[video.index].paced(video)
     if video is not None and (extent := known(video.index)) is not None:
-        rate, nominal = extent.rate(video), video.nominal_rate
-        if extent.steady and rate is not None and nominal is not None and nominal > STEADY_NOMINAL * rate:
-            # Of MPEG-1, and of cameras whose clock counts fields, some releases of ffmpeg tell twice the rate.
-            nominal = rate
+        rate = extent.rate(video)
+        nominal = extent.nominal(video.nominal_rate, rate)
         video = replace(video, start=extent.start, duration=extent.seconds, average_rate=rate, nominal_rate=nominal)
     elif video is not None and joined(video.index):
-        video = replace(video, duration=None)
+        nominal = extents[video.index].nominal(video.nominal_rate, None)
+        video = replace(video, duration=None, nominal_rate=nominal)
     if audio is not None and (extent := known(audio.index)) is not None:
         if promises_duration(info) and info.duration is not None:
             extent.end_by((info.start or 0.0) + info.duration)
@@ -321,6 +328,10 @@ class _Extent:
         self._keyed = False
         self._hidden = 0.0
         self._steps: list[float] = []
+        self._kinds: set[float] = set()
+        self._dated = self._clock_is_stored = False
+        self._lasting, self._shown_for = 0, 0.0
+        self._quickest, self._slowest = math.inf, 0.0
 
     def add(self, pts: str, dts: str, duration: str, size: str, flags: str) -> None:
         stored = _seconds(dts, signed=True)
@@ -334,6 +345,10 @@ class _Extent:
         self._tiny += size.isdecimal() and int(size) <= PAUSE_BYTES
         self._keyed = self._keyed or "K" in flags
         self._leading += not self._keyed
+        if shows := _seconds(duration):
+            self._shown_for += shows
+            self._lasting += 1
+            self._quickest, self._slowest = min(self._quickest, shows), max(self._slowest, shows)
         if shown is None or "D" in flags:
             # Without a time it cannot be placed; discarded by an edit list it is never shown.
             self._hidden += _seconds(duration) or 0.0
@@ -343,10 +358,10 @@ class _Extent:
             step = clock - self._clock
             self.jumped = self.jumped or not -1.0 <= step <= LONGEST_STEP_SECONDS
             self._step = step if step > 0 else self._step
-            self._shortest, self._longest = min(self._shortest, step), max(self._longest, step)
+            self._note(step, dated=stored is not None and self._clock_is_stored)
             if step > NOTED_STEP_SECONDS and len(self._steps) < 10_000:
                 self._steps.append(step)
-        self._clock = clock
+        self._clock, self._clock_is_stored = clock, stored is not None
         lasts = _seconds(duration) or self._step
         self.start = shown if not self.packets else min(self.start, shown)
         if not self.packets or shown + lasts > self.end:
@@ -354,6 +369,18 @@ class _Extent:
             self._guessed = 0.0 if _seconds(duration) else lasts
         self._last_start = max(self._last_start, shown) if self.packets else shown
         self.packets += 1
+
+    def _note(self, step: float, *, dated: bool) -> None:
+        """A step from packet to packet. `dated`: by the order in which they are stored, which counts for more."""
+        if dated and not self._dated:
+            # The first packets of some files tell only when they are shown, and are not stored in that order.
+            self._dated = True
+            self._shortest, self._longest, self._kinds = math.inf, 0.0, set()
+        if dated != self._dated or not -1.0 <= step <= LONGEST_STEP_SECONDS:
+            return
+        self._shortest, self._longest = min(self._shortest, step), max(self._longest, step)
+        if len(self._kinds) < STEP_KINDS:
+            self._kinds.add(round(step, 3))
 
     @property
     def seconds(self) -> float:
@@ -369,6 +396,48 @@ class _Extent:
     def steady(self) -> bool:
         """Whether every packet follows the last one after the same time, but for what a clock rounds."""
         return self.packets >= STEADY_PACKETS and self._longest - self._shortest <= STEADY_SECONDS
+
+    def nominal(self, told: Fraction | None, rate: Fraction | None) -> Fraction | None:
+        """The header's nominal rate, unless the clock shows that it counts something else: of MPEG-1, of short H.264
+        and of cameras whose clock counts fields, some releases of ffmpeg tell twice the rate."""
+        if told is None:
+            return None
+        if self.steady and rate is not None and told > STEADY_NOMINAL * rate:
+            return rate
+        return told / 2 if self._beats_at(told / 2) else told
+
+    def _beats_at(self, rate: Fraction) -> bool:
+        """Whether the clock is a steady one of this rate, with holes: each step is a whole number of beats."""
+        beat = float(1 / rate) if rate > 0 else 0.0
+        if self.packets < STEADY_PACKETS or beat < 4 * STEADY_SECONDS or len(self._kinds) >= STEP_KINDS:
+            return False
+        if abs(self._shortest - beat) > STEADY_SECONDS:
+            return False
+        return all(abs(step - round(step / beat) * beat) <= STEADY_SECONDS for step in self._kinds)
+
+    def paced(self, video: VideoStream) -> VideoStream:
+        """The rates of a raw stream, as its packets last. Of every one ffmpeg 7 tells its own default of 25 as the
+        average."""
+        apart = self._last_start - self.start
+        if self._lasting >= STEADY_PACKETS:
+            counted = Fraction(self._lasting / self._shown_for).limit_denominator(1001)
+        elif self.steady and apart > 0:
+            counted = Fraction((self.packets - 1) / apart).limit_denominator(1001)
+        else:
+            return video
+
+        def near(told: Fraction | None) -> bool:
+            return told is not None and abs(told - counted) <= OFF * counted
+
+        average, nominal = video.average_rate, video.nominal_rate
+        if video.codec == "h264" and video.interlaced and near(nominal) and not near(average):
+            # Two packets make a frame.
+            return replace(video, average_rate=counted / 2, nominal_rate=counted / 2)
+        # What is told has no rounded times in it.
+        told = (average, nominal, None if nominal is None else nominal / 2)
+        rate = next((one for one in told if near(one)), counted)
+        even = self._slowest <= self._quickest + STEADY_SECONDS
+        return replace(video, average_rate=rate, nominal_rate=rate if even and not near(nominal) else nominal)
 
     def counted(self, *, pausing: bool) -> Counted:
         usual = self.seconds / self.packets if self.packets else 0.0
