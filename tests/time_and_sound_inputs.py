@@ -1338,6 +1338,22 @@ synced(
     steps("avi", [*flash("25"), *beep(), *MPEG4, *options("-c:a libmp3lame")], change=_unfinished_avi),
     within=0.3,
 )
+video(
+    "ogv_of_a_still",
+    # Theora's encoder leaves out pictures that do not change.
+    steps(
+        "ogv", ["-f", "lavfi", "-i", "color=red:s=160x90:r=25:d=3", *beep(3), *options("-c:v libtheora -c:a libvorbis")]
+    ),
+    3,
+    quick=True,
+)
+video(
+    "avi_with_a_late_last_picture",
+    steps("avi", [*moving(3, "25"), *options("-vf select='lt(n,20)+not(mod(n,12))' -vsync vfr"), *MPEG4]),
+    2.92,
+    within=0.06,
+    loud=None,
+)
 video("raw_h264", steps("h264", [*moving(3, "25"), *H264]), 3, within=0.2, loud=None)
 video(
     "raw_hevc",

@@ -20,6 +20,8 @@ BITEXACT = ("-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitex
 STRIPPED = ("-map_metadata", "-1", "-map_chapters", "-1")
 STANDARDS = tuple(sorted(Fraction(*pair) for pair in profile.STANDARD_RATES))
 CLOCK_SLACK = 0.01
+LONG_PAUSE_FRAMES = 1.5
+"""A last picture that comes later than this many of the mezzanine's frames may be shown too long."""
 """By how much of itself a rate may pass the highest one and still be meant as that one."""
 MATRICES = ("bt709", "smpte170m", "bt470bg", "fcc", "smpte240m", "bt2020nc", "bt2020c")
 """Those that the scaler converts from."""
@@ -90,6 +92,13 @@ def clock_shift(info: MediaInfo, *, with_picture: bool) -> float:
     return shift if abs(shift) > profile.CLOCK_SHIFT_SECONDS else 0.0
 
 
+def _picture_end(info: MediaInfo) -> float | None:
+    """Where the last picture ends on the clock of what is made, by the packets."""
+    if info.video is None or info.video.start is None or info.video.duration is None or info.start is None:
+        return None
+    return info.video.start + info.video.duration - info.start + clock_shift(info, with_picture=True)
+
+
 def held_seconds(info: MediaInfo) -> float:
     """How long the last picture is held because the sound goes on; 0 when the tracks end together."""
     if info.video is None or info.audio is None or info.video.duration is None or info.audio.duration is None:
@@ -117,6 +126,10 @@ def picture_filters(info: MediaInfo, *, missing: float = 0.0) -> str:
         chain.append(f"scale={video.coded_width}:{video.coded_height}:{SCALER}" + ",format=gbrp" * _is_rgb(video))
         chain.append(deinterlacing)
     chain.append(f"fps=fps={rate.numerator}/{rate.denominator}:start_time=0")
+    end = _picture_end(info)
+    if end is not None and video.after_a_pause > LONG_PAUSE_FRAMES / float(rate):
+        # From 7 on ffmpeg shows the last picture of an ogg or avi as long as the one before it.
+        chain.append(f"trim=end={end + 0.5 / float(rate):.6f}")
     held = held_seconds(info) + missing
     if held:
         chain.append(f"tpad=stop_mode=clone:stop_duration={held:.6f}")

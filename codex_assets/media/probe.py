@@ -113,6 +113,8 @@ class VideoStream:
     reordered: int = 0
     """Pictures that a decoder holds back, because some are shown before others that are stored before them."""
     dated_late: float = 0.0
+    after_a_pause: float = 0.0
+    """Seconds from the last picture but one to the last."""
     """Seconds by which ffmpeg dates every picture too late, where a container has no times: it then takes that of the
     picture with which one leaves the decoder."""
 
@@ -287,7 +289,14 @@ def scanned(info: MediaInfo, packets: Iterable[str]) -> MediaInfo:
     if video is not None and (extent := known(video.index)) is not None:
         rate = extent.rate(video)
         nominal = extent.nominal(video.nominal_rate, rate)
-        video = replace(video, start=extent.start, duration=extent.seconds, average_rate=rate, nominal_rate=nominal)
+        video = replace(
+            video,
+            start=extent.start,
+            duration=extent.seconds,
+            average_rate=rate,
+            nominal_rate=nominal,
+            after_a_pause=extent.after_a_pause,
+        )
     elif video is not None and joined(video.index):
         nominal = extents[video.index].nominal(video.nominal_rate, None)
         video = replace(video, duration=None, nominal_rate=nominal)
@@ -319,6 +328,7 @@ class _Extent:
     def __init__(self) -> None:
         self.start = self.end = self._last_start = 0.0
         self.packets = 0
+        self.after_a_pause = 0.0
         self.jumped = self.disordered = self.untimed = False
         self._clock: float | None = None
         self._stored: float | None = None
@@ -367,6 +377,8 @@ class _Extent:
         if not self.packets or shown + lasts > self.end:
             self.end = shown + lasts
             self._guessed = 0.0 if _seconds(duration) else lasts
+        if self.packets and shown > self._last_start:
+            self.after_a_pause = shown - self._last_start
         self._last_start = max(self._last_start, shown) if self.packets else shown
         self.packets += 1
 
