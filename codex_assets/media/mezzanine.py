@@ -20,9 +20,9 @@ BITEXACT = ("-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitex
 STRIPPED = ("-map_metadata", "-1", "-map_chapters", "-1")
 STANDARDS = tuple(sorted(Fraction(*pair) for pair in profile.STANDARD_RATES))
 CLOCK_SLACK = 0.01
+"""By how much of itself a rate may pass the highest one and still be meant as that one."""
 LONG_PAUSE_FRAMES = 1.5
 """A last picture that comes later than this many of the mezzanine's frames may be shown too long."""
-"""By how much of itself a rate may pass the highest one and still be meant as that one."""
 MATRICES = ("bt709", "smpte170m", "bt470bg", "fcc", "smpte240m", "bt2020nc", "bt2020c")
 """Those that the scaler converts from."""
 OTHER_MATRICES = ("ycgco", "ictcp")

@@ -113,10 +113,10 @@ class VideoStream:
     reordered: int = 0
     """Pictures that a decoder holds back, because some are shown before others that are stored before them."""
     dated_late: float = 0.0
-    after_a_pause: float = 0.0
-    """Seconds from the last picture but one to the last."""
     """Seconds by which ffmpeg dates every picture too late, where a container has no times: it then takes that of the
     picture with which one leaves the decoder."""
+    after_a_pause: float = 0.0
+    """Seconds from the last picture but one to the last."""
 
     @property
     def hdr(self) -> bool:
