@@ -21,6 +21,9 @@ Box = tuple[float, float, float, float]
 Colour = tuple[float, float, float]
 
 
+BESIDE_EVERYTHING = ("", "H.26[45] User Data Unregistered SEI message", "CPB properties")
+
+
 @dataclass(frozen=True)
 class Seen:
     """What ffprobe says of the first picture track. `tags`: range, matrix, transfer, primaries."""
@@ -35,6 +38,8 @@ class Seen:
     tags: tuple[str | None, ...]
     turned: bool
     """Whether a player would still have to turn or mirror it."""
+    told_beside: tuple[str, ...]
+    """What else the stream or its first frame says of the picture, but for matrices and notes of encoders."""
     frames: int
 
 
@@ -55,6 +60,11 @@ class Film:
 def seen(path: Path) -> Seen:
     command = ("ffprobe", "-v", "error", "-select_streams", "v:0", "-count_packets", "-of", "json", "-show_streams")
     (stream,) = json.loads(_run((*command, *_opened(path)[1:])))["streams"][:1]
+    first = ("-show_frames", "-read_intervals", "%+#1", *_opened(path)[1:])
+    (frame,) = json.loads(_run(("ffprobe", "-v", "error", "-select_streams", "v:0", "-of", "json", *first)))["frames"][
+        :1
+    ]
+    beside = {side.get("side_data_type", "") for one in (stream, frame) for side in one.get("side_data_list", [])}
     names = ("color_range", "color_space", "color_transfer", "color_primaries")
     return Seen(
         codec=stream["codec_name"],
@@ -66,6 +76,7 @@ def seen(path: Path) -> Seen:
         field_order=stream.get("field_order", "unknown"),
         tags=tuple(stream.get(name) for name in names),
         turned=any("rotation" in side for side in stream.get("side_data_list", [])) or "rotate" in _tags(stream),
+        told_beside=tuple(sorted(name for name in beside if name not in BESIDE_EVERYTHING)),
         frames=int(stream["nb_read_packets"]),
     )
 

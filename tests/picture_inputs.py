@@ -535,6 +535,13 @@ case(
     exclude=tuple(CELLS),
     moving=False,
 )
+case(
+    "cropped_in_the_bitstream_on_the_left",
+    "mp4",
+    f"{H264} {SD} -bsf:v h264_metadata=crop_left=60",
+    filters="pad=iw+60:ih:60:0",
+    quick=True,
+)
 for _short, _name in ((360, "640x360"), (480, "854x480"), (720, "1280x720"), (1080, "1920x1080")):
     _wide = int(_name.split("x")[0])
     case(

@@ -86,6 +86,7 @@ def picture_problems(case: Case, path: Path, size: tuple[int, int]) -> list[str]
         ("size", (facts.width, facts.height), size),
         ("pixel shape", facts.sample_aspect in ("1:1", "0:1"), True),
         ("turned", facts.turned, False),
+        ("what is told beside it", facts.told_beside, ()),
         ("tags", facts.tags, TAGS),
         ("rate", facts.rate, rate),
         # A playlist's head does not always say it.

@@ -38,9 +38,13 @@ SMALLEST_FIELDS = 16
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """ffmpeg's own decoders of these leave out what is coded beside the picture."""
 RGB_FORMATS = ("rgb", "bgr", "gbr", "0rgb", "0bgr", "argb", "abgr", "x2rgb", "x2bgr", "xyz", "pal8", "mono")
-UNTRUE_OF_THE_MEZZANINE = ("DISPLAYMATRIX",)
+UNTRUE_OF_THE_MEZZANINE = (
+    "DISPLAYMATRIX",
+    *("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL", "DYNAMIC_HDR_PLUS"),
+    "ICC_PROFILE",
+)
 """What frames may say of the upload's picture that the finished one is not any more. From ffmpeg 7 on the encoder and
-the container are given it: a player would turn the picture once more."""
+the container are given it: a player would turn the picture once more, or take it for HDR."""
 SCALER = "flags=lanczos+accurate_rnd+bitexact"
 TAGGED = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
 """What every picture of ours is, said of the frames. From ffmpeg 7 on, an encoder takes its tags from frames, and where
