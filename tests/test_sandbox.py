@@ -87,7 +87,7 @@ def limited(monkeypatch: pytest.MonkeyPatch, limits: Limits) -> None:
 @pytest.mark.parametrize(
     ("limits", "passed", "word"),
     [
-        (Limits(data_bytes=128 << 20), "memory", "memory"),
+        (Limits(data_bytes=256 << 20), "memory", "memory"),
         (Limits(file_bytes=100_000), "file", "disk space"),
         (Limits(cpu_seconds=1), "time", "time"),
     ],
@@ -103,8 +103,10 @@ def test_a_passed_limit_is_the_uploads_fault(
 ) -> None:
     limited(monkeypatch, limits)
     made = tmp_path / "made.mkv"
+    # Every picture is kept: what x264 lacks while it is opened it tells nobody, from ffmpeg 7 on.
+    kept = ["-vf", "reverse"] if passed == "memory" else []
     with pytest.raises(ToolError) as failed:
-        tools.ffmpeg([*MOVED, "-c:v", "libx264", "-preset", "slower", str(made)], label="encoding")
+        tools.ffmpeg([*MOVED, *kept, "-c:v", "libx264", "-preset", "slower", str(made)], label="encoding")
     assert failed.value.passed == passed, failed.value.detail
     refusal = source.fault(failed.value, made)
     assert isinstance(refusal, SourceError)
