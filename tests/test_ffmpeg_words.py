@@ -1,6 +1,6 @@
 """The log of a decode is read alike, however the release that wrote it words it.
 
-The lines were printed by ffmpeg 5.1.9 and 7.1.5 for the same files; those of 6.1 are as its source has them. What a
+The lines of 5.1 and 7.1 are those that 5.1.9 and 7.1.5 print; no 6.1 was at hand, and its lines are believed. What a
 whole job makes of damage is tested with the release that is installed (`test_builder.py`, the registries of inputs).
 """
 
