@@ -133,7 +133,8 @@ def _first(tracks: Sequence[Track], kind: str, *, known: bool = False) -> Track 
 
 def left_out(tracks: Sequence[Track]) -> Counter[str]:
     """Number of tracks by kind that a copy lacks, as `MediaInfo.left_out` counts them."""
-    gone = [track for track in tracks if track not in kept(tracks)]
+    copied = kept(tracks)
+    gone = [track for track in tracks if track not in copied]
     return Counter("picture" if track.is_cover else str(track.kind) for track in gone)
 
 
