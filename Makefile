@@ -52,7 +52,7 @@ format: setup ## let ruff put style right
 	@ruff format .
 
 schemas: setup ## write the JSON Schemas of the contract again
-	@python -m codex_assets.contract
+	@python -m codex_assets.contract.schema
 
 fixtures: setup ## make the committed samples again
 	@python fixtures/make_fixtures.py

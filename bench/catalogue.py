@@ -44,7 +44,7 @@ def build(kind: str) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder, "clip.mkv" if kind == "video" else "clip.wav")
         subprocess.run(["ffmpeg", "-v", "error", "-y", *SOURCES[kind], str(clip)], check=True)
-        command = [sys.executable, "-m", "codex_assets.cli", "run", str(clip), "--type", kind, "--json"]
+        command = [sys.executable, "-m", "codex_assets.cli.app", "run", str(clip), "--type", kind, "--json"]
         ids = ["--media-id", "template-media", "--creator-id", "template-creator", "--store", folder]
         subprocess.run([*command, *ids], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         records = Path(folder, BUCKET, "records", "template-media")
@@ -77,7 +77,7 @@ def fill(store: Path, media: int, templates: dict[str, dict[str, str]], start: i
 
 def timed(label: str, store: Path, *arguments: str) -> str:
     began = time.monotonic()
-    command = [sys.executable, "-m", "codex_assets.cli", *arguments, "--store", str(store)]
+    command = [sys.executable, "-m", "codex_assets.cli.app", *arguments, "--store", str(store)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     print(f"{label:58} {time.monotonic() - began:6.2f} s", flush=True)
     if done.returncode not in (0, 1):

@@ -137,7 +137,7 @@ def main() -> None:
         if not home.is_dir():
             home.mkdir(parents=True)
             shutil.copy(ROOT / "deploy" / "dagster-local.yaml", home / "dagster.yaml")
-            command = [sys.executable, "-m", "codex_assets.cli", "import", "--json"]
+            command = [sys.executable, "-m", "codex_assets.cli.app", "import", "--json"]
             told = timed("import into an empty instance", *command, environment=environment)
             print(json.dumps(json.loads(told)), f"{sum(f.stat().st_size for f in home.rglob('*')) / 1e9:.2f} GB")
             timed("import again, nothing new", *command, environment=environment)

@@ -23,13 +23,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 # RunPod's side and the receiver are the tests'.
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests" / part) for part in ("support", "servers")]
 
 import jobs  # noqa: E402
 from control_plane import ControlPlane, control_plane, processes_with, running_worker  # noqa: E402
 from webhook_receiver import receiving  # noqa: E402
 
-from codex_assets import resources  # noqa: E402
+from codex_assets.config import settings  # noqa: E402
 
 KINDS = ("film", "sound", "again", "film", "damaged", "sound", "refused", "film", "missing", "again")
 FAILS = {"refused": "source_not_media", "missing": "input_not_found"}
@@ -65,7 +65,7 @@ def resident(folder: Path) -> float:
 def run(folder: Path, count: int) -> Iterator[str]:
     """Problems, as they are found."""
     environment = jobs.local_environment(folder)
-    stores = resources.load(environment).stores()
+    stores = settings.load(environment).stores()
     done: list[str] = []
     memory: list[float] = []
     answers: Counter[str] = Counter()
@@ -137,7 +137,7 @@ def main() -> int:
             problems.append(problem)
         print(f"{time.monotonic() - began:.0f} s; problems: {len(problems)}\n", flush=True)
         for command in (["stats", "--since", "all"], ["verify", "--where", "output=mezzanine"]):
-            whole = [sys.executable, "-m", "codex_assets.cli", *command, "--store", str(folder / "stores")]
+            whole = [sys.executable, "-m", "codex_assets.cli.app", *command, "--store", str(folder / "stores")]
             code = subprocess.run(whole, check=False, cwd=ROOT).returncode
             problems += [f"{command[0]} ended with {code}"] if code else []
     print(*problems, sep="\n")

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from multiprocessing import util
 from typing import Any
 
-from codex_assets import keyholder
+from codex_assets.system import keyholder
 from runpod_entry.process import PACKAGES
 
 CHILD_GRACE_S = 3.0
@@ -27,13 +27,14 @@ def main() -> None:
     keyholder.close_memory()
     keyholder.distrust_working_directory(PACKAGES)
     # Here, not above: all that is imported from now on is installed.
-    from codex_assets import fitness, resources
+    from codex_assets.config import settings
+    from codex_assets.readiness import fitness
     from runpod_entry import logs
     from runpod_entry.handler import Worker
 
     # What a worker that seems stuck is doing: kill -USR1 writes the stack of every thread to standard error.
     faulthandler.register(signal.SIGUSR1)
-    logs.configure(resources.prepare_environment(), resources.log_format())
+    logs.configure(settings.prepare_environment(), settings.log_format())
     # The SDK's own process (it pings) is a fork of this one. Left behind by a worker that is killed, it would go on
     # telling RunPod that the worker lives.
     # Kept in a name, because that register holds it weakly.

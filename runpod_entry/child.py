@@ -24,11 +24,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codex_assets import keyholder
+from codex_assets.system import keyholder
 from runpod_entry import logs, process
 
 if TYPE_CHECKING:
-    from codex_assets.workspace import Status
+    from codex_assets.system.workspace import Status
 
 ORPHAN_POLL_S = 1.0
 LAST_RESORT_S = 6.0
@@ -58,17 +58,19 @@ def main(pipe: Connection, parent: int) -> None:
     cancelled, working = threading.Event(), threading.Event()
     _watch(parent, cancelled, working)
     # Here, not above: these imports take long, and are what a spare process is kept for.
-    from codex_assets import resources
+    from codex_assets.config import settings as configuration
 
     try:
-        resources.adopt(json.loads(pipe.recv_bytes()))
+        configuration.adopt(json.loads(pipe.recv_bytes()))
     except (EOFError, OSError):
         os._exit(0)
-    from codex_assets import encoders, job, log_lines
+    from codex_assets import log_lines
+    from codex_assets.build import encoders
     from codex_assets.errors import ConfigurationError, JobCancelled
-    from codex_assets.tools import Trial
+    from codex_assets.system.tools import Trial
+    from codex_assets.worker import job
 
-    logs.configure(resources.prepare_environment(), resources.log_format())
+    logs.configure(configuration.prepare_environment(), configuration.log_format())
     lock = threading.Lock()
 
     def tell(message: Message) -> None:
@@ -92,9 +94,9 @@ def main(pipe: Connection, parent: int) -> None:
 
     try:
         try:
-            settings = resources.load()
+            settings = configuration.load()
         except ConfigurationError as error:
-            policy, delivery = resources.reply_policies()
+            policy, delivery = configuration.reply_policies()
             answer = job.unconfigured(request["id"], request["input"], error, policy)
             announce(answer.body.wire())
             result = job.send(answer, delivery)

@@ -1,8 +1,8 @@
 """RunPod's dict in, RunPod's dict out: supervises the process that does the job, and sees that it is answered once.
 
 In: one warm spare process, progress that is reported in order and not too often, cancelling, and what is left to say
-when a process dies. Out: the job itself (`child.py`, `codex_assets.job`) and the SDK (`__main__.py`): nothing here
-imports it, how progress is told is given to the worker.
+when a process dies. Out: the job itself (`child.py`, `codex_assets.worker.job`) and the SDK (`__main__.py`): nothing
+here imports it, how progress is told is given to the worker.
 
 The job's process sends the webhook, and says so just before. When it dies earlier (out of memory, most likely), the
 worker sends a `failed` one in its place; when it dies later, nobody sends a second one.
@@ -23,9 +23,12 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from codex_assets import encoders, log_lines, resources
+from codex_assets import log_lines
+from codex_assets.build import encoders
+from codex_assets.config import settings
 from codex_assets.errors import ConfigurationError, InternalError, JobError, PayloadError
-from codex_assets.tools import Trial, tool_environment
+from codex_assets.system import scratch
+from codex_assets.system.tools import Trial, tool_environment
 from runpod_entry import child, logs
 from runpod_entry.process import JobProcess
 
@@ -167,7 +170,7 @@ class _Child:
     """The process of one job, from this side of the pipe."""
 
     def __init__(self) -> None:
-        environment = resources.environment()
+        environment = settings.environment()
         self._process = JobProcess(_visible(environment))
         self._pipe = self._process.pipe
         # Of one that has died already, the job will hear.
@@ -284,21 +287,21 @@ def _start() -> _Child | None:
 def _answer(job_id: str, raw: object, error: JobError) -> dict[str, Any]:
     """Answer in place of the process that should have. Takes as long as a webhook may take."""
     # Here, not above: it imports the whole graph, and workers start sooner without.
-    from codex_assets import job
+    from codex_assets.worker import job
 
-    policy, delivery = resources.reply_policies()
+    policy, delivery = settings.reply_policies()
     return job.send(job.refusal(job_id, raw, policy, error), delivery)
 
 
 def _wipe() -> None:
     # A worker that is not configured says so when it is given a job.
     with suppress(ConfigurationError):
-        resources.wipe_scratch(resources.load().scratch)
+        scratch.wipe_scratch(settings.load().scratch)
 
 
 def _requires_nvenc() -> bool:
     with suppress(ConfigurationError):
-        return resources.load().require_nvenc
+        return settings.load().require_nvenc
     return False
 
 

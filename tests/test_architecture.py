@@ -1,4 +1,4 @@
-"""The walls of the house: imports point one way, and each "only" has one importer."""
+"""The walls of the house: imports point one way, and each "only" has one importer. docs/architecture.md is the map."""
 
 from __future__ import annotations
 
@@ -11,67 +11,54 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "codex_assets"
 MODULES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "runpod_entry").rglob("*.py")])
 
-ONLY = {
-    "subprocess": {"codex_assets/tools.py"},
-    "boto3": {"codex_assets/delivery/storage.py"},
-    "botocore": {"codex_assets/delivery/storage.py"},
-    "httpx": {"codex_assets/delivery/http.py"},
-    "runpod": {"runpod_entry/__main__.py"},
-    "typer": {"codex_assets/cli.py"},
-}
-"""A library -> the files that may import it."""
-ROOMS = {"typer": "codex_assets/commands/"}
-"""A library -> the room whose files all may import it."""
-
-LAYERS = (
-    {"errors", "contract", "prices", "log_lines", "keyholder", "landlock", "syscall_filter"},
-    {"setting_rules"},
-    {"media", "sandbox"},
-    {"tools", "workspace", "delivery"},
-    {"observe", "records", "encoders", "sound"},
-    {"history"},
-    {"metrics", "redelivery"},
-    {"source"},
-    {"normalise", "expectations"},
-    {"builder", "audit", "dispatch"},
-    {"cleanup"},
-    {"resources", "partitions"},
-    {"staleness"},
-    {"conditions"},
-    {"catalogue"},
-    {"costs", "rebuild"},
-    {"asset_checks", "instance"},
-    {"assets"},
-    {"learning"},
-    {"operations"},
-    {"definitions", "job", "ui"},
-    {"doctor"},
-    {"fitness"},
+LINE = (
+    {"contract", "errors", "log_lines"},
+    {"media"},
+    {"storage", "system", "net"},
+    {"archive"},
+    {"verification"},
+    {"build"},
+    {"config"},
+    {"library", "readiness"},
+    {"defs"},
+    {"definitions", "worker"},
     {"runpod_entry"},
-    {"sweep", "stats", "receiver", "proof", "provision"},
-    {"terminal"},
-    {"demo"},
-    {"commands"},
     {"cli"},
 )
-"""From the ground up. A room imports from its own layer and from those below it."""
+"""From the ground up. A folder imports what is below its own rank, and itself."""
 
+ONLY = {
+    "subprocess": {"codex_assets/system/process.py", "codex_assets/system/tools.py"},
+    "boto3": {"codex_assets/storage/s3.py"},
+    "botocore": {"codex_assets/storage/s3.py"},
+    "httpx": {"codex_assets/net/http.py"},
+    "runpod": {"runpod_entry/__main__.py"},
+    "typer": {"codex_assets/cli/app.py", "codex_assets/cli/command_frame.py", "codex_assets/cli/commands/"},
+    "rich": {"codex_assets/cli/"},
+    "sqlite3": {"codex_assets/library/catalogue.py", "codex_assets/library/catalogue_index.py", "codex_assets/defs/"},
+    "dagster": {"codex_assets/defs/", "codex_assets/worker/job.py", "codex_assets/definitions.py"},
+    "dagster._core": {
+        "codex_assets/defs/event_log.py",
+        "codex_assets/defs/instance.py",
+        "codex_assets/defs/records_import.py",
+    },
+    "codex_assets.defs.event_log": {"codex_assets/defs/records_import.py"},
+}
+"""A library, or a module of ours -> the files and folders that may import it."""
+
+PURE = (
+    "media/",
+    "verification/findings.py",
+    "verification/observations.py",
+    "verification/measures.py",
+    "verification/rules/",
+)
 PURE_FORBIDDEN = {
     *("subprocess", "os", "socket", "urllib", "http", "httpx", "boto3", "dagster", "time", "datetime", "random"),
     *("threading", "multiprocessing", "tempfile", "shutil", "pathlib.Path", "logging"),
 }
-DAGSTER_ROOMS = {
-    "partitions",
-    "instance",
-    "assets",
-    "asset_checks",
-    "learning",
-    "operations",
-    "definitions",
-    "job",
-    "ui",
-}
-BUILDERS = {"mezzanine", "ladder", "loudness", "hls", "thumbnail", "waveform", "recipe"}
+JUDGES_KNOW = {"codex_assets/verification/expectations.py": {"hls", "ladder"}}
+"""What a judge's file may take from `media/encode`, which otherwise none may know."""
 BANNED_NAMES = {"utils", "helpers", "common", "misc"}
 
 
@@ -87,27 +74,37 @@ def imports(path: Path) -> set[str]:
     return found
 
 
+def is_of(module: str, whole: str) -> bool:
+    """Whether `module` is `whole`, or a part of it."""
+    return module == whole or module.startswith(f"{whole}.")
+
+
 def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def room(module: str) -> str | None:
-    """`codex_assets.media.probe` -> `media`; None for what is not ours."""
+def folder(module: str) -> str | None:
+    """`codex_assets.media.profile` -> `media`; None for what is not ours, and for the package itself."""
     parts = module.split(".")
     if parts[0] == "runpod_entry":
         return "runpod_entry"
     return parts[1] if parts[0] == "codex_assets" and len(parts) > 1 else None
 
 
-def room_of(path: Path) -> str:
+def folder_of(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
     return parts[0] if parts[0] == "runpod_entry" else parts[1]
 
 
 @pytest.mark.parametrize("library", ONLY)
-def test_a_library_has_one_importer(library: str) -> None:
-    users = {name(path) for path in MODULES if any(one.split(".")[0] == library for one in imports(path))}
-    assert {user for user in users if not user.startswith(ROOMS.get(library, "-"))} <= ONLY[library]
+def test_a_library_has_its_importers(library: str) -> None:
+    users = {name(path) for path in MODULES if any(is_of(module, library) for module in imports(path))}
+    strangers = {
+        user
+        for user in users
+        if not any(user == own or (own[-1] == "/" and user.startswith(own)) for own in ONLY[library])
+    }
+    assert not strangers
 
 
 def test_the_environment_has_one_reader() -> None:
@@ -117,27 +114,45 @@ def test_the_environment_has_one_reader() -> None:
             for node in ast.walk(ast.parse(path.read_text()))
         )
 
-    assert {name(path) for path in MODULES if reads(path)} <= {"codex_assets/resources.py"}
+    assert {name(path) for path in MODULES if reads(path)} <= {"codex_assets/config/settings.py"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
-def test_imports_point_down(path: Path) -> None:
-    own = room_of(path)
+def test_imports_point_one_way(path: Path) -> None:
+    own = folder_of(path)
     if own == "__init__":
         return
-    levels = {one: number for number, layer in enumerate(LAYERS) for one in layer}
+    ranks = {room: rank for rank, rooms in enumerate(LINE) for room in rooms}
     for module in imports(path):
-        other = room(module)
+        other = folder(module)
         if other is not None and other != own:
-            assert levels[other] <= levels[own], f"{name(path)} imports {module}"
+            assert ranks[other] < ranks[own], f"{name(path)} imports {module}"
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "media").glob("*.py")), ids=lambda path: path.stem)
-def test_media_is_pure(path: Path) -> None:
+def test_imports_run_in_no_circle() -> None:
+    modules = {name(path).removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in MODULES}
+    ours = {module: imports(path) & modules.keys() - {module} for module, path in modules.items()}
+    # A package's own name is imported along with every name that is taken from it.
+    packages = {module for module, path in modules.items() if path.name == "__init__.py"}
+    left = {module: {other for other in others if other not in packages} for module, others in ours.items()}
+    while ready := {module for module, others in left.items() if not others & left.keys()}:
+        left = {module: others for module, others in left.items() if module not in ready}
+    assert not left
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_pure_rooms_are_pure(path: Path) -> None:
+    place = name(path).removeprefix("codex_assets/")
+    if not any(place == part or (part[-1] == "/" and place.startswith(part)) for part in PURE):
+        return
     used = imports(path)
-    assert not {one for one in used if one in PURE_FORBIDDEN or one.split(".")[0] in PURE_FORBIDDEN}
-    ours = {one for one in used if one.startswith("codex_assets.")}
-    assert all(one.startswith("codex_assets.media") for one in ours)
+    assert not {module for module in used if module in PURE_FORBIDDEN or module.split(".")[0] in PURE_FORBIDDEN}
+    own = (
+        ("codex_assets.media", "codex_assets.verification")
+        if place.startswith("verification/")
+        else ("codex_assets.media",)
+    )
+    assert all(module.startswith(own) for module in used if is_of(module, "codex_assets") and module != "codex_assets")
     calls = {
         node.func.id
         for node in ast.walk(ast.parse(path.read_text()))
@@ -146,32 +161,48 @@ def test_media_is_pure(path: Path) -> None:
     assert not calls & {"open", "print", "input", "exec", "eval"}
 
 
-@pytest.mark.parametrize("judge", ["codex_assets/media/verify.py", "codex_assets/observe.py"])
-def test_the_judge_imports_no_builder(judge: str) -> None:
-    used = imports(ROOT / judge)
-    assert not {f"codex_assets.media.{one}" for one in BUILDERS} & used
-    assert not {"codex_assets.builder", "codex_assets.encoders"} & used
+@pytest.mark.parametrize("path", sorted((PACKAGE / "verification").rglob("*.py")), ids=name)
+def test_the_judge_knows_no_builder(path: Path) -> None:
+    known = JUDGES_KNOW.get(name(path), set())
+    allowed = (
+        {"codex_assets.media.encode", *(f"codex_assets.media.encode.{part}" for part in known)} if known else set()
+    )
+    for module in imports(path):
+        builds = is_of(module, "codex_assets.media.encode") or is_of(module, "codex_assets.build")
+        assert not builds or module in allowed, f"{name(path)} imports {module}"
 
 
-def test_dagster_is_the_outer_ring() -> None:
-    users = {room_of(path) for path in MODULES if any(one.split(".")[0] == "dagster" for one in imports(path))}
-    assert users <= DAGSTER_ROOMS
+def test_every_rule_is_loaded_with_the_judge() -> None:
+    """A rule file that `rules/__init__.py` forgets would judge nothing, and nobody would miss it."""
+    files = {path.stem for path in (PACKAGE / "verification" / "rules").glob("*.py")} - {"__init__", "tolerances"}
+    loaded = {module.rpartition(".")[2] for module in imports(PACKAGE / "verification" / "rules" / "__init__.py")}
+    assert files == loaded & files
 
 
-@pytest.mark.parametrize("stem", ["assets", "asset_checks", "definitions", "instance", "learning", "operations"])
-def test_dagster_can_read_annotations(stem: str) -> None:
-    assert "__future__.annotations" not in imports(PACKAGE / f"{stem}.py")
+@pytest.mark.parametrize(
+    "path", [*sorted((PACKAGE / "defs").glob("*.py")), PACKAGE / "definitions.py"], ids=lambda path: path.stem
+)
+def test_dagster_can_read_annotations(path: Path) -> None:
+    assert "__future__.annotations" not in imports(path)
 
 
 def test_contract_and_errors_stand_alone() -> None:
-    for stem in ("contract", "errors"):
-        assert not [one for one in imports(PACKAGE / f"{stem}.py") if one.startswith("codex_assets")]
+    for path in [PACKAGE / "errors.py", *(PACKAGE / "contract").glob("*.py")]:
+        strangers = [module for module in imports(path) if is_of(module, "codex_assets")]
+        assert all(is_of(module, "codex_assets.contract") for module in strangers)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_a_file_says_what_it_owns(path: Path) -> None:
     assert path.stem not in BANNED_NAMES
     assert ast.get_docstring(ast.parse(path.read_text())), f"{name(path)} has no charter"
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*/**/__init__.py")), ids=name)
+def test_a_folder_says_what_belongs_there_and_what_does_not(path: Path) -> None:
+    charter = " ".join((ast.get_docstring(ast.parse(path.read_text())) or "").split())
+    assert "should contain" in charter
+    assert "out of it" in charter or "and nothing that" in charter
 
 
 def test_every_tool_of_the_product_is_told_what_it_may_open() -> None:
@@ -185,4 +216,4 @@ def test_every_tool_of_the_product_is_told_what_it_may_open() -> None:
 def test_loudness_fields_stay_in_their_files() -> None:
     """loudnorm's field names are loudness.py's business, the factor 100 the webhook's."""
     users = {name(path) for path in MODULES if "measured_I" in path.read_text()}
-    assert users <= {"codex_assets/media/loudness.py"}
+    assert users <= {"codex_assets/media/encode/loudness.py"}

@@ -10,8 +10,10 @@ import jobs
 import pytest
 from webhook_receiver import receiving
 
-from codex_assets import errors, job, resources
+from codex_assets import errors
+from codex_assets.config import settings as configuration
 from codex_assets.errors import Fault, JobError, SourceCode
+from codex_assets.worker import job
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "errors.md"
 ROW = re.compile(r"^\| `(\w+)` \| (.+) \|$", re.MULTILINE)
@@ -52,7 +54,7 @@ def test_whose_fault_and_whether_again_are_told() -> None:
 
 
 def test_every_code_of_an_upload_is_provoked_by_a_file() -> None:
-    """`tests/test_inputs_refused.py` takes each of these through the whole job."""
+    """`tests/inputs/test_inputs_refused.py` takes each of these through the whole job."""
     certain = {case.codes[0] for case in hostile_inputs.REFUSED.values() if len(case.codes) == 1}
     assert certain == {code.value for code in SourceCode}
 
@@ -61,7 +63,7 @@ def failed(
     tmp_path: Path, environment: dict[str, str], *, answers: list[int] | None = None, put: bool = True
 ) -> dict[str, object]:
     """The result of a job for a sound, on a worker of this environment."""
-    settings = resources.load(environment)
+    settings = configuration.load(environment)
     if put:
         jobs.put_original(settings.stores(), "audio", "m")
     with receiving() as receiver:
@@ -81,7 +83,7 @@ def test_webhook_undelivered(tmp_path: Path) -> None:
 def test_webhook_refused(tmp_path: Path) -> None:
     with receiving() as receiver:
         receiver.answer = b'{"error": "no such job"}'
-        settings = resources.load(jobs.local_environment(tmp_path))
+        settings = configuration.load(jobs.local_environment(tmp_path))
         result = job.run("job-1", jobs.payload("audio", "m", receiver.url), settings)
     assert (result["errorCode"], result["retryable"]) == ("webhook_refused", False)
 

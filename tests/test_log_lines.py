@@ -18,10 +18,11 @@ import jobs
 import pytest
 from pydantic import SecretStr
 
-from codex_assets import log_lines, resources
+from codex_assets import log_lines
+from codex_assets.config import settings
 from codex_assets.errors import ConfigurationError
 from codex_assets.log_lines import about
-from codex_assets.workspace import Workspace
+from codex_assets.system.workspace import Workspace
 from runpod_entry import logs
 
 LOG = logging.getLogger("codex_assets.of_the_tests")
@@ -175,12 +176,12 @@ def test_secrets_are_blanked_before_they_are_escaped(book: Book) -> None:
     ],
 )
 def test_json_is_the_default_on_runpod(environ: dict[str, str], form: str) -> None:
-    assert resources.log_format(environ) == form
+    assert settings.log_format(environ) == form
 
 
 def test_a_format_that_there_is_not_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="LOG_FORMAT has to be `json` or `text`"):
-        resources.load(jobs.local_environment(tmp_path, LOG_FORMAT="yaml"))
+        settings.load(jobs.local_environment(tmp_path, LOG_FORMAT="yaml"))
 
 
 def test_text_lines_stay_text() -> None:

@@ -1,7 +1,8 @@
 """Which decoders an upload may meet, and what is left of one with tracks that have none among them. Pure.
 
 In: the list of `profile.UNTRUSTED_DECODERS` as ffmpeg's option, what ffmpeg lists of a file without decoding it, and
-which of those tracks are used. Out: how an input is opened (`probe.input_arguments`), who runs the tools (`source.py`).
+which of those tracks are used. Out: how an input is opened (`probe.input_arguments`), who runs the tools
+(`build/upload_check.py`).
 
 ffprobe gives up a whole file of which it may not open every track, and ffmpeg 5 forgets the list where a file ends
 before its tracks are known (docs/decisions/decoders.md). So every file is listed by ffmpeg first, which opens no

@@ -1,8 +1,7 @@
-"""What shapes an output's bytes, as one short hash: the code version of its asset.
+"""What shapes an output's bytes, as a hash: the code version of its asset.
 
-A recipe names exactly the numbers and rules of one output, so a changed number makes stale what it shapes and nothing
-else. Arguments built from the numbers are covered by `RULES`: raise an output's number there when the way it is built
-changes without a number in `profile.py` changing.
+In: which numbers of `profile.py` an output depends on, and the version of each rule that is code and not a number. Out:
+which outputs there are (`outputs.py`), and what is stale because of a changed recipe (`library/staleness.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from dataclasses import asdict
 from typing import Any
 
 from codex_assets.media import profile
+from codex_assets.media.outputs import OUTPUTS
 
 RULES = {
     "mezzanine": 2,
@@ -26,25 +26,6 @@ RULES = {
     "waveform_json": 1,
     "waveform_png": 1,
 }
-
-VIDEO_OUTPUTS = (
-    "mezzanine",
-    "loudness",
-    *(f"hls_{variant.name}" for variant in profile.LADDER),
-    "preview",
-    "hls_master",
-    "thumbnail",
-)
-AUDIO_OUTPUTS = (
-    "mezzanine",
-    "loudness",
-    *(f"hls_{variant.name}" for variant in profile.AUDIO_LADDER),
-    "hls_master",
-    "waveform_json",
-    "waveform_png",
-)
-OUTPUTS = {"video": VIDEO_OUTPUTS, "audio": AUDIO_OUTPUTS}
-"""Every output of a media type, in the order of building."""
 
 _SOUND = (
     *("sample_rate", "channels", "loudness_target", "true_peak_ceiling"),
@@ -81,15 +62,6 @@ NAMES: dict[tuple[str, str], tuple[str, ...]] = {
 }
 """The numbers of a recipe's tuples, by their names in `profile`, which people are told too. Variants and the preview
 share."""
-
-
-def parents(media_type: str, output: str) -> tuple[str, ...]:
-    """What an output is made from: outputs, and `original`. Variants that do not apply are among a master's too."""
-    if output in ("mezzanine", "loudness"):
-        return ("original",)
-    if output == "hls_master":
-        return tuple(one for one in OUTPUTS[media_type] if one.startswith("hls_") and one != "hls_master")
-    return ("mezzanine",) if output == "thumbnail" else ("mezzanine", "loudness")
 
 
 def code_version(media_type: str, output: str) -> str:

@@ -1,0 +1,74 @@
+"""Reads and writes records in the archive.
+
+In: which key a record has, and what a record that cannot be read becomes. Out: the fields of the records
+(`records.py`), and how objects are stored (`storage/`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from codex_assets.archive.records import MediaRecord, OutputRecord, Record, record_type
+from codex_assets.errors import MissingInput, StorageError
+from codex_assets.storage import keys
+from codex_assets.storage.objects import ObjectStore
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+
+class UnreadableRecord(StorageError):
+    """A record that is there and is none: nothing is wrong with the store."""
+
+
+class RecordStore:
+    """Records in the archive store. Reads are always fresh: another worker may have written.
+
+    Every read raises `UnreadableRecord` for a record that is there and is none.
+    """
+
+    def __init__(self, archive: ObjectStore) -> None:
+        self._archive = archive
+
+    def get(self, media_id: str, name: str, model: type[AnyRecord]) -> AnyRecord | None:
+        try:
+            data = self._archive.read(keys.record(media_id, name))
+        except MissingInput:
+            return None
+        try:
+            return model.model_validate_json(data)
+        except ValidationError as error:
+            raise UnreadableRecord(
+                f"The record `{name}` of media {media_id} in the archive cannot be read; restore an older version of "
+                "it, or delete it and build that output again.",
+                detail=str(error)[:2000],
+                retryable=False,
+            ) from None
+
+    def output(self, media_id: str, output: str) -> OutputRecord | None:
+        """The record of `output` in its own model, or None when it was never built."""
+        return self.get(media_id, output, record_type(output))
+
+    def media(self, media_id: str) -> MediaRecord | None:
+        return self.get(media_id, "media", MediaRecord)
+
+    def put(self, media_id: str, name: str, record: Record) -> None:
+        data = record.model_dump_json(indent=2, exclude_none=True).encode() + b"\n"
+        self._archive.write(keys.record(media_id, name), data, content_type="application/json")
+
+    def holds(self, key: str) -> bool:
+        """Whether the archive has an object of this key: a mezzanine, or an original."""
+        return self._archive.head(key) is not None
+
+    def forget(self, media_id: str, name: str) -> None:
+        """Remove a record with all its versions; nothing happens if there is none."""
+        self._archive.delete(keys.record(media_id, name))
+
+    def media_ids(self) -> Iterator[str]:
+        """Every media that was ever registered, in key order."""
+        suffix = "/media.json"
+        for stored in self._archive.list("records/"):
+            if stored.key.endswith(suffix):
+                yield stored.key.removeprefix("records/").removesuffix(suffix)

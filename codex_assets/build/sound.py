@@ -1,0 +1,76 @@
+"""The delivered sound: encoded once per rate, measured as it will be heard, and corrected until it is on target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from codex_assets.media import input_flags, profile
+from codex_assets.media.encode import ladder, loudness
+from codex_assets.media.encode.loudness import Measurement
+from codex_assets.system.process import Progress
+from codex_assets.system.tools import Tools
+
+
+@dataclass(frozen=True)
+class Sound:
+    """The delivered sound at one rate: an AAC file, what it measures, how it was normalised."""
+
+    path: Path
+    measured: Measurement | None
+    gain: loudness.Gain
+
+
+def encoded_sounds(
+    tools: Tools,
+    folder: Path,
+    source: Path,
+    rates: Sequence[int],
+    measured: Measurement | None,
+    duration: float,
+    on_progress: Callable[[Progress], None] | None,
+) -> dict[int, Sound]:
+    """Every rate is corrected by itself, so that one built alone has the same bytes."""
+    folder.mkdir(exist_ok=True)
+    paths = {rate: folder / f"{rate}k.m4a" for rate in rates}
+
+    def encode(some: Sequence[int], aim: loudness.Aim) -> loudness.Gain:
+        gain = loudness.normalising(measured, duration, aim)
+        targets = {rate: str(paths[rate]) for rate in some}
+        tools.ffmpeg(
+            ladder.audio_arguments(str(source), targets, gain, duration),
+            label="encoding the sound",
+            duration=duration,
+            on_progress=on_progress,
+        )
+        return gain
+
+    gain = encode(rates, loudness.Aim())
+    sounds = {}
+    for rate in rates:
+        aim, used = loudness.Aim(), gain
+        delivered = _measure(tools, paths[rate], duration)
+        for _ in range(profile.SOUND_CORRECTIONS):
+            better = loudness.corrected(delivered, used, aim)
+            if better is None:
+                break
+            aim = better
+            used = encode([rate], aim)
+            delivered = _measure(tools, paths[rate], duration)
+        sounds[rate] = Sound(paths[rate], delivered, used)
+    return sounds
+
+
+def merged_is_silent(tools: Tools, sound: Sound) -> bool:
+    """Whether the channels merged to one are too quiet for a waveform to show: those of opposite phase cancel."""
+    source = input_flags.input_arguments(str(sound.path), trusted=True)
+    run = tools.ffmpeg(loudness.merged_measuring_arguments(source), label="measuring the merged channels")
+    measured = loudness.parse(run.log)
+    return measured is None or measured.true_peak <= profile.WAVEFORM_FLOOR
+
+
+def _measure(tools: Tools, path: Path, duration: float) -> Measurement | None:
+    arguments = loudness.measuring_arguments(ladder.delivered_input(str(path)))
+    run = tools.ffmpeg(arguments, label="measuring the delivered sound", duration=duration)
+    return loudness.parse(run.log)

@@ -1,1 +1,0 @@
-"""The terminal's commands, a file per thing that an engineer wants to do; `cli` puts them together."""

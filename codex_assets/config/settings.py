@@ -1,0 +1,396 @@
+"""Configuration: the environment becomes plain objects. The only reader of `os.environ`.
+
+In: every variable, its default, and what is wrong with a value; all problems are reported in one error, and none of
+them quotes a value. Out: putting the parts together (`workshop.py`). Nothing happens at import.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pydantic import SecretStr
+
+from codex_assets.build import on_runpod
+from codex_assets.build.encoders import EncoderMode
+from codex_assets.build.on_runpod import Endpoint
+from codex_assets.config import prices, setting_rules
+from codex_assets.contract.payload import PayloadPolicy
+from codex_assets.contract.secrets import is_placeholder, secret_problem
+from codex_assets.errors import ConfigurationError
+from codex_assets.net import http
+from codex_assets.net.outward import DIRECT, Outward
+from codex_assets.net.webhook import DeliveryPolicy
+from codex_assets.storage.directory import DirectoryStore
+from codex_assets.storage.objects import Stores
+from codex_assets.storage.s3 import S3Location, S3Store
+from codex_assets.system.sandbox import Reach
+from codex_assets.system.tools import Tools, tool_environment
+
+REQUIRED = (
+    *("R2_ACCOUNT_ID", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "R2_MEDIA_BUCKET", "R2_ASSETS_BUCKET"),
+    *("B2_KEY_ID", "B2_APPLICATION_KEY", "B2_BUCKET_NAME", "B2_ENDPOINT", "B2_REGION"),
+)
+"""What a worker with real stores cannot do without."""
+LOCAL_BUCKETS = {
+    "B2_BUCKET_NAME": "codex-archive",
+    "R2_MEDIA_BUCKET": "codex-media-local",
+    "R2_ASSETS_BUCKET": "codex-assets-local",
+}
+SDK_LOG_LEVELS = ("NOTSET", "TRACE", "DEBUG", "INFO", "WARN", "ERROR")
+LOG_FORMATS = ("json", "text")
+LOCAL_STORE = Path(".local/storage")
+"""Where local runs keep their objects when nothing else is said; relative to the working directory."""
+CHECKOUT_TOOLS = Path(__file__).parents[2] / ".tools" / "bin"
+CREDENTIALS = ("R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "B2_KEY_ID", "B2_APPLICATION_KEY")
+
+
+RUNPOD_REST = "https://api.runpod.io"
+"""RunPod's API of endpoints and secrets; jobs have another."""
+
+
+@dataclass(frozen=True)
+class Management:
+    """Who manages endpoints at RunPod, and where."""
+
+    api_key: SecretStr
+    base: str = RUNPOD_REST
+    outward: Outward = DIRECT
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A worker's configuration, checked. `storage_dir` is set for local runs, else the three locations are."""
+
+    archive_bucket: str
+    media_bucket: str
+    assets_bucket: str
+    storage_dir: Path | None
+    locations: tuple[S3Location, S3Location, S3Location] | None
+    webhook_secret: SecretStr | None
+    webhook_signature: Literal["body", "timestamped"]
+    webhook_allow_private: bool
+    video_encoder: EncoderMode
+    scratch: Path
+    catalogue: Path
+    """The index of what is stale: a file that can be lost, beside a local store, else in the user's cache."""
+    worker_price: float | None
+    """USD that a second of this worker costs, where it was told; else it is looked up by the GPU's model."""
+    tool_environment: Mapping[str, str] = field(repr=False)
+    require_nvenc: bool = False
+    """Whether a worker without a working NVENC is of no use."""
+    runpod: Endpoint | None = None
+    """The endpoint that builds, for BUILD_ON=runpod; None: this machine does."""
+    runpod_backfills: Endpoint | None = None
+    """... for backfills, where they have one of their own."""
+
+    def stores(self) -> Stores:
+        """The three stores; clients are made when first used."""
+        if self.storage_dir is not None:
+            root = self.storage_dir
+            return Stores(
+                archive=DirectoryStore(root, "archive", self.archive_bucket),
+                media=DirectoryStore(root, "media", self.media_bucket),
+                assets=DirectoryStore(root, "assets", self.assets_bucket),
+            )
+        assert self.locations is not None
+        archive, media, assets = (S3Store(location) for location in self.locations)
+        return Stores(archive=archive, media=media, assets=assets)
+
+    def price_per_second(self, gpu: str | None) -> float | None:
+        """USD that a second of a worker with this GPU costs; None where nobody has told."""
+        return self.worker_price if self.worker_price is not None else prices.of_gpu(gpu)
+
+    def workers(self) -> int:
+        """Media that a rebuild builds at once when nobody says how many: here, each of them uses every core."""
+        endpoint = self.runpod_backfills or self.runpod
+        return endpoint.in_flight if endpoint is not None else 1
+
+    def payload_policy(self) -> PayloadPolicy:
+        return PayloadPolicy(
+            archive_bucket=self.archive_bucket,
+            media_bucket=self.media_bucket,
+            assets_bucket=self.assets_bucket,
+            default_secret=self.webhook_secret,
+            allow_private_webhook=self.webhook_allow_private,
+        )
+
+    def delivery_policy(self) -> DeliveryPolicy:
+        return DeliveryPolicy(signature=self.webhook_signature, allow_private=self.webhook_allow_private)
+
+    def secrets(self) -> tuple[SecretStr, ...]:
+        """What no line of a log may show."""
+        keys = {key for place in self.locations or () for key in (place.access_key, place.secret_key)}
+        api = [self.runpod.api_key] if self.runpod is not None else []
+        return (*keys, *api, *([self.webhook_secret] if self.webhook_secret is not None else []))
+
+    def tools(self, cancelled: threading.Event | None = None) -> Tools:
+        """Tools that open no files but the system's, until whoever has a folder for them says so."""
+        return Tools(self.tool_environment, reach=Reach(), cancelled=cancelled)
+
+
+def journals(settings: Settings) -> Path:
+    """Where rebuilds keep what they have done: beside the index, which can be lost while these cannot."""
+    return settings.catalogue.with_suffix(".rebuilds")
+
+
+def prepare_environment() -> str:
+    """Set the log level of RunPod's SDK, which it reads when it is imported; the level.
+
+    Its own default prints every result. A level that it does not know would end the worker.
+    """
+    level = os.environ.get("RUNPOD_LOG_LEVEL", "").upper()
+    if level not in SDK_LOG_LEVELS:
+        level = "INFO"
+    os.environ["RUNPOD_LOG_LEVEL"] = level
+    return level
+
+
+def log_format(environ: Mapping[str, str] | None = None) -> Literal["json", "text"]:
+    """How log lines are written: `LOG_FORMAT`, by default JSON on RunPod and text elsewhere."""
+    env = os.environ if environ is None else environ
+    chosen = env.get("LOG_FORMAT", "").strip()
+    if chosen in LOG_FORMATS:
+        return "json" if chosen == "json" else "text"
+    return "json" if env.get("RUNPOD_POD_ID") else "text"
+
+
+def reply_policies(environ: Mapping[str, str] | None = None) -> tuple[PayloadPolicy, DeliveryPolicy]:
+    """What of `environ` serves to answer a job, also when the rest of it is not good enough to work on one.
+
+    The first tells where an answer goes; as it knows no buckets, it is of no use for accepting a payload.
+    """
+    env = os.environ if environ is None else environ
+    secret = env.get("WEBHOOK_SECRET", "")
+    if setting_rules.is_blank(secret) or setting_rules.slips(env, ["WEBHOOK_SECRET"]).names:
+        secret = ""  # nobody could verify what it signs
+    allow_private = env.get("WEBHOOK_ALLOW_PRIVATE") == "1"
+    payload = PayloadPolicy(
+        archive_bucket="",
+        media_bucket="",
+        assets_bucket="",
+        default_secret=SecretStr(secret) if secret else None,
+        allow_private_webhook=allow_private,
+    )
+    signature: Literal["body", "timestamped"] = "body"
+    if env.get("WEBHOOK_SIGNATURE") == "timestamped":
+        signature = "timestamped"
+    return payload, DeliveryPolicy(signature=signature, allow_private=allow_private)
+
+
+def environment() -> dict[str, str]:
+    """The process's environment; what `make setup` put beside the package is found like an installed tool."""
+    env = dict(os.environ)
+    if CHECKOUT_TOOLS.is_dir() and str(CHECKOUT_TOOLS) not in env.get("PATH", "").split(os.pathsep):
+        env["PATH"] = os.pathsep.join(part for part in (env.get("PATH", ""), str(CHECKOUT_TOOLS)) if part)
+    return env
+
+
+def adopt(environ: Mapping[str, str]) -> None:
+    """Make `environ` the process's own, for the worker processes that it starts: they read theirs."""
+    os.environ.clear()
+    os.environ.update(environ)
+
+
+def local_environment(store: Path | None = None) -> dict[str, str]:
+    """The environment with a local store instead of real ones: `store`, else STORAGE_DIR, else the default."""
+    env = {name: value for name, value in environment().items() if name not in (*REQUIRED, "R2_ENDPOINT")}
+    if store is not None or not env.get("STORAGE_DIR", "").strip():
+        env["STORAGE_DIR"] = str((store or LOCAL_STORE).absolute())
+    return env
+
+
+def load(environ: Mapping[str, str] | None = None, *, unknown: Collection[str] = ()) -> Settings:
+    """The settings that `environ` (the process's own by default) describes.
+
+    `unknown`: variables whose value here only stands in for one that somebody else holds. Raises `ConfigurationError`
+    naming everything that is wrong.
+    """
+    given = environment() if environ is None else environ
+    env = {name: value for name, value in given.items() if not setting_rules.is_blank(value)}
+    problems: list[str] = []
+    local = "STORAGE_DIR" in env
+    problems.extend(setting_rules.name_problems(given, (*REQUIRED, "R2_ENDPOINT", "WEBHOOK_SECRET", "STORAGE_DIR")))
+    slips = setting_rules.slips(env if "BUILD_ON" in env else _without_dispatch(env))
+    problems.extend(slips.problems())
+    missing = [name for name in REQUIRED if name not in env]
+    if local:
+        mixed = [name for name in CREDENTIALS if name in env]
+        if mixed:
+            problems.append(f"STORAGE_DIR (local runs) is set together with {', '.join(mixed)}; set one or the other")
+    elif missing:
+        problems.append(f"these variables are missing or empty: {', '.join(missing)} (or STORAGE_DIR for a local run)")
+    unresolved = [name for name in (*REQUIRED, "R2_ENDPOINT", "WEBHOOK_SECRET") if "{{" in env.get(name, "")]
+    if unresolved:
+        problems.append(f"these variables hold an unresolved {{{{ ... }}}} reference: {', '.join(unresolved)}")
+    fillers = [name for name in REQUIRED if name not in unresolved and is_placeholder(env.get(name, ""))]
+    if fillers:
+        problems.append(f"these variables hold a placeholder instead of a value: {', '.join(fillers)}")
+    known = {name: value for name, value in env.items() if name not in {*unresolved, *fillers, *unknown, *slips.names}}
+    problems.extend(setting_rules.bucket_problems({**LOCAL_BUCKETS, **known} if local else known))
+    if not local:
+        problems.extend(setting_rules.address_problems(known))
+    if not local and "WEBHOOK_SECRET" in given and "WEBHOOK_SECRET" not in env:
+        problems.append("WEBHOOK_SECRET is empty; give it a value, or leave it out if every payload brings its secret")
+    signature = env.get("WEBHOOK_SIGNATURE", "body")
+    if signature not in ("body", "timestamped"):
+        problems.append("WEBHOOK_SIGNATURE has to be `body` or `timestamped`")
+    encoder = env.get("VIDEO_ENCODER", "auto")
+    if encoder not in list(EncoderMode):
+        problems.append(f"VIDEO_ENCODER has to be one of {', '.join(EncoderMode)}")
+    if env.get("LOG_FORMAT", "text") not in LOG_FORMATS:
+        problems.append("LOG_FORMAT has to be `json` or `text`")
+    for switch in ("REQUIRE_NVENC", "WEBHOOK_ALLOW_PRIVATE"):
+        if env.get(switch, "0") not in ("0", "1"):
+            problems.append(f"{switch} has to be `1` or `0`")
+    price = _price(env.get("WORKER_PRICE_PER_SECOND"))
+    if price is None and "WORKER_PRICE_PER_SECOND" in env:
+        problems.append("WORKER_PRICE_PER_SECOND has to be what a second of this worker costs, in USD, such as 0.00016")
+    runpod, backfills = _endpoints(env, given, problems)
+    secret = SecretStr(env["WEBHOOK_SECRET"]) if "WEBHOOK_SECRET" in env else None
+    unusable = secret_problem(secret) if secret is not None and "WEBHOOK_SECRET" not in unresolved else None
+    if unusable is not None:
+        problems.append(f"WEBHOOK_SECRET {unusable}")
+    temporary = env.get("TMPDIR") or _temporary_directory()
+    if temporary is None:
+        problems.append("no temporary directory can be written to (/tmp, /var/tmp); mount one, or name one in TMPDIR")
+    if problems or temporary is None:
+        raise ConfigurationError("The worker is not configured: " + "; ".join(problems) + ".")
+    buckets = {name: env.get(name, default) for name, default in LOCAL_BUCKETS.items()}
+    return Settings(
+        archive_bucket=buckets["B2_BUCKET_NAME"],
+        media_bucket=buckets["R2_MEDIA_BUCKET"],
+        assets_bucket=buckets["R2_ASSETS_BUCKET"],
+        storage_dir=Path(env["STORAGE_DIR"]).absolute() if local else None,
+        locations=None if local else _locations(env),
+        webhook_secret=secret,
+        webhook_signature="timestamped" if signature == "timestamped" else "body",
+        webhook_allow_private=env.get("WEBHOOK_ALLOW_PRIVATE") == "1",
+        video_encoder=EncoderMode(encoder),
+        scratch=Path(temporary) / "codex-assets",
+        catalogue=_catalogue(env, buckets["B2_BUCKET_NAME"]),
+        worker_price=price,
+        tool_environment=tool_environment(env),
+        require_nvenc=env.get("REQUIRE_NVENC") == "1",
+        runpod=runpod,
+        runpod_backfills=backfills,
+    )
+
+
+def _without_dispatch(env: Mapping[str, str]) -> dict[str, str]:
+    """RunPod sets variables of its own on its workers, which mean nothing while this machine builds."""
+    return {name: value for name, value in env.items() if not name.startswith("RUNPOD_")}
+
+
+def management(environ: Mapping[str, str] | None = None) -> Management:
+    """What managing endpoints needs of `environ`. Raises `ConfigurationError`."""
+    env = environment() if environ is None else environ
+    needed = ("RUNPOD_API_KEY", "RUNPOD_REST_BASE")
+    if wrong := list(setting_rules.slips(env, needed).problems()):
+        raise ConfigurationError("RunPod cannot be asked: " + "; ".join(wrong) + ".")
+    key = env.get("RUNPOD_API_KEY", "").strip()
+    if not key or is_placeholder(key):
+        raise ConfigurationError("RUNPOD_API_KEY is missing or a placeholder; it has to be one that manages endpoints.")
+    base = env.get("RUNPOD_REST_BASE", "").strip() or RUNPOD_REST
+    if not http.is_https(base) and not http.is_loopback(base):
+        raise ConfigurationError("RUNPOD_REST_BASE has to be an https URL.")
+    return Management(SecretStr(key), base, outward(env))
+
+
+def outward(environ: Mapping[str, str] | None = None) -> Outward:
+    """The way out that the environment tells, of which everything can be used. Raises `ConfigurationError`."""
+    problems: list[str] = []
+    way = Outward.of(environment() if environ is None else environ, problems)
+    if problems:
+        raise ConfigurationError(f"This network's way out is not configured well: {'; '.join(problems)}.")
+    return way
+
+
+def _endpoints(
+    env: Mapping[str, str], everything: Mapping[str, str], problems: list[str]
+) -> tuple[Endpoint | None, Endpoint | None]:
+    """The endpoint that builds, and the one of backfills; both None for building here.
+
+    BUILD_ON decides, not whether there is an id: RunPod gives its workers RUNPOD_ENDPOINT_ID.
+    """
+    on = env.get("BUILD_ON", "here")
+    if on == "here":
+        return None, None
+    if on != "runpod":
+        problems.append("BUILD_ON has to be `here` or `runpod`")
+        return None, None
+    missing = [name for name in ("RUNPOD_ENDPOINT_ID", "RUNPOD_API_KEY") if name not in env]
+    if missing:
+        problems.append(f"BUILD_ON=runpod needs {' and '.join(missing)}")
+    if "{{" in env.get("RUNPOD_API_KEY", ""):
+        problems.append("RUNPOD_API_KEY holds an unresolved {{ ... }} reference")
+    ids = [env.get(name) for name in ("RUNPOD_ENDPOINT_ID", "RUNPOD_BACKFILL_ENDPOINT_ID")]
+    if any(one is not None and re.fullmatch(r"[A-Za-z0-9_-]+", one) is None for one in ids):
+        problems.append("RUNPOD_ENDPOINT_ID and RUNPOD_BACKFILL_ENDPOINT_ID are ids, not URLs")
+    base = env.get("RUNPOD_API_BASE", on_runpod.API)
+    if not http.is_https(base) and not http.is_loopback(base):
+        problems.append("RUNPOD_API_BASE has to be an https URL")
+    given = env.get("RUNPOD_IN_FLIGHT", str(on_runpod.IN_FLIGHT))
+    in_flight = int(given) if given.isdigit() and len(given) < 6 else 0
+    if in_flight < 1:
+        problems.append("RUNPOD_IN_FLIGHT has to be a number of jobs, at least 1")
+    # Of everything that is set: a proxy that is set to nothing is one that is turned off.
+    way = Outward.of(everything, problems)
+    first, second = (
+        Endpoint(one, SecretStr(env.get("RUNPOD_API_KEY", "")), base, max(1, in_flight), way)
+        if one is not None
+        else None
+        for one in ids
+    )
+    return first, second
+
+
+def _temporary_directory() -> str | None:
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:
+        return None
+
+
+def _price(text: str | None) -> float | None:
+    try:
+        price = float(text or "")
+    except ValueError:
+        return None
+    return price if 0 <= price < math.inf else None
+
+
+def _catalogue(env: Mapping[str, str], bucket: str) -> Path:
+    """One index per archive. That of a local store goes where the store goes."""
+    if "CATALOGUE_PATH" in env:
+        return Path(env["CATALOGUE_PATH"]).absolute()
+    if "STORAGE_DIR" in env:
+        return Path(env["STORAGE_DIR"]).absolute() / ".meta" / f"{bucket}.catalogue.sqlite"
+    cache = Path(env.get("XDG_CACHE_HOME") or Path(env.get("HOME") or _temporary_directory() or "/") / ".cache")
+    place = hashlib.sha256(f"{env['B2_ENDPOINT']} {bucket}".encode()).hexdigest()[:12]
+    return cache / "codex-assets" / f"{bucket}-{place}.sqlite"
+
+
+def _locations(env: Mapping[str, str]) -> tuple[S3Location, S3Location, S3Location]:
+    r2 = env.get("R2_ENDPOINT", f"https://{env['R2_ACCOUNT_ID']}.r2.cloudflarestorage.com")
+    access, secret = SecretStr(env["R2_ACCESS_KEY_ID"]), SecretStr(env["R2_SECRET_ACCESS_KEY"])
+    archive = S3Location(
+        role="archive",
+        bucket=env["B2_BUCKET_NAME"],
+        endpoint=env["B2_ENDPOINT"],
+        region=env["B2_REGION"],
+        access_key=SecretStr(env["B2_KEY_ID"]),
+        secret_key=SecretStr(env["B2_APPLICATION_KEY"]),
+        versioned=True,
+    )
+    media = S3Location("media", env["R2_MEDIA_BUCKET"], r2, "auto", access, secret, versioned=False)
+    assets = S3Location("assets", env["R2_ASSETS_BUCKET"], r2, "auto", access, secret, versioned=False)
+    return archive, media, assets

@@ -1,0 +1,95 @@
+"""The names and limits that both sides of the wire share: media types, outputs, variants, sizes, the form of an id.
+
+In: what a name may be. Out: what a payload or a webhook body has to hold (`payload.py`, `webhook.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+MediaType = Literal["video", "audio"]
+InputStore = Literal["archive", "media"]
+AssetName = Literal[
+    "mezzanine",
+    "loudness",
+    "hls_1080p",
+    "hls_720p",
+    "hls_480p",
+    "hls_360p",
+    "hls_128k",
+    "hls_64k",
+    "preview",
+    "hls_master",
+    "thumbnail",
+    "waveform_json",
+    "waveform_png",
+]
+VariantName = Literal["1080p", "720p", "480p", "360p", "preview", "128k", "64k"]
+
+ASSETS: Mapping[MediaType, tuple[AssetName, ...]] = {
+    "video": (
+        "mezzanine",
+        "loudness",
+        "hls_1080p",
+        "hls_720p",
+        "hls_480p",
+        "hls_360p",
+        "preview",
+        "hls_master",
+        "thumbnail",
+    ),
+    "audio": (
+        "mezzanine",
+        "loudness",
+        "hls_128k",
+        "hls_64k",
+        "hls_master",
+        "waveform_json",
+        "waveform_png",
+    ),
+}
+"""Outputs that a payload's `assets` may name, by media type."""
+
+VARIANTS: Mapping[MediaType, tuple[VariantName, ...]] = {
+    "video": ("1080p", "720p", "480p", "360p", "preview"),
+    "audio": ("128k", "64k"),
+}
+"""What `readyVariants` may hold, best first, by media type."""
+
+HLS_FOLDER: Mapping[MediaType, str] = {"video": "hls", "audio": "hls-audio"}
+
+KEY_BYTES = 1024
+"""Most bytes of an object key: the limit of S3, R2 and B2 alike."""
+URL_CHARACTERS = 4096
+"""Most characters of a webhook URL: far above any real one, far below what a log or a header line can take."""
+DURATION_SECONDS = (1, 86_400)
+WIDTH_LIMIT = 7680
+HEIGHT_LIMIT = 4320
+INTEGRATED_RANGE = (-10_000, 1_000)
+"""LUFS x100 that the receiver accepts."""
+PEAK_RANGE = (-10_000, 2_000)
+"""dBTP x100 that the receiver accepts."""
+LOUDNESS_RANGE_RANGE = (0, 50_000)
+"""LU x100 that the receiver accepts."""
+ERROR_CHARACTERS = 2000
+
+SEGMENT_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$"
+SEGMENT = re.compile(SEGMENT_PATTERN.removeprefix("^").removesuffix("$"))
+
+# What a JSON Schema can say about a key: no backslash, no control character, no empty, "." or ".." segment. The
+# percent-encoded forms and the creator's segment are left to `parse_payload`.
+KEY_SCHEMA_PATTERN = r"^(?!(?:.*/)?\.{0,2}(?:/|$))[^\\\u0000-\u001f\u007f-\u009f]+$"
+
+
+PathSegment = Annotated[str, Field(pattern=SEGMENT_PATTERN)]
+
+
+def when_media_type(kind: str, properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "if": {"properties": {"mediaType": {"const": kind}}, "required": ["mediaType"]},
+        "then": {"properties": properties},
+    }

@@ -1,0 +1,35 @@
+"""How a value of a payload is described in an error: its type, and a shortened form of it that is safe to print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+
+def is_text(text: str) -> bool:
+    """JSON can smuggle in half of a surrogate pair, which no store, signature or log can encode."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def kind_of(value: object) -> str:
+    names: Mapping[type, str] = {
+        type(None): "null",
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        str: "text",
+        list: "a list",
+        dict: "an object",
+    }
+    return names.get(type(value), type(value).__name__)
+
+
+def shown(value: object) -> str:
+    """A value as a person can recognise it: short, quoted, without control characters."""
+    if not isinstance(value, str):
+        return kind_of(value)
+    return json.dumps(value if len(value) <= 80 else value[:79] + "…", ensure_ascii=not value.isprintable())

@@ -1,0 +1,49 @@
+"""Jobs that an engineer launches in the UI: all outputs of one media, its checks, the removal of originals.
+
+When jobs run by themselves is in `schedules.py` and `sensors.py`; what an output is and how it is built, in
+`assets.py`.
+"""
+
+from typing import Any
+
+import dagster as dg
+
+from codex_assets.config.workshop import Workshop
+from codex_assets.defs import asset_checks, assets, partitions
+from codex_assets.library.original_removal import CleanUp, Verdict
+from codex_assets.media import outputs
+
+
+def _everything(media_type: str) -> Any:
+    keys = [dg.AssetKey([media_type, output]) for output in outputs.OUTPUTS[media_type]]
+    return dg.define_asset_job(
+        f"build_{media_type}",
+        selection=dg.AssetSelection.assets(*keys),
+        description=f"Build every output of one {media_type} media from its original.",
+        tags=assets.RUNTIME,
+    )
+
+
+@dg.op(description="Deletes originals whose mezzanine was verified a day ago, and still is what it was.")
+def delete_originals(context: dg.OpExecutionContext, workshop: dg.ResourceParam[Workshop]) -> None:
+    work = CleanUp(workshop.stores, workshop.tools, workshop.workspace.root, workshop.tools.cancelled)
+    counts: dict[str, int] = {}
+    freed = 0
+    for result in work.run():
+        counts[result.verdict.value] = counts.get(result.verdict.value, 0) + 1
+        freed += result.size if result.verdict is Verdict.DELETED else 0
+        tell = context.log.warning if result.verdict is Verdict.UNCHECKED else context.log.info
+        tell(f"{result.media_id}: {result.verdict.value}. {result.told}")
+    context.add_output_metadata({"bytes_freed": freed, **counts})
+
+
+@dg.job(name="cleanup_originals", description="The same as `codex-assets cleanup-originals`.", tags=assets.RUNTIME)
+def cleanup_originals() -> None:
+    delete_originals()
+
+
+JOBS = [
+    *(_everything(media_type) for media_type in partitions.PARTITIONS),
+    *(asset_checks.checks_job(media_type, assets.RUNTIME) for media_type in partitions.PARTITIONS),
+    cleanup_originals,
+]

@@ -1,1 +1,0 @@
-"""Where outputs go and who is told: keys, stores, publishing order, the webhook."""

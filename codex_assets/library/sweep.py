@@ -1,0 +1,128 @@
+"""Judges the published outputs of many media, a few at once.
+
+In: the order, the number at once, and what becomes of a media that could not be judged. Out: judging one media
+(`verification/audit.py`), and which media there are (`published_media.py`).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from codex_assets.archive.records import CheckFact, MediaRecord
+from codex_assets.archive.store import RecordStore
+from codex_assets.errors import InternalError, JobCancelled, JobError
+from codex_assets.library.published_media import holds
+from codex_assets.library.selection import Where
+from codex_assets.media.outputs import OUTPUTS
+from codex_assets.storage.objects import Stores
+from codex_assets.system.tools import Tools
+from codex_assets.system.workspace import Workspace
+from codex_assets.verification import audit
+from codex_assets.verification.audit import Audit, Auditor
+
+Outcome = Literal["passed", "failed", "unchecked"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one media came to. `failed` and `warned` are (output, finding)."""
+
+    media_id: str
+    media: MediaRecord | None = None
+    outcome: Outcome = "passed"
+    problem: str | None = None
+    """Why it could not be checked."""
+    checks: int = 0
+    failed: tuple[tuple[str, CheckFact], ...] = ()
+    warned: tuple[tuple[str, CheckFact], ...] = ()
+    unbuilt: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """How media are judged: by one rule or by all, with the mezzanine (`deep`) or without it."""
+
+    stores: Stores
+    tools: Tools
+    scratch: Path
+    cancelled: threading.Event
+    """The event of `tools`."""
+    where: Where = field(default_factory=Where)
+    rule: str | None = None
+    deep: bool = True
+    workers: int = 2
+
+    def run(self, media_ids: Collection[str]) -> Iterator[Result | None]:
+        """One result per media, as they come; None for one that `where` leaves out.
+
+        Raises `JobCancelled` alone: whatever else happens to one media is its result.
+        """
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="verify")
+        try:
+            waiting: set[Future[Result | None]] = {pool.submit(self._one, media_id) for media_id in media_ids}
+            for done in as_completed(waiting):
+                yield done.result()
+        finally:
+            # Also when nobody wants the rest any more: what is running ends by `cancelled`, or by itself.
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _one(self, media_id: str) -> Result | None:
+        if self.cancelled.is_set():
+            raise JobCancelled
+        started = time.monotonic()
+        try:
+            return self._judged(media_id, started)
+        except JobCancelled:
+            raise
+        except JobError as error:
+            problem = error.public
+        except ValueError:
+            problem = "It is no media id, or its records cannot be read."
+        except Exception as error:  # noqa: BLE001 - one media must not end the check of thousands
+            problem = InternalError.of(error).public
+        return Result(media_id, outcome="unchecked", problem=problem, seconds=time.monotonic() - started)
+
+    def _judged(self, media_id: str, started: float) -> Result | None:
+        records = RecordStore(self.stores.archive)
+        media = records.media(media_id)
+        if media is None:
+            return Result(media_id, outcome="unchecked", problem="No media of this id is registered.")
+        if not holds(self.where, media, records):
+            return None
+        if records.output(media_id, "mezzanine") is None:
+            problem = "Its mezzanine was never built, and without it nothing can be judged."
+            return Result(media_id, media, "unchecked", problem)
+        # The mezzanine's rules are about the file that a shallow check does not fetch.
+        outputs = [one for one in OUTPUTS[media.media_type] if self.deep or one != "mezzanine"]
+        workspace = Workspace(self.scratch / f"verify-{uuid.uuid4().hex[:12]}")
+        try:
+            auditor = Auditor(self.stores, self.tools, workspace, deep=self.deep)
+            audits = list(auditor.audit(media, outputs, only=None if self.rule is None else (self.rule,)))
+        finally:
+            workspace.close()
+        audit.keep(records, media, audits, whole=self.rule is None and self.deep)
+        return _result(media, audits, time.monotonic() - started)
+
+
+def _result(media: MediaRecord, audits: Iterable[Audit], seconds: float) -> Result:
+    found = list(audits)
+    failed = tuple((one.output, check) for one in found for check in one.failed)
+    unbuilt = tuple(one.output for one in found if one.record is None)
+    return Result(
+        media.media_id,
+        media,
+        "failed" if failed else "passed",
+        checks=sum(len(one.checks) for one in found),
+        failed=failed,
+        warned=tuple((one.output, check) for one in found for check in one.warned),
+        unbuilt=unbuilt,
+        seconds=seconds,
+    )

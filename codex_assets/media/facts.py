@@ -1,0 +1,168 @@
+"""What is known of a media file: its tracks, container and durations, frozen and in display orientation.
+
+In: the fields, and what follows from them alone. Out: how ffprobe's JSON becomes these (`ffprobe.py`), and what is
+found out by reading on (`upload/`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal
+
+HDR_TRANSFERS = ("smpte2084", "arib-std-b67")
+Deinterlaced = Literal["never", "flagged", "tff", "bff"]
+"""Which frames are taken apart: none, those that say so, or all, with this field first."""
+LOSSLESS_AUDIO = (
+    *("flac", "alac", "wavpack", "ape", "tta", "truehd", "mlp", "tak", "shorten"),
+    *("wmalossless", "als"),
+)
+RESTARTING_CLOCKS = ("mpegts", "mpeg", "ogg")
+"""Containers whose clock may jump (broadcasts wrap around, edits restart it, ogg files are chained): the first and the
+last time then say nothing of what lies between, and ffmpeg joins the parts by itself."""
+
+
+@dataclass(frozen=True)
+class VideoStream:
+    """A picture track. `width`, `height`: displayed pixels. Rates are frames a second. Seconds for times.
+
+    `rotation`: degrees clockwise that the coded picture is turned for display, after it was mirrored left to right
+    where it is `mirrored`. `interlaced`: each frame holds two moments.
+    """
+
+    index: int
+    codec: str
+    profile: str | None
+    level: int | None
+    width: int
+    height: int
+    coded_width: int
+    coded_height: int
+    sample_aspect: Fraction
+    rotation: int
+    average_rate: Fraction | None
+    nominal_rate: Fraction | None
+    pixel_format: str | None
+    interlaced: bool
+    matrix: str | None
+    transfer: str | None
+    primaries: str | None
+    color_range: str | None
+    start: float | None
+    duration: float | None
+    frames: int | None
+    mirrored: bool = False
+    deinterlaced: Deinterlaced = "flagged"
+    alpha_track: bool = False
+    """Whether transparency is coded beside the picture, where only some decoders look (VP8, VP9)."""
+    container_cropped: bool = False
+    """Whether the container asks for fewer pixels than are coded, and this ffmpeg (7.1 does, 5.1 does not) follows."""
+    dolby_vision: int | None = None
+    """Profile."""
+    dolby_vision_base: int | None = None
+    """Signal compatibility of the base layer."""
+    reordered: int = 0
+    """Pictures that a decoder holds back, because some are shown before others that are stored before them."""
+    dated_late: float = 0.0
+    """Seconds by which ffmpeg dates every picture too late, where a container has no times: it then takes that of the
+    picture with which one leaves the decoder."""
+    after_a_pause: float = 0.0
+    """Seconds from the last picture but one to the last."""
+
+    @property
+    def hdr(self) -> bool:
+        return self.transfer in HDR_TRANSFERS
+
+    @property
+    def has_alpha(self) -> bool:
+        name = self.pixel_format or ""
+        # Of palettes only these may hold transparent colours.
+        if name == "pal8":
+            return self.codec in ("png", "apng", "gif")
+        parts = ("yuva", "ayuv", "vuya", "rgba", "bgra", "argb", "abgr", "gbrap", "ya8", "ya16")
+        return self.alpha_track or any(part in name for part in parts)
+
+    @property
+    def has_own_colours(self) -> bool:
+        """Dolby Vision whose base layer means nothing to anyone but Dolby's decoders (profiles 5 and 10.0)."""
+        alone = self.dolby_vision is not None and self.dolby_vision_base == 0 and not self.hdr
+        return self.dolby_vision == 5 or alone
+
+
+@dataclass(frozen=True)
+class AudioStream:
+    index: int
+    codec: str
+    profile: str | None
+    sample_rate: int
+    channels: int
+    layout: str | None
+    bits: int | None
+    start: float | None
+    duration: float | None
+    decoder: str | None = None
+    """The decoder to use where ffmpeg would choose a wrong one."""
+
+    @property
+    def lossless(self) -> bool:
+        return self.codec in LOSSLESS_AUDIO or self.codec.startswith("pcm_")
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What the packets of one track show: how many there are, how many come before the first key frame (and can hardly
+    be decoded), seconds that an edit list or the codec's header hides, and steps (seconds) that are much longer than
+    usual."""
+
+    packets: int = 0
+    leading: int = 0
+    hidden: float = 0.0
+    steps: tuple[float, ...] = ()
+    pauses: int = 0
+    """Packets with which a telephone's codec says that nobody speaks: ffmpeg gives them up, and silence is right."""
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """What a file holds: the first real picture track and the first (default) sound track.
+
+    `start`: where the file's clock starts, which any of its tracks may decide. `end`: the last moment of any of them,
+    once scanned. `others`: the tracks of both kinds that would be the next choice, in order. `promised`: end of a track
+    by its index, where the container has an index of its own for each. `left_out`: number of tracks by kind.
+    """
+
+    container: str
+    duration: float | None
+    video: VideoStream | None
+    audio: AudioStream | None
+    start: float | None = None
+    end: float | None = None
+    others: tuple[VideoStream | AudioStream, ...] = ()
+    promised: Mapping[int, float] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    counted: Mapping[int, Counted] = field(default_factory=dict)
+    orderly: bool = True
+    """No track's clock steps back. In a transport stream ffmpeg takes a step back for a new beginning, and moves all
+    that follows behind what came before: when a track starts and how long it lasts is then not known beforehand."""
+    timed: bool = True
+    """Every packet has a time; one that has none lasts all the same."""
+    codecs: frozenset[str] | None = None
+    """Of all tracks, used or not: a tool that reads the file opens each of them. None: not known."""
+
+    @property
+    def tracks(self) -> tuple[VideoStream | AudioStream, ...]:
+        return tuple(track for track in (self.video, self.audio) if track is not None)
+
+    @property
+    def clock_restarts(self) -> bool:
+        """Whether its container's clock may jump (`RESTARTING_CLOCKS`)."""
+        return any(name in self.container.split(",") for name in RESTARTING_CLOCKS)
+
+    @property
+    def seconds(self) -> float | None:
+        """From the first moment of the earlier track to the last one of the later; None where a track does not say."""
+        ends = [(track.start or 0.0) + track.duration for track in self.tracks if track.duration is not None]
+        if not ends or len(ends) < len(self.tracks):
+            return None
+        return max(ends) - min(track.start or 0.0 for track in self.tracks)

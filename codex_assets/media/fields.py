@@ -1,0 +1,66 @@
+"""Single values as ffprobe prints them, read with care: numbers, ratios, seconds, names, rotations.
+
+A value that is missing, unknown or impossible becomes None. What a value means for a file is decided by its readers.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+
+def parse_whole(value: object) -> int | None:
+    """A whole number that ffprobe can mean: it counts in 64 bits, and nothing that it counts is negative."""
+    text = str(value)
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
+
+
+def display_rotation(told: Mapping[str, Any]) -> tuple[int, bool] | None:
+    """What the display matrix of a stream or frame says; None without one. Odd angles become the nearest right one."""
+    for side in told.get("side_data_list", []):
+        if "displaymatrix" in side:
+            return _turned(str(side["displaymatrix"]))
+        if "rotation" in side:
+            return (-round(float(side["rotation"]) / 90) * 90) % 360, False
+    return None
+
+
+def _turned(matrix: str) -> tuple[int, bool]:
+    """Three lines of an offset and three numbers: (x, y) is shown at (ax + cy, bx + dy) (ISO/IEC 14496-12, 6.2.2)."""
+    rows = [line.split(":", 1)[1].split() for line in matrix.splitlines() if ":" in line]
+    try:
+        a, b, c, d = (int(rows[row][column]) for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)))
+    except (IndexError, ValueError):
+        return 0, False
+    mirrored = a * d - b * c < 0
+    if mirrored:
+        a, b = -a, -b
+    return round(math.degrees(math.atan2(b - c, a + d)) / 90) * 90 % 360, mirrored
+
+
+def parse_ratio(text: object, sign: str) -> Fraction | None:
+    over, _, under = str(text or "").partition(sign)
+    try:
+        ratio = Fraction(int(over), int(under))
+    except (ValueError, ZeroDivisionError):
+        return None
+    # ffprobe's terms have 32 bits.
+    return ratio if Fraction(1, 1 << 32) <= ratio <= 1 << 32 else None
+
+
+def parse_seconds(text: object, *, signed: bool = False) -> float | None:
+    try:
+        seconds = float(str(text))
+    except ValueError:
+        return None
+    # Over what 64 bits of microseconds hold; not a number compares as false.
+    if not abs(seconds) < 1e13:
+        return None
+    return seconds if signed or seconds > 0 else None
+
+
+def known_text(text: object) -> str | None:
+    return None if text in (None, "", "unknown", "reserved") else str(text)

@@ -1,0 +1,43 @@
+"""Options in front of an input: what an untrusted file may make a demuxer do, and that its pictures come as they are
+coded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from codex_assets.media import decoders, profile
+from codex_assets.media.facts import VideoStream
+
+
+def input_arguments(
+    path: str,
+    *,
+    trusted: bool = False,
+    probing: bool = False,
+    container: str | None = None,
+    codecs: Collection[str] | None = None,
+) -> list[str]:
+    """`path` as an input. An upload may only be a plain media file, whatever its name says it is, and meets only the
+    decoders of `profile.UNTRUSTED_DECODERS`. `container`, `codecs`: what it was found to be and to hold; then it meets
+    only the decoders of those."""
+    source = [path] if probing else ["-i", path]
+    if trusted:
+        return source
+    fence = ["-protocol_whitelist", profile.UNTRUSTED_PROTOCOLS, "-format_whitelist", profile.UNTRUSTED_FORMATS]
+    fence += ["-codec_whitelist", decoders.whitelist(codecs)]
+    # A cover may be larger than any film; it is looked at and left out.
+    pixels = profile.MAX_PIXELS * (4 if probing else 1)
+    over_holes = ["-resync_size", str(profile.RESYNC_BYTES)] if container == "mpegts" else []
+    return [*fence, "-max_pixels", str(pixels), *over_holes, *source]
+
+
+def as_coded(video: VideoStream) -> list[str]:
+    """Options in front of an input whose pictures are to come as they are coded: neither turned nor cropped by ffmpeg,
+    which turns by odd angles, and by what streams say but not by what frames do. What a codec crops on the left is
+    cropped to the column: ffmpeg 5 leaves up to 63 there, for faster memory."""
+    return [
+        "-noautorotate",
+        "-flags:v",
+        "+unaligned",
+        *(["-apply_cropping", "codec"] if video.container_cropped else []),
+    ]

@@ -1,0 +1,118 @@
+"""What a few decoded frames of an upload show: its rotation, its fields, a late start of a track.
+
+In: which frames are asked for, as arguments of ffprobe and ffmpeg, and what the answers mean. Out: running them
+(`build/upload_check.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from codex_assets.media import profile
+from codex_assets.media.facts import AudioStream, Counted, Deinterlaced, MediaInfo, VideoStream
+from codex_assets.media.fields import display_rotation, parse_seconds
+from codex_assets.media.input_flags import input_arguments
+from codex_assets.media.upload.interlace import Combs
+
+MOST_KEPT_BACK = 4
+"""Pictures that Xvid stores later than others do, with its most frames in between."""
+LISTENED_SECONDS = 3
+"""More than the 65,535 samples that an Opus header can have skipped."""
+
+
+def places(video: VideoStream) -> tuple[tuple[float, int], ...]:
+    """Seconds at which a look at so many pictures tells what the film is made of: several of a film of some length."""
+    start, count = video.start or 0.0, profile.INTERLACE_PICTURES
+    if video.duration is None or video.duration < profile.INTERLACE_LONG_SECONDS:
+        return ((start, count * len(profile.INTERLACE_PLACES)),)
+    return tuple((start + part * video.duration, count) for part in profile.INTERLACE_PLACES)
+
+
+def frame_arguments(path: str, video: VideoStream, codecs: Collection[str] | None = None) -> list[str]:
+    """Arguments for ffprobe that decode a few frames, as `looked_at` reads them."""
+    start, few = video.start or 0.0, video.coded_height > profile.INTERLACE_LINES
+    intervals = ",".join(f"{f'{at:.3f}' if at > start else ''}%+#{1 if few else count}" for at, count in places(video))
+    fields = "frame=best_effort_timestamp_time,interlaced_frame,top_field_first:frame_side_data"
+    return [
+        *("-select_streams", str(video.index), "-read_intervals", intervals),
+        *("-show_frames", "-show_entries", fields),
+        *input_arguments(path, probing=True, codecs=codecs),
+    ]
+
+
+def looked_at(video: VideoStream, frames: Sequence[Mapping[str, Any]], combs: Combs) -> VideoStream:
+    """`video` with what some decoded frames show that no header has to say: how they are turned, and whether each
+    holds two moments.
+
+    Flags and headers are believed unless the pictures speak clearly against them. Fields in the wrong order shake.
+    """
+    turned = next((told for frame in frames if (told := display_rotation(frame)) is not None), None)
+    if turned is not None and not video.rotation and not video.mirrored:
+        rotation, mirrored = turned
+        width, height = video.width, video.height
+        if rotation in (90, 270):
+            width, height = height, width
+        video = replace(video, rotation=rotation, mirrored=mirrored, width=width, height=height)
+    flagged = [frame for frame in frames if int(frame.get("interlaced_frame") or 0)]
+    if combs.progressive:
+        return replace(video, interlaced=False, deinterlaced="never" if flagged or video.interlaced else "flagged")
+    first = sum(int(frame.get("top_field_first") or 0) for frame in flagged)
+    order: Deinterlaced = video.deinterlaced
+    if flagged:
+        order = "tff" if 2 * first >= len(flagged) else "bff"
+    claimed = bool(flagged) or video.interlaced
+    # A telecined film shows the order in some pictures only; where flags are wrong, they are so in all.
+    clear = combs.combed > profile.CLEARLY_COMBED * combs.moving or not claimed
+    if combs.interlaced and combs.order is not None and combs.order != order and clear:
+        return replace(video, interlaced=True, deinterlaced=combs.order)
+    if flagged:
+        return replace(video, interlaced=True, deinterlaced="flagged")
+    return video
+
+
+def sound_arguments(path: str, audio: AudioStream, codecs: Collection[str] | None = None) -> list[str]:
+    """Arguments for ffprobe that decode the first moments of a sound, as `listened` reads them."""
+    return [
+        *("-select_streams", str(audio.index), "-read_intervals", f"%+{LISTENED_SECONDS}"),
+        *("-show_frames", "-show_entries", "frame=pts_time"),
+        *input_arguments(path, probing=True, codecs=codecs),
+    ]
+
+
+def listened(info: MediaInfo, frames: Sequence[Mapping[str, Any]]) -> MediaInfo:
+    """`info` with a sound that starts where its first decoded frame does: what a codec's own header has skipped before
+    that (RFC 7845 4.2) lasts in the packets all the same."""
+    audio = info.audio
+    first = next(
+        (at for frame in frames if (at := parse_seconds(frame.get("pts_time"), signed=True)) is not None), None
+    )
+    if audio is None or audio.start is None or first is None or first <= audio.start:
+        return info
+    skipped = first - audio.start
+    left = None if audio.duration is None else max(0.0, round(audio.duration - skipped, 6))
+    counted = info.counted.get(audio.index, Counted())
+    return replace(
+        info,
+        audio=replace(audio, start=first, duration=left),
+        counted={**info.counted, audio.index: replace(counted, hidden=counted.hidden + skipped)},
+    )
+
+
+def dated_late(video: VideoStream, frames: Sequence[Mapping[str, Any]]) -> float:
+    """`VideoStream.dated_late` in a container without times. `frames`: the first decoded ones (`frame_arguments`).
+
+    The first picture is shown at the time of the first packet. Some encoders keep back more than the decoder knows of;
+    a first picture that comes much later is one before which others are damaged.
+    """
+    rate = video.average_rate or video.nominal_rate
+    if not video.reordered or rate is None:
+        return 0.0
+    known = float(video.reordered / rate)
+    # One that is looked at alone leaves the decoder at once.
+    first = parse_seconds(frames[0].get("best_effort_timestamp_time"), signed=True) if len(frames) > 1 else None
+    if first is None:
+        return known
+    late = first - (video.start or 0.0)
+    return late if 0 <= late <= known + float(MOST_KEPT_BACK / rate) else known

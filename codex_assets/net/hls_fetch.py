@@ -1,0 +1,205 @@
+"""A published HLS folder, from a URL to this machine, laid out so that it can be judged as a local one is.
+
+In: which of a playlist's lines are fetched, under which names they lie, and how much may come.
+Out: the requests (`http.py`), what must be true of what came (`verification/findings.py`).
+
+Fetched is what plain lines name: relative URIs that do not lead up, and absolute ones below the first playlist's
+folder. Everything else, and what the server says is not there, stays missing for the rules to see. What tags name
+(`URI="..."`) is not fetched: no rule looks at it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+
+from codex_assets.errors import JobCancelled, StorageError
+from codex_assets.net import http
+from codex_assets.net.outward import Outward
+
+TOTAL_BYTES = 2 << 30
+"""Most bytes of one folder."""
+PLAYLIST_BYTES = 8 << 20
+SEGMENT_BYTES = 256 << 20
+"""A segment is held in memory while it comes."""
+PLAYLIST_SECONDS, SEGMENT_SECONDS = 30.0, 60.0
+THREADS = 8
+MISSING = {403, 404, 410}
+"""Answers that say that something is not there. 403 is what S3 says to those who may not list."""
+NAME_BYTES, PATH_BYTES = 200, 1000
+"""Longer names cannot be trusted to be file names."""
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    url: str
+    path: Path
+
+
+def fetch(
+    url: str,
+    folder: Path,
+    *,
+    allow_private: bool,
+    cancelled: threading.Event | None = None,
+    total_bytes: int = TOTAL_BYTES,
+    outward: Outward | None = None,
+) -> Path:
+    """Download a master with its variants and their segments, or a media playlist with its segments; its path here.
+
+    What is no playlist lies there alone, as it came. Raises StorageError for a playlist that cannot be had, an answer
+    that says neither here nor gone, and too much; JobCancelled.
+    """
+    return _Fetch(folder, allow_private, cancelled or threading.Event(), total_bytes, outward).run(url)
+
+
+class _Fetch:
+    def __init__(
+        self,
+        folder: Path,
+        allow_private: bool,
+        cancelled: threading.Event,
+        total_bytes: int,
+        outward: Outward | None,
+    ) -> None:
+        self._folder, self._outward = folder, outward
+        self._allow_private = allow_private
+        self._cancelled = cancelled
+        self._total = self._left = total_bytes
+        self._lock = threading.Lock()
+        self._taken: set[Path] = set()
+        self._prefixes: tuple[str, ...] = ()
+
+    def run(self, url: str) -> Path:
+        got = self._get(url, PLAYLIST_BYTES, PLAYLIST_SECONDS)
+        parts = [_plain(unquote(part)) for part in urlsplit(url).path.split("/") if part]
+        # The folder's name is what a media playlist is called by.
+        name = parts.pop() if parts else "master.m3u8"
+        first = self._folder / (parts.pop() if parts else "hls") / name
+        self._taken.add(first)
+        self._prefixes = tuple({urljoin(one, ".").rstrip("/") + "/" for one in (url, got.url)})
+        text = got.body.decode("utf-8", "replace")
+        wanted = self._write_playlist(first, got)
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="fetch") as pool:
+            if "#EXT-X-STREAM-INF" in text:
+                wanted = [segment for segments in pool.map(self._variant, wanted) for segment in segments]
+            for _ in pool.map(self._segment, wanted):
+                pass
+        return first
+
+    def _variant(self, wanted: _Wanted) -> list[_Wanted]:
+        """Fetches a media playlist; what it names."""
+        try:
+            got = self._get(wanted.url, PLAYLIST_BYTES, PLAYLIST_SECONDS)
+        except http.Refused as error:
+            if error.status not in MISSING:
+                raise
+            return []
+        if b"#EXT-X-STREAM-INF" in got.body:
+            # A master in the place of a variant: a rule tells of it.
+            _write(wanted.path, got.body)
+            return []
+        return self._write_playlist(wanted.path, got)
+
+    def _segment(self, wanted: _Wanted) -> None:
+        try:
+            got = self._get(wanted.url, SEGMENT_BYTES, SEGMENT_SECONDS)
+        except http.Refused as error:
+            if error.status not in MISSING:
+                raise
+            return
+        _write(wanted.path, got.body)
+
+    def _get(self, url: str, limit: int, seconds: float) -> http.Got:
+        if self._cancelled.is_set():
+            raise JobCancelled
+        got = http.get(
+            url, limit_bytes=limit, timeout_s=seconds, allow_private=self._allow_private, outward=self._outward
+        )
+        with self._lock:
+            self._left -= len(got.body)
+            if self._left < 0:
+                raise StorageError(
+                    f"What the playlist names is more than the {self._total:,} bytes that are fetched to be checked;"
+                    " download it, or check one variant's playlist alone.",
+                    retryable=False,
+                )
+        return got
+
+    def _write_playlist(self, path: Path, got: http.Got) -> list[_Wanted]:
+        """Writes a playlist; what it names and is still to come.
+
+        It is kept as it came, byte for byte, but for URIs that can be no file's name.
+        """
+        lines = got.body.decode("utf-8", "surrogateescape").splitlines(keepends=True)
+        wanted = []
+        if lines and lines[0].strip() == "#EXTM3U":
+            for number, line in enumerate(lines):
+                uri = line.strip()
+                if not uri or uri.startswith("#"):
+                    continue
+                link = self._link(got.url, uri)
+                name = _file_name(uri) if link is not None or "://" not in uri else uri
+                lines[number] = line.replace(uri, name)
+                here = path.parent / name
+                if link is not None and self._claim(here):
+                    wanted.append(_Wanted(link, here))
+        _write(path, "".join(lines).encode("utf-8", "surrogateescape"))
+        return wanted
+
+    def _claim(self, path: Path) -> bool:
+        with self._lock:
+            if path in self._taken:
+                return False
+            self._taken.add(path)
+            return True
+
+    def _link(self, base: str, uri: str) -> str | None:
+        """Where a URI of a playlist leads, or None where it is not followed."""
+        try:
+            parts = urlsplit(uri)
+            # The query too: all of the URI is a path here.
+            way = [*uri.split("/"), *unquote(parts.path).replace("\\", "/").split("/")]
+            if ".." in way or not parts.path or any("\udc80" <= letter <= "\udcff" for letter in uri):
+                return None
+            if parts.scheme or parts.netloc:
+                return uri if uri.startswith(self._prefixes) else None
+            return None if uri.startswith("/") else urljoin(base, uri)
+        except ValueError:
+            return None
+
+
+def _file_name(uri: str) -> str:
+    """The path that a URI is kept under: itself, unless no file can have it. Never a plain name where it was none.
+
+    `https://host/a.ts` becomes `https:/host/a.ts`: a path below the playlist's folder.
+    """
+    name = uri.replace("://", ":/")
+    sizes = [len(part.encode("utf-8", "replace")) for part in name.split("/")]
+    if max(sizes) <= NAME_BYTES and sum(sizes) <= PATH_BYTES and name.isprintable():
+        return name
+    last = _plain(uri.partition("?")[0].rpartition("/")[2])[-60:]
+    return f"{hashlib.sha256(uri.encode('utf-8', 'replace')).hexdigest()[:16]}~{last}"
+
+
+def _plain(name: str) -> str:
+    """A part of a URL's path as the name of a file or folder."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".")[-100:] or "_"
+
+
+def _write(path: Path, content: bytes) -> None:
+    # A name that is a file here and a folder there can be no file: it stays missing.
+    with suppress(FileExistsError, NotADirectoryError, IsADirectoryError):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError):
+            raise
+        except OSError as error:
+            raise StorageError(f"This machine could not keep what was fetched: {error.strerror}.") from None

@@ -1,0 +1,431 @@
+"""The announcement: facts -> webhook body -> bytes -> signature -> delivery.
+
+In: wire units (the factor 100 occurs here only), the receiver's ranges, signing, attempts, and what is told of them.
+Out: the shape of the body and what a URL may look like (`contract/payload.py`), which facts are announced and when
+(`job.py`), what an answer says (`webhook_answer.py`), one request to one checked address, which keeps a URL from a
+payload away from private ones (`http.py`).
+
+Redirects are not followed. The secret and the URL's query never leave this module, except to their receiver.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+import math
+import random
+import ssl
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, Literal
+
+from pydantic import SecretStr
+
+from codex_assets.contract.addresses import webhook_url_problems
+from codex_assets.contract.names import (
+    DURATION_SECONDS,
+    ERROR_CHARACTERS,
+    HEIGHT_LIMIT,
+    INTEGRATED_RANGE,
+    LOUDNESS_RANGE_RANGE,
+    PEAK_RANGE,
+    VARIANTS,
+    WIDTH_LIMIT,
+    MediaType,
+)
+from codex_assets.contract.secrets import secret_problem
+from codex_assets.contract.webhook import CompletedBody, FailedBody, FailedOutput, Loudness, Output
+from codex_assets.errors import JobError, WebhookError, WebhookRefused, clip
+from codex_assets.net import http, webhook_answer
+from codex_assets.net.http import Resolver, resolve_host
+
+log = logging.getLogger(__name__)
+
+SIGNATURE_HEADER = "X-RunPod-Signature"
+TIMESTAMP_HEADER = "X-RunPod-Timestamp"
+DELIVERY_HEADER = "X-Codex-Delivery"
+
+ANSWER_CHARACTERS = 2048
+"""Most characters of the receiver's answer that are kept."""
+SENTENCE_CHARACTERS = 500
+"""Most characters of what a receiver says to people that become part of an error."""
+CONCEALED_FROM = 6
+"""Characters from which a value of the URL's query is taken for a credential, and not repeated."""
+
+
+# --- domain -> wire -------------------------------------------------------------------------------------------------
+
+
+def completed_body(
+    *,
+    job_id: str,
+    media_id: str,
+    media_type: MediaType,
+    hls_master_playlist_key: str | None = None,
+    hls_preview_key: str | None = None,
+    thumbnail_key: str | None = None,
+    waveform_key: str | None = None,
+    waveform_image_key: str | None = None,
+    mezzanine_key: str | None = None,
+    duration_s: float | None = None,
+    width: int | None = None,
+    height: int | None = None,
+    ready_variants: Sequence[str] = (),
+    integrated_lufs: float | None = None,
+    true_peak_dbtp: float | None = None,
+    loudness_range_lu: float | None = None,
+    warnings: Sequence[str] = (),
+) -> CompletedBody:
+    """The body that announces published outputs. What is None or empty is left out.
+
+    The receiver refuses a body for good when one number is out of its range, so values are brought into it: loudness
+    and duration are clamped, a size beyond the limits is left out, and a warning tells of the latter two. A duration is
+    there only when it is finite, loudness only when all three values are. Variants may come in any order.
+
+    Raises pydantic's ValidationError (a ValueError) for facts that are wrong in kind, such as a waveform of a video.
+    """
+    told = [_sendable(sentence) for sentence in warnings]
+    seconds = None
+    if duration_s is not None and math.isfinite(duration_s):
+        low, high = DURATION_SECONDS
+        seconds = _clamp(math.floor(duration_s + 0.5), low, high)
+        if duration_s > high + 0.5:
+            told.append(f"The duration is longer than the platform records and was announced as {high:,} seconds.")
+    if width is not None and height is not None and (width > WIDTH_LIMIT or height > HEIGHT_LIMIT):
+        told.append(f"The size, {width}x{height}, is larger than the platform records and was left out.")
+        width = height = None
+    facts: dict[str, Any] = {
+        "media_id": media_id,
+        "media_type": media_type,
+        "hls_master_playlist_key": hls_master_playlist_key,
+        "hls_preview_key": hls_preview_key,
+        "thumbnail_key": thumbnail_key,
+        "waveform_key": waveform_key,
+        "waveform_image_key": waveform_image_key,
+        "mezzanine_key": mezzanine_key,
+        "duration_seconds": seconds,
+        "width": width,
+        "height": height,
+        "ready_variants": tuple(sorted(ready_variants, key=_variant_rank(media_type))) or None,
+        "loudness": _loudness(integrated_lufs, true_peak_dbtp, loudness_range_lu),
+        "warnings": tuple(told) or None,
+    }
+    output = Output.model_validate({name: fact for name, fact in facts.items() if fact is not None})
+    return CompletedBody(id=job_id, status="completed", output=output)
+
+
+def failed_body(
+    *,
+    job_id: str,
+    media_id: str | None,
+    media_type: MediaType | None,
+    error: JobError,
+) -> FailedBody:
+    """The body that announces a failure. A media id or type that the payload did not hold in valid form is left out."""
+    about = {"media_id": media_id, "media_type": media_type}
+    return FailedBody(
+        id=job_id,
+        status="failed",
+        output=FailedOutput.model_validate({name: fact for name, fact in about.items() if fact is not None}),
+        error=_sendable(error.public) or "The job failed.",
+        error_code=error.code,
+        retryable=error.retryable,
+    )
+
+
+def to_bytes(body: CompletedBody | FailedBody) -> bytes:
+    """The body as it is signed and sent: compact JSON, UTF-8. Made once, because a signature covers exact bytes."""
+    return json.dumps(body.wire(), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _loudness(integrated: float | None, peak: float | None, spread: float | None) -> Loudness | None:
+    """LUFS, dBTP and LU as integers x100, within the receiver's ranges. None unless all three are finite."""
+    if integrated is None or peak is None or spread is None:
+        return None
+    if not all(math.isfinite(value) for value in (integrated, peak, spread)):
+        return None
+    return Loudness(
+        integrated=_hundredths(integrated, *INTEGRATED_RANGE),
+        peak=_hundredths(peak, *PEAK_RANGE),
+        range=_hundredths(spread, *LOUDNESS_RANGE_RANGE),
+    )
+
+
+def _variant_rank(media_type: MediaType) -> Callable[[str], int]:
+    """Unknown names sort last and are then refused by the model, which names them."""
+    order: Mapping[str, int] = {name: rank for rank, name in enumerate(VARIANTS.get(media_type, ()))}
+    return lambda name: order.get(name, len(order))
+
+
+def _hundredths(value: float, low: int, high: int) -> int:
+    """`value` x100 within the range; clamped first, because the largest floats have no hundredfold."""
+    return round(max(low / 100, min(high / 100, value)) * 100)
+
+
+def _clamp(value: int, low: int, high: int) -> int:
+    return max(low, min(high, value))
+
+
+def _sendable(text: str) -> str:
+    """`text` that UTF-8 can carry and the receiver accepts.
+
+    File names bring half surrogates, which UTF-8 cannot encode. The receiver counts UTF-16 units, as JavaScript does:
+    an emoji is two. The cut never falls inside a character.
+    """
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    units = text.encode("utf-16-le")
+    if len(units) <= ERROR_CHARACTERS * 2:
+        return text
+    return units[: (ERROR_CHARACTERS - 1) * 2].decode("utf-16-le", "ignore").rstrip() + "…"
+
+
+# --- signature ------------------------------------------------------------------------------------------------------
+
+
+def sign(body: bytes, secret: SecretStr, timestamp: int | None = None) -> str:
+    """Lower-case hex HMAC-SHA256 (RFC 2104) of the body, or of `{timestamp}.{body}` with a time in unix seconds."""
+    message = body if timestamp is None else f"{timestamp}.".encode() + body
+    return hmac.new(secret.get_secret_value().encode(), message, hashlib.sha256).hexdigest()
+
+
+def delivery_id(body: bytes) -> str:
+    """The same for the same bytes, across attempts and jobs that run twice: a receiver can drop repeats by it."""
+    return hashlib.sha256(body).hexdigest()[:32]
+
+
+# --- delivery -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DeliveryPolicy:
+    """How a body is delivered."""
+
+    signature: Literal["body", "timestamped"] = "body"
+    attempts: int = 5
+    timeout_s: float = 20.0
+    """One attempt, from looking up the host to the end of the answer."""
+    backoff_s: float = 4.0
+    """First wait between attempts; each further one is twice as long. 4 + 8 + 16 + 32 s bridge a minute."""
+    jitter: float = 0.25
+    """Waits vary by up to this share in both directions, so that jobs that failed together do not return together."""
+    retry_after_limit_s: float = 30.0
+    """Most seconds of a `Retry-After` that are honoured: the worker is paid by the second while it waits."""
+    allow_private: bool = False
+    """Local runs and tests: `http` and private addresses are allowed."""
+    resolve: Resolver = resolve_host
+    tls: ssl.SSLContext | None = None
+    """Certificates to trust instead of the bundled ones; verification of the name is up to it as well."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A body that the receiver has taken."""
+
+    status: int
+    attempts: int
+    delivery_id: str
+    answer: str
+    """The start of the receiver's answer, as text."""
+    warning: str | None = None
+    """Why it is not certain that it was the receiver who answered; None where nothing speaks against it."""
+
+
+class _Again(Exception):
+    """An attempt failed in a way that the next may not. `told` is public, `detail` is for the log."""
+
+    def __init__(self, told: str, detail: str, retry_after_s: float | None = None) -> None:
+        super().__init__(told)
+        self.told = told
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+
+
+def deliver(
+    url: str,
+    secret: SecretStr,
+    body: bytes,
+    *,
+    policy: DeliveryPolicy,
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], object] = time.sleep,
+    chance: Callable[[], float] = random.random,
+) -> Delivery:
+    """Post the body until the receiver takes it. `clock` gives unix seconds; `chance` gives 0..1 for the jitter.
+
+    Connection errors (DNS and TLS included), timeouts, 429 and 5xx are tried again; other answers are final. Cancel by
+    letting `sleep` raise.
+
+    Raises WebhookError: retryable when attempts ran out, final when the receiver refused or the URL is not allowed; as
+    WebhookRefused when it answered 2xx and said in its body that it did not accept the message.
+    """
+    if problems := webhook_url_problems(url, allow_private=policy.allow_private):
+        raise _refused("The webhook was not sent: webhookUrl " + ", ".join(problems) + ".")
+    if problem := secret_problem(secret):
+        raise _refused(f"The webhook was not sent: webhookSecret {problem}.")
+    try:
+        target = http.Target.of(url)
+    except ValueError:
+        raise _refused("The webhook was not sent: webhookUrl is not a valid URL.") from None
+
+    place = f"{target.host}{target.path}"
+    number = delivery_id(body)
+    hidden = _hiding(target, secret)
+    context = http.trust(target, policy.tls)
+    for attempt in range(1, policy.attempts + 1):
+        try:
+            status, answer = _attempt(target, secret, body, number, policy, context, clock, hidden)
+        except _Again as again:
+            log.warning("webhook %s to %s, attempt %d: %s", number, place, attempt, again.detail)
+            if attempt == policy.attempts:
+                raise WebhookError(
+                    f"The webhook receiver at {target.host} did not take the result in {attempt} attempts:"
+                    f" {_ended(again.told)}",
+                    detail=f"webhook to {place}: {again.detail}",
+                ) from None
+            sleep(_wait(attempt, again.retry_after_s, policy, chance()))
+            continue
+        text = hidden(answer.text)[:ANSWER_CHARACTERS]
+        if answer.refusal is not None:
+            said = clip(hidden(answer.refusal), SENTENCE_CHARACTERS)
+            log.error("webhook %s to %s: answered %d, but refused: %s", number, place, status, said)
+            raise WebhookRefused(
+                f"The webhook receiver at {target.host} refused the result: {_ended(said)}",
+                detail=f"webhook to {place}: HTTP {status}: {text[:500]!r}",
+                answer=text,
+            )
+        if answer.warning is None:
+            log.info("webhook %s to %s: taken with %d in attempt %d", number, place, status, attempt)
+        else:
+            log.warning("webhook %s to %s: %d in attempt %d, but %s", number, place, status, attempt, answer.warning)
+        return Delivery(status=status, attempts=attempt, delivery_id=number, answer=text, warning=answer.warning)
+    raise ValueError("a delivery needs at least one attempt")
+
+
+def _hiding(target: http.Target, secret: SecretStr) -> Callable[[str], str]:
+    """Takes out of a receiver's words what it was told in confidence: some answer with what they got."""
+    query = target.url.query.decode("ascii", "replace")
+    values = [value for _, value in target.url.params.multi_items()]
+    kept = {one for one in (query, *values) if len(one) >= CONCEALED_FROM} | {secret.get_secret_value()}
+
+    def hidden(text: str) -> str:
+        for value in sorted(kept, key=len, reverse=True):
+            text = text.replace(value, "***")
+        return text
+
+    return hidden
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith((".", "!", "?", "…")) else f"{sentence}."
+
+
+def _attempt(
+    target: http.Target,
+    secret: SecretStr,
+    body: bytes,
+    number: str,
+    policy: DeliveryPolicy,
+    context: ssl.SSLContext,
+    clock: Callable[[], float],
+    hidden: Callable[[str], str],
+) -> tuple[int, webhook_answer.Answer]:
+    """One try: (status, answer) of a 2xx. Raises _Again or WebhookError."""
+    deadline = time.monotonic() + policy.timeout_s
+    headers = {
+        "Host": target.header,
+        "Content-Type": "application/json",
+        "User-Agent": "codex-assets",
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "Connection": "close",
+        DELIVERY_HEADER: number,
+    }
+    moment = int(clock()) if policy.signature == "timestamped" else None
+    if moment is not None:
+        headers[TIMESTAMP_HEADER] = str(moment)
+    headers[SIGNATURE_HEADER] = sign(body, secret, moment)
+
+    reply = _post(target, headers, body, context, deadline, policy)
+    status, answer = reply.status, webhook_answer.judge(reply.body, reply.headers)
+    if 200 <= status < 300:
+        return status, answer
+    named = f"it answered {status}{http.phrase(status)}"
+    if words := hidden(webhook_answer.sentence(reply.body, reply.headers)):
+        named += f" ({clip(words, SENTENCE_CHARACTERS)})"
+    detail = f"HTTP {status}: {hidden(answer.text)[:500]!r}"
+    if status == HTTPStatus.TOO_MANY_REQUESTS or status >= 500:
+        raise _Again(named, detail, _retry_after(reply.headers.get("Retry-After"), clock()))
+    if 300 <= status < 400:
+        named += ", and redirects are not followed"
+    log.error("webhook %s to %s%s: %s", number, target.host, target.path, detail)
+    raise WebhookError(
+        f"The webhook receiver at {target.host} refused the result: {named}.",
+        detail=detail,
+        retryable=False,
+        answer=hidden(answer.text)[:ANSWER_CHARACTERS],
+    )
+
+
+def _post(
+    target: http.Target,
+    headers: Mapping[str, str],
+    body: bytes,
+    context: ssl.SSLContext,
+    deadline: float,
+    policy: DeliveryPolicy,
+) -> http.Reply:
+    """The answer of the receiver, with the start of its text. Raises _Again or WebhookError."""
+    try:
+        return http.send(
+            "POST",
+            target,
+            http.addresses(target, policy.resolve, allow_private=policy.allow_private),
+            headers=headers,
+            body=body,
+            context=context,
+            deadline=deadline,
+            timeout_s=policy.timeout_s,
+            limit_bytes=webhook_answer.ANSWER_BYTES,
+            whole=False,
+        )
+    except http.Unreached as error:
+        raise _Again(error.told, error.detail) from None
+    except http.NotPublic as error:
+        raise _refused(
+            f"The webhook was not sent: {target.host} leads to an address that is loopback, private, link-local or"
+            " otherwise not public.",
+            str(error),
+        ) from None
+
+
+def _wait(attempt: int, retry_after_s: float | None, policy: DeliveryPolicy, chance: float) -> float:
+    """Seconds until the next attempt: never sooner than the back-off, nor (within its limit) than the receiver asks."""
+    backoff = policy.backoff_s * 2.0 ** (attempt - 1)
+    backoff *= 1 + policy.jitter * (2 * chance - 1)
+    return max(backoff, min(retry_after_s or 0.0, policy.retry_after_limit_s))
+
+
+def _retry_after(value: str | None, now: float) -> float | None:
+    """Seconds that a `Retry-After` asks for (RFC 9110, 10.2.3: seconds or a date). None when it says nothing usable."""
+    if value is None:
+        return None
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:12])
+    try:
+        moment = parsedate_to_datetime(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, moment.timestamp() - now)
+
+
+def _refused(public: str, detail: str | None = None) -> WebhookError:
+    return WebhookError(public, detail=detail, retryable=False)

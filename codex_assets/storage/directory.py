@@ -1,0 +1,297 @@
+"""A store that is a folder: objects are plain files. For local runs and for tests.
+
+It keeps the same promises as `s3.py`: an object appears whole or not at all, and is what was sent. The protocol and the
+checks that both share are in `objects.py`.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import stat
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Protocol
+
+from codex_assets.errors import MissingInput, StorageError
+from codex_assets.storage.objects import (
+    CHUNK_SIZE,
+    OnBytes,
+    Role,
+    StoredObject,
+    appearing,
+    file_sha256,
+    local_file,
+    missing,
+    require_digest,
+    require_key,
+    require_unchanged,
+)
+
+MOVE_ATTEMPTS: Final = 100
+"""Tries of putting a file into a folder that deletes of its neighbours keep removing."""
+
+
+class DirectoryStore:
+    """A bucket that is a folder: objects are files at `{root}/{bucket}/{key}`, and nothing else is there.
+
+    What S3 keeps in headers is noted in `{root}/.meta/{bucket}/{key}.json`, with the size and time of the file that it
+    was noted for, so that a file changed by other means is seen as changed. Files in the making are below `.meta` too.
+    Nothing is flushed to the disk: a rename keeps readers from half a file, and local runs need not outlive a power
+    cut.
+    """
+
+    def __init__(self, root: Path, role: Role, bucket: str) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", bucket):
+            raise ValueError(f"{bucket!r} is not the name of a bucket")
+        self._role: Role = role
+        self._bucket = bucket
+        self._objects = root / bucket
+        self._notes = root / ".meta" / bucket
+        self._incoming = root / ".meta" / ".incoming"
+
+    @property
+    def name(self) -> Role:
+        return self._role
+
+    @property
+    def bucket(self) -> str:
+        return self._bucket
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(role={self.name!r}, bucket={self.bucket!r})"
+
+    def upload(
+        self,
+        path: Path,
+        key: str,
+        *,
+        content_type: str,
+        cache_control: str | None = None,
+        sha256: str | None = None,
+        on_bytes: OnBytes | None = None,
+    ) -> StoredObject:
+        require_key(key)
+        digest = hashlib.sha256()
+        with local_file("read"):
+            source = path.open("rb")
+        with source, self._arriving(key) as (file, place):
+            while True:
+                with local_file("read"):
+                    data = source.read(CHUNK_SIZE)
+                if not data:
+                    break
+                digest.update(data)
+                with self._faults("write", key):
+                    file.write(data)
+                if on_bytes:
+                    on_bytes(len(data))
+            if sha256:
+                require_unchanged(digest.hexdigest(), sha256, key)
+            place(digest.hexdigest(), content_type, cache_control)
+        return self._confirmed(key)
+
+    def write(self, key: str, data: bytes, *, content_type: str, cache_control: str | None = None) -> StoredObject:
+        require_key(key)
+        with self._arriving(key) as (file, place):
+            with self._faults("write", key):
+                file.write(data)
+            place(hashlib.sha256(data).hexdigest(), content_type, cache_control)
+        return self._confirmed(key)
+
+    def download(self, key: str, path: Path, *, on_bytes: OnBytes | None = None) -> StoredObject:
+        held = self.head(key)
+        if held is None:
+            raise missing(self, key)
+        with self._faults("read", key):
+            source = self._at(key).open("rb")
+        with source, appearing(path) as file:
+            digest = hashlib.sha256()
+            while True:
+                with self._faults("read", key):
+                    data = source.read(CHUNK_SIZE)
+                if not data:
+                    break
+                digest.update(data)
+                with local_file("write"):
+                    file.write(data)
+                if on_bytes:
+                    on_bytes(len(data))
+            require_digest(held, digest.hexdigest(), self)
+        return held
+
+    def read(self, key: str) -> bytes:
+        require_key(key)
+        with self._faults("read", key):
+            return self._at(key).read_bytes()
+
+    def head(self, key: str) -> StoredObject | None:
+        require_key(key)
+        try:
+            with self._faults("look up", key):
+                found = self._at(key).stat()
+                if not stat.S_ISREG(found.st_mode):
+                    return None
+                noted = self._noted(key)
+                as_noted = (noted.get("size"), noted.get("modified")) == (found.st_size, found.st_mtime_ns)
+                return StoredObject(
+                    key=key,
+                    size=found.st_size,
+                    sha256=noted.get("sha256") if as_noted else file_sha256(self._at(key)),
+                    content_type=noted.get("contentType"),
+                    cache_control=noted.get("cacheControl"),
+                    modified=datetime.fromtimestamp(found.st_mtime, UTC),
+                )
+        except MissingInput:
+            return None
+
+    def delete(self, key: str) -> None:
+        require_key(key)
+        for file, top in ((self._at(key), self._objects), (self._note(key), self._notes)):
+            with suppress(MissingInput), self._faults("delete", key):
+                file.unlink()
+            for folder in file.parents:
+                if folder == top:
+                    break
+                with suppress(OSError):  # not empty, or gone already
+                    folder.rmdir()
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        folder = prefix.rpartition("/")[0]
+        if folder:
+            require_key(folder)
+        with self._faults("list", prefix):
+            found = sorted(_files(str(self._objects / folder), f"{folder}/" if folder else "", prefix))
+        for key, told in found:
+            yield StoredObject(key, size=told.st_size, modified=datetime.fromtimestamp(told.st_mtime, UTC))
+
+    def check(self) -> None:
+        # A folder needs no account to be opened first, so the bucket is made; what can go wrong is writing.
+        try:
+            self._objects.mkdir(parents=True, exist_ok=True)
+            self._incoming.mkdir(parents=True, exist_ok=True)
+            probe = self._incoming / uuid.uuid4().hex
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise StorageError(
+                f"The {self.name} store is a folder that the worker cannot write to ({error.strerror}): "
+                "check STORAGE_DIR.",
+                detail=str(error),
+                retryable=False,
+            ) from error
+
+    # Files
+
+    def path(self, key: str) -> Path:
+        """Where the object of that key lies, if there is one."""
+        require_key(key)
+        return self._at(key)
+
+    def _at(self, key: str) -> Path:
+        return self._objects / key
+
+    def _note(self, key: str) -> Path:
+        return self._notes / f"{key}.json"
+
+    def _noted(self, key: str) -> dict[str, Any]:
+        try:
+            noted = json.loads(self._note(key).read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
+            return {}
+        return noted if isinstance(noted, dict) else {}
+
+    @contextmanager
+    def _arriving(self, key: str) -> Iterator[tuple[BinaryIO, _Place]]:
+        """A file in the making, and the call that puts it under `key`; without that call nothing changes."""
+        file = self._incoming / uuid.uuid4().hex
+        note = file.with_suffix(".json")
+
+        def place(sha256: str, content_type: str, cache_control: str | None) -> None:
+            with self._faults("write", key):
+                opened.close()
+                made = file.stat()
+                note.write_text(
+                    json.dumps(
+                        {
+                            "size": made.st_size,
+                            "modified": made.st_mtime_ns,
+                            "sha256": sha256,
+                            "contentType": content_type,
+                            "cacheControl": cache_control,
+                        }
+                    ),
+                    encoding="utf-8",
+                )
+                # The note first: at no time does a new object stand beside a note that is taken for its own.
+                _move(note, self._note(key))
+                _move(file, self._at(key))
+
+        with self._faults("write", key):
+            self._incoming.mkdir(parents=True, exist_ok=True)
+            opened = file.open("wb")
+        try:
+            with opened:
+                yield opened, place
+        finally:
+            for left in (file, note):
+                left.unlink(missing_ok=True)
+
+    def _confirmed(self, key: str) -> StoredObject:
+        held = self.head(key)
+        if held is None:
+            raise StorageError(
+                f"The {self.name} store does not hold '{key}' in bucket '{self.bucket}' after it was uploaded.",
+                retryable=True,
+            )
+        return held
+
+    @contextmanager
+    def _faults(self, action: str, key: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if action != "write" and error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}:
+                raise missing(self, key) from error
+            raise StorageError(
+                f"The {self.name} store could not {action} '{key}' in bucket '{self.bucket}': {error.strerror}.",
+                detail=str(error),
+                retryable=error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG},
+            ) from error
+
+
+def _files(folder: str, start: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Files of a folder, whose keys begin with `start`, if they begin with `prefix`. What goes meanwhile is gone."""
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for entry in entries:
+            key = start + entry.name
+            # Of the folders on the way to the prefix, only the one that leads there.
+            if not key.startswith(prefix[: len(key)]):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(entry.path, f"{key}/", prefix)
+            elif key.startswith(prefix):
+                with suppress(FileNotFoundError):
+                    yield key, entry.stat()
+
+
+class _Place(Protocol):
+    def __call__(self, sha256: str, content_type: str, cache_control: str | None) -> None: ...
+
+
+def _move(file: Path, to: Path) -> None:
+    for tries_left in reversed(range(MOVE_ATTEMPTS)):
+        try:
+            to.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(to)
+            return
+        except (FileNotFoundError, FileExistsError):
+            # A delete of its last neighbour may have removed the folder, also while it was being made.
+            if not tries_left:
+                raise

@@ -1,0 +1,220 @@
+"""What a store is: objects by key, the protocol that every store keeps, and the checks that all of them share.
+
+Failures: `MissingInput` for an object that is not there, `StorageError` for everything that a store refuses (final),
+cannot do now, or answers in a form that cannot be read (both `retryable`), `InternalError` for a local file that cannot
+be read or written. Public sentences name a store by its role, a bucket and a key; never an endpoint, a credential or a
+path of the worker.
+
+Progress: `on_bytes(n)` is called with the number of bytes that moved since the last call, never negative, always in the
+thread that called the store. Out: which key an output has (`keys.py`), the order of uploads (`publish.py`), and where
+settings come from (`config/settings.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Final, Literal, Protocol, TypeAlias
+
+from codex_assets.errors import InternalError, MissingInput, StorageError
+
+Role: TypeAlias = Literal["archive", "media", "assets"]
+OnBytes: TypeAlias = Callable[[int], None]
+CHUNK_SIZE: Final = 1024 * 1024
+"""Bytes: one step of copying a local file."""
+KEY_BYTES: Final = 1024
+"""Longest key, in bytes of UTF-8 (S3's limit)."""
+
+SHA256: Final = "sha256"
+"""Name of the metadata field that holds the lower-case hex SHA-256 of an object's bytes."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """What a store says of an object. None where it was not said: a listing gives key, size, ETag and time only."""
+
+    key: str
+    size: int
+    sha256: str | None = None
+    etag: str | None = None
+    content_type: str | None = None
+    cache_control: str | None = None
+    modified: datetime | None = None
+
+
+class ObjectStore(Protocol):
+    """One bucket of one store. Safe to use from several threads."""
+
+    @property
+    def name(self) -> Role:
+        """The store's role."""
+
+    @property
+    def bucket(self) -> str: ...
+
+    def upload(
+        self,
+        path: Path,
+        key: str,
+        *,
+        content_type: str,
+        cache_control: str | None = None,
+        sha256: str | None = None,
+        on_bytes: OnBytes | None = None,
+    ) -> StoredObject:
+        """Put the file under `key`, replacing what is there, and confirm what the store then holds.
+
+        `sha256` is that of the file, when the caller knows it; a file that does not have it is not published.
+        """
+
+    def download(self, key: str, path: Path, *, on_bytes: OnBytes | None = None) -> StoredObject:
+        """Write the object to `path`, which appears complete or not at all; folders are made.
+
+        The size is checked, and the SHA-256 if the store knows it; the answer carries the one of what was written.
+        """
+
+    def read(self, key: str) -> bytes:
+        """All of a small object."""
+
+    def write(self, key: str, data: bytes, *, content_type: str, cache_control: str | None = None) -> StoredObject:
+        """`upload` of a small object from memory."""
+
+    def head(self, key: str) -> StoredObject | None: ...
+
+    def delete(self, key: str) -> None:
+        """Remove the object with all its versions; nothing happens if there is none."""
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Objects whose key starts with `prefix`, in the order of their keys."""
+
+    def check(self) -> None:
+        """Reachable, credentials accepted, bucket there; otherwise a `StorageError` that says what to do."""
+
+
+@dataclass(frozen=True)
+class Stores:
+    """The three buckets that a worker uses."""
+
+    archive: ObjectStore
+    media: ObjectStore
+    assets: ObjectStore
+
+    def by_role(self, role: Role) -> ObjectStore:
+        match role:
+            case "archive":
+                return self.archive
+            case "media":
+                return self.media
+            case "assets":
+                return self.assets
+
+    def by_bucket(self, bucket: str) -> ObjectStore | None:
+        """The store of that bucket; the archive first, should two providers have a bucket of one name."""
+        for store in (self.archive, self.media, self.assets):
+            if store.bucket == bucket:
+                return store
+        return None
+
+
+def file_sha256(path: Path) -> str:
+    """Lower-case hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# Local files
+
+
+@contextmanager
+def local_file(action: str) -> Iterator[None]:
+    """A file of this machine is no store's fault, and its path is nobody else's business."""
+    try:
+        yield
+    except OSError as error:
+        raise InternalError(
+            f"The worker could not {action} a local file ({error.strerror}).", detail=str(error)
+        ) from error
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the name `path` when the block ends well, and leaves nothing behind otherwise."""
+    with local_file("write"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{uuid.uuid4().hex}.part")
+        file = part.open("wb")
+    try:
+        with file:
+            yield file
+            with local_file("write"):
+                file.flush()
+        with local_file("write"):
+            part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+# Proof
+
+
+def require_key(key: str) -> None:
+    segments = key.split("/")
+    if (
+        any(segment in {"", ".", ".."} for segment in segments)
+        or re.search(r"[\x00-\x1f\x7f\\]", key)
+        or len(key.encode("utf-8", "surrogatepass")) > KEY_BYTES
+    ):
+        shown = key if len(key) <= 80 else f"{key[:79]}…"
+        raise StorageError(f"{shown!r} is not a valid storage key.", retryable=False)
+
+
+def require_unchanged(found: str, announced: str, key: str) -> None:
+    if found != announced:
+        raise InternalError(
+            f"The local file for '{key}' changed before or while it was uploaded; it was not published."
+        )
+
+
+def require_digest(held: StoredObject, found: str, store: ObjectStore) -> None:
+    if held.sha256 and held.sha256 != found:
+        raise other_contents(store, held.key, f"recorded {held.sha256}, got {found}")
+
+
+def other_contents(store: ObjectStore, key: str, detail: str) -> StorageError:
+    return StorageError(
+        f"The {store.name} store gave other contents for '{key}' in bucket '{store.bucket}' than it records.",
+        detail=detail,
+        retryable=True,
+    )
+
+
+def missing(store: ObjectStore, key: str) -> MissingInput:
+    return MissingInput(f"The {store.name} store holds no object '{key}' in bucket '{store.bucket}'.")
+
+
+# What answers say
+
+
+def is_same_type(one: str | None, other: str | None) -> bool:
+    """Whether two Content-Types name one media type: its case and its parameters (`; charset=`) are no difference, and
+    a store that says none denies nothing."""
+    return one is None or other is None or media_type(one) == media_type(other)
+
+
+def media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip(" \t\"'").lower()
+
+
+def is_same_caching(one: str | None, other: str | None) -> bool:
+    """Whether two Cache-Controls give the same directives: their order, case and spaces are no difference."""
+    return _directives(one) == _directives(other)
+
+
+def _directives(cache_control: str | None) -> set[str]:
+    return {part.strip().lower() for part in (cache_control or "").split(",") if part.strip()}

@@ -1,0 +1,268 @@
+"""Judges what is published of a media, as often as one likes, without encoding anything.
+
+In: which outputs are looked at, what of them is fetched, and how results are merged with the ones that are kept. Out:
+the rules (`rules/`), how files are observed (`observe/`), what an output is expected to be (`expectations.py`), and
+which media are judged (`library/sweep.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from codex_assets.archive.check_results import VERIFICATION, OutputVerification, VerificationRecord
+from codex_assets.archive.records import (
+    CheckFact,
+    LoudnessRecord,
+    MasterRecord,
+    MediaRecord,
+    MezzanineRecord,
+    OutputRecord,
+    StoredFile,
+    ThumbnailRecord,
+    VariantRecord,
+    WaveformRecord,
+)
+from codex_assets.archive.store import RecordStore
+from codex_assets.errors import MissingInput, StorageError
+from codex_assets.media.outputs import OUTPUTS
+from codex_assets.storage.objects import Stores
+from codex_assets.system.tools import Tools
+from codex_assets.system.workspace import Workspace
+from codex_assets.verification import expectations, findings, measures
+from codex_assets.verification.findings import Finding, Kind, Severity
+from codex_assets.verification.kinds import kinds
+from codex_assets.verification.observations import (
+    AnyObservation,
+    LoudnessExpected,
+    MasterExpected,
+    MasterObservation,
+    VariantObservation,
+)
+from codex_assets.verification.observe.observer import Observer
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found of one output. `record` is None when it was never built; then there are no findings."""
+
+    output: str
+    record: OutputRecord | None
+    checks: tuple[CheckFact, ...]
+
+    @property
+    def failed(self) -> tuple[CheckFact, ...]:
+        return tuple(check for check in self.checks if not check.passed and check.severity == "ERROR")
+
+    @property
+    def warned(self) -> tuple[CheckFact, ...]:
+        return tuple(check for check in self.checks if not check.passed and check.severity == "WARN")
+
+
+def keep(records: RecordStore, media: MediaRecord, audits: Collection[Audit], *, whole: bool) -> VerificationRecord:
+    """Keep what was found. `whole`: every rule was asked, so what is not among the findings is no longer true.
+
+    Else the findings replace those of the same rules, and the others stay as long as the output has the same contents.
+    """
+    try:
+        held = records.get(media.media_id, VERIFICATION, VerificationRecord)
+    except StorageError:
+        # It only repeats what can be found again.
+        if not whole:
+            raise
+        held = None
+    before = {one.output: one for one in held.outputs} if held is not None else {}
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    for audit in audits:
+        if audit.record is None or not audit.record.applicable:
+            before.pop(audit.output, None)
+            continue
+        if not whole and not audit.checks:
+            continue
+        fresh = OutputVerification(
+            output=audit.output,
+            data_version=audit.record.data_version,
+            checked_at=now,
+            passed=tuple(dict.fromkeys(check.rule for check in audit.checks if check.passed)),
+            failed=tuple(check for check in audit.checks if not check.passed),
+        )
+        known = before.get(audit.output)
+        if not whole and known is not None and known.data_version == fresh.data_version:
+            fresh = _merged(known, fresh)
+        before[audit.output] = fresh
+    order = OUTPUTS[media.media_type]
+    record = VerificationRecord(
+        media_id=media.media_id,
+        creator_id=media.creator_id,
+        media_type=media.media_type,
+        outputs=tuple(before[output] for output in order if output in before and kinds(output)),
+    )
+    records.put(media.media_id, VERIFICATION, record)
+    return record
+
+
+def _merged(known: OutputVerification, fresh: OutputVerification) -> OutputVerification:
+    asked = {*fresh.passed, *(check.rule for check in fresh.failed)}
+    return fresh.model_copy(
+        update={
+            "passed": (*(rule for rule in known.passed if rule not in asked), *fresh.passed),
+            "failed": (*(check for check in known.failed if check.rule not in asked), *fresh.failed),
+        }
+    )
+
+
+class Auditor:
+    """Judges published outputs, in one workspace."""
+
+    def __init__(self, stores: Stores, tools: Tools, workspace: Workspace, *, deep: bool = True) -> None:
+        """`deep` also fetches the mezzanine: it is decoded, and the outputs are compared with it."""
+        self._stores = stores
+        self._records = RecordStore(stores.archive)
+        self._observer = Observer(tools.within(workspace.root), scratch=workspace.root)
+        self._workspace = workspace
+        self._deep = deep
+
+    def audit(
+        self, media: MediaRecord, outputs: Collection[str], *, only: Collection[str] | None = None
+    ) -> Iterator[Audit]:
+        """One audit per output, in order of building, by the rules named in `only` or by all.
+
+        Raises `StorageError` when a store cannot be read.
+        """
+        asked = (
+            frozenset(Kind) if only is None else frozenset[Kind]().union(*(findings.RULES[one].kinds for one in only))
+        )
+        source = self._records.get(media.media_id, "mezzanine", MezzanineRecord)
+        seen: dict[str, VariantObservation] = {}
+        wanted = [output for output in OUTPUTS[media.media_type] if output in outputs]
+        for output in wanted:
+            record = self._records.output(media.media_id, output)
+            if record is None or not record.applicable or source is None or not asked.intersection(kinds(output)):
+                yield Audit(output, record, ())
+                continue
+            found = [
+                check_fact(finding)
+                for one in self._observed(media, source, record, seen, asked)
+                for finding in findings.judge(one, only=only)
+            ]
+            yield Audit(output, record, tuple(found))
+
+    def _observed(
+        self,
+        media: MediaRecord,
+        source: MezzanineRecord,
+        record: OutputRecord,
+        seen: dict[str, VariantObservation],
+        asked: frozenset[Kind],
+    ) -> Iterator[AnyObservation]:
+        if isinstance(record, MezzanineRecord):
+            path = self._fetched(media, record) / Path(record.files[0].key).name
+            yield self._observer.mezzanine(path, expectations.mezzanine(record), decode=self._deep)
+        elif isinstance(record, VariantRecord):
+            if asked & {Kind.VARIANT, Kind.PREVIEW}:
+                observation = self._variant(media, source, record)
+                seen[record.output] = observation
+                yield observation
+            # A part of a programme has another loudness than the whole.
+            if Kind.LOUDNESS in asked and source.has_audio and record.output != "preview":
+                playlist = self._playlist(media, record)
+                wanted = self._loudness_expected(media, record.gain_mode)
+                yield self._observer.loudness(playlist, wanted, output=record.output)
+        elif isinstance(record, MasterRecord):
+            yield self._master(media, source, record, seen)
+        elif isinstance(record, ThumbnailRecord):
+            path = self._fetched(media, record) / Path(record.files[0].key).name
+            yield self._observer.thumbnail(path, reference=self._reference(media, source), at=record.at)
+        elif isinstance(record, WaveformRecord):
+            path = self._fetched(media, record) / Path(record.files[0].key).name
+            expected = expectations.waveform(source, record)
+            look = self._observer.waveform_json if record.output == "waveform_json" else self._observer.waveform_png
+            yield look(path, expected)
+
+    def _variant(self, media: MediaRecord, source: MezzanineRecord, record: VariantRecord) -> VariantObservation:
+        look = self._observer.preview if record.output == "preview" else self._observer.variant
+        expected = expectations.variant(
+            media.media_type, source, record.output, record.variant, self._cuts(media, record)
+        )
+        playlist = self._playlist(media, record)
+        return look(playlist, expected, output=record.output, reference=self._reference(media, source))
+
+    def _cuts(self, media: MediaRecord, record: VariantRecord) -> tuple[float, ...] | None:
+        """Where the other variants cut, as they were recorded."""
+        for output in OUTPUTS[media.media_type]:
+            if not output.startswith("hls_") or output in ("hls_master", record.output):
+                continue
+            other = self._records.get(media.media_id, output, VariantRecord)
+            if other is not None and other.applicable:
+                return measures.cuts(segment.duration for segment in other.segments)
+        return None
+
+    def _master(
+        self,
+        media: MediaRecord,
+        source: MezzanineRecord,
+        record: MasterRecord,
+        seen: dict[str, VariantObservation],
+    ) -> MasterObservation:
+        """Judged against every variant that exists by its record, whether the master names it or not."""
+        existing = []
+        for output in OUTPUTS[media.media_type]:
+            if not output.startswith("hls_") or output == "hls_master":
+                continue
+            variant = self._records.get(media.media_id, output, VariantRecord)
+            if variant is None or not variant.applicable:
+                continue
+            existing.append(variant.variant)
+            if output not in seen:
+                seen[output] = self._variant(media, source, variant)
+        path = self._fetched(media, record) / Path(record.files[0].key).name
+        observed = {output.removeprefix("hls_"): one for output, one in seen.items() if output != "preview"}
+        return self._observer.master(path, observed, MasterExpected(tuple(existing)))
+
+    def _playlist(self, media: MediaRecord, record: VariantRecord) -> Path:
+        assert record.playlist_key is not None
+        return self._fetched(media, record) / Path(record.playlist_key).name
+
+    def _loudness_expected(self, media: MediaRecord, gain_mode: str | None) -> LoudnessExpected | None:
+        record = self._records.get(media.media_id, "loudness", LoudnessRecord)
+        return expectations.loudness(record, gain_mode) if record is not None else None
+
+    def _reference(self, media: MediaRecord, source: MezzanineRecord) -> Path | None:
+        if not self._deep:
+            return None
+        folder = self._fetched(media, source)
+        path = folder / Path(source.files[0].key).name
+        return path if path.exists() else None
+
+    def _fetched(self, media: MediaRecord, record: OutputRecord) -> Path:
+        """A folder with the published files of an output; a missing object is a missing file, for the rules to see."""
+
+        def fetch() -> Path:
+            folder = self._workspace.folder(f"audit/{media.media_id}/{record.output}")
+            for file in record.files:
+                self._fetch(file, folder / Path(file.key).name)
+            return folder
+
+        folder: Path = self._workspace.once(f"audit {media.media_id} {record.output}", fetch)
+        return folder
+
+    def _fetch(self, file: StoredFile, path: Path) -> None:
+        try:
+            self._stores.by_role(file.role).download(file.key, path)
+        except MissingInput:
+            return
+
+
+def check_fact(finding: Finding) -> CheckFact:
+    """A finding as it is kept."""
+    return CheckFact(
+        rule=finding.rule,
+        severity="ERROR" if finding.severity is Severity.ERROR else "WARN",
+        passed=finding.passed,
+        message=finding.message,
+        expected=finding.expected,
+        found=finding.found,
+        where=finding.where,
+    )

@@ -1,0 +1,99 @@
+"""Numbers that follow from what was observed: where segments are cut, bit rates, codec names, the H.264 level needed.
+
+Independent of the code that writes playlists (`media/encode/hls.py`), which computes some of the same by itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from codex_assets.media import profile
+from codex_assets.verification.observations import VariantObservation
+
+
+def cuts(durations: Iterable[float]) -> tuple[float, ...]:
+    """Segment boundaries, in seconds from the start, of segments that last `durations`."""
+    at, boundaries = 0.0, []
+    for duration in durations:
+        at += duration
+        boundaries.append(at)
+    return tuple(boundaries)
+
+
+def peak_rate(variant: VariantObservation) -> float:
+    """Peak segment bit rate (RFC 8216 section 4.1): bit/s of the worst contiguous run of segments that lasts between
+    half and one and a half target durations; or of one segment, unless it is very short."""
+    target = variant.playlist.target_duration or max((one.extinf for one in variant.segments), default=0.0)
+    peak = 0.0
+    for first in range(len(variant.segments)):
+        bits, seconds = 0.0, 0.0
+        for segment in variant.segments[first:]:
+            alone = seconds == 0
+            bits += 8 * (segment.size or 0)
+            seconds += segment.extinf
+            if seconds > 1.5 * target:
+                break
+            if seconds > 0 and (seconds >= 0.5 * target or (alone and seconds >= profile.PEAK_SEGMENT_SECONDS)):
+                peak = max(peak, bits / seconds)
+    return peak or average_rate(variant)
+
+
+def average_rate(variant: VariantObservation) -> float:
+    """Average segment bit rate (RFC 8216 section 4.1), bit/s."""
+    return 8 * sum(segment.size or 0 for segment in variant.segments) / variant.duration if variant.duration else 0.0
+
+
+def codecs(variant: VariantObservation) -> str | None:
+    """What CODECS has to say of `variant` (RFC 6381), from the stream itself; None when that cannot be said."""
+    told = []
+    if variant.video is not None:
+        seen = variant.video
+        if seen.codec != "h264" or seen.profile_idc is None or seen.constraints is None or seen.level is None:
+            return None
+        told.append(f"avc1.{seen.profile_idc:02x}{seen.constraints:02x}{seen.level:02x}")
+    if variant.audio is not None:
+        object_type = {"LC": 2, "HE-AAC": 5, "HE-AACv2": 29}.get(variant.audio.profile or "")
+        if variant.audio.codec != "aac" or object_type is None:
+            return None
+        told.append(f"mp4a.40.{object_type}")
+    return ",".join(told)
+
+
+# ITU-T H.264 table A-1: level_idc -> macroblocks a second, macroblocks a frame, kbit/s (Main; High is 1.25 times it).
+H264_LEVELS = {
+    10: (1_485, 99, 64),
+    11: (3_000, 396, 192),
+    12: (6_000, 396, 384),
+    13: (11_880, 396, 768),
+    20: (11_880, 396, 2_000),
+    21: (19_800, 792, 4_000),
+    22: (20_250, 1_620, 4_000),
+    30: (40_500, 1_620, 10_000),
+    31: (108_000, 3_600, 14_000),
+    32: (216_000, 5_120, 20_000),
+    40: (245_760, 8_192, 20_000),
+    41: (245_760, 8_192, 50_000),
+    42: (522_240, 8_704, 50_000),
+    50: (589_824, 22_080, 135_000),
+    51: (983_040, 36_864, 240_000),
+    52: (2_073_600, 36_864, 240_000),
+}
+
+
+def needed_level(variant: VariantObservation) -> int | None:
+    """Lowest H.264 level that permits the size, the frame rate and the measured rate of `variant`."""
+    video = variant.video
+    if video is None or video.frame_rate is None or video.codec != "h264":
+        return None
+    macroblocks = math.ceil(video.coded_width / 16) * math.ceil(video.coded_height / 16)
+    factor = 1.25 if video.profile == "High" else 1.0
+    # Segments of another stream, which another rule tells, say nothing of this one's level.
+    own = [one for one in variant.segments if one.sps == variant.segments[0].sps]
+    rates = [8 * one.video.size / one.extinf for one in own if one.video and one.extinf >= 1.0]
+    kbps = max(rates, default=0.0) / 1000
+    for level, (per_second, per_frame, most_kbps) in H264_LEVELS.items():
+        fits = macroblocks <= per_frame and macroblocks * video.frame_rate <= per_second
+        if fits and kbps <= most_kbps * factor:
+            return level
+    return max(H264_LEVELS)

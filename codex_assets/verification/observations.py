@@ -1,0 +1,411 @@
+"""What was seen of one finished output, together with what it is judged against: the input of the rules.
+
+In: frozen fields, with None for what could not be seen. Out: how they come about (`observe/`, `expectations.py`), and
+what they should be (`rules/`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from codex_assets.media import profile
+from codex_assets.verification.findings import Kind
+
+AAC_FRAME = 1024 / profile.SAMPLE_RATE
+"""Seconds. Sound can only be cut between its frames."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """One track inside one segment, or of a whole playlist: seconds on the stream's own clock.
+
+    `frame_seconds` is the typical distance between neighbouring frames in presentation order, `largest_step` and
+    `smallest_step` are its extremes; `before_first` is how far the earliest frame is presented before the first
+    one that was stored.
+    """
+
+    start: float
+    end: float
+    frames: int
+    frame_seconds: float
+    largest_step: float
+    smallest_step: float
+    size: int
+    before_first: float = 0.0
+    key_times: tuple[float, ...] = ()
+
+    @property
+    def rate(self) -> float:
+        return 1 / self.frame_seconds if self.frame_seconds > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class SegmentSeen:
+    """One segment as its playlist names it (`name`, `extinf`) and as it is. `size` None: the file does not exist."""
+
+    name: str
+    extinf: float
+    size: int | None
+    tables_first: bool | None = None
+    """PAT and PMT come before the first elementary stream; None when there is nothing to read."""
+    starts_with_idr: bool | None = None
+    """The first access unit of the picture track is an IDR; None without one."""
+    sps: bytes | None = None
+    video: Span | None = None
+    audio: Span | None = None
+
+
+@dataclass(frozen=True)
+class PlaylistSeen:
+    """A media playlist as text says it. `tags` holds tag names in order, `uri_tags` those that carry a URI."""
+
+    name: str
+    problem: str | None = None
+    version: int | None = None
+    target_duration: int | None = None
+    type: str | None = None
+    ended: bool = False
+    independent: bool = False
+    tags: tuple[str, ...] = ()
+    uri_tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class VideoSeen:
+    """A picture track. `constraints` are the six constraint bits of the SPS; rates are frames a second."""
+
+    codec: str
+    profile: str | None
+    profile_idc: int | None
+    constraints: int | None
+    level: int | None
+    pixel_format: str | None
+    width: int
+    height: int
+    coded_width: int
+    coded_height: int
+    sample_aspect: Fraction
+    rotation: int
+    frame_rate: Fraction | None
+    interlaced: bool
+
+
+@dataclass(frozen=True)
+class AudioSeen:
+    codec: str
+    profile: str | None
+    sample_rate: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class Lag:
+    """The delivered sound against the mezzanine's, in one window. Positive seconds: delivered late.
+
+    `correlation` is that of the best shift, `in_sync` the best within `SYNC_SECONDS` of none. `None` instead of a
+    `Lag` means that the sound is too steady, or the window too short, to tell.
+    """
+
+    seconds: float
+    correlation: float
+    in_sync: float
+
+
+@dataclass(frozen=True)
+class VariantExpected:
+    """What a playlist is judged against. `duration` is the mezzanine's; `cuts` are a sibling's segment boundaries."""
+
+    size: tuple[int, int] | None = None
+    frame_rate: Fraction | None = None
+    has_video: bool | None = None
+    has_audio: bool | None = None
+    h264_profile: str | None = None
+    duration: float | None = None
+    cuts: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class VariantObservation:
+    """A media playlist with its segments: a variant or the preview."""
+
+    output: str
+    kind: Kind
+    playlist: PlaylistSeen
+    segments: tuple[SegmentSeen, ...] = ()
+    stray: tuple[str, ...] = ()
+    """Segment files in the folder that the playlist does not name."""
+    video: VideoSeen | None = None
+    audio: AudioSeen | None = None
+    decode_errors: tuple[str, ...] | None = None
+    """What the decoder said about the key frames; None when it was not asked."""
+    picture_differences: tuple[float, ...] | None = None
+    """Mean grey difference to the mezzanine, of 255, at a few moments; None without a reference."""
+    lag_start: Lag | None = None
+    lag_end: Lag | None = None
+    expected: VariantExpected = VariantExpected()
+
+    @property
+    def readable(self) -> bool:
+        return self.playlist.problem is None
+
+    @property
+    def frame_seconds(self) -> float:
+        """Within how much a cut can be placed: a frame of the picture, or of the sound where there is no picture."""
+        spans = [segment.video or segment.audio for segment in self.segments]
+        known = [span.frame_seconds for span in spans if span is not None and span.frame_seconds > 0]
+        return known[0] if known else AAC_FRAME
+
+    @property
+    def duration(self) -> float:
+        return math.fsum(segment.extinf for segment in self.segments)
+
+    @property
+    def video_span(self) -> Span | None:
+        return joined([segment.video for segment in self.segments])
+
+    @property
+    def audio_span(self) -> Span | None:
+        return joined([segment.audio for segment in self.segments])
+
+
+@dataclass(frozen=True)
+class StreamInf:
+    """One EXT-X-STREAM-INF of a master with the line after it."""
+
+    uri: str
+    bandwidth: int | None = None
+    average_bandwidth: int | None = None
+    codecs: str | None = None
+    resolution: tuple[int, int] | None = None
+    frame_rate: float | None = None
+
+
+@dataclass(frozen=True)
+class MasterExpected:
+    """`variants`: names, best to worst. None: the folders beside the master that hold a `playlist.m3u8`."""
+
+    variants: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class MasterObservation:
+    """A master playlist, with what was observed of the variants it names (`measured`, by their line in the master)."""
+
+    output: str
+    problem: str | None = None
+    streams: tuple[StreamInf, ...] = ()
+    independent: bool = False
+    uri_tags: tuple[str, ...] = ()
+    found: tuple[str, ...] | None = None
+    """Names of the variant folders beside the master that hold a playlist; None when nobody looked."""
+    measured: tuple[tuple[str, VariantObservation], ...] = ()
+    expected: MasterExpected = MasterExpected()
+    kind: Kind = Kind.MASTER
+
+    @property
+    def readable(self) -> bool:
+        return self.problem is None
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        return tuple(variant_name(one.uri) for one in self.streams)
+
+    @property
+    def pairs(self) -> list[tuple[StreamInf, VariantObservation]]:
+        """What the master says of a variant beside what the variant is; only of those that could be read."""
+        seen = dict(self.measured)
+        both = [(stream, seen[stream.uri]) for stream in self.streams if stream.uri in seen]
+        return [(stream, variant) for stream, variant in both if variant.readable and variant.segments]
+
+
+@dataclass(frozen=True)
+class MezzanineExpected:
+    """`duration`: seconds that the source's longest track decodes to."""
+
+    duration: float | None = None
+    size: tuple[int, int] | None = None
+    frame_rate: Fraction | None = None
+    has_video: bool | None = None
+    has_audio: bool | None = None
+
+
+@dataclass(frozen=True)
+class MezzanineObservation:
+    output: str
+    problem: str | None = None
+    video: VideoSeen | None = None
+    audio: AudioSeen | None = None
+    video_span: Span | None = None
+    audio_span: Span | None = None
+    frames_indexed: int | None = None
+    """Frames that the container's index promises; beside `video_span.frames`, those that are there."""
+    frames_decoded: int | None = None
+    decode_errors: tuple[str, ...] | None = None
+    """None when decoding was not asked for."""
+    index_first: bool | None = None
+    """The index comes before the media; None when the container has no such order."""
+    personal_tags: tuple[str, ...] = ()
+    """Names of metadata that could tell where or by whom it was recorded."""
+    expected: MezzanineExpected = MezzanineExpected()
+    kind: Kind = Kind.MEZZANINE
+
+    @property
+    def readable(self) -> bool:
+        return self.problem is None
+
+    @property
+    def duration(self) -> float:
+        """Seconds of the longest track, from zero."""
+        ends = [span.end - min(0.0, span.start) for span in (self.video_span, self.audio_span) if span is not None]
+        return max(ends, default=0.0)
+
+
+@dataclass(frozen=True)
+class PictureSeen:
+    """A still picture: `spread` is the standard deviation of its grey values, 0 to about 128."""
+
+    codec: str
+    width: int
+    height: int
+    spread: float
+
+
+@dataclass(frozen=True)
+class ThumbnailExpected:
+    """`spread`: that of the mezzanine's own frame; `difference`: mean grey difference to it, of 255."""
+
+    spread: float | None = None
+    difference: float | None = None
+
+
+@dataclass(frozen=True)
+class ThumbnailObservation:
+    output: str
+    problem: str | None = None
+    picture: PictureSeen | None = None
+    expected: ThumbnailExpected = ThumbnailExpected()
+    kind: Kind = Kind.THUMBNAIL
+
+    @property
+    def readable(self) -> bool:
+        return self.problem is None
+
+
+@dataclass(frozen=True)
+class LoudnessExpected:
+    """`silent`: whether the source is. `target` None: nothing was asked of the loudness (passed through). `limit`: LUFS
+    that one gain for all of it reaches before its peaks pass the ceiling; None when the level may change within."""
+
+    target: float | None = None
+    silent: bool | None = None
+    limit: float | None = None
+
+
+@dataclass(frozen=True)
+class LoudnessObservation:
+    """Delivered sound, measured again: LUFS, dBTP, LU; -inf for nothing measured."""
+
+    output: str
+    problem: str | None = None
+    integrated: float = -math.inf
+    true_peak: float = -math.inf
+    loudness_range: float = 0.0
+    duration: float = 0.0
+    expected: LoudnessExpected = LoudnessExpected()
+    kind: Kind = Kind.LOUDNESS
+
+    @property
+    def readable(self) -> bool:
+        return self.problem is None
+
+    @property
+    def silent(self) -> bool:
+        return self.integrated <= profile.SILENCE_LUFS and self.true_peak <= profile.SILENCE_LUFS
+
+
+@dataclass(frozen=True)
+class WaveformExpected:
+    """`duration`: seconds of the sound; `silent`: whether it is."""
+
+    duration: float | None = None
+    silent: bool | None = None
+
+
+@dataclass(frozen=True)
+class WaveformObservation:
+    """A waveform's JSON. A field that is absent or of another type is None."""
+
+    output: str
+    problem: str | None = None
+    version: int | None = None
+    channels: int | None = None
+    sample_rate: int | None = None
+    samples_per_pixel: int | None = None
+    bits: int | None = None
+    length: int | None = None
+    values: int = 0
+    """How many numbers `data` holds, the lowest and the highest of them, and how many are no integers."""
+    lowest: int | None = None
+    highest: int | None = None
+    not_integers: int = 0
+    expected: WaveformExpected = WaveformExpected()
+    kind: Kind = Kind.WAVEFORM_JSON
+
+    @property
+    def readable(self) -> bool:
+        return self.problem is None
+
+
+@dataclass(frozen=True)
+class WaveformImageObservation:
+    """A waveform's picture. `drawn_to`: columns up to and including the last one that is not bare background."""
+
+    output: str
+    problem: str | None = None
+    codec: str | None = None
+    width: int = 0
+    height: int = 0
+    drawn_to: int = 0
+    expected: WaveformExpected = WaveformExpected()
+    kind: Kind = Kind.WAVEFORM_PNG
+
+    @property
+    def readable(self) -> bool:
+        return self.problem is None
+
+
+AnyObservation = (
+    MezzanineObservation
+    | VariantObservation
+    | MasterObservation
+    | ThumbnailObservation
+    | LoudnessObservation
+    | WaveformObservation
+    | WaveformImageObservation
+)
+
+
+def variant_name(uri: str) -> str:
+    """A variant's name, from its line in the master: the folder of its playlist."""
+    return uri.rpartition("/")[0].rpartition("/")[2]
+
+
+def joined(spans: Sequence[Span | None]) -> Span | None:
+    """One track over several segments."""
+    known = [span for span in spans if span is not None]
+    if not known:
+        return None
+    frames = sum(span.frames for span in known)
+    return Span(
+        start=known[0].start,
+        end=max(span.end for span in known),
+        frames=frames,
+        frame_seconds=math.fsum(span.frame_seconds * span.frames for span in known) / frames,
+        largest_step=max(span.largest_step for span in known),
+        smallest_step=min(span.smallest_step for span in known),
+        size=sum(span.size for span in known),
+        key_times=tuple(time for span in known for time in span.key_times),
+    )

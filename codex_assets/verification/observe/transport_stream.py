@@ -1,0 +1,172 @@
+"""Reads MPEG transport streams for the judge: tables, the first pictures, and the packets of each segment.
+
+In: bytes and packet listings, as they are. Out: running ffprobe (`observer.py`), and what must be true (`rules/`).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+from codex_assets.verification.observations import Span
+
+HEAD_BYTES = 1 << 19
+"""Of a segment, read to find its tables and its first access unit."""
+TS_PACKET = 188
+
+
+@dataclass(frozen=True)
+class Head:
+    """The beginning of a segment: see `SegmentSeen`."""
+
+    tables_first: bool
+    starts_with_idr: bool | None
+    sps: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One packet of a track: seconds, bytes, where it starts in the file, ffprobe's flags."""
+
+    pts: float
+    duration: float
+    size: int
+    position: int | None
+    flags: str
+
+
+def read_start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD_BYTES)
+
+
+def read_head(data: bytes) -> Head:
+    """Tables, first NAL unit of a picture, and SPS of an MPEG transport stream (ISO/IEC 13818-1) that carries H.264.
+
+    By hand, because ffprobe marks recovery points as key frames too and does not tell an SPS's constraint bits.
+    """
+    programme, video, payload = None, None, bytearray()
+    order: list[str] = []
+    started = False
+    for at in range(0, len(data) - TS_PACKET + 1, TS_PACKET):
+        packet = data[at : at + TS_PACKET]
+        if packet[0] != 0x47:
+            break
+        pid = (packet[1] & 0x1F) << 8 | packet[2]
+        begins, control = bool(packet[1] & 0x40), packet[3] >> 4 & 3
+        if not control & 1:
+            continue
+        body = packet[5 + packet[4] :] if control & 2 else packet[4:]
+        if not body:
+            continue
+        if pid == 0 and begins:
+            order.append("PAT")
+            programme = programme if programme is not None else _programme(body)
+        elif pid == programme and begins:
+            order.append("PMT")
+            video = video if video is not None else _h264_pid(body)
+        elif pid not in (0x11, 0x1FFF, programme):
+            order.append("media")
+            if pid == video:
+                if begins and started:
+                    break
+                started = started or begins
+                if started:
+                    payload += body
+    tables_first = order[:2] == ["PAT", "PMT"]
+    if video is None or not payload:
+        return Head(tables_first, None, None)
+    units = re.split(rb"\x00\x00\x01", bytes(payload))[1:]
+    # The first unit after a split may still be the PES header; its stream id is over 0x80, which no NAL header is.
+    units = [unit for unit in units if unit and unit[0] < 0x80]
+    slices = [unit[0] & 0x1F for unit in units if unit[0] & 0x1F in (1, 2, 3, 4, 5)]
+    sps = next((unit.rstrip(b"\x00") for unit in units if unit[0] & 0x1F == 7), None)
+    return Head(tables_first, bool(slices) and slices[0] == 5, sps)
+
+
+def _programme(body: bytes) -> int | None:
+    """PID of the first programme's PMT, from a PAT."""
+    section = body[1 + body[0] :]
+    if len(section) < 12:
+        return None
+    for at in range(8, min(len(section), 3 + ((section[1] & 0x0F) << 8 | section[2])) - 4, 4):
+        if section[at] or section[at + 1]:
+            return (section[at + 2] & 0x1F) << 8 | section[at + 3]
+    return None
+
+
+def _h264_pid(body: bytes) -> int | None:
+    """PID of the first H.264 stream of a PMT."""
+    section = body[1 + body[0] :]
+    if len(section) < 12:
+        return None
+    end = min(len(section), 3 + ((section[1] & 0x0F) << 8 | section[2]) - 4)
+    at = 12 + ((section[10] & 0x0F) << 8 | section[11])
+    while at + 5 <= end:
+        if section[at] == 0x1B:
+            return (section[at + 1] & 0x1F) << 8 | section[at + 2]
+        at += 5 + ((section[at + 3] & 0x0F) << 8 | section[at + 4])
+    return None
+
+
+def input_format(path: Path) -> list[str]:
+    """A transport stream of a few packets is too short to be recognised: it has to be named."""
+    with path.open("rb") as file:
+        return ["-f", "mpegts"] if file.read(1) == b"\x47" else []
+
+
+def by_segment(packets: Mapping[str, Sequence[Packet]], sizes: Sequence[int]) -> dict[str, list[list[Packet]]]:
+    """Packets of each track by the segment that they lie in. Several sound frames share one position."""
+    ends, total = [], 0
+    for size in sizes:
+        total += size
+        ends.append(total)
+    told: dict[str, list[list[Packet]]] = {}
+    for track, ones in packets.items():
+        lists: list[list[Packet]] = [[] for _ in sizes]
+        index = 0
+        for one in ones:
+            if one.position is not None:
+                while index < len(ends) - 1 and one.position >= ends[index]:
+                    index += 1
+            if lists:
+                lists[index].append(one)
+        told[track] = lists
+    return told
+
+
+def span_of(packets: Sequence[Packet], *, video: bool = True) -> Span | None:
+    if not packets:
+        return None
+    order = sorted(packets, key=lambda packet: packet.pts)
+    steps = [after.pts - before.pts for before, after in pairwise(order)]
+    typical = statistics.median(steps) if len(steps) > 1 else order[0].duration or (steps[0] if steps else 0.0)
+    # Times are rounded to a clock: the mean of all ordinary steps is finer than any one of them.
+    ordinary = [step for step in steps if 0.5 * typical < step < 1.5 * typical]
+    nominal = math.fsum(ordinary) / len(ordinary) if ordinary else typical
+    last = order[-1]
+    return Span(
+        start=order[0].pts,
+        end=last.pts + (nominal if video else last.duration or nominal),
+        frames=len(order),
+        frame_seconds=nominal,
+        largest_step=max(steps, default=nominal),
+        smallest_step=min(steps, default=nominal),
+        size=sum(packet.size for packet in order),
+        before_first=max(0.0, packets[0].pts - order[0].pts),
+        key_times=tuple(packet.pts for packet in packets if "K" in packet.flags) if video else (),
+    )
+
+
+def trimmed(span: Span | None, start: float | None, duration: float | None) -> Span | None:
+    """`span` as it is presented: an edit list hides the encoder's delay at the start and its padding at the end."""
+    if span is None:
+        return None
+    begin = max(span.start, start) if start is not None else span.start
+    end = min(span.end, begin + duration) if duration is not None else span.end
+    return replace(span, start=begin, end=end)

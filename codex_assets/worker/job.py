@@ -1,0 +1,395 @@
+"""One payload, one answer: the job is checked, its media registered, its outputs materialized, and its webhook sent.
+
+Whoever took the request answers it, exactly once, in success and in failure. The webhook's secret never enters Dagster:
+the graph runs on a fresh ephemeral instance that knows the media and nothing of the request. What the webhook says
+comes from the materializations' metadata.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from codex_assets import log_lines
+from codex_assets.archive import history
+from codex_assets.archive.history import JobRecord
+from codex_assets.archive.records import (
+    LoudnessRecord,
+    MasterRecord,
+    MediaRecord,
+    MezzanineRecord,
+    OutputRecord,
+    ThumbnailRecord,
+    VariantRecord,
+    WaveformRecord,
+    record_type,
+)
+from codex_assets.archive.store import RecordStore, UnreadableRecord
+from codex_assets.config.settings import Settings
+from codex_assets.config.workshop import Workshop, open_workshop
+from codex_assets.contract.payload import (
+    JobPayload,
+    PayloadPolicy,
+    PayloadProblems,
+    ReplyAddress,
+    parse_payload,
+    salvage,
+    subject,
+)
+from codex_assets.contract.webhook import CompletedBody, FailedBody
+from codex_assets.defs import partitions
+from codex_assets.defs.assets import PRODUCERS
+from codex_assets.errors import (
+    ConfigurationError,
+    InternalError,
+    JobCancelled,
+    JobError,
+    PayloadError,
+    RelayedError,
+    WebhookError,
+    WebhookRefused,
+)
+from codex_assets.media.outputs import OUTPUTS
+from codex_assets.net import webhook
+from codex_assets.net.webhook import DeliveryPolicy
+from codex_assets.system.workspace import Listener
+from codex_assets.worker import metrics, redelivery
+
+_log = logging.getLogger(__name__)
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""A run prints a line per event otherwise; nothing else silences it."""
+ANSWER_CHARACTERS = 500
+"""Most characters of a receiver's answer in RunPod's result."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a job comes to: the webhook's body, and where it goes (None when nobody can be told)."""
+
+    body: CompletedBody | FailedBody
+    address: ReplyAddress | None
+    record: JobRecord | None = None
+    """What the job took; None for one that was refused before it had a media."""
+    on_record: bool = False
+    """The archive took the record of its beginning, and so may be asked to take that of its end."""
+
+
+def run(
+    job_id: str,
+    raw: object,
+    settings: Settings,
+    *,
+    listener: Listener | None = None,
+    cancelled: threading.Event | None = None,
+    before_answer: Callable[[dict[str, Any]], None] | None = None,
+) -> dict[str, Any]:
+    """Do the job and answer it. Returns RunPod's result: the webhook's body; with an `error` key it is a failure.
+
+    Beside that, `metrics` says what the job took; the webhook does not.
+
+    `before_answer` is called once, with the webhook's body, when it is about to be sent. Raises `JobCancelled` alone: a
+    job that was asked to stop is not answered by a webhook.
+    """
+    answer = _work(job_id, raw, settings, listener=listener, cancelled=cancelled)
+    if before_answer is not None:
+        before_answer(answer.body.wire())
+    result = send(answer, settings.delivery_policy())
+    record = answer.record
+    if record is None:
+        return result
+    if result.get("errorCode") in (WebhookError.code, WebhookRefused.code):
+        told = {"outcome": "failed", "error_code": result["errorCode"], "retryable": result.get("retryable")}
+        record = record.model_copy(update=told)
+    # After the answer: nobody waits for what only statistics are made of.
+    if answer.on_record:
+        _keep(RecordStore(settings.stores().archive), record)
+    return {**result, "metrics": metrics.for_result(record)}
+
+
+def work(
+    job_id: str,
+    raw: object,
+    settings: Settings,
+    *,
+    listener: Listener | None = None,
+    cancelled: threading.Event | None = None,
+) -> Answer:
+    """The job without telling anybody. Raises `JobCancelled` alone."""
+    answer = _work(job_id, raw, settings, listener=listener, cancelled=cancelled)
+    if answer.record is not None and answer.on_record:
+        _keep(RecordStore(settings.stores().archive), answer.record)
+    return answer
+
+
+def _work(
+    job_id: str,
+    raw: object,
+    settings: Settings,
+    *,
+    listener: Listener | None,
+    cancelled: threading.Event | None,
+) -> Answer:
+    started = datetime.now(UTC)
+    policy = settings.payload_policy()
+    try:
+        payload = parse_payload(raw, policy)
+    except PayloadProblems as problems:
+        return refusal(job_id, raw, policy, PayloadError(problems.problems))
+    media = MediaRecord(
+        media_id=payload.media_id,
+        creator_id=payload.creator_id,
+        media_type=payload.media_type,
+        input_role=payload.input_store,
+        input_key=payload.input_key,
+    )
+    outputs = payload.assets or OUTPUTS[media.media_type]
+    begun = JobRecord(
+        id=job_id,
+        media_id=media.media_id,
+        creator_id=media.creator_id,
+        media_type=media.media_type,
+        asked=tuple(outputs),
+        started_at=started.isoformat(timespec="milliseconds"),
+        queue_seconds=metrics.queue_seconds(raw, started),
+        payload=redelivery.fingerprint(media, outputs),
+    )
+    clock = time.monotonic()
+    phases: Mapping[str, float] = {}
+    on_record = False
+    failure: JobError | None = None
+    body: CompletedBody | FailedBody
+    with log_lines.about(job=job_id, media=media.media_id):
+        try:
+            with open_workshop(settings, listener=listener, cancelled=cancelled, run_id=job_id, here=True) as workshop:
+                # The board itself, which fills: a job that fails tells what it took, too.
+                phases = workshop.workspace.progress.spent
+                earlier = redelivery.earlier(job_id, media, outputs, workshop.records, workshop.stores)
+                workshop.records.put(media.media_id, "media", media)
+                on_record = _keep(workshop.records, begun)
+                if earlier is not None and earlier.failure is not None:
+                    _log.info("job %s was delivered again: its failure is told again", job_id)
+                    raise earlier.failure
+                if earlier is not None:
+                    _log.info("job %s was delivered again: what it built is announced again", job_id)
+                    built = list(earlier.built)
+                else:
+                    # Single outputs that this very job has built before its worker was lost are not built again.
+                    built = _built_by(job_id, media, outputs, workshop) if payload.assets else []
+                done = {record.output for record in built}
+                left = [output for output in outputs if output not in done]
+                if left:
+                    workshop.builder.plan(media, left)
+                    built += materialize(media, left, workshop)
+                # In one order, whoever built them: the same job is announced with the same bytes.
+                built.sort(key=lambda output: outputs.index(output.output))
+                body = completed(job_id, media, built, workshop.records)
+                seconds = time.monotonic() - clock
+                if earlier is not None and earlier.counted:
+                    record = metrics.ended(begun, seconds, phases, "completed")
+                else:
+                    source = workshop.records.get(media.media_id, "mezzanine", MezzanineRecord)
+                    record = metrics.ended(begun, seconds, phases, "completed", built=built, mezzanine=source)
+        except JobError as error:
+            if isinstance(error, JobCancelled) or (cancelled is not None and cancelled.is_set()):
+                if on_record:
+                    seconds = time.monotonic() - clock
+                    stopped = metrics.ended(begun, seconds, phases, "cancelled", error=JobCancelled())
+                    _keep(RecordStore(settings.stores().archive), stopped)
+                raise JobCancelled from None
+            _log.error("job %s failed: %s: %s", job_id, error.code, error.detail or error.public)
+            failure = error
+        except Exception as error:  # noqa: BLE001 - the boundary: whatever happens is answered
+            _log.exception("job %s met something unforeseen", job_id)
+            failure = InternalError.of(error)
+        if failure is not None:
+            body = _failed(job_id, payload, failure)
+            final = redelivery.final_failure(failure, begun, media, settings.stores())
+            begun = begun.model_copy(update={"failure": final})
+            record = metrics.ended(begun, time.monotonic() - clock, phases, "failed", error=failure)
+    return Answer(body, payload.reply_address, record, on_record)
+
+
+def _keep(records: RecordStore, record: JobRecord) -> bool:
+    """Put a job into its media's history. Whether that worked: no job fails for it."""
+    try:
+        history.keep(records, record)
+    except JobError as error:
+        _log.warning("job %s could not be put on record: %s", record.id, type(error).__name__)
+        return False
+    return True
+
+
+def materialize(media: MediaRecord, outputs: Sequence[str], workshop: Workshop) -> list[OutputRecord]:
+    """Materialize `outputs` in this process, on an instance of its own; the records that the events carry.
+
+    Raises `RelayedError` with the first failure's facts.
+    """
+    keys = [dg.AssetKey([media.media_type, output]) for output in outputs]
+    with dg.DagsterInstance.ephemeral() as instance:
+        partitions.register(instance, media.media_type, [media.media_id])
+        result = dg.materialize(
+            PRODUCERS[media.media_type],
+            # The builder judges by the same rules before it publishes, and the records keep what it found; an
+            # evaluation per rule, on an instance that is gone a second later, would only cost its time.
+            selection=dg.AssetSelection.assets(*keys).without_checks(),
+            instance=instance,
+            resources={"workshop": workshop},
+            tags={"dagster/partition": media.media_id},
+            run_config=QUIET,
+            raise_on_error=False,
+        )
+        if not result.success:
+            raise _first_failure(result)
+        events = result.get_asset_materialization_events()
+    return [_record(event.materialization) for event in events]
+
+
+def completed(job_id: str, media: MediaRecord, built: Sequence[OutputRecord], records: RecordStore) -> CompletedBody:
+    """The webhook's body of a job that succeeded. Its keys are those of what this job built.
+
+    What describes the media as a whole (duration, size, the ready variants once any of them was touched) is read from
+    the records where this job did not build it: a rebuild of one output must not tell less of the media than is true.
+    """
+    applicable = [record for record in built if record.applicable]
+    facts: dict[str, Any] = {}
+    for record in applicable:
+        facts |= _facts(record)
+    source = next((one for one in built if isinstance(one, MezzanineRecord)), None) or records.get(
+        media.media_id, "mezzanine", MezzanineRecord
+    )
+    if source is not None:
+        facts["duration_s"] = source.duration
+        if media.media_type == "video":
+            facts |= {"width": source.source.width, "height": source.source.height}
+    ready: list[str] = []
+    if any(isinstance(record, VariantRecord | MasterRecord) for record in built):
+        ready = _ready(media, built, records)
+    warnings = [warning for record in applicable for warning in record.warnings]
+    return webhook.completed_body(
+        job_id=job_id,
+        media_id=media.media_id,
+        media_type=media.media_type,
+        ready_variants=ready,
+        warnings=warnings,
+        **facts,
+    )
+
+
+def refusal(job_id: str, raw: object, policy: PayloadPolicy, error: JobError) -> Answer:
+    """The answer to a payload that cannot be worked on, to whatever usable address it gives."""
+    told = subject(raw)
+    body = webhook.failed_body(job_id=job_id, media_id=told.media_id, media_type=told.media_type, error=error)
+    return Answer(body, salvage(raw, policy))
+
+
+def unconfigured(job_id: str, raw: object, error: ConfigurationError, policy: PayloadPolicy) -> Answer:
+    """The answer of a worker that lacks its configuration: it can still tell who sent the job.
+
+    `policy` is what `resources.reply_policies` could make of it.
+    """
+    return refusal(job_id, raw, policy, error)
+
+
+def send(answer: Answer, policy: DeliveryPolicy) -> dict[str, Any]:
+    """Deliver the webhook, once; RunPod's result. What is not delivered, is refused, or may not have reached the
+    receiver is carried whole in the result, with the start of what was answered."""
+    wire = answer.body.wire()
+    if answer.address is None:
+        return wire
+    try:
+        delivery = webhook.deliver(
+            answer.address.url, answer.address.secret, webhook.to_bytes(answer.body), policy=policy
+        )
+    except WebhookError as error:
+        _log.error("the webhook was not delivered: %s", error.public)
+        said = {"webhookAnswer": error.answer[:ANSWER_CHARACTERS]} if error.answer else {}
+        return {"error": error.public, "errorCode": error.code, "retryable": error.retryable, "webhook": wire, **said}
+    if delivery.warning is None:
+        return wire
+    _log.warning("the webhook was answered, but %s", delivery.warning)
+    return {
+        **wire,
+        "webhook": wire,
+        "webhookWarning": f"The webhook was sent, but {delivery.warning}.",
+        "webhookAnswer": delivery.answer[:ANSWER_CHARACTERS],
+    }
+
+
+def _built_by(job_id: str, media: MediaRecord, outputs: Sequence[str], workshop: Workshop) -> list[OutputRecord]:
+    known = [_readable(media, output, workshop.records) for output in outputs]
+    ours = [record for record in known if record is not None and record.build and record.build.run_id == job_id]
+    return [record for record in ours if redelivery.is_published([record], workshop.stores)]
+
+
+def _readable(media: MediaRecord, output: str, records: RecordStore) -> OutputRecord | None:
+    """A record that cannot be read is not this job's: building the output again replaces it."""
+    try:
+        return records.output(media.media_id, output)
+    except UnreadableRecord:
+        return None
+
+
+def _failed(job_id: str, payload: JobPayload, error: JobError) -> FailedBody:
+    return webhook.failed_body(job_id=job_id, media_id=payload.media_id, media_type=payload.media_type, error=error)
+
+
+def _first_failure(result: dg.ExecuteInProcessResult) -> JobError:
+    for event in result.all_events:
+        if event.is_step_failure:
+            failure = event.step_failure_data.user_failure_data
+            if failure is not None and "code" in failure.metadata:
+                told: Mapping[str, Any] = {name: entry.value for name, entry in failure.metadata.items()}
+                return RelayedError(str(told["code"]), failure.description or "", retryable=bool(told.get("retryable")))
+    return InternalError("The worker met an unexpected problem while building.")
+
+
+def _record(materialization: dg.AssetMaterialization) -> OutputRecord:
+    return record_type(materialization.asset_key.path[-1]).model_validate(materialization.metadata["record"].value)
+
+
+def _facts(record: OutputRecord) -> dict[str, Any]:
+    """What one built output adds to the webhook. Its last file is the one that is announced."""
+    if isinstance(record, LoudnessRecord):
+        measured = record.measurement
+        if measured is None:
+            return {}
+        return {
+            "integrated_lufs": measured.integrated,
+            "true_peak_dbtp": measured.true_peak,
+            "loudness_range_lu": measured.range,
+        }
+    if not record.files:
+        return {}
+    key = record.files[-1].key
+    if isinstance(record, MezzanineRecord):
+        return {"mezzanine_key": key}
+    if isinstance(record, MasterRecord):
+        return {"hls_master_playlist_key": key}
+    if record.output == "preview":
+        return {"hls_preview_key": key}
+    if isinstance(record, ThumbnailRecord):
+        return {"thumbnail_key": key}
+    if isinstance(record, WaveformRecord):
+        return {"waveform_key" if record.output == "waveform_json" else "waveform_image_key": key}
+    return {}
+
+
+def _ready(media: MediaRecord, built: Sequence[OutputRecord], records: RecordStore) -> list[str]:
+    """Rendered variants from best to worst, then the preview: those of this job and those that stay."""
+    now = {record.output: record for record in built}
+    ready = []
+    for output in OUTPUTS[media.media_type]:
+        if output == "hls_master" or not (output.startswith("hls_") or output == "preview"):
+            continue
+        record = now.get(output) or records.output(media.media_id, output)
+        if record is not None and record.applicable:
+            ready.append(output.removeprefix("hls_"))
+    return ready

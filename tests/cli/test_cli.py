@@ -1,0 +1,452 @@
+"""The commands as people type them: real builds and real checks of tiny clips, and what is printed and returned."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clips import AAC, FFMPEG, H264, picture, sound
+from typer.testing import CliRunner
+
+from codex_assets.archive.store import RecordStore
+from codex_assets.cli import console
+from codex_assets.cli.app import app
+from codex_assets.config import settings
+from codex_assets.contract.webhook import CompletedBody, parse_webhook_body
+from codex_assets.library import published_media
+from codex_assets.library.selection import Where
+from codex_assets.media import outputs
+from codex_assets.storage.objects import Stores
+
+ffmpeg = pytest.mark.ffmpeg
+
+
+class Answer:
+    """What a command printed and returned."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def call(*arguments: object, store: Path | None = None, **env: str) -> Answer:
+    """A command with nothing configured but `env` and the store."""
+    unset: dict[str, str | None] = dict.fromkeys([*settings.REQUIRED, "STORAGE_DIR", "WEBHOOK_SECRET"])
+    given = [*map(str, arguments), *(["--store", str(store)] if store is not None else [])]
+    result = CliRunner().invoke(app, given, env={**unset, **env})
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Answer(result.exit_code, result.stdout, result.stderr)
+
+
+def make(path: Path, *arguments: str) -> Path:
+    subprocess.run([*FFMPEG, *arguments, str(path)], check=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clips")
+    make(folder / "My clip (1).mp4", *picture(size="320x180", seconds=2), *sound(seconds=2), *H264, *AAC)
+    make(folder / "tone.wav", *sound(seconds=2))
+    (folder / "notes.mp4").write_text("these are notes\n" * 100)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Answer, Answer]:
+    """A store with one video and one audio media, and what their builds printed."""
+    store = tmp_path_factory.mktemp("built") / "store"
+    video = call("run", clips / "My clip (1).mp4", "--type", "video", store=store)
+    audio = call("run", clips / "tone.wav", "--type", "audio", "--creator-id", "ann", "--json", store=store)
+    return store, video, audio
+
+
+@pytest.fixture
+def store(built: tuple[Path, Answer, Answer], tmp_path: Path) -> Path:
+    """A copy of the store, to be broken."""
+    return Path(shutil.copytree(built[0], tmp_path / "store"))
+
+
+def stores_of(store: Path) -> Stores:
+    return settings.load({"STORAGE_DIR": str(store), "PATH": os.environ["PATH"]}).stores()
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no store lies about."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.chdir(tmp_path)
+
+
+# --- run --------------------------------------------------------------------------------------------------------------
+
+
+@ffmpeg
+def test_run_builds_a_video_and_shows_what_came_out(built: tuple[Path, Answer, Answer]) -> None:
+    store, video, _ = built
+    assert video.code == 0, video.err
+    tree, _, rest = video.out.partition("\n{")
+    body = parse_webhook_body(json.loads("{" + rest.rpartition("}")[0] + "}"))
+    assert isinstance(body, CompletedBody)
+    assert body.output.media_id == "My-clip-1"
+    for output in outputs.OUTPUTS["video"]:
+        assert output in tree
+    assert "320x180" in tree
+    assert "never upscaled" in tree
+    assert (store / "codex-media-local/local/hls/My-clip-1/360p/playlist.m3u8").is_file()
+
+
+@ffmpeg
+def test_run_tells_progress_in_lines_where_there_is_no_terminal(built: tuple[Path, Answer, Answer]) -> None:
+    lines = built[1].err.splitlines()
+    assert lines
+    assert all(line.startswith("My-clip-1: ") and " % " in line for line in lines)
+
+
+@ffmpeg
+def test_run_can_print_the_body_alone(built: tuple[Path, Answer, Answer]) -> None:
+    audio = built[2]
+    assert audio.code == 0, audio.err
+    body = parse_webhook_body(audio.json)
+    assert isinstance(body, CompletedBody)
+    assert body.output.waveform_key == "ann/waveforms/tone/waveform.json"
+
+
+@ffmpeg
+def test_run_can_build_single_outputs_again(clips: Path, store: Path) -> None:
+    playlist = store / "codex-media-local/local/hls/My-clip-1/360p/playlist.m3u8"
+    thumbnail = store / "codex-assets-local/local/thumbnails/media/My-clip-1/auto-generated.jpg"
+    thumbnail.unlink()
+    before = playlist.stat().st_mtime_ns
+    again = call("run", clips / "My clip (1).mp4", "--type", "video", "--assets", "thumbnail", store=store)
+    assert again.code == 0, again.err
+    assert thumbnail.is_file()
+    assert playlist.stat().st_mtime_ns == before
+    assert "hls_360p" not in again.out.partition("\n{")[0]
+
+
+@ffmpeg
+def test_run_says_why_a_file_cannot_be_used(clips: Path, tmp_path: Path) -> None:
+    answer = call("run", clips / "notes.mp4", "--type", "video", "--json", store=tmp_path / "store")
+    assert answer.code == 1
+    assert answer.json["status"] == "failed"
+    assert answer.err.splitlines()[-1].startswith("error: The upload is a text file, not a video")
+    assert answer.err.rstrip().endswith("(source_not_media)")
+
+
+def test_run_of_a_file_that_is_not_there(tmp_path: Path) -> None:
+    answer = call("run", tmp_path / "gone.mp4", "--type", "video", store=tmp_path / "store")
+    assert answer.code == 1
+    assert answer.err == f"error: There is no file {tmp_path / 'gone.mp4'}. (input_not_found)\n"
+    assert not (tmp_path / "store").exists()
+
+
+def test_run_with_an_unknown_output_names_the_field(clips: Path, tmp_path: Path) -> None:
+    answer = call("run", clips / "tone.wav", "--type", "audio", "--assets", "hls_720p", store=tmp_path / "store")
+    assert answer.code == 1
+    assert "assets" in answer.err
+    assert "(invalid_payload)" in answer.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "x.mp4"],
+        ["run", "x.mp4", "--type", "picture"],
+        ["verify"],
+        ["verify", "one", "--all"],
+        ["verify", "--all", "--rule", "no_such_rule"],
+        ["verify", "--where", "colour=blue"],
+        ["verify", "--all", "--workers", "0"],
+        ["failing", "no_such_rule"],
+        ["list", "--where", "type=picture"],
+    ],
+)
+def test_what_was_asked_for_wrongly_exits_with_2(arguments: list[str]) -> None:
+    assert call(*arguments).code == 2
+
+
+def test_an_id_that_cannot_be_a_key_is_refused(clips: Path, tmp_path: Path) -> None:
+    answer = call("run", clips / "tone.wav", "--type", "audio", "--media-id", "../x", store=tmp_path / "store")
+    assert answer.code == 2
+    assert not (tmp_path / "store").exists()
+
+
+@ffmpeg
+def test_ctrl_c_stops_a_run_and_leaves_nothing(tmp_path: Path) -> None:
+    clip = make(tmp_path / "long.mp4", *picture(size="640x360", rate="60", seconds=30), *H264)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    command = [sys.executable, "-m", "codex_assets.cli.app", "run", str(clip), "--type", "video"]
+    env = {**os.environ, "TMPDIR": str(scratch), "STORAGE_DIR": str(tmp_path / "store")}
+    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "mezzanine" in line:
+                break
+        until(lambda: tools_in(scratch))
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert err.rstrip().endswith("Stopped.")
+    assert not tools_in(scratch)
+    assert not list(scratch.glob("codex-assets/run-*"))
+
+
+def until(there: Any, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not there():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def tools_in(scratch: Path) -> list[str]:
+    """Command lines of processes that work on files below `scratch`."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if f"{scratch}/" in line:
+            found.append(line)
+    return found
+
+
+# --- show, list -------------------------------------------------------------------------------------------------------
+
+
+@ffmpeg
+def test_show_tells_what_is_known(built: tuple[Path, Answer, Answer]) -> None:
+    shown = call("show", "My-clip-1", store=built[0])
+    assert shown.code == 0
+    for told in ("video of local", "never upscaled", "libx264", "last check of what is published: never", "current"):
+        assert told in shown.out
+    known = call("show", "tone", "--json", store=built[0]).json
+    assert known["media"]["creator_id"] == "ann"
+    assert known["stale"] == []
+    assert set(known["outputs"]) == set(outputs.OUTPUTS["audio"])
+
+
+@ffmpeg
+@pytest.mark.parametrize("media", ["nobody", "../../etc", "a b"])
+def test_show_of_an_unknown_media(built: tuple[Path, Answer, Answer], media: str) -> None:
+    answer = call("show", media, store=built[0])
+    assert answer.code == 1
+    assert answer.err.startswith(f"error: No media `{media}` is registered here")
+
+
+def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    answer = call("list", store=tmp_path / "nowhere")
+    assert answer.code == 1
+    assert "There is no store at" in answer.err
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_an_incomplete_configuration_is_told(tmp_path: Path) -> None:
+    answer = call("list", R2_ACCOUNT_ID="account")
+    assert answer.code == 1
+    assert "R2_MEDIA_BUCKET" in answer.err
+    assert "(worker_misconfigured)" in answer.err
+
+
+@ffmpeg
+def test_list_and_its_conditions(store: Path) -> None:
+    everything = call("list", store=store)
+    assert everything.code == 0
+    assert "2 media, 0 with stale outputs" in everything.out
+
+    def ids(where: str) -> list[str]:
+        return [one["media"]["media_id"] for one in call("list", "--where", where, "--json", store=store).json]
+
+    assert ids("type=audio") == ["tone"]
+    assert ids("creator=local") == ["My-clip-1"]
+    assert ids("creator=local,type=audio") == []
+    assert ids("output=hls_360p") == ["My-clip-1"]
+    assert ids("output=hls_720p") == []
+    assert ids("stale") == []
+    make_stale(store, "tone", "waveform_png")
+    assert ids("stale") == ["tone"]
+    assert call("show", "tone", "--json", store=store).json["stale"] == ["waveform_png"]
+    assert "stale" in call("show", "tone", store=store).out
+
+
+def make_stale(store: Path, media_id: str, output: str) -> None:
+    records = RecordStore(stores_of(store).archive)
+    record = records.output(media_id, output)
+    assert record is not None
+    records.put(media_id, output, record.model_copy(update={"code_version": "of-long-ago"}))
+
+
+# --- verify, failing --------------------------------------------------------------------------------------------------
+
+
+@ffmpeg
+def test_verify_everything_that_is_right(store: Path) -> None:
+    answer = call("verify", "--all", store=store)
+    assert answer.code == 0, answer.out
+    assert answer.out.startswith("2 media: 2 passed, 0 failed, 0 not checked; ")
+    assert call("failing", "--json", store=store).json == []
+    assert "passed" in call("list", store=store).out
+    kept = {record.media_id: record for record in published_media.kept(stores_of(store))}
+    assert set(kept) == {"My-clip-1", "tone"}
+    (thumbnail,) = [one for one in kept["My-clip-1"].outputs if one.output == "thumbnail"]
+    assert "thumbnail_size" in thumbnail.passed
+
+
+@ffmpeg
+def test_verify_finds_what_is_broken_and_failing_lists_it(store: Path) -> None:
+    (store / "codex-media-local/ann/hls-audio/tone/64k/segment_00000.ts").unlink()
+    broken = call("verify", "tone", "--shallow", "--json", store=store)
+    assert broken.code == 1
+    (media,) = broken.json["media"]
+    assert (media["mediaId"], media["outcome"]) == ("tone", "failed")
+    assert ("hls_64k", "segments_present") in {(one["output"], one["rule"]) for one in media["findings"]}
+    found = call("failing", "segments_present", "--json", store=store).json
+    assert [(one["mediaId"], one["output"], one["severity"]) for one in found] == [("tone", "hls_64k", "ERROR")]
+    assert found[0]["message"]
+    assert "segments_present" in call("failing", store=store).out
+    assert "failed" in call("list", store=store).out
+    assert "segments_present" in call("show", "tone", store=store).out
+
+
+@ffmpeg
+def test_one_rule_leaves_what_is_kept_of_the_others(store: Path) -> None:
+    archive = stores_of(store)
+    call("verify", "My-clip-1", "--shallow", store=store)
+    (before,) = published_media.kept(archive)
+    (store / "codex-assets-local/local/thumbnails/media/My-clip-1/auto-generated.jpg").write_bytes(b"no picture")
+    one = call("verify", "--where", "type=video", "--rule", "thumbnail_decodes", "--json", store=store)
+    assert one.code == 1
+    assert one.json["checks"] == 1
+    (after,) = published_media.kept(archive)
+    was, now = ({judged.output: judged for judged in record.outputs} for record in (before, after))
+    assert {check.rule for check in now["thumbnail"].failed} == {"thumbnail_decodes"}
+    assert set(now["thumbnail"].passed) == set(was["thumbnail"].passed) - {"thumbnail_decodes"}
+    assert now["hls_360p"] == was["hls_360p"]
+
+
+@ffmpeg
+def test_what_cannot_be_checked_is_told_apart(store: Path) -> None:
+    answer = call("verify", "nobody", "tone", "--shallow", store=store)
+    assert answer.code == 2
+    assert "nobody: No media of this id is registered." in answer.out
+    assert "1 passed, 0 failed, 1 not checked" in answer.out
+    (store / "codex-archive/records/My-clip-1/mezzanine.json").unlink()
+    bare = call("verify", "My-clip-1", "--json", store=store)
+    assert (bare.code, bare.json["media"][0]["outcome"]) == (2, "unchecked")
+    record = store / "codex-archive/records/tone/hls_64k.json"
+    record.write_text("{")
+    assert call("verify", "tone", store=store).code == 2
+
+
+@ffmpeg
+def test_verify_a_folder(store: Path) -> None:
+    folder = store / "codex-media-local/local/hls/My-clip-1"
+    whole = call("verify", folder, "--json")
+    assert (whole.code, whole.json["findings"]) == (0, [])
+    assert call("verify", folder / "master.m3u8").code == 0
+    assert call("verify", folder / "360p" / "playlist.m3u8").code == 0
+    text = (folder / "master.m3u8").read_text()
+    (folder / "master.m3u8").write_text(text.replace("RESOLUTION=320x180", "RESOLUTION=640x360"))
+    lying = call("verify", folder, "--json")
+    assert lying.code == 1
+    assert [one["rule"] for one in lying.json["findings"]] == ["resolution_true"]
+    assert "resolution_true" in call("verify", folder).out
+    assert call("verify", folder, "--rule", "segments_present").code == 0
+
+
+def test_verify_what_is_no_playlist(tmp_path: Path) -> None:
+    assert call("verify", f"{tmp_path}/").code == 2
+    assert call("verify", tmp_path / "master.m3u8").code == 2
+    answer = call("verify", "ftp://example.com/master.m3u8")
+    assert answer.code == 2
+    assert "Only http and https URLs" in answer.err
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The URL of a folder, as a plain web server of this machine gives it out."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@ffmpeg
+def test_verify_a_url(store: Path) -> None:
+    folder = store / "codex-media-local/local/hls/My-clip-1"
+    with served(folder.parent) as url:
+        whole = call("verify", f"{url}/My-clip-1/master.m3u8", "--json")
+        # Without the preview, which no master names.
+        shutil.rmtree(folder / "preview")
+        here = call("verify", folder, "--json")
+        assert (whole.code, whole.json) == (0, here.json)
+        assert whole.json["findings"] == []
+        one = call("verify", f"{url}/My-clip-1/360p/playlist.m3u8", "--json")
+        assert (one.code, one.json["findings"]) == (0, [])
+        (folder / "360p" / "segment_00000.ts").unlink()
+        broken = call("verify", f"{url}/My-clip-1/master.m3u8", "--json")
+        assert broken.code == 1
+        (missing,) = [one for one in broken.json["findings"] if one["rule"] == "segments_present"]
+        assert "segment_00000.ts" in json.dumps(missing)
+
+
+def test_verify_a_url_where_nothing_is(tmp_path: Path) -> None:
+    with served(tmp_path) as url:
+        answer = call("verify", f"{url}/gone/master.m3u8?token=secret")
+    assert answer.code == 2
+    assert answer.err == "error: 127.0.0.1 answered 404 Not Found for /gone/master.m3u8. (storage_failed)\n"
+    closed = call("verify", f"{url}/master.m3u8")
+    assert closed.code == 2
+    assert "no connection could be made" in closed.err
+
+
+# --- Conditions and numbers -------------------------------------------------------------------------------------------
+
+
+def test_conditions_are_read() -> None:
+    assert Where.parse("") == Where()
+    assert Where.parse("type=video, creator=x,stale") == Where("video", "x", stale=True)
+    assert Where.parse("output=waveform_png") == Where(output="waveform_png")
+
+
+@pytest.mark.parametrize("text", ["stale=1", "type", "type=", "type=video,type=audio", "output=hls_9p", "name=x"])
+def test_conditions_that_make_no_sense(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\.$"):
+        Where.parse(text)
+
+
+def test_numbers_have_units() -> None:
+    assert [console.size(one) for one in (0, 999, 1_000, 2_345_678, 5_000_000_000)] == [
+        *("0 B", "999 B", "1.0 kB", "2.3 MB", "5.0 GB")
+    ]
+    assert [console.lasting(one) for one in (0.04, 59.9, 61, 3_725)] == ["0.0 s", "59.9 s", "1 min 01 s", "1 h 02 min"]
+    assert [console.rate(one) for one in (128_000, 2_370_000)] == ["128 kb/s", "2.37 Mb/s"]

@@ -1,0 +1,503 @@
+"""What a Dagster instance learns from the archive's records, and what it does with them afterwards."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import jobs
+import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver
+from dagster._core.events.log import EventLogEntry
+from dagster._core.loader import LoadingContextForTest
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+from dagster._core.test_utils import create_run_for_test
+from dagster._record import copy
+from dagster._serdes import deserialize_value, serialize_value
+from sqlalchemy import select
+
+from codex_assets.archive.records import MediaRecord, OriginalRecord, OutputRecord
+from codex_assets.archive.store import RecordStore
+from codex_assets.config import settings
+from codex_assets.config.workshop import open_workshop
+from codex_assets.definitions import defs
+from codex_assets.defs import asset_checks, partitions, records_import
+from codex_assets.defs.assets import ORIGINALS, PRODUCERS
+from codex_assets.defs.records_import import Learnt
+from codex_assets.defs.sensors import media_of_the_archive
+from codex_assets.media.outputs import OUTPUTS
+from codex_assets.storage.objects import Stores
+
+pytestmark = pytest.mark.ffmpeg
+AUDIO = OUTPUTS["audio"]
+MEDIA = "talk"
+
+
+class Room:
+    """Stores in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.environment = jobs.local_environment(folder)
+        self.settings = settings.load(self.environment)
+        self.stores: Stores = self.settings.stores()
+        self.records = RecordStore(self.stores.archive)
+        self.key = jobs.input_key("audio", MEDIA)
+
+    def put(self, media_id: str) -> None:
+        self.records.put(
+            media_id,
+            "media",
+            MediaRecord(
+                media_id=media_id,
+                creator_id=jobs.CREATOR,
+                media_type="audio",
+                input_role="archive",
+                input_key=self.key,
+            ),
+        )
+
+    def build(self, *outputs: str) -> None:
+        media = self.records.media(MEDIA)
+        assert media is not None
+        with open_workshop(self.settings) as workshop:
+            list(workshop.builder.build(media, outputs))
+
+    def twin(self, media_id: str) -> None:
+        """Records of another media, as if it had been built too."""
+        for output in AUDIO:
+            record = self.records.output(MEDIA, output)
+            assert record is not None
+            self.records.put(media_id, output, record.model_copy(update={"media_id": media_id}))
+        self.put(media_id)
+
+    def learn(self, instance: dg.DagsterInstance) -> list[Learnt]:
+        found = records_import.changes(instance, self.stores.archive)
+        return list(records_import.learn(instance, self.stores.archive, found))
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Stores with one audio media whose outputs were built; every test has a copy."""
+    folder = tmp_path_factory.mktemp("built")
+    made = Room(folder)
+    jobs.put_original(made.stores, "audio", MEDIA)
+    made.put(MEDIA)
+    made.build(*AUDIO)
+    return folder / "stores"
+
+
+@pytest.fixture
+def room(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Room:
+    shutil.copytree(built, tmp_path / "stores")
+    made = Room(tmp_path)
+    for name, value in made.environment.items():
+        monkeypatch.setenv(name, value)
+    return made
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    home = tmp_path / "dagster"
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
+    with dg.DagsterInstance.from_config(str(home)) as opened:
+        yield opened
+
+
+def key(output: str) -> dg.AssetKey:
+    return dg.AssetKey(["audio", output])
+
+
+def statuses(instance: dg.DagsterInstance, media_id: str = MEDIA) -> dict[str, str]:
+    """Output -> FRESH, STALE or MISSING, as the UI asks for it."""
+    resolver = CachingStaleStatusResolver(instance, defs.resolve_asset_graph(), LoadingContextForTest(instance))
+    return {one: resolver.get_status(key(one), media_id).value for one in AUDIO}
+
+
+def events(instance: dg.DagsterInstance, output: str, media_id: str = MEDIA) -> list[dg.AssetMaterialization]:
+    found = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=key(output), asset_partitions=[media_id]), limit=50
+    )
+    made = [one.asset_materialization for one in found.records]
+    return [one for one in made if one is not None]
+
+
+def run(room: Room, instance: dg.DagsterInstance, *outputs: str) -> dg.ExecuteInProcessResult:
+    with open_workshop(room.settings) as workshop:
+        return dg.materialize(
+            [*ORIGINALS, *PRODUCERS["audio"]],
+            selection=dg.AssetSelection.assets(*(key(one) for one in outputs)),
+            instance=instance,
+            resources={"workshop": workshop},
+            tags={"dagster/partition": MEDIA},
+            raise_on_error=False,
+        )
+
+
+def test_a_fresh_instance_learns_everything_and_then_only_what_changed(
+    room: Room, instance: dg.DagsterInstance
+) -> None:
+    room.twin("twin")
+    told = room.learn(instance)
+    assert {one.media_id: one.outputs for one in told} == {MEDIA: len(AUDIO), "twin": len(AUDIO)}
+    assert set(instance.get_dynamic_partitions("audio_media")) == {MEDIA, "twin"}
+    for media_id in (MEDIA, "twin"):
+        assert set(statuses(instance, media_id).values()) == {"FRESH"}
+        for output in AUDIO:
+            record = room.records.output(media_id, output)
+            (event,) = events(instance, output, media_id)
+            assert record is not None
+            assert event.tags is not None
+            assert event.tags["dagster/data_version"] == record.data_version
+            assert event.tags["dagster/code_version"] == record.code_version
+            held = event.metadata["record"].value
+            assert isinstance(held, dict)
+            assert held["output"] == output
+    # The UI shows a result that aims at the media's latest materialization, and no other.
+    record = room.records.output(MEDIA, "waveform_json")
+    assert record is not None
+    assert record.checks
+    latest = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=key("waveform_json"), asset_partitions=[MEDIA]), limit=1
+    ).records[0]
+    for rule in {one.rule for one in record.checks}:
+        history = instance.event_log_storage.get_asset_check_execution_history(
+            dg.AssetCheckKey(key("waveform_json"), rule), limit=9
+        )
+        reported = [one.event.dagster_event for one in history if one.event is not None]
+        results = [one.asset_check_evaluation_data for one in reported if one is not None]
+        assert {one.partition for one in results} == {MEDIA, "twin"}
+        (evaluation,) = (one for one in results if one.partition == MEDIA)
+        assert evaluation.target_materialization_data is not None
+        assert evaluation.target_materialization_data.storage_id == latest.storage_id
+
+    assert room.learn(instance) == []
+    room.build("hls_64k")
+    (again,) = room.learn(instance)
+    assert (again.media_id, again.outputs) == (MEDIA, len(changed(instance)))
+    assert "hls_64k" in changed(instance)
+    assert room.learn(instance) == []
+
+
+def test_what_checks_found_is_stored_as_dagster_would_store_it(room: Room, instance: dg.DagsterInstance) -> None:
+    room.learn(instance)
+    expected = {}
+    for output in AUDIO:
+        record = room.records.output(MEDIA, output)
+        assert record is not None
+        held = instance.fetch_materializations(dg.AssetRecordsFilter(key(output), [MEDIA]), limit=1).records[0]
+        for found in asset_checks.evaluations(record, record.checks) if record.checks else ():
+            expected[output, found.check_name] = (found, held.storage_id)
+    assert any(one.metadata.get("applies") is not None for one, _ in expected.values())
+    assert {one.severity for one, _ in expected.values()} == set(dg.AssetCheckSeverity)
+    seen = set()
+    storage = instance.event_log_storage
+    assert isinstance(storage, SqlEventLogStorage)
+    with storage.index_connection() as connection:
+        texts = connection.execute(select(AssetCheckExecutionsTable.c.evaluation_event)).scalars().all()
+    for text in texts:
+        entry = deserialize_value(text, EventLogEntry)
+        assert serialize_value(entry) == text
+        told = entry.get_dagster_event().asset_check_evaluation_data
+        target = told.target_materialization_data
+        evaluation, storage_id = expected[told.asset_key.path[-1], told.check_name]
+        assert target is not None
+        assert target.storage_id == storage_id
+        assert copy(told, target_materialization_data=None) == evaluation
+        seen.add((told.asset_key.path[-1], told.check_name))
+    assert seen == set(expected)
+
+
+def changed(instance: dg.DagsterInstance) -> set[str]:
+    return {one for one in AUDIO if len(events(instance, one)) > 1}
+
+
+def test_an_upload_is_known_and_what_became_of_it(room: Room, instance: dg.DagsterInstance) -> None:
+    room.learn(instance)
+    (event,) = events(instance, "original")
+    assert event.metadata["key"].value == room.key
+    assert event.metadata["container"].value == "wav"
+    gone = OriginalRecord(media_id=MEDIA, input_key=room.key, gone_since="2026-11-26T03:17:00+00:00", deleted=True)
+    room.records.put(MEDIA, "original", gone)
+    (told,) = room.learn(instance)
+    assert told.outputs == 0
+    assert events(instance, "original")[0].metadata["deleted_at"].value == gone.gone_since
+    assert set(statuses(instance).values()) == {"FRESH"}
+    # It came back: the clean-up's record goes when the mezzanine is built again.
+    room.build("mezzanine")
+    room.learn(instance)
+    assert len(events(instance, "original")) == 3
+    assert "deleted_at" not in events(instance, "original")[0].metadata
+    assert set(statuses(instance).values()) == {"FRESH"}
+
+
+def test_an_import_that_was_stopped_goes_on(
+    room: Room, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records_import, "BATCH", 2)
+    names = {f"twin{number}" for number in range(4)}
+    for name in names:
+        room.twin(name)
+    found = records_import.changes(instance, room.stores.archive)
+    going = records_import.learn(instance, room.stores.archive, found)
+    first = next(going)
+    # Nobody asks it for more. The whole batch of the media that was told.
+    left = {one.media_id for one in records_import.changes(instance, room.stores.archive)}
+    assert first.media_id not in left
+    assert len(left) == 3
+    assert {one.media_id for one in room.learn(instance)} == left
+    assert {len(events(instance, "hls_master", name)) for name in names} == {1}
+
+
+def test_another_recipe_makes_stale_the_media_that_were_built_with_it(room: Room, instance: dg.DagsterInstance) -> None:
+    record = room.records.output(MEDIA, "waveform_json")
+    assert record is not None
+    room.twin("twin")
+    older = record.model_copy(update={"media_id": "twin", "code_version": "older"})
+    room.records.put("twin", "waveform_json", older)
+    room.learn(instance)
+    assert statuses(instance, "twin")["waveform_json"] == "STALE"
+    assert statuses(instance, "twin")["hls_master"] == "FRESH"
+    assert set(statuses(instance).values()) == {"FRESH"}
+
+
+def test_the_sensor_learns_new_media_and_what_was_rebuilt(room: Room, instance: dg.DagsterInstance) -> None:
+    context = dg.build_sensor_context(instance=instance)
+    told = media_of_the_archive.evaluate_tick(context)
+    assert told.skip_message == "1 media learnt"
+    assert told.cursor
+    assert instance.get_dynamic_partitions("audio_media") == [MEDIA]
+
+    room.twin("next")
+    room.build("waveform_json")
+    told = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=told.cursor))
+    assert told.skip_message == "2 media learnt"
+    assert len(events(instance, "waveform_json")) == 2
+    assert len(events(instance, "hls_master", "next")) == 1
+
+    told = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=told.cursor))
+    assert told.skip_message == "nothing new in the archive"
+
+
+def test_the_sensor_waits_for_the_run_that_works_on_a_media(room: Room, instance: dg.DagsterInstance) -> None:
+    room.twin("twin")
+    at_work = create_run_for_test(instance, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": MEDIA})
+    told = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance))
+    assert told.skip_message == "1 media learnt; 1 at the next evaluation"
+    assert instance.get_dynamic_partitions("audio_media") == ["twin"]
+    instance.report_run_failed(at_work)
+    told = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=told.cursor))
+    assert told.skip_message == "1 media learnt"
+    assert set(instance.get_dynamic_partitions("audio_media")) == {MEDIA, "twin"}
+
+
+def tick(instance: dg.DagsterInstance, cursor: str | None) -> str | None:
+    return media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=cursor)).skip_message
+
+
+LATER = "2199-01-01T00:00:00+00:00"
+"""A cursor after which nothing was written."""
+
+
+@pytest.mark.parametrize("by_sensor", [True, False], ids=["by the sensor", "by an import"])
+def test_what_was_removed_from_an_instance_comes_back(
+    room: Room, instance: dg.DagsterInstance, by_sensor: bool
+) -> None:
+    def again() -> None:
+        if by_sensor:
+            assert tick(instance, LATER) == "1 media learnt"
+        else:
+            assert [one.media_id for one in room.learn(instance)] == [MEDIA]
+
+    room.twin("twin")
+    room.learn(instance)
+    # A partition, with which its events stay.
+    instance.delete_dynamic_partition("audio_media", MEDIA)
+    again()
+    assert set(instance.get_dynamic_partitions("audio_media")) == {MEDIA, "twin"}
+    assert {output: len(events(instance, output)) for output in AUDIO} == dict.fromkeys(AUDIO, 1)
+    assert set(statuses(instance).values()) == {"FRESH"}
+    # The run that built an output: its events go with it.
+    made = run(room, instance, "waveform_json")
+    room.learn(instance)
+    instance.delete_run(made.run_id)
+    again()
+    (latest, *_) = events(instance, "waveform_json")
+    record = room.records.output(MEDIA, "waveform_json")
+    assert record is not None
+    assert record.build is not None
+    assert latest.metadata["built_at"].value == record.build.built_at
+    assert set(statuses(instance).values()) == {"FRESH"}
+    # All events of an asset.
+    for output in ("hls_64k", "original"):
+        instance.wipe_assets([key(output)])
+    assert events(instance, "hls_64k") == []
+    if by_sensor:
+        assert tick(instance, LATER) == "2 media learnt"
+    else:
+        assert {one.media_id for one in room.learn(instance)} == {MEDIA, "twin"}
+    for media_id in (MEDIA, "twin"):
+        assert set(statuses(instance, media_id).values()) == {"FRESH"}
+        assert len(events(instance, "hls_64k", media_id)) == 1
+        assert len(events(instance, "original", media_id)) == 1
+    assert room.learn(instance) == []
+    assert tick(instance, LATER) == "nothing new in the archive"
+
+
+def test_an_instance_that_kept_no_events_learns_nothing_twice(room: Room, instance: dg.DagsterInstance) -> None:
+    """As the releases before left it; only what changes later is kept with its events."""
+    room.learn(instance)
+    name = f"{records_import.KNOWN}{MEDIA}"
+    kept = json.loads(instance.run_storage.get_cursor_values({name})[name])
+    del kept[records_import.EVENTS]
+    instance.run_storage.set_cursor_values({name: json.dumps(kept)})
+    assert room.learn(instance) == []
+    instance.delete_dynamic_partition("audio_media", MEDIA)
+    assert [one.outputs for one in room.learn(instance)] == [0]
+    assert instance.get_dynamic_partitions("audio_media") == [MEDIA]
+    assert room.learn(instance) == []
+
+
+def test_one_output_is_rebuilt_and_nothing_becomes_stale(room: Room, instance: dg.DagsterInstance) -> None:
+    room.learn(instance)
+    before = {one: room.records.output(MEDIA, one) for one in AUDIO}
+    result = run(room, instance, "waveform_json")
+    assert result.success
+    assert [one.asset_key for one in result.get_asset_materialization_events()] == [key("waveform_json")]
+    assert {one for one in AUDIO if room.records.output(MEDIA, one) != before[one]} == {"waveform_json"}
+    assert set(statuses(instance).values()) == {"FRESH"}
+
+
+def test_a_rebuilt_mezzanine_of_the_same_contents_makes_nothing_stale(room: Room, instance: dg.DagsterInstance) -> None:
+    room.learn(instance)
+    assert run(room, instance, "mezzanine").success
+    assert set(statuses(instance).values()) == {"FRESH"}
+
+
+def stale(instance: dg.DagsterInstance, media_id: str = MEDIA) -> set[str]:
+    told = statuses(instance, media_id)
+    assert set(told.values()) <= {"FRESH", "STALE"}, told
+    return {one for one, status in told.items() if status == "STALE"}
+
+
+def replaced(room: Room, output: str, media_id: str = MEDIA, **changes: Any) -> OutputRecord:
+    """The record as another worker's build would have left it; the one of before."""
+    held = room.records.output(media_id, output)
+    assert held is not None
+    assert held.build is not None
+    later = held.build.model_copy(update={"built_at": f"2099-01-01T00:00:00+00:00 {changes}"})
+    room.records.put(media_id, output, held.model_copy(update={"build": later, **changes}))
+    return held
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["learnt before and after", "by a brand-new instance"])
+def test_a_changed_variant_makes_the_master_stale_and_nothing_else(
+    room: Room, instance: dg.DagsterInstance, before: bool
+) -> None:
+    room.twin("twin")
+    if before:
+        room.learn(instance)
+    original = replaced(room, "hls_64k", data_version="of other contents")
+    room.learn(instance)
+    assert stale(instance) == {"hls_master"}
+    assert stale(instance, "twin") == set()
+    # And when it comes back to what the master was made from, all is well.
+    room.records.put(MEDIA, "hls_64k", original)
+    room.learn(instance)
+    assert stale(instance) == set()
+
+
+def test_a_changed_mezzanine_makes_stale_what_is_made_from_it(room: Room, instance: dg.DagsterInstance) -> None:
+    # The first event of an empty instance: nothing can be older than that one.
+    replaced(room, "mezzanine", data_version="of other contents")
+    room.learn(instance)
+    assert stale(instance) == {"hls_128k", "hls_64k", "waveform_json", "waveform_png"}
+
+
+def test_what_is_rebuilt_with_the_same_contents_makes_nothing_stale(room: Room, instance: dg.DagsterInstance) -> None:
+    room.learn(instance)
+    for output in ("mezzanine", "loudness", "hls_64k"):
+        replaced(room, output)
+        (told,) = room.learn(instance)
+        assert told.outputs == 1
+        assert stale(instance) == set()
+
+
+def test_a_master_that_is_true_of_a_changed_variant_is_not_stale(room: Room, instance: dg.DagsterInstance) -> None:
+    room.learn(instance)
+    replaced(room, "hls_64k", data_version="of other contents")
+    master = room.records.output(MEDIA, "hls_master")
+    assert master is not None
+    assert master.build is not None
+    inputs = {**master.build.inputs, "hls_64k": "of other contents"}
+    kept = master.model_copy(update={"build": master.build.model_copy(update={"inputs": inputs})})
+    room.records.put(MEDIA, "hls_master", kept)
+    room.learn(instance)
+    assert stale(instance) == set()
+    assert room.learn(instance) == []
+
+
+@pytest.mark.slow
+def test_outputs_that_follow_another_upload_one_by_one(room: Room, instance: dg.DagsterInstance) -> None:
+    """Every event here was left by a run of this instance, the master's of the second as a companion."""
+    room.learn(instance)
+    jobs.put_original(room.stores, "audio", MEDIA, jobs.another_sound())
+    assert run(room, instance, "mezzanine", "loudness").success
+    assert stale(instance) == {"hls_128k", "hls_64k", "waveform_json", "waveform_png"}
+    assert run(room, instance, "hls_64k").success
+    assert stale(instance) == {"hls_128k", "waveform_json", "waveform_png"}
+    assert run(room, instance, "hls_128k", "waveform_json", "waveform_png").success
+    assert stale(instance) == set()
+    # The records say the same: nothing is to be learnt, here or by others.
+    room.learn(instance)
+    assert stale(instance) == set()
+    assert len(events(instance, "mezzanine")) == 2
+
+
+def test_an_output_built_here_from_what_was_built_elsewhere_and_not_learnt_yet(
+    room: Room, instance: dg.DagsterInstance
+) -> None:
+    room.learn(instance)
+    jobs.put_original(room.stores, "audio", MEDIA, jobs.another_sound())
+    room.build("mezzanine", "loudness")
+    assert run(room, instance, "hls_64k").success
+    room.learn(instance)
+    assert stale(instance) == {"hls_128k", "waveform_json", "waveform_png"}
+
+
+def test_an_output_built_before_the_instance_knew_anything(room: Room, instance: dg.DagsterInstance) -> None:
+    partitions.register(instance, "audio", [MEDIA])
+    assert run(room, instance, "hls_master").success
+    room.learn(instance)
+    assert stale(instance) == set()
+    replaced(room, "hls_64k", data_version="of other contents")
+    room.learn(instance)
+    assert stale(instance) == {"hls_master"}
+
+
+def test_a_record_that_cannot_be_read_keeps_no_other_from_being_learnt(
+    room: Room, instance: dg.DagsterInstance
+) -> None:
+    room.twin("twin")
+    room.stores.archive.write("records/twin/waveform_png.json", b"{", content_type="application/json")
+    assert {one.media_id: one.outputs for one in room.learn(instance)} == {MEDIA: len(AUDIO), "twin": len(AUDIO) - 1}
+
+
+def test_without_its_original_only_the_mezzanine_cannot_be_rebuilt(room: Room, instance: dg.DagsterInstance) -> None:
+    room.learn(instance)
+    room.stores.archive.delete(room.key)
+    assert run(room, instance, "hls_64k").success
+    before = room.records.output(MEDIA, "mezzanine")
+    result = run(room, instance, "mezzanine")
+    assert not result.success
+    (failed,) = result.get_step_failure_events()
+    told = failed.step_failure_data.user_failure_data
+    assert told is not None
+    assert told.description
+    assert "original" in told.description
+    assert room.records.output(MEDIA, "mezzanine") == before

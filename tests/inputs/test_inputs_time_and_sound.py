@@ -1,0 +1,189 @@
+"""The clocks, sounds, tracks and bytes of an upload: delivered whole, in sync, as loud as told; losses told."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+import measure_sync as measure
+import pytest
+from time_and_sound_inputs import CASES, Case
+from whole_job import MEDIA, Delivered, deliver
+
+from codex_assets.archive.records import MezzanineRecord
+from codex_assets.archive.store import RecordStore
+
+pytestmark = pytest.mark.ffmpeg
+
+LOUDNESS = 0.5
+"""LU between what is told and what is heard in the upload's sound as it is kept."""
+LOUDEST = 1000
+"""Hundredths of a LUFS."""
+PLACED = 0.1
+"""Seconds by which a flash may be off where it was meant: the first picture that shows it (40 ms at 25 a second), half
+a picture of rounding, an AAC frame in front of a segment. Of its beep it may be off by `Case.slack`."""
+SEGMENTED = 0.12
+"""Seconds by which a playlist may be longer than the mezzanine: a frame, and an encoder's last packet."""
+PRESENT, ABSENT = 0.3, 0.08
+"""Of the loudest tone: heard in a channel, not heard in it."""
+
+
+def check(case: Case, tmp_path: Path) -> None:
+    folder = tmp_path / "made"
+    folder.mkdir()
+    upload = case.make(folder)
+    case = case.here(upload)
+    delivered = deliver(upload, case.media_type, tmp_path / "job", name=case.upload)
+    assert list(delivered.left_behind()) == []
+    if case.fails is not None:
+        assert delivered.body["status"] == "failed"
+        assert re.search(case.fails, delivered.body["error"]), delivered.body["error"]
+        assert delivered.published() == set()
+        return
+    told = [
+        *warning_problems(case, delivered),
+        *length_problems(case, delivered),
+        *sync_problems(case, delivered),
+        *sound_problems(case, delivered),
+        *fact_problems(case, delivered),
+    ]
+    assert told == []
+
+
+def outputs(case: Case, delivered: Delivered) -> dict[str, Path]:
+    made = {"mezzanine": delivered.mezzanine}
+    return made | {variant: delivered.playlist(variant) for variant in case.variants}
+
+
+def warning_problems(case: Case, delivered: Delivered) -> list[str]:
+    found = delivered.warnings
+    if len(found) != len(case.warns) or not all(map(re.search, case.warns, found)):
+        return [f"warned: {found}, not {case.warns}"]
+    return []
+
+
+def length_problems(case: Case, delivered: Delivered) -> list[str]:
+    told = []
+    announced = float(delivered.output["durationSeconds"])
+    # The contract announces at least a second.
+    if case.seconds is not None and abs(announced - max(1.0, case.seconds)) > max(case.within, 0.5):
+        told.append(f"the webhook says {announced} s, not {case.seconds}")
+    whole = measure.tracks(delivered.mezzanine).seconds
+    for name, path in outputs(case, delivered).items():
+        tracks = measure.tracks(path)
+        if case.seconds is not None and name == "mezzanine" and abs(tracks.seconds - case.seconds) > case.within:
+            told.append(f"{name} lasts {tracks.seconds:.3f} s, not {case.seconds}")
+        expected = min(whole, 30.0) if name == "preview" else whole
+        if abs(tracks.seconds - expected) > SEGMENTED:
+            told.append(f"{name} lasts {tracks.seconds:.3f} s, not {expected:.3f}")
+        if set(tracks.kinds) - {"video", "audio"} or len(tracks.kinds) > 2:
+            told.append(f"{name} holds {tracks.kinds}")
+        if case.media_type == "audio" and tracks.video is not None:
+            told.append(f"{name} holds a picture")
+        if tracks.audio is not None and name != "mezzanine" and tracks.channels != 2:
+            told.append(f"{name} has {tracks.channels} channels")
+    return told
+
+
+def sync_problems(case: Case, delivered: Delivered) -> list[str]:
+    if case.flashes is None and case.beeps is None:
+        return []
+    told = []
+    for name, path in outputs(case, delivered).items():
+        start = measure.tracks(path).start if name != "mezzanine" else 0.0
+        until = 30.0 if name == "preview" else math.inf
+        flashes = None if case.flashes is None else [at - start for at in measure.flashes(path)]
+        beeps = None if case.beeps is None else [at - start for at in measure.beeps(path)]
+        for kind, found, wanted in (("flashes", flashes, case.flashes), ("beeps", beeps, case.beeps)):
+            if found is None or wanted is None:
+                continue
+            places = [at for at in wanted if at < until - 0.2]
+            off = [abs(a - b) for a, b in zip(found, places, strict=False)]
+            if len(found) != len(places) or max(off, default=0.0) > PLACED:
+                told.append(f"{name}: {kind} at {[round(at, 3) for at in found]}, not {places}")
+        if flashes and beeps:
+            pairs = [(min(beeps, key=lambda beep: abs(beep - flash)) - flash) for flash in flashes]
+            pairs = [pair for pair in pairs if abs(pair) < 0.5]
+            if max(map(abs, pairs), default=math.inf) > case.slack:
+                told.append(f"{name}: beeps come {[round(1000 * pair) for pair in pairs]} ms after their flashes")
+    return told
+
+
+def sound_problems(case: Case, delivered: Delivered) -> list[str]:
+    said = (delivered.output.get("loudness") or {}).get("integrated")
+    if case.loud is None:
+        # There may be too little of it to be measured.
+        return []
+    heard = measure.loudness(delivered.mezzanine)
+    if not case.loud:
+        quiet = heard is None or heard < -60.0
+        return [] if said is None and quiet else [f"silence is told as {said} LUFS and heard as {heard}"]
+    if said is None or heard is None:
+        return [f"the sound is told as {said} LUFS and heard as {heard}"]
+    told = []
+    record = record_of(delivered)
+    # Turned down where it was over full scale; what is told is the upload's, up to the most that the contract holds.
+    kept = said / 100 + record.sound_gain
+    if abs(kept - heard) > LOUDNESS and not (said == LOUDEST and kept < heard):
+        told.append(f"told as {said / 100} LUFS with {record.sound_gain} dB, heard as {heard}")
+    name = case.variants[0]
+    return told + tone_problems(case, name, delivered.playlist(name))
+
+
+def tone_problems(case: Case, name: str, path: Path) -> list[str]:
+    if not case.tones:
+        return []
+    heard = measure.hear(path)
+    middle = len(heard.left) // 2
+    part = slice(max(0, middle - 24_000), middle + 24_000)
+    levels = {
+        frequency: (measure.tone(heard.left[part], frequency), measure.tone(heard.right[part], frequency))
+        for frequency in case.tones
+    }
+    loudest = max(max(pair) for pair in levels.values())
+    told = []
+    for frequency, where in case.tones.items():
+        left, right = (level / loudest for level in levels[frequency])
+        wanted = {"both": (True, True), "left": (True, False), "right": (False, True), "none": (False, False)}[where]
+        for side, level, there in (("left", left, wanted[0]), ("right", right, wanted[1])):
+            if (level < PRESENT) if there else (level > ABSENT):
+                told.append(f"{name}: {frequency} Hz is {level:.2f} of the loudest on the {side}, wanted {where}")
+    return told
+
+
+def record_of(delivered: Delivered) -> MezzanineRecord:
+    record = RecordStore(delivered.stores.archive).get(MEDIA, "mezzanine", MezzanineRecord)
+    assert record is not None
+    return record
+
+
+def fact_problems(case: Case, delivered: Delivered) -> list[str]:
+    """What the asset's metadata tells of the upload and of what was lost."""
+    source = record_of(delivered).source
+    shares = [one for one in (source.video_share_lost, source.audio_share_lost) if one is not None]
+    lost = max(shares, default=0.0)
+    damaged = [pattern for pattern in case.warns if "damaged" in pattern or "cut off" in pattern]
+    if damaged and lost < 0.005:
+        return [f"warned of damage, and the metadata tells a share of {shares}"]
+    if not case.warns and lost >= 0.1:
+        return [f"not warned, and the metadata tells a share of {shares}"]
+    return []
+
+
+QUICK = sorted(name for name, case in CASES.items() if case.quick)
+REST = sorted(name for name in CASES if name not in QUICK)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_an_upload_is_delivered_whole_and_in_sync(name: str, tmp_path: Path) -> None:
+    check(CASES[name], tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.timeout(3600 if name.startswith("twelve_hours") else 1800)) for name in REST],
+)
+def test_any_upload_is_delivered_whole_and_in_sync(name: str, tmp_path: Path) -> None:
+    check(CASES[name], tmp_path)

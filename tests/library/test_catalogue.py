@@ -1,0 +1,648 @@
+"""The index: always what a new one would say, whatever happened to the archive and whoever else refreshes it.
+
+The records are those of two real builds, under new ids (`bench/catalogue.py` makes thousands of them).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import s3_server
+from pydantic import SecretStr
+from typer.testing import CliRunner
+from workbench import once
+
+from codex_assets.archive.store import RecordStore
+from codex_assets.cli.app import app
+from codex_assets.config import prices, settings
+from codex_assets.errors import MissingInput, StorageError
+from codex_assets.library import catalogue, catalogue_index, costs, published_media
+from codex_assets.library.catalogue import Catalogue, Target
+from codex_assets.library.selection import Where
+from codex_assets.media import recipe
+from codex_assets.media.outputs import OUTPUTS
+from codex_assets.storage import keys
+from codex_assets.storage.directory import DirectoryStore
+from codex_assets.storage.objects import ObjectStore
+from codex_assets.storage.s3 import S3Location, S3Store
+
+BENCH = Path(__file__).parents[2] / "bench" / "catalogue.py"
+VIDEO, AUDIO = OUTPUTS["video"], OUTPUTS["audio"]
+Templates = dict[str, dict[str, str]]
+Change = Callable[[dict[str, Any]], None]
+
+
+def _bench() -> Any:
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    spec = spec_from_file_location("bench_catalogue", BENCH)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+synthetic = _bench()
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
+    """The records of a real video and a real audio media, built once for all test processes."""
+    path = tmp_path_factory.getbasetemp().parent / f"records-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
+
+    def make() -> None:
+        path.write_text(json.dumps({kind: synthetic.build(kind) for kind in synthetic.SOURCES}))
+
+    once(path, make)
+    made: Templates = json.loads(path.read_text())
+    return made
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with s3_server.s3_server() as url:
+        yield url
+
+
+def bucket(endpoint: str, name: str | None = None) -> S3Store:
+    return S3Store(
+        S3Location(
+            role="archive",
+            bucket=name or s3_server.bucket(endpoint),
+            endpoint=endpoint,
+            region=s3_server.REGION,
+            access_key=SecretStr(s3_server.ACCESS_KEY),
+            secret_key=SecretStr(s3_server.SECRET_KEY),
+            versioned=False,
+        )
+    )
+
+
+class Archive:
+    """An archive with media in it, and everything that can happen to one."""
+
+    def __init__(self, store: ObjectStore, templates: Templates) -> None:
+        self.store, self.templates = store, templates
+        self.media: dict[str, tuple[str, str]] = {}
+
+    def add(self, media_id: str, kind: str = "video", creator: str = "ann") -> str:
+        self.media[media_id] = (kind, creator)
+        for name in self.templates[kind]:
+            self.restore(media_id, name)
+        self.put(keys.mezzanine(creator, media_id))
+        return media_id
+
+    def restore(self, media_id: str, name: str) -> None:
+        kind, creator = self.media[media_id]
+        text = self.templates[kind][name].replace("@MEDIA@", media_id).replace("@CREATOR@", creator)
+        self.put(keys.record(media_id, name), text.encode())
+
+    def put(self, key: str, data: bytes = b"") -> None:
+        self.store.write(key, data, content_type="application/octet-stream")
+
+    def edit(self, media_id: str, name: str, change: Change) -> None:
+        told = json.loads(self.store.read(keys.record(media_id, name)))
+        change(told)
+        self.put(keys.record(media_id, name), json.dumps(told).encode())
+
+    def original(self, media_id: str) -> str:
+        kind, creator = self.media[media_id]
+        name = json.loads(self.templates[kind]["media"])["input_key"].rpartition("/")[2]
+        return keys.original_prefix(creator, media_id) + str(name)
+
+
+@pytest.fixture(params=["folder", "s3"])
+def archive(request: pytest.FixtureRequest, tmp_path: Path, templates: Templates) -> Archive:
+    if request.param == "s3":
+        return Archive(bucket(request.getfixturevalue("endpoint")), templates)
+    return Archive(DirectoryStore(tmp_path / "store", "archive", "archive"), templates)
+
+
+@pytest.fixture
+def local(tmp_path: Path, templates: Templates) -> Archive:
+    """The archive of a store that the commands can be given with `--store`."""
+    return Archive(DirectoryStore(tmp_path / "store", "archive", settings.LOCAL_BUCKETS["B2_BUCKET_NAME"]), templates)
+
+
+def code(told: dict[str, Any]) -> None:
+    told["code_version"] = "0" * 12
+
+
+def causes(index: Catalogue, where: Where | None = None) -> dict[str, dict[str, list[str]]]:
+    return {
+        media_id: {name: list(map(str, one.causes)) for name, one in verdicts.items() if one.causes}
+        for media_id, _, verdicts in index.verdicts(where)
+    }
+
+
+# --- Kept up to date --------------------------------------------------------------------------------------------------
+
+
+def answers(index: Catalogue) -> tuple[list[tuple[Any, ...]], list[Any], list[Any]]:
+    """All that an index can be asked. Files of media that nothing tells of change no answer."""
+    known = {media_id for media_id, _, _ in index.verdicts()}
+    rows = [row for row in index.dump() if len(row) != 2 or row[0] in known]
+    return rows, list(index.verdicts()), index.problems()
+
+
+@pytest.mark.ffmpeg
+@pytest.mark.parametrize("page", [catalogue_index.PAGE, 10])
+def test_kept_up_to_date_it_says_what_a_new_one_says(
+    archive: Archive, tmp_path: Path, page: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Small enough for folders to be listed in parts.
+    monkeypatch.setattr(catalogue_index, "PAGE", page)
+    chance = random.Random(page)
+    store = archive.store
+    for number in range(4):
+        archive.add(f"{'0aZ9'[number]}-{number}", "audio" if number == 3 else "video", f"creator-{number % 2}")
+    index = Catalogue(tmp_path / "index.sqlite", store)
+    index.refresh()
+    assert index.size() == 4
+    seen = set()
+    for step in range(14):
+        media_id = chance.choice(sorted(archive.media))
+        kind, creator = archive.media[media_id]
+        name = chance.choice(sorted(archive.templates[kind]))
+        record, mezzanine = keys.record(media_id, name), keys.mezzanine(creator, media_id)
+        happenings: dict[str, Callable[[], object]] = {
+            "another recipe": lambda record=record: archive.put(
+                record,
+                store.read(record).replace(b'"code_version": "', b'"code_version": "x')
+                if store.head(record)
+                else b"{}",
+            ),
+            "deleted": lambda record=record: store.delete(record),
+            "cut short": lambda record=record: archive.put(record, b'{"media_id": '),
+            "another version": lambda record=record: archive.put(record, b'{"from": "the future"}'),
+            "restored": lambda media_id=media_id, name=name: archive.restore(media_id, name),
+            "mezzanine lost": lambda mezzanine=mezzanine: store.delete(mezzanine),
+            "mezzanine back": lambda mezzanine=mezzanine: archive.put(mezzanine),
+            "original there": lambda media_id=media_id: archive.put(archive.original(media_id)),
+            "a stranger": lambda media_id=media_id: archive.put(f"records/{media_id}/notes.txt", b"?"),
+            "media lost": lambda media_id=media_id: [
+                store.delete(held.key) for held in list(store.list(keys.records_prefix(media_id)))
+            ],
+            "media new": lambda step=step, kind=kind: archive.add(f"new-{step}", kind, "bob"),
+        }
+        # Each once, in any order, and then some again.
+        happening = chance.choice(sorted(happenings.keys() - seen) or sorted(happenings))
+        seen.add(happening)
+        happenings[happening]()
+        index.refresh([f"new-{step}" if happening == "media new" else media_id] if step % 2 else None)
+        new = Catalogue(tmp_path / f"new-{step}.sqlite", store)
+        new.refresh()
+        assert answers(index) == answers(new), f"{happening}: {media_id} {name}"
+    assert seen == happenings.keys()
+    before = answers(index)
+    index.reindex()
+    assert answers(index) == before
+
+
+@pytest.mark.ffmpeg
+def test_only_what_changed_is_read(archive: Archive, tmp_path: Path) -> None:
+    first, second = archive.add("m1"), archive.add("m2", "audio")
+    index = Catalogue(tmp_path / "index.sqlite", archive.store)
+    told: list[tuple[int, int]] = []
+    found = index.refresh(on_read=lambda done, total: told.append((done, total)))
+    held = len(archive.templates["video"]) + len(archive.templates["audio"])
+    assert (found.read, found.gone, told[-1]) == (held, 0, (held, held))
+    assert index.refresh().read == 0
+    archive.edit(first, "thumbnail", code)
+    archive.store.delete(keys.record(second, "hls_64k"))
+    found = index.refresh()
+    assert (found.read, found.gone) == (1, 1)
+    # Of some media alone, nothing is learned of others.
+    archive.edit(first, "hls_360p", code)
+    archive.edit(second, "hls_128k", code)
+    assert index.refresh([second]).read == 1
+    assert "hls_360p" not in causes(index)[first]
+    assert index.refresh().read == 1
+    assert "hls_360p" in causes(index)[first]
+
+
+@pytest.mark.ffmpeg
+def test_it_judges_as_the_records_do_and_answers_every_condition(archive: Archive, tmp_path: Path) -> None:
+    one, two, three = archive.add("m1"), archive.add("m2", "audio", "bob"), archive.add("m3", "video", "bob")
+    archive.edit(one, "hls_480p", code)
+    archive.edit(two, "hls_64k", lambda told: told["build"].update(built_at="2020-01-01T00:00:00.000+00:00"))
+    archive.store.delete(keys.record(three, "thumbnail"))
+    archive.put(archive.original(one))
+    index = Catalogue(tmp_path / "index.sqlite", archive.store)
+    index.refresh()
+    records = RecordStore(archive.store)
+    read = {media_id: published_media.read(media_id, records) for media_id in (one, two, three)}
+    assert {media_id: verdicts for media_id, _, verdicts in index.verdicts()} == {
+        media_id: media.verdicts for media_id, media in read.items() if media is not None
+    }
+    asked = {
+        "": [one, two, three],
+        "type=audio": [two],
+        "creator=bob": [two, three],
+        "creator=bob,type=video": [three],
+        f"id={one}+{three}+nobody": [one, three],
+        "stale": [one, three],
+        "stale,output=hls_480p": [one],
+        "stale,output=thumbnail": [],
+        "output=thumbnail": [one],
+        # The picture is 720 lines high at most: the marker is no output.
+        "output=hls_1080p": [],
+        f"recipe={'0' * 12}": [one],
+        f"recipe={'0' * 12},output=hls_360p": [],
+        "built_before=2021-01-01": [two],
+        "built_before=2021-01-01,output=hls_128k": [],
+        "built_before=2020-01-01T00:00": [],
+    }
+    for text, expected in asked.items():
+        where = Where.parse(text)
+        assert [media_id for media_id, _, _ in index.verdicts(where)] == expected, text
+        assert [name for name, media in read.items() if media is not None and media.meets(where)] == expected, text
+
+
+@pytest.mark.ffmpeg
+def test_what_is_to_be_built_in_one_job_and_what_may_follow(local: Archive, tmp_path: Path) -> None:
+    media_id = local.add("m1")
+    local.add("m2", "audio")
+    local.edit(media_id, "mezzanine", code)
+    local.edit(media_id, "hls_480p", code)
+    index = Catalogue(tmp_path / "index.sqlite", local.store)
+    index.refresh()
+    # The original is gone: the mezzanine cannot be rebuilt, and nothing follows it.
+    (target,) = index.targets()
+    assert (target.media_id, target.outputs, target.follows) == (media_id, ("hls_480p",), ("hls_master",))
+    assert [str(cause) for cause in target.reasons["hls_master"]] == ["follows: hls_480p"]
+    local.put(local.original(media_id))
+    index.refresh([media_id])
+    (target,) = index.targets()
+    assert target.outputs == ("mezzanine", "hls_480p")
+    assert set(target.follows) == {"hls_720p", "hls_360p", "preview", "hls_master", "thumbnail"}
+    assert index.targets(assets=["hls_720p"]) == []
+    assert [one.outputs for one in index.targets(assets=["hls_720p", "hls_128k"], stale_only=False)] == [
+        ("hls_720p",),
+        ("hls_128k",),
+    ]
+    assert index.targets(Where.parse("type=audio")) == []
+
+
+@pytest.mark.ffmpeg
+def test_it_is_looked_at_again_when_it_is_old_for_what_that_takes(
+    local: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local.add("m1")
+    index = Catalogue(tmp_path / "index.sqlite", local.store)
+    assert index.age() == (None, 0.0)
+    monkeypatch.setattr(catalogue, "FREE_SECONDS", 0.0)
+    monkeypatch.setattr(catalogue, "SHARE", 1e9)
+    first = index.fresh()
+    assert first is not None
+    assert first.read == len(local.templates["video"])
+    assert index.fresh() is None
+    monkeypatch.setattr(catalogue, "SHARE", 0)
+    assert index.fresh() is not None
+    monkeypatch.setattr(catalogue, "SHARE", 1e9)
+    monkeypatch.setattr(catalogue, "FREE_SECONDS", 100.0)
+    assert index.fresh() is not None
+
+
+# --- Several at once, and failures ------------------------------------------------------------------------------------
+
+REFRESHING = """
+import sys
+from pathlib import Path
+from codex_assets.library.catalogue import Catalogue
+from codex_assets.storage.directory import DirectoryStore
+index = Catalogue(Path(sys.argv[1]), DirectoryStore(Path(sys.argv[2]), "archive", sys.argv[3]))
+print("ready", flush=True)
+for line in sys.stdin:
+    index.reindex() if line.strip() == "reindex" else index.refresh()
+    print(index.size(), flush=True)
+"""
+
+
+@pytest.mark.ffmpeg
+def test_processes_refresh_at_once_and_readers_see_whole_refreshes(local: Archive, tmp_path: Path) -> None:
+    media = [local.add(f"m{number}", "audio" if number % 2 else "video") for number in range(6)]
+    path = tmp_path / "index.sqlite"
+    index = Catalogue(path, local.store)
+    index.refresh()
+    command = [sys.executable, "-c", REFRESHING, str(path), str(tmp_path / "store"), local.store.bucket]
+    others = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    try:
+        for other in others:
+            assert other.stdout is not None
+            assert other.stdout.readline() == "ready\n"
+        chance = random.Random(5)
+        for step in range(12):
+            for number, other in enumerate(others):
+                assert other.stdin is not None
+                other.stdin.write("reindex\n" if (step + number) % 3 == 0 else "refresh\n")
+                other.stdin.flush()
+            for _ in range(3):
+                media_id = chance.choice(media)
+                local.edit(media_id, "hls_master", lambda told, step=step: told.update(code_version=f"{step:012}"))
+                assert index.size() == len(media)
+                assert len(causes(index)) == len(media)
+            if step % 4 == 0:
+                index.refresh()
+        for other in others:
+            out, _ = other.communicate(timeout=120)
+            assert out.split() == [str(len(media))] * 12
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+    index.refresh()
+    new = Catalogue(tmp_path / "new.sqlite", local.store)
+    new.refresh()
+    assert answers(index) == answers(new)
+
+
+@pytest.mark.ffmpeg
+def test_a_refresh_waits_for_the_one_before_it_and_then_lists(local: Archive, tmp_path: Path) -> None:
+    local.add("m1")
+    index = Catalogue(tmp_path / "index.sqlite", local.store)
+    with ThreadPoolExecutor(1) as pool:
+        later = []
+
+        def meanwhile(done: int, total: int) -> None:
+            later.append(pool.submit(index.refresh))
+            # Time enough to have listed the archive, if it did not wait.
+            time.sleep(0.5)
+            local.add("m2")
+
+        index.refresh(on_read=meanwhile)
+        assert [one.result().read for one in later] == [len(local.templates["video"])]
+    assert index.size() == 2
+
+
+@pytest.mark.ffmpeg
+def test_an_index_that_is_broken_or_of_another_schema_is_made_anew(local: Archive, tmp_path: Path) -> None:
+    local.add("m1")
+    path = tmp_path / "folder" / "index.sqlite"
+    Catalogue(path, local.store).refresh()
+    before = answers(Catalogue(path, local.store))
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA user_version = 999")
+    database.execute("CREATE TABLE later (one TEXT)")
+    database.close()
+    assert Catalogue(path, local.store).age() == (None, 0.0)
+    Catalogue(path, local.store).refresh()
+    assert answers(Catalogue(path, local.store)) == before
+    for end in ("-wal", "-shm"):
+        path.with_name(path.name + end).unlink(missing_ok=True)
+    path.write_bytes(b"this is no database" * 1000)
+    assert Catalogue(path, local.store).size() == 0
+    Catalogue(path, local.store).refresh()
+    assert answers(Catalogue(path, local.store)) == before
+    with pytest.raises(StorageError, match="CATALOGUE_PATH"):
+        Catalogue(path / "below a file", local.store).refresh()
+
+
+@pytest.mark.ffmpeg
+def test_an_archive_that_cannot_be_read_leaves_the_index_as_it_was(
+    endpoint: str, templates: Templates, tmp_path: Path
+) -> None:
+    store = bucket(endpoint)
+    archive = Archive(store, templates)
+    archive.add("m1")
+    path = tmp_path / "index.sqlite"
+    Catalogue(path, store).refresh()
+    before = answers(Catalogue(path, store))
+    gone = Catalogue(path, bucket(endpoint, "no-such-bucket"))
+    for refresh in (gone.refresh, gone.reindex, lambda: gone.refresh(["m1"])):
+        with pytest.raises((StorageError, MissingInput)):
+            refresh()
+    assert answers(gone) == before
+    assert Catalogue(path, store).refresh().read == 0
+
+
+# --- `stale` ----------------------------------------------------------------------------------------------------------
+
+
+def call(*arguments: str, store: Path) -> tuple[int, str, str]:
+    unset: dict[str, str | None] = dict.fromkeys([*settings.REQUIRED, "STORAGE_DIR", "CATALOGUE_PATH"])
+    result = CliRunner().invoke(app, ["stale", *arguments, "--store", str(store)], env={**unset, "COLUMNS": "200"})
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.mark.ffmpeg
+def test_stale_counts_lists_and_tells_machines(local: Archive, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    for number in range(25):
+        local.add(f"m{number:02}", "audio" if number % 5 == 4 else "video")
+    exit_code, out, _ = call(store=store)
+    assert (exit_code, "25 media: nothing to be rebuilt" in out) == (0, True)
+
+    def slower(told: dict[str, Any]) -> None:
+        told["code_version"] = "0" * 12
+        told["build"]["recipe"]["variant.video_kbps"] = 900
+
+    for number in (0, 1, 2):
+        local.edit(f"m{number:02}", "hls_480p", slower)
+    exit_code, out, err = call(store=store)
+    assert exit_code == 1
+    assert "3 outputs of 3 media to be rebuilt" in out
+    lines = [line.split() for line in out.splitlines()]
+    assert ["output", "recipe", "changed", "follows"] in lines
+    assert ["hls_480p", "3"] in lines
+    assert ["hls_master", "3"] in lines
+    assert "hls_480p: recipe changed: variant.video_kbps 900 -> 1000" in out
+    assert "hls_master: follows: hls_480p" in out
+
+    # Many are counted, and listed when asked for.
+    for number in range(25):
+        local.edit(f"m{number:02}", "hls_master", code)
+    exit_code, out, err = call(store=store)
+    assert (exit_code, "m07" in out, "--list" in out + err) == (1, False, True)
+    assert "28 outputs of 25 media to be rebuilt" in out
+    exit_code, out, _ = call("--list", store=store)
+    assert (exit_code, out.count("recipe changed:")) == (1, 28)
+    assert "m07" in out
+
+    exit_code, out, _ = call("--asset", "video/hls_480p", "--where", "creator=ann,type=video", "--json", store=store)
+    told = json.loads(out)
+    assert exit_code == 1
+    assert (told["media"], told["stale"], told["counts"]) == (25, 3, {"hls_480p": {"recipe changed": 3}})
+    assert told["list"][0] == {
+        "mediaId": "m00",
+        "mediaType": "video",
+        "output": "hls_480p",
+        "stale": True,
+        "reasons": [
+            {
+                "reason": "recipe changed",
+                "from": "0" * 12,
+                "to": recipe.code_version("video", "hls_480p"),
+                "changes": [{"name": "variant.video_kbps", "from": 900, "to": 1000}],
+            }
+        ],
+    }
+    assert call("--where", "creator=nobody", store=store)[0] == 0
+    assert call("--asset", "thumbnail", store=store)[0] == 0
+
+
+@pytest.mark.ffmpeg
+def test_stale_tells_what_cannot_be_rebuilt_or_read(local: Archive, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    lost, torn = local.add("lost"), local.add("torn")
+    local.store.delete(keys.mezzanine("ann", lost))
+    exit_code, out, _ = call(store=store)
+    # There is no original either: it is told, and is no work.
+    assert exit_code == 0
+    assert "cannot be rebuilt: its original is gone" in out
+    assert "nothing to be rebuilt" in out
+    told = json.loads(call("--json", store=store)[1])
+    assert told["counts"]["thumbnail"] == {"mezzanine missing": 1, "cannot be rebuilt": 1}
+    assert {one["stale"] for one in told["list"]} == {False}
+    local.put(keys.record(torn, "thumbnail"), b"{")
+    exit_code, out, err = call(store=store)
+    assert exit_code == 1
+    assert "thumbnail: never built: its record cannot be read" in out
+    assert "torn, thumbnail: the record cannot be read" in err
+    told = json.loads(call("--json", store=store)[1])
+    assert told["unreadable"] == [{"mediaId": torn, "record": "thumbnail"}]
+
+
+@pytest.mark.ffmpeg
+def test_stale_looks_at_the_archive_as_it_is_told(local: Archive, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    local.add("m1")
+    assert call("--no-refresh", store=store)[1].startswith("0 media: nothing to be rebuilt (as of never")
+    assert call("--refresh", store=store)[0] == 0
+    local.edit("m1", "thumbnail", code)
+    assert call("--no-refresh", store=store)[0] == 0
+    assert call("--refresh", store=store)[0] == 1
+    local.restore("m1", "thumbnail")
+    assert call("--no-refresh", store=store)[0] == 1
+    assert call("--reindex", store=store)[0] == 0
+
+
+def test_stale_refuses_what_there_is_not(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    for arguments in (["--asset", "hls_9000p"], ["--where", "colour=red"], ["--where", "output=nothing"]):
+        exit_code, out, err = call(*arguments, store=tmp_path / "store")
+        assert (exit_code, out) == (2, "")
+        assert err
+    assert call(store=tmp_path / "nowhere")[0] == 2
+    # An index in the way of which there is a file.
+    (tmp_path / "store" / ".meta").write_text("")
+    exit_code, _, err = call(store=tmp_path / "store")
+    assert exit_code == 2
+    assert "CATALOGUE_PATH" in err
+
+
+# --- What it would cost -----------------------------------------------------------------------------------------------
+
+
+def priced(archive: Archive, media_id: str, *, seconds: float, walls: dict[str, float], sizes: dict[str, int]) -> None:
+    """Records with round numbers: so long, built in so many seconds, so large."""
+
+    def change(name: str) -> Change:
+        def edit(told: dict[str, Any]) -> None:
+            if "duration" in told:
+                told["duration"] = seconds
+            told["build"]["wall_seconds"] = walls[name]
+            told["files"] = [{**told["files"][0], "size": sizes[name]}] if told["files"] else []
+
+        return edit
+
+    for name in walls:
+        archive.edit(media_id, name, change(name))
+
+
+@pytest.mark.ffmpeg
+def test_an_estimate_is_what_the_records_say(local: Archive, tmp_path: Path) -> None:
+    ladder = dict.fromkeys(("hls_720p", "hls_480p", "hls_360p", "preview", "hls_master"), 30.0)
+    sizes = {"hls_720p": 19_710_000, "hls_480p": 8_460_000, "hls_360p": 5_000_000, "preview": 1_000_000}
+    for media_id, seconds in (("short", 60.0), ("long", 600.0)):
+        local.add(media_id)
+        walls = {name: wall * seconds / 60 for name, wall in ladder.items()} | {"thumbnail": seconds / 30}
+        larger = {name: size * int(seconds) // 60 for name, size in sizes.items()}
+        priced(
+            local,
+            media_id,
+            seconds=seconds,
+            walls=walls | {"mezzanine": seconds / 4},
+            sizes=larger | {"hls_master": 500, "thumbnail": 9000, "mezzanine": 1_000_000},
+        )
+    index = Catalogue(tmp_path / "index.sqlite", local.store)
+    index.refresh()
+
+    # Two rungs that are made together at 2x: 30 s and 300 s; the thumbnails at 30x: 2 s (the least there is) and 20 s.
+    targets = [
+        Target(media_id, "video", ("hls_720p", "hls_480p", "thumbnail"), ("hls_master",))
+        for media_id in ("short", "long")
+    ]
+    found = costs.estimate(targets, index, price=0.0002)
+    assert (found.media, found.outputs, found.follows) == (2, 6, 2)
+    assert found.media_seconds == 660
+    assert found.worker_seconds == pytest.approx(30 + 300 + 2 + 20)
+    assert found.usd == pytest.approx(352 * 0.0002)
+    assert found.price_of == "WORKER_PRICE_PER_SECOND"
+    assert found.encoders == ("libx264",)
+    assert found.bytes_before == (19_710_000 + 8_460_000) * 11 + 2 * 9000
+    assert found.bytes_after == found.bytes_before
+    assert [(line.output, line.count, line.speed, line.builds) for line in found.lines] == [
+        ("hls_720p", 2, 2.0, 2),
+        ("hls_480p", 2, 2.0, 2),
+        ("thumbnail", 2, 30.0, 2),
+    ]
+    assert [line.seconds for line in found.lines] == [165, 165, 22]
+    assert found.wire()["mediaMinutes"] == 11
+
+    # It was built at 500 + 128 kbit/s, and today's recipe has 1000 + 128.
+    def half(told: dict[str, Any]) -> None:
+        told["build"]["recipe"]["variant.video_kbps"] = 500
+
+    assert recipe.numbers("video", "hls_480p", None)["variant.video_kbps"] == 1000
+    sound = recipe.numbers("video", "hls_480p", None)["variant.audio_kbps"]
+    local.edit("short", "hls_480p", half)
+    index.refresh()
+    found = costs.estimate([Target("short", "video", ("hls_480p",))], index)
+    assert found.bytes_before == 8_460_000
+    assert found.bytes_after == round(8_460_000 * (1000 + sound) / (500 + sound))
+
+    # Nothing is known of another encoder, nor of a media that was never built: assumed, and told.
+    found = costs.estimate([Target("short", "video", ("hls_480p",))], index, encoder="h264_nvenc")
+    assert found.encoders == ()
+    assert [(line.speed, line.builds) for line in found.lines] == [(costs.ASSUMED_SPEEDS["ladder"], 0)]
+    found = costs.estimate([Target("new", "video", ("mezzanine", "loudness"))], index)
+    assert (found.unknown_lengths, found.bytes_before) == (1, 0)
+    assert costs.estimate([], index).usd == 0
+
+
+@pytest.mark.ffmpeg
+def test_the_price_is_that_of_the_gpu_that_was_used(local: Archive, tmp_path: Path) -> None:
+    local.add("m1")
+    index = Catalogue(tmp_path / "index.sqlite", local.store)
+    index.refresh()
+    target = [Target("m1", "video", ("thumbnail",))]
+    usual = prices.POOLS[prices.USUAL_POOL]
+    assert costs.estimate(target, index).price == usual.usd_per_second
+    assert "assumed" in costs.estimate(target, index).price_of
+    for name, gpu in (("hls_720p", "NVIDIA GeForce RTX 4090"), ("thumbnail", "NVIDIA H100 80GB HBM3")):
+        local.edit("m1", name, lambda told, gpu=gpu: told["build"].update(gpu=gpu))
+    index.refresh()
+    found = costs.estimate(target, index)
+    assert found.price == prices.POOLS["ADA_24"].usd_per_second
+    assert "RTX 4090" in found.price_of
+
+
+def test_every_output_has_a_speed_to_assume() -> None:
+    for kind, outputs in OUTPUTS.items():
+        for output in outputs:
+            assert costs.ASSUMED_SPEEDS[costs._work_of(kind, output)] > 0

@@ -1,0 +1,171 @@
+"""Fetching over real HTTP: redirects, limits, the guard, and what of a playlist is followed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from codex_assets.errors import JobCancelled, StorageError
+from codex_assets.net import hls_fetch, http
+
+
+class Site:
+    """A web server of this machine: path -> (status, headers, body)."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, tuple[int, dict[str, str], bytes]] = {}
+        self.asked: list[str] = []
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                site.asked.append(self.path)
+                status, headers, body = site.pages.get(self.path, (404, {}, b""))
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def put(self, path: str, body: str | bytes, status: int = 200, **headers: str) -> None:
+        content = body.encode() if isinstance(body, str) else body
+        self.pages[path] = (status, {"Content-Length": str(len(content)), **headers}, content)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    site = Site()
+    thread = threading.Thread(target=site.server.serve_forever)
+    thread.start()
+    yield site
+    site.server.shutdown()
+    site.server.server_close()
+    thread.join()
+
+
+def get(url: str, *, limit_bytes: int = 1000, timeout_s: float = 10, allow_private: bool = True) -> http.Got:
+    return http.get(url, limit_bytes=limit_bytes, timeout_s=timeout_s, allow_private=allow_private)
+
+
+def test_redirects_are_followed_to_where_they_lead(site: Site) -> None:
+    for number in range(5):
+        site.put(f"/{number}", "", 302, Location=f"/{number + 1}")
+    site.put("/5", "here")
+    assert get(f"{site.url}/0") == http.Got(f"{site.url}/5", b"here")
+    site.put("/5", "", 302, Location="/6")
+    with pytest.raises(StorageError, match="redirects more than 5 times"):
+        get(f"{site.url}/0")
+
+
+@pytest.mark.parametrize("location", ["file:///etc/passwd", "ftp://example.com/", "http://user:word@example.com/"])
+def test_redirects_to_what_is_not_fetched(site: Site, location: str) -> None:
+    site.put("/", "", 302, Location=location)
+    with pytest.raises(StorageError, match=r"^What 127\.0\.0\.1 redirects to "):
+        get(f"{site.url}/")
+
+
+def test_a_private_address_is_not_fetched_unless_allowed(site: Site) -> None:
+    site.put("/", "here")
+    with pytest.raises(StorageError, match="an address that is not public"):
+        get(f"{site.url}/", allow_private=False)
+    assert site.asked == []
+
+
+def test_what_is_too_large_is_refused(site: Site) -> None:
+    site.put("/", b"x" * 1000)
+    assert len(get(f"{site.url}/").body) == 1000
+    with pytest.raises(StorageError, match="larger than the 999 bytes"):
+        get(f"{site.url}/", limit_bytes=999)
+
+
+def test_what_breaks_off_is_no_answer(site: Site) -> None:
+    site.pages["/"] = (200, {"Content-Length": "100"}, b"start")
+    with pytest.raises(StorageError, match="the connection broke off"):
+        get(f"{site.url}/")
+
+
+@pytest.mark.parametrize(("status", "retryable"), [(404, False), (429, True), (503, True)])
+def test_a_status_is_named_with_its_host(site: Site, status: int, retryable: bool) -> None:
+    site.put("/a?token=secret", "", status)
+    with pytest.raises(http.Refused, match=rf"127\.0\.0\.1 answered {status} .* for /a\.$") as caught:
+        get(f"{site.url}/a?token=secret")
+    assert (caught.value.status, caught.value.retryable) == (status, retryable)
+
+
+# --- hls_fetch ------------------------------------------------------------------------------------------------------
+
+
+def media(*names: str) -> str:
+    return "#EXTM3U\n#EXT-X-TARGETDURATION:6\n" + "".join(f"#EXTINF:6,\n{name}\n" for name in names)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_only_what_lies_below_is_fetched(site: Site, tmp_path: Path) -> None:
+    long = "a.ts?" + "x" * 300
+    names = ["a.ts", "a.ts?b=c", long, f"{site.url}/v/x/b.ts", f"{site.url}/v/c.ts", "../c.ts", "/v/x/a.ts"]
+    names += ["https://example.invalid/v/x/a.ts", "%2e%2e/c.ts", "a.ts?/../../../c.ts", "gone.ts", "a.ts"]
+    site.put("/v/x/playlist.m3u8", media(*names))
+    for path in ("/v/x/a.ts", "/v/x/a.ts?b=c", f"/v/x/{long}", "/v/x/b.ts", "/v/c.ts", "/v/x/a.ts?/../../../c.ts"):
+        site.put(path, path)
+    first = hls_fetch.fetch(f"{site.url}/v/x/playlist.m3u8", tmp_path, allow_private=True)
+    assert first == tmp_path / "x" / "playlist.m3u8"
+    found = files(tmp_path / "x")
+    text = found.pop("playlist.m3u8").decode().splitlines()
+    assert sorted(found.values()) == sorted([b"/v/x/a.ts", b"/v/x/a.ts?b=c", f"/v/x/{long}".encode(), b"/v/x/b.ts"])
+    assert set(found) < set(text)
+    assert {"a.ts", "a.ts?b=c", "../c.ts", "https://example.invalid/v/x/a.ts", f"{site.url}/v/c.ts"} < set(text)
+    assert not list(tmp_path.parent.rglob("c.ts"))
+    assert site.asked.count("/v/x/a.ts") == 1
+    assert "/v/c.ts" not in site.asked
+
+
+def test_variants_are_fetched_from_where_the_master_is_at_last(site: Site, tmp_path: Path) -> None:
+    site.put("/play", "", 302, Location="/v/1/master.m3u8")
+    site.put("/v/1/master.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nhigh/playlist.m3u8\n")
+    site.put("/v/1/high/playlist.m3u8", media("a.ts"))
+    site.put("/v/1/high/a.ts", "a")
+    first = hls_fetch.fetch(f"{site.url}/play", tmp_path, allow_private=True)
+    assert (first.parent / "high" / "a.ts").read_bytes() == b"a"
+
+
+def test_what_is_no_playlist_names_nothing(site: Site, tmp_path: Path) -> None:
+    site.put("/v/master.m3u8", "<html>\nnot/found\n</html>")
+    first = hls_fetch.fetch(f"{site.url}/v/master.m3u8", tmp_path, allow_private=True)
+    assert files(tmp_path) == {"v/master.m3u8": first.read_bytes()}
+    assert len(site.asked) == 1
+
+
+def test_an_answer_that_says_neither_here_nor_gone_ends_it(site: Site, tmp_path: Path) -> None:
+    site.put("/v/playlist.m3u8", media("a.ts"))
+    site.put("/v/a.ts", "", 500)
+    with pytest.raises(StorageError, match=r"answered 500 Internal Server Error for /v/a\.ts"):
+        hls_fetch.fetch(f"{site.url}/v/playlist.m3u8", tmp_path, allow_private=True)
+
+
+def test_too_much_in_all_ends_it(site: Site, tmp_path: Path) -> None:
+    site.put("/v/playlist.m3u8", media("a.ts", "b.ts"))
+    site.put("/v/a.ts", b"x" * 600)
+    site.put("/v/b.ts", b"x" * 600)
+    with pytest.raises(StorageError, match="more than the 1,000 bytes"):
+        hls_fetch.fetch(f"{site.url}/v/playlist.m3u8", tmp_path, allow_private=True, total_bytes=1000)
+
+
+def test_a_cancelled_fetch_asks_nothing(site: Site, tmp_path: Path) -> None:
+    cancelled = threading.Event()
+    cancelled.set()
+    with pytest.raises(JobCancelled):
+        hls_fetch.fetch(f"{site.url}/v/playlist.m3u8", tmp_path, allow_private=True, cancelled=cancelled)
+    assert site.asked == []

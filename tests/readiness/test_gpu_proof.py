@@ -1,0 +1,139 @@
+"""The GPU's proof on a machine that has none: the CPU's half is done, and what was not proven is said to be so."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jobs
+import pytest
+from typer.testing import CliRunner
+
+from codex_assets.cli.app import app
+from codex_assets.media import profile
+from codex_assets.readiness import gpu_proof
+from codex_assets.readiness.gpu_proof import Build, Likeness, Output, Report, Trial
+from codex_assets.system.tools import Tools, tool_environment
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("proof") / "clip.mp4"
+    path.write_bytes(jobs.film(2))
+    return path
+
+
+def without_a_gpu() -> bool:
+    return not Path("/proc/driver/nvidia/version").exists()
+
+
+@pytest.mark.ffmpeg
+@pytest.mark.skipif(not without_a_gpu(), reason="this machine has an NVIDIA driver: its proof would be another one")
+def test_without_a_gpu_everything_of_the_gpu_is_unproven(clip: Path) -> None:
+    answer = CliRunner().invoke(app, ["doctor", "--gpu", str(clip), "--json"])
+    assert answer.exit_code == 1, answer.output
+    told = json.loads(answer.stdout)
+    assert told["gpu"] is None
+    assert {one["name"]: one["proven"] for one in told["trials"]} == {"NVENC": False, "NVDEC": False, "sessions": False}
+    assert len(told["unproven"]) == 4
+    cpu = told["cpu"]
+    assert (cpu["encoder"], cpu["problem"], cpu["failed"]) == ("libx264", None, [])
+    assert cpu["checks"] > 50
+    assert {one["name"] for one in cpu["outputs"]} >= {"mezzanine", "hls_master", "thumbnail", "preview"}
+    # Against its own mezzanine: what is delivered is like it, and not by being it.
+    pictures = [one for one in cpu["outputs"] if one["encoder"] and one["name"].startswith("hls_")]
+    assert len(cpu["likeness"]) == len(pictures) > 0
+    assert all(0.8 < one["ssim"] < 1 for one in cpu["likeness"])
+
+
+def test_a_driver_that_is_too_old_is_said_first() -> None:
+    """What does not work then may be its consequence."""
+    cpu = build("libx264", 10.0, 0.97)
+    missing = [Trial("NVENC", False, "Cannot load libnvidia-encode.so.1")]
+    first, *_ = gpu_proof._unproven(missing, cpu, None, "the NVIDIA driver 470.256.02 is too old")
+    assert first == "The NVIDIA driver 470.256.02 is too old."
+
+
+@pytest.mark.ffmpeg
+def test_another_picture_is_less_like(clip: Path, tmp_path: Path) -> None:
+    tools = Tools(tool_environment(dict(jobs.local_environment(tmp_path))))
+    other = tmp_path / "other.mp4"
+    tools.ffmpeg(
+        ["-f", "lavfi", "-i", "smptebars=size=160x90:rate=25:duration=2", "-c:v", "libx264", str(other)],
+        label="making another clip",
+    )
+    same = gpu_proof._likeness(tools, "mezzanine", clip, clip, with_vmaf=False)
+    differs = gpu_proof._likeness(tools, "mezzanine", other, clip, with_vmaf=False)
+    assert same is not None
+    assert same.ssim == 1.0
+    assert differs is not None
+    assert differs.ssim < 0.7
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    answer = CliRunner().invoke(app, ["doctor", "--gpu", str(tmp_path / "none.mp4")])
+    assert answer.exit_code != 0
+    assert "There is no file" in answer.stderr
+    assert CliRunner().invoke(app, ["doctor", "a-file.mp4"]).exit_code == 2
+
+
+# --- The report -------------------------------------------------------------------------------------------------------
+
+
+def build(encoder: str, seconds: float, ssim: float, **changes: Any) -> Build:
+    outputs = (Output("hls_720p", encoder, seconds / 2, 4.0, 1000, 3_000_000), Output("thumbnail", None, None, None, 9))
+    whole = Build(encoder, seconds, outputs, checks=90, likeness=(Likeness("hls_720p", ssim, 41.0, 95.5),))
+    return replace(whole, **changes)
+
+
+def report(gpu: Build | None, *trials: Trial) -> Report:
+    cpu = build(profile.X264.codec, 30.0, 0.98)
+    return Report(
+        at="2026-01-01T00:00:00+00:00",
+        clip="generated: 1920x1080, h264, 12.0 s",
+        facts=(("GPU", "NVIDIA L4 | 550"),),
+        trials=trials,
+        cpu=cpu,
+        gpu=gpu,
+        compared_with="the source",
+        unproven=tuple(gpu_proof._unproven(trials, cpu, gpu)),
+    )
+
+
+WORKS = (Trial("NVENC", True, "works"), Trial("NVDEC", True, "works"), Trial("sessions", True, "8 at once"))
+
+
+def test_a_machine_that_proves_everything() -> None:
+    found = report(build(profile.NVENC.codec, 10.0, 0.97), *WORKS)
+    assert found.unproven == ()
+    text = gpu_proof.markdown(found)
+    assert "**Everything was proven.**" in text
+    assert "3.00 times as fast" in text
+    assert "| hls_720p | h264_nvenc | 0.97000 | 41.00 | 95.50 |" in text
+    assert "NVIDIA L4 \\| 550" in text, "a cell stays one cell"
+
+
+@pytest.mark.parametrize(
+    ("gpu", "told"),
+    [
+        (None, "NVENC does not work"),
+        (build("h264_nvenc", 10.0, 0.97, problem="hls_720p was made by libx264: fell back"), "was made by libx264"),
+        (build("h264_nvenc", 10.0, 0.97, failed=("hls_720p rule: sentence",)), "failed 1 of 90 checks"),
+        (build("h264_nvenc", 10.0, 0.97, checks=0), "nothing was checked"),
+        (build("h264_nvenc", 10.0, 0.97, likeness=()), "0 of 1 could be compared"),
+    ],
+)
+def test_what_is_missing_is_said_first(gpu: Build | None, told: str) -> None:
+    found = report(gpu, *WORKS)
+    assert told in " ".join(found.unproven)
+    assert "**Not proven:**" in gpu_proof.markdown(found)
+    assert "Everything was proven" not in gpu_proof.markdown(found)
+
+
+def test_a_trial_that_failed_shows_what_was_said() -> None:
+    refused = Trial("NVENC", False, "Cannot load libcuda.so.1", ("Cannot load libcuda.so.1", "No device"))
+    text = gpu_proof.markdown(report(None, refused))
+    assert "| NVENC | **no** | Cannot load libcuda.so.1 |" in text
+    assert "What ffmpeg said of NVENC:" in text

@@ -1,0 +1,238 @@
+"""RunPod's side of a worker, on loopback: hands out jobs, takes progress and results, signals stops, notes pings.
+
+A small real HTTP server of what the SDK's loop talks to, so that a worker runs here exactly as it does there: the
+SDK is told by the same variables of the environment where to ask. `running_worker` starts such a worker.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+POLL_S = 1.0
+"""How long a request for a job or a stop signal is held open when there is none; RunPod's own is longer."""
+
+
+@dataclass(frozen=True)
+class Update:
+    """What was posted about a job: progress while `status` is IN_PROGRESS, else its result."""
+
+    job_id: str
+    body: dict[str, Any]
+    at: float
+    """Monotonic seconds."""
+
+    @property
+    def is_progress(self) -> bool:
+        return self.body.get("status") == "IN_PROGRESS"
+
+
+@dataclass
+class ControlPlane:
+    port: int = 0
+    updates: list[Update] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
+    """Ids of jobs that a worker took, in order."""
+    pings: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    _jobs: queue.Queue[dict[str, Any]] = field(default_factory=queue.Queue)
+    _stops: queue.Queue[str] = field(default_factory=queue.Queue)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def environment(self) -> dict[str, str]:
+        """The variables by which RunPod tells the SDK where it is (`$ID` and `$RUNPOD_POD_ID` are the SDK's)."""
+        base = f"http://127.0.0.1:{self.port}/v2/endpoint"
+        return {
+            "RUNPOD_POD_ID": "pod1",
+            "RUNPOD_ENDPOINT_ID": "endpoint",
+            "RUNPOD_AI_API_KEY": "loopback",
+            "RUNPOD_PING_INTERVAL": "2000",
+            "RUNPOD_WEBHOOK_GET_JOB": f"{base}/job-take/$ID?gpu=none",
+            "RUNPOD_WEBHOOK_POST_OUTPUT": f"{base}/job-done/$RUNPOD_POD_ID/$ID?gpu=none",
+            "RUNPOD_WEBHOOK_POST_STREAM": f"{base}/job-stream/$RUNPOD_POD_ID/$ID?gpu=none",
+            "RUNPOD_WEBHOOK_PING": f"{base}/ping/$RUNPOD_POD_ID",
+            "RUNPOD_SKIP_AUTO_SYSTEM_CHECKS": "true",
+            "RUNPOD_SKIP_GPU_CHECK": "true",
+        }
+
+    def submit(self, job_id: str, payload: Mapping[str, Any]) -> None:
+        self._jobs.put({"id": job_id, "input": dict(payload)})
+
+    def stop(self, job_id: str) -> None:
+        """What `/cancel` and an execution timeout come to, for the worker."""
+        self._stops.put(job_id)
+
+    def progress(self, job_id: str) -> list[Update]:
+        return [update for update in self.updates if update.job_id == job_id and update.is_progress]
+
+    def result(self, job_id: str, timeout_s: float = 120.0) -> dict[str, Any]:
+        """The job's result as posted; waits for it."""
+
+        def posted() -> list[Update]:
+            return [update for update in self.updates if update.job_id == job_id and not update.is_progress]
+
+        with self._changed:
+            assert self._changed.wait_for(posted, timeout_s), f"no result of {job_id} within {timeout_s} s"
+        return posted()[0].body
+
+    def wait_for_progress(self, job_id: str, phase: str, timeout_s: float = 120.0) -> None:
+        def told() -> bool:
+            return any(update.body["output"]["phase"] == phase for update in self.progress(job_id))
+
+        with self._changed:
+            assert self._changed.wait_for(told, timeout_s), f"{job_id} did not come to {phase} within {timeout_s} s"
+
+    def _note(self, update: Update) -> None:
+        with self._changed:
+            self.updates.append(update)
+            self._changed.notify_all()
+
+
+@contextmanager
+def control_plane() -> Iterator[ControlPlane]:
+    plane = ControlPlane()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            plane.requests.append(self.path)
+            room = self.path.split("/")[3]
+            if room == "job-take":
+                self._long_poll(self._job)
+            elif room == "job-stop":
+                self._long_poll(lambda: {"jobsToStop": [plane._stops.get(timeout=POLL_S)]})
+            else:
+                if room == "ping":
+                    plane.pings.append(self.path)
+                self._answer(200 if room == "ping" else 404, {})
+
+        def do_POST(self) -> None:
+            plane.requests.append(self.path)
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            *_, room, _pod, job_id = self.path.partition("?")[0].split("/")
+            if room == "job-done":
+                plane._note(Update(job_id, body, time.monotonic()))
+            self._answer(200, {})
+
+        def _job(self) -> dict[str, Any]:
+            job = plane._jobs.get(timeout=POLL_S)
+            plane.taken.append(job["id"])
+            return job
+
+        def _long_poll(self, get: Any) -> None:
+            try:
+                self._answer(200, get())
+            except queue.Empty:
+                self._answer(204, None)
+
+        def _answer(self, status: int, said: dict[str, Any] | None) -> None:
+            data = b"" if said is None else json.dumps(said).encode()
+            try:
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+            except ConnectionError:
+                self.close_connection = True
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """A worker that is killed breaks its connections off."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    plane.port = server.server_address[1]
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    try:
+        yield plane
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@dataclass
+class WorkerProcess:
+    """A worker, started as the image starts it. `output` holds what it wrote on standard output and error."""
+
+    process: subprocess.Popen[bytes]
+    output: Path
+
+    def log(self) -> str:
+        return self.output.read_text(encoding="utf-8", errors="replace")
+
+
+@contextmanager
+def running_worker(environment: Mapping[str, str], folder: Path, *flags: str) -> Iterator[WorkerProcess]:
+    """`python -u -m runpod_entry` in `folder`, with nothing of this process's environment but where programs are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    output = folder / "worker.log"
+    whole = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(folder), **environment}
+    with output.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-X", f"tests={whole.get('TMPDIR')}", "-m", "runpod_entry", *flags],
+            cwd=folder,
+            env=whole,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        worker = WorkerProcess(process, output)
+        try:
+            yield worker
+        finally:
+            # The loop would hold on until its last long poll ends.
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            for pid in processes_with(whole["TMPDIR"]):
+                os.kill(pid, signal.SIGKILL)
+
+
+def processes_with(text: str) -> dict[int, str]:
+    """Processes that are alive and have `text` in their environment: pid -> command line.
+
+    A worker's TMPDIR is its own, and is inherited by everything that it starts, the tools included. Processes with keys
+    have closed their memory, to others than root: those have `text` in their command line, or were started by such a
+    process or by this one.
+    """
+    found: dict[int, str] = {}
+    closed: dict[int, tuple[int, str]] = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            parent = int((entry / "stat").read_bytes().rpartition(b")")[2].split()[1])
+            try:
+                environment = (entry / "environ").read_bytes()
+            except PermissionError:
+                closed[int(entry.name)] = (parent, line)
+                continue
+        except OSError:
+            continue
+        if text.encode() in environment:
+            found[int(entry.name)] = line
+    place = text.removeprefix("TMPDIR=").rstrip("\0")
+    for _ in closed:
+        for pid, (parent, line) in closed.items():
+            if place in line or parent in found or (parent == os.getpid() and "child.begin" in line):
+                found[pid] = line
+    return found

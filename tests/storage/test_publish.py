@@ -1,0 +1,374 @@
+"""Order and proof of an upload, on real stores: what viewers see changes at the last write, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import s3_server
+from pydantic import SecretStr
+
+from codex_assets.errors import InternalError, JobCancelled, StorageError
+from codex_assets.storage import keys
+from codex_assets.storage.directory import DirectoryStore
+from codex_assets.storage.objects import ObjectStore, Role, StoredObject, Stores
+from codex_assets.storage.publish import Published, Stage, Upload, headers, prune, publish
+from codex_assets.storage.s3 import S3Location, S3Store
+
+PREFIX = keys.hls_prefix("c1", "m1", "video")
+MASTER = keys.master_playlist("c1", "m1", "video")
+VARIANT = keys.variant_playlist("c1", "m1", "video", "720p")
+THUMBNAIL = keys.thumbnail("c1", "m1")
+SEGMENTS = 10
+
+
+class Noting(DirectoryStore):
+    """A folder that notes what is sent to it, and can refuse one key."""
+
+    refused: str | None = None
+    takes: float = 0
+    """Seconds that a transfer takes at least."""
+
+    def __init__(self, root: Path, role: Role, bucket: str) -> None:
+        super().__init__(root, role, bucket)
+        self.sent: list[str] = []
+        self.deleted: list[str] = []
+
+    def upload(self, path: Path, key: str, **options: Any) -> StoredObject:
+        if key == self.refused:
+            raise StorageError(f"The {self.name} store refused '{key}'.", retryable=False)
+        time.sleep(self.takes)
+        held = super().upload(path, key, **options)
+        self.sent.append(key)
+        return held
+
+    def delete(self, key: str) -> None:
+        super().delete(key)
+        self.deleted.append(key)
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with s3_server.s3_server() as url:
+        yield url
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> Noting:
+    return Noting(tmp_path / "store", "media", "codex-media-local")
+
+
+@pytest.fixture
+def stores(tmp_path: Path, media: Noting) -> Stores:
+    root = tmp_path / "store"
+    return Stores(
+        DirectoryStore(root, "archive", "codex-archive"), media, DirectoryStore(root, "assets", "codex-assets-local")
+    )
+
+
+@pytest.fixture
+def s3_stores(endpoint: str) -> Stores:
+    def at(role: Role) -> S3Store:
+        return S3Store(
+            S3Location(
+                role=role,
+                bucket=s3_server.bucket(endpoint, versioned=role == "archive"),
+                endpoint=endpoint,
+                region=s3_server.REGION,
+                access_key=SecretStr(s3_server.ACCESS_KEY),
+                secret_key=SecretStr(s3_server.SECRET_KEY),
+                versioned=role == "archive",
+            )
+        )
+
+    return Stores(at("archive"), at("media"), at("assets"))
+
+
+def a_version(folder: Path, version: str, *, segments: int = SEGMENTS) -> list[Upload]:
+    """Files of one published media, whose contents name the version they belong to; the master first."""
+    plan = [
+        (MASTER, "media", Stage.MASTER),
+        (VARIANT, "media", Stage.PLAYLIST),
+        *((keys.segment(VARIANT, index), "media", Stage.CONTENT) for index in range(segments)),
+        (THUMBNAIL, "assets", Stage.CONTENT),
+        (keys.mezzanine("c1", "m1"), "archive", Stage.CONTENT),
+    ]
+    uploads = []
+    for key, role, stage in plan:
+        path = folder / version / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(f"{version} {key}".encode())
+        uploads.append(Upload(path, role, key, stage))  # type: ignore[arg-type]
+    return uploads
+
+
+def versions(store: ObjectStore, wanted: Sequence[str]) -> set[str]:
+    return {store.read(key).split()[0].decode() for key in wanted}
+
+
+@pytest.mark.parametrize("kind", ["stores", "s3_stores"])
+def test_everything_is_where_the_answer_says(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    stores: Stores = request.getfixturevalue(kind)
+    uploads = a_version(tmp_path, "one")
+    moved: list[int] = []
+    done = publish(stores, uploads, on_bytes=moved.append)
+
+    assert [(one.role, one.key) for one in done] == [(upload.role, upload.key) for upload in uploads]
+    assert sum(moved) == sum(upload.path.stat().st_size for upload in uploads)
+    for one, upload in zip(done, uploads, strict=True):
+        store, data = stores.by_role(one.role), upload.path.read_bytes()
+        content_type, cache_control = headers(one.key)
+        assert one == Published(
+            upload.role, store.bucket, upload.key, len(data), hashlib.sha256(data).hexdigest(), content_type
+        )
+        held = store.head(one.key)
+        assert held is not None
+        assert (held.sha256, held.content_type, held.cache_control) == (one.sha256, content_type, cache_control)
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (MASTER, ("application/vnd.apple.mpegurl", "no-cache")),
+        (keys.segment(VARIANT, 3), ("video/mp2t", "max-age=3600")),
+        (THUMBNAIL, ("image/jpeg", "max-age=3600")),
+        (keys.waveform_png("c1", "m1"), ("image/png", "max-age=3600")),
+        (keys.waveform_json("c1", "m1"), ("application/json", "max-age=3600")),
+        (keys.mezzanine("c1", "m1"), ("video/mp4", None)),
+    ],
+)
+def test_headers_by_suffix(key: str, expected: tuple[str, str | None]) -> None:
+    assert headers(key) == expected
+
+
+def test_content_then_playlists_then_the_master(stores: Stores, media: Noting, tmp_path: Path) -> None:
+    publish(stores, a_version(tmp_path, "one"))
+    assert sorted(media.sent[:SEGMENTS]) == [keys.segment(VARIANT, index) for index in range(SEGMENTS)]
+    assert media.sent[SEGMENTS:] == [VARIANT, MASTER]
+
+
+def test_a_refused_segment_leaves_the_playlists(stores: Stores, media: Noting, tmp_path: Path) -> None:
+    publish(stores, a_version(tmp_path, "one"))
+    media.refused = keys.segment(VARIANT, 4)
+    with pytest.raises(StorageError, match=r"refused 'c1/hls/m1/720p/segment_00004\.ts'") as caught:
+        publish(stores, a_version(tmp_path, "two"))
+    assert not caught.value.retryable
+    assert versions(media, [VARIANT, MASTER]) == {"one"}
+    assert len(list(media.list(PREFIX))) == SEGMENTS + 2
+
+
+def test_a_refused_playlist_leaves_the_master(stores: Stores, media: Noting, tmp_path: Path) -> None:
+    publish(stores, a_version(tmp_path, "one"))
+    media.refused = VARIANT
+    with pytest.raises(StorageError):
+        publish(stores, a_version(tmp_path, "two"))
+    assert versions(media, [VARIANT, MASTER]) == {"one"}
+
+
+def test_a_failure_in_another_store_leaves_the_playlists_too(stores: Stores, media: Noting, tmp_path: Path) -> None:
+    publish(stores, a_version(tmp_path, "one"))
+    blocked = tmp_path / "store" / "codex-assets-local" / THUMBNAIL
+    blocked.unlink()
+    blocked.mkdir()
+    with pytest.raises(StorageError, match="assets store"):
+        publish(stores, a_version(tmp_path, "two"))
+    assert versions(media, [VARIANT, MASTER]) == {"one"}
+
+
+def test_after_a_failure_nothing_more_is_begun(stores: Stores, media: Noting, tmp_path: Path) -> None:
+    media.refused, media.takes = keys.segment(VARIANT, 0), 0.02
+    with pytest.raises(StorageError):
+        publish(stores, a_version(tmp_path, "one", segments=200), threads=2)
+    assert len(media.sent) < 50
+
+
+@pytest.mark.parametrize("change", ["replaced", "deleted", "retyped"])
+@pytest.mark.parametrize("kind", ["stores", "s3_stores"])
+def test_what_changes_before_the_stage_is_complete_stops_the_switch(
+    kind: str, change: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    stores: Stores = request.getfixturevalue(kind)
+    publish(stores, a_version(tmp_path, "one"))
+    uploads = a_version(tmp_path, "two")
+    victim, last = keys.segment(VARIANT, 0), keys.segment(VARIANT, SEGMENTS - 1)
+    data = next(upload.path for upload in uploads if upload.key == victim).read_bytes()
+    seen = 0
+
+    def interfere(count: int) -> None:
+        nonlocal seen
+        seen += count
+        # One thread: segment 0 is up and was confirmed by its upload long before the last one moves.
+        if seen == sum(len(f"two {keys.segment(VARIANT, index)}") for index in range(SEGMENTS)):
+            match change:
+                case "replaced":
+                    stores.media.write(
+                        victim, b"x" * len(data), content_type="video/mp2t", cache_control="max-age=3600"
+                    )
+                case "deleted":
+                    stores.media.delete(victim)
+                case "retyped":
+                    stores.media.write(victim, data, content_type="text/plain", cache_control="max-age=3600")
+
+    with pytest.raises(StorageError, match=f"no longer holds what was uploaded to '{victim}'") as caught:
+        publish(stores, uploads, threads=1, on_bytes=interfere)
+    assert caught.value.retryable
+    assert versions(stores.media, [last]) == {"two"}
+    assert versions(stores.media, [VARIANT, MASTER]) == {"one"}
+
+
+def test_contents_swapped_under_an_unchanged_record_are_noticed(
+    s3_stores: Stores, endpoint: str, tmp_path: Path
+) -> None:
+    """Same length, same metadata: only the ETag tells."""
+    uploads = a_version(tmp_path, "one")
+    victim = keys.segment(VARIANT, 0)
+    seen = 0
+
+    def interfere(count: int) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == SEGMENTS:
+            held = s3_stores.media.head(victim)
+            assert held is not None
+            s3_server.client(endpoint).put_object(
+                Bucket=s3_stores.media.bucket,
+                Key=victim,
+                Body=b"x" * held.size,
+                Metadata={"sha256": held.sha256 or ""},
+                ContentType=held.content_type or "",
+                CacheControl=held.cache_control or "",
+            )
+
+    with pytest.raises(StorageError, match="no longer holds"):
+        publish(s3_stores, uploads, threads=1, on_bytes=interfere)
+    assert s3_stores.media.head(MASTER) is None
+
+
+def test_a_bucket_that_goes_away_in_the_middle(s3_stores: Stores, endpoint: str, tmp_path: Path) -> None:
+    client, bucket = s3_server.client(endpoint), s3_stores.media.bucket
+
+    def remove(count: int) -> None:
+        for found in s3_stores.media.list(""):
+            s3_stores.media.delete(found.key)
+        client.delete_bucket(Bucket=bucket)
+
+    segments = [upload for upload in a_version(tmp_path, "one") if upload.role == "media"]
+    with pytest.raises(StorageError, match="media store"):
+        publish(s3_stores, segments, threads=1, on_bytes=remove)
+
+
+@pytest.mark.parametrize("kind", ["stores", "s3_stores"])
+def test_what_is_there_already_is_not_sent_again(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    stores: Stores = request.getfixturevalue(kind)
+    uploads = a_version(tmp_path, "one")
+    first = publish(stores, uploads)
+    times = {found.key: found.modified for found in stores.media.list("")}
+    assert not any(one.unchanged for one in first)
+
+    changed = uploads[2]
+    changed.path.write_bytes(b"other contents")
+    moved: list[int] = []
+    second = publish(stores, uploads, on_bytes=moved.append)
+    assert [one.key for one in second if not one.unchanged] == [changed.key]
+    assert sum(moved) == sum(upload.path.stat().st_size for upload in uploads)
+    after = {found.key: found.modified for found in stores.media.list("")}
+    assert {key for key in times if times[key] != after[key]} <= {changed.key}
+
+
+def test_same_contents_under_other_headers_are_sent_again(stores: Stores, tmp_path: Path) -> None:
+    uploads = a_version(tmp_path, "one")
+    stores.media.write(MASTER, uploads[0].path.read_bytes(), content_type="text/plain")
+    done = publish(stores, uploads)
+    assert not done[0].unchanged
+    held = stores.media.head(MASTER)
+    assert held is not None
+    assert held.content_type == "application/vnd.apple.mpegurl"
+
+
+def test_cancelling_stops_and_is_not_renamed(stores: Stores, media: Noting, tmp_path: Path) -> None:
+    publish(stores, a_version(tmp_path, "one"))
+    calls: list[int] = []
+
+    def cancel(count: int) -> None:
+        calls.append(count)
+        if len(calls) == 3:
+            raise JobCancelled()
+
+    with pytest.raises(JobCancelled):
+        publish(stores, a_version(tmp_path, "two", segments=200), on_bytes=cancel)
+    assert len(calls) == 3
+    assert versions(media, [VARIANT, MASTER]) == {"one"}
+
+
+def test_progress_is_told_one_call_at_a_time(stores: Stores, tmp_path: Path) -> None:
+    busy = threading.Lock()
+
+    def count(_: int) -> None:
+        assert busy.acquire(blocking=False)
+        time.sleep(0.001)  # long enough for another thread to come in, if it could
+        busy.release()
+
+    publish(stores, a_version(tmp_path, "one", segments=100), on_bytes=count)
+
+
+def test_a_missing_local_file_is_found_before_anything_is_sent(stores: Stores, media: Noting, tmp_path: Path) -> None:
+    uploads = a_version(tmp_path, "one")
+    uploads[0].path.unlink()
+    with pytest.raises(InternalError, match="could not read a local file"):
+        publish(stores, uploads)
+    assert media.sent == []
+
+
+def test_plans_that_cannot_be_meant(stores: Stores, media: Noting, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x")
+    segment = Upload(path, "media", keys.segment(VARIANT, 0), Stage.CONTENT)
+    with pytest.raises(ValueError, match="two files"):
+        publish(stores, [segment, segment])
+    with pytest.raises(ValueError, match="no content type"):
+        publish(stores, [segment, Upload(path, "media", PREFIX + "notes.txt", Stage.CONTENT)])
+    with pytest.raises(ValueError, match="is a playlist"):
+        publish(stores, [segment, Upload(path, "media", VARIANT, Stage.CONTENT)])
+    assert media.sent == []
+    assert publish(stores, []) == ()
+
+
+@pytest.mark.parametrize("kind", ["stores", "s3_stores"])
+def test_pruning_takes_what_is_no_longer_named(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    stores: Stores = request.getfixturevalue(kind)
+    publish(stores, a_version(tmp_path, "one", segments=6))
+    neighbours = ["c1/hls/m10/master.m3u8", "c1/hls-audio/m1/master.m3u8"]
+    old = [f"{PREFIX}1080p/playlist.m3u8", f"{PREFIX}1080p/segment_00000.ts"]
+    for key in [*neighbours, *old]:
+        stores.media.write(key, os.urandom(4), content_type="video/mp2t")
+
+    done = publish(stores, a_version(tmp_path, "two", segments=4))
+    gone = prune(stores, "media", PREFIX, {one.key for one in done})
+    assert gone == (*old, keys.segment(VARIANT, 4), keys.segment(VARIANT, 5))
+    left = [found.key for found in stores.media.list("")]
+    assert left == sorted([*neighbours, *(one.key for one in done if one.role == "media")])
+    assert prune(stores, "media", PREFIX, {one.key for one in done}) == ()
+
+
+def test_pruning_takes_playlists_before_their_segments(stores: Stores, media: Noting) -> None:
+    for key in ("c1/hls/m1/1080p/a.ts", "c1/hls/m1/1080p/playlist.m3u8", MASTER):
+        media.write(key, b"x", content_type="video/mp2t")
+    prune(stores, "media", PREFIX, {MASTER})
+    assert media.deleted == ["c1/hls/m1/1080p/playlist.m3u8", "c1/hls/m1/1080p/a.ts"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "keep"),
+    [("", {MASTER}), ("/", {MASTER}), ("c1/hls/m1", {MASTER}), (PREFIX, set()), (PREFIX, {"master.m3u8"})],
+)
+def test_pruning_never_takes_everything(stores: Stores, media: Noting, prefix: str, keep: set[str]) -> None:
+    media.write(MASTER, b"x", content_type="video/mp2t")
+    with pytest.raises(ValueError, match=r"pruned|kept"):
+        prune(stores, "media", prefix, keep)
+    assert media.deleted == []

@@ -1,0 +1,262 @@
+"""Good outputs pass every rule; each of them, broken in one way, fails exactly the rules that have to tell of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import break_outputs
+import pytest
+from break_outputs import BREAKS, SECONDS, SIZES, TOOLS, VARIANT, Break
+
+from codex_assets.verification import findings, measures
+from codex_assets.verification.findings import Finding
+from codex_assets.verification.observations import (
+    AnyObservation,
+    LoudnessExpected,
+    MasterExpected,
+    MezzanineExpected,
+    VariantExpected,
+    VariantObservation,
+    WaveformExpected,
+)
+from codex_assets.verification.observe.observer import Observer
+from codex_assets.verification.observe.playlists import parse_master, parse_media_playlist
+from codex_assets.verification.observe.sync import Envelope, find_lag
+from codex_assets.verification.rules import tracks
+
+pytestmark = pytest.mark.ffmpeg
+CUTS = (6.0, 12.0, 14.0)
+
+
+@dataclass(frozen=True)
+class Good:
+    """The good outputs, what was observed of the variants, and who observes."""
+
+    root: Path
+    observer: Observer
+    variants: dict[str, VariantObservation]
+
+    def expected(self, name: str) -> VariantExpected:
+        return VariantExpected(
+            size=SIZES[name],
+            frame_rate=Fraction(25),
+            has_video=True,
+            has_audio=True,
+            h264_profile="main",
+            duration=float(SECONDS),
+            cuts=CUTS,
+        )
+
+    def look(self, what: str, root: Path) -> tuple[AnyObservation, ...]:
+        """Observe one output, or a group of them, in `root`; always against the good mezzanine."""
+        looks: dict[str, Callable[[Path], tuple[AnyObservation, ...]]] = {
+            # A playlist's text changes nothing of what its segments decode to.
+            "listing": lambda at: (
+                self.observer.variant(
+                    at / VARIANT / "playlist.m3u8", self.expected(VARIANT), output=f"hls_{VARIANT}", decode=False
+                ),
+            ),
+            "variant": lambda at: (self._variant(at / VARIANT / "playlist.m3u8"),),
+            "renamed": lambda at: (self._variant(at / VARIANT / "index.m3u8"),),
+            "preview": self._preview,
+            "audio": self._audio,
+            "master": lambda at: (self._master(at, self.variants),),
+            "rewritten": self._rewritten,
+            "hls": lambda at: self.observer.hls(at / "master.m3u8"),
+            "mezzanine": self._mezzanine,
+            "thumbnail": lambda at: (
+                self.observer.thumbnail(at / "thumbnail.jpg", reference=self.mezzanine, at=0.1 * SECONDS),
+            ),
+            "loudness": self._loudness,
+            "waveform_json": lambda at: (
+                self.observer.waveform_json(at / "waveform.json", WaveformExpected(float(SECONDS), False)),
+            ),
+            "waveform_png": lambda at: (
+                self.observer.waveform_png(at / "waveform.png", WaveformExpected(float(SECONDS), False)),
+            ),
+        }
+        return looks[what](root)
+
+    @property
+    def mezzanine(self) -> Path:
+        return self.root / "mezzanine.mp4"
+
+    def _variant(self, playlist: Path) -> VariantObservation:
+        return self.observer.variant(
+            playlist, self.expected(VARIANT), output=f"hls_{VARIANT}", reference=self.mezzanine
+        )
+
+    def _preview(self, root: Path) -> tuple[AnyObservation, ...]:
+        expected = VariantExpected(has_video=True, has_audio=True, duration=float(SECONDS))
+        return (self.observer.preview(root / "preview" / "preview.m3u8", expected, reference=self.mezzanine),)
+
+    def _audio(self, root: Path) -> tuple[AnyObservation, ...]:
+        best = self.observer.variant(root / "audio/128k/playlist.m3u8", output="hls_128k", reference=self.mezzanine)
+        expected = VariantExpected(
+            has_video=False,
+            has_audio=True,
+            duration=float(SECONDS),
+            cuts=measures.cuts(one.extinf for one in best.segments),
+        )
+        playlist = root / "audio/64k/playlist.m3u8"
+        return (best, self.observer.variant(playlist, expected, output="hls_64k", reference=self.mezzanine))
+
+    def _master(self, root: Path, variants: dict[str, VariantObservation]) -> AnyObservation:
+        return self.observer.master(root / "master.m3u8", variants, MasterExpected(tuple(SIZES)))
+
+    def _rewritten(self, root: Path) -> tuple[AnyObservation, ...]:
+        """A master that is true to its changed variants."""
+        variants = {**self.variants, VARIANT: self._variant(root / VARIANT / "playlist.m3u8")}
+        break_outputs.write_master(root / "master.m3u8", list(variants.items()))
+        return (self._master(root, variants),)
+
+    def _mezzanine(self, root: Path) -> tuple[AnyObservation, ...]:
+        expected = MezzanineExpected(float(SECONDS), (320, 180), Fraction(25), True, True)
+        return (self.observer.mezzanine(root / "mezzanine.mp4", expected),)
+
+    def _loudness(self, root: Path) -> tuple[AnyObservation, ...]:
+        delivered = root / "delivered.wav"
+        media = delivered if delivered.exists() else root / "360p" / "playlist.m3u8"
+        expected = LoudnessExpected(target=-16.0, silent=False)
+        return (self.observer.loudness(media, expected, output="loudness"),)
+
+
+@pytest.fixture(scope="session")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Good:
+    # A blank and a quote in the path: playlists of segments are handed to ffmpeg as a list that has to be escaped.
+    root = tmp_path_factory.mktemp("good") / "creator's media"
+    break_outputs.make_good(root)
+    made = Good(root, Observer(TOOLS), {})
+    for name in SIZES:
+        playlist = root / name / "playlist.m3u8"
+        made.variants[name] = made.observer.variant(
+            playlist, made.expected(name), output=f"hls_{name}", reference=made.mezzanine
+        )
+    break_outputs.write_master(root / "master.m3u8", list(made.variants.items()))
+    return made
+
+
+@pytest.fixture
+def copy(good: Good, tmp_path: Path) -> Iterator[Path]:
+    root = tmp_path / "copy"
+    shutil.copytree(good.root, root)
+    yield root
+    shutil.rmtree(root)
+
+
+def failed(observations: Sequence[AnyObservation]) -> set[str]:
+    return {one.rule for seen in observations for one in findings.judge(seen) if not one.passed}
+
+
+def told(observations: Sequence[AnyObservation]) -> list[Finding]:
+    return [one for seen in observations for one in findings.judge(seen)]
+
+
+@pytest.fixture(scope="session")
+def good_findings(good: Good) -> list[Finding]:
+    looks = ("variant", "preview", "audio", "master", "hls", "mezzanine", "thumbnail", "loudness")
+    return [one for what in (*looks, "waveform_json", "waveform_png") for one in told(good.look(what, good.root))]
+
+
+def test_good_outputs_pass_every_rule(good_findings: list[Finding]) -> None:
+    assert [one for one in good_findings if not one.passed] == []
+
+
+def test_every_rule_applies_to_a_good_output(good_findings: list[Finding]) -> None:
+    assert set(findings.RULES) == {one.rule for one in good_findings}
+
+
+@pytest.mark.parametrize("broken", BREAKS, ids=lambda one: one.name)
+def test_break_is_told_by_its_rule_alone(good: Good, copy: Path, broken: Break) -> None:
+    broken.apply(copy)
+    observations = good.look(broken.looks, copy)
+    assert failed(observations) == broken.rules
+    for one in told(observations):
+        assert str(copy) not in one.message + one.found + one.expected + one.where
+        assert "/tmp" not in one.message
+        assert one.message.endswith(".")
+
+
+def test_every_rule_has_a_break() -> None:
+    assert set(findings.RULES) == {name for one in BREAKS for name in one.rules}
+
+
+def test_without_expectations_only_the_files_are_judged(good: Good) -> None:
+    seen = good.observer.variant(good.root / VARIANT / "playlist.m3u8", output="hls_180p")
+    rules = {one.rule for one in findings.judge(seen)}
+    assert "segments_start_with_idr" in rules
+    assert rules.isdisjoint({"duration_of_source", "cuts_like_siblings", "same_picture", "picture_size", "same_sound"})
+
+
+def test_observation_without_decoding_says_so(good: Good) -> None:
+    seen = good.observer.mezzanine(good.mezzanine, decode=False)
+    assert seen.decode_errors is None
+    assert "mezzanine_decodes" not in {one.rule for one in findings.judge(seen)}
+
+
+def test_a_name_that_leads_outside_is_not_opened(good: Good, copy: Path) -> None:
+    (copy / "outside.ts").write_bytes(break_outputs.segment(copy, 1).read_bytes())
+    break_outputs.edit(break_outputs.media_list(copy), "^segment_00001.ts", "../outside.ts")
+    seen = good.observer.variant(break_outputs.media_list(copy), output="hls_180p")
+    assert seen.segments[1].size is None
+    assert "segments_present" in failed([seen])
+
+
+def test_lag_is_found_in_lively_sound_and_not_in_steady_sound() -> None:
+    pattern = tuple(float(index**3 % 97 % 31) for index in range(900))
+    late = Envelope(100, pattern[80:780])
+    lag = find_lag(late, Envelope(0, pattern))
+    assert lag is not None
+    assert lag.seconds == pytest.approx(0.2)
+    assert lag.correlation == pytest.approx(1.0)
+    assert find_lag(Envelope(0, (3.0,) * 900), Envelope(0, pattern)) is None
+    assert find_lag(Envelope(0, pattern[:50]), Envelope(0, pattern)) is None
+
+
+def test_what_nobody_hears_is_no_sound_to_compare() -> None:
+    pattern = tuple(float(index**3 % 97 % 31) / 31 for index in range(900))
+    faint = Envelope(0, tuple(1e-4 * level for level in pattern))
+    assert find_lag(faint, faint) is None
+    quiet = Envelope(0, tuple(1e-3 * level for level in pattern))
+    assert find_lag(quiet, quiet) is not None
+
+
+def test_periodic_sound_is_no_proof_of_a_shift() -> None:
+    beats = tuple(30.0 if index % 50 < 5 else 1.0 for index in range(1000))
+    lag = find_lag(Envelope(0, beats), Envelope(0, beats))
+    assert lag is not None
+    assert lag.seconds == 0.0
+    assert lag.correlation - lag.in_sync < tracks.SYNC_MARGIN
+
+
+def test_attributes_of_a_master_may_hold_commas() -> None:
+    text = '#EXTM3U\n#EXT-X-STREAM-INF:CODECS="avc1.64001f,mp4a.40.2",BANDWIDTH=5,RESOLUTION=4x2\na/playlist.m3u8\n'
+    (stream,) = parse_master(text).streams
+    assert (stream.codecs, stream.bandwidth, stream.resolution) == ("avc1.64001f,mp4a.40.2", 5, (4, 2))
+
+
+def test_a_master_is_no_media_playlist() -> None:
+    seen, _ = parse_media_playlist("playlist.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=5\na/playlist.m3u8\n")
+    assert seen.problem == "it is a master playlist"
+
+
+def test_one_observer_serves_several_threads(good: Good) -> None:
+    seen = good.observer.hls(good.root / "master.m3u8", reference=good.mezzanine)
+    assert [one.output for one in seen] == ["hls_360p", "hls_180p", "preview", "hls_master"]
+    assert failed([replace(one) for one in seen]) == set()
+
+
+def test_a_film_of_hours_has_more_segments_than_a_process_may_usually_open(tmp_path: Path) -> None:
+    """And so many key frames that counting them in ticks of 90 kHz no longer stays within one frame's time."""
+    playlist = tmp_path / "playlist.m3u8"
+    film = ["-f", "lavfi", "-i", "color=gray:s=64x48:r=50:d=60", "-c:v", "libx264", "-g", "1", "-pix_fmt", "yuv420p"]
+    segmented = ["-f", "hls", "-hls_time", "0.04", "-hls_list_size", "0", "-hls_segment_filename"]
+    TOOLS.ffmpeg([*film, *segmented, str(tmp_path / "segment_%05d.ts"), str(playlist)], label="segmenting")
+    seen = Observer(TOOLS).variant(playlist, output="hls_360p")
+    assert len(seen.segments) == 1500
+    assert sum(len(segment.video.key_times) for segment in seen.segments if segment.video) == 3000
+    assert seen.decode_errors == ()

@@ -1,0 +1,240 @@
+"""What a job took is measured, told to RunPod and kept, and no webhook says a word of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import jobs
+import pytest
+from webhook_receiver import Receiver, receiving
+
+from codex_assets.archive import history
+from codex_assets.archive.history import KEPT, JobRecord
+from codex_assets.archive.store import RecordStore
+from codex_assets.config import settings as configuration
+from codex_assets.config.settings import Settings
+from codex_assets.media import outputs
+from codex_assets.storage import keys
+from codex_assets.system.workspace import Workspace
+from codex_assets.worker import job, metrics
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return configuration.load(jobs.local_environment(tmp_path))
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as one:
+        yield one
+
+
+def kept(settings: Settings, media_id: str) -> tuple[JobRecord, ...]:
+    return history.read(RecordStore(settings.stores().archive), media_id)
+
+
+# --- Whole jobs -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.ffmpeg
+def test_a_job_tells_what_it_took(settings: Settings, receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
+    jobs.put_original(settings.stores(), "video", "clip")
+    submitted = (datetime.now(UTC) - timedelta(seconds=40)).isoformat()
+    began = time.monotonic()
+    during: list[str] = []
+
+    def look(_body: object) -> None:
+        during.extend(one.outcome for one in kept(settings, "clip"))
+
+    result = job.run(
+        "job-1",
+        jobs.payload("video", "clip", receiver.url, submittedAt=submitted),
+        settings,
+        before_answer=look,
+    )
+    took = time.monotonic() - began
+
+    assert during == ["running"], "a job that is under way can be seen to be"
+    told = result["metrics"]
+    assert b"metrics" not in receiver.received[0].body
+    assert 40 <= told["queueSeconds"] < 45
+    assert 0 < told["seconds"] <= took
+    kinds = [told[f"{kind}Seconds"] for kind in ("download", "encode", "verify", "upload")]
+    # Fetching a small file takes next to nothing.
+    assert kinds[0] >= 0
+    assert all(one > 0 for one in kinds[1:])
+    assert sum(kinds) <= told["seconds"]
+    assert sum(kinds) == pytest.approx(sum(told["phases"].values()), abs=0.01)
+    assert {"mezzanine", "variants", "verifying", "publishing"} <= set(told["phases"])
+    assert told["mediaSeconds"] == pytest.approx(1.0, abs=0.1)
+    assert told["speed"] == pytest.approx(told["mediaSeconds"] / told["seconds"], abs=0.01)
+    assert told["encoder"] == "libx264"
+    assert "gpu" not in told
+    assert told["bytesIn"] == len(jobs.original("video"))
+    stores = settings.stores()
+    written = [one for store in (stores.archive, stores.media, stores.assets) for one in store.list("")]
+    published = [one for one in written if not one.key.startswith(("records/", "originals/"))]
+    assert told["bytesOut"] == sum(one.size for one in published)
+
+    (record,) = kept(settings, "clip")
+    assert (record.outcome, record.error_code, record.asked) == ("completed", None, outputs.VIDEO_OUTPUTS)
+    assert metrics.for_result(record) == told
+    made = {one.output: one for one in record.outputs}
+    assert set(made) == set(outputs.VIDEO_OUTPUTS) - {"hls_1080p", "hls_720p", "hls_480p"}, "no markers"
+    assert sum(one.size for one in made.values()) == told["bytesOut"]
+    assert record.finished_at is not None
+    assert record.finished_at > record.started_at
+
+
+def test_a_failure_is_on_record_with_its_code_and_without_its_secrets(settings: Settings, receiver: Receiver) -> None:
+    payload = jobs.payload("audio", "gone", receiver.url + "?token=hidden-token")
+    result = job.run("job-1", payload, settings)
+
+    (record,) = kept(settings, "gone")
+    assert (record.outcome, record.error_code, record.retryable) == ("failed", "input_not_found", False)
+    assert result["metrics"]["seconds"] == record.seconds
+    assert "mediaSeconds" not in result["metrics"]
+    text = settings.stores().archive.read(keys.record("gone", history.JOBS)).decode()
+    for secret in (jobs.SECRET, "hidden-token", receiver.url):
+        assert secret not in text
+
+
+def test_a_webhook_that_was_not_taken_is_a_failure_of_its_own(settings: Settings, receiver: Receiver) -> None:
+    receiver.script = [400]
+    result = job.run("job-1", jobs.payload("audio", "gone", receiver.url), settings)
+    assert result["errorCode"] == "webhook_undelivered"
+    assert "metrics" in result
+    assert "metrics" not in result["webhook"]
+    assert [(one.outcome, one.error_code) for one in kept(settings, "gone")] == [("failed", "webhook_undelivered")]
+
+
+def test_a_refused_payload_has_no_media_to_be_kept_of(settings: Settings, receiver: Receiver) -> None:
+    result = job.run("job-1", jobs.payload("audio", "m", receiver.url, inputBucket="another"), settings)
+    assert "metrics" not in result
+    assert jobs.objects(settings.stores())["archive"] == set()
+
+
+def test_a_history_that_cannot_be_written_fails_no_job(
+    settings: Settings, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.stores().archive.write(keys.record("gone", history.JOBS), b"{", content_type="application/json")
+    with caplog.at_level(logging.WARNING):
+        result = job.run("job-1", jobs.payload("audio", "gone", receiver.url), settings)
+    assert result["errorCode"] == "input_not_found"
+    assert any("could not be put on record" in one.message for one in caplog.records)
+
+
+def test_log_lines_of_a_job_say_which(settings: Settings, receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
+    from codex_assets import log_lines
+
+    said: list[dict[str, Any]] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(json.loads(log_lines.JsonLines().format(record)))
+
+    handler = Keep()
+    log = logging.getLogger("codex_assets")
+    log.addHandler(handler)
+    try:
+        job.run("job-7", jobs.payload("audio", "gone", receiver.url), settings)
+    finally:
+        log.removeHandler(handler)
+    (line,) = [one for one in said if "job job-7 failed" in one["message"]]
+    assert (line["job"], line["media"], line["level"]) == ("job-7", "gone", "ERROR")
+
+
+# --- History ----------------------------------------------------------------------------------------------------------
+
+
+def a_job(number: int, media_id: str = "m1", **fields: Any) -> JobRecord:
+    told = {
+        "id": f"job-{number}",
+        "media_id": media_id,
+        "creator_id": "c1",
+        "media_type": "audio",
+        "asked": ("mezzanine",),
+        "started_at": f"2026-01-01T00:00:{number:02d}.000+00:00",
+    }
+    return JobRecord.model_validate({**told, **fields})
+
+
+def test_the_newest_jobs_are_kept_and_a_job_replaces_itself(settings: Settings) -> None:
+    records = RecordStore(settings.stores().archive)
+    for number in range(KEPT + 5):
+        history.keep(records, a_job(number))
+        history.keep(records, a_job(number, outcome="completed"))
+    # Delivered a second time: another run of the same id.
+    history.keep(records, a_job(KEPT + 4, started_at="2026-01-02T00:00:00.000+00:00"))
+    found = history.read(records, "m1")
+    assert len(found) == KEPT
+    assert found[-1].id == found[-2].id == f"job-{KEPT + 4}"
+    assert [one.outcome for one in found[:-1]] == ["completed"] * (KEPT - 1)
+    records.put("m1", "media", found[0])
+    assert list(records.media_ids()) == ["m1"]
+    assert keys.parse_record(keys.record("m1", history.JOBS)) == ("m1", "jobs")
+
+
+def test_a_job_is_under_way_for_a_day_at_most() -> None:
+    started = datetime.now(UTC)
+    one = a_job(1, started_at=started.isoformat())
+    assert one.is_under_way(started + timedelta(hours=23, minutes=59))
+    assert not one.is_under_way(started + timedelta(hours=24))
+    assert not one.model_copy(update={"outcome": "cancelled"}).is_under_way(started)
+
+
+# --- Clocks -----------------------------------------------------------------------------------------------------------
+
+
+def test_phases_are_timed_even_when_they_fail(tmp_path: Path) -> None:
+    heard: list[str] = []
+    board = Workspace(tmp_path / "run", lambda status: heard.append(status.phase)).progress
+    for name in ("variants", "publishing", "variants"):
+        with board.phase(name) as advance:
+            time.sleep(0.05)
+            # Nothing has come out yet, and it is the same phase all the same.
+            advance(0.0, None)
+            time.sleep(0.05)
+        time.sleep(0.2)
+    with suppress(ValueError), board.phase("verifying"):
+        time.sleep(0.05)
+        raise ValueError
+    phases = board.spent
+    assert list(phases) == ["variants", "publishing", "verifying"]
+    assert phases["variants"] == pytest.approx(0.2, abs=0.08)
+    assert phases["verifying"] >= 0.05
+    assert phases["publishing"] == pytest.approx(0.1, abs=0.05)
+    assert set(heard) == {"variants", "publishing", "verifying"}
+
+
+STARTED = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("submitted", "seconds"),
+    [
+        ("2026-01-01T12:00:00Z", 30.0),
+        ("2026-01-01T13:00:00+01:00", 30.0),
+        (STARTED.timestamp() - 2.5, 2.5),
+        ("2026-01-01T12:00:31Z", 0.0),
+        ("2026-01-01T12:00:00", None),
+        ("soon", None),
+        (True, None),
+        (1e300, None),
+        (None, None),
+    ],
+)
+def test_the_wait_is_known_when_the_payload_says_when_it_was_sent(submitted: object, seconds: float | None) -> None:
+    assert metrics.queue_seconds({"submittedAt": submitted}, STARTED) == seconds
+
+
+def test_without_a_payload_nothing_is_known() -> None:
+    assert metrics.queue_seconds(None, STARTED) is None
