@@ -3,7 +3,8 @@
 The job is the one that media-api sends, with `assets` and without a webhook. What it built is read from the records,
 which name the job that wrote them: so it makes no difference whether RunPod still knows the job. Uploads come first:
 jobs are only submitted while nobody else's wait in the endpoint's queue, and never more than a limit at once
-(docs/decisions/backfills-and-live-jobs.md). Not here: HTTP (`net/http.py`), and how a worker does a job.
+(docs/decisions/backfills-and-live-jobs.md). Not here: RunPod's API
+(`net/runpod_api.py`), and how a worker does a job.
 """
 
 from __future__ import annotations
@@ -18,15 +19,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cache
-from http import HTTPStatus
 from typing import Any
-
-from pydantic import SecretStr
 
 from codex_assets.archive.records import MediaRecord, OutputRecord
 from codex_assets.archive.store import RecordStore
 from codex_assets.errors import (
-    ConfigurationError,
     EndpointError,
     ExecutionTimeout,
     JobCancelled,
@@ -37,31 +34,14 @@ from codex_assets.errors import (
 )
 from codex_assets.media import recipe
 from codex_assets.media.outputs import OUTPUTS
-from codex_assets.net import http
-from codex_assets.net.outward import DIRECT, Outward
+from codex_assets.net.runpod_api import Endpoint, JobsApi, Retries
 from codex_assets.system.workspace import Listener, Status
 
-API = "https://api.runpod.ai"
-IN_FLIGHT = 4
-"""Jobs that one process has at an endpoint at once, when nobody says how many."""
-ANSWER_BYTES = 8 << 20
-"""A status carries the job's whole result."""
 STEP_S = 0.5
 """How often whoever waits for a turn looks whether it is still wanted."""
 MASTER = "hls_master"
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """A RunPod endpoint, and who asks. `in_flight`: jobs of this process that it has at once."""
-
-    endpoint_id: str
-    api_key: SecretStr
-    base: str = API
-    in_flight: int = IN_FLIGHT
-    outward: Outward = DIRECT
 
 
 @dataclass(frozen=True)
@@ -95,6 +75,17 @@ class Pace:
     """Of the same work, when workers that do it are lost."""
     forgotten: int = 3
     """Answers in a row that there is no such job, before that is believed."""
+
+    @property
+    def retries(self) -> Retries:
+        """How RunPod's API is asked again while it is out of reach."""
+        return Retries(
+            first_pause_s=self.first_poll_s,
+            longest_pause_s=self.longest_poll_s,
+            request_s=self.request_s,
+            longest_retry_after_s=self.patience_s,
+            patience_s=self.patience_s,
+        )
 
     @property
     def longest_s(self) -> float:
@@ -162,91 +153,8 @@ def gate(endpoint_id: str, base: str, limit: int) -> Gate:
     return Gate(limit)
 
 
-# --- RunPod's API -----------------------------------------------------------------------------------------------------
-
-
-class Api:
-    """The endpoint's four requests. Every one is asked again, for as long as the pace has patience, while RunPod is out
-    of reach, busy (429) or failing (5xx); raises `EndpointError` then, and `ConfigurationError` for what is refused."""
-
-    def __init__(self, endpoint: Endpoint, pace: Pace, cancelled: threading.Event) -> None:
-        self._endpoint, self._pace, self._cancelled = endpoint, pace, cancelled
-
-    def run(self, given: Mapping[str, Any]) -> str:
-        said = self._asked("POST", "run", {"input": given, "policy": self._policy()})
-        job_id = said.get("id") if said is not None else None
-        if not isinstance(job_id, str) or not job_id:
-            raise EndpointError("RunPod took a job and did not say its id.")
-        return job_id
-
-    def status(self, job_id: str) -> dict[str, Any] | None:
-        """None when RunPod does not know the job (any more)."""
-        return self._asked("GET", f"status/{job_id}", None, forgotten=True)
-
-    def cancel(self, job_id: str) -> None:
-        """Once, whatever comes of it: it is asked when something else has gone wrong already."""
-        with suppress(JobError, http.Unreached):
-            self._once("POST", f"cancel/{job_id}", {})
-
-    def waiting(self) -> int:
-        """Jobs in the endpoint's queue."""
-        said = self._asked("GET", "health", None) or {}
-        jobs = said.get("jobs")
-        count = jobs.get("inQueue") if isinstance(jobs, dict) else None
-        return count if isinstance(count, int) else 0
-
-    def _policy(self) -> dict[str, int]:
-        """Milliseconds. What is left of a job after `ttl` is removed by RunPod, wherever it is."""
-        pace = self._pace
-        return {
-            "executionTimeout": round(pace.execution_s * 1000),
-            "ttl": round((pace.queue_s + pace.execution_s) * 1000),
-        }
-
-    def _asked(self, method: str, path: str, value: Any, *, forgotten: bool = False) -> dict[str, Any] | None:
-        until = time.monotonic() + self._pace.patience_s
-        pause = self._pace.first_poll_s
-        while True:
-            try:
-                said = self._once(method, path, value)
-            except http.Unreached as error:
-                told, least = error.told, 0.0
-                _log.warning("RunPod's API: %s (%s)", error.told, error.detail)
-            else:
-                if said.status == HTTPStatus.NOT_FOUND and forgotten:
-                    return None
-                if 200 <= said.status < 300:
-                    return said.value if isinstance(said.value, dict) else {}
-                self._refuse(said.status)
-                told, least = f"it answered {said.status}{http.phrase(said.status)}", said.retry_after_s or 0.0
-                _log.warning("RunPod's API: %s", told)
-            if time.monotonic() + pause > until:
-                raise EndpointError(f"RunPod's API could not be used: {told}.")
-            _rest(self._cancelled, max(least, pause))
-            pause = min(2 * pause, self._pace.longest_poll_s)
-
-    def _refuse(self, status: int) -> None:
-        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            raise ConfigurationError("RunPod refused RUNPOD_API_KEY; it needs to be one that may use the endpoint.")
-        if status == HTTPStatus.NOT_FOUND:
-            raise ConfigurationError(f"RunPod has no endpoint {self._endpoint.endpoint_id}; check its id.")
-        if status != HTTPStatus.TOO_MANY_REQUESTS and status < 500:
-            raise EndpointError(f"RunPod refused the request: {status}{http.phrase(status)}.", retryable=False)
-
-    def _once(self, method: str, path: str, value: Any) -> http.Said:
-        return http.exchange(
-            method,
-            f"{self._endpoint.base.rstrip('/')}/v2/{self._endpoint.endpoint_id}/{path}",
-            bearer=self._endpoint.api_key,
-            value=value,
-            timeout_s=self._pace.request_s,
-            limit_bytes=ANSWER_BYTES,
-            outward=self._endpoint.outward,
-        )
-
-
 def _rest(cancelled: threading.Event, seconds: float) -> None:
-    """Not in step with anybody else. Raises `JobCancelled`."""
+    """Wait, up to a fifth more or less, so that nobody asks in step with others. Raises `JobCancelled`."""
     if cancelled.wait(seconds * random.uniform(0.8, 1.2)):
         raise JobCancelled
 
@@ -285,7 +193,7 @@ class RunPodBuilder:
         self._listener = listener or (lambda status: None)
         self._cancelled = cancelled or threading.Event()
         self._pace = pace or Pace()
-        self._api = Api(endpoint, self._pace, self._cancelled)
+        self._api = JobsApi(endpoint, self._pace.retries, self._cancelled)
         self._gate = gate(endpoint.endpoint_id, endpoint.base, endpoint.in_flight)
 
     def plan(self, media: MediaRecord, chosen: Collection[str]) -> None:
@@ -365,7 +273,10 @@ class RunPodBuilder:
         """The id of a new job. In a thread: Dagster ends a run by an exception from anywhere, and the job that was
         being submitted then would be nobody's."""
         with ThreadPoolExecutor(1, thread_name_prefix="submit") as pool:
-            answer = pool.submit(self._api.run, given)
+            pace = self._pace
+            answer = pool.submit(
+                self._api.run, given, execution_s=pace.execution_s, lifetime_s=pace.queue_s + pace.execution_s
+            )
             try:
                 return answer.result()
             except BaseException:

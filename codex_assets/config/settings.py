@@ -19,15 +19,14 @@ from typing import Literal
 
 from pydantic import SecretStr
 
-from codex_assets.build import on_runpod
 from codex_assets.build.encoders import EncoderMode
-from codex_assets.build.on_runpod import Endpoint
 from codex_assets.config import prices, setting_rules
 from codex_assets.contract.payload import PayloadPolicy
 from codex_assets.contract.secrets import is_placeholder, secret_problem
 from codex_assets.errors import ConfigurationError
-from codex_assets.net import http
-from codex_assets.net.outward import DIRECT, Outward
+from codex_assets.net import http, runpod_api
+from codex_assets.net.outward import Outward
+from codex_assets.net.runpod_api import Account, Endpoint
 from codex_assets.net.webhook import DeliveryPolicy
 from codex_assets.storage.directory import DirectoryStore
 from codex_assets.storage.objects import Stores
@@ -51,19 +50,6 @@ LOCAL_STORE = Path(".local/storage")
 """Where local runs keep their objects when nothing else is said; relative to the working directory."""
 CHECKOUT_TOOLS = Path(__file__).parents[2] / ".tools" / "bin"
 CREDENTIALS = ("R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "B2_KEY_ID", "B2_APPLICATION_KEY")
-
-
-RUNPOD_REST = "https://api.runpod.io"
-"""RunPod's API of endpoints and secrets; jobs have another."""
-
-
-@dataclass(frozen=True)
-class Management:
-    """Who manages endpoints at RunPod, and where."""
-
-    api_key: SecretStr
-    base: str = RUNPOD_REST
-    outward: Outward = DIRECT
 
 
 @dataclass(frozen=True)
@@ -290,7 +276,7 @@ def _without_dispatch(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if not name.startswith("RUNPOD_")}
 
 
-def management(environ: Mapping[str, str] | None = None) -> Management:
+def management(environ: Mapping[str, str] | None = None) -> Account:
     """What managing endpoints needs of `environ`. Raises `ConfigurationError`."""
     env = environment() if environ is None else environ
     needed = ("RUNPOD_API_KEY", "RUNPOD_REST_BASE")
@@ -299,10 +285,10 @@ def management(environ: Mapping[str, str] | None = None) -> Management:
     key = env.get("RUNPOD_API_KEY", "").strip()
     if not key or is_placeholder(key):
         raise ConfigurationError("RUNPOD_API_KEY is missing or a placeholder; it has to be one that manages endpoints.")
-    base = env.get("RUNPOD_REST_BASE", "").strip() or RUNPOD_REST
+    base = env.get("RUNPOD_REST_BASE", "").strip() or runpod_api.ACCOUNT_BASE
     if not http.is_https(base) and not http.is_loopback(base):
         raise ConfigurationError("RUNPOD_REST_BASE has to be an https URL.")
-    return Management(SecretStr(key), base, outward(env))
+    return Account(SecretStr(key), base, outward(env))
 
 
 def outward(environ: Mapping[str, str] | None = None) -> Outward:
@@ -335,10 +321,10 @@ def _endpoints(
     ids = [env.get(name) for name in ("RUNPOD_ENDPOINT_ID", "RUNPOD_BACKFILL_ENDPOINT_ID")]
     if any(one is not None and re.fullmatch(r"[A-Za-z0-9_-]+", one) is None for one in ids):
         problems.append("RUNPOD_ENDPOINT_ID and RUNPOD_BACKFILL_ENDPOINT_ID are ids, not URLs")
-    base = env.get("RUNPOD_API_BASE", on_runpod.API)
+    base = env.get("RUNPOD_API_BASE", runpod_api.JOBS_BASE)
     if not http.is_https(base) and not http.is_loopback(base):
         problems.append("RUNPOD_API_BASE has to be an https URL")
-    given = env.get("RUNPOD_IN_FLIGHT", str(on_runpod.IN_FLIGHT))
+    given = env.get("RUNPOD_IN_FLIGHT", str(runpod_api.IN_FLIGHT))
     in_flight = int(given) if given.isdigit() and len(given) < 6 else 0
     if in_flight < 1:
         problems.append("RUNPOD_IN_FLIGHT has to be a number of jobs, at least 1")

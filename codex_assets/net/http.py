@@ -2,7 +2,7 @@
 
 In: looking up a host, the guard against addresses that are not public, the pinned request, and a small GET.
 Also an exchange of JSON with an API. Out: what is sent and whether to send it again (`webhook.py`,
-`build/on_runpod.py`), what is fetched and where it lies (`hls_fetch.py`).
+`runpod_api.py`), what is fetched and where it lies (`hls_fetch.py`).
 
 A host is resolved, every address is checked, and the connection goes to a checked one, so that a second look-up cannot
 lead elsewhere. `Host`, SNI and certificate verification keep the name. So it is for what strangers name: webhooks.
@@ -48,11 +48,11 @@ Resolver = Callable[[str, int], Sequence[str]]
 
 
 class Unreached(Exception):
-    """No complete answer came. `told` is public and says what "it", the server, did; `detail` is for the log."""
+    """No complete answer came. `reason` is public and says what "it", the server, did; `detail` is for the log."""
 
-    def __init__(self, told: str, detail: str) -> None:
-        super().__init__(told)
-        self.told = told
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
         self.detail = detail
 
 
@@ -422,7 +422,7 @@ def get(
             ) from None
         except Unreached as error:
             raise StorageError(
-                f"{target.path} could not be fetched from {target.host}: {error.told}.", detail=error.detail
+                f"{target.path} could not be fetched from {target.host}: {error.reason}.", detail=error.detail
             ) from None
         if reply.status in (301, 302, 303, 307, 308) and (location := reply.headers.get("Location")):
             try:
@@ -458,7 +458,7 @@ def _allowed(url: str | httpx.URL, what: str) -> Target:
 
 
 @dataclass(frozen=True)
-class Said:
+class ApiAnswer:
     """What an API answered. `value` is the JSON of a 2xx, else None. `problem` is what else it says of itself as
     problem details (RFC 9457): one line, without the key."""
 
@@ -497,7 +497,7 @@ def exchange(
     timeout_s: float,
     limit_bytes: int,
     outward: Outward,
-) -> Said:
+) -> ApiAnswer:
     """`value` as JSON to an API that the operator configured, wherever it is, or nothing if it is None, and its answer.
     Redirects are not followed: the key goes to the host that it is meant for.
 
@@ -532,9 +532,9 @@ def exchange(
     retry = reply.headers.get("Retry-After", "")
     after = float(retry) if retry.isdigit() and len(retry) < 6 else None
     if not 200 <= reply.status < 300:
-        return Said(reply.status, None, after, _problem(reply.body, bearer))
+        return ApiAnswer(reply.status, None, after, _problem(reply.body, bearer))
     try:
-        return Said(reply.status, json.loads(reply.body), after)
+        return ApiAnswer(reply.status, json.loads(reply.body), after)
     except ValueError:
         raise Unreached("its answer was no JSON", f"{len(reply.body)} bytes") from None
 

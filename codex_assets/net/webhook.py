@@ -395,7 +395,7 @@ def _post(
             whole=False,
         )
     except http.Unreached as error:
-        raise _Again(error.told, error.detail) from None
+        raise _Again(error.reason, error.detail) from None
     except http.NotPublic as error:
         raise _refused(
             f"The webhook was not sent: {target.host} leads to an address that is loopback, private, link-local or"

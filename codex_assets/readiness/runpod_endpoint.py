@@ -1,31 +1,26 @@
 """A RunPod endpoint as a checked-in file describes it: judged, compared with what RunPod has, created or changed.
 
-In: the file (TOML, docs/RunpodSetup.md), what it may not hold, what differs, and RunPod's API of endpoints and secrets
-(`/v2/serverless`, `/v2/account/secrets`). Out: HTTP (`net/http.py`), jobs (`build/on_runpod.py`), how it is shown
-(`cli/commands/endpoint.py`). No secret is in a file: values refer to RunPod's secrets, and what RunPod has as the value
-of a variable is never told, because somebody may have typed a secret there.
+In: the file (TOML, docs/RunpodSetup.md), what it may not hold, what differs. Out: RunPod's API (`net/runpod_api.py`),
+jobs (`build/on_runpod.py`), how it is shown (`cli/commands/endpoint.py`). No secret is in a file: values refer to
+RunPod's secrets, and what RunPod has as the value of a variable is never shown, because somebody may have typed a
+secret there.
 """
 
 from __future__ import annotations
 
-import logging
-import random
 import re
-import time
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from codex_assets.config import setting_rules, settings
-from codex_assets.config.settings import Management
 from codex_assets.contract.secrets import is_placeholder
 from codex_assets.errors import ConfigurationError, EndpointError
-from codex_assets.net import http
+from codex_assets.net.runpod_api import AccountApi, require_endpoint
 
 NVENC_POOLS = frozenset({"AMPERE_16", "AMPERE_24", "ADA_24", "ADA_32_PRO", "AMPERE_48", "ADA_48_PRO"})
 NO_NVENC_POOLS = {"AMPERE_80": "A100", "ADA_80_PRO": "H100", "HOPPER_141": "H200", "BLACKWELL_180": "B200"}
@@ -49,12 +44,9 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 STAND_IN = "held-by-runpod"
 """What a secret's value is taken for when the rest of the environment is judged."""
 
-ANSWER_BYTES = 8 << 20
 MILLISECONDS = 1000
 FLASHBOOT_SUFFIX = " -fb"
 """What RunPod once appended to the name of an endpoint with FlashBoot."""
-
-_log = logging.getLogger(__name__)
 
 
 # --- The file ---------------------------------------------------------------------------------------------------------
@@ -315,122 +307,6 @@ def _shown(value: Any) -> str | None:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-# --- RunPod's API -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Pace:
-    """Tries of a request that may be repeated, and seconds."""
-
-    tries: int = 4
-    pause_s: float = 2.0
-    longest_s: float = 30.0
-    request_s: float = 30.0
-
-
-class Api:
-    """RunPod's endpoints and secrets. What may be asked again is, while RunPod is out of reach, busy (429) or failing
-    (5xx). Raises `ConfigurationError` for what the operator has to put right, else `EndpointError`."""
-
-    def __init__(
-        self, access: Management, pace: Pace | None = None, *, sleep: Callable[[float], object] = time.sleep
-    ) -> None:
-        self._access, self._pace, self._sleep = access, pace or Pace(), sleep
-
-    def endpoints(self) -> list[dict[str, Any]]:
-        return _listed(self._asked("GET", "serverless"), "endpoints")
-
-    def endpoint(self, endpoint_id: str) -> dict[str, Any]:
-        return _one(self._asked("GET", f"serverless/{endpoint_id}"))
-
-    def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Asked once, unless RunPod was too busy to do anything: a second endpoint would be paid for as well."""
-        return _one(self._asked("POST", "serverless", body, again=False))
-
-    def change(self, endpoint_id: str, patch: Mapping[str, Any]) -> None:
-        _one(self._asked("PATCH", f"serverless/{endpoint_id}", patch))
-
-    def secrets(self) -> dict[str, str] | None:
-        """Name -> id of every secret; None when this key may not look."""
-        said = self._asked("GET", "account/secrets", optional=True)
-        if said is None:
-            return None
-        return {str(one.get("name")): str(one.get("id")) for one in _listed(said, "secrets")}
-
-    def create_secret(self, name: str, value: SecretStr) -> None:
-        self._asked("POST", "account/secrets", {"name": name, "value": value.get_secret_value()}, again=False)
-
-    def replace_secret(self, secret_id: str, value: SecretStr) -> None:
-        self._asked("PATCH", f"account/secrets/{secret_id}", {"value": value.get_secret_value()})
-
-    def _asked(self, method: str, path: str, value: Any = None, *, again: bool = True, optional: bool = False) -> Any:
-        told, pause = "", 0.0
-        for number in range(self._pace.tries):
-            if number:
-                self._sleep(pause)
-            pause = min(self._pace.longest_s, self._pace.pause_s * 2**number) * random.uniform(0.8, 1.2)
-            try:
-                said = self._once(method, path, value)
-            except http.Unreached as error:
-                told = error.told
-                _log.warning("RunPod's API: %s (%s)", error.told, error.detail)
-                if not again:
-                    break
-                continue
-            if 200 <= said.status < 300:
-                return said.value
-            if optional and said.status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
-                return None
-            self._refuse(said, path)
-            told = f"it answered {said.status}{http.phrase(said.status)}"
-            _log.warning("RunPod's API: %s", told)
-            if not again and said.status != HTTPStatus.TOO_MANY_REQUESTS:
-                break
-            pause = max(pause, min(said.retry_after_s or 0.0, self._pace.longest_s))
-        raise EndpointError(
-            f"RunPod's API could not be used: {told}. "
-            + ("Run this again later." if again else "Whether it did what was asked is not known: run this again.")
-        )
-
-    def _refuse(self, said: http.Said, path: str) -> None:
-        why = f": {said.problem}" if said.problem else ""
-        if said.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            raise ConfigurationError(
-                f"RunPod refused RUNPOD_API_KEY ({said.status}): it needs to be one that may read and write "
-                f"{'secrets' if 'secrets' in path else 'endpoints'}{why}."
-            )
-        if said.status == HTTPStatus.NOT_FOUND:
-            raise ConfigurationError(f"RunPod's API has no /v2/{path}; is RUNPOD_REST_BASE right?")
-        if said.status != HTTPStatus.TOO_MANY_REQUESTS and said.status < 500:
-            raise EndpointError(
-                f"RunPod refused the request ({said.status}{http.phrase(said.status)}){why}.", retryable=False
-            )
-
-    def _once(self, method: str, path: str, value: Any) -> http.Said:
-        return http.exchange(
-            method,
-            f"{self._access.base.rstrip('/')}/v2/{path}",
-            bearer=self._access.api_key,
-            value=value,
-            timeout_s=self._pace.request_s,
-            limit_bytes=ANSWER_BYTES,
-            outward=self._access.outward,
-        )
-
-
-def _listed(said: Any, name: str) -> list[dict[str, Any]]:
-    found = said.get(name) if isinstance(said, dict) else None
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise EndpointError(f"RunPod's API answered in another form than expected: no list of {name}.", retryable=False)
-    return found
-
-
-def _one(said: Any) -> dict[str, Any]:
-    if not isinstance(said, dict) or not isinstance(said.get("id"), str) or not re.fullmatch(r"[\w-]+", said["id"]):
-        raise EndpointError("RunPod's API answered in another form than expected: no endpoint.", retryable=False)
-    return said
-
-
 # --- Doing it ---------------------------------------------------------------------------------------------------------
 
 
@@ -448,7 +324,7 @@ class Plan:
         return self.endpoint_id is None or bool(self.differences)
 
 
-def plan(wish: Wish, api: Api) -> Plan:
+def plan(wish: Wish, api: AccountApi) -> Plan:
     """What differs from the wish. Changes nothing.
 
     Raises `ConfigurationError` when the name is not unique, when what has it is no queue of jobs, and when RunPod lacks
@@ -466,13 +342,13 @@ def plan(wish: Wish, api: Api) -> Plan:
         )
     if not named:
         return Plan(wish, None, (), there is not None)
-    endpoint = _one(named[0])
+    endpoint = require_endpoint(named[0])
     if endpoint.get("type", "QUEUE") != "QUEUE":
         raise ConfigurationError(f"{wish.name} at RunPod is no queue of jobs, and cannot become one; rename it.")
     return Plan(wish, endpoint["id"], differences(wish, endpoint), there is not None)
 
 
-def carry_out(what: Plan, api: Api) -> str:
+def carry_out(what: Plan, api: AccountApi) -> str:
     """Make it so; the endpoint's id. Raises `EndpointError` when RunPod then says that it is not so."""
     wanted = what.wish.wire()
     if what.endpoint_id is None:
@@ -512,7 +388,7 @@ class Kept:
     done: Literal["created", "replaced", "left as it is"]
 
 
-def keep_secrets(wish: Wish, environ: Mapping[str, str], api: Api, *, replace: bool = False) -> list[Kept]:
+def keep_secrets(wish: Wish, environ: Mapping[str, str], api: AccountApi, *, replace: bool = False) -> list[Kept]:
     """Give RunPod the secrets that the file refers to, from the variables of the same names here.
 
     One that it has is left as it is, unless `replace`. Workers see a new value when they next start. Raises

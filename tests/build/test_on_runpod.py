@@ -23,14 +23,14 @@ from runpod_api import Api, Job
 
 from codex_assets.archive.records import MediaRecord, OutputRecord
 from codex_assets.archive.store import RecordStore
-from codex_assets.build import on_runpod
 from codex_assets.build.builder import LocalBuilder
-from codex_assets.build.on_runpod import Buckets, Endpoint, Pace, RunPodBuilder
+from codex_assets.build.on_runpod import Buckets, Pace, RunPodBuilder
 from codex_assets.config import settings as configuration
 from codex_assets.config.settings import Settings
 from codex_assets.config.workshop import open_workshop
 from codex_assets.errors import ConfigurationError, EndpointError, JobCancelled, JobError
 from codex_assets.media import outputs, recipe
+from codex_assets.net.runpod_api import IN_FLIGHT, Endpoint
 from codex_assets.system.workspace import Status
 from codex_assets.worker import job
 
@@ -357,7 +357,7 @@ def test_the_environment_says_where(tmp_path: Path, api: Api) -> None:
     assert settings.runpod is not None
     assert settings.runpod_backfills is not None
     assert settings.runpod_backfills.endpoint_id == "ep2"
-    assert settings.workers() == on_runpod.IN_FLIGHT
+    assert settings.workers() == IN_FLIGHT
     assert runpod_api.KEY not in repr(settings)
     assert runpod_api.KEY in {one.get_secret_value() for one in settings.secrets()}
     with open_workshop(settings) as workshop:

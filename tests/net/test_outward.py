@@ -17,7 +17,7 @@ from typing import Any
 
 import jobs
 import pytest
-import runpod_api
+import runpod_api as runpod_server
 import runpod_rest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -26,12 +26,11 @@ from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from codex_assets.build import on_runpod
 from codex_assets.cli.app import app
 from codex_assets.config import settings as configuration
 from codex_assets.errors import ConfigurationError, EndpointError
 from codex_assets.net.outward import CERTIFICATES, Outward
-from codex_assets.readiness import runpod_endpoint
+from codex_assets.net.runpod_api import AccountApi, Endpoint, JobsApi, Retries
 
 NAME = "api.runpod.test"
 PASSWORD = "s3cret-of-the-proxy"
@@ -185,7 +184,7 @@ def network(authority: Path) -> Iterator[Network]:
 
 
 def endpoints(environ: Mapping[str, str]) -> list[dict[str, Any]]:
-    return runpod_endpoint.Api(configuration.management(environ), runpod_endpoint.Pace(tries=1)).endpoints()
+    return AccountApi(configuration.management(environ), Retries(attempts=1)).endpoints()
 
 
 @pytest.mark.parametrize("certificates", ["SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
@@ -228,7 +227,7 @@ def test_a_host_with_an_address_that_is_not_public_is_reached(network: Network, 
 
 def test_jobs_go_through_the_proxy_as_well(authority: Path, tmp_path: Path) -> None:
     with (
-        runpod_api.serving() as api,
+        runpod_server.serving() as api,
         in_tls(api.port, authority) as secure,
         proxy(secure) as through,
     ):
@@ -238,16 +237,16 @@ def test_jobs_go_through_the_proxy_as_well(authority: Path, tmp_path: Path) -> N
                 **plain,
                 **jobs.local_environment(tmp_path),
                 "BUILD_ON": "runpod",
-                "RUNPOD_ENDPOINT_ID": runpod_api.ENDPOINT,
-                "RUNPOD_API_KEY": runpod_api.KEY,
+                "RUNPOD_ENDPOINT_ID": runpod_server.ENDPOINT,
+                "RUNPOD_API_KEY": runpod_server.KEY,
                 "RUNPOD_API_BASE": f"https://{NAME}",
                 "https_proxy": f"http://127.0.0.1:{through.port}",
                 "REQUESTS_CA_BUNDLE": str(authority / "ca.pem"),
             }
         )
         assert settings.runpod is not None
-        asked = on_runpod.Api(settings.runpod, on_runpod.Pace(patience_s=0.1), threading.Event())
-        job_id = asked.run({"an": "upload"})
+        asked = JobsApi(settings.runpod, Retries(patience_s=0.1), threading.Event())
+        job_id = asked.run({"an": "upload"}, execution_s=60, lifetime_s=120)
         assert asked.waiting() == 1
         assert job_id in api.jobs
         assert {line for line, _ in through.seen} == {f"CONNECT {NAME}:443"}
@@ -330,5 +329,5 @@ def test_a_proxy_that_is_set_to_nothing_is_turned_off_and_no_password_is_shown()
     assert off.proxy("https", "a.example", 443) is None
     on = Outward.of({"HTTPS_PROXY": f"http://a:{PASSWORD}@proxy:1"}, problems)
     assert on.proxy("https", "a.example", 443) is not None
-    endpoint = on_runpod.Endpoint("id", SecretStr("key"), outward=on)
+    endpoint = Endpoint("id", SecretStr("key"), outward=on)
     assert PASSWORD not in f"{on!r} {endpoint!r}"

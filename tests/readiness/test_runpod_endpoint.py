@@ -15,8 +15,8 @@ from typer.testing import CliRunner, Result
 from codex_assets.cli.app import app
 from codex_assets.config import settings
 from codex_assets.errors import ConfigurationError, EndpointError
+from codex_assets.net.runpod_api import AccountApi, Retries
 from codex_assets.readiness import runpod_endpoint
-from codex_assets.readiness.runpod_endpoint import Api, Pace
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "deploy").glob("endpoint-*.toml"))
@@ -381,8 +381,8 @@ def test_secrets_are_given_from_the_environment(rest: Rest, file: Path) -> None:
 # --- When RunPod is not well ------------------------------------------------------------------------------------------
 
 
-def api(rest: Rest, pauses: list[float], **pace: Any) -> Api:
-    return Api(settings.management(rest.environment()), Pace(**pace), sleep=pauses.append)
+def api(rest: Rest, pauses: list[float], **retries: Any) -> AccountApi:
+    return AccountApi(settings.management(rest.environment()), Retries(**retries), sleep=pauses.append)
 
 
 @pytest.mark.parametrize("fault", [429, 500, 502, 503, 0, b"<html>", b""])
@@ -414,7 +414,7 @@ def test_it_ends_when_nothing_helps(rest: Rest) -> None:
 def test_an_answer_that_does_not_come(rest: Rest) -> None:
     rest.faults.append(-1)
     with pytest.raises(EndpointError, match=r"did not answer within 0\.3 seconds"):
-        api(rest, [], tries=1, request_s=0.3).endpoints()
+        api(rest, [], attempts=1, request_s=0.3).endpoints()
 
 
 @pytest.mark.parametrize(

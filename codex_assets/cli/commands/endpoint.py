@@ -16,8 +16,9 @@ from codex_assets.cli import command_frame, console
 from codex_assets.cli.command_frame import FAILED, UNCHECKED, AsJson
 from codex_assets.cli.views.endpoint import differences_table, headline, two_columns
 from codex_assets.config import settings
+from codex_assets.net.runpod_api import AccountApi
 from codex_assets.readiness import runpod_endpoint
-from codex_assets.readiness.runpod_endpoint import Api, Plan
+from codex_assets.readiness.runpod_endpoint import Plan
 
 app = typer.Typer(no_args_is_help=True, help="A RunPod endpoint, as a file in `deploy/` describes it.")
 
@@ -42,7 +43,7 @@ def apply(
         wish = runpod_endpoint.read(file)
         for warning in runpod_endpoint.warnings(wish):
             console.warn(warning)
-        api = Api(settings.management())
+        api = AccountApi(settings.management())
         what = runpod_endpoint.plan(wish, api)
     if not what.secrets_known:
         console.warn("Whether RunPod has the secrets is not known: this key may not look.")
@@ -74,7 +75,9 @@ def secrets(
     """
     with command_frame.told():
         wish = runpod_endpoint.read(file)
-        kept = runpod_endpoint.keep_secrets(wish, settings.environment(), Api(settings.management()), replace=replace)
+        kept = runpod_endpoint.keep_secrets(
+            wish, settings.environment(), AccountApi(settings.management()), replace=replace
+        )
     table = two_columns()
     for one in kept:
         table.add_row(one.variable, one.name, one.done)
