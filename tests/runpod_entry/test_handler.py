@@ -24,7 +24,7 @@ from codex_assets.archive.store import RecordStore
 from codex_assets.build import encoders
 from codex_assets.config import settings
 from codex_assets.system.tools import Trial
-from runpod_entry import child
+from runpod_entry import child, process
 from runpod_entry.handler import Worker
 
 Result = TypeVar("Result")
@@ -308,6 +308,7 @@ def is_alive(pid: int) -> bool:
     ("end", "times", "told"),
     [
         ("crash", 1, "it crashed (SIGSEGV)"),
+        ("hang", 1, "it hung: it passed its limit of 3 s"),
         ("refusal", 1, "No capable devices"),
         ("out of sessions", 2, "out of memory"),
     ],
@@ -316,6 +317,12 @@ def test_a_worker_tries_nvenc_once(
     end: str, times: int, told: str, tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each job has a process of its own, and knows what the one before it has found out, unless that may pass."""
+    if end == "hang":
+        # It costs its limit: a short one here, in the processes of the jobs.
+        short = (
+            "from codex_assets.system.tools import Tools; Tools.try_encode.__kwdefaults__['timeout'] = 3; child.begin("
+        )
+        monkeypatch.setattr(process, "_CODE", process._CODE.replace("child.begin(", short))
     tools = stand_in_tools.ffmpeg(tmp_path / "tools", end, numbered=True)
     for name, value in jobs.local_environment(tmp_path, VIDEO_ENCODER="auto").items():
         monkeypatch.setenv(name, value)
