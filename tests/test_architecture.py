@@ -48,7 +48,9 @@ ONLY = {
 
 PURE = (
     "media/",
-    "verification/findings.py",
+    "verification/kinds.py",
+    "verification/rule.py",
+    "verification/judge.py",
     "verification/observations.py",
     "verification/measures.py",
     "verification/rules/",
@@ -148,7 +150,7 @@ def test_pure_rooms_are_pure(path: Path) -> None:
     used = imports(path)
     assert not {module for module in used if module in PURE_FORBIDDEN or module.split(".")[0] in PURE_FORBIDDEN}
     own = (
-        ("codex_assets.media", "codex_assets.verification")
+        ("codex_assets.media", "codex_assets.verification", "codex_assets.archive.findings")
         if place.startswith("verification/")
         else ("codex_assets.media",)
     )
@@ -174,9 +176,14 @@ def test_the_judge_knows_no_builder(path: Path) -> None:
 
 def test_every_rule_is_loaded_with_the_judge() -> None:
     """A rule file that `rules/__init__.py` forgets would judge nothing, and nobody would miss it."""
-    files = {path.stem for path in (PACKAGE / "verification" / "rules").glob("*.py")} - {"__init__", "tolerances"}
-    loaded = {module.rpartition(".")[2] for module in imports(PACKAGE / "verification" / "rules" / "__init__.py")}
+    rules = PACKAGE / "verification" / "rules"
+    files = {path.stem for path in rules.glob("*.py")} - {"__init__", "tolerances", "comparisons"}
+    loaded = {module.rpartition(".")[2] for module in imports(rules / "__init__.py")}
     assert files == loaded & files
+    assert "codex_assets.verification.rules" in imports(PACKAGE / "verification" / "judge.py")
+    from codex_assets.verification.judge import RULES
+
+    assert files == {rule.function.__module__.rpartition(".")[2] for rule in RULES.values()}
 
 
 @pytest.mark.parametrize(

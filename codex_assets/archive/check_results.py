@@ -6,7 +6,10 @@ In: the fields of `records/{mediaId}/verification.json`. Out: how a result comes
 
 from __future__ import annotations
 
-from codex_assets.archive.records import CheckFact, MediaType, Record
+from pydantic import ValidationInfo, field_validator
+
+from codex_assets.archive.findings import Finding, findings_of
+from codex_assets.archive.records import MediaType, Record
 
 VERIFICATION = "verification"
 """Name of the record that keeps what was last found of a media."""
@@ -19,8 +22,14 @@ class OutputVerification(Record):
     data_version: str
     checked_at: str
     passed: tuple[str, ...] = ()
-    failed: tuple[CheckFact, ...] = ()
+    """Names of rules."""
+    failed: tuple[Finding, ...] = ()
     """What did not pass, warnings too."""
+
+    @field_validator("failed", mode="after")
+    @classmethod
+    def _name_the_output(cls, failed: tuple[Finding, ...], info: ValidationInfo) -> tuple[Finding, ...]:
+        return findings_of(info.data.get("output", ""), failed)
 
 
 class VerificationRecord(Record):

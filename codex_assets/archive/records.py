@@ -11,8 +11,9 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
+from codex_assets.archive.findings import Finding, findings_of
 from codex_assets.media.encode.loudness import Measurement
 
 MediaType = Literal["video", "audio"]
@@ -96,18 +97,6 @@ class Build(Record):
     """This output's share of what the worker's time cost; None where no price is known. Shares add up to the whole."""
 
 
-class CheckFact(Record):
-    """One rule's finding on an output, as the judge gave it."""
-
-    rule: str
-    severity: Literal["ERROR", "WARN"]
-    passed: bool
-    message: str
-    expected: str = ""
-    found: str = ""
-    where: str = ""
-
-
 class OutputRecord(Record):
     """What every output's record says. A marker (`applicable=False`, with the reason) has no files."""
 
@@ -120,9 +109,14 @@ class OutputRecord(Record):
     data_version: str
     files: tuple[StoredFile, ...] = ()
     warnings: tuple[str, ...] = ()
-    checks: tuple[CheckFact, ...] = ()
+    checks: tuple[Finding, ...] = ()
     """What was found when it was verified before publishing."""
     build: Build | None = None
+
+    @field_validator("checks", mode="after")
+    @classmethod
+    def _name_the_output(cls, checks: tuple[Finding, ...], info: ValidationInfo) -> tuple[Finding, ...]:
+        return findings_of(info.data.get("output", ""), checks)
 
 
 class SourceFacts(Record):

@@ -54,8 +54,7 @@ from codex_assets.system.process import Progress, ToolRun
 from codex_assets.system.tools import Tools
 from codex_assets.system.workspace import Workspace
 from codex_assets.verification import expectations, measures
-from codex_assets.verification import findings as judging
-from codex_assets.verification.audit import check_fact
+from codex_assets.verification.judge import failures, judge
 from codex_assets.verification.observations import (
     AnyObservation,
     LoudnessObservation,
@@ -730,12 +729,9 @@ class LocalBuilder:
     def _publish(self, built: Sequence[_Built], work: _Work, *, beside: int = 0) -> list[OutputRecord]:
         """Judge everything, then upload everything, then record it with the receipt of the `work` that they share, with
         `beside` outputs more. Raises `VerificationError` before any upload."""
-        findings = {one.record.output: [f for seen in one.observations for f in judging.judge(seen)] for one in built}
-        checked = [
-            one.record.model_copy(update={"checks": tuple(check_fact(f) for f in findings[one.record.output])})
-            for one in built
-        ]
-        failed = [f for some in findings.values() for f in judging.failures(some)]
+        findings = {one.record.output: [f for seen in one.observations for f in judge(seen)] for one in built}
+        checked = [one.record.model_copy(update={"checks": tuple(findings[one.record.output])}) for one in built]
+        failed = [f for some in findings.values() for f in failures(some)]
         if failed:
             for finding in failed:
                 _log.error("%s failed %s: %s", finding.output, finding.rule, finding.message)

@@ -10,18 +10,20 @@ from typing import Any
 
 import dagster as dg
 
-from codex_assets.archive.records import CheckFact, OutputRecord
+from codex_assets.archive.findings import Finding, Severity
+from codex_assets.archive.records import OutputRecord
 from codex_assets.defs.partitions import PARTITIONS
 from codex_assets.media.outputs import OUTPUTS
-from codex_assets.verification.findings import RULES, Rule, Severity
-from codex_assets.verification.kinds import kinds
+from codex_assets.verification.judge import RULES
+from codex_assets.verification.kinds import kinds_of
+from codex_assets.verification.rule import Rule
 
 SEVERITY = {Severity.ERROR: dg.AssetCheckSeverity.ERROR, Severity.WARN: dg.AssetCheckSeverity.WARN}
 
 
 def rules(output: str) -> tuple[Rule, ...]:
     """The rules that an output is judged by."""
-    wanted = frozenset(kinds(output))
+    wanted = frozenset(kinds_of(output))
     return tuple(rule for rule in RULES.values() if rule.kinds & wanted)
 
 
@@ -43,24 +45,24 @@ def _spec(media_type: str, output: str, rule: Rule) -> dg.AssetCheckSpec:
         )
 
 
-def results(media_type: str, output: str, found: Iterable[CheckFact]) -> Iterator[dg.AssetCheckResult]:
+def results(media_type: str, output: str, findings: Iterable[Finding]) -> Iterator[dg.AssetCheckResult]:
     """One evaluation per rule of an output: what was found, or that the rule does not apply."""
-    by_rule = {fact.rule: fact for fact in found}
+    by_rule = {finding.rule: finding for finding in findings}
     for rule in rules(output):
-        fact = by_rule.get(rule.name)
+        finding = by_rule.get(rule.name)
         yield dg.AssetCheckResult(
             asset_key=dg.AssetKey([media_type, output]),
             check_name=rule.name,
-            passed=fact.passed if fact is not None else True,
+            passed=finding.passed if finding is not None else True,
             severity=SEVERITY[rule.severity],
-            description=fact.message if fact is not None else "Does not apply to this media.",
-            metadata=_numbers(fact) if fact is not None else {"applies": False},
+            description=finding.message if finding is not None else "Does not apply to this media.",
+            metadata=_metadata(finding) if finding is not None else {"applies": False},
         )
 
 
-def evaluations(record: OutputRecord, found: Iterable[CheckFact]) -> Iterator[dg.AssetCheckEvaluation]:
+def evaluations(record: OutputRecord, findings: Iterable[Finding]) -> Iterator[dg.AssetCheckEvaluation]:
     """The same as `results`, as the events that a run would have left, without the materialization they are about."""
-    for result in results(record.media_type, record.output, found):
+    for result in results(record.media_type, record.output, findings):
         assert result.asset_key is not None
         assert result.check_name is not None
         yield dg.AssetCheckEvaluation(
@@ -74,14 +76,14 @@ def evaluations(record: OutputRecord, found: Iterable[CheckFact]) -> Iterator[dg
         )
 
 
-def _numbers(fact: CheckFact) -> dict[str, str]:
-    told = {"expected": fact.expected, "found": fact.found, "where": fact.where}
-    return {name: value for name, value in told.items() if value}
+def _metadata(finding: Finding) -> dict[str, str]:
+    fields = {"expected": finding.expected, "found": finding.observed, "where": finding.where}
+    return {name: value for name, value in fields.items() if value}
 
 
 def checks_job(media_type: str, tags: Mapping[str, str]) -> Any:
     """All checks of one media, over what is published: launched with the media's partition. `tags`: of its runs."""
-    keys = [dg.AssetKey([media_type, output]) for output in OUTPUTS[media_type] if kinds(output)]
+    keys = [dg.AssetKey([media_type, output]) for output in OUTPUTS[media_type] if kinds_of(output)]
     return dg.define_asset_job(
         f"verify_{media_type}",
         selection=dg.AssetSelection.checks_for_assets(*keys),

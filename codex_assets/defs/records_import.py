@@ -26,9 +26,9 @@ from dagster._core.events import DagsterEventType
 
 from codex_assets.archive import check_results, history
 from codex_assets.archive.check_results import VerificationRecord
+from codex_assets.archive.findings import Finding
 from codex_assets.archive.records import (
     ORIGINAL,
-    CheckFact,
     MediaRecord,
     MezzanineRecord,
     OriginalRecord,
@@ -42,7 +42,7 @@ from codex_assets.library import staleness
 from codex_assets.media.outputs import OUTPUTS, parents
 from codex_assets.storage import keys
 from codex_assets.storage.objects import ObjectStore
-from codex_assets.verification.findings import RULES, Severity
+from codex_assets.verification.judge import RULES
 
 READERS = 16
 """Records are small and far away: most of the time of reading one is waiting."""
@@ -291,17 +291,18 @@ def _written(change: Change, name: str) -> tuple[bool, bool]:
     )
 
 
-def _facts(record: OutputRecord, verification: VerificationRecord | None) -> tuple[CheckFact, ...]:
+def _facts(record: OutputRecord, verification: VerificationRecord | None) -> tuple[Finding, ...]:
     """What was last found of an output: after publishing, if it still has the contents that were seen, else before."""
     built = record.build.built_at if record.build is not None else ""
     for one in verification.outputs if verification is not None else ():
         if one.output == record.output and one.data_version == record.data_version and one.checked_at >= built:
             passed = (
-                CheckFact(
-                    rule=rule,
-                    severity="ERROR" if RULES[rule].severity is Severity.ERROR else "WARN",
+                Finding(
                     passed=True,
                     message=f"Passed when it was verified at {one.checked_at}.",
+                    output=record.output,
+                    rule=rule,
+                    severity=RULES[rule].severity,
                 )
                 for rule in one.passed
                 if rule in RULES

@@ -239,12 +239,12 @@ class CleanUp:
             raise _Keep(Reason.NO_MEZZANINE, "The mezzanine on record does not lie where this media's mezzanine lies.")
         if not mezzanine.checks:
             raise _Keep(Reason.UNVERIFIED, "No checks of its mezzanine are on record; build the mezzanine again.")
-        failed = [check for check in mezzanine.checks if not check.passed and check.severity == "ERROR"]
+        failed = [check for check in mezzanine.checks if check.is_failure]
         seen = self._records.get(media.media_id, VERIFICATION, VerificationRecord)
         for judged in seen.outputs if seen is not None else ():
             # What was found of an earlier mezzanine says nothing of this one.
             if judged.output == "mezzanine" and judged.data_version == mezzanine.data_version:
-                failed += [check for check in judged.failed if check.severity == "ERROR"]
+                failed += [check for check in judged.failed if check.is_failure]
         if failed:
             rules = ", ".join(dict.fromkeys(check.rule for check in failed))
             raise _Keep(Reason.CHECKS_FAILED, f"Its mezzanine failed {rules}; build it again, or verify it again.")

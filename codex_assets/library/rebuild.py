@@ -437,7 +437,7 @@ class Rebuild:
                     self._journal.add_built(media_id, [record.output for record in made])
             if judged:
                 audits = list(workshop.auditor.audit(media, [record.output for record in made]))
-                audit.keep(workshop.records, media, audits, whole=True)
+                audit.keep_results(workshop.records, media, audits, all_rules=True)
                 bad = [(one.output, check.rule, check.message) for one in audits for check in one.failed]
                 if bad:
                     self._journal.add_bad(media_id, [output for output, _, _ in bad])

@@ -27,7 +27,7 @@ from codex_assets.media import recipe
 from codex_assets.media.encode import ladder
 from codex_assets.media.outputs import OUTPUTS
 from codex_assets.storage import keys
-from codex_assets.verification.kinds import kinds
+from codex_assets.verification.kinds import kinds_of
 
 
 class Reason(StrEnum):
@@ -144,7 +144,7 @@ def known(record: OutputRecord) -> Known:
         data_version=record.data_version,
         applicable=record.applicable,
         built_at=build.built_at if build is not None else "",
-        checked=bool(record.checks) or not kinds(record.output),
+        checked=bool(record.checks) or not kinds_of(record.output),
         variant=record.variant if isinstance(record, VariantRecord) else None,
         variants=record.variants if isinstance(record, MasterRecord) else (),
         size=size,
@@ -169,7 +169,7 @@ def checked(record: VerificationRecord | None) -> Checked:
 
 
 def _checked(one: OutputVerification) -> tuple[str, str, tuple[str, ...]]:
-    failed = dict.fromkeys(check.rule for check in one.failed if check.severity == "ERROR")
+    failed = dict.fromkeys(check.rule for check in one.failed if check.is_failure)
     return one.data_version, one.checked_at, tuple(failed)
 
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from codex_assets.archive.records import CheckFact, MediaRecord
+from codex_assets.archive.findings import Finding
+from codex_assets.archive.records import MediaRecord
 from codex_assets.archive.store import RecordStore
 from codex_assets.errors import InternalError, JobCancelled, JobError
 from codex_assets.library.published_media import holds
@@ -32,7 +33,7 @@ Outcome = Literal["passed", "failed", "unchecked"]
 
 @dataclass(frozen=True)
 class Result:
-    """What one media came to. `failed` and `warned` are (output, finding)."""
+    """What one media came to."""
 
     media_id: str
     media: MediaRecord | None = None
@@ -40,8 +41,8 @@ class Result:
     problem: str | None = None
     """Why it could not be checked."""
     checks: int = 0
-    failed: tuple[tuple[str, CheckFact], ...] = ()
-    warned: tuple[tuple[str, CheckFact], ...] = ()
+    failed: tuple[Finding, ...] = ()
+    warned: tuple[Finding, ...] = ()
     unbuilt: tuple[str, ...] = ()
     seconds: float = 0.0
 
@@ -108,13 +109,13 @@ class Sweep:
             audits = list(auditor.audit(media, outputs, only=None if self.rule is None else (self.rule,)))
         finally:
             workspace.close()
-        audit.keep(records, media, audits, whole=self.rule is None and self.deep)
+        audit.keep_results(records, media, audits, all_rules=self.rule is None and self.deep)
         return _result(media, audits, time.monotonic() - started)
 
 
 def _result(media: MediaRecord, audits: Iterable[Audit], seconds: float) -> Result:
     found = list(audits)
-    failed = tuple((one.output, check) for one in found for check in one.failed)
+    failed = tuple(finding for one in found for finding in one.failed)
     unbuilt = tuple(one.output for one in found if one.record is None)
     return Result(
         media.media_id,
@@ -122,7 +123,7 @@ def _result(media: MediaRecord, audits: Iterable[Audit], seconds: float) -> Resu
         "failed" if failed else "passed",
         checks=sum(len(one.checks) for one in found),
         failed=failed,
-        warned=tuple((one.output, check) for one in found for check in one.warned),
+        warned=tuple(finding for one in found for finding in one.warned),
         unbuilt=unbuilt,
         seconds=seconds,
     )

@@ -1,7 +1,7 @@
 """A published HLS folder, from a URL to this machine, laid out so that it can be judged as a local one is.
 
 In: which of a playlist's lines are fetched, under which names they lie, and how much may come.
-Out: the requests (`http.py`), what must be true of what came (`verification/findings.py`).
+Out: the requests (`http.py`), what must be true of what came (`verification/judge.py`).
 
 Fetched is what plain lines name: relative URIs that do not lead up, and absolute ones below the first playlist's
 folder. Everything else, and what the server says is not there, stays missing for the rules to see. What tags name

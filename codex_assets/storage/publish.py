@@ -1,7 +1,7 @@
 """The order and the proof of an upload: what a playlist names is there before the playlist is.
 
 In: finished, verified local files and the keys they belong under. Out: what the stores then hold, or a failure that
-left what viewers see as it was. Not here: whether a file is fit to be published (verification/findings.py), what a key
+left what viewers see as it was. Not here: whether a file is fit to be published (verification/judge.py), what a key
 looks like (keys.py), how bytes travel (s3.py).
 
 Stages go up one after the other. All of a stage goes up in parallel, then every store is asked what it holds, and only

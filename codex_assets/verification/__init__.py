@@ -3,8 +3,4 @@
 This folder should contain rules, the observations that they judge, and what observes finished files. Keep encoders,
 their arguments and the builder out of it, so that a mistake of theirs is not repeated here; what an output is compared
 with is read from records. Fixing or building anything does not belong here either.
-
-Importing any module of this folder loads all rules, in the order in which they are listed and applied.
 """
-
-import codex_assets.verification.rules  # noqa: F401 - a judge without its rules passes everything

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from codex_assets.archive.check_results import VERIFICATION, OutputVerification, VerificationRecord
+from codex_assets.archive.findings import Finding
 from codex_assets.archive.records import (
-    CheckFact,
     LoudnessRecord,
     MasterRecord,
     MediaRecord,
@@ -31,9 +31,9 @@ from codex_assets.media.outputs import OUTPUTS
 from codex_assets.storage.objects import Stores
 from codex_assets.system.tools import Tools
 from codex_assets.system.workspace import Workspace
-from codex_assets.verification import expectations, findings, measures
-from codex_assets.verification.findings import Finding, Kind, Severity
-from codex_assets.verification.kinds import kinds
+from codex_assets.verification import expectations, measures
+from codex_assets.verification.judge import RULES, failures, judge
+from codex_assets.verification.kinds import Kind, kinds_of
 from codex_assets.verification.observations import (
     AnyObservation,
     LoudnessExpected,
@@ -46,69 +46,79 @@ from codex_assets.verification.observe.observer import Observer
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found of one output. `record` is None when it was never built; then there are no findings."""
+    """The findings on one published output.
+
+    `record` is the output's own record, None when it was never built; then there are no findings, as there are none on
+    an output that does not apply to its media.
+    """
 
     output: str
     record: OutputRecord | None
-    checks: tuple[CheckFact, ...]
+    checks: tuple[Finding, ...]
 
     @property
-    def failed(self) -> tuple[CheckFact, ...]:
-        return tuple(check for check in self.checks if not check.passed and check.severity == "ERROR")
+    def failed(self) -> tuple[Finding, ...]:
+        """Findings for which the output would not be published."""
+        return failures(self.checks)
 
     @property
-    def warned(self) -> tuple[CheckFact, ...]:
-        return tuple(check for check in self.checks if not check.passed and check.severity == "WARN")
+    def warned(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.checks if finding.is_warning)
 
 
-def keep(records: RecordStore, media: MediaRecord, audits: Collection[Audit], *, whole: bool) -> VerificationRecord:
-    """Keep what was found. `whole`: every rule was asked, so what is not among the findings is no longer true.
+def keep_results(
+    records: RecordStore, media: MediaRecord, audits: Collection[Audit], *, all_rules: bool
+) -> VerificationRecord:
+    """Write the findings of `audits` into the media's verification record, and return that record.
 
-    Else the findings replace those of the same rules, and the others stay as long as the output has the same contents.
+    `all_rules`: every rule was asked, so that the findings replace everything that was recorded of these outputs. Else
+    they replace the findings of the same rules, and the others stay as long as the output has the same contents.
+    Raises `StorageError` when the archive cannot be written, or an older record is needed and cannot be read.
     """
     try:
-        held = records.get(media.media_id, VERIFICATION, VerificationRecord)
+        earlier = records.get(media.media_id, VERIFICATION, VerificationRecord)
     except StorageError:
         # It only repeats what can be found again.
-        if not whole:
+        if not all_rules:
             raise
-        held = None
-    before = {one.output: one for one in held.outputs} if held is not None else {}
+        earlier = None
+    results = {result.output: result for result in earlier.outputs} if earlier is not None else {}
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     for audit in audits:
         if audit.record is None or not audit.record.applicable:
-            before.pop(audit.output, None)
+            results.pop(audit.output, None)
             continue
-        if not whole and not audit.checks:
+        if not all_rules and not audit.checks:
             continue
         fresh = OutputVerification(
             output=audit.output,
             data_version=audit.record.data_version,
             checked_at=now,
-            passed=tuple(dict.fromkeys(check.rule for check in audit.checks if check.passed)),
-            failed=tuple(check for check in audit.checks if not check.passed),
+            passed=tuple(dict.fromkeys(finding.rule for finding in audit.checks if finding.passed)),
+            failed=tuple(finding for finding in audit.checks if not finding.passed),
         )
-        known = before.get(audit.output)
-        if not whole and known is not None and known.data_version == fresh.data_version:
+        known = results.get(audit.output)
+        if not all_rules and known is not None and known.data_version == fresh.data_version:
             fresh = _merged(known, fresh)
-        before[audit.output] = fresh
+        results[audit.output] = fresh
     order = OUTPUTS[media.media_type]
     record = VerificationRecord(
         media_id=media.media_id,
         creator_id=media.creator_id,
         media_type=media.media_type,
-        outputs=tuple(before[output] for output in order if output in before and kinds(output)),
+        outputs=tuple(results[output] for output in order if output in results and kinds_of(output)),
     )
     records.put(media.media_id, VERIFICATION, record)
     return record
 
 
 def _merged(known: OutputVerification, fresh: OutputVerification) -> OutputVerification:
-    asked = {*fresh.passed, *(check.rule for check in fresh.failed)}
+    """`fresh`, with what `known` says of the rules that were not asked this time."""
+    asked = {*fresh.passed, *(finding.rule for finding in fresh.failed)}
     return fresh.model_copy(
         update={
             "passed": (*(rule for rule in known.passed if rule not in asked), *fresh.passed),
-            "failed": (*(check for check in known.failed if check.rule not in asked), *fresh.failed),
+            "failed": (*(finding for finding in known.failed if finding.rule not in asked), *fresh.failed),
         }
     )
 
@@ -127,29 +137,28 @@ class Auditor:
     def audit(
         self, media: MediaRecord, outputs: Collection[str], *, only: Collection[str] | None = None
     ) -> Iterator[Audit]:
-        """One audit per output, in order of building, by the rules named in `only` or by all.
+        """Judge `outputs`, one after the other in order of building, by the rules named in `only` or by all.
 
-        Raises `StorageError` when a store cannot be read.
+        Files are fetched as they are needed, into the workspace. Yields an audit of every output, also of one that was
+        never built. Raises `KeyError` for a rule that there is not, `StorageError` when a store cannot be read.
         """
-        asked = (
-            frozenset(Kind) if only is None else frozenset[Kind]().union(*(findings.RULES[one].kinds for one in only))
-        )
+        asked = frozenset(Kind) if only is None else frozenset[Kind]().union(*(RULES[rule].kinds for rule in only))
         source = self._records.get(media.media_id, "mezzanine", MezzanineRecord)
         seen: dict[str, VariantObservation] = {}
         wanted = [output for output in OUTPUTS[media.media_type] if output in outputs]
         for output in wanted:
             record = self._records.output(media.media_id, output)
-            if record is None or not record.applicable or source is None or not asked.intersection(kinds(output)):
+            if record is None or not record.applicable or source is None or not asked.intersection(kinds_of(output)):
                 yield Audit(output, record, ())
                 continue
-            found = [
-                check_fact(finding)
-                for one in self._observed(media, source, record, seen, asked)
-                for finding in findings.judge(one, only=only)
+            findings = [
+                finding
+                for observation in self._observe(media, source, record, seen, asked)
+                for finding in judge(observation, only=only)
             ]
-            yield Audit(output, record, tuple(found))
+            yield Audit(output, record, tuple(findings))
 
-    def _observed(
+    def _observe(
         self,
         media: MediaRecord,
         source: MezzanineRecord,
@@ -218,7 +227,7 @@ class Auditor:
             if output not in seen:
                 seen[output] = self._variant(media, source, variant)
         path = self._fetched(media, record) / Path(record.files[0].key).name
-        observed = {output.removeprefix("hls_"): one for output, one in seen.items() if output != "preview"}
+        observed = {output.removeprefix("hls_"): variant for output, variant in seen.items() if output != "preview"}
         return self._observer.master(path, observed, MasterExpected(tuple(existing)))
 
     def _playlist(self, media: MediaRecord, record: VariantRecord) -> Path:
@@ -253,16 +262,3 @@ class Auditor:
             self._stores.by_role(file.role).download(file.key, path)
         except MissingInput:
             return
-
-
-def check_fact(finding: Finding) -> CheckFact:
-    """A finding as it is kept."""
-    return CheckFact(
-        rule=finding.rule,
-        severity="ERROR" if finding.severity is Severity.ERROR else "WARN",
-        passed=finding.passed,
-        message=finding.message,
-        expected=finding.expected,
-        found=finding.found,
-        where=finding.where,
-    )

@@ -13,7 +13,7 @@ from codex_assets.archive.records import LoudnessRecord, MediaType, MezzanineRec
 from codex_assets.media import profile, target_format
 from codex_assets.media.encode import hls, ladder
 from codex_assets.media.facts import MediaInfo
-from codex_assets.verification.findings import Kind
+from codex_assets.verification.kinds import Kind
 from codex_assets.verification.observations import (
     AudioSeen,
     LoudnessExpected,

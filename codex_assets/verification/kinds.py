@@ -1,4 +1,4 @@
-"""Which kinds of rules apply to an output, by its name.
+"""Which kinds of observations there are, and which of them an output is judged by.
 
 In: the answer for every output that there is. Out: what the rules of a kind are (`rules/`), and which outputs there are
 (`media/outputs.py`).
@@ -6,11 +6,27 @@ In: the answer for every output that there is. Out: what the rules of a kind are
 
 from __future__ import annotations
 
-from codex_assets.verification.findings import Kind
+from enum import StrEnum
 
 
-def kinds(output: str) -> tuple[Kind, ...]:
-    """What is judged of an output. The loudness measurement has no file of its own: its sound is a variant's."""
+class Kind(StrEnum):
+    """What an observation is of; a rule names the kinds that it judges."""
+
+    MEZZANINE = "mezzanine"
+    VARIANT = "variant"
+    PREVIEW = "preview"
+    MASTER = "master"
+    THUMBNAIL = "thumbnail"
+    LOUDNESS = "loudness"
+    WAVEFORM_JSON = "waveform_json"
+    WAVEFORM_PNG = "waveform_png"
+
+
+def kinds_of(output: str) -> tuple[Kind, ...]:
+    """The kinds of observations that are made of an output.
+
+    Empty for `loudness`: that output has no file of its own, and its sound is judged in each variant.
+    """
     if output == "loudness":
         return ()
     if output == "preview":

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from codex_assets.media import profile
-from codex_assets.verification.findings import Kind
+from codex_assets.verification.kinds import Kind
 
 AAC_FRAME = 1024 / profile.SAMPLE_RATE
 """Seconds. Sound can only be cut between its frames."""
@@ -103,15 +103,20 @@ class AudioSeen:
 
 @dataclass(frozen=True)
 class Lag:
-    """The delivered sound against the mezzanine's, in one window. Positive seconds: delivered late.
+    """The delivered sound against the mezzanine's, in one window: the shift that explains it best.
 
-    `correlation` is that of the best shift, `in_sync` the best within `SYNC_SECONDS` of none. `None` instead of a
-    `Lag` means that the sound is too steady, or the window too short, to tell.
+    `seconds` is that shift, positive where the delivered sound is late, and `correlation` how alike both are then, -1
+    to 1. None instead of a `Lag` means that the sound is too steady, or the window too short, to say.
     """
 
     seconds: float
     correlation: float
-    in_sync: float
+    correlations: tuple[tuple[float, float], ...]
+    """(seconds, correlation) of every shift that was tried, no shift among them."""
+
+    def correlation_within(self, seconds: float) -> float:
+        """The best correlation of a shift of at most `seconds` either way."""
+        return max(correlation for shift, correlation in self.correlations if abs(shift) <= seconds)
 
 
 @dataclass(frozen=True)
@@ -199,7 +204,7 @@ class MasterObservation:
     streams: tuple[StreamInf, ...] = ()
     independent: bool = False
     uri_tags: tuple[str, ...] = ()
-    found: tuple[str, ...] | None = None
+    variant_folders: tuple[str, ...] | None = None
     """Names of the variant folders beside the master that hold a playlist; None when nobody looked."""
     measured: tuple[tuple[str, VariantObservation], ...] = ()
     expected: MasterExpected = MasterExpected()
@@ -211,7 +216,7 @@ class MasterObservation:
 
     @property
     def listed(self) -> tuple[str, ...]:
-        return tuple(variant_name(one.uri) for one in self.streams)
+        return tuple(variant_name(stream.uri) for stream in self.streams)
 
     @property
     def pairs(self) -> list[tuple[StreamInf, VariantObservation]]:

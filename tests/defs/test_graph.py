@@ -18,7 +18,7 @@ from codex_assets.defs.assets import ORIGINALS, PRODUCERS
 from codex_assets.defs.sensors import media_of_the_archive
 from codex_assets.media import recipe
 from codex_assets.media.outputs import AUDIO_OUTPUTS, OUTPUTS
-from codex_assets.verification import findings
+from codex_assets.verification.judge import RULES
 
 MEDIA = "talk"
 
@@ -41,7 +41,7 @@ def test_every_asset_has_its_recipe_as_code_version() -> None:
 
 def test_every_rule_is_a_check_of_some_asset() -> None:
     outputs = {output for outputs in OUTPUTS.values() for output in outputs}
-    assert {rule.name for output in outputs for rule in asset_checks.rules(output)} == set(findings.RULES)
+    assert {rule.name for output in outputs for rule in asset_checks.rules(output)} == set(RULES)
 
 
 def test_jobs_and_sensors_load() -> None:

@@ -32,7 +32,7 @@ from codex_assets.media.upload.packets import scan_arguments, scanned
 from codex_assets.storage.directory import DirectoryStore
 from codex_assets.system.process import Progress
 from codex_assets.system.tools import Tools, tool_environment
-from codex_assets.verification import findings
+from codex_assets.verification.judge import judge
 from codex_assets.verification.observations import AnyObservation, WaveformExpected
 from codex_assets.verification.observe.observer import Observer
 from codex_assets.verification.observe.playlists import parse_master, parse_media_playlist
@@ -283,7 +283,7 @@ def folder() -> Iterator[Path]:
 
 
 def judged(observation: AnyObservation) -> None:
-    for finding in findings.judge(observation):
+    for finding in judge(observation):
         assert finding.message
         finding.message.encode()
 

@@ -20,8 +20,9 @@ from typer.testing import CliRunner
 
 from codex_assets.archive import history
 from codex_assets.archive.check_results import VERIFICATION, OutputVerification, VerificationRecord
+from codex_assets.archive.findings import Finding
 from codex_assets.archive.history import JobRecord
-from codex_assets.archive.records import ORIGINAL, CheckFact, MediaRecord, MezzanineRecord, OriginalRecord, Record
+from codex_assets.archive.records import ORIGINAL, MediaRecord, MezzanineRecord, OriginalRecord, Record
 from codex_assets.archive.store import RecordStore
 from codex_assets.cli.app import app
 from codex_assets.config import settings as configuration
@@ -38,7 +39,7 @@ pytestmark = pytest.mark.ffmpeg
 MEDIA = "clip"
 ORIGINAL_KEY = jobs.input_key("video", MEDIA)
 MEZZANINE_KEY = f"mezzanine/{jobs.CREATOR}/{MEDIA}/mezzanine.mp4"
-FAILED = CheckFact(rule="mezzanine_decodes", severity="ERROR", passed=False, message="It does not decode.")
+FAILED = Finding(passed=False, message="It does not decode.", output="mezzanine", rule="mezzanine_decodes")
 
 
 def build(settings: Settings, *, buckets: tuple[str, str, str] = jobs.BUCKETS, job_id: str = "job-1") -> None:

@@ -393,7 +393,7 @@ def verify(bench: Bench, tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "audit")
     auditor = Auditor(bench.stores, bench.tools, workspace)
     audits = list(auditor.audit(bench.media, VIDEO))
-    audit.keep(RecordStore(bench.stores.archive), bench.media, audits, whole=True)
+    audit.keep_results(RecordStore(bench.stores.archive), bench.media, audits, all_rules=True)
     workspace.close()
 
 

@@ -12,8 +12,9 @@ import break_outputs
 import pytest
 from break_outputs import BREAKS, SECONDS, SIZES, TOOLS, VARIANT, Break
 
-from codex_assets.verification import findings, measures
-from codex_assets.verification.findings import Finding
+from codex_assets.archive.findings import Finding
+from codex_assets.verification import measures
+from codex_assets.verification.judge import RULES, judge
 from codex_assets.verification.observations import (
     AnyObservation,
     LoudnessExpected,
@@ -100,7 +101,7 @@ class Good:
             has_video=False,
             has_audio=True,
             duration=float(SECONDS),
-            cuts=measures.cuts(one.extinf for one in best.segments),
+            cuts=measures.cuts(segment.extinf for segment in best.segments),
         )
         playlist = root / "audio/64k/playlist.m3u8"
         return (best, self.observer.variant(playlist, expected, output="hls_64k", reference=self.mezzanine))
@@ -149,45 +150,49 @@ def copy(good: Good, tmp_path: Path) -> Iterator[Path]:
 
 
 def failed(observations: Sequence[AnyObservation]) -> set[str]:
-    return {one.rule for seen in observations for one in findings.judge(seen) if not one.passed}
+    return {finding.rule for seen in observations for finding in judge(seen) if not finding.passed}
 
 
-def told(observations: Sequence[AnyObservation]) -> list[Finding]:
-    return [one for seen in observations for one in findings.judge(seen)]
+def findings_on(observations: Sequence[AnyObservation]) -> list[Finding]:
+    return [finding for seen in observations for finding in judge(seen)]
 
 
 @pytest.fixture(scope="session")
 def good_findings(good: Good) -> list[Finding]:
     looks = ("variant", "preview", "audio", "master", "hls", "mezzanine", "thumbnail", "loudness")
-    return [one for what in (*looks, "waveform_json", "waveform_png") for one in told(good.look(what, good.root))]
+    return [
+        finding
+        for what in (*looks, "waveform_json", "waveform_png")
+        for finding in findings_on(good.look(what, good.root))
+    ]
 
 
 def test_good_outputs_pass_every_rule(good_findings: list[Finding]) -> None:
-    assert [one for one in good_findings if not one.passed] == []
+    assert [finding for finding in good_findings if not finding.passed] == []
 
 
 def test_every_rule_applies_to_a_good_output(good_findings: list[Finding]) -> None:
-    assert set(findings.RULES) == {one.rule for one in good_findings}
+    assert set(RULES) == {finding.rule for finding in good_findings}
 
 
-@pytest.mark.parametrize("broken", BREAKS, ids=lambda one: one.name)
+@pytest.mark.parametrize("broken", BREAKS, ids=lambda broken: broken.name)
 def test_break_is_told_by_its_rule_alone(good: Good, copy: Path, broken: Break) -> None:
     broken.apply(copy)
     observations = good.look(broken.looks, copy)
     assert failed(observations) == broken.rules
-    for one in told(observations):
-        assert str(copy) not in one.message + one.found + one.expected + one.where
-        assert "/tmp" not in one.message
-        assert one.message.endswith(".")
+    for finding in findings_on(observations):
+        assert str(copy) not in finding.message + finding.observed + finding.expected + finding.where
+        assert "/tmp" not in finding.message
+        assert finding.message.endswith(".")
 
 
 def test_every_rule_has_a_break() -> None:
-    assert set(findings.RULES) == {name for one in BREAKS for name in one.rules}
+    assert set(RULES) == {name for broken in BREAKS for name in broken.rules}
 
 
 def test_without_expectations_only_the_files_are_judged(good: Good) -> None:
     seen = good.observer.variant(good.root / VARIANT / "playlist.m3u8", output="hls_180p")
-    rules = {one.rule for one in findings.judge(seen)}
+    rules = {finding.rule for finding in judge(seen)}
     assert "segments_start_with_idr" in rules
     assert rules.isdisjoint({"duration_of_source", "cuts_like_siblings", "same_picture", "picture_size", "same_sound"})
 
@@ -195,7 +200,7 @@ def test_without_expectations_only_the_files_are_judged(good: Good) -> None:
 def test_observation_without_decoding_says_so(good: Good) -> None:
     seen = good.observer.mezzanine(good.mezzanine, decode=False)
     assert seen.decode_errors is None
-    assert "mezzanine_decodes" not in {one.rule for one in findings.judge(seen)}
+    assert "mezzanine_decodes" not in {finding.rule for finding in judge(seen)}
 
 
 def test_a_name_that_leads_outside_is_not_opened(good: Good, copy: Path) -> None:
@@ -230,7 +235,7 @@ def test_periodic_sound_is_no_proof_of_a_shift() -> None:
     lag = find_lag(Envelope(0, beats), Envelope(0, beats))
     assert lag is not None
     assert lag.seconds == 0.0
-    assert lag.correlation - lag.in_sync < tracks.SYNC_MARGIN
+    assert lag.correlation - lag.correlation_within(tracks.SYNC_SECONDS) < tracks.SYNC_MARGIN
 
 
 def test_attributes_of_a_master_may_hold_commas() -> None:
@@ -246,8 +251,8 @@ def test_a_master_is_no_media_playlist() -> None:
 
 def test_one_observer_serves_several_threads(good: Good) -> None:
     seen = good.observer.hls(good.root / "master.m3u8", reference=good.mezzanine)
-    assert [one.output for one in seen] == ["hls_360p", "hls_180p", "preview", "hls_master"]
-    assert failed([replace(one) for one in seen]) == set()
+    assert [observation.output for observation in seen] == ["hls_360p", "hls_180p", "preview", "hls_master"]
+    assert failed([replace(observation) for observation in seen]) == set()
 
 
 def test_a_film_of_hours_has_more_segments_than_a_process_may_usually_open(tmp_path: Path) -> None:

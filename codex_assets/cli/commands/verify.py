@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from codex_assets.archive.records import CheckFact
+from codex_assets.archive.findings import Finding
 from codex_assets.cli import command_frame, console, progress
 from codex_assets.cli.command_frame import FAILED, UNCHECKED, AsJson, Store
 from codex_assets.cli.views import checks
@@ -27,8 +27,7 @@ from codex_assets.library.sweep import Result, Sweep
 from codex_assets.net import hls_fetch
 from codex_assets.system.sandbox import Reach
 from codex_assets.system.tools import Tools, tool_environment
-from codex_assets.verification import findings
-from codex_assets.verification.findings import Finding
+from codex_assets.verification.judge import RULES, failures, judge
 from codex_assets.verification.observations import AnyObservation
 from codex_assets.verification.observe.observer import Observer
 from codex_assets.verification.observe.playlists import parse_master
@@ -77,7 +76,7 @@ def verify_(
     named = list(targets or [])
     if sum((bool(named), everything, where is not None)) != 1:
         raise typer.BadParameter("Give media ids, or a path, or a URL, or --all, or --where.")
-    if rule is not None and rule not in findings.RULES:
+    if rule is not None and rule not in RULES:
         raise typer.BadParameter(f"There is no rule `{rule}`; docs/verification.md lists them.", param_hint="--rule")
     condition = command_frame.where(where)
     if any(_is_path(one) for one in named):
@@ -177,18 +176,16 @@ def _judge(playlist: Path, rule: str | None, cancelled: threading.Event) -> list
             return (observer.variant(playlist, output=playlist.parent.resolve().name),)
 
         seen = command_frame.aside(look)
-    return [one for observed in seen for one in findings.judge(observed, only=None if rule is None else (rule,))]
+    return [one for observed in seen for one in judge(observed, only=None if rule is None else (rule,))]
 
 
 def _told_findings(judged: list[Finding], as_json: bool) -> int:
     if as_json:
-        told = [
-            {**_finding(one.rule, one.severity.value, one), "output": one.output} for one in judged if not one.passed
-        ]
+        told = [_finding(one) for one in judged if not one.passed]
         console.say_json({"checks": len(judged), "findings": told})
     else:
         console.say(checks.findings(judged))
-    return FAILED if findings.failures(judged) else 0
+    return FAILED if failures(judged) else 0
 
 
 def failing(
@@ -198,25 +195,29 @@ def failing(
     as_json: AsJson = False,
 ) -> None:
     """Which media fail which rule, as it was found when each was last verified. Reads what was kept, checks nothing."""
-    if rule is not None and rule not in findings.RULES:
+    if rule is not None and rule not in RULES:
         raise typer.BadParameter(f"There is no rule `{rule}`; docs/verification.md lists them.")
     with command_frame.told():
-        found = [
-            {"mediaId": record.media_id, "output": judged.output, **_finding(one.rule, one.severity, one)}
-            | {"checkedAt": judged.checked_at}
+        failing_media = [
+            (record.media_id, judged.checked_at, one)
             for record in published_media.kept(command_frame.settings(store).stores())
             for judged in record.outputs
             for one in judged.failed
-            if rule in (None, one.rule) and (warnings or one.severity == "ERROR")
+            if rule in (None, one.rule) and (warnings or one.is_failure)
         ]
     if as_json:
-        console.say_json(found)
-    elif not found:
+        console.say_json(
+            [
+                {"mediaId": media_id, **_finding(one), "checkedAt": checked_at}
+                for media_id, checked_at, one in failing_media
+            ]
+        )
+    elif not failing_media:
         console.say(f"No verified media fails {rule or 'any rule'}.")
     elif rule is None:
-        console.say(checks.rules_table((one["mediaId"], one["rule"], one["severity"]) for one in found))
+        console.say(checks.rules_table((media_id, one) for media_id, _, one in failing_media))
     else:
-        console.say(checks.failing_table(found))
+        console.say(checks.failing_table((media_id, one) for media_id, _, one in failing_media))
 
 
 def _is_path(target: str) -> bool:
@@ -241,17 +242,15 @@ def _found(result: Result) -> dict[str, Any]:
         "outcome": result.outcome,
         "problem": result.problem,
         "checks": result.checks,
-        "findings": [
-            {"output": output, **_finding(one.rule, one.severity, one)}
-            for output, one in (*result.failed, *result.warned)
-        ],
+        "findings": [_finding(one) for one in (*result.failed, *result.warned)],
         "neverBuilt": list(result.unbuilt),
         "seconds": round(result.seconds, 3),
     }
     return {name: value for name, value in told.items() if value not in (None, [])}
 
 
-def _finding(rule: str, severity: str, one: Finding | CheckFact) -> dict[str, str]:
-    told = {"rule": rule, "severity": severity, "message": one.message}
-    told |= {"expected": one.expected, "found": one.found, "where": one.where}
-    return {name: value for name, value in told.items() if value}
+def _finding(finding: Finding) -> dict[str, str]:
+    fields = {"output": finding.output, "rule": finding.rule, "severity": finding.severity.value}
+    fields |= {"message": finding.message, "expected": finding.expected, "found": finding.observed}
+    fields |= {"where": finding.where}
+    return {name: value for name, value in fields.items() if value}

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from codex_assets.archive.findings import Finding, Severity
 from codex_assets.cli.console import lasting, plural
 from codex_assets.library.sweep import Result
 from codex_assets.readiness.doctor import Check
 from codex_assets.readiness.doctor import Status as Health
-from codex_assets.verification.findings import Finding, Severity
 
 SHOWN_FINDINGS = 20
 """Above this many findings a sweep's summary counts them, and `failing` lists them."""
+SEVERITY_COLOURS = {Severity.ERROR: "red", Severity.WARN: "yellow"}
 MARKS = {Health.OK: ("✓", "green"), Health.NOTE: ("•", "yellow"), Health.PROBLEM: ("✗", "red")}
 
 
@@ -59,8 +60,7 @@ def findings(found: Sequence[Finding]) -> Table:
         first: str | Text = Text(f"{len(own) - len(bad)} of {len(own)}", style="green" if not bad else "")
         for name, one in [(output, one) for one in bad[:1]] + [("", one) for one in bad[1:]]:
             where = f" ({one.where})" if one.where else ""
-            style = "red" if one.severity is Severity.ERROR else "yellow"
-            table.add_row(name, first, Text(one.rule, style=style), f"{one.message}{where}")
+            table.add_row(name, first, Text(one.rule, style=SEVERITY_COLOURS[one.severity]), f"{one.message}{where}")
             first = ""
         if not bad:
             table.add_row(output, first, "", Text("all passed", style="green"))
@@ -72,11 +72,11 @@ def sweep_summary(results: Sequence[Result], skipped: int, seconds: float, rule:
     outcomes = Counter(one.outcome for one in results)
     checks = sum(one.checks for one in results)
     parts: list[RenderableType] = []
-    problems = [(one.media_id, output, check) for one in results for output, check in (*one.failed, *one.warned)]
+    problems = [(one.media_id, finding) for one in results for finding in (*one.failed, *one.warned)]
     if problems and len(problems) <= SHOWN_FINDINGS:
-        parts += [failure(f"{media} {output}", one.rule, one.severity, one.message) for media, output, one in problems]
+        parts += [failure(f"{media_id} {finding.output}", finding) for media_id, finding in problems]
     elif problems:
-        parts.append(rules_table([(media, one.rule, one.severity) for media, _, one in problems]))
+        parts.append(rules_table(problems))
         parts.append(Text("`codex-assets failing RULE` lists the media of a rule.", style="dim"))
     unchecked = [one for one in results if one.outcome == "unchecked"]
     parts += [Text(f"{one.media_id}: {one.problem}", style="red") for one in unchecked[:SHOWN_FINDINGS]]
@@ -97,36 +97,37 @@ def sweep_summary(results: Sequence[Result], skipped: int, seconds: float, rule:
     return Group(*parts, told)
 
 
-def rules_table(problems: Iterable[tuple[str, str, str]]) -> Table:
-    """(media, rule, severity), counted by rule."""
+def rules_table(failing: Iterable[tuple[str, Finding]]) -> Table:
+    """How many media fail each rule, of (media id, finding)."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("rule", no_wrap=True)
     table.add_column("severity")
     table.add_column("media", justify="right")
     table.add_column("for example", overflow="fold")
-    by_rule: dict[tuple[str, str], dict[str, None]] = {}
-    for media_id, rule, severity in problems:
-        by_rule.setdefault((severity, rule), {})[media_id] = None
+    by_rule: dict[tuple[Severity, str], dict[str, None]] = {}
+    for media_id, finding in failing:
+        by_rule.setdefault((finding.severity, finding.rule), {})[media_id] = None
     for (severity, rule), media in sorted(by_rule.items(), key=lambda item: (item[0][0], -len(item[1]), item[0][1])):
         examples = ", ".join(list(media)[:3]) + (", ..." if len(media) > 3 else "")
-        table.add_row(
-            Text(rule, style="red" if severity == "ERROR" else "yellow"), severity, f"{len(media):,}", examples
-        )
+        table.add_row(Text(rule, style=SEVERITY_COLOURS[severity]), severity.value, f"{len(media):,}", examples)
     return table
 
 
-def failing_table(found: Sequence[Mapping[str, str]]) -> Table:
-    """Findings of one rule, media by media."""
+def failing_table(failing: Iterable[tuple[str, Finding]]) -> Table:
+    """Findings of one rule, of (media id, finding)."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("media", style="bold", overflow="fold")
     table.add_column("output", style="cyan", no_wrap=True)
     table.add_column("severity")
     table.add_column("finding", overflow="fold")
-    for one in found:
-        table.add_row(one["mediaId"], one["output"], one["severity"], one["message"])
+    for media_id, finding in failing:
+        table.add_row(media_id, finding.output, finding.severity.value, finding.message)
     return table
 
 
-def failure(output: str, rule: str, severity: str, message: str) -> Text:
-    mark, colour = ("✗", "red") if severity == "ERROR" else ("•", "yellow")
-    return Text.assemble((f"{mark} {output}: ", colour), (f"{rule}: ", "bold"), message)
+def failure(subject: str, finding: Finding) -> Text:
+    """One line for a finding that did not pass. `subject`: what it is about, such as media and output."""
+    mark = "✗" if finding.is_failure else "•"
+    return Text.assemble(
+        (f"{mark} {subject}: ", SEVERITY_COLOURS[finding.severity]), (f"{finding.rule}: ", "bold"), finding.message
+    )

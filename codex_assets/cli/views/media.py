@@ -147,7 +147,7 @@ def media_sheet(known: Media) -> Group:
         parts += [Text(f"{record.output}: {one.rule}: {one.message}") for one in record.checks if not one.passed]
     parts.append(Text(f"last check of what is published: {_last_check(known.verification)}", style="dim"))
     for judged in known.verification.outputs if known.verification is not None else ():
-        parts += [failure(judged.output, one.rule, one.severity, one.message) for one in judged.failed]
+        parts += [failure(judged.output, one) for one in judged.failed]
     return Group(*parts)
 
 
@@ -236,7 +236,7 @@ def _last_check(record: VerificationRecord | None) -> str:
 def _verdict(record: VerificationRecord | None) -> Text:
     if record is None or not record.outputs:
         return Text("never", style="dim")
-    failed = [one for judged in record.outputs for one in judged.failed if one.severity == "ERROR"]
+    failed = [one for judged in record.outputs for one in judged.failed if one.is_failure]
     warned = sum(len(judged.failed) for judged in record.outputs) - len(failed)
     if failed:
         return Text(f"{len(failed)} failed", style="red")

@@ -32,7 +32,7 @@ from codex_assets.errors import ToolError
 from codex_assets.media import ffprobe, profile
 from codex_assets.media.facts import MediaInfo, VideoStream
 from codex_assets.system.tools import Tools
-from codex_assets.verification.findings import Kind
+from codex_assets.verification.kinds import Kind
 from codex_assets.verification.observations import (
     AnyObservation,
     AudioSeen,
@@ -158,7 +158,7 @@ class Observer:
         by_uri = tuple((uri, variants[name]) for uri in uris if (name := variant_name(uri)) in variants)
         found = tuple(sorted(path.parent.name for path in master.parent.glob("*/playlist.m3u8")))
         # A caller may hold only the master, with its variants elsewhere: then nobody looked for folders.
-        return replace(read, output=output, found=found or None, measured=by_uri, expected=expected)
+        return replace(read, output=output, variant_folders=found or None, measured=by_uri, expected=expected)
 
     def hls(self, master: Path, *, reference: Path | None = None, decode: bool = True) -> tuple[AnyObservation, ...]:
         """Any HLS folder, given its master: every variant that it names or holds, the preview, then the master."""

@@ -1,6 +1,6 @@
 """How far two sounds are apart, found by comparing their envelopes.
 
-In: the lag and how sure it is. Out: which lag is too much (`rules/tracks.py`), and decoding the sound (`observer.py`).
+In: the lag and how sure it is. Out: which lag is too much (`rules/tracks.py`), and decoding the sound (`decoder.py`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from itertools import accumulate
 from operator import mul
 
 from codex_assets.verification.observations import Lag
-from codex_assets.verification.rules.tolerances import SYNC_SECONDS
 
 ENVELOPE_RATE = 100
 """Points a second of a sound's coarse envelope: 10 ms is finer than anyone hears a shift."""
@@ -40,26 +39,27 @@ class Envelope:
 def find_lag(own: Envelope, theirs: Envelope) -> Lag | None:
     """By how much `own` lags behind `theirs`; None where either is too steady or too short to tell."""
     longest = int(LONGEST_LAG_SECONDS * ENVELOPE_RATE)
-    tolerance = round(SYNC_SECONDS * ENVELOPE_RATE)
     shortest = max(int(SHORTEST_OVERLAP_SECONDS * ENVELOPE_RATE), len(own.levels) // 2)
     # Every shift is tried on enough sound, or none is: else the shortest shifts would not take part.
     if min(len(own.levels), len(theirs.levels)) < (SHORTEST_OVERLAP_SECONDS + LONGEST_LAG_SECONDS) * ENVELOPE_RATE:
         return None
-    if not _lively(own) or not _lively(theirs):
+    if not _is_lively(own) or not _is_lively(theirs):
         return None
-    told: dict[int, float] = {}
-    mine, other = _Sums(own.levels), _Sums(theirs.levels)
+    correlations: dict[int, float] = {}
+    own_sums, their_sums = _Sums(own.levels), _Sums(theirs.levels)
     for lag in range(-longest, longest + 1):
         # own[i] sounds like theirs[i - lag], both counted on the common timeline.
         first = max(own.start, theirs.start + lag)
         last = min(own.start + len(own.levels), theirs.start + len(theirs.levels) + lag)
         if last - first >= shortest:
-            told[lag] = _correlation(mine, first - own.start, other, first - lag - theirs.start, last - first)
-    near = [value for lag, value in told.items() if abs(lag) <= tolerance]
-    if not near:
+            correlations[lag] = _correlation(
+                own_sums, first - own.start, their_sums, first - lag - theirs.start, last - first
+            )
+    if 0 not in correlations:
         return None
-    best = max(told, key=lambda lag: (round(told[lag], 6), -abs(lag)))
-    return Lag(best / ENVELOPE_RATE, told[best], max(near))
+    best = max(correlations, key=lambda lag: (round(correlations[lag], 6), -abs(lag)))
+    by_seconds = tuple((lag / ENVELOPE_RATE, correlation) for lag, correlation in correlations.items())
+    return Lag(best / ENVELOPE_RATE, correlations[best], by_seconds)
 
 
 class _Sums:
@@ -76,15 +76,17 @@ class _Sums:
         return mean, (self.squares[at + count] - self.squares[at]) / count - mean * mean
 
 
-def _correlation(one: _Sums, at: int, other: _Sums, other_at: int, count: int) -> float:
-    (a, own), (b, theirs) = one.window(at, count), other.window(other_at, count)
-    if own * theirs < 1e-18:
+def _correlation(own: _Sums, own_at: int, theirs: _Sums, their_at: int, count: int) -> float:
+    """Pearson's correlation of `count` values of each, from `own_at` and `their_at` on; 0 where either is constant."""
+    own_mean, own_variance = own.window(own_at, count)
+    their_mean, their_variance = theirs.window(their_at, count)
+    if own_variance * their_variance < 1e-18:
         return 0.0
-    products = map(mul, one.values[at : at + count], other.values[other_at : other_at + count])
-    return (math.fsum(products) / count - a * b) / math.sqrt(own * theirs)
+    products = map(mul, own.values[own_at : own_at + count], theirs.values[their_at : their_at + count])
+    return (math.fsum(products) / count - own_mean * their_mean) / math.sqrt(own_variance * their_variance)
 
 
-def _lively(envelope: Envelope) -> bool:
+def _is_lively(envelope: Envelope) -> bool:
     # A damaged float sound may hold anything; full scale is 1.
     if not all(abs(level) < 1e6 for level in envelope.levels):
         return False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from codex_assets.archive.findings import Finding, Severity
 from codex_assets.media import profile
-from codex_assets.verification.findings import Kind, Severity, Verdict, rule
+from codex_assets.verification.kinds import Kind
 from codex_assets.verification.observations import LoudnessObservation
+from codex_assets.verification.rule import rule
 from codex_assets.verification.rules.tolerances import PLAN
 
 FULL_SCALE_DBTP = 0.0
@@ -21,63 +23,63 @@ MEASURABLE_SECONDS = 0.8
 
 
 @rule(Kind.LOUDNESS, source=PLAN, gate=True)
-def sound_measurable(seen: LoudnessObservation) -> Verdict:
+def sound_measurable(seen: LoudnessObservation) -> Finding:
     """The delivered sound can be decoded and measured."""
     if seen.problem is not None:
-        return Verdict(False, f"The sound cannot be measured: {seen.problem}.", "a measurement", seen.problem)
-    return Verdict(True, "The sound was measured.", "a measurement", f"{seen.integrated:.1f} LUFS")
+        return Finding(False, f"The sound cannot be measured: {seen.problem}.", "a measurement", seen.problem)
+    return Finding(True, "The sound was measured.", "a measurement", f"{seen.integrated:.1f} LUFS")
 
 
 @rule(Kind.LOUDNESS, source=PLAN)
-def sound_audible(seen: LoudnessObservation) -> Verdict | None:
+def sound_audible(seen: LoudnessObservation) -> Finding | None:
     """The delivered sound is silent only if the source is."""
     if seen.expected.silent is None:
         return None
     passed = seen.expected.silent or not seen.silent
-    told = "The sound is audible." if not seen.silent else "The sound is silent"
+    message = "The sound is audible." if not seen.silent else "The sound is silent"
     if seen.silent:
-        told += ", like the source." if passed else ", though the source is not."
-    found = f"{seen.integrated:.1f} LUFS, peak {seen.true_peak:.1f} dBTP"
-    return Verdict(passed, told, "silent" if seen.expected.silent else "audible", found)
+        message += ", like the source." if passed else ", though the source is not."
+    observed = f"{seen.integrated:.1f} LUFS, peak {seen.true_peak:.1f} dBTP"
+    return Finding(passed, message, "silent" if seen.expected.silent else "audible", observed)
 
 
 @rule(Kind.LOUDNESS, source="contract: loudness; EBU R 128")
-def loudness_on_target(seen: LoudnessObservation) -> Verdict | None:
+def loudness_on_target(seen: LoudnessObservation) -> Finding | None:
     """Integrated loudness is -16 LUFS within 0.5 LU, unless the true-peak ceiling forbids it."""
     target = seen.expected.target
     if target is None or seen.expected.silent or seen.silent or seen.duration < MEASURABLE_SECONDS:
         return None
     tolerance = profile.LOUDNESS_TOLERANCE + LOUDNESS_ACCURACY / 2
-    expected, found = f"{target:.1f} ± {profile.LOUDNESS_TOLERANCE} LUFS", f"{seen.integrated:.1f} LUFS"
-    told = f"Integrated loudness is {found}"
+    expected, observed = f"{target:.1f} ± {profile.LOUDNESS_TOLERANCE} LUFS", f"{seen.integrated:.1f} LUFS"
+    message = f"Integrated loudness is {observed}"
     if abs(seen.integrated - target) <= tolerance:
-        return Verdict(True, f"{told}.", expected, found)
+        return Finding(True, f"{message}.", expected, observed)
     if seen.integrated < target and seen.true_peak >= profile.TRUE_PEAK_CEILING - PEAK_ROOM_DB:
-        limited = f"{told}: more would pass the true-peak ceiling (peak {seen.true_peak:.1f} dBTP)."
-        return Verdict(True, limited, expected, f"{found}, gain limited by the true peak")
+        limited = f"{message}: more would pass the true-peak ceiling (peak {seen.true_peak:.1f} dBTP)."
+        return Finding(True, limited, expected, f"{observed}, gain limited by the true peak")
     if seen.expected.limit is not None and seen.expected.limit - OVERSHOOT_LU <= seen.integrated < target:
-        limited = f"{told}: one gain for all of it reaches {seen.expected.limit:.1f} LUFS before its peaks clip."
-        return Verdict(True, limited, expected, f"{found}, gain limited by the source's peaks")
+        limited = f"{message}: one gain for all of it reaches {seen.expected.limit:.1f} LUFS before its peaks clip."
+        return Finding(True, limited, expected, f"{observed}, gain limited by the source's peaks")
     peak = f"peak {seen.true_peak:.1f} dBTP"
-    return Verdict(False, f"{told}, not {target:.1f} LUFS ({peak}).", expected, f"{found}, {peak}")
+    return Finding(False, f"{message}, not {target:.1f} LUFS ({peak}).", expected, f"{observed}, {peak}")
 
 
 @rule(Kind.LOUDNESS, source="contract: loudness; EBU R 128 s1", severity=Severity.WARN)
-def true_peak_under_limit(seen: LoudnessObservation) -> Verdict | None:
+def true_peak_under_limit(seen: LoudnessObservation) -> Finding | None:
     """The true peak of the delivered sound is at most -1 dBTP."""
     if seen.expected.target is None or seen.silent:
         return None
     limit = profile.DELIVERED_PEAK_LIMIT
     passed = seen.true_peak <= limit + PEAK_ACCURACY / 2
-    told = f"The true peak is {seen.true_peak:.1f} dBTP{'' if passed else f', over {limit:.1f} dBTP'}."
-    return Verdict(passed, told, f"at most {limit:.1f} dBTP", f"{seen.true_peak:.1f} dBTP")
+    message = f"The true peak is {seen.true_peak:.1f} dBTP{'' if passed else f', over {limit:.1f} dBTP'}."
+    return Finding(passed, message, f"at most {limit:.1f} dBTP", f"{seen.true_peak:.1f} dBTP")
 
 
 @rule(Kind.LOUDNESS, source="plan: output verification checklist (not clipped)")
-def sound_not_clipped(seen: LoudnessObservation) -> Verdict | None:
+def sound_not_clipped(seen: LoudnessObservation) -> Finding | None:
     """The delivered sound does not pass full scale, where players clip it."""
     if seen.expected.target is None or seen.silent:
         return None
     passed = seen.true_peak <= FULL_SCALE_DBTP + PEAK_ACCURACY / 2
-    told = f"The true peak is {seen.true_peak:.1f} dBTP{'' if passed else ', over full scale: it clips'}."
-    return Verdict(passed, told, f"at most {FULL_SCALE_DBTP:.1f} dBTP", f"{seen.true_peak:.1f} dBTP")
+    message = f"The true peak is {seen.true_peak:.1f} dBTP{'' if passed else ', over full scale: it clips'}."
+    return Finding(passed, message, f"at most {FULL_SCALE_DBTP:.1f} dBTP", f"{seen.true_peak:.1f} dBTP")

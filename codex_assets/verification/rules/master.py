@@ -7,10 +7,13 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+from codex_assets.archive.findings import Finding, Severity
 from codex_assets.media import profile
-from codex_assets.verification.findings import Kind, Problem, Severity, Verdict, equal, over_all, rule
+from codex_assets.verification.kinds import Kind
 from codex_assets.verification.measures import average_rate, codecs, peak_rate
 from codex_assets.verification.observations import MasterObservation, StreamInf, VariantObservation
+from codex_assets.verification.rule import rule
+from codex_assets.verification.rules.comparisons import Problem, expect_equal, expect_no_problem
 from codex_assets.verification.rules.tolerances import APPLE, CONTRACT, DURATION_SECONDS, PLAN
 
 RATE_SLACK = 0.10
@@ -18,30 +21,32 @@ RATE_SLACK = 0.10
 
 
 @rule(Kind.MASTER, source=f"{PLAN}; RFC 8216 s4.1", gate=True)
-def master_readable(seen: MasterObservation) -> Verdict:
+def master_readable(seen: MasterObservation) -> Finding:
     """The master exists and is a master playlist."""
     if seen.problem is not None:
-        return Verdict(False, f"The master cannot be read: {seen.problem}.", "a master playlist", seen.problem)
+        return Finding(False, f"The master cannot be read: {seen.problem}.", "a master playlist", seen.problem)
     passed = bool(seen.streams)
-    told = f"The master names {len(seen.streams)} variants."
-    return Verdict(passed, told, "at least one variant", f"{len(seen.streams)} variants")
+    message = f"The master names {len(seen.streams)} variants."
+    return Finding(passed, message, "at least one variant", f"{len(seen.streams)} variants")
 
 
 @rule(Kind.MASTER, source=CONTRACT)
-def master_names_plain(seen: MasterObservation) -> Verdict:
+def master_names_plain(seen: MasterObservation) -> Finding:
     """Variants are named `{variant}/playlist.m3u8`: plain, relative, one folder deep."""
     problems = [
-        Problem(one.uri, one.uri, f"{one.uri} is not of the form variant/playlist.m3u8")
-        for one in seen.streams
-        if not re.fullmatch(r"[A-Za-z0-9_-]+/playlist\.m3u8", one.uri)
+        Problem(stream.uri, stream.uri, f"{stream.uri} is not of the form variant/playlist.m3u8")
+        for stream in seen.streams
+        if not re.fullmatch(r"[A-Za-z0-9_-]+/playlist\.m3u8", stream.uri)
     ]
-    return over_all(problems, expected="variant/playlist.m3u8", fine="All names are plain and one folder deep.")
+    return expect_no_problem(
+        problems, expected="variant/playlist.m3u8", message="All names are plain and one folder deep."
+    )
 
 
 @rule(Kind.MASTER, source=PLAN)
-def master_lists_what_exists(seen: MasterObservation) -> Verdict | None:
+def master_lists_what_exists(seen: MasterObservation) -> Finding | None:
     """The master references exactly the variants that exist, each once."""
-    wanted = seen.expected.variants if seen.expected.variants is not None else seen.found
+    wanted = seen.expected.variants if seen.expected.variants is not None else seen.variant_folders
     if wanted is None:
         return None
     listed = seen.listed
@@ -58,117 +63,126 @@ def master_lists_what_exists(seen: MasterObservation) -> Verdict | None:
         ),
         *(Problem(name, "twice", f"The master names {name} twice") for name in set(listed) if listed.count(name) > 1),
     ]
-    return over_all(
-        problems, expected=", ".join(sorted(wanted)), fine="The master lists what exists.", found=", ".join(listed)
+    return expect_no_problem(
+        problems,
+        expected=", ".join(sorted(wanted)),
+        message="The master lists what exists.",
+        observed=", ".join(listed),
     )
 
 
 @rule(Kind.MASTER, source=PLAN)
-def master_playlists_exist(seen: MasterObservation) -> Verdict | None:
+def master_playlists_exist(seen: MasterObservation) -> Finding | None:
     """Every playlist that the master names can be opened."""
     if not seen.measured:
         return None
     measured = dict(seen.measured)
-    broken = [one.uri for one in seen.streams if one.uri not in measured or not measured[one.uri].readable]
+    broken = [stream.uri for stream in seen.streams if stream.uri not in measured or not measured[stream.uri].readable]
     problems = [Problem(uri, "missing", f"{uri} cannot be opened") for uri in broken]
-    return over_all(problems, expected="all can be opened", fine="Every named playlist can be opened.")
+    return expect_no_problem(problems, expected="all can be opened", message="Every named playlist can be opened.")
 
 
 @rule(Kind.MASTER, source=CONTRACT)
-def master_best_first(seen: MasterObservation) -> Verdict:
+def master_best_first(seen: MasterObservation) -> Finding:
     """Variants are listed from best to worst."""
 
-    def worth(one: StreamInf) -> int:
+    def worth(stream: StreamInf) -> int:
         # By size where there is a picture: of a still one, a smaller variant can measure a little more.
-        return one.resolution[0] * one.resolution[1] if one.resolution is not None else one.bandwidth or 0
+        return stream.resolution[0] * stream.resolution[1] if stream.resolution is not None else stream.bandwidth or 0
 
     problems = [
         Problem(after.uri, f"after {before.uri}", f"{after.uri} comes after {before.uri}, which is worse")
         for before, after in pairwise(seen.streams)
         if worth(after) > worth(before)
     ]
-    order = " > ".join(one.uri.partition("/")[0] for one in seen.streams)
-    return over_all(problems, expected="best to worst", fine="Best comes first.", found=order)
+    order = " > ".join(stream.uri.partition("/")[0] for stream in seen.streams)
+    return expect_no_problem(problems, expected="best to worst", message="Best comes first.", observed=order)
 
 
 @rule(Kind.MASTER, source=f"{APPLE}: EXT-X-INDEPENDENT-SEGMENTS; RFC 8216 s4.3.5.1")
-def master_independent_segments(seen: MasterObservation) -> Verdict:
+def master_independent_segments(seen: MasterObservation) -> Finding:
     """The master says EXT-X-INDEPENDENT-SEGMENTS, which the segments then have to keep."""
-    found = "present" if seen.independent else "absent"
-    return equal("EXT-X-INDEPENDENT-SEGMENTS", "present", found)
+    observed = "present" if seen.independent else "absent"
+    return expect_equal("EXT-X-INDEPENDENT-SEGMENTS", "present", observed)
 
 
 @rule(Kind.MASTER, source="RFC 8216 s4.3.4.2")
-def bandwidth_covers_peak(seen: MasterObservation) -> Verdict | None:
+def bandwidth_covers_peak(seen: MasterObservation) -> Finding | None:
     """BANDWIDTH is at least the measured peak segment bit rate: below it players stall."""
     problems = []
     for stream, variant in seen.pairs:
         peak = math.floor(peak_rate(variant))
         if stream.bandwidth is None or stream.bandwidth < peak:
-            told = f"{stream.uri} peaks at {peak} bit/s, and BANDWIDTH says {stream.bandwidth}"
-            problems.append(Problem(stream.uri, str(stream.bandwidth), told))
-    return _attributes(seen, problems, "at least the measured peak", "BANDWIDTH covers every variant's peak.")
+            message = f"{stream.uri} peaks at {peak} bit/s, and BANDWIDTH says {stream.bandwidth}"
+            problems.append(Problem(stream.uri, str(stream.bandwidth), message))
+    return _expect_attributes(seen, problems, "at least the measured peak", "BANDWIDTH covers every variant's peak.")
 
 
-def _attributes(seen: MasterObservation, problems: Sequence[Problem], expected: str, fine: str) -> Verdict | None:
-    return over_all(problems, expected=expected, fine=fine) if seen.pairs else None
+def _expect_attributes(
+    seen: MasterObservation, problems: Sequence[Problem], expected: str, message: str
+) -> Finding | None:
+    return expect_no_problem(problems, expected=expected, message=message) if seen.pairs else None
 
 
 @rule(Kind.MASTER, source=f"{APPLE} 1.29", severity=Severity.WARN)
-def bandwidth_close_to_peak(seen: MasterObservation) -> Verdict | None:
+def bandwidth_close_to_peak(seen: MasterObservation) -> Finding | None:
     """BANDWIDTH is at most 10 % above the measured peak: far above it players choose too low."""
     problems = []
     for stream, variant in seen.pairs:
         peak = peak_rate(variant)
         if stream.bandwidth is not None and stream.bandwidth > peak * (1 + RATE_SLACK):
-            told = f"{stream.uri} peaks at {peak:.0f} bit/s, and BANDWIDTH says {stream.bandwidth}"
-            problems.append(Problem(stream.uri, str(stream.bandwidth), told))
-    return _attributes(seen, problems, "at most 10 % above the measured peak", "BANDWIDTH is close to the peaks.")
+            message = f"{stream.uri} peaks at {peak:.0f} bit/s, and BANDWIDTH says {stream.bandwidth}"
+            problems.append(Problem(stream.uri, str(stream.bandwidth), message))
+    return _expect_attributes(
+        seen, problems, "at most 10 % above the measured peak", "BANDWIDTH is close to the peaks."
+    )
 
 
 @rule(Kind.MASTER, source=f"RFC 8216 s4.3.4.2; {APPLE} 1.28")
-def average_bandwidth_true(seen: MasterObservation) -> Verdict | None:
+def average_bandwidth_true(seen: MasterObservation) -> Finding | None:
     """AVERAGE-BANDWIDTH is the measured average within 10 %."""
     problems = []
     for stream, variant in seen.pairs:
         average = average_rate(variant)
         if stream.average_bandwidth is None or abs(stream.average_bandwidth - average) > RATE_SLACK * average:
-            told = f"{stream.uri} averages {average:.0f} bit/s, and AVERAGE-BANDWIDTH says {stream.average_bandwidth}"
-            problems.append(Problem(stream.uri, str(stream.average_bandwidth), told))
-    return _attributes(seen, problems, "within 10 % of the measured average", "AVERAGE-BANDWIDTH is true.")
+            message = (
+                f"{stream.uri} averages {average:.0f} bit/s, and AVERAGE-BANDWIDTH says {stream.average_bandwidth}"
+            )
+            problems.append(Problem(stream.uri, str(stream.average_bandwidth), message))
+    return _expect_attributes(seen, problems, "within 10 % of the measured average", "AVERAGE-BANDWIDTH is true.")
 
 
 @rule(Kind.MASTER, source="RFC 8216 s4.3.4.2; RFC 6381")
-def codecs_true(seen: MasterObservation) -> Verdict | None:
+def codecs_true(seen: MasterObservation) -> Finding | None:
     """CODECS names the profile, constraints and level that the streams have."""
     problems = []
     for stream, variant in seen.pairs:
         wanted = codecs(variant)
         declared = {part.strip().lower() for part in (stream.codecs or "").split(",") if part.strip()}
         if wanted is not None and declared != set(wanted.split(",")):
-            told = f"{stream.uri} is {wanted}, and CODECS says {stream.codecs or 'nothing'}"
-            problems.append(Problem(stream.uri, stream.codecs or "absent", told))
-    return _attributes(seen, problems, "what the streams are", "CODECS is true.")
+            message = f"{stream.uri} is {wanted}, and CODECS says {stream.codecs or 'nothing'}"
+            problems.append(Problem(stream.uri, stream.codecs or "absent", message))
+    return _expect_attributes(seen, problems, "what the streams are", "CODECS is true.")
 
 
 @rule(Kind.MASTER, source=f"plan: phase 2; RFC 8216 s4.3.4.2; {APPLE}: RESOLUTION")
-def resolution_true(seen: MasterObservation) -> Verdict | None:
+def resolution_true(seen: MasterObservation) -> Finding | None:
     """RESOLUTION is the size of the picture, and absent without one."""
     problems = []
     for stream, variant in seen.pairs:
         wanted = (variant.video.coded_width, variant.video.coded_height) if variant.video else None
         if stream.resolution != wanted:
-            is_, said = _told_size(wanted), _told_size(stream.resolution)
-            problems.append(Problem(stream.uri, said, f"{stream.uri} is {is_}, and RESOLUTION says {said}"))
-    return _attributes(seen, problems, "the picture's size", "RESOLUTION is true.")
+            actual, declared = _show_size(wanted), _show_size(stream.resolution)
+            problems.append(Problem(stream.uri, declared, f"{stream.uri} is {actual}, and RESOLUTION says {declared}"))
+    return _expect_attributes(seen, problems, "the picture's size", "RESOLUTION is true.")
 
 
-def _told_size(size: tuple[int, int] | None) -> str:
+def _show_size(size: tuple[int, int] | None) -> str:
     return "{}x{}".format(*size) if size else "nothing"
 
 
 @rule(Kind.MASTER, source=f"RFC 8216 s4.3.4.2; {APPLE}: FRAME-RATE")
-def frame_rate_true(seen: MasterObservation) -> Verdict | None:
+def frame_rate_true(seen: MasterObservation) -> Finding | None:
     """FRAME-RATE is the rate of the picture, to three decimals, and absent without one."""
     problems = []
     for stream, variant in seen.pairs:
@@ -177,13 +191,13 @@ def frame_rate_true(seen: MasterObservation) -> Verdict | None:
         if variant.video is not None and rate is None:
             continue
         if (wanted is None) != (stream.frame_rate is None) or abs((stream.frame_rate or 0) - (wanted or 0)) > 0.0015:
-            told = f"{stream.uri} has {wanted} frames a second, and FRAME-RATE says {stream.frame_rate}"
-            problems.append(Problem(stream.uri, str(stream.frame_rate), told))
-    return _attributes(seen, problems, "the picture's rate", "FRAME-RATE is true.")
+            message = f"{stream.uri} has {wanted} frames a second, and FRAME-RATE says {stream.frame_rate}"
+            problems.append(Problem(stream.uri, str(stream.frame_rate), message))
+    return _expect_attributes(seen, problems, "the picture's rate", "FRAME-RATE is true.")
 
 
 @rule(Kind.MASTER, source=f"RFC 8216 s6.2.4; {APPLE}: aligned segments")
-def variants_cut_alike(seen: MasterObservation) -> Verdict | None:
+def variants_cut_alike(seen: MasterObservation) -> Finding | None:
     """All variants have their segment boundaries, and their clocks, at the same times."""
     pairs = seen.pairs
     if len(pairs) < 2:
@@ -194,21 +208,21 @@ def variants_cut_alike(seen: MasterObservation) -> Verdict | None:
         own, theirs = _starts(variant), _starts(first)
         off = [index for index, (a, b) in enumerate(zip(own, theirs, strict=False)) if abs(a - b) > allowed]
         if len(own) != len(theirs):
-            told = f"{stream.uri} has {len(own)} segments, and {pairs[0][0].uri} {len(theirs)}."
-            return Verdict(False, told, f"{len(theirs)} segments", f"{len(own)} segments", stream.uri)
+            message = f"{stream.uri} has {len(own)} segments, and {pairs[0][0].uri} {len(theirs)}."
+            return Finding(False, message, f"{len(theirs)} segments", f"{len(own)} segments", stream.uri)
         if off:
             name = profile.SEGMENT_PATTERN % off[0]
             apart = abs(own[off[0]] - theirs[off[0]])
-            told = f"{name} of {stream.uri} starts {apart:.3f} s from that of {pairs[0][0].uri}."
-            return Verdict(False, told, f"within {allowed:.3f} s", f"{apart:.3f} s", f"{stream.uri} {name}")
+            message = f"{name} of {stream.uri} starts {apart:.3f} s from that of {pairs[0][0].uri}."
+            return Finding(False, message, f"within {allowed:.3f} s", f"{apart:.3f} s", f"{stream.uri} {name}")
         if abs(variant.duration - first.duration) > max(DURATION_SECONDS, 3 * allowed):
-            told = f"{stream.uri} lasts {variant.duration:.3f} s, and {pairs[0][0].uri} {first.duration:.3f} s."
-            found = f"{variant.duration:.3f} s"
-            return Verdict(False, told, f"{first.duration:.3f} s", found, stream.uri)
-    return Verdict(True, "All variants are cut alike.", f"within {allowed:.3f} s", f"within {allowed:.3f} s")
+            message = f"{stream.uri} lasts {variant.duration:.3f} s, and {pairs[0][0].uri} {first.duration:.3f} s."
+            observed = f"{variant.duration:.3f} s"
+            return Finding(False, message, f"{first.duration:.3f} s", observed, stream.uri)
+    return Finding(True, "All variants are cut alike.", f"within {allowed:.3f} s", f"within {allowed:.3f} s")
 
 
 def _starts(variant: VariantObservation) -> list[float]:
     """Where each segment starts on the stream's own clock."""
-    spans = [one.video if variant.video is not None else one.audio for one in variant.segments]
+    spans = [segment.video if variant.video is not None else segment.audio for segment in variant.segments]
     return [span.start for span in spans if span is not None]

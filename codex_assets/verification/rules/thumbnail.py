@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from codex_assets.archive.findings import Finding, Severity
 from codex_assets.media import profile
-from codex_assets.verification.findings import Kind, Severity, Verdict, equal, rule
+from codex_assets.verification.kinds import Kind
 from codex_assets.verification.observations import ThumbnailObservation
-from codex_assets.verification.rules.tolerances import CONTRACT, PLAN, SAME_PICTURE_DIFFERENCE, check_sizes
+from codex_assets.verification.rule import rule
+from codex_assets.verification.rules.comparisons import expect_equal, expect_size
+from codex_assets.verification.rules.tolerances import CONTRACT, PLAN, SAME_PICTURE_DIFFERENCE
 
 BLANK_SPREAD = 3.0
 """Standard deviation of the grey values under which a picture shows nothing."""
@@ -14,48 +17,50 @@ LIVELY_SPREAD = 8.0
 
 
 @rule(Kind.THUMBNAIL, source=PLAN, gate=True)
-def thumbnail_decodes(seen: ThumbnailObservation) -> Verdict:
+def thumbnail_decodes(seen: ThumbnailObservation) -> Finding:
     """The thumbnail exists and decodes without an error."""
     if seen.problem is not None:
-        return Verdict(False, f"The thumbnail does not decode: {seen.problem}.", "a picture", seen.problem)
-    return Verdict(True, "The thumbnail decodes.", "a picture", "a picture")
+        return Finding(False, f"The thumbnail does not decode: {seen.problem}.", "a picture", seen.problem)
+    return Finding(True, "The thumbnail decodes.", "a picture", "a picture")
 
 
 @rule(Kind.THUMBNAIL, source=CONTRACT)
-def thumbnail_is_jpeg(seen: ThumbnailObservation) -> Verdict | None:
+def thumbnail_is_jpeg(seen: ThumbnailObservation) -> Finding | None:
     """The thumbnail is a JPEG, as its name says."""
-    return None if seen.picture is None else equal("The thumbnail's format", "mjpeg", seen.picture.codec)
+    return None if seen.picture is None else expect_equal("The thumbnail's format", "mjpeg", seen.picture.codec)
 
 
 @rule(Kind.THUMBNAIL, source=PLAN)
-def thumbnail_size(seen: ThumbnailObservation) -> Verdict | None:
+def thumbnail_size(seen: ThumbnailObservation) -> Finding | None:
     """The thumbnail is 1280x720."""
     if seen.picture is None:
         return None
     wanted = (profile.PICTURE_WIDTH, profile.PICTURE_HEIGHT)
-    return check_sizes(wanted, (seen.picture.width, seen.picture.height))
+    return expect_size(wanted, (seen.picture.width, seen.picture.height))
 
 
 @rule(Kind.THUMBNAIL, source="contract: variants (thumbnail)")
-def thumbnail_not_blank(seen: ThumbnailObservation) -> Verdict | None:
+def thumbnail_not_blank(seen: ThumbnailObservation) -> Finding | None:
     """The thumbnail shows something, unless the source's frame at that time shows nothing either."""
     if seen.picture is None or seen.expected.spread is None:
         return None
     spread, source = seen.picture.spread, seen.expected.spread
     passed = spread >= BLANK_SPREAD or source < LIVELY_SPREAD
-    told = "The thumbnail shows something." if spread >= BLANK_SPREAD else "The thumbnail is blank"
+    message = "The thumbnail shows something." if spread >= BLANK_SPREAD else "The thumbnail is blank"
     if spread < BLANK_SPREAD:
-        told += ", and so is the source there." if passed else ", though the source is not."
-    return Verdict(passed, told, f"a spread of {BLANK_SPREAD} or more (source {source:.1f})", f"{spread:.1f}")
+        message += ", and so is the source there." if passed else ", though the source is not."
+    return Finding(passed, message, f"a spread of {BLANK_SPREAD} or more (source {source:.1f})", f"{spread:.1f}")
 
 
 @rule(Kind.THUMBNAIL, source="contract: variants (thumbnail)", severity=Severity.WARN)
-def thumbnail_shows_its_moment(seen: ThumbnailObservation) -> Verdict | None:
+def thumbnail_shows_its_moment(seen: ThumbnailObservation) -> Finding | None:
     """The thumbnail is the mezzanine's frame at 10 % of the duration."""
-    found = seen.expected.difference
+    observed = seen.expected.difference
     blank = seen.picture is None or seen.picture.spread < BLANK_SPREAD
-    if found is None or blank:
+    if observed is None or blank:
         return None
-    passed = found <= SAME_PICTURE_DIFFERENCE
-    told = f"The thumbnail is {'' if passed else 'not '}the frame at 10 %."
-    return Verdict(passed, told, f"difference at most {SAME_PICTURE_DIFFERENCE:.0f} of 255", f"{found:.1f} of 255")
+    passed = observed <= SAME_PICTURE_DIFFERENCE
+    message = f"The thumbnail is {'' if passed else 'not '}the frame at 10 %."
+    return Finding(
+        passed, message, f"difference at most {SAME_PICTURE_DIFFERENCE:.0f} of 255", f"{observed:.1f} of 255"
+    )

@@ -5,29 +5,38 @@ The playlist around them is judged in `playlist.py`.
 
 from __future__ import annotations
 
+from codex_assets.archive.findings import Finding, Severity
 from codex_assets.media import profile
-from codex_assets.verification.findings import Kind, Problem, Severity, Verdict, equal, over_all, rule
+from codex_assets.verification.kinds import Kind
 from codex_assets.verification.measures import needed_level
 from codex_assets.verification.observations import Lag, VariantObservation
+from codex_assets.verification.rule import rule
+from codex_assets.verification.rules.comparisons import (
+    Problem,
+    expect_coded_size,
+    expect_decodes,
+    expect_equal,
+    expect_frame_rate,
+    expect_h264,
+    expect_no_problem,
+    expect_progressive,
+    expect_square_pixels,
+    expect_together,
+    expect_tracks,
+)
 from codex_assets.verification.rules.tolerances import (
     APPLE,
-    LOUDNESS,
     PLAN,
     PLAYLISTS,
     SAME_PICTURE_DIFFERENCE,
-    SYNC_SECONDS,
     TRACKS_TOGETHER_SECONDS,
     VARIANTS,
-    check_decodes,
-    check_distance,
-    check_h264,
-    check_progressive,
-    check_rate,
-    check_size,
-    check_square_pixels,
-    check_tracks,
 )
 
+LOUDNESS = "contract: loudness"
+
+SYNC_SECONDS = 0.05
+"""EBU R37 allows sound 40 ms early to 60 ms late; 50 is what a 10 ms envelope can tell apart from them."""
 SYNC_MARGIN = 0.1
 """A shift counts only when it explains the sound better than being in sync does, by this much correlation: steady or
 periodic sound proves nothing and must not raise a false alarm."""
@@ -42,197 +51,202 @@ LEVEL_FLOOR = 31
 
 
 @rule(*PLAYLISTS, source=VARIANTS)
-def tracks_as_source(seen: VariantObservation) -> Verdict | None:
+def tracks_as_source(seen: VariantObservation) -> Finding | None:
     """There is a picture if the source has one, and sound if the source has sound."""
     wanted = seen.expected
-    return check_tracks(wanted.has_video, wanted.has_audio, seen.video is not None, seen.audio is not None)
+    return expect_tracks(wanted.has_video, wanted.has_audio, seen.video is not None, seen.audio is not None)
 
 
 @rule(*PLAYLISTS, source="contract: variants; EBU R37")
-def tracks_start_together(seen: VariantObservation) -> Verdict | None:
+def tracks_start_together(seen: VariantObservation) -> Finding | None:
     """Sound and picture start together."""
     video, audio = seen.video_span, seen.audio_span
     if video is None or audio is None:
         return None
-    return check_distance("The sound", "starts", audio.start, video.start, TRACKS_TOGETHER_SECONDS)
+    return expect_together("starts", audio.start, video.start, TRACKS_TOGETHER_SECONDS)
 
 
 @rule(*PLAYLISTS, source="contract: variants; EBU R37")
-def tracks_end_together(seen: VariantObservation) -> Verdict | None:
+def tracks_end_together(seen: VariantObservation) -> Finding | None:
     """Sound and picture end together, within a frame more than at the start."""
     video, audio = seen.video_span, seen.audio_span
     if video is None or audio is None:
         return None
-    return check_distance("The sound", "ends", audio.end, video.end, TRACKS_TOGETHER_SECONDS + video.frame_seconds)
+    return expect_together("ends", audio.end, video.end, TRACKS_TOGETHER_SECONDS + video.frame_seconds)
 
 
-def _in_sync(lag: Lag | None, where: str) -> Verdict | None:
-    if lag is None or max(lag.correlation, lag.in_sync) < SYNC_CORRELATION:
+def _expect_sync(lag: Lag | None, where: str) -> Finding | None:
+    if lag is None:
         return None
-    passed = abs(lag.seconds) <= SYNC_SECONDS or lag.correlation - lag.in_sync < SYNC_MARGIN
+    in_sync = lag.correlation_within(SYNC_SECONDS)
+    if max(lag.correlation, in_sync) < SYNC_CORRELATION:
+        return None
+    passed = abs(lag.seconds) <= SYNC_SECONDS or lag.correlation - in_sync < SYNC_MARGIN
     late = "late" if lag.seconds > 0 else "early"
     message = (
         f"At the {where} the sound is in sync."
         if passed
         else f"At the {where} the sound is {abs(lag.seconds):.2f} s {late}."
     )
-    found = f"{lag.seconds:+.2f} s (correlation {lag.correlation:.2f}, in sync {lag.in_sync:.2f})"
-    return Verdict(passed, message, f"within {SYNC_SECONDS:.2f} s", found, where)
+    observed = f"{lag.seconds:+.2f} s (correlation {lag.correlation:.2f}, in sync {in_sync:.2f})"
+    return Finding(passed, message, f"within {SYNC_SECONDS:.2f} s", observed, where)
 
 
 @rule(*PLAYLISTS, source="EBU R37")
-def sound_in_sync_at_start(seen: VariantObservation) -> Verdict | None:
+def sound_in_sync_at_start(seen: VariantObservation) -> Finding | None:
     """What is heard at the start is heard then in the mezzanine too (where the sound varies enough to tell)."""
-    return _in_sync(seen.lag_start, "start")
+    return _expect_sync(seen.lag_start, "start")
 
 
 @rule(*PLAYLISTS, source="EBU R37")
-def sound_in_sync_at_end(seen: VariantObservation) -> Verdict | None:
+def sound_in_sync_at_end(seen: VariantObservation) -> Finding | None:
     """What is heard at the end is heard then in the mezzanine too (where the sound varies enough to tell)."""
-    return _in_sync(seen.lag_end, "end")
+    return _expect_sync(seen.lag_end, "end")
 
 
 @rule(*PLAYLISTS, source=VARIANTS)
-def same_sound(seen: VariantObservation) -> Verdict | None:
+def same_sound(seen: VariantObservation) -> Finding | None:
     """The sound is the mezzanine's, and not that of something else."""
     lags = [lag for lag in (seen.lag_start, seen.lag_end) if lag is not None]
     if not lags:
         return None
     likeness = max(lag.correlation for lag in lags)
     passed = likeness >= SAME_SOUND_CORRELATION
-    told = "The sound is the mezzanine's." if passed else "The sound is not the mezzanine's."
-    return Verdict(passed, told, f"correlation at least {SAME_SOUND_CORRELATION}", f"{likeness:.2f}")
+    message = "The sound is the mezzanine's." if passed else "The sound is not the mezzanine's."
+    return Finding(passed, message, f"correlation at least {SAME_SOUND_CORRELATION}", f"{likeness:.2f}")
 
 
 @rule(*PLAYLISTS, source=VARIANTS)
-def same_picture(seen: VariantObservation) -> Verdict | None:
+def same_picture(seen: VariantObservation) -> Finding | None:
     """The picture is the mezzanine's at the same moments, and not that of something else."""
     if not seen.picture_differences:
         return None
     # The middle one: a cut that falls on a moment, or a flash, must not decide.
     typical = sorted(seen.picture_differences)[(len(seen.picture_differences) - 1) // 2]
     passed = typical <= SAME_PICTURE_DIFFERENCE
-    told = "The picture is the mezzanine's." if passed else "The picture is not the mezzanine's."
-    return Verdict(passed, told, f"difference at most {SAME_PICTURE_DIFFERENCE:.0f} of 255", f"{typical:.1f} of 255")
+    message = "The picture is the mezzanine's." if passed else "The picture is not the mezzanine's."
+    return Finding(passed, message, f"difference at most {SAME_PICTURE_DIFFERENCE:.0f} of 255", f"{typical:.1f} of 255")
 
 
 @rule(*PLAYLISTS, source=PLAN)
-def pictures_decode(seen: VariantObservation) -> Verdict | None:
+def pictures_decode(seen: VariantObservation) -> Finding | None:
     """Every key frame decodes without an error."""
     if seen.decode_errors is None or seen.video is None:
         return None
-    return check_decodes(seen.decode_errors, "The key frames decode.", "Key frames do not decode")
+    return expect_decodes(seen.decode_errors, "The key frames decode.", "Key frames do not decode")
 
 
 @rule(*PLAYLISTS, source=f"contract: variants; {APPLE} 1.1, 1.3")
-def picture_is_h264(seen: VariantObservation) -> Verdict | None:
+def picture_is_h264(seen: VariantObservation) -> Finding | None:
     """The picture is H.264 with 8 bits and 4:2:0."""
-    return check_h264(seen.video)
+    return expect_h264(seen.video)
 
 
 @rule(*PLAYLISTS, source="profile: ladder")
-def picture_profile(seen: VariantObservation) -> Verdict | None:
+def picture_profile(seen: VariantObservation) -> Finding | None:
     """The H.264 profile is the ladder's, or a simpler one."""
     wanted = seen.expected.h264_profile
     if seen.video is None or wanted is None or seen.video.codec != "h264":
         return None
     order = ("constrained baseline", "baseline", "main", "high")
-    found = (seen.video.profile or "unknown").lower()
-    passed = found in order and order.index(found) <= order.index(wanted)
-    told = f"The H.264 profile is {found}{'' if passed else f', not {wanted}'}."
-    return Verdict(passed, told, f"{wanted} or simpler", found)
+    observed = (seen.video.profile or "unknown").lower()
+    passed = observed in order and order.index(observed) <= order.index(wanted)
+    message = f"The H.264 profile is {observed}{'' if passed else f', not {wanted}'}."
+    return Finding(passed, message, f"{wanted} or simpler", observed)
 
 
 @rule(*PLAYLISTS, source="ITU-T H.264 table A-1")
-def level_sufficient(seen: VariantObservation) -> Verdict | None:
+def level_sufficient(seen: VariantObservation) -> Finding | None:
     """The H.264 level that the stream claims permits its size, frame rate and bit rate."""
     needed = needed_level(seen)
     if needed is None or seen.video is None or seen.video.level is None:
         return None
-    found = seen.video.level
-    passed = found >= needed
-    told = f"The stream claims level {found / 10}{'' if passed else f', and needs {needed / 10}'}."
-    return Verdict(passed, told, f"at least {needed / 10}", f"{found / 10}")
+    observed = seen.video.level
+    passed = observed >= needed
+    message = f"The stream claims level {observed / 10}{'' if passed else f', and needs {needed / 10}'}."
+    return Finding(passed, message, f"at least {needed / 10}", f"{observed / 10}")
 
 
 @rule(*PLAYLISTS, source=f"{APPLE} 1.3", severity=Severity.WARN)
-def level_not_excessive(seen: VariantObservation) -> Verdict | None:
+def level_not_excessive(seen: VariantObservation) -> Finding | None:
     """The H.264 level is not far above what is needed: it would shut out devices that could play the stream."""
     needed = needed_level(seen)
     if needed is None or seen.video is None or seen.video.level is None:
         return None
-    found, most = seen.video.level, max(LEVEL_FLOOR, needed + LEVEL_SLACK)
-    passed = found <= most
-    told = f"The stream claims level {found / 10}{'' if passed else f', and {needed / 10} would do'}."
-    return Verdict(passed, told, f"at most {most / 10}", f"{found / 10}")
+    observed, most = seen.video.level, max(LEVEL_FLOOR, needed + LEVEL_SLACK)
+    passed = observed <= most
+    message = f"The stream claims level {observed / 10}{'' if passed else f', and {needed / 10} would do'}."
+    return Finding(passed, message, f"at most {most / 10}", f"{observed / 10}")
 
 
 @rule(*PLAYLISTS, source=VARIANTS)
-def one_picture_format(seen: VariantObservation) -> Verdict | None:
+def one_picture_format(seen: VariantObservation) -> Finding | None:
     """All segments have the same picture parameters (SPS): players do not expect a change inside a playlist."""
-    known = [one for one in seen.segments if one.sps is not None]
+    known = [segment for segment in seen.segments if segment.sps is not None]
     if not known:
         return None
     problems = [
-        Problem(one.name, "other parameters", f"{one.name} has other picture parameters than {known[0].name}")
-        for one in known
-        if one.sps != known[0].sps
+        Problem(segment.name, "other parameters", f"{segment.name} has other picture parameters than {known[0].name}")
+        for segment in known
+        if segment.sps != known[0].sps
     ]
-    return over_all(problems, expected="the same in all", fine="All segments have the same picture parameters.")
+    return expect_no_problem(
+        problems, expected="the same in all", message="All segments have the same picture parameters."
+    )
 
 
 @rule(*PLAYLISTS, source=f"contract: variants; {APPLE} 1.14")
-def picture_progressive(seen: VariantObservation) -> Verdict | None:
+def picture_progressive(seen: VariantObservation) -> Finding | None:
     """The picture is progressive."""
-    return check_progressive(seen.video)
+    return expect_progressive(seen.video)
 
 
 @rule(*PLAYLISTS, source=VARIANTS)
-def picture_square_pixels(seen: VariantObservation) -> Verdict | None:
+def picture_square_pixels(seen: VariantObservation) -> Finding | None:
     """Pixels are square."""
-    return check_square_pixels(seen.video)
+    return expect_square_pixels(seen.video)
 
 
 @rule(*PLAYLISTS, source=VARIANTS)
-def picture_size(seen: VariantObservation) -> Verdict | None:
+def picture_size(seen: VariantObservation) -> Finding | None:
     """The picture has the size that its variant gets from this source."""
-    return check_size(seen.video, seen.expected.size)
+    return expect_coded_size(seen.video, seen.expected.size)
 
 
 @rule(*PLAYLISTS, source=VARIANTS)
-def picture_rate(seen: VariantObservation) -> Verdict | None:
+def picture_rate(seen: VariantObservation) -> Finding | None:
     """The frame rate is the mezzanine's."""
-    return check_rate(seen.video_span, seen.expected.frame_rate)
+    return expect_frame_rate(seen.video_span, seen.expected.frame_rate)
 
 
 @rule(*PLAYLISTS, source=VARIANTS)
-def sound_is_aac(seen: VariantObservation) -> Verdict | None:
+def sound_is_aac(seen: VariantObservation) -> Finding | None:
     """The sound is AAC-LC."""
     if seen.audio is None:
         return None
-    return equal("The sound", "aac LC", f"{seen.audio.codec} {seen.audio.profile or ''}".strip())
+    return expect_equal("The sound", "aac LC", f"{seen.audio.codec} {seen.audio.profile or ''}".strip())
 
 
 @rule(*PLAYLISTS, source=LOUDNESS)
-def sound_48_khz(seen: VariantObservation) -> Verdict | None:
+def sound_48_khz(seen: VariantObservation) -> Finding | None:
     """The sound has 48,000 samples a second."""
-    return None if seen.audio is None else equal("The sample rate", profile.SAMPLE_RATE, seen.audio.sample_rate)
+    return None if seen.audio is None else expect_equal("The sample rate", profile.SAMPLE_RATE, seen.audio.sample_rate)
 
 
 @rule(*PLAYLISTS, source=f"{APPLE}: audio")
-def sound_stereo(seen: VariantObservation) -> Verdict | None:
+def sound_stereo(seen: VariantObservation) -> Finding | None:
     """The sound has two channels."""
-    return None if seen.audio is None else equal("The number of channels", profile.CHANNELS, seen.audio.channels)
+    return None if seen.audio is None else expect_equal("The number of channels", profile.CHANNELS, seen.audio.channels)
 
 
 @rule(Kind.PREVIEW, source=VARIANTS)
-def preview_at_most_720p(seen: VariantObservation) -> Verdict | None:
+def preview_at_most_720p(seen: VariantObservation) -> Finding | None:
     """The preview is not larger than 720p."""
     if seen.video is None:
         return None
-    box = next(one for one in profile.LADDER if one.name == profile.PREVIEW_BEST)
+    box = next(variant for variant in profile.LADDER if variant.name == profile.PREVIEW_BEST)
     short, long = sorted((seen.video.coded_width, seen.video.coded_height))
     passed = short <= box.short and long <= box.long
-    found = f"{seen.video.coded_width}x{seen.video.coded_height}"
-    told = f"The preview is {found}{'' if passed else ', larger than 720p'}."
-    return Verdict(passed, told, f"within {box.long}x{box.short}", found)
+    observed = f"{seen.video.coded_width}x{seen.video.coded_height}"
+    message = f"The preview is {observed}{'' if passed else ', larger than 720p'}."
+    return Finding(passed, message, f"within {box.long}x{box.short}", observed)

@@ -1,0 +1,57 @@
+"""The judge: all rules, in the order in which they are listed and applied, and their findings on an observation.
+
+Importing this module loads every rule, so that no judge is without them. In: which rules apply. Out: the rules
+(`rules/`), what a rule is (`rule.py`), and what can be observed (`observations.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Protocol
+
+import codex_assets.verification.rules  # noqa: F401 - a judge without its rules passes everything
+from codex_assets.archive.findings import Finding
+from codex_assets.verification.kinds import Kind
+from codex_assets.verification.rule import REGISTERED, Rule
+
+RULES: Mapping[str, Rule] = MappingProxyType(REGISTERED)
+"""Every rule by its name, in order."""
+
+
+class Observation(Protocol):
+    """What every observation has. An unreadable one is judged by the gate rules alone."""
+
+    @property
+    def output(self) -> str: ...
+    @property
+    def kind(self) -> Kind: ...
+    @property
+    def readable(self) -> bool: ...
+
+
+def rules_for(kind: Kind) -> tuple[Rule, ...]:
+    """The rules that judge observations of a kind, in order."""
+    return tuple(rule for rule in RULES.values() if kind in rule.kinds)
+
+
+def judge(observation: Observation, *, only: Iterable[str] | None = None) -> tuple[Finding, ...]:
+    """The findings of every rule that applies to `observation`, passed or not.
+
+    `only`: names of the rules that are asked; None asks all of them.
+    """
+    wanted = None if only is None else frozenset(only)
+    findings = []
+    for rule in rules_for(observation.kind):
+        if (wanted is not None and rule.name not in wanted) or not (observation.readable or rule.gate):
+            continue
+        finding = rule.function(observation)
+        if finding is not None:
+            findings.append(replace(finding, output=observation.output, rule=rule.name, severity=rule.severity))
+    return tuple(findings)
+
+
+def failures(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Those findings that forbid publishing."""
+    return tuple(finding for finding in findings if finding.is_failure)
