@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -210,6 +212,36 @@ def test_a_folder_says_what_belongs_there_and_what_does_not(path: Path) -> None:
     charter = " ".join((ast.get_docstring(ast.parse(path.read_text())) or "").split())
     assert "should contain" in charter
     assert "out of it" in charter or "and nothing that" in charter
+
+
+def house() -> list[tuple[str, str, list[str]]]:
+    """Each folder, from the ground up: its name, the first line of what it says of itself, and its modules."""
+    ranks = {room: rank for rank, rooms in enumerate(LINE) for room in rooms}
+    rooms = []
+    for path in (*PACKAGE.rglob("__init__.py"), ROOT / "runpod_entry" / "__init__.py"):
+        folder = path.parent
+        if folder == PACKAGE:
+            continue
+        room = folder.relative_to(PACKAGE if folder.is_relative_to(PACKAGE) else ROOT).as_posix()
+        modules = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+        summary = (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()[0].removesuffix(".")
+        rooms.append((ranks[room.split("/")[0]], room, summary, modules))
+    return [room[1:] for room in sorted(rooms)]
+
+
+def map_of(rooms: Iterable[tuple[str, str, list[str]]]) -> str:
+    """The map as `docs/architecture.md` shows it."""
+    lines = []
+    for room, summary, modules in rooms:
+        lines.append(f"{room + '/':<23} {summary}")
+        lines += textwrap.wrap(" ".join(modules), 118, initial_indent=" " * 24, subsequent_indent=" " * 24)
+    return "\n".join(lines)
+
+
+def test_the_page_shows_the_same_house() -> None:
+    """A room or a module that is missing on the page is not found by those who read it first."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    assert map_of(house()) in page, f"docs/architecture.md, Rooms:\n{map_of(house())}"
 
 
 def test_every_tool_of_the_product_is_told_what_it_may_open() -> None:

@@ -1,4 +1,4 @@
-"""The wire with media-api: the job payload that comes in, the webhook body that goes out, and their JSON Schema.
+"""The wire with media-api: the payload that comes in, the webhook body that goes out, their JSON Schema.
 
 This folder should contain everything that both sides have to agree on: names of outputs and variants, limits, which
 addresses and secrets are acceptable, and the words in which a problem of a payload is described. Keep the conversion

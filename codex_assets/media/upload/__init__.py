@@ -1,4 +1,4 @@
-"""What came in: what an upload's packets, frames, headers and logs say, and whether it can be worked on.
+"""What came in: an upload's packets, frames, headers and logs, and whether it can be worked on.
 
 This folder should contain the questions that are asked of an upload (as arguments of a tool) and what the answers mean:
 refusals, damage, interlacing, clocks. Keep the order of these questions out of it, and who is at fault for a failure

@@ -1,4 +1,6 @@
-"""The rules, one file per kind of output, each with its own limits. The order of the imports is the order of the list.
+"""The rules, one file per kind of output, each with its own limits.
+
+The order of the imports is the order in which rules are listed and applied.
 
 This folder should contain rules, with the numbers that only they use, and nothing that reads a file: a rule gets an
 observation and returns a finding. Numbers that several files share are in `tolerances.py`, comparisons in
