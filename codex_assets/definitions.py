@@ -3,11 +3,11 @@
 import dagster as dg
 
 from codex_assets.defs import jobs, schedules, sensors
-from codex_assets.defs.assets import AUDIO, ORIGINALS, VIDEO
+from codex_assets.defs.assets import ORIGINALS, PRODUCERS
 from codex_assets.defs.resources import workshop
 
 defs = dg.Definitions(
-    assets=[*ORIGINALS, *VIDEO, *AUDIO],
+    assets=[*ORIGINALS, *PRODUCERS["video"], *PRODUCERS["audio"]],
     jobs=jobs.JOBS,
     sensors=sensors.SENSORS,
     schedules=schedules.SCHEDULES,

@@ -14,7 +14,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 from codex_assets.archive.findings import Finding, findings_of
+from codex_assets.media import outputs
 from codex_assets.media.encode.loudness import Measurement
+from codex_assets.media.outputs import OutputKind
 
 MediaType = Literal["video", "audio"]
 Role = Literal["archive", "media", "assets"]
@@ -118,6 +120,26 @@ class OutputRecord(Record):
     def _name_the_output(cls, checks: tuple[Finding, ...], info: ValidationInfo) -> tuple[Finding, ...]:
         return findings_of(info.data.get("output", ""), checks)
 
+    @property
+    def media_seconds(self) -> float | None:
+        """How long it plays; None for what has no length of its own, or is not built."""
+        return None
+
+    @property
+    def picture_size(self) -> tuple[int, int] | None:
+        """Width and height that variants are fitted into; None for what no variant is made from."""
+        return None
+
+    @property
+    def rung(self) -> str | None:
+        """The rung that it is, or was cut from; None for what is of no rung, or of several."""
+        return None
+
+    @property
+    def named_rungs(self) -> tuple[str, ...]:
+        """The rungs that it lists."""
+        return ()
+
 
 class SourceFacts(Record):
     """The original as it was uploaded: displayed pixels, frames a second, seconds."""
@@ -190,6 +212,14 @@ class MezzanineRecord(OutputRecord):
     """Decibels by which the sound was turned down, because its samples passed full scale."""
 
     @property
+    def media_seconds(self) -> float | None:
+        return self.duration
+
+    @property
+    def picture_size(self) -> tuple[int, int] | None:
+        return (self.width, self.height) if self.width is not None and self.height is not None else None
+
+    @property
     def rate(self) -> Fraction | None:
         return Fraction(self.frame_rate) if self.frame_rate else None
 
@@ -231,10 +261,22 @@ class VariantRecord(OutputRecord):
     gain_mode: str | None = None
     """How the sound was normalised: `linear`, `dynamic`, `gain`, `none`."""
 
+    @property
+    def media_seconds(self) -> float | None:
+        return self.duration
+
+    @property
+    def rung(self) -> str | None:
+        return self.variant
+
 
 class MasterRecord(OutputRecord):
     master_key: str | None = None
     variants: tuple[str, ...] = ()
+
+    @property
+    def named_rungs(self) -> tuple[str, ...]:
+        return self.variants
 
 
 class ThumbnailRecord(OutputRecord):
@@ -255,18 +297,24 @@ class WaveformRecord(OutputRecord):
     width: int | None = None
     height: int | None = None
 
+    @property
+    def media_seconds(self) -> float | None:
+        return self.duration
 
-RECORD_TYPES: dict[str, type[OutputRecord]] = {
-    "mezzanine": MezzanineRecord,
-    "loudness": LoudnessRecord,
-    "preview": VariantRecord,
-    "hls_master": MasterRecord,
-    "thumbnail": ThumbnailRecord,
-    "waveform_json": WaveformRecord,
-    "waveform_png": WaveformRecord,
+
+RECORD_TYPES: dict[OutputKind, type[OutputRecord]] = {
+    outputs.MEZZANINE: MezzanineRecord,
+    outputs.LOUDNESS: LoudnessRecord,
+    outputs.VARIANT: VariantRecord,
+    outputs.PREVIEW: VariantRecord,
+    outputs.MASTER: MasterRecord,
+    outputs.THUMBNAIL: ThumbnailRecord,
+    outputs.WAVEFORM_JSON: WaveformRecord,
+    outputs.WAVEFORM_PNG: WaveformRecord,
 }
 
 
 def record_type(output: str) -> type[OutputRecord]:
-    """The model of an output's record; every `hls_*` rung is a `VariantRecord`."""
-    return RECORD_TYPES.get(output, VariantRecord)
+    """The model of an output's record, by its name. A name that is no output's is that of a rung which is gone."""
+    kind = outputs.kind_of(output)
+    return RECORD_TYPES[kind] if kind is not None else VariantRecord

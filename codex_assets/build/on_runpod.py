@@ -33,13 +33,12 @@ from codex_assets.errors import (
     RelayedError,
 )
 from codex_assets.media import recipe
-from codex_assets.media.outputs import OUTPUTS
+from codex_assets.media.outputs import MASTER, OUTPUTS, is_variant
 from codex_assets.net.runpod_api import Endpoint, JobsApi, Retries
 from codex_assets.system.workspace import Listener, Status
 
 STEP_S = 0.5
 """How often whoever waits for a turn looks whether it is still wanted."""
-MASTER = "hls_master"
 
 _log = logging.getLogger(__name__)
 
@@ -206,7 +205,8 @@ class RunPodBuilder:
         if unknown:
             raise ValueError(f"{media.media_type} media have no {', '.join(unknown)}")
         left = [output for output in known if output in outputs]
-        master = self._records.output(media.media_id, MASTER) if MASTER not in left else None
+        follows = MASTER.name not in left and any(map(is_variant, left))
+        master = self._records.output(media.media_id, MASTER.name) if follows else None
         outdated: list[str] = []
         jobs: set[str] = set()
         waited_s = 0.0
@@ -218,8 +218,8 @@ class RunPodBuilder:
                 if record.code_version != recipe.code_version(media.media_type, record.output):
                     outdated.append(record.output)
                 yield record
-            if any(output.startswith("hls_") for output in outputs):
-                after = self._records.output(media.media_id, MASTER) if MASTER not in outputs else None
+            if follows:
+                after = self._records.output(media.media_id, MASTER.name)
                 if after is not None and after != master:
                     master = after
                     yield after

@@ -7,6 +7,7 @@ is none of its business. What one op must know of another it reads from records,
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
+from functools import singledispatch
 from typing import Any
 
 import dagster as dg
@@ -29,15 +30,14 @@ from codex_assets.config.workshop import Workshop
 from codex_assets.defs import asset_checks
 from codex_assets.defs.partitions import PARTITIONS
 from codex_assets.errors import InternalError, JobCancelled, JobError, MissingInput, VerificationError
-from codex_assets.media import recipe
+from codex_assets.media import outputs, recipe
 from codex_assets.media.encode.hls import Segment
-from codex_assets.media.outputs import AUDIO_OUTPUTS, VIDEO_OUTPUTS, parents
+from codex_assets.media.outputs import OutputDefinition
 
 UNVERSIONED = "INITIAL"
 """Dagster's data version of what was never materialized: the originals."""
-POOLS = {"source": "encoding", "ladder": "encoding"}
+POOL = "encoding"
 """Ops that keep every core or the GPU busy share a pool, whose limit `dagster.yaml` sets."""
-MASTER = "hls_master"
 NO_EVENT = "NULL"
 """Dagster's pointer to the event of an input of which there is none. Such an input never counts as changed."""
 BEFORE_ANY = -2
@@ -48,40 +48,21 @@ RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
 OWNERS = ["team:media-platform"]
 INLINE_WIDTH = 320
 
-DESCRIPTIONS = {
-    "mezzanine": "The original, normalised once: H.264 (or sound alone) that every other output is made from. Archive.",
-    "loudness": "EBU R 128 measurement of the original's sound, taken in the mezzanine's decode.",
-    "preview": "The first 30 seconds at up to 720p: the first segments of their variant.",
-    "hls_master": "The master playlist of all variants that exist, with measured rates.",
-    "thumbnail": "The frame at a tenth of the duration, 1280x720 JPEG.",
-    "waveform_json": "audiowaveform's data of the delivered sound, 10 points a second.",
-    "waveform_png": "The waveform drawn at 1280x720.",
-}
-KINDS = {
-    "mezzanine": {"ffmpeg", "mp4"},
-    "loudness": {"ffmpeg", "json"},
-    "hls_master": {"m3u8"},
-    "thumbnail": {"ffmpeg", "jpeg"},
-    "waveform_json": {"audiowaveform", "json"},
-    "waveform_png": {"audiowaveform", "png"},
-}
-
 
 def _key(media_type: str, output: str) -> dg.AssetKey:
     return dg.AssetKey([media_type, output])
 
 
-def _spec(media_type: str, output: str) -> dg.AssetSpec:
-    rung = output.removeprefix("hls_")
+def _spec(output: OutputDefinition) -> dg.AssetSpec:
     return dg.AssetSpec(
-        _key(media_type, output),
-        deps=[_key(media_type, parent) for parent in parents(media_type, output)],
-        description=DESCRIPTIONS.get(output, f"HLS variant {rung}: 6 s segments, cut alike in every variant."),
-        group_name=media_type,
-        kinds=KINDS.get(output, {"ffmpeg", "hls"}),
+        _key(output.media_type, output.name),
+        deps=[_key(output.media_type, parent) for parent in outputs.parents(output.media_type, output.name)],
+        description=output.description,
+        group_name=output.media_type,
+        kinds=set(output.kind.labels),
         owners=OWNERS,
-        code_version=recipe.code_version(media_type, output),
-        partitions_def=PARTITIONS[media_type],
+        code_version=recipe.code_version(output.media_type, output.name),
+        partitions_def=PARTITIONS[output.media_type],
     )
 
 
@@ -94,30 +75,31 @@ def _original(media_type: str) -> dg.AssetSpec:
     )
 
 
-def _producer(media_type: str, name: str, outputs: Sequence[str]) -> dg.AssetsDefinition:
-    """The op that makes `outputs` of a media, or any of them, or only checks them."""
+def _producer(media_type: str, step: str, definitions: Sequence[OutputDefinition]) -> dg.AssetsDefinition:
+    """The op that makes these outputs of a media, or any of them, or only checks them."""
+    names = [output.name for output in definitions]
 
     @dg.multi_asset(
-        name=f"{media_type}_{name}",
-        specs=[_spec(media_type, output) for output in outputs],
-        check_specs=asset_checks.specs(media_type, outputs),
+        name=f"{media_type}_{step}",
+        specs=[_spec(output) for output in definitions],
+        check_specs=asset_checks.specs(media_type, names),
         can_subset=True,
         # Without a backfill policy: one run per media, told which by its partition. The runs of a policy are told by a
         # range of one, and leave behind each check's plan as a result of no media, open for ever.
-        pool=POOLS.get(name),
+        pool=POOL if any(output.kind.keeps_busy for output in definitions) else None,
         retry_policy=RETRIES,
     )
     def produce(context: dg.AssetExecutionContext, workshop: dg.ResourceParam[Workshop]) -> Iterator[Any]:
-        selected = [output for output in outputs if _key(media_type, output) in context.selected_asset_keys]
+        selected = [name for name in names if _key(media_type, name) in context.selected_asset_keys]
         wanted = {(key.asset_key.path[-1], key.name) for key in context.selected_asset_check_keys}
         try:
             media = _media(workshop, context.partition_key)
-            asset = ",".join(selected or outputs)
-            with log_lines.about(media=media.media_id, step=f"{media_type}_{name}", asset=asset):
+            asset = ",".join(selected or names)
+            with log_lines.about(media=media.media_id, step=f"{media_type}_{step}", asset=asset):
                 if selected:
                     yield from _build(context, workshop, media, selected, wanted)
                 else:
-                    yield from _check(workshop, media, outputs, wanted)
+                    yield from _check(workshop, media, names, wanted)
         except VerificationError as error:
             for record in error.records:
                 if isinstance(record, OutputRecord):
@@ -149,8 +131,9 @@ def _build(
     selected: Sequence[str],
     wanted: set[tuple[str, str]],
 ) -> Iterator[Any]:
-    follows = MASTER not in selected and any(output.startswith("hls_") for output in selected)
-    before = workshop.records.output(media.media_id, MASTER) if follows else None
+    master_name = outputs.MASTER.name
+    follows = master_name not in selected and any(map(outputs.is_variant, selected))
+    before = workshop.records.output(media.media_id, master_name) if follows else None
     for record in workshop.builder.build(media, selected):
         if record.output in selected:
             yield dg.MaterializeResult(
@@ -164,9 +147,9 @@ def _build(
             context.log.info("%s was written again too, to stay true", record.output)
             context.log_event(_companion(context.instance, workshop, record))
             before = record
-    master = workshop.records.output(media.media_id, MASTER) if follows else None
+    master = workshop.records.output(media.media_id, master_name) if follows else None
     if master is not None and master != before:
-        context.log.info("%s stays as it is: it is true of the new variants as well", MASTER)
+        context.log.info("%s stays as it is: it is true of the new variants as well", master_name)
         context.log_event(_companion(context.instance, workshop, master))
 
 
@@ -174,7 +157,7 @@ def _companion(instance: dg.DagsterInstance, workshop: Workshop, record: OutputR
     """The event of an output that was written along with its inputs, made from what they are now."""
     versions: dict[str, str] = {}
     pointers: dict[str, int] = {}
-    for parent in parents(record.media_type, record.output):
+    for parent in outputs.parents(record.media_type, record.output):
         wanted = dg.AssetRecordsFilter(asset_key=_key(record.media_type, parent), asset_partitions=[record.media_id])
         held = workshop.records.output(record.media_id, parent)
         events = instance.fetch_materializations(wanted, limit=1).records
@@ -184,9 +167,9 @@ def _companion(instance: dg.DagsterInstance, workshop: Workshop, record: OutputR
 
 
 def _check(
-    workshop: Workshop, media: MediaRecord, outputs: Sequence[str], wanted: set[tuple[str, str]]
+    workshop: Workshop, media: MediaRecord, names: Sequence[str], wanted: set[tuple[str, str]]
 ) -> Iterator[dg.AssetCheckResult]:
-    chosen = [output for output in outputs if any(output == one for one, _ in wanted)]
+    chosen = [output for output in names if any(output == one for one, _ in wanted)]
     for audit in workshop.auditor.audit(media, chosen):
         for result in asset_checks.results(media.media_type, audit.output, audit.checks):
             if (audit.output, result.check_name) in wanted:
@@ -216,7 +199,7 @@ def materialization(
     """
     then = record.build.inputs if record.build is not None else {}
     tags = {"dagster/data_version": record.data_version, "dagster/code_version": record.code_version}
-    for parent in parents(record.media_type, record.output):
+    for parent in outputs.parents(record.media_type, record.output):
         # Of an original Dagster knows no version, whatever the record says.
         version = (versions or {}).get(parent, UNVERSIONED)
         tags[f"dagster/input_data_version/{_key(record.media_type, parent).to_user_string()}"] = (
@@ -258,7 +241,7 @@ def pointing(event: dg.AssetMaterialization, pointers: Mapping[str, int]) -> dg.
     media_type, output = event.asset_key.path
     told = {
         f"dagster/input_event_pointer/{_key(media_type, parent).to_user_string()}": str(pointers.get(parent, NO_EVENT))
-        for parent in parents(media_type, output)
+        for parent in outputs.parents(media_type, output)
     }
     return event._replace(tags={**(event.tags or {}), **told})
 
@@ -296,38 +279,56 @@ def _metadata(record: OutputRecord) -> dict[str, Any]:
     return told
 
 
+@singledispatch
 def _facts(record: OutputRecord) -> dict[str, Any]:
-    if isinstance(record, MezzanineRecord):
-        source = record.source
-        return {
-            "duration_seconds": record.duration,
-            "size": f"{record.width}x{record.height}" if record.width else "no picture",
-            "frame_rate": record.frame_rate or "no picture",
-            "sound": record.audio_treatment or "no sound",
-            "source": dg.MetadataValue.json(source.model_dump(mode="json", exclude_none=True)),
-        }
-    if isinstance(record, LoudnessRecord):
-        measured = record.measurement
-        if measured is None:
-            return {"integrated_lufs": "silence or no sound"}
-        return {
-            "integrated_lufs": measured.integrated,
-            "true_peak_dbtp": measured.true_peak,
-            "loudness_range_lu": measured.range,
-            "measured_of": record.measured_of,
-        }
-    if isinstance(record, VariantRecord) and record.applicable:
-        return _variant_facts(record)
-    if isinstance(record, MasterRecord):
-        return {"variants": ", ".join(record.variants)}
-    if isinstance(record, ThumbnailRecord):
-        return {"at_seconds": record.at, "size": f"{record.width}x{record.height}"}
-    if isinstance(record, WaveformRecord):
-        return {"points": record.points} if record.points is not None else {"size": f"{record.width}x{record.height}"}
+    """What is shown of a record beside what every record has: by the record's type, nothing by default."""
     return {}
 
 
-def _variant_facts(record: VariantRecord) -> dict[str, Any]:
+@_facts.register
+def _(record: MezzanineRecord) -> dict[str, Any]:
+    source = record.source
+    return {
+        "duration_seconds": record.duration,
+        "size": f"{record.width}x{record.height}" if record.width else "no picture",
+        "frame_rate": record.frame_rate or "no picture",
+        "sound": record.audio_treatment or "no sound",
+        "source": dg.MetadataValue.json(source.model_dump(mode="json", exclude_none=True)),
+    }
+
+
+@_facts.register
+def _(record: LoudnessRecord) -> dict[str, Any]:
+    measured = record.measurement
+    if measured is None:
+        return {"integrated_lufs": "silence or no sound"}
+    return {
+        "integrated_lufs": measured.integrated,
+        "true_peak_dbtp": measured.true_peak,
+        "loudness_range_lu": measured.range,
+        "measured_of": record.measured_of,
+    }
+
+
+@_facts.register
+def _(record: MasterRecord) -> dict[str, Any]:
+    return {"variants": ", ".join(record.variants)}
+
+
+@_facts.register
+def _(record: ThumbnailRecord) -> dict[str, Any]:
+    return {"at_seconds": record.at, "size": f"{record.width}x{record.height}"}
+
+
+@_facts.register
+def _(record: WaveformRecord) -> dict[str, Any]:
+    return {"points": record.points} if record.points is not None else {"size": f"{record.width}x{record.height}"}
+
+
+@_facts.register
+def _(record: VariantRecord) -> dict[str, Any]:
+    if not record.applicable:
+        return {}
     rows = [Segment(one.name, one.duration, one.size) for one in record.segments]
     table = "\n".join(
         f"| {one.name} | {one.duration:.3f} | {one.size} | {8 * one.size / one.duration / 1000:.0f} |" for one in rows
@@ -352,7 +353,8 @@ def _variant_facts(record: VariantRecord) -> dict[str, Any]:
 
 def picture(workshop: Workshop, record: OutputRecord) -> dict[str, Any]:
     """A small copy of a published picture, to look at in the UI."""
-    if record.output not in ("thumbnail", "waveform_png") or not record.files:
+    kind = outputs.kind_of(record.output)
+    if kind is None or not kind.is_still or not record.files:
         return {}
     (file,) = record.files
     folder = workshop.workspace.folder("inline")
@@ -366,19 +368,11 @@ def picture(workshop: Workshop, record: OutputRecord) -> dict[str, Any]:
     return {"picture": dg.MetadataValue.md(f"![{record.output}](data:image/jpeg;base64,{data})")}
 
 
-VIDEO = [
-    _producer("video", "source", ["mezzanine", "loudness"]),
-    _producer("video", "ladder", [o for o in VIDEO_OUTPUTS if o.startswith("hls_") or o == "preview"]),
-    _producer("video", "picture", ["thumbnail"]),
-]
-AUDIO = [
-    _producer("audio", "source", ["mezzanine", "loudness"]),
-    _producer("audio", "ladder", [o for o in AUDIO_OUTPUTS if o.startswith("hls_")]),
-    _producer("audio", "points", ["waveform_json"]),
-    _producer("audio", "picture", ["waveform_png"]),
-]
-ORIGINALS = [_original("video"), _original("audio")]
-PRODUCERS = {"video": VIDEO, "audio": AUDIO}
+PRODUCERS = {
+    media_type: [_producer(media_type, step, definitions) for step, definitions in outputs.steps(media_type).items()]
+    for media_type in outputs.OUTPUTS
+}
+ORIGINALS = [_original(media_type) for media_type in outputs.OUTPUTS]
 RUNTIME = {
     "dagster/max_runtime": str(
         round(max(map(len, PRODUCERS.values())) * (RETRIES.max_retries + 1) * on_runpod.Pace().longest_s)

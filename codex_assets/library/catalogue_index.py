@@ -23,10 +23,6 @@ from codex_assets.archive import check_results
 from codex_assets.archive.check_results import VerificationRecord
 from codex_assets.archive.records import (
     MediaRecord,
-    MezzanineRecord,
-    OutputRecord,
-    VariantRecord,
-    WaveformRecord,
     record_type,
 )
 from codex_assets.errors import MissingInput
@@ -169,7 +165,7 @@ def record_row(media_id: str, name: str, stamp: str, data: bytes) -> Row:
         applicable=record.applicable,
         code_version=record.code_version,
         bytes=sum(file.size for file in record.files),
-        seconds=_seconds(record),
+        seconds=record.media_seconds,
     )
     if build is None:
         return row
@@ -185,10 +181,6 @@ def record_row(media_id: str, name: str, stamp: str, data: bytes) -> Row:
 
 def _json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
-
-
-def _seconds(record: OutputRecord) -> float | None:
-    return record.duration if isinstance(record, MezzanineRecord | VariantRecord | WaveformRecord) else None
 
 
 def put(database: sqlite3.Connection, rows: Sequence[Row]) -> None:

@@ -18,18 +18,20 @@ from codex_assets.archive.records import MediaType
 from codex_assets.config import prices
 from codex_assets.library.catalogue import Catalogue, Held, Target
 from codex_assets.media import profile, recipe
-from codex_assets.media.outputs import OUTPUTS
+from codex_assets.media.outputs import LOUDNESS, MEZZANINE, OUTPUTS, PREVIEW, definition
 
 ASSUMED_SPEEDS = {
-    "mezzanine": 2.0,
-    "loudness": 40.0,
-    "ladder": 1.0,
-    "sheet": 20.0,
-    "thumbnail": 20.0,
-    "waveform": 20.0,
+    ("video", "mezzanine"): 2.0,
+    ("audio", "mezzanine"): 2.0,
+    ("video", "loudness"): 40.0,
+    ("audio", "loudness"): 40.0,
+    ("video", "ladder"): 1.0,
 }
-"""Media seconds per wall second, fetching, verifying and publishing included, until something was recorded. Nobody
-measured these: they are on the careful side of what x264 does on eight cores."""
+"""Media seconds per wall second of a piece of work (`media/outputs.py`), by media type, fetching, verifying and
+publishing included, until something was recorded. Nobody measured these: they are on the careful side of what x264 does
+on eight cores."""
+ASSUMED_SPEED = 20.0
+"""Of all other work, which encodes no picture."""
 LEAST_SECONDS = 2.0
 """Of any piece of work, however short the media: processes start, files travel."""
 KILOBIT = 125
@@ -145,7 +147,7 @@ def estimate(
                 before = held[output].bytes if output in held else 0
                 one.before += before
                 one.after += _after(target.media_type, output, held.get(output), length, sizes)
-    order = {key: number for number, key in enumerate((kind, one) for kind in OUTPUTS for one in _order(kind))}
+    order = {key: number for number, key in enumerate((kind, one) for kind in OUTPUTS for one in OUTPUTS[kind])}
     lines = tuple(
         Line(
             *(kind, output, one.count, one.media_seconds, one.seconds, one.before, one.after),
@@ -171,26 +173,13 @@ def estimate(
     )
 
 
-def _order(kind: str) -> tuple[str, ...]:
-    return OUTPUTS[kind]
-
-
-def _work_of(media_type: str, output: str) -> str:
-    """Outputs of the same work are made together, from one decode."""
-    if output in ("mezzanine", "loudness", "thumbnail"):
-        return output
-    if output.startswith("waveform"):
-        return "waveform"
-    return "ladder" if media_type == "video" else "sheet"
-
-
 def _works(target: Target) -> list[tuple[str, ...]]:
     works: dict[str, list[str]] = {}
     for output in target.outputs:
-        work = _work_of(target.media_type, output)
+        work = definition(target.media_type, output).kind.work
         # One decode of the original makes the mezzanine and measures it.
-        if work == "loudness" and "mezzanine" in target.outputs:
-            work = "mezzanine"
+        if work == LOUDNESS.work and MEZZANINE.name in target.outputs:
+            work = MEZZANINE.work
         works.setdefault(work, []).append(output)
     return [tuple(some) for some in works.values()]
 
@@ -223,8 +212,12 @@ class _Speeds:
                 self._chosen[key] = some[name]
                 self.used |= {name} if name else set()
             else:
-                self._chosen[key] = (ASSUMED_SPEEDS[_work_of(*key)], 0)
+                self._chosen[key] = (_assumed_speed(*key), 0)
         return self._chosen[key]
+
+
+def _assumed_speed(media_type: str, output: str) -> float:
+    return ASSUMED_SPEEDS.get((media_type, definition(media_type, output).kind.work), ASSUMED_SPEED)
 
 
 def _after(
@@ -235,17 +228,18 @@ def _after(
     sizes: Mapping[tuple[str, str], tuple[float, float]],
 ) -> int:
     """Bytes of an output when it is built by today's recipe: as before, by as much as its target rate changed."""
-    now = _rate(recipe.numbers(media_type, output, profile.PREVIEW_BEST if output == "preview" else None))
+    is_preview = output == PREVIEW.name
+    now = _rate(recipe.numbers(media_type, output, profile.PREVIEW_BEST if is_preview else None))
     if held is not None and held.applicable and held.bytes:
         then = _rate(held.recipe)
-        if output == "preview" and held.variant is not None:
+        if is_preview and held.variant is not None:
             now = _rate(recipe.numbers(media_type, output, held.variant))
         return round(held.bytes * now / then) if now and then else held.bytes
     if now:
-        seconds = min(length, profile.PREVIEW_SECONDS) if output == "preview" else length
+        seconds = min(length, profile.PREVIEW_SECONDS) if is_preview else length
         return round(seconds * now * KILOBIT)
     each, per_second = sizes.get((media_type, output), (0.0, 0.0))
-    return round(length * per_second if output == "mezzanine" else each)
+    return round(length * per_second if output == MEZZANINE.name else each)
 
 
 def _rate(numbers: Mapping[str, Any]) -> float:

@@ -29,6 +29,7 @@ from codex_assets.errors import InternalError, JobCancelled, JobError, MissingIn
 from codex_assets.library.catalogue import Catalogue, Target
 from codex_assets.library.selection import Where
 from codex_assets.library.staleness import REBUILT
+from codex_assets.media.outputs import MASTER, is_variant
 from codex_assets.system.workspace import Listener
 from codex_assets.verification import audit
 
@@ -67,9 +68,9 @@ class Order:
         """Of all media that are meant, or of one of them."""
         where = self.condition() if media_id is None else Where(media_ids=(media_id,))
         names = self.outputs or None
-        if names is not None and media_id is not None and any(name.startswith("hls_") for name in names):
+        if names is not None and media_id is not None and any(map(is_variant, names)):
             # It follows its variants.
-            names = (*names, "hls_master")
+            names = (*names, MASTER.name)
         return catalogue.targets(where, names, stale_only=media_id is not None or not self.also_fresh)
 
 

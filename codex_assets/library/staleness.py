@@ -21,7 +21,7 @@ from enum import StrEnum
 from typing import Any
 
 from codex_assets.archive.check_results import OutputVerification, VerificationRecord
-from codex_assets.archive.records import MasterRecord, MediaRecord, MezzanineRecord, OutputRecord, VariantRecord
+from codex_assets.archive.records import MediaRecord, OutputRecord
 from codex_assets.media import outputs as media_outputs
 from codex_assets.media import recipe
 from codex_assets.media.encode import ladder
@@ -136,18 +136,15 @@ class Known:
 def known(record: OutputRecord) -> Known:
     """A record, as far as it matters here."""
     build = record.build
-    size = None
-    if isinstance(record, MezzanineRecord) and record.width is not None and record.height is not None:
-        size = (record.width, record.height)
     return Known(
         code_version=record.code_version,
         data_version=record.data_version,
         applicable=record.applicable,
         built_at=build.built_at if build is not None else "",
         checked=bool(record.checks) or not kinds_of(record.output),
-        variant=record.variant if isinstance(record, VariantRecord) else None,
-        variants=record.variants if isinstance(record, MasterRecord) else (),
-        size=size,
+        variant=record.rung,
+        variants=record.named_rungs,
+        size=record.picture_size,
         inputs=build.inputs if build is not None else {},
         recipe=recipe_key(build.recipe) if build is not None else "",
     )
@@ -301,10 +298,10 @@ def _changed_inputs(
     now = {name: other.data_version for name, other in outputs.items() if other.applicable and not other.unreadable}
     if source is not None and "original" in source.inputs and output != "mezzanine":
         now["original"] = source.inputs["original"]
-    if output != "hls_master":
+    if output != media_outputs.MASTER.name:
         return tuple((name, then, now[name]) for name, then in one.inputs.items() if name in now and now[name] != then)
     variants = [name for name in media_outputs.parents(media_type, output) if name in now]
-    then = dict(one.inputs) or {f"hls_{name}": now.get(f"hls_{name}", "") for name in one.variants}
+    then = dict(one.inputs) or {name: now.get(name, "") for name in map(media_outputs.variant_output, one.variants)}
     # One whose record is lost or cannot be read is built again, and the master follows.
     names = [name for name in dict.fromkeys([*then, *variants]) if name in outputs and not outputs[name].unreadable]
     return tuple((name, then.get(name), now.get(name)) for name in names if then.get(name) != now.get(name))
@@ -372,7 +369,8 @@ class Judge:
 
     def _marker(self, found: Facts, output: str, one: OutputFacts) -> list[Cause]:
         """A variant that did not apply stays fresh, whatever its numbers, while it still does not."""
-        if found.size is None or output.removeprefix("hls_") not in self._fitting(found.size):
+        rung = media_outputs.definition(found.media_type, output).rung
+        if found.size is None or rung not in self._fitting(found.size):
             return []
         detail = f"it applies now: the picture is {found.size[0]}x{found.size[1]}"
         code = self._code(found.media_type, output)
@@ -405,13 +403,14 @@ class Judge:
         then = self._recorded(one.recipe) if one.recipe else {}
         if not then:
             return Cause(Reason.RECIPE, one.code_version, code)
-        now = recipe.numbers(media_type, output, one.variant if output == "preview" else None)
+        is_preview = output == media_outputs.PREVIEW.name
+        now = recipe.numbers(media_type, output, one.variant if is_preview else None)
         changes = tuple(
             Change(name, then.get(name), now.get(name))
             for name in dict.fromkeys([*now, *then])
             if then.get(name) != now.get(name)
         )
-        if changes or output != "preview":
+        if changes or not is_preview:
             detail = None if changes else "none of the numbers that were recorded"
             return Cause(Reason.RECIPE, one.code_version, code, changes, detail=detail)
         return None

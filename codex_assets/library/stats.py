@@ -20,7 +20,7 @@ from codex_assets.archive.history import JOBS, JobRecord
 from codex_assets.archive.records import MediaRecord
 from codex_assets.archive.store import RecordStore, UnreadableRecord
 from codex_assets.errors import JobError, SourceCode, SourceError
-from codex_assets.media.outputs import OUTPUTS
+from codex_assets.media.outputs import DEFINITIONS, OUTPUTS
 from codex_assets.storage import keys
 from codex_assets.storage.objects import ObjectStore, Stores
 
@@ -224,7 +224,8 @@ def _stored(store: ObjectStore, only: set[str] | None) -> list[Stored]:
 
 
 def _kind_order(told: str) -> tuple[int, str]:
-    rungs = [f"segments {output.removeprefix('hls_')}" for some in OUTPUTS.values() for output in some]
+    playlists = [output for some in DEFINITIONS.values() for output in some if output.has_segments]
+    rungs = [f"segments {output.playlist_name}" for output in playlists]
     first = ("originals", "mezzanines", "records", *rungs)
     return (first.index(told) if told in first else len(first), told)
 

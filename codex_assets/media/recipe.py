@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from codex_assets.media import profile
-from codex_assets.media.outputs import OUTPUTS
+from codex_assets.media import outputs, profile
+from codex_assets.media.outputs import OutputDefinition, OutputKind
 
 RULES = {
     "mezzanine": 2,
@@ -72,41 +72,8 @@ def code_version(media_type: str, output: str) -> str:
 
 def recipe(media_type: str, output: str) -> dict[str, Any]:
     """The numbers and rules of one output. Raises `KeyError` for an unknown one."""
-    if output not in OUTPUTS[media_type]:
-        raise KeyError(output)
-    if output == "mezzanine":
-        return _mezzanine(media_type)
-    if output == "loudness":
-        return {
-            "rule": RULES["loudness"],
-            "rate": profile.SAMPLE_RATE,
-            "gate": profile.SILENCE_LUFS,
-            "ranged": profile.RANGED_SECONDS,
-        }
-    if output == "hls_master":
-        return {"rule": RULES["hls_master"], "peak": profile.PEAK_SEGMENT_SECONDS}
-    if output == "thumbnail":
-        return {"rule": RULES["thumbnail"], "numbers": _values("thumbnail", "numbers")}
-    if output.startswith("waveform"):
-        return {"rule": RULES[output], "drawn": _values(output, "drawn"), "sound": _values(output, "sound")}
-    if media_type == "audio":
-        sound = next(variant for variant in profile.AUDIO_LADDER if output == f"hls_{variant.name}")
-        shared = {key: _values("variant", key) for key in ("sound", "segments")}
-        return {"rule": RULES["audio_variant"], "variant": sound, **shared}
-    names = [variant.name for variant in profile.LADDER]
-    if output == "preview":
-        rungs = profile.LADDER[names.index(profile.PREVIEW_BEST) :]
-    else:
-        rungs = tuple(variant for variant in profile.LADDER if output == f"hls_{variant.name}")
-    return {
-        "rule": RULES["preview" if output == "preview" else "variant"],
-        "variants": rungs,
-        "encoders": {row.name: (row.codec, row.variant) for row in (profile.X264, profile.NVENC)},
-        "rates": _values("variant", "rates"),
-        "preview": _values("variant", "preview") if output == "preview" else None,
-        "sound": _values("variant", "sound"),
-        "segments": _values("variant", "segments"),
-    }
+    definition = outputs.definition(media_type, output)
+    return RECIPES[definition.kind](definition)
 
 
 def numbers(media_type: str, output: str, variant: str | None = None) -> dict[str, Any]:
@@ -114,7 +81,8 @@ def numbers(media_type: str, output: str, variant: str | None = None) -> dict[st
 
     `variant`: the rung that a preview is cut from; the others of its recipe do not touch it.
     """
-    family = output if (output, "drawn") in NAMES or output in ("mezzanine", "thumbnail") else "variant"
+    definition = outputs.definition(media_type, output)
+    family = "variant" if definition.has_segments else definition.kind.name
     told: dict[str, Any] = {}
     for key, value in recipe(media_type, output).items():
         if key == "variants":
@@ -153,13 +121,75 @@ def _options(arguments: tuple[str, ...]) -> Iterator[tuple[str, str]]:
             yield one, "" if after.startswith("-") else after
 
 
-def _mezzanine(media_type: str) -> dict[str, Any]:
+def _mezzanine(output: OutputDefinition) -> dict[str, Any]:
     recipe: dict[str, Any] = {"rule": RULES["mezzanine"]}
     keys = ["sound", "placed"]
-    if media_type == "video":
+    if output.media_type == "video":
         recipe["encoders"] = {row.name: (row.codec, row.mezzanine) for row in (profile.X264, profile.NVENC)}
         keys += ["rates", "picture", "interlaced"]
     return recipe | {key: _values("mezzanine", key) for key in keys}
+
+
+def _loudness(output: OutputDefinition) -> dict[str, Any]:
+    return {
+        "rule": RULES["loudness"],
+        "rate": profile.SAMPLE_RATE,
+        "gate": profile.SILENCE_LUFS,
+        "ranged": profile.RANGED_SECONDS,
+    }
+
+
+def _variant(output: OutputDefinition) -> dict[str, Any]:
+    if output.media_type == "video":
+        return _of_pictures("variant", [rung for rung in profile.LADDER if rung.name == output.rung])
+    rung = next(rung for rung in profile.AUDIO_LADDER if rung.name == output.rung)
+    shared = {key: _values("variant", key) for key in ("sound", "segments")}
+    return {"rule": RULES["audio_variant"], "variant": rung, **shared}
+
+
+def _preview(output: OutputDefinition) -> dict[str, Any]:
+    """Of every rung that a preview may be cut from."""
+    names = [variant.name for variant in profile.LADDER]
+    rungs = profile.LADDER[names.index(profile.PREVIEW_BEST) :]
+    return _of_pictures("preview", rungs) | {"preview": _values("variant", "preview")}
+
+
+def _of_pictures(rule: str, rungs: Sequence[profile.VideoVariant]) -> dict[str, Any]:
+    return {
+        "rule": RULES[rule],
+        "variants": tuple(rungs),
+        "encoders": {row.name: (row.codec, row.variant) for row in (profile.X264, profile.NVENC)},
+        "rates": _values("variant", "rates"),
+        "preview": None,
+        "sound": _values("variant", "sound"),
+        "segments": _values("variant", "segments"),
+    }
+
+
+def _master(output: OutputDefinition) -> dict[str, Any]:
+    return {"rule": RULES["hls_master"], "peak": profile.PEAK_SEGMENT_SECONDS}
+
+
+def _thumbnail(output: OutputDefinition) -> dict[str, Any]:
+    return {"rule": RULES["thumbnail"], "numbers": _values("thumbnail", "numbers")}
+
+
+def _waveform(output: OutputDefinition) -> dict[str, Any]:
+    name = output.kind.name
+    return {"rule": RULES[name], "drawn": _values(name, "drawn"), "sound": _values(name, "sound")}
+
+
+RECIPES: dict[OutputKind, Callable[[OutputDefinition], dict[str, Any]]] = {
+    outputs.MEZZANINE: _mezzanine,
+    outputs.LOUDNESS: _loudness,
+    outputs.VARIANT: _variant,
+    outputs.PREVIEW: _preview,
+    outputs.MASTER: _master,
+    outputs.THUMBNAIL: _thumbnail,
+    outputs.WAVEFORM_JSON: _waveform,
+    outputs.WAVEFORM_PNG: _waveform,
+}
+"""What the recipe of an output holds, by the output's kind."""
 
 
 def _values(family: str, key: str) -> tuple[Any, ...]:

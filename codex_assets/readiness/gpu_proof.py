@@ -22,8 +22,9 @@ from codex_assets.build.encoders import EncoderMode, Encoders
 from codex_assets.errors import JobCancelled, JobError, ToolError
 from codex_assets.media import ffprobe, input_flags, profile
 from codex_assets.media.encode import ladder
-from codex_assets.media.outputs import VIDEO_OUTPUTS
+from codex_assets.media.outputs import MEZZANINE, OUTPUTS, VARIANT, OutputDefinition, definition, is_variant
 from codex_assets.readiness.doctor import old_driver
+from codex_assets.storage import keys
 from codex_assets.storage.directory import DirectoryStore
 from codex_assets.storage.objects import Stores
 from codex_assets.system.tools import Tools
@@ -279,12 +280,12 @@ def _built(tools: Tools, root: Path, source: Path, mode: EncoderMode) -> tuple[B
         stores.archive.upload(source, key, content_type="application/octet-stream")
         started = time.monotonic()
         encoders = Encoders(mode, tools)
-        made = list(LocalBuilder(stores, tools, encoders, workspace).build(media, VIDEO_OUTPUTS))
+        made = list(LocalBuilder(stores, tools, encoders, workspace).build(media, OUTPUTS["video"]))
         seconds = time.monotonic() - started
         other = [one for one in made if one.build is not None and one.build.encoder not in (None, codec)]
         if other and other[0].build is not None:
             problem = f"{other[0].output} was made by {other[0].build.encoder}: {other[0].build.encoder_reason}"
-        for audit in Auditor(stores, tools, workspace).audit(media, VIDEO_OUTPUTS):
+        for audit in Auditor(stores, tools, workspace).audit(media, OUTPUTS["video"]):
             checks += len(audit.checks)
             failed += [f"{audit.output} {one.rule}: {one.message}" for one in audit.failed]
             warned += [f"{audit.output} {one.rule}: {one.message}" for one in audit.warned]
@@ -316,17 +317,17 @@ def _output(record: OutputRecord) -> Output:
 
 
 def _mezzanine(stores: Stores) -> Path | None:
-    return _file(stores, "mezzanine")
+    return _file(stores, definition("video", MEZZANINE.name))
 
 
-def _file(stores: Stores, output: str) -> Path | None:
+def _file(stores: Stores, output: OutputDefinition) -> Path | None:
     """Where the local store keeps what is played of an output."""
     assert isinstance(stores.archive, DirectoryStore)
-    if output == "mezzanine":
-        path = stores.archive.path(f"mezzanine/{CREATOR}/{MEDIA}/mezzanine.mp4")
+    if output.kind is MEZZANINE:
+        path = stores.archive.path(keys.mezzanine(CREATOR, MEDIA))
     else:
         assert isinstance(stores.media, DirectoryStore)
-        path = stores.media.path(f"{CREATOR}/hls/{MEDIA}/{output.removeprefix('hls_')}/playlist.m3u8")
+        path = stores.media.path(keys.variant_playlist(CREATOR, MEDIA, "video", output.playlist_name))
     return path if path.is_file() else None
 
 
@@ -337,7 +338,8 @@ def _compared(tools: Tools, build: Build, stores: Stores, reference: Path) -> Bu
     found = []
     with_vmaf = "libvmaf" in tools.filters()
     for output in build.outputs:
-        path = _file(stores, output.name) if output.name == "mezzanine" or output.name.startswith("hls_") else None
+        made = definition("video", output.name)
+        path = _file(stores, made) if made.kind in (MEZZANINE, VARIANT) else None
         if path is not None and path != reference:
             likeness = _likeness(tools, output.name, path, reference, with_vmaf=with_vmaf)
             found += [likeness] if likeness is not None else []
@@ -404,7 +406,7 @@ def _unproven(trials: Sequence[Trial], cpu: Build, gpu: Build | None, driver: st
             yield f"{name}'s outputs failed {len(build.failed)} of {build.checks} checks."
         elif build.problem is None and not build.checks:
             yield f"The verification of {name}'s outputs: nothing was checked."
-        pictures = [one for one in build.outputs if one.encoder is not None and one.name.startswith("hls_")]
+        pictures = [one for one in build.outputs if one.encoder is not None and is_variant(one.name)]
         if build.problem is None and len(build.likeness) < len(pictures):
             yield f"The quality of {name}'s pictures: {len(build.likeness)} of {len(pictures)} could be compared."
 

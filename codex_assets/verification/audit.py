@@ -27,6 +27,7 @@ from codex_assets.archive.records import (
 )
 from codex_assets.archive.store import RecordStore
 from codex_assets.errors import MissingInput, StorageError
+from codex_assets.media import outputs as media_outputs
 from codex_assets.media.outputs import OUTPUTS
 from codex_assets.storage.objects import Stores
 from codex_assets.system.tools import Tools
@@ -175,7 +176,7 @@ class Auditor:
                 seen[record.output] = observation
                 yield observation
             # A part of a programme has another loudness than the whole.
-            if Kind.LOUDNESS in asked and source.has_audio and record.output != "preview":
+            if Kind.LOUDNESS in asked and source.has_audio and media_outputs.is_variant(record.output):
                 playlist = self._playlist(media, record)
                 wanted = self._loudness_expected(media, record.gain_mode)
                 yield self._observer.loudness(playlist, wanted, output=record.output)
@@ -187,11 +188,12 @@ class Auditor:
         elif isinstance(record, WaveformRecord):
             path = self._fetched(media, record) / Path(record.files[0].key).name
             expected = expectations.waveform(source, record)
-            look = self._observer.waveform_json if record.output == "waveform_json" else self._observer.waveform_png
+            is_data = record.output == media_outputs.WAVEFORM_JSON.name
+            look = self._observer.waveform_json if is_data else self._observer.waveform_png
             yield look(path, expected)
 
     def _variant(self, media: MediaRecord, source: MezzanineRecord, record: VariantRecord) -> VariantObservation:
-        look = self._observer.preview if record.output == "preview" else self._observer.variant
+        look = self._observer.variant if media_outputs.is_variant(record.output) else self._observer.preview
         expected = expectations.variant(
             media.media_type, source, record.output, record.variant, self._cuts(media, record)
         )
@@ -200,10 +202,10 @@ class Auditor:
 
     def _cuts(self, media: MediaRecord, record: VariantRecord) -> tuple[float, ...] | None:
         """Where the other variants cut, as they were recorded."""
-        for output in OUTPUTS[media.media_type]:
-            if not output.startswith("hls_") or output in ("hls_master", record.output):
+        for sibling in media_outputs.variants(media.media_type):
+            if sibling.name == record.output:
                 continue
-            other = self._records.get(media.media_id, output, VariantRecord)
+            other = self._records.get(media.media_id, sibling.name, VariantRecord)
             if other is not None and other.applicable:
                 return measures.cuts(segment.duration for segment in other.segments)
         return None
@@ -217,17 +219,16 @@ class Auditor:
     ) -> MasterObservation:
         """Judged against every variant that exists by its record, whether the master names it or not."""
         existing = []
-        for output in OUTPUTS[media.media_type]:
-            if not output.startswith("hls_") or output == "hls_master":
-                continue
-            variant = self._records.get(media.media_id, output, VariantRecord)
+        variants = media_outputs.variants(media.media_type)
+        for output in variants:
+            variant = self._records.get(media.media_id, output.name, VariantRecord)
             if variant is None or not variant.applicable:
                 continue
             existing.append(variant.variant)
-            if output not in seen:
-                seen[output] = self._variant(media, source, variant)
+            if output.name not in seen:
+                seen[output.name] = self._variant(media, source, variant)
         path = self._fetched(media, record) / Path(record.files[0].key).name
-        observed = {output.removeprefix("hls_"): variant for output, variant in seen.items() if output != "preview"}
+        observed = {output.playlist_name: seen[output.name] for output in variants if output.name in seen}
         return self._observer.master(path, observed, MasterExpected(tuple(existing)))
 
     def _playlist(self, media: MediaRecord, record: VariantRecord) -> Path:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from codex_assets.archive.records import LoudnessRecord, MediaType, MezzanineRecord, VariantRecord, WaveformRecord
-from codex_assets.media import profile, target_format
+from codex_assets.media import outputs, profile, target_format
 from codex_assets.media.encode import hls, ladder
 from codex_assets.media.facts import MediaInfo
 from codex_assets.verification.kinds import Kind
@@ -70,7 +70,7 @@ def variant(
         has_audio=source.has_audio,
         h264_profile=rung.variant.h264_profile,
         duration=source.duration,
-        cuts=None if output == "preview" else cuts,
+        cuts=cuts if outputs.is_variant(output) else None,
     )
 
 

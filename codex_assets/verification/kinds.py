@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from codex_assets.media import outputs
+from codex_assets.media.outputs import OutputKind
+
 
 class Kind(StrEnum):
     """What an observation is of; a rule names the kinds that it judges."""
@@ -22,17 +25,22 @@ class Kind(StrEnum):
     WAVEFORM_PNG = "waveform_png"
 
 
-def kinds_of(output: str) -> tuple[Kind, ...]:
-    """The kinds of observations that are made of an output.
+KINDS: dict[OutputKind, tuple[Kind, ...]] = {
+    outputs.MEZZANINE: (Kind.MEZZANINE,),
+    # It has no file of its own; its sound is judged in each variant.
+    outputs.LOUDNESS: (),
+    outputs.VARIANT: (Kind.VARIANT, Kind.LOUDNESS),
+    outputs.PREVIEW: (Kind.PREVIEW,),
+    outputs.MASTER: (Kind.MASTER,),
+    outputs.THUMBNAIL: (Kind.THUMBNAIL,),
+    outputs.WAVEFORM_JSON: (Kind.WAVEFORM_JSON,),
+    outputs.WAVEFORM_PNG: (Kind.WAVEFORM_PNG,),
+}
 
-    Empty for `loudness`: that output has no file of its own, and its sound is judged in each variant.
-    """
-    if output == "loudness":
-        return ()
-    if output == "preview":
-        return (Kind.PREVIEW,)
-    if output == "hls_master":
-        return (Kind.MASTER,)
-    if output.startswith("hls_"):
-        return (Kind.VARIANT, Kind.LOUDNESS)
-    return (Kind(output),)
+
+def kinds_of(output: str) -> tuple[Kind, ...]:
+    """The kinds of observations that are made of an output, by its name. Raises `ValueError` for an unknown one."""
+    kind = outputs.kind_of(output)
+    if kind is None:
+        raise ValueError(f"there is no output {output}")
+    return KINDS[kind]

@@ -22,13 +22,9 @@ from codex_assets.archive import history
 from codex_assets.archive.history import JobRecord
 from codex_assets.archive.records import (
     LoudnessRecord,
-    MasterRecord,
     MediaRecord,
     MezzanineRecord,
     OutputRecord,
-    ThumbnailRecord,
-    VariantRecord,
-    WaveformRecord,
     record_type,
 )
 from codex_assets.archive.store import RecordStore, UnreadableRecord
@@ -56,7 +52,17 @@ from codex_assets.errors import (
     WebhookError,
     WebhookRefused,
 )
-from codex_assets.media.outputs import OUTPUTS
+from codex_assets.media.outputs import (
+    DEFINITIONS,
+    MASTER,
+    MEZZANINE,
+    OUTPUTS,
+    PREVIEW,
+    THUMBNAIL,
+    WAVEFORM_JSON,
+    WAVEFORM_PNG,
+    is_of_ladder,
+)
 from codex_assets.net import webhook
 from codex_assets.net.webhook import DeliveryPolicy
 from codex_assets.system.workspace import Listener
@@ -270,7 +276,7 @@ def completed(job_id: str, media: MediaRecord, built: Sequence[OutputRecord], re
         if media.media_type == "video":
             facts |= {"width": source.source.width, "height": source.source.height}
     ready: list[str] = []
-    if any(isinstance(record, VariantRecord | MasterRecord) for record in built):
+    if any(is_of_ladder(record.output) for record in built):
         ready = _ready(media, built, records)
     warnings = [warning for record in applicable for warning in record.warnings]
     return webhook.completed_body(
@@ -355,6 +361,17 @@ def _record(materialization: dg.AssetMaterialization) -> OutputRecord:
     return record_type(materialization.asset_key.path[-1]).model_validate(materialization.metadata["record"].value)
 
 
+ANNOUNCED_AS = {
+    MEZZANINE.name: "mezzanine_key",
+    MASTER.name: "hls_master_playlist_key",
+    PREVIEW.name: "hls_preview_key",
+    THUMBNAIL.name: "thumbnail_key",
+    WAVEFORM_JSON.name: "waveform_key",
+    WAVEFORM_PNG.name: "waveform_image_key",
+}
+"""The field of the webhook that names an output's last file. Variants are found through the master."""
+
+
 def _facts(record: OutputRecord) -> dict[str, Any]:
     """What one built output adds to the webhook. Its last file is the one that is announced."""
     if isinstance(record, LoudnessRecord):
@@ -366,30 +383,19 @@ def _facts(record: OutputRecord) -> dict[str, Any]:
             "true_peak_dbtp": measured.true_peak,
             "loudness_range_lu": measured.range,
         }
-    if not record.files:
+    if not record.files or record.output not in ANNOUNCED_AS:
         return {}
-    key = record.files[-1].key
-    if isinstance(record, MezzanineRecord):
-        return {"mezzanine_key": key}
-    if isinstance(record, MasterRecord):
-        return {"hls_master_playlist_key": key}
-    if record.output == "preview":
-        return {"hls_preview_key": key}
-    if isinstance(record, ThumbnailRecord):
-        return {"thumbnail_key": key}
-    if isinstance(record, WaveformRecord):
-        return {"waveform_key" if record.output == "waveform_json" else "waveform_image_key": key}
-    return {}
+    return {ANNOUNCED_AS[record.output]: record.files[-1].key}
 
 
 def _ready(media: MediaRecord, built: Sequence[OutputRecord], records: RecordStore) -> list[str]:
     """Rendered variants from best to worst, then the preview: those of this job and those that stay."""
     now = {record.output: record for record in built}
     ready = []
-    for output in OUTPUTS[media.media_type]:
-        if output == "hls_master" or not (output.startswith("hls_") or output == "preview"):
+    for output in DEFINITIONS[media.media_type]:
+        if not output.has_segments:
             continue
-        record = now.get(output) or records.output(media.media_id, output)
+        record = now.get(output.name) or records.output(media.media_id, output.name)
         if record is not None and record.applicable:
-            ready.append(output.removeprefix("hls_"))
+            ready.append(output.playlist_name)
     return ready

@@ -22,7 +22,7 @@ from codex_assets.archive.store import RecordStore
 from codex_assets.build.encoders import EncoderMode
 from codex_assets.errors import JobError, MissingInput, SourceError, ToolError, VerificationError
 from codex_assets.media import ffprobe, profile
-from codex_assets.media.outputs import AUDIO_OUTPUTS, OUTPUTS
+from codex_assets.media.outputs import OUTPUTS
 from codex_assets.media.upload import packets
 from codex_assets.storage.directory import DirectoryStore
 from codex_assets.storage.objects import Stores
@@ -131,7 +131,7 @@ def test_a_video_has_everything_the_contract_names(film: Bench) -> None:
 
 def test_an_audio_has_everything_the_contract_names(talk: Bench) -> None:
     records = recorded(talk)
-    assert list(records) == list(AUDIO_OUTPUTS)
+    assert list(records) == list(OUTPUTS["audio"])
     assert all(record.applicable for record in records.values())
     waveform = json.loads(talk.path("assets", f"{CREATOR}/waveforms/{MEDIA}/waveform.json").read_text())
     assert (waveform["version"], waveform["channels"], waveform["bits"]) == (2, 1, 8)

@@ -17,7 +17,7 @@ from codex_assets.defs import asset_checks, partitions
 from codex_assets.defs.assets import ORIGINALS, PRODUCERS
 from codex_assets.defs.sensors import media_of_the_archive
 from codex_assets.media import recipe
-from codex_assets.media.outputs import AUDIO_OUTPUTS, OUTPUTS
+from codex_assets.media.outputs import OUTPUTS
 from codex_assets.verification.judge import RULES
 
 MEDIA = "talk"
@@ -78,7 +78,7 @@ def test_build_then_one_output_then_only_checks(tmp_path: Path, monkeypatch: pyt
             result = run(workshop, instance, dg.AssetSelection.groups("audio"))
             assert result.success
             built = {event.asset_key.path[-1] for event in result.get_asset_materialization_events()}
-            assert built == set(AUDIO_OUTPUTS)
+            assert built == set(OUTPUTS["audio"])
             evaluations = result.get_asset_check_evaluations()
             assert evaluations
             assert {one.partition for one in evaluations} == {MEDIA}

@@ -23,7 +23,7 @@ from codex_assets.config import settings as configuration
 from codex_assets.errors import SourceCode
 from codex_assets.library import stats
 from codex_assets.library.stats import LOST, Spread, Statistics
-from codex_assets.media.outputs import AUDIO_OUTPUTS, OUTPUTS, VIDEO_OUTPUTS
+from codex_assets.media.outputs import OUTPUTS
 from codex_assets.storage import keys
 from codex_assets.storage.objects import Stores
 from codex_assets.worker import job
@@ -234,7 +234,7 @@ def test_the_command_over_real_jobs(tmp_path: Path) -> None:
     found = json.loads(call(tmp_path, "--json", "--since", "all").stdout)
     assert found["successRate"] == 0.5
     assert found["secondsPerMinute"]["audio"]["count"] == 1
-    assert {one["output"] for one in found["outputs"]} == set(AUDIO_OUTPUTS)
+    assert {one["output"] for one in found["outputs"]} == set(OUTPUTS["audio"])
     stored = sum(path.stat().st_size for path in (tmp_path / "stores" / "codex-archive").rglob("*.*") if path.is_file())
     assert sum(one["size"] for one in found["storage"] if one["role"] == "archive") == stored
 
@@ -271,7 +271,7 @@ def test_costs_and_shares_are_shown() -> None:
 def test_a_thousand_media_are_quick(tmp_path: Path) -> None:
     """Records as files: what is measured is our own work, which must not be more than the store's."""
     stores = configuration.load(jobs.local_environment(tmp_path)).stores()
-    outputs = tuple(OutputMade(output=name, seconds=2.0, size=1000) for name in VIDEO_OUTPUTS)
+    outputs = tuple(OutputMade(output=name, seconds=2.0, size=1000) for name in OUTPUTS["video"])
     for number in range(1000):
         media_id = f"media-{number:04d}"
         register(stores, media_id)

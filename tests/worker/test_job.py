@@ -99,7 +99,7 @@ def test_a_video_is_built_announced_and_single_outputs_are_built_again(settings:
     assert_nothing_left(settings)
     assert {"mezzanine", "variants", "thumbnail"} <= {status.phase for status in heard}
     kept = jobs.objects(settings.stores())
-    assert {f"records/clip/{name}.json" for name in ("media", *outputs.VIDEO_OUTPUTS)} <= kept["archive"]
+    assert {f"records/clip/{name}.json" for name in ("media", *outputs.OUTPUTS["video"])} <= kept["archive"]
     assert "creator1/hls/clip/360p/segment_00000.ts" in kept["media"]
 
     # The same media on "another machine", without its original: the thumbnail alone, from the mezzanine.

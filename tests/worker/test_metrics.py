@@ -85,10 +85,10 @@ def test_a_job_tells_what_it_took(settings: Settings, receiver: Receiver, caplog
     assert told["bytesOut"] == sum(one.size for one in published)
 
     (record,) = kept(settings, "clip")
-    assert (record.outcome, record.error_code, record.asked) == ("completed", None, outputs.VIDEO_OUTPUTS)
+    assert (record.outcome, record.error_code, record.asked) == ("completed", None, outputs.OUTPUTS["video"])
     assert metrics.for_result(record) == told
     made = {one.output: one for one in record.outputs}
-    assert set(made) == set(outputs.VIDEO_OUTPUTS) - {"hls_1080p", "hls_720p", "hls_480p"}, "no markers"
+    assert set(made) == set(outputs.OUTPUTS["video"]) - {"hls_1080p", "hls_720p", "hls_480p"}, "no markers"
     assert sum(one.size for one in made.values()) == told["bytesOut"]
     assert record.finished_at is not None
     assert record.finished_at > record.started_at

@@ -81,7 +81,7 @@ def test_what_a_job_built_is_announced_again(settings: Settings, receiver: Recei
     assert {name: at for name, at in written(settings).items() if "originals/" not in name} == left
     told = history.read(RecordStore(settings.stores().archive), "talk")
     assert [entry.outcome for entry in told] == ["completed"] * 3
-    assert [len(entry.outputs) for entry in told] == [len(outputs.AUDIO_OUTPUTS), 0, 0], "its cost is counted once"
+    assert [len(entry.outputs) for entry in told] == [len(outputs.OUTPUTS["audio"]), 0, 0], "its cost is counted once"
 
 
 def test_warnings_and_markers_are_announced_again(settings: Settings, receiver: Receiver) -> None:
@@ -117,7 +117,7 @@ def test_a_worker_that_was_lost_after_it_had_published_everything(settings: Sett
     records.put("talk", history.JOBS, JobHistory(media_id="talk", jobs=(begun,)))
     second = Delivery(settings, "job-1", whole(receiver), receiver)
     assert (second.body, second.worked) == (first.body, set())
-    assert [len(entry.outputs) for entry in history.read(records, "talk")] == [0, len(outputs.AUDIO_OUTPUTS)]
+    assert [len(entry.outputs) for entry in history.read(records, "talk")] == [0, len(outputs.OUTPUTS["audio"])]
 
 
 QUICK = ["another upload was built", "an object is gone"]

@@ -6,6 +6,7 @@ Takes records and calculates nothing but what is shown. Where objects lie is in 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import singledispatch
 from typing import Any
 
 from rich import box
@@ -36,27 +37,49 @@ def facts(record: OutputRecord) -> str:
     """What an engineer wants to know of one output, in one line."""
     if not record.applicable:
         return record.reason or "does not apply"
-    parts: list[str] = []
-    if isinstance(record, MezzanineRecord):
-        parts = [_picture(record.width, record.height), _hertz(record.frame_rate), record.video_codec or ""]
-        parts += (
-            [f"{record.audio_codec} {record.audio_treatment or ''}".strip()] if record.audio_codec else ["no sound"]
-        )
-        parts.append(lasting(record.duration))
-    elif isinstance(record, LoudnessRecord):
-        return measured(record)
-    elif isinstance(record, VariantRecord):
-        parts = [_picture(record.width, record.height), plural(len(record.segments), "segment")]
-        parts.append(lasting(record.duration) if record.duration is not None else "")
-        if record.average_bandwidth and record.bandwidth:
-            parts.append(f"{rate(record.average_bandwidth)}, peak {rate(record.bandwidth)}")
-    elif isinstance(record, MasterRecord):
-        parts = [" ".join(record.variants)]
-    elif isinstance(record, ThumbnailRecord):
-        parts = [_picture(record.width, record.height), f"at {lasting(record.at)}"]
-    elif isinstance(record, WaveformRecord):
-        parts = [plural(record.points, "point") if record.points else _picture(record.width, record.height)]
-    return ", ".join(filter(None, parts))
+    return ", ".join(filter(None, _facts(record)))
+
+
+@singledispatch
+def _facts(record: OutputRecord) -> list[str]:
+    """What is shown of a record, by the record's type; empty strings are left out."""
+    return []
+
+
+@_facts.register
+def _(record: MezzanineRecord) -> list[str]:
+    sound = f"{record.audio_codec} {record.audio_treatment or ''}".strip() if record.audio_codec else "no sound"
+    picture = [_picture(record.width, record.height), _hertz(record.frame_rate), record.video_codec or ""]
+    return [*picture, sound, lasting(record.duration)]
+
+
+@_facts.register
+def _(record: LoudnessRecord) -> list[str]:
+    return [measured(record)]
+
+
+@_facts.register
+def _(record: VariantRecord) -> list[str]:
+    parts = [_picture(record.width, record.height), plural(len(record.segments), "segment")]
+    parts.append(lasting(record.duration) if record.duration is not None else "")
+    if record.average_bandwidth and record.bandwidth:
+        parts.append(f"{rate(record.average_bandwidth)}, peak {rate(record.bandwidth)}")
+    return parts
+
+
+@_facts.register
+def _(record: MasterRecord) -> list[str]:
+    return [" ".join(record.variants)]
+
+
+@_facts.register
+def _(record: ThumbnailRecord) -> list[str]:
+    return [_picture(record.width, record.height), f"at {lasting(record.at)}"]
+
+
+@_facts.register
+def _(record: WaveformRecord) -> list[str]:
+    return [plural(record.points, "point") if record.points else _picture(record.width, record.height)]
 
 
 def measured(record: LoudnessRecord) -> str:

@@ -29,7 +29,7 @@ from threading import Lock
 from typing import TypeVar
 
 from codex_assets.errors import ToolError
-from codex_assets.media import ffprobe, profile
+from codex_assets.media import ffprobe, outputs, profile
 from codex_assets.media.facts import MediaInfo, VideoStream
 from codex_assets.system.tools import Tools
 from codex_assets.verification.kinds import Kind
@@ -134,7 +134,7 @@ class Observer:
         playlist: Path,
         expected: VariantExpected | None = None,
         *,
-        output: str = "preview",
+        output: str = outputs.PREVIEW.name,
         reference: Path | None = None,
         decode: bool = True,
     ) -> VariantObservation:
@@ -146,7 +146,7 @@ class Observer:
         variants: Mapping[str, VariantObservation],
         expected: MasterExpected | None = None,
         *,
-        output: str = "hls_master",
+        output: str = outputs.MASTER.name,
     ) -> MasterObservation:
         """A master playlist. `variants`: what was observed of each, by the name of its folder."""
         expected = expected or MasterExpected()
@@ -168,7 +168,7 @@ class Observer:
         uris = [uri for uri in dict.fromkeys([*named, *held]) if _inside(master.parent, uri) is not None]
 
         def one(uri: str) -> VariantObservation:
-            output = f"hls_{variant_name(uri) or Path(uri).stem}"
+            output = outputs.variant_output(variant_name(uri) or Path(uri).stem)
             return self.variant(master.parent / uri, output=output, reference=reference, decode=decode)
 
         with ThreadPoolExecutor(self._workers) as pool:
@@ -322,7 +322,7 @@ class Observer:
         *,
         reference: Path | None = None,
         at: float | None = None,
-        output: str = "thumbnail",
+        output: str = outputs.THUMBNAIL.name,
     ) -> ThumbnailObservation:
         """A thumbnail, beside the frame of `reference` (the mezzanine) at `at` seconds."""
         base = ThumbnailObservation(output)
@@ -367,7 +367,7 @@ class Observer:
         )
 
     def waveform_json(
-        self, path: Path, expected: WaveformExpected | None = None, *, output: str = "waveform_json"
+        self, path: Path, expected: WaveformExpected | None = None, *, output: str = outputs.WAVEFORM_JSON.name
     ) -> WaveformObservation:
         base = WaveformObservation(output, expected=expected or WaveformExpected())
         text, problem = text_of(path)
@@ -403,7 +403,7 @@ class Observer:
         )
 
     def waveform_png(
-        self, path: Path, expected: WaveformExpected | None = None, *, output: str = "waveform_png"
+        self, path: Path, expected: WaveformExpected | None = None, *, output: str = outputs.WAVEFORM_PNG.name
     ) -> WaveformImageObservation:
         base = WaveformImageObservation(output, expected=expected or WaveformExpected())
         if not path.is_file():
