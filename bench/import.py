@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import catalogue
-import httpx
+import requests
 
 ROOT = Path(__file__).resolve().parents[1]
 ASKED = 5
@@ -99,9 +99,9 @@ def webserver(environment: Mapping[str, str]) -> Iterator[str]:
         try:
             while time.monotonic() < began + START_SECONDS:
                 try:
-                    httpx.get(f"http://127.0.0.1:{port}/server_info", timeout=5)
+                    requests.get(f"http://127.0.0.1:{port}/server_info", timeout=5)
                     break
-                except httpx.HTTPError:
+                except requests.RequestException:
                     time.sleep(0.2)
             print(f"{'the webserver answers after':66} {time.monotonic() - began:7.1f} s", flush=True)
             yield f"http://127.0.0.1:{port}/graphql"
@@ -115,7 +115,7 @@ def ask(url: str, label: str, query: str, variables: Mapping[str, Any]) -> None:
     size = 0
     for _ in range(ASKED):
         began = time.monotonic()
-        answer = httpx.post(url, json={"query": query, "variables": variables}, timeout=300)
+        answer = requests.post(url, json={"query": query, "variables": variables}, timeout=300)
         took.append(time.monotonic() - began)
         size = len(answer.content)
         if "errors" in answer.json():

@@ -33,7 +33,8 @@ ONLY = {
     "subprocess": {"codex_assets/system/process.py", "codex_assets/system/tools.py"},
     "boto3": {"codex_assets/storage/s3.py"},
     "botocore": {"codex_assets/storage/s3.py"},
-    "httpx": {"codex_assets/net/http.py"},
+    "requests": {"codex_assets/net/http.py"},
+    "urllib3": {"codex_assets/net/http.py", "codex_assets/net/target.py", "codex_assets/storage/"},
     "runpod": {"runpod_entry/__main__.py"},
     "typer": {"codex_assets/cli/app.py", "codex_assets/cli/command_frame.py", "codex_assets/cli/commands/"},
     "rich": {"codex_assets/cli/"},
@@ -58,7 +59,20 @@ PURE = (
     "verification/rules/",
 )
 PURE_FORBIDDEN = {
-    *("subprocess", "os", "socket", "urllib", "http", "httpx", "boto3", "dagster", "time", "datetime", "random"),
+    *(
+        "subprocess",
+        "os",
+        "socket",
+        "urllib",
+        "http",
+        "requests",
+        "urllib3",
+        "boto3",
+        "dagster",
+        "time",
+        "datetime",
+        "random",
+    ),
     *("threading", "multiprocessing", "tempfile", "shutil", "pathlib.Path", "logging"),
 }
 JUDGES_KNOW = {"codex_assets/verification/expectations.py": {"hls", "ladder"}}

@@ -24,7 +24,7 @@ from codex_assets.config import prices, setting_rules
 from codex_assets.contract.payload import PayloadPolicy
 from codex_assets.contract.secrets import is_placeholder, secret_problem
 from codex_assets.errors import ConfigurationError
-from codex_assets.net import http, runpod_api
+from codex_assets.net import runpod_api, target
 from codex_assets.net.outward import Outward
 from codex_assets.net.runpod_api import Account, Endpoint
 from codex_assets.net.webhook import DeliveryPolicy
@@ -286,7 +286,7 @@ def management(environ: Mapping[str, str] | None = None) -> Account:
     if not key or is_placeholder(key):
         raise ConfigurationError("RUNPOD_API_KEY is missing or a placeholder; it has to be one that manages endpoints.")
     base = env.get("RUNPOD_REST_BASE", "").strip() or runpod_api.ACCOUNT_BASE
-    if not http.is_https(base) and not http.is_loopback(base):
+    if not target.is_https(base) and not target.is_loopback(base):
         raise ConfigurationError("RUNPOD_REST_BASE has to be an https URL.")
     return Account(SecretStr(key), base, outward(env))
 
@@ -322,7 +322,7 @@ def _endpoints(
     if any(one is not None and re.fullmatch(r"[A-Za-z0-9_-]+", one) is None for one in ids):
         problems.append("RUNPOD_ENDPOINT_ID and RUNPOD_BACKFILL_ENDPOINT_ID are ids, not URLs")
     base = env.get("RUNPOD_API_BASE", runpod_api.JOBS_BASE)
-    if not http.is_https(base) and not http.is_loopback(base):
+    if not target.is_https(base) and not target.is_loopback(base):
         problems.append("RUNPOD_API_BASE has to be an https URL")
     given = env.get("RUNPOD_IN_FLIGHT", str(runpod_api.IN_FLIGHT))
     in_flight = int(given) if given.isdigit() and len(given) < 6 else 0

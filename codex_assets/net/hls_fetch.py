@@ -1,7 +1,7 @@
 """A published HLS folder, from a URL to this machine, laid out so that it can be judged as a local one is.
 
 In: which of a playlist's lines are fetched, under which names they lie, and how much may come.
-Out: the requests (`http.py`), what must be true of what came (`verification/judge.py`).
+Out: one GET (`download.py`), what must be true of what came (`verification/judge.py`).
 
 Fetched is what plain lines name: relative URIs that do not lead up, and absolute ones below the first playlist's
 folder. Everything else, and what the server says is not there, stays missing for the rules to see. What tags name
@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 from codex_assets.errors import JobCancelled, StorageError
-from codex_assets.net import http
+from codex_assets.net.download import Content, UnusableStatus, get
 from codex_assets.net.outward import Outward
 
 TOTAL_BYTES = 2 << 30
@@ -77,15 +77,15 @@ class _Fetch:
         self._prefixes: tuple[str, ...] = ()
 
     def run(self, url: str) -> Path:
-        got = self._get(url, PLAYLIST_BYTES, PLAYLIST_SECONDS)
+        playlist = self._get(url, PLAYLIST_BYTES, PLAYLIST_SECONDS)
         parts = [_plain(unquote(part)) for part in urlsplit(url).path.split("/") if part]
         # The folder's name is what a media playlist is called by.
         name = parts.pop() if parts else "master.m3u8"
         first = self._folder / (parts.pop() if parts else "hls") / name
         self._taken.add(first)
-        self._prefixes = tuple({urljoin(one, ".").rstrip("/") + "/" for one in (url, got.url)})
-        text = got.body.decode("utf-8", "replace")
-        wanted = self._write_playlist(first, got)
+        self._prefixes = tuple({urljoin(start, ".").rstrip("/") + "/" for start in (url, playlist.url)})
+        text = playlist.body.decode("utf-8", "replace")
+        wanted = self._write_playlist(first, playlist)
         with ThreadPoolExecutor(THREADS, thread_name_prefix="fetch") as pool:
             if "#EXT-X-STREAM-INF" in text:
                 wanted = [segment for segments in pool.map(self._variant, wanted) for segment in segments]
@@ -96,55 +96,55 @@ class _Fetch:
     def _variant(self, wanted: _Wanted) -> list[_Wanted]:
         """Fetches a media playlist; what it names."""
         try:
-            got = self._get(wanted.url, PLAYLIST_BYTES, PLAYLIST_SECONDS)
-        except http.Refused as error:
+            playlist = self._get(wanted.url, PLAYLIST_BYTES, PLAYLIST_SECONDS)
+        except UnusableStatus as error:
             if error.status not in MISSING:
                 raise
             return []
-        if b"#EXT-X-STREAM-INF" in got.body:
+        if b"#EXT-X-STREAM-INF" in playlist.body:
             # A master in the place of a variant: a rule tells of it.
-            _write(wanted.path, got.body)
+            _write(wanted.path, playlist.body)
             return []
-        return self._write_playlist(wanted.path, got)
+        return self._write_playlist(wanted.path, playlist)
 
     def _segment(self, wanted: _Wanted) -> None:
         try:
-            got = self._get(wanted.url, SEGMENT_BYTES, SEGMENT_SECONDS)
-        except http.Refused as error:
+            segment = self._get(wanted.url, SEGMENT_BYTES, SEGMENT_SECONDS)
+        except UnusableStatus as error:
             if error.status not in MISSING:
                 raise
             return
-        _write(wanted.path, got.body)
+        _write(wanted.path, segment.body)
 
-    def _get(self, url: str, limit: int, seconds: float) -> http.Got:
+    def _get(self, url: str, limit: int, seconds: float) -> Content:
         if self._cancelled.is_set():
             raise JobCancelled
-        got = http.get(
+        content = get(
             url, limit_bytes=limit, timeout_s=seconds, allow_private=self._allow_private, outward=self._outward
         )
         with self._lock:
-            self._left -= len(got.body)
+            self._left -= len(content.body)
             if self._left < 0:
                 raise StorageError(
                     f"What the playlist names is more than the {self._total:,} bytes that are fetched to be checked;"
                     " download it, or check one variant's playlist alone.",
                     retryable=False,
                 )
-        return got
+        return content
 
-    def _write_playlist(self, path: Path, got: http.Got) -> list[_Wanted]:
+    def _write_playlist(self, path: Path, playlist: Content) -> list[_Wanted]:
         """Writes a playlist; what it names and is still to come.
 
         It is kept as it came, byte for byte, but for URIs that can be no file's name.
         """
-        lines = got.body.decode("utf-8", "surrogateescape").splitlines(keepends=True)
+        lines = playlist.body.decode("utf-8", "surrogateescape").splitlines(keepends=True)
         wanted = []
         if lines and lines[0].strip() == "#EXTM3U":
             for number, line in enumerate(lines):
                 uri = line.strip()
                 if not uri or uri.startswith("#"):
                     continue
-                link = self._link(got.url, uri)
+                link = self._link(playlist.url, uri)
                 name = _file_name(uri) if link is not None or "://" not in uri else uri
                 lines[number] = line.replace(uri, name)
                 here = path.parent / name

@@ -29,7 +29,7 @@ SCHEMES = ("http", "https")
 @dataclass(frozen=True)
 class Outward:
     """`proxies`: scheme of a URL -> the proxy's URL. `direct`: what is reached without one, as `NO_PROXY` spells it.
-    `certificates`: files and folders of those that are trusted; without any, the ones that come with httpx are."""
+    `certificates`: files and folders of those that are trusted; without any, the ones that come with requests are."""
 
     proxies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     direct: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class Outward:
         return None if chosen is None or self._is_direct(host, port) else chosen
 
     def context(self) -> ssl.SSLContext | None:
-        """The certificates that are trusted; None for those that come with httpx."""
+        """The certificates that are trusted; None for those that come with requests."""
         return _context(self.certificates) if self.certificates else None
 
     def _is_direct(self, host: str, port: int) -> bool:
@@ -81,7 +81,7 @@ class Outward:
 
 
 DIRECT = Outward()
-"""Without a proxy, trusting the certificates that come with httpx."""
+"""Without a proxy, trusting the certificates that come with requests."""
 
 
 def _either(environ: Mapping[str, str], name: str) -> tuple[str, str]:

@@ -1,8 +1,8 @@
 """RunPod's two APIs: the jobs of one endpoint, and the account's endpoints and secrets.
 
 In: paths, bodies and the form of answers, which answers are worth another attempt, and the sentence for each refusal.
-Out: HTTP (`http.py`), what a job is given and how long its end is waited for (`build/on_runpod.py`), what an endpoint
-should look like (`readiness/runpod_endpoint.py`).
+Out: the exchange itself (`json_api.py`), what a job is given and how long its end is waited for
+(`build/on_runpod.py`), what an endpoint should look like (`readiness/runpod_endpoint.py`).
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from tenacity.stop import stop_base, stop_before_delay
 
 from codex_assets.errors import ConfigurationError, EndpointError, JobCancelled
-from codex_assets.net import http
+from codex_assets.net.http import phrase
+from codex_assets.net.json_api import ApiAnswer, exchange
 from codex_assets.net.outward import DIRECT, Outward
+from codex_assets.net.target import Unreached
 
 JOBS_BASE = "https://api.runpod.ai"
 ACCOUNT_BASE = "https://api.runpod.io"
@@ -104,7 +106,7 @@ class _Requests:
         api_key: SecretStr,
         outward: Outward,
         retries: Retries,
-        refuse: Callable[[http.ApiAnswer, str], None],
+        refuse: Callable[[ApiAnswer, str], None],
         sleep: Callable[[float], None],
         advice: str = "",
     ) -> None:
@@ -134,9 +136,9 @@ class _Requests:
             advice = self._advice if repeatable else " Whether it did what was asked is not known: run this again."
             raise EndpointError(f"RunPod's API could not be used: {error.reason}.{advice}") from None
 
-    def send_once(self, method: str, path: str, value: Any) -> http.ApiAnswer:
-        """The answer, whatever its status. Raises `http.Unreached`."""
-        return http.exchange(
+    def send_once(self, method: str, path: str, value: Any) -> ApiAnswer:
+        """The answer, whatever its status. Raises `Unreached`."""
+        return exchange(
             method,
             f"{self._address}/{path}",
             bearer=self._api_key,
@@ -149,7 +151,7 @@ class _Requests:
     def _attempt(self, method: str, path: str, value: Any, absent: Collection[int]) -> Any:
         try:
             answer = self.send_once(method, path, value)
-        except http.Unreached as error:
+        except Unreached as error:
             _log.warning("RunPod's API: %s (%s)", error.reason, error.detail)
             raise _NoAnswer(error.reason) from None
         if 200 <= answer.status < 300:
@@ -157,7 +159,7 @@ class _Requests:
         if answer.status in absent:
             return None
         self._refuse(answer, path)
-        reason = f"it answered {answer.status}{http.phrase(answer.status)}"
+        reason = f"it answered {answer.status}{phrase(answer.status)}"
         _log.warning("RunPod's API: %s", reason)
         busy = answer.status == HTTPStatus.TOO_MANY_REQUESTS
         raise _NoAnswer(reason, was_done=not busy, retry_after_s=answer.retry_after_s or 0.0)
@@ -211,7 +213,7 @@ class JobsApi:
 
     def cancel(self, job_id: str) -> None:
         """Ask once that a job be ended, and ignore the outcome: it is asked when something else went wrong already."""
-        with suppress(http.Unreached):
+        with suppress(Unreached):
             self._requests.send_once("POST", f"cancel/{job_id}", {})
 
     def waiting(self) -> int:
@@ -220,15 +222,13 @@ class JobsApi:
         count = jobs.get("inQueue") if isinstance(jobs, dict) else None
         return count if isinstance(count, int) else 0
 
-    def _refuse(self, answer: http.ApiAnswer, path: str) -> None:
+    def _refuse(self, answer: ApiAnswer, path: str) -> None:
         if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             raise ConfigurationError("RunPod refused RUNPOD_API_KEY; it needs to be one that may use the endpoint.")
         if answer.status == HTTPStatus.NOT_FOUND:
             raise ConfigurationError(f"RunPod has no endpoint {self._endpoint.endpoint_id}; check its id.")
         if not _may_pass(answer.status):
-            raise EndpointError(
-                f"RunPod refused the request: {answer.status}{http.phrase(answer.status)}.", retryable=False
-            )
+            raise EndpointError(f"RunPod refused the request: {answer.status}{phrase(answer.status)}.", retryable=False)
 
 
 def _as_object(value: Any) -> dict[str, Any]:
@@ -286,7 +286,7 @@ class AccountApi:
         self._requests.send("PATCH", f"account/secrets/{secret_id}", {"value": value.get_secret_value()})
 
 
-def _refuse_account(answer: http.ApiAnswer, path: str) -> None:
+def _refuse_account(answer: ApiAnswer, path: str) -> None:
     reason = f": {answer.problem}" if answer.problem else ""
     if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         raise ConfigurationError(
@@ -297,7 +297,7 @@ def _refuse_account(answer: http.ApiAnswer, path: str) -> None:
         raise ConfigurationError(f"RunPod's API has no /v2/{path}; is RUNPOD_REST_BASE right?")
     if not _may_pass(answer.status):
         raise EndpointError(
-            f"RunPod refused the request ({answer.status}{http.phrase(answer.status)}){reason}.", retryable=False
+            f"RunPod refused the request ({answer.status}{phrase(answer.status)}){reason}.", retryable=False
         )
 
 

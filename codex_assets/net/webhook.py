@@ -2,8 +2,8 @@
 
 In: wire units (the factor 100 occurs here only), the receiver's ranges, signing, attempts, and what is told of them.
 Out: the shape of the body and what a URL may look like (`contract/payload.py`), which facts are announced and when
-(`job.py`), what an answer says (`webhook_answer.py`), one request to one checked address, which keeps a URL from a
-payload away from private ones (`http.py`).
+(`job.py`), what an answer says (`webhook_answer.py`), one request (`http.py`), and the guard that keeps a URL
+from a payload away from private addresses (`target.py`).
 
 Redirects are not followed. The secret and the URL's query never leave this module, except to their receiver.
 """
@@ -24,8 +24,10 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Literal
+from urllib.parse import parse_qsl
 
 from pydantic import SecretStr
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
 from codex_assets.contract.addresses import webhook_url_problems
 from codex_assets.contract.names import (
@@ -43,7 +45,8 @@ from codex_assets.contract.secrets import secret_problem
 from codex_assets.contract.webhook import CompletedBody, FailedBody, FailedOutput, Loudness, Output
 from codex_assets.errors import JobError, WebhookError, WebhookRefused, clip
 from codex_assets.net import http, webhook_answer
-from codex_assets.net.http import Resolver, resolve_host
+from codex_assets.net.http import Limits, Request
+from codex_assets.net.target import NotPublic, Resolver, Target, Unreached, resolve_host
 
 log = logging.getLogger(__name__)
 
@@ -90,15 +93,15 @@ def completed_body(
 
     Raises pydantic's ValidationError (a ValueError) for facts that are wrong in kind, such as a waveform of a video.
     """
-    told = [_sendable(sentence) for sentence in warnings]
+    sentences = [_sendable(sentence) for sentence in warnings]
     seconds = None
     if duration_s is not None and math.isfinite(duration_s):
         low, high = DURATION_SECONDS
         seconds = _clamp(math.floor(duration_s + 0.5), low, high)
         if duration_s > high + 0.5:
-            told.append(f"The duration is longer than the platform records and was announced as {high:,} seconds.")
+            sentences.append(f"The duration is longer than the platform records and was announced as {high:,} seconds.")
     if width is not None and height is not None and (width > WIDTH_LIMIT or height > HEIGHT_LIMIT):
-        told.append(f"The size, {width}x{height}, is larger than the platform records and was left out.")
+        sentences.append(f"The size, {width}x{height}, is larger than the platform records and was left out.")
         width = height = None
     facts: dict[str, Any] = {
         "media_id": media_id,
@@ -114,7 +117,7 @@ def completed_body(
         "height": height,
         "ready_variants": tuple(sorted(ready_variants, key=_variant_rank(media_type))) or None,
         "loudness": _loudness(integrated_lufs, true_peak_dbtp, loudness_range_lu),
-        "warnings": tuple(told) or None,
+        "warnings": tuple(sentences) or None,
     }
     output = Output.model_validate({name: fact for name, fact in facts.items() if fact is not None})
     return CompletedBody(id=job_id, status="completed", output=output)
@@ -237,11 +240,11 @@ class Delivery:
 
 
 class _Again(Exception):
-    """An attempt failed in a way that the next may not. `told` is public, `detail` is for the log."""
+    """An attempt failed in a way that the next may not. `reason` is public, `detail` is for the log."""
 
-    def __init__(self, told: str, detail: str, retry_after_s: float | None = None) -> None:
-        super().__init__(told)
-        self.told = told
+    def __init__(self, reason: str, detail: str, retry_after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
         self.detail = detail
         self.retry_after_s = retry_after_s
 
@@ -253,7 +256,7 @@ def deliver(
     *,
     policy: DeliveryPolicy,
     clock: Callable[[], float] = time.time,
-    sleep: Callable[[float], object] = time.sleep,
+    sleep: Callable[[float], None] = time.sleep,
     chance: Callable[[], float] = random.random,
 ) -> Delivery:
     """Post the body until the receiver takes it. `clock` gives unix seconds; `chance` gives 0..1 for the jitter.
@@ -269,144 +272,141 @@ def deliver(
     if problem := secret_problem(secret):
         raise _refused(f"The webhook was not sent: webhookSecret {problem}.")
     try:
-        target = http.Target.of(url)
+        target = Target.of(url)
     except ValueError:
         raise _refused("The webhook was not sent: webhookUrl is not a valid URL.") from None
+    sender = _Sender(target, secret, body, policy, clock)
+    retrying = Retrying(
+        stop=stop_after_attempt(policy.attempts),
+        wait=lambda state: _wait(state, policy, chance()),
+        retry=retry_if_exception_type(_Again),
+        after=sender.log_failure,
+        sleep=sleep,
+        reraise=True,
+    )
+    try:
+        status, answer = retrying(sender.attempt)
+    except _Again as again:
+        raise WebhookError(
+            f"The webhook receiver at {target.host} did not take the result in {policy.attempts} attempts:"
+            f" {_as_sentence(again.reason)}",
+            detail=f"webhook to {sender.place}: {again.detail}",
+        ) from None
+    return sender.judged(status, answer, retrying.statistics["attempt_number"])
 
-    place = f"{target.host}{target.path}"
-    number = delivery_id(body)
-    hidden = _hiding(target, secret)
-    context = http.trust(target, policy.tls)
-    for attempt in range(1, policy.attempts + 1):
-        try:
-            status, answer = _attempt(target, secret, body, number, policy, context, clock, hidden)
-        except _Again as again:
-            log.warning("webhook %s to %s, attempt %d: %s", number, place, attempt, again.detail)
-            if attempt == policy.attempts:
-                raise WebhookError(
-                    f"The webhook receiver at {target.host} did not take the result in {attempt} attempts:"
-                    f" {_ended(again.told)}",
-                    detail=f"webhook to {place}: {again.detail}",
-                ) from None
-            sleep(_wait(attempt, again.retry_after_s, policy, chance()))
-            continue
-        text = hidden(answer.text)[:ANSWER_CHARACTERS]
+
+class _Sender:
+    """One body on its way to one receiver."""
+
+    def __init__(
+        self, target: Target, secret: SecretStr, body: bytes, policy: DeliveryPolicy, clock: Callable[[], float]
+    ) -> None:
+        self._target, self._secret, self._body, self._policy, self._clock = target, secret, body, policy, clock
+        self._number = delivery_id(body)
+        self.place = f"{target.host}{target.path}"
+        values = [target.query, *(value for _, value in parse_qsl(target.query, keep_blank_values=True))]
+        confidential = {value for value in values if len(value) >= CONCEALED_FROM} | {secret.get_secret_value()}
+        self._confidential = sorted(confidential, key=len, reverse=True)
+
+    def attempt(self) -> tuple[int, webhook_answer.Answer]:
+        """One try: the status and the answer of a 2xx. Raises _Again or WebhookError."""
+        reply = self._post()
+        status, answer = reply.status, webhook_answer.judge(reply.body, reply.headers)
+        if 200 <= status < 300:
+            return status, answer
+        reason = f"it answered {status}{http.phrase(status)}"
+        if words := self._without_secrets(webhook_answer.sentence(reply.body, reply.headers)):
+            reason += f" ({clip(words, SENTENCE_CHARACTERS)})"
+        text = self._without_secrets(answer.text)
+        detail = f"HTTP {status}: {text[:500]!r}"
+        if status == HTTPStatus.TOO_MANY_REQUESTS or status >= 500:
+            raise _Again(reason, detail, _retry_after(reply.headers.get("Retry-After"), self._clock()))
+        if 300 <= status < 400:
+            reason += ", and redirects are not followed"
+        log.error("webhook %s to %s: %s", self._number, self.place, detail)
+        raise WebhookError(
+            f"The webhook receiver at {self._target.host} refused the result: {reason}.",
+            detail=detail,
+            retryable=False,
+            answer=text[:ANSWER_CHARACTERS],
+        )
+
+    def judged(self, status: int, answer: webhook_answer.Answer, attempts: int) -> Delivery:
+        """The delivery that a 2xx is. Raises WebhookRefused where its body says that it is none."""
+        text = self._without_secrets(answer.text)[:ANSWER_CHARACTERS]
         if answer.refusal is not None:
-            said = clip(hidden(answer.refusal), SENTENCE_CHARACTERS)
-            log.error("webhook %s to %s: answered %d, but refused: %s", number, place, status, said)
+            reason = clip(self._without_secrets(answer.refusal), SENTENCE_CHARACTERS)
+            log.error("webhook %s to %s: answered %d, but refused: %s", self._number, self.place, status, reason)
             raise WebhookRefused(
-                f"The webhook receiver at {target.host} refused the result: {_ended(said)}",
-                detail=f"webhook to {place}: HTTP {status}: {text[:500]!r}",
+                f"The webhook receiver at {self._target.host} refused the result: {_as_sentence(reason)}",
+                detail=f"webhook to {self.place}: HTTP {status}: {text[:500]!r}",
                 answer=text,
             )
         if answer.warning is None:
-            log.info("webhook %s to %s: taken with %d in attempt %d", number, place, status, attempt)
+            log.info("webhook %s to %s: taken with %d in attempt %d", self._number, self.place, status, attempts)
         else:
-            log.warning("webhook %s to %s: %d in attempt %d, but %s", number, place, status, attempt, answer.warning)
-        return Delivery(status=status, attempts=attempt, delivery_id=number, answer=text, warning=answer.warning)
-    raise ValueError("a delivery needs at least one attempt")
+            log.warning(
+                *("webhook %s to %s: %d in attempt %d, but %s", self._number, self.place, status, attempts),
+                answer.warning,
+            )
+        return Delivery(status, attempts, self._number, text, answer.warning)
 
+    def log_failure(self, state: RetryCallState) -> None:
+        failure = state.outcome.exception() if state.outcome is not None else None
+        detail = failure.detail if isinstance(failure, _Again) else ""
+        log.warning("webhook %s to %s, attempt %d: %s", self._number, self.place, state.attempt_number, detail)
 
-def _hiding(target: http.Target, secret: SecretStr) -> Callable[[str], str]:
-    """Takes out of a receiver's words what it was told in confidence: some answer with what they got."""
-    query = target.url.query.decode("ascii", "replace")
-    values = [value for _, value in target.url.params.multi_items()]
-    kept = {one for one in (query, *values) if len(one) >= CONCEALED_FROM} | {secret.get_secret_value()}
+    def _headers(self) -> dict[str, str]:
+        """Made anew for each attempt: a signature may cover its time."""
+        headers = {
+            "Host": self._target.header,
+            "Content-Type": "application/json",
+            "User-Agent": "codex-assets",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+            DELIVERY_HEADER: self._number,
+        }
+        moment = int(self._clock()) if self._policy.signature == "timestamped" else None
+        if moment is not None:
+            headers[TIMESTAMP_HEADER] = str(moment)
+        headers[SIGNATURE_HEADER] = sign(self._body, self._secret, moment)
+        return headers
 
-    def hidden(text: str) -> str:
-        for value in sorted(kept, key=len, reverse=True):
+    def _post(self) -> http.Reply:
+        """The answer of the receiver, with the start of its text. Raises _Again or WebhookError."""
+        policy, target = self._policy, self._target
+        deadline = time.monotonic() + policy.timeout_s
+        limits = Limits(deadline, policy.timeout_s, webhook_answer.ANSWER_BYTES, whole_body=False)
+        request = Request("POST", target, self._headers(), self._body)
+        try:
+            route = http.find_route(target, allow_private=policy.allow_private, resolve=policy.resolve, tls=policy.tls)
+            return http.send(request, route, limits)
+        except Unreached as error:
+            raise _Again(error.reason, error.detail) from None
+        except NotPublic as error:
+            raise _refused(
+                f"The webhook was not sent: {target.host} leads to an address that is loopback, private, link-local or"
+                " otherwise not public.",
+                str(error),
+            ) from None
+
+    def _without_secrets(self, text: str) -> str:
+        """A receiver's words without what it was told in confidence: some answer with what they got."""
+        for value in self._confidential:
             text = text.replace(value, "***")
         return text
 
-    return hidden
+
+def _as_sentence(words: str) -> str:
+    return words if words.endswith((".", "!", "?", "…")) else f"{words}."
 
 
-def _ended(sentence: str) -> str:
-    return sentence if sentence.endswith((".", "!", "?", "…")) else f"{sentence}."
-
-
-def _attempt(
-    target: http.Target,
-    secret: SecretStr,
-    body: bytes,
-    number: str,
-    policy: DeliveryPolicy,
-    context: ssl.SSLContext,
-    clock: Callable[[], float],
-    hidden: Callable[[str], str],
-) -> tuple[int, webhook_answer.Answer]:
-    """One try: (status, answer) of a 2xx. Raises _Again or WebhookError."""
-    deadline = time.monotonic() + policy.timeout_s
-    headers = {
-        "Host": target.header,
-        "Content-Type": "application/json",
-        "User-Agent": "codex-assets",
-        "Accept": "application/json",
-        "Accept-Encoding": "identity",
-        "Connection": "close",
-        DELIVERY_HEADER: number,
-    }
-    moment = int(clock()) if policy.signature == "timestamped" else None
-    if moment is not None:
-        headers[TIMESTAMP_HEADER] = str(moment)
-    headers[SIGNATURE_HEADER] = sign(body, secret, moment)
-
-    reply = _post(target, headers, body, context, deadline, policy)
-    status, answer = reply.status, webhook_answer.judge(reply.body, reply.headers)
-    if 200 <= status < 300:
-        return status, answer
-    named = f"it answered {status}{http.phrase(status)}"
-    if words := hidden(webhook_answer.sentence(reply.body, reply.headers)):
-        named += f" ({clip(words, SENTENCE_CHARACTERS)})"
-    detail = f"HTTP {status}: {hidden(answer.text)[:500]!r}"
-    if status == HTTPStatus.TOO_MANY_REQUESTS or status >= 500:
-        raise _Again(named, detail, _retry_after(reply.headers.get("Retry-After"), clock()))
-    if 300 <= status < 400:
-        named += ", and redirects are not followed"
-    log.error("webhook %s to %s%s: %s", number, target.host, target.path, detail)
-    raise WebhookError(
-        f"The webhook receiver at {target.host} refused the result: {named}.",
-        detail=detail,
-        retryable=False,
-        answer=hidden(answer.text)[:ANSWER_CHARACTERS],
-    )
-
-
-def _post(
-    target: http.Target,
-    headers: Mapping[str, str],
-    body: bytes,
-    context: ssl.SSLContext,
-    deadline: float,
-    policy: DeliveryPolicy,
-) -> http.Reply:
-    """The answer of the receiver, with the start of its text. Raises _Again or WebhookError."""
-    try:
-        return http.send(
-            "POST",
-            target,
-            http.addresses(target, policy.resolve, allow_private=policy.allow_private),
-            headers=headers,
-            body=body,
-            context=context,
-            deadline=deadline,
-            timeout_s=policy.timeout_s,
-            limit_bytes=webhook_answer.ANSWER_BYTES,
-            whole=False,
-        )
-    except http.Unreached as error:
-        raise _Again(error.reason, error.detail) from None
-    except http.NotPublic as error:
-        raise _refused(
-            f"The webhook was not sent: {target.host} leads to an address that is loopback, private, link-local or"
-            " otherwise not public.",
-            str(error),
-        ) from None
-
-
-def _wait(attempt: int, retry_after_s: float | None, policy: DeliveryPolicy, chance: float) -> float:
+def _wait(state: RetryCallState, policy: DeliveryPolicy, chance: float) -> float:
     """Seconds until the next attempt: never sooner than the back-off, nor (within its limit) than the receiver asks."""
-    backoff = policy.backoff_s * 2.0 ** (attempt - 1)
+    failure = state.outcome.exception() if state.outcome is not None else None
+    retry_after_s = failure.retry_after_s if isinstance(failure, _Again) else None
+    backoff = policy.backoff_s * 2.0 ** (state.attempt_number - 1)
     backoff *= 1 + policy.jitter * (2 * chance - 1)
     return max(backoff, min(retry_after_s or 0.0, policy.retry_after_limit_s))
 

@@ -84,7 +84,7 @@ FILTERS = {
     "premultiply": "uploads with transparency",
 }
 """Those that a build of ffmpeg may lack, and what they are for."""
-PACKAGES = ("dagster", "runpod", "boto3", "httpx", "pydantic", "typer", "rich")
+PACKAGES = ("dagster", "runpod", "boto3", "requests", "pydantic", "typer", "rich")
 LEAST_BYTES = 1 << 30
 """A machine with less scratch space could not even hold a short upload and what is made of it."""
 SHARED_MEMORY = Path("/dev/shm")

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import httpx
 import jobs
 import pytest
+import requests
 import s3_server
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
@@ -92,9 +92,9 @@ def dagster(environment: Mapping[str, str], log: Path) -> Iterator[str]:
             for _ in range(240):
                 assert process.poll() is None, log.read_text(encoding="utf-8")[-3000:]
                 try:
-                    if httpx.get(f"{url}/server_info", timeout=5).status_code == 200:
+                    if requests.get(f"{url}/server_info", timeout=5).status_code == 200:
                         break
-                except httpx.HTTPError:
+                except requests.RequestException:
                     time.sleep(0.5)
             yield f"{url}/graphql"
         finally:
@@ -107,7 +107,7 @@ def dagster(environment: Mapping[str, str], log: Path) -> Iterator[str]:
 
 
 def ask(url: str, query: str, **variables: Any) -> Any:
-    answer = httpx.post(url, json={"query": query, "variables": variables}, timeout=60).json()
+    answer = requests.post(url, json={"query": query, "variables": variables}, timeout=60).json()
     assert "errors" not in answer, answer
     return answer["data"]
 
@@ -229,8 +229,8 @@ def test_the_ui_opens_and_control_c_ends_all_of_it(tmp_path: Path) -> None:
         os.waitpid(pid, 0)
         os.close(terminal)
     # Nothing is left that listens.
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(url)
+    with pytest.raises(requests.ConnectionError):
+        requests.get(url)
 
 
 @contextmanager

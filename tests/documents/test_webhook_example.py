@@ -16,6 +16,8 @@ from pydantic import SecretStr
 
 from codex_assets.errors import InternalError, WebhookError
 from codex_assets.net import http, webhook
+from codex_assets.net.http import Limits, Request
+from codex_assets.net.target import Target
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs" / "examples" / "webhook.ts"
@@ -76,19 +78,10 @@ def deliver(url: str, body: bytes, secret: str, *, clock: Callable[[], float] = 
 
 def post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
     """What a stranger may send."""
-    target = http.Target.of(url)
-    reply = http.send(
-        "POST",
-        target,
-        ["127.0.0.1"],
-        headers={"Host": target.header, "Connection": "close", **headers},
-        body=body,
-        context=http.trust(target),
-        deadline=time.monotonic() + 60.0,
-        timeout_s=60.0,
-        limit_bytes=4096,
-        whole=False,
-    )
+    target = Target.of(url)
+    request = Request("POST", target, {"Host": target.header, "Connection": "close", **headers}, body)
+    limits = Limits(time.monotonic() + 60.0, 60.0, 4096, whole_body=False)
+    reply = http.send(request, http.find_route(target, allow_private=True), limits)
     said = json.loads(reply.body)
     assert isinstance(said, dict)
     return reply.status, said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from codex_assets.errors import JobCancelled, StorageError
-from codex_assets.net import hls_fetch, http
+from codex_assets.net import download, hls_fetch
+from codex_assets.net.download import Content, UnusableStatus
 
 
 class Site:
@@ -53,15 +55,15 @@ def site() -> Iterator[Site]:
     thread.join()
 
 
-def get(url: str, *, limit_bytes: int = 1000, timeout_s: float = 10, allow_private: bool = True) -> http.Got:
-    return http.get(url, limit_bytes=limit_bytes, timeout_s=timeout_s, allow_private=allow_private)
+def get(url: str, *, limit_bytes: int = 1000, timeout_s: float = 10, allow_private: bool = True) -> Content:
+    return download.get(url, limit_bytes=limit_bytes, timeout_s=timeout_s, allow_private=allow_private)
 
 
 def test_redirects_are_followed_to_where_they_lead(site: Site) -> None:
     for number in range(5):
         site.put(f"/{number}", "", 302, Location=f"/{number + 1}")
     site.put("/5", "here")
-    assert get(f"{site.url}/0") == http.Got(f"{site.url}/5", b"here")
+    assert get(f"{site.url}/0") == Content(f"{site.url}/5", b"here")
     site.put("/5", "", 302, Location="/6")
     with pytest.raises(StorageError, match="redirects more than 5 times"):
         get(f"{site.url}/0")
@@ -94,10 +96,17 @@ def test_what_breaks_off_is_no_answer(site: Site) -> None:
         get(f"{site.url}/")
 
 
+def test_what_is_compressed_unasked_is_unpacked_and_measured_so(site: Site) -> None:
+    site.put("/", gzip.compress(b"x" * 1000), **{"Content-Encoding": "gzip"})
+    assert get(f"{site.url}/").body == b"x" * 1000
+    with pytest.raises(StorageError, match="larger than the 999 bytes"):
+        get(f"{site.url}/", limit_bytes=999)
+
+
 @pytest.mark.parametrize(("status", "retryable"), [(404, False), (429, True), (503, True)])
 def test_a_status_is_named_with_its_host(site: Site, status: int, retryable: bool) -> None:
     site.put("/a?token=secret", "", status)
-    with pytest.raises(http.Refused, match=rf"127\.0\.0\.1 answered {status} .* for /a\.$") as caught:
+    with pytest.raises(UnusableStatus, match=rf"127\.0\.0\.1 answered {status} .* for /a\.$") as caught:
         get(f"{site.url}/a?token=secret")
     assert (caught.value.status, caught.value.retryable) == (status, retryable)
 

@@ -29,6 +29,7 @@ from typer.testing import CliRunner
 from codex_assets.cli.app import app
 from codex_assets.config import settings as configuration
 from codex_assets.errors import ConfigurationError, EndpointError
+from codex_assets.net import download
 from codex_assets.net.outward import CERTIFICATES, Outward
 from codex_assets.net.runpod_api import AccountApi, Endpoint, JobsApi, Retries
 
@@ -290,6 +291,25 @@ def test_a_url_that_is_typed_goes_the_same_way(authority: Path, tmp_path: Path) 
     assert done.exit_code == 2, done.output
     assert "404" in done.stderr
     assert through.seen == [(f"CONNECT {NAME}:443", "")]
+
+
+def test_a_plain_http_url_is_asked_of_the_proxy_itself() -> None:
+    asked: list[str] = []
+
+    def serve(connection: socket.socket) -> None:
+        asked.append(connection.recv(65536).decode())
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nhere")
+        connection.close()
+
+    with accepting(serve) as port:
+        way = Outward.of({"HTTP_PROXY": f"http://worker:{PASSWORD}@127.0.0.1:{port}"}, [])
+        content = download.get(f"http://{NAME}/a?b=c", limit_bytes=100, timeout_s=10, allow_private=True, outward=way)
+    assert content.body == b"here"
+    (head,) = asked
+    assert head.startswith(f"GET http://{NAME}/a?b=c HTTP/1.1\r\n")
+    assert f"\r\nHost: {NAME}\r\n" in head
+    login = base64.b64encode(f"worker:{PASSWORD}".encode()).decode()
+    assert f"\r\nProxy-Authorization: Basic {login}\r\n".lower() in head.lower()
 
 
 @pytest.mark.parametrize(

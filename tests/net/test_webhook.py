@@ -28,7 +28,7 @@ from pydantic import SecretStr, ValidationError
 
 from codex_assets.contract.addresses import webhook_url_problems
 from codex_assets.errors import InternalError, SourceCode, SourceError, WebhookError, WebhookRefused
-from codex_assets.net import http
+from codex_assets.net.target import NotPublic, Target, Unreached, checked_addresses, resolve_host
 from codex_assets.net.webhook import (
     Delivery,
     DeliveryPolicy,
@@ -36,7 +36,6 @@ from codex_assets.net.webhook import (
     deliver,
     delivery_id,
     failed_body,
-    resolve_host,
     sign,
     to_bytes,
 )
@@ -617,6 +616,17 @@ def test_an_answer_that_breaks_off_after_2xx_is_still_taken() -> None:
     assert (delivery.status, delivery.attempts, delivery.answer) == (200, 1, "part")
 
 
+def test_an_answer_that_ends_within_its_headers_is_none() -> None:
+    def cut(request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: appl")
+        hang_up(request)
+
+    with serving(cut, OK) as receiver:
+        assert send(receiver.url()).attempts == 2
+    with serving(cut) as receiver:
+        assert "the connection broke off" in refusal(receiver.url(), replace(LOCAL, attempts=1)).public
+
+
 def test_a_closed_port_is_tried_again_and_then_told() -> None:
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
@@ -823,7 +833,7 @@ def test_the_host_that_is_judged_is_the_host_that_is_asked(url: str) -> None:
     assert webhook_url_problems(url, allow_private=False) == []
     judged = urlsplit(url).hostname
     assert judged is not None
-    assert http.Target.of(url).name.removesuffix(".") == judged.encode("idna").decode("ascii").removesuffix(".")
+    assert Target.of(url).name.removesuffix(".") == judged.encode("idna").decode("ascii").removesuffix(".")
 
 
 @pytest.mark.parametrize(
@@ -834,6 +844,6 @@ def test_spellings_of_loopback_are_refused_by_both_readers(host: str) -> None:
     url = f"https://{host}/hook"
     assert webhook_url_problems(url, allow_private=False)
     with suppress(ValueError):
-        target = http.Target.of(url)
-        with pytest.raises((http.NotPublic, http.Unreached)):
-            http.addresses(target, http.resolve_host, allow_private=False)
+        target = Target.of(url)
+        with pytest.raises((NotPublic, Unreached)):
+            checked_addresses(target, resolve_host, allow_private=False)

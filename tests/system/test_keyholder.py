@@ -22,7 +22,18 @@ KEY = "key-of-the-worker-4712"
 PLANTED = "import os\nopen({mark!r}, 'a').write(__name__)\nraise ImportError('planted')\n"
 NAMES = (
     *("json", "pickle", "select", "ctypes", "socket", "struct", "logging", "tempfile", "multiprocessing", "pydantic"),
-    *("boto3", "httpx", "dagster", "runpod", "orjson", "brotli", "simplejson", "sitecustomize", "usercustomize"),
+    *(
+        "boto3",
+        "requests",
+        "urllib3",
+        "dagster",
+        "runpod",
+        "orjson",
+        "brotli",
+        "simplejson",
+        "sitecustomize",
+        "usercustomize",
+    ),
 )
 
 
@@ -155,7 +166,7 @@ def test_what_is_planted_in_the_working_directory_is_not_run_in_a_jobs_process(
 def test_what_is_planted_later_is_not_run_by_the_worker(tmp_path: Path) -> None:
     """The worker imports on while jobs run. What is there before it starts is the business of `PYTHONSAFEPATH`."""
     (tmp_path / "boto3.py").write_text(PLANTED.format(mark=str(tmp_path / "mark")))
-    (tmp_path / "httpx.py").write_text(PLANTED.format(mark=str(tmp_path / "mark")))
+    (tmp_path / "requests.py").write_text(PLANTED.format(mark=str(tmp_path / "mark")))
     (tmp_path / "runpod.py").write_text(PLANTED.format(mark=str(tmp_path / "mark")))
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
     paths = os.pathsep.join([str(ROOT), *filter(None, [environment.get("PYTHONPATH")])])
