@@ -17,12 +17,12 @@ from pathlib import Path
 from codex_assets.archive.records import MediaType
 from codex_assets.build import upload_check as upload
 from codex_assets.build.encoders import Choice, Encoders
-from codex_assets.errors import SourceError, ToolError
+from codex_assets.errors import ToolError
 from codex_assets.media import ffprobe, profile, target_format
 from codex_assets.media.encode import loudness, mezzanine
 from codex_assets.media.encode.mezzanine import AudioTreatment
 from codex_assets.media.facts import AudioStream, MediaInfo
-from codex_assets.media.upload import damage
+from codex_assets.media.upload import damage, refusals
 from codex_assets.system.process import Progress, ToolRun
 from codex_assets.system.tools import Tools
 
@@ -104,7 +104,7 @@ class Normaliser:
             if plan.treatment != "copied":
                 raise
             _log.warning("the sound cannot be copied into the mezzanine: %s", error.reason)
-            told.append("The sound could not be kept as it was uploaded and was encoded once more in high quality.")
+            told.append(refusals.SOUND_ENCODED_AGAIN)
         else:
             if plan.treatment != "copied" or not made.log.sound_damaged(info):
                 return plan, made
@@ -128,9 +128,9 @@ class Normaliser:
         info = plan.info
         if info.audio is not None and (got.audio is None or not got.audio.duration):
             if not self._with_picture:
-                raise SourceError("The upload's sound could not be decoded; it is damaged or not supported.")
+                raise refusals.undecodable_track("sound").error()
             plan = replace(plan, info=replace(info, audio=None), treatment=None)
-            told.append(damage.SOUND_LEFT_OUT)
+            told.append(refusals.SOUND_LEFT_OUT)
         missing = 0.0
         if self._with_picture and info.seconds is not None and plan.info.audio is not None:
             missing = info.seconds - ((got.video.duration if got.video is not None else None) or 0.0)

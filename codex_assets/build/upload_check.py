@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from codex_assets.archive.records import MediaType, SourceFacts
-from codex_assets.errors import JobError, SourceCode, SourceError, ToolError
+from codex_assets.errors import JobError, SourceError, ToolError
 from codex_assets.media import decoders, ffmpeg_words, ffprobe, input_flags, profile
 from codex_assets.media.encode import mezzanine
 from codex_assets.media.facts import AudioStream, MediaInfo, VideoStream
-from codex_assets.media.upload import damage, headers, intake, interlace
+from codex_assets.media.upload import damage, headers, intake, interlace, refusals
 from codex_assets.media.upload import frames as upload_frames
 from codex_assets.media.upload.damage import Loss
 from codex_assets.media.upload.frames import dated_late, frame_arguments, looked_at, places, sound_arguments
-from codex_assets.media.upload.intake import Refusal
 from codex_assets.media.upload.interlace import Combs
 from codex_assets.media.upload.packets import scan_arguments, scanned, unframed
+from codex_assets.media.upload.refusals import UploadRefusal
 from codex_assets.system import sandbox
 from codex_assets.system.tools import Tools
 
@@ -49,10 +49,10 @@ def examined(tools: Tools, media_type: MediaType, source: Path) -> Examined:
     """What the upload holds, as its packets show it. Raises `SourceError` for what cannot be built from."""
     size = source.stat().st_size
     if size == 0:
-        raise SourceError("The upload is empty: it holds no bytes. Upload it again.", SourceCode.EMPTY)
+        raise refusals.EMPTY.error()
     head = _ends(source)
     if head[4:8] in intake.QUICKTIME and _is_index_cut_off(source, size):
-        _refuse(intake.CUT_INDEX)
+        raise refusals.CUT_IN_INDEX.error()
     with_picture = media_type == "video"
     said: list[str] = []
     try:
@@ -65,13 +65,13 @@ def examined(tools: Tools, media_type: MediaType, source: Path) -> Examined:
             # A track that its header does not tell of.
             path, left_out = _without_foreign_tracks(tools, media_type, source, ())
             probed = tools.ffprobe(ffprobe.probe_arguments(str(path)), label="probing what is kept", on_log=said.append)
-        _refuse(intake.in_header(probed, head))
+        _raise(intake.in_header(probed, head))
         told = _of_known_codecs(ffprobe.parse(probed), media_type)
         told = replace(told, left_out=Counter(told.left_out) + left_out)
         if "avi" in told.container.split(",") and headers.promised_bytes(head) is None:
             # Written to a pipe, or by a recorder that was switched off: its header counts nothing yet.
             told = replace(told, duration=None, promised={})
-        _refuse(intake.in_tracks(told, with_picture=with_picture))
+        _raise(intake.in_tracks(told, with_picture=with_picture))
         listed = scan_arguments(str(path), told.container, told.codecs)
         packets = tools.ffprobe_lines(listed, label="scanning", size=size)
     except ToolError as error:
@@ -79,42 +79,31 @@ def examined(tools: Tools, media_type: MediaType, source: Path) -> Examined:
     tally = intake.Tally(size, rejoined=told.clock_restarts)
     info = scanned(told, tally.counted(packets))
     if told.clock_restarts and intake.scrambled(head):
-        _refuse(intake.ENCRYPTED)
+        raise refusals.ENCRYPTED.error()
     if not _wanted(told, media_type) or not _wanted(info, media_type):
         large = _too_many_pixels("\n".join(said)) if media_type == "video" else None
-        _refuse(large or _nothing_wanted(told, info, tally, media_type, head))
+        refusal = large or _nothing_wanted(told, info, tally, media_type, head)
+        raise refusal.error()
     if info.audio is not None and (info.audio.sample_rate <= 0 or info.audio.channels <= 0):
         info = replace(info, audio=None)
         if media_type == "audio":
-            raise SourceError("The upload's sound track is damaged: it has no sample rate or no channels.")
+            raise refusals.SOUND_WITHOUT_FORM.error()
     if info.audio is not None and (decoder := headers.wrong_decoder(head, info.audio)) is not None:
         info = replace(info, audio=replace(info.audio, codec=decoder, decoder=decoder, bits=24))
     if info.audio is not None and info.audio.codec in profile.SKIPPING_AUDIO:
         info = _listened(tools, path, info, info.audio)
     if media_type == "audio" and unframed(info, size):
-        raise SourceError(
-            "The upload's sound is AAC in a WAV file, where nothing tells its frames apart; that is not supported. "
-            "Upload it as M4A.",
-            SourceCode.UNSUPPORTED,
-        )
+        raise refusals.UNFRAMED_AAC.error()
     if info.audio is not None and headers.misread(head, info.audio):
         if media_type == "audio":
-            raise SourceError(
-                "The upload's sound is stored in a way (PCM of more than 16 bits in an mp4) that is not supported. "
-                "Upload it as WAV, MOV or FLAC.",
-                SourceCode.UNSUPPORTED,
-            )
+            raise refusals.MISREAD_PCM.error()
         info = replace(info, audio=None, left_out={**info.left_out, "audio": info.left_out.get("audio", 0) + 1})
     arrived = _arrived(source)
     require_enough(damage.losses(told, info, damage.DecodeLog(), arrived=arrived), info, media_type)
-    _refuse(intake.in_time(info, tally, with_picture=with_picture))
+    _raise(intake.in_time(info, tally, with_picture=with_picture))
     if media_type == "video" and info.video is not None:
         if info.video.has_own_colours:
-            raise SourceError(
-                f"The upload is Dolby Vision, profile {info.video.dolby_vision}, whose colours only Dolby's own "
-                "decoders can show. Export it as HDR10, HLG or SDR, or as Dolby Vision profile 8, and upload that.",
-                SourceCode.UNSUPPORTED,
-            )
+            raise refusals.own_colours(info.video.dolby_vision).error()
         counted = told.container in headers.COUNTED_TIME
         info = replace(info, video=_looked_at(tools, path, info, info.video, counted_time=counted))
     return Examined(told, info, path, arrived)
@@ -127,7 +116,7 @@ def _of_known_codecs(info: MediaInfo, media_type: MediaType) -> MediaInfo:
     """
     main = info.video if media_type == "video" else info.audio
     if main is not None and main.codec not in profile.UNTRUSTED_DECODERS:
-        _refuse(intake.not_decoded(main.codec))
+        raise refusals.not_decoded(main.codec).error()
     if info.audio is None or info.audio.codec in profile.UNTRUSTED_DECODERS:
         return info
     others = [
@@ -154,7 +143,7 @@ def _without_foreign_tracks(
         return source, Counter()
     missing = decoders.missing(listing.tracks, media_type)
     if missing is not None:
-        _refuse(intake.not_decoded(missing.codec))
+        raise refusals.not_decoded(missing.codec).error()
     kept = decoders.kept(listing.tracks)
     if kept and len(listing.tracks) < profile.MAX_TRACKS:
         path = source.with_name(f"{source.name}.kept")
@@ -168,8 +157,7 @@ def _without_foreign_tracks(
                     raise
                 continue
             return path, decoders.left_out(listing.tracks)
-    _refuse(intake.not_decoded(listing.foreign[0].codec))
-    raise AssertionError
+    raise refusals.not_decoded(listing.foreign[0].codec).error()
 
 
 def _listened(tools: Tools, source: Path, info: MediaInfo, audio: AudioStream) -> MediaInfo:
@@ -227,9 +215,9 @@ def _sought(at: float, video: VideoStream) -> list[str]:
     return [] if seconds <= 0 else ["-noaccurate_seek", "-ss", f"{seconds:.3f}"]
 
 
-def _refuse(found: Refusal | None, detail: str | None = None) -> None:
-    if found is not None:
-        raise SourceError(found.sentence, SourceCode[found.kind.upper()], detail=detail)
+def _raise(refusal: UploadRefusal | None) -> None:
+    if refusal is not None:
+        raise refusal.error()
 
 
 def _ends(source: Path) -> bytes:
@@ -259,28 +247,19 @@ def _wanted(info: MediaInfo, media_type: MediaType) -> bool:
 
 def _nothing_wanted(
     told: MediaInfo, info: MediaInfo, tally: intake.Tally, media_type: MediaType, head: bytes
-) -> Refusal:
+) -> UploadRefusal:
     """Why there is no track of the kind that was asked for."""
     if intake.refers_elsewhere(head):
-        return intake.REFERENCES
+        return refusals.NAMES_OTHER_FILES
     if told.audio is not None and told.audio.codec == "flac" and (told.audio.bits or 0) > profile.FLAC_BITS:
-        return Refusal(
-            "unsupported", "The upload's sound is FLAC of 32 bits, which is not supported. Upload it with 24."
-        )
+        return refusals.FLAC_OF_32_BITS
     if not tally.streams & {track.index for track in told.tracks} and (told.tracks or not _wanted(told, media_type)):
         if told.tracks and headers.promises_duration(told) and (told.seconds or told.duration):
-            return Refusal("truncated", "The upload seems to be cut off: it ends after its header. Upload it again.")
-        return NOTHING
+            return refusals.CUT_AFTER_HEADER
+        return refusals.NOTHING
     if not info.tracks:
-        return NOTHING
-    if media_type == "video":
-        return Refusal(
-            "wrong_type", "The upload holds no picture track that can be decoded, but was uploaded as video."
-        )
-    return Refusal("wrong_type", "The upload holds no sound track that can be decoded, but was uploaded as audio.")
-
-
-NOTHING = Refusal("no_stream", "The upload holds no picture or sound that can be decoded.")
+        return refusals.NOTHING
+    return refusals.NO_PICTURE if media_type == "video" else refusals.NO_SOUND
 
 
 def _unreadable(error: ToolError, head: bytes, source: Path) -> JobError:
@@ -292,32 +271,25 @@ def _unreadable(error: ToolError, head: bytes, source: Path) -> JobError:
         return error
     large = _too_many_pixels(text)
     if large is not None:
-        return SourceError(large.sentence, SourceCode.TOO_LARGE, detail=error.detail)
+        return large.error(error.detail)
     if "moov atom not found" in text and head[4:8] in (b"ftyp", b"mdat", b"moov", b"wide", b"free", b"skip"):
-        said = "The upload seems to be cut off: its index is missing. Upload it again."
-        return SourceError(said, SourceCode.TRUNCATED, detail=error.detail)
+        return refusals.CUT_BEFORE_INDEX.error(error.detail)
     foreign = decoders.refused(text)
-    found = intake.unreadable(head) if foreign is None else intake.not_decoded(foreign)
-    return SourceError(found.sentence, SourceCode[found.kind.upper()], detail=error.detail)
+    refusal = intake.unreadable(head) if foreign is None else refusals.not_decoded(foreign)
+    return refusal.error(error.detail)
 
 
-def _too_many_pixels(text: str) -> Refusal | None:
+def _too_many_pixels(text: str) -> UploadRefusal | None:
     """What ffmpeg says of a picture that it will not make room for; it then leaves the size out of what it tells."""
     pixels = ffmpeg_words.PICTURE_TOO_LARGE.search(text)
     if pixels is None:
         return None
-    return Refusal(
-        "too_large", f"The upload's picture is {pixels[1]}x{pixels[2]}, more than 8K; that is not supported."
-    )
+    return refusals.too_large(pixels[1], pixels[2])
 
 
 def _over_limit(error: ToolError) -> SourceError:
     needs = {"memory": "memory", "file": "disk space", "time": "time", "output": "memory"}[error.passed or "memory"]
-    return SourceError(
-        f"The upload needs far more {needs} than media of its length should; it is damaged, or made to do so.",
-        SourceCode.TOO_COMPLEX,
-        detail=error.detail,
-    )
+    return refusals.needs_too_much(needs).error(error.detail)
 
 
 def _is_ours(error: ToolError, source: Path) -> bool:
@@ -379,7 +351,7 @@ def require_decoded(made: MediaInfo, media_type: MediaType) -> None:
     """Raises `SourceError` when nothing of what the upload is about came out of its decode."""
     name = "picture" if media_type == "video" else "sound"
     if made.tracks and (made.video if media_type == "video" else made.audio) is None:
-        raise SourceError(f"The upload's {name} could not be decoded; it is damaged or not supported.")
+        raise refusals.undecodable_track(name).error()
 
 
 def _picture_facts(video: VideoStream) -> dict[str, Any]:
@@ -406,7 +378,7 @@ def longest(info: MediaInfo) -> float:
     tracks = [track for track in (info.video, info.audio) if track is not None]
     seconds = max((track.duration or 0.0 for track in tracks), default=0.0)
     if seconds <= 0:
-        raise SourceError(NOTHING.sentence, SourceCode.NO_STREAM)
+        raise refusals.NOTHING.error()
     return round(seconds, 6)
 
 
@@ -419,15 +391,8 @@ def require_enough(loss: Mapping[int, Loss], info: MediaInfo, media_type: MediaT
     name = "picture" if isinstance(track, VideoStream) else "sound"
     left = max(0.0, one.declared - one.lost)
     if one.cut_off:
-        raise SourceError(
-            f"The upload seems to be cut off: {left:.1f} of {one.declared:.1f} seconds of the {name} arrived. "
-            "Upload it again.",
-            SourceCode.TRUNCATED,
-        )
-    raise SourceError(
-        f"The upload is too damaged: only {left:.1f} of {one.declared:.1f} seconds of the {name} could be decoded. "
-        "Upload it again."
-    )
+        raise refusals.too_much_cut_off(name, left, one.declared).error()
+    raise refusals.too_much_lost(name, left, one.declared).error()
 
 
 def _arrived(source: Path) -> float:
@@ -449,12 +414,10 @@ def fault(error: ToolError, source: Path) -> JobError:
     text = "\n".join([error.reason, *error.log])
     large = _too_many_pixels(text)
     if large is not None:
-        return SourceError(large.sentence, SourceCode.TOO_LARGE, detail=error.detail)
+        return large.error(error.detail)
     unsupported = ffmpeg_words.NO_DECODER.search(text)
     foreign = decoders.refused(text)
     if unsupported is not None or foreign is not None:
         codec = foreign if unsupported is None else unsupported[1] or unsupported[2]
-        return SourceError(
-            intake.not_decoded(codec or "a rare one").sentence, SourceCode.UNSUPPORTED, detail=error.detail
-        )
-    return SourceError("The upload could not be decoded; it is damaged or not supported.", detail=error.detail)
+        return refusals.not_decoded(codec or "a rare one").error(error.detail)
+    return refusals.UNDECODABLE.error(error.detail)

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from codex_assets.media import ffmpeg_words, profile
 from codex_assets.media.facts import Counted, MediaInfo, VideoStream
+from codex_assets.media.upload import refusals
 from codex_assets.media.upload.headers import COUNTED_TIME, promises_duration
 
 CUT_OFF_SHARE = 0.7
-SOUND_LEFT_OUT = "The sound could not be decoded and is left out."
 
 _COMPLAINT = re.compile(r"^\[([^@\]]+?) @ \w+\] \[(?:error|fatal|panic)\]")
 
@@ -154,15 +153,10 @@ def sentences(loss: dict[int, Loss], info: MediaInfo) -> list[str]:
         if one is None or not one.told:
             continue
         name = "picture" if isinstance(track, VideoStream) else "sound"
-        percent = max(1, round(100 * one.share))
         if one.cut_off:
-            said.append(
-                f"The upload is cut off: the last {one.tail:.1f} of {one.declared:.1f} seconds of the {name} "
-                f"are missing (about {percent} %)."
-            )
+            said.append(refusals.end_is_missing(name, one.tail, one.declared, one.share))
         else:
-            consequence = "it is missing or shows faults there" if name == "picture" else "it is silent or faulty there"
-            said.append(f"The upload is damaged: about {percent} % of the {name} could not be decoded; {consequence}.")
+            said.append(refusals.part_is_damaged(name, one.share))
     return said
 
 
@@ -172,14 +166,5 @@ def left_out(log: DecodeLog, info: MediaInfo) -> list[str]:
     silent = info.audio is None and info.left_out.get("audio", 0) > 0
     names = {"video": "picture", "audio": "sound"}
     kinds = ["video", "audio"] if info.video is not None else ["audio"]
-    undecoded = [SOUND_LEFT_OUT] if silent else []
-    return undecoded + [
-        f"Another {names[kind]} begins midway in the upload, in a track of its own; it is left out."
-        for kind in kinds
-        if kind in log.begun_late
-    ]
-
-
-def worst(loss: dict[int, Loss], tracks: Sequence[int]) -> Loss | None:
-    """The greatest loss among some tracks."""
-    return max((loss[index] for index in tracks if index in loss), key=lambda one: one.share, default=None)
+    undecoded = [refusals.SOUND_LEFT_OUT] if silent else []
+    return undecoded + [refusals.another_track_begins(names[kind]) for kind in kinds if kind in log.begun_late]

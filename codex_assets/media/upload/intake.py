@@ -3,7 +3,7 @@
 In: what a file is that is no media, whether it names other files or is encrypted, and the sizes past which no work is
 begun. Out: how the facts are got (`build/upload_check.py`), what a good file holds (`media/ffprobe.py`).
 
-Every refusal is a `Refusal`: a kind, and one sentence that a creator can act on.
+Each question answers with a refusal, or with None. The sentences and codes of all refusals are in `refusals.py`.
 """
 
 from __future__ import annotations
@@ -11,26 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from codex_assets.media import profile, target_format
 from codex_assets.media.facts import AudioStream, MediaInfo, VideoStream
+from codex_assets.media.upload import refusals
 from codex_assets.media.upload.packets import LONGEST_STEP_SECONDS
-
-Kind = Literal[
-    "empty",
-    "not_media",
-    "elsewhere",
-    "wrong_type",
-    "no_stream",
-    "truncated",
-    "damaged",
-    "unsupported",
-    "encrypted",
-    "too_large",
-    "too_long",
-    "too_complex",
-]
+from codex_assets.media.upload.refusals import UploadRefusal
 
 HEAD_BYTES = 1 << 20
 """Of a file's beginning, and of its end, that are looked at."""
@@ -105,30 +92,12 @@ _BEGUN = (
 """How files begin that a demuxer would have taken, had the rest been right."""
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """Why an upload is not worked on."""
-
-    kind: Kind
-    sentence: str
-
-
-def not_decoded(codec: str) -> Refusal:
-    """Why an upload that is coded so is not worked on."""
-    return Refusal(
-        "unsupported", f"The upload is coded in a way ({codec}) that is not supported. Upload it in another format."
-    )
-
-
-def unreadable(head: bytes) -> Refusal:
+def unreadable(head: bytes) -> UploadRefusal:
     """Why a file that no demuxer takes is none, as well as its first bytes tell."""
     text = head.removeprefix(b"\xef\xbb\xbf")[:4096]
     for pattern, what in _ELSEWHERE:
         if pattern.match(text):
-            return Refusal(
-                "elsewhere",
-                f"The upload is {what} that names other files instead of holding them. Upload the media file itself.",
-            )
+            return refusals.names_other_files(what)
     told = next((what for start, what in _NAMED if head.startswith(start)), None)
     if told is None and head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         told = "a WebP picture"
@@ -139,39 +108,27 @@ def unreadable(head: bytes) -> Refusal:
     if told is None and head and _is_text(head[:4096]):
         told = "a text file"
     if told is not None:
-        return Refusal("not_media", f"The upload is {told}, not a video or audio file.")
+        return refusals.not_media(told)
     begun = next((what for start, what in _BEGUN if head.startswith(start)), None)
     if begun is not None:
-        return Refusal("damaged", f"The upload begins like {begun}, but is cut off or damaged. Upload it again.")
-    return Refusal("not_media", "The upload is not a video or audio file that can be read.")
+        return refusals.damaged_from_the_start(begun)
+    return refusals.UNREADABLE
 
 
-def in_header(probed: Mapping[str, Any], head: bytes) -> Refusal | None:
+def in_header(probed: Mapping[str, Any], head: bytes) -> UploadRefusal | None:
     """What the header of a readable file says against it. `probed`: ffprobe's JSON."""
     streams = [one for one in probed.get("streams", []) if isinstance(one, dict)]
     tracks = [one for one in streams if one.get("codec_type") != "attachment" and not _is_cover(one)]
     if len(tracks) > profile.MAX_TRACKS or len(streams) >= profile.MAX_STREAMS:
-        return Refusal(
-            "too_complex",
-            f"The upload holds {len(streams)} tracks; at most {profile.MAX_TRACKS} are supported.",
-        )
+        return refusals.too_many_tracks(len(streams))
     if any(_is_encrypted(one) for one in tracks) or _is_encrypted_asf(head) or _is_encrypted_mp4(head):
-        return ENCRYPTED
+        return refusals.ENCRYPTED
     if head[4:8] in QUICKTIME and refers_elsewhere(head):
-        return REFERENCES
+        return refusals.NAMES_OTHER_FILES
     return None
 
 
-ENCRYPTED = Refusal("encrypted", "The upload is encrypted (copy-protected). Upload a copy without protection.")
-
-
-CUT_INDEX = Refusal("truncated", "The upload seems to be cut off: its index did not arrive whole. Upload it again.")
-REFERENCES = Refusal(
-    "elsewhere", "The upload is a film that names other files instead of holding them. Upload the media file itself."
-)
-
-
-def in_tracks(info: MediaInfo, *, with_picture: bool) -> Refusal | None:
+def in_tracks(info: MediaInfo, *, with_picture: bool) -> UploadRefusal | None:
     """What the tracks that will be used are too large, too fast or too odd for."""
     if with_picture and info.video is not None:
         found = _picture(info.video)
@@ -182,7 +139,7 @@ def in_tracks(info: MediaInfo, *, with_picture: bool) -> Refusal | None:
     return None
 
 
-def in_time(info: MediaInfo, tally: Tally, *, with_picture: bool) -> Refusal | None:
+def in_time(info: MediaInfo, tally: Tally, *, with_picture: bool) -> UploadRefusal | None:
     """What the packets say against a file: its length, the work that it means, and clocks that cannot be right."""
     tracks = [track for track in ((info.video if with_picture else None), info.audio) if track is not None]
     lengths = [track.duration for track in tracks if track.duration is not None]
@@ -193,30 +150,16 @@ def in_time(info: MediaInfo, tally: Tally, *, with_picture: bool) -> Refusal | N
     elif seconds is None:
         seconds = info.duration or 0.0
     if seconds > profile.MAX_SECONDS:
-        return Refusal(
-            "too_long",
-            f"The upload lasts {_long(seconds)}; at most {profile.MAX_SECONDS // 3600} hours are supported.",
-        )
+        return refusals.too_long(seconds)
     if tally.inflated:
-        return Refusal(
-            "too_complex",
-            "The upload refers to the same data over and over, to be much larger than it is. That is not supported.",
-        )
+        return refusals.REPEATED_DATA
     if not tally.jumped and seconds - busy > profile.MAX_IDLE_SECONDS:
-        return Refusal(
-            "damaged",
-            f"The upload seems to be damaged: it claims to last {_long(seconds)} and holds nothing for "
-            f"{_long(seconds - busy)} of that.",
-        )
+        return refusals.mostly_idle(seconds, seconds - busy)
     if with_picture and info.video is not None:
         work = info.video.width * info.video.height * float(target_format.frame_rate(info.video)) * seconds
         most = max(profile.MAX_WORK_UNPROVEN, profile.MAX_WORK_PER_BYTE * tally.size)
         if work > min(profile.MAX_WORK_PIXELS, most):
-            return Refusal(
-                "too_large",
-                f"The upload lasts {_long(seconds)} at {info.video.width}x{info.video.height}, which is more than can "
-                "be processed. Upload it in parts, or smaller.",
-            )
+            return refusals.too_much_work(seconds, info.video.width, info.video.height)
     return None
 
 
@@ -353,34 +296,22 @@ def _is_encrypted_mp4(head: bytes) -> bool:
     return head[4:8] == b"ftyp" and _SAMPLE_KEYS.search(head) is not None
 
 
-def _picture(video: VideoStream) -> Refusal | None:
+def _picture(video: VideoStream) -> UploadRefusal | None:
     coded, shown = video.coded_width * video.coded_height, video.width * video.height
     long, short = max(video.width, video.height), min(video.width, video.height)
     if max(coded, shown) > profile.MAX_PIXELS or max(long, video.coded_width, video.coded_height) > profile.MAX_SIDE:
-        return Refusal(
-            "too_large",
-            f"The upload's picture is {video.width}x{video.height}, more than 8K; that is not supported.",
-        )
+        return refusals.too_large(video.width, video.height)
     if long > profile.MAX_ASPECT * max(short, profile.MAX_ASPECT_FROM):
-        return Refusal(
-            "unsupported",
-            f"The upload's picture is {video.width}x{video.height}, which is too narrow to be shown.",
-        )
+        return refusals.too_narrow(video.width, video.height)
     return None
 
 
-def _sound(audio: AudioStream) -> Refusal | None:
+def _sound(audio: AudioStream) -> UploadRefusal | None:
     low, high = profile.SAMPLE_RATES
     if audio.channels > profile.MAX_AUDIO_CHANNELS:
-        return Refusal(
-            "unsupported",
-            f"The upload's sound has {audio.channels} channels; at most {profile.MAX_AUDIO_CHANNELS} are supported.",
-        )
+        return refusals.too_many_channels(audio.channels)
     if audio.sample_rate > 0 and not low <= audio.sample_rate <= high:
-        return Refusal(
-            "unsupported",
-            f"The upload's sound has {audio.sample_rate} samples a second; {low} to {high} are supported.",
-        )
+        return refusals.odd_sample_rate(audio.sample_rate)
     return None
 
 
@@ -392,8 +323,3 @@ def _is_text(data: bytes) -> bool:
             return False
         text = data[: error.start].decode("utf-8")
     return all(letter.isprintable() or letter in "\r\n\t\f" for letter in text)
-
-
-def _long(seconds: float) -> str:
-    hours = seconds / 3600
-    return f"{hours:,.1f} hours" if hours < 1e6 else "millions of hours"
