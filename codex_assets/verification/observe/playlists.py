@@ -13,7 +13,10 @@ from codex_assets.verification.observations import MasterObservation, PlaylistSe
 
 
 def parse_media_playlist(name: str, text: str) -> tuple[PlaylistSeen, list[tuple[str, float]]]:
-    """A media playlist and its segments (name, EXTINF). Unknown tags are kept by name."""
+    """A media playlist, and its segments as (name, EXTINF seconds); without segments where it has a problem of form.
+
+    `name` is that of the file. Unknown tags are kept by name; a segment without EXTINF has 0.0.
+    """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines or lines[0] != "#EXTM3U":
         return PlaylistSeen(name, problem="it does not start with #EXTM3U"), []
@@ -51,7 +54,7 @@ def parse_media_playlist(name: str, text: str) -> tuple[PlaylistSeen, list[tuple
 
 
 def parse_master(text: str) -> MasterObservation:
-    """A master playlist as its text says it."""
+    """A master playlist as its text says it: without an output, and with no variant measured."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines or lines[0] != "#EXTM3U":
         return MasterObservation("", problem="it does not start with #EXTM3U")
@@ -74,8 +77,8 @@ def parse_master(text: str) -> MasterObservation:
 
 
 def _attributes(text: str) -> dict[str, str]:
-    found = re.findall(r'([A-Z0-9-]+)=("[^"]*"|[^,]*)', text)
-    return {name: value.strip('"') for name, value in found}
+    pairs = re.findall(r'([A-Z0-9-]+)=("[^"]*"|[^,]*)', text)
+    return {name: value.strip('"') for name, value in pairs}
 
 
 def _stream(uri: str, attributes: Mapping[str, str]) -> StreamInf:
@@ -103,7 +106,7 @@ def _count(text: str) -> int | None:
 
 
 def text_of(path: Path) -> tuple[str | None, str | None]:
-    """The text of a file, or why there is none."""
+    """The text of a file and None; or None, and why there is no text."""
     try:
         return path.read_bytes().decode("utf-8"), None
     except (FileNotFoundError, NotADirectoryError):

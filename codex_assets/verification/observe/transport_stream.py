@@ -1,6 +1,6 @@
 """Reads MPEG transport streams for the judge: tables, the first pictures, and the packets of each segment.
 
-In: bytes and packet listings, as they are. Out: running ffprobe (`observer.py`), and what must be true (`rules/`).
+In: bytes and packet listings, as they are. Out: running ffprobe (`decoder.py`), and what must be true (`rules/`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from codex_assets.verification.observations import Span
@@ -41,6 +41,7 @@ class Packet:
 
 
 def read_start(path: Path) -> bytes:
+    """The first `HEAD_BYTES` of a file, or all of it."""
     with path.open("rb") as file:
         return file.read(HEAD_BYTES)
 
@@ -48,7 +49,7 @@ def read_start(path: Path) -> bytes:
 def read_head(data: bytes) -> Head:
     """Tables, first NAL unit of a picture, and SPS of an MPEG transport stream (ISO/IEC 13818-1) that carries H.264.
 
-    By hand, because ffprobe marks recovery points as key frames too and does not tell an SPS's constraint bits.
+    By hand, because ffprobe marks recovery points as key frames too and does not show an SPS's constraint bits.
     """
     programme, video, payload = None, None, bytearray()
     order: list[str] = []
@@ -115,32 +116,33 @@ def _h264_pid(body: bytes) -> int | None:
 
 
 def input_format(path: Path) -> list[str]:
-    """A transport stream of a few packets is too short to be recognised: it has to be named."""
+    """Arguments that name the format of a transport stream: one of a few packets is too short to be recognised."""
     with path.open("rb") as file:
         return ["-f", "mpegts"] if file.read(1) == b"\x47" else []
 
 
 def by_segment(packets: Mapping[str, Sequence[Packet]], sizes: Sequence[int]) -> dict[str, list[list[Packet]]]:
-    """Packets of each track by the segment that they lie in. Several sound frames share one position."""
-    ends, total = [], 0
-    for size in sizes:
-        total += size
-        ends.append(total)
-    told: dict[str, list[list[Packet]]] = {}
-    for track, ones in packets.items():
+    """For each track, the packets that lie in each segment. `sizes`: bytes of the segments, which follow each other.
+
+    A packet without a position lies where the one before it does: several sound frames share one position.
+    """
+    ends = list(accumulate(sizes))
+    by_track: dict[str, list[list[Packet]]] = {}
+    for track, track_packets in packets.items():
         lists: list[list[Packet]] = [[] for _ in sizes]
         index = 0
-        for one in ones:
-            if one.position is not None:
-                while index < len(ends) - 1 and one.position >= ends[index]:
+        for packet in track_packets:
+            if packet.position is not None:
+                while index < len(ends) - 1 and packet.position >= ends[index]:
                     index += 1
             if lists:
-                lists[index].append(one)
-        told[track] = lists
-    return told
+                lists[index].append(packet)
+        by_track[track] = lists
+    return by_track
 
 
 def span_of(packets: Sequence[Packet], *, video: bool = True) -> Span | None:
+    """The span of a track's packets, given in stored order; None of no packet. `video`: of a picture or of sound."""
     if not packets:
         return None
     order = sorted(packets, key=lambda packet: packet.pts)
@@ -164,7 +166,10 @@ def span_of(packets: Sequence[Packet], *, video: bool = True) -> Span | None:
 
 
 def trimmed(span: Span | None, start: float | None, duration: float | None) -> Span | None:
-    """`span` as it is presented: an edit list hides the encoder's delay at the start and its padding at the end."""
+    """`span` as it is presented, from `start` on and for `duration` seconds; None where that is not known.
+
+    An edit list hides the encoder's delay at the start and its padding at the end.
+    """
     if span is None:
         return None
     begin = max(span.start, start) if start is not None else span.start

@@ -1,0 +1,183 @@
+"""Runs ffprobe and ffmpeg over finished files: what a file holds, its packets, and its pictures in grey.
+
+In: the arguments of those runs, and what their complaints become in public. Out: what is observed of each kind of
+output (`segments.py`, `mezzanine_file.py`, `pictures.py`, `sound.py`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any, TypeVar
+
+from codex_assets.errors import ToolError
+from codex_assets.media import ffprobe
+from codex_assets.media.facts import MediaInfo
+from codex_assets.system.process import ToolRun
+from codex_assets.system.tools import Tools
+from codex_assets.verification.observe.transport_stream import Packet, input_format
+
+CACHED_RESULTS = 64
+COMPLAINTS_KEPT = 20
+
+Value = TypeVar("Value")
+
+
+class Decoder:
+    """The tools of one worker, for reading finished files. Thread-safe.
+
+    Every method raises `ToolError` when a tool fails, unless it says otherwise.
+    """
+
+    def __init__(self, tools: Tools, *, scratch: Path | None = None) -> None:
+        """`scratch` is where it may write for a moment; None: the system's own place."""
+        self._tools = tools
+        self._scratch = scratch
+        self._cache: OrderedDict[tuple[object, ...], object] = OrderedDict()
+        self._lock = Lock()
+
+    @contextmanager
+    def scratch_folder(self) -> Iterator[Path]:
+        """Make an empty folder that is removed when the block ends."""
+        with tempfile.TemporaryDirectory(prefix="observe-", dir=self._scratch) as name:
+            yield Path(name)
+
+    def run(self, arguments: Sequence[str], *, label: str, duration: float | None = None) -> ToolRun:
+        """Run ffmpeg. `duration`: seconds that its output will last."""
+        return self._tools.ffmpeg(arguments, label=label, duration=duration)
+
+    def probe(self, path: Path) -> MediaInfo:
+        """What a file says of itself."""
+        return ffprobe.parse(self.probe_document(path))
+
+    def probe_document(self, path: Path) -> dict[str, Any]:
+        """ffprobe's own answer, of which `probe` leaves out the tags."""
+        arguments = [*input_format(path), *ffprobe.probe_arguments(str(path), trusted=True)]
+        return self._tools.ffprobe(arguments, label="probing")
+
+    def packets(self, source: Sequence[str], info: MediaInfo) -> dict[str, list[Packet]]:
+        """All packets of an input, in stored order: under `video` those of its picture, under `audio` of its sound.
+
+        `source`: input arguments; `info`: which streams these are.
+        """
+        fields = "packet=stream_index,pts_time,dts_time,duration_time,flags,size,pos"
+        lines = self._tools.ffprobe_lines(["-show_entries", fields, "-of", "csv=p=0", *source], label="reading packets")
+        tracks = {str(info.video.index): "video"} if info.video else {}
+        if info.audio:
+            tracks[str(info.audio.index)] = "audio"
+        packets: dict[str, list[Packet]] = {"video": [], "audio": []}
+        for line in lines:
+            # stream, pts, dts, duration, size, pos, flags; side data adds empty fields and lines.
+            parts = line.split(",")
+            track = tracks.get(parts[0])
+            if track is None or len(parts) < 7 or parts[1] == "N/A":
+                continue
+            packets[track].append(
+                Packet(
+                    float(parts[1]),
+                    float(parts[3]) if parts[3] != "N/A" else 0.0,
+                    int(parts[4]),
+                    int(parts[5]) if parts[5] != "N/A" else None,
+                    parts[6],
+                )
+            )
+        return packets
+
+    def grey_picture(self, source: Sequence[str], filters: str, *, strict: bool = False) -> bytes:
+        """The first picture of an input, one byte a pixel; empty when there is none.
+
+        `strict`: a complaint of the decoder is a `ToolError`, too.
+        """
+        with self.scratch_folder() as folder:
+            raw = folder / "still.gray"
+            arguments = [*source, "-frames:v", "1", "-vf", f"{filters},format=gray", "-f", "rawvideo", str(raw)]
+            run = self.run(arguments, label="decoding a picture")
+            errors = complaints(run.log, folder)
+            if strict and errors:
+                raise ToolError("decoding a picture", reason=errors[0])
+            return raw.read_bytes() if raw.exists() else b""
+
+    def still(self, path: Path, at: float, size: tuple[int, int], *, padded: bool = False) -> bytes | None:
+        """The picture of `path` at `at` seconds, scaled to `size`, one byte a pixel; None where there is none.
+
+        `padded`: it keeps its shape, with black beside it. Pictures are remembered. Raises nothing.
+        """
+
+        def decode() -> bytes | None:
+            scale = "scale={0}:{1}:flags=area"
+            if padded:
+                # By way of RGB: a JPEG's luma is BT.601 and the mezzanine's BT.709, 33 of 255 apart for pure green.
+                scale += ":force_original_aspect_ratio=decrease,format=rgb24,pad={0}:{1}:(ow-iw)/2:(oh-ih)/2"
+            source = ["-ss", f"{max(0.0, at):.6f}", "-i", str(path), "-map", "0:v:0"]
+            try:
+                grey = self.grey_picture(source, scale.format(*size))
+            except ToolError:
+                return None
+            return grey if len(grey) == size[0] * size[1] else None
+
+        return self.remembered(path, ("still", round(at, 3), size, padded), decode)
+
+    def remembered(self, path: Path, purpose: tuple[object, ...], make: Callable[[], Value]) -> Value:
+        """What `make` returned for this purpose and file, if that was lately and the file is the same; else what it
+        returns now."""
+        key = (*purpose, *_identity(path))
+        with self._lock:
+            if key in self._cache:
+                self._cache.move_to_end(key)
+                return self._cache[key]  # type: ignore[return-value]
+        value = make()
+        with self._lock:
+            self._cache[key] = value
+            while len(self._cache) > CACHED_RESULTS:
+                self._cache.popitem(last=False)
+        return value
+
+
+def _identity(path: Path) -> tuple[object, ...]:
+    """What tells a file from another one that takes its place."""
+    facts = path.stat()
+    return (str(path), facts.st_size, facts.st_mtime_ns)
+
+
+def path_inside(folder: Path, name: str) -> Path | None:
+    """What a playlist means by `name` in its `folder`; None where it leads outside (a URL, another root, a way up)."""
+    parts = name.split("/")
+    if "://" in name or name.startswith("/") or ".." in parts or "\0" in name:
+        return None
+    # Longer names can be no file's, and asking for one is an error.
+    if len(name.encode()) > 2000 or max(len(part.encode()) for part in parts) > 255:
+        return None
+    return folder / name
+
+
+def concatenation(listing: Path, files: Sequence[Path]) -> list[str]:
+    """Arguments that read `files` as one input, byte after byte; their names are written into the file `listing`.
+
+    Timestamps stay those of the segments, and one process reads them all.
+    """
+    escaped = [re.sub(r"([\\'\s])", r"\\\1", str(path.resolve())) for path in files]
+    # As the system spells names, which need not be text.
+    listing.write_bytes(b"".join(os.fsencode(name) + b"\n" for name in escaped))
+    return [*input_format(files[0]), "-i", f"concatf:{listing}"]
+
+
+def complaints(log: Sequence[str], folder: Path) -> tuple[str, ...]:
+    """The first lines that ffmpeg tagged as errors, fit for the public: without tags, addresses and paths."""
+    lines = [line for line in log if re.search(r"\[(panic|fatal|error)\] ", line)]
+    return tuple(_without_paths(line, folder) for line in lines[:COMPLAINTS_KEPT])
+
+
+def public_reason(error: ToolError, folder: Path) -> str:
+    """Why a tool failed, fit for the public. `folder` is where its files lay."""
+    return _without_paths(error.reason, folder)
+
+
+def _without_paths(text: str, folder: Path) -> str:
+    text = re.sub(r"^(\[[^\]]*\] )+", "", text).replace(f"{folder.resolve()}/", "").replace(f"{folder}/", "")
+    return re.sub(r"(?:concatf:)?/\S*/", "", text)

@@ -1,0 +1,90 @@
+"""What is observed of a mezzanine: its tracks, whether all of it decodes, its index and its metadata.
+
+In: reading an MP4's boxes and tags. Out: what they should be (`rules/mezzanine.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from codex_assets.errors import ToolError
+from codex_assets.media import ffprobe
+from codex_assets.media.facts import MediaInfo
+from codex_assets.verification.observations import MezzanineExpected, MezzanineObservation
+from codex_assets.verification.observe.decoder import Decoder, complaints, public_reason
+from codex_assets.verification.observe.tracks import picture_of, sound_of
+from codex_assets.verification.observe.transport_stream import span_of, trimmed
+
+PERSONAL_TAGS = re.compile(r"location|gps|©xyz|quicktime\.|^make$|^model$|serial|camera", re.IGNORECASE)
+
+
+def observe_mezzanine(
+    decoder: Decoder, path: Path, expected: MezzanineExpected, *, output: str, decode: bool
+) -> MezzanineObservation:
+    """The mezzanine at `path`; see `Observer.mezzanine`."""
+    base = MezzanineObservation(output, expected=expected)
+    if not path.is_file():
+        return replace(base, problem="it does not exist")
+    try:
+        document = decoder.probe_document(path)
+        info = ffprobe.parse(document)
+        packets = decoder.packets(["-i", str(path)], info)
+        video, audio = span_of(packets["video"]), span_of(packets["audio"], video=False)
+        errors, frames = _decode_all(decoder, path, info) if decode else (None, None)
+    except ToolError as error:
+        return replace(base, problem=public_reason(error, path.parent))
+    return replace(
+        base,
+        video=picture_of(info, video, None),
+        audio=sound_of(info),
+        video_span=trimmed(video, info.video.start if info.video else None, None),
+        audio_span=trimmed(
+            audio, info.audio.start if info.audio else None, info.audio.duration if info.audio else None
+        ),
+        frames_indexed=info.video.frames if info.video else None,
+        frames_decoded=frames,
+        decode_errors=errors,
+        index_first=_index_first(path),
+        personal_tags=_personal_tags(document),
+    )
+
+
+def _decode_all(decoder: Decoder, path: Path, info: MediaInfo) -> tuple[tuple[str, ...], int | None]:
+    """The decoder's complaints, and how many pictures came out; None without a picture, or when decoding failed."""
+    indices = [stream.index for stream in (info.video, info.audio) if stream is not None]
+    maps = [argument for index in indices for argument in ("-map", f"0:{index}")]
+    arguments = ["-i", str(path), *maps, "-fps_mode", "passthrough", "-f", "null", "-"]
+    try:
+        run = decoder.run(arguments, label="decoding the mezzanine", duration=info.duration)
+    except ToolError as error:
+        return (public_reason(error, path.parent),), None
+    counts = re.findall(r"frame=\s*(\d+)", "\n".join(run.log))
+    return complaints(run.log, path.parent), int(counts[-1]) if counts and info.video else None
+
+
+def _personal_tags(document: Mapping[str, object]) -> tuple[str, ...]:
+    """Names of metadata, of the container and its streams, that could say where or by whom it was recorded."""
+    container = document.get("format")
+    streams = document.get("streams")
+    parts = [container, *(streams if isinstance(streams, list) else [])]
+    names = [name for part in parts if isinstance(part, dict) for name in part.get("tags", {})]
+    return tuple(sorted({name for name in names if PERSONAL_TAGS.search(name)}))
+
+
+def _index_first(path: Path) -> bool | None:
+    """Whether an MP4's `moov` box comes before its `mdat`; None for what is no MP4."""
+    with path.open("rb") as file:
+        while len(header := file.read(8)) == 8:
+            size, name = int.from_bytes(header[:4], "big"), header[4:]
+            if name in (b"moov", b"mdat"):
+                return name == b"moov"
+            skip = size - 8
+            if size == 1:
+                skip = int.from_bytes(file.read(8), "big") - 16
+            if not name.isalnum() or skip < 0:
+                return None
+            file.seek(skip, 1)
+    return None
