@@ -75,8 +75,6 @@ PURE_FORBIDDEN = {
     ),
     *("threading", "multiprocessing", "tempfile", "shutil", "pathlib.Path", "logging"),
 }
-JUDGES_KNOW = {"codex_assets/verification/expectations.py": {"hls", "ladder"}}
-"""What a judge's file may take from `media/encode`, which otherwise none may know."""
 BANNED_NAMES = {"utils", "helpers", "common", "misc"}
 
 
@@ -181,13 +179,9 @@ def test_pure_rooms_are_pure(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "verification").rglob("*.py")), ids=name)
 def test_the_judge_knows_no_builder(path: Path) -> None:
-    known = JUDGES_KNOW.get(name(path), set())
-    allowed = (
-        {"codex_assets.media.encode", *(f"codex_assets.media.encode.{part}" for part in known)} if known else set()
-    )
     for module in imports(path):
-        builds = is_of(module, "codex_assets.media.encode") or is_of(module, "codex_assets.build")
-        assert not builds or module in allowed, f"{name(path)} imports {module}"
+        assert not is_of(module, "codex_assets.media.encode"), f"{name(path)} imports {module}"
+        assert not is_of(module, "codex_assets.build"), f"{name(path)} imports {module}"
 
 
 def test_every_rule_is_loaded_with_the_judge() -> None:

@@ -41,7 +41,7 @@ from codex_assets.build.encoders import Choice, Encoders, gpu_model
 from codex_assets.build.mezzanine_encode import Normaliser
 from codex_assets.build.sound import Sound, encoded_sounds, merged_is_silent
 from codex_assets.errors import MissingInput, ToolError, VerificationError
-from codex_assets.media import ffprobe, input_flags, profile, recipe
+from codex_assets.media import ffprobe, input_flags, profile, recipe, target_format
 from codex_assets.media.encode import hls, ladder, loudness, thumbnail, waveform
 from codex_assets.media.encode.loudness import Measurement
 from codex_assets.media.facts import MediaInfo
@@ -226,10 +226,10 @@ class LocalBuilder:
             build=self._built("mezzanine", media, inputs, run, duration, choice if video else None),
         )
         key = keys.mezzanine(media.creator_id, media.media_id)
-        expected = expectations.mezzanine_of(
+        expected = expectations.new_mezzanine(
             info,
             with_picture=media.media_type == "video",
-            whole=lost <= profile.LOST_SECONDS and trusted,
+            is_complete=lost <= profile.LOST_SECONDS and trusted,
         )
         built = _Built(record, [Upload(path, "archive", key, Stage.CONTENT)])
         with self._workspace.progress.phase("verifying"):
@@ -355,14 +355,14 @@ class LocalBuilder:
         assert record.width is not None
         assert record.height is not None
         assert record.rate is not None
-        available = ladder.rungs(record.width, record.height)
+        available = target_format.rungs(record.width, record.height)
         wanted = [rung for rung in available if f"hls_{rung.name}" in outputs]
         markers = [
-            self._marker(media, f"hls_{variant.name}", ladder.why_not(variant, record.width, record.height))
+            self._marker(media, f"hls_{variant.name}", target_format.why_not(variant, record.width, record.height))
             for variant in profile.LADDER
             if f"hls_{variant.name}" in outputs and variant.name not in [rung.name for rung in available]
         ]
-        previewed = ladder.preview_rung(available) if "preview" in outputs else None
+        previewed = target_format.preview_rung(available) if "preview" in outputs else None
         alone = previewed if previewed is not None and previewed not in wanted else None
         if not wanted and alone is None:
             return [], markers
@@ -393,7 +393,7 @@ class LocalBuilder:
 
     def _encode_variants(
         self,
-        rungs: Sequence[ladder.Rung],
+        rungs: Sequence[target_format.Rung],
         sounds: Mapping[int, Sound],
         source: Path,
         record: MezzanineRecord,
@@ -534,7 +534,7 @@ class LocalBuilder:
                 expected = expectations.variant(media.media_type, source, record.output, record.variant, cuts)
                 seen = look(playlist, expected, output=record.output, reference=reference)
                 one.observations.append(seen)
-                rate = expectations.sound_rate(media.media_type, record.variant)
+                rate = target_format.sound_kbps(media.media_type, record.variant)
                 if source.has_audio and record.output != "preview":
                     if rate not in measured:
                         wanted = expectations.loudness(self._loudness_record(media), record.gain_mode)
@@ -624,7 +624,7 @@ class LocalBuilder:
         for variant in variants:
             key = variant.playlist_key
             if variant.variant not in seen and key is not None and self._stores.media.head(key) is not None:
-                seen[variant.variant] = expectations.remembered(variant, start)
+                seen[variant.variant] = expectations.recorded_variant(variant, start)
         return seen
 
     def _prune(self, media: MediaRecord, published: Sequence[OutputRecord], markers: Sequence[OutputRecord]) -> None:

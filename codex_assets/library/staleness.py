@@ -23,8 +23,7 @@ from typing import Any
 from codex_assets.archive.check_results import OutputVerification, VerificationRecord
 from codex_assets.archive.records import MediaRecord, OutputRecord
 from codex_assets.media import outputs as media_outputs
-from codex_assets.media import recipe
-from codex_assets.media.encode import ladder
+from codex_assets.media import recipe, target_format
 from codex_assets.media.outputs import OUTPUTS
 from codex_assets.storage import keys
 from codex_assets.verification.kinds import kinds_of
@@ -379,7 +378,7 @@ class Judge:
 
     def _fitting(self, size: tuple[int, int]) -> frozenset[str]:
         if size not in self._rungs:
-            self._rungs[size] = frozenset(rung.name for rung in ladder.rungs(*size))
+            self._rungs[size] = frozenset(rung.name for rung in target_format.rungs(*size))
         return self._rungs[size]
 
     def _code(self, media_type: str, output: str) -> str:

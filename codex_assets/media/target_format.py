@@ -1,12 +1,14 @@
-"""What a mezzanine's picture becomes: its size and its frame rate, from what the upload's are.
+"""What pictures become: the size and frame rate of the mezzanine, from the upload's, and the rungs that are made of it.
 
-In: which frame rates are standard, and which one an upload's is meant to be. Out: the filters and arguments that make
-it so (`encode/mezzanine.py`), and limits (`profile.py`).
+In: which frame rates are standard, which one an upload's is meant to be, which variants a source gets, and at which
+size. Out: the filters and arguments that make it so (`encode/`), and the numbers of each variant (`profile.py`).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from codex_assets.media import profile
@@ -48,6 +50,49 @@ def size(video: VideoStream) -> tuple[int, int]:
     return max(2, video.width // 2 * 2), max(2, video.height // 2 * 2)
 
 
+@dataclass(frozen=True)
+class Rung:
+    """A video variant of the profile, and its size for one source: even pixels, as displayed."""
+
+    variant: profile.VideoVariant
+    width: int
+    height: int
+
+    @property
+    def name(self) -> str:
+        return self.variant.name
+
+
+def rungs(width: int, height: int) -> tuple[Rung, ...]:
+    """The rungs that a source of displayed `width` x `height` gets, best first.
+
+    None is larger than the source in both directions. A source that is smaller than the last rung gets that rung, at
+    its own size.
+    """
+    fitting = [rung for variant in profile.LADDER if (rung := _fitted(variant, width, height)) is not None]
+    if fitting:
+        return tuple(fitting)
+    return (Rung(profile.LADDER[-1], max(2, width // 2 * 2), max(2, height // 2 * 2)),)
+
+
+def preview_rung(available: Sequence[Rung]) -> Rung:
+    """The rung of `available`, which are best first, that the preview is cut from: 720p, or the best below it."""
+    names = [variant.name for variant in profile.LADDER]
+    allowed = names[names.index(profile.PREVIEW_BEST) :]
+    return next(rung for rung in available if rung.name in allowed)
+
+
+def why_not(variant: profile.VideoVariant, width: int, height: int) -> str:
+    """Why a source of this size has no such variant; for people."""
+    return f"the source is {width}x{height}, smaller than {variant.name} in both directions; it is never upscaled"
+
+
+def sound_kbps(media_type: str, rung: str) -> int:
+    """The rate of the sound of a rung, by its name, in kbit/s."""
+    ladder = profile.AUDIO_LADDER if media_type == "audio" else profile.LADDER
+    return next(variant.audio_kbps for variant in ladder if variant.name == rung)
+
+
 def _near(one: Fraction, other: Fraction) -> bool:
     return abs(one - other) <= profile.RATE_SNAP * other
 
@@ -60,3 +105,16 @@ def _snapped(rate: Fraction) -> Fraction:
 def _next_standard(rate: Fraction) -> Fraction:
     snapped = _snapped(rate)
     return next((standard for standard in STANDARDS if standard >= snapped), STANDARDS[-1])
+
+
+def _fitted(variant: profile.VideoVariant, width: int, height: int) -> Rung | None:
+    portrait = height > width
+    box_width, box_height = (variant.short, variant.long) if portrait else (variant.long, variant.short)
+    if width < box_width and height < box_height:
+        return None
+    factor = min(Fraction(box_width, width), Fraction(box_height, height))
+    return Rung(variant, _even(width * factor), _even(height * factor))
+
+
+def _even(length: Fraction) -> int:
+    return max(2, round(length / 2) * 2)

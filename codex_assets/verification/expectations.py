@@ -1,20 +1,21 @@
-"""What a published output is judged against, told from records: the same for a build and for a check years later.
+"""What an output is judged against, from records: the same for a build and for a check years later.
 
-Joins what was asked for (`media.profile`, `media.encode.ladder`) with what is known of the media (records). The judging
-is the judge's; looking at files is `verification.observe`'s.
+Joins what was asked for (`media/profile.py`, `media/target_format.py`) with what is known of the media (records). Out:
+judging (`judge.py`), and looking at files (`observe/`).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from fractions import Fraction
 
 from codex_assets.archive.records import LoudnessRecord, MediaType, MezzanineRecord, VariantRecord, WaveformRecord
 from codex_assets.media import outputs, profile, target_format
-from codex_assets.media.encode import hls, ladder
 from codex_assets.media.facts import MediaInfo
 from codex_assets.verification.kinds import Kind
 from codex_assets.verification.observations import (
+    AAC_FRAME,
     AudioSeen,
     LoudnessExpected,
     MezzanineExpected,
@@ -28,13 +29,17 @@ from codex_assets.verification.observations import (
 )
 
 
-def mezzanine_of(info: MediaInfo, *, with_picture: bool, whole: bool) -> MezzanineExpected:
-    """Of a mezzanine made from a source with these (scanned) facts. `whole` False: a part could not be decoded, which
-    has been told, so how long it lasts is no longer known."""
+def new_mezzanine(info: MediaInfo, *, with_picture: bool, is_complete: bool) -> MezzanineExpected:
+    """What a mezzanine that was just made is judged against.
+
+    `info`: the upload, with its packets counted. `with_picture`: False for an audio media, whose cover is left out.
+    `is_complete`: False when a part of the upload could not be decoded, as the creator is told elsewhere: then nobody
+    knows how long the mezzanine should be, and the duration is None.
+    """
     source = info if with_picture else replace(info, video=None)
     video = source.video
     return MezzanineExpected(
-        duration=source.seconds if whole else None,
+        duration=source.seconds if is_complete else None,
         size=target_format.size(video) if video is not None else None,
         frame_rate=target_format.frame_rate(video) if video is not None else None,
         has_video=with_picture,
@@ -43,7 +48,7 @@ def mezzanine_of(info: MediaInfo, *, with_picture: bool, whole: bool) -> Mezzani
 
 
 def mezzanine(record: MezzanineRecord) -> MezzanineExpected:
-    """Of a published mezzanine: that it is still what was recorded of it."""
+    """What a published mezzanine is judged against: that it is still what was recorded of it."""
     has_video = record.video_codec is not None
     return MezzanineExpected(
         duration=record.duration,
@@ -55,70 +60,90 @@ def mezzanine(record: MezzanineRecord) -> MezzanineExpected:
 
 
 def variant(
-    media_type: MediaType, source: MezzanineRecord, output: str, name: str, cuts: tuple[float, ...] | None
+    media_type: MediaType, source: MezzanineRecord, output: str, rung: str, cuts: tuple[float, ...] | None
 ) -> VariantExpected:
-    """Of a rung or the preview. `name` is the variant that it is, or that the preview is cut from."""
+    """What a variant or the preview is judged against.
+
+    `rung`: the one that it is, or that the preview is cut from. `cuts`: segment boundaries of another variant, in
+    seconds from the start, None when there is none; not used for the preview. Raises `StopIteration` for a rung that a
+    source of this size does not get.
+    """
     if media_type == "audio":
         return VariantExpected(has_video=False, has_audio=True, duration=source.duration, cuts=cuts)
     assert source.width is not None
     assert source.height is not None
-    rung = next(one for one in ladder.rungs(source.width, source.height) if one.name == name)
+    fitted = next(fitted for fitted in target_format.rungs(source.width, source.height) if fitted.name == rung)
     return VariantExpected(
-        size=(rung.width, rung.height),
+        size=(fitted.width, fitted.height),
         frame_rate=source.rate,
         has_video=True,
         has_audio=source.has_audio,
-        h264_profile=rung.variant.h264_profile,
+        h264_profile=fitted.variant.h264_profile,
         duration=source.duration,
         cuts=cuts if outputs.is_variant(output) else None,
     )
 
 
-def remembered(record: VariantRecord, start: float) -> VariantObservation:
-    """What a variant that stays published was seen to be when it was built, for judging a master that names it.
+def recorded_variant(record: VariantRecord, start: float) -> VariantObservation:
+    """A variant that stays published, as it was seen when it was built, for judging a master that names it.
 
     `start`: of the streams' common clock, in seconds. Not for judging the variant itself: nobody looked at it anew.
     """
     rate = Fraction(record.frame_rate).limit_denominator(1001) if record.frame_rate else None
-    frame = float(1 / rate) if rate else profile.AAC_FRAME_SAMPLES / profile.SAMPLE_RATE
+    frame = float(1 / rate) if rate else AAC_FRAME
     segments, at = [], start
-    for fact in record.segments:
-        frames = max(1, round(fact.duration / frame))
-        span = Span(at, at + fact.duration, frames, frame, frame, frame, fact.size)
+    for segment in record.segments:
+        frames = max(1, round(segment.duration / frame))
+        span = Span(at, at + segment.duration, frames, frame, frame, frame, segment.size)
         picture, sound = (span, None) if rate else (None, span)
-        segments.append(SegmentSeen(fact.name, fact.duration, fact.size, video=picture, audio=sound))
-        at += fact.duration
-    told = [part.partition(".")[2] for part in (record.codecs or "").split(",") if part.startswith("avc1.")]
-    idc, constraints, level = bytes.fromhex(told[0]) if told else (None, None, None)
-    video = None
-    if record.width is not None and record.height is not None:
-        size = (record.width, record.height)
-        square = Fraction(1)
-        video = VideoSeen("h264", None, idc, constraints, level, "yuv420p", *size, *size, square, 0, rate, False)
-    heard = "mp4a" in (record.codecs or "")
+        segments.append(SegmentSeen(segment.name, segment.duration, segment.size, video=picture, audio=sound))
+        at += segment.duration
+    codecs = (record.codecs or "").split(",")
+    has_sound = any(codec.startswith("mp4a") for codec in codecs)
     return VariantObservation(
         record.output,
         Kind.VARIANT,
-        PlaylistSeen("playlist.m3u8", target_duration=hls.target_duration(_timed(record))),
+        PlaylistSeen("playlist.m3u8", target_duration=_target_duration(record)),
         tuple(segments),
-        video=video,
-        audio=AudioSeen("aac", "LC", profile.SAMPLE_RATE, profile.CHANNELS) if heard else None,
+        video=_recorded_picture(record, codecs, rate),
+        audio=AudioSeen("aac", "LC", profile.SAMPLE_RATE, profile.CHANNELS) if has_sound else None,
     )
 
 
-def _timed(record: VariantRecord) -> list[hls.Segment]:
-    return [hls.Segment(fact.name, fact.duration, fact.size) for fact in record.segments]
+def _target_duration(record: VariantRecord) -> int:
+    """EXT-X-TARGETDURATION: the longest EXTINF, rounded to the nearest second (RFC 8216 4.3.3.1)."""
+    return max(1, max(math.floor(segment.duration + 0.5) for segment in record.segments))
 
 
-def sound_rate(media_type: MediaType, name: str) -> int:
-    """kbit/s of the sound of a variant."""
-    if media_type == "audio":
-        return next(one.audio_kbps for one in profile.AUDIO_LADDER if one.name == name)
-    return next(one.audio_kbps for one in profile.LADDER if one.name == name)
+def _recorded_picture(record: VariantRecord, codecs: list[str], rate: Fraction | None) -> VideoSeen | None:
+    """The picture of a recorded variant, with the profile and level that its `avc1.PPCCLL` names (RFC 6381)."""
+    if record.width is None or record.height is None:
+        return None
+    parameters = [codec.partition(".")[2] for codec in codecs if codec.startswith("avc1.")]
+    profile_idc, constraints, level = bytes.fromhex(parameters[0]) if parameters else (None, None, None)
+    return VideoSeen(
+        codec="h264",
+        profile=None,
+        profile_idc=profile_idc,
+        constraints=constraints,
+        level=level,
+        pixel_format="yuv420p",
+        width=record.width,
+        height=record.height,
+        coded_width=record.width,
+        coded_height=record.height,
+        sample_aspect=Fraction(1),
+        rotation=0,
+        frame_rate=rate,
+        interlaced=False,
+    )
 
 
 def loudness(record: LoudnessRecord, gain_mode: str | None) -> LoudnessExpected:
-    """Of the delivered sound. Silence is passed through unchanged, so nothing is asked of its level."""
+    """What the delivered sound is judged against.
+
+    `gain_mode`: how it was normalised. Silence is passed through unchanged, so nothing is asked of its level.
+    """
     measured = record.measurement
     if measured is None:
         return LoudnessExpected(target=None, silent=True)
@@ -128,4 +153,5 @@ def loudness(record: LoudnessRecord, gain_mode: str | None) -> LoudnessExpected:
 
 
 def waveform(source: MezzanineRecord, record: WaveformRecord) -> WaveformExpected:
+    """What the waveform's numbers and picture are judged against."""
     return WaveformExpected(duration=source.duration, silent=record.silent)

@@ -24,7 +24,7 @@ def cuts(durations: Iterable[float]) -> tuple[float, ...]:
 def peak_rate(variant: VariantObservation) -> float:
     """Peak segment bit rate (RFC 8216 section 4.1): bit/s of the worst contiguous run of segments that lasts between
     half and one and a half target durations; or of one segment, unless it is very short."""
-    target = variant.playlist.target_duration or max((one.extinf for one in variant.segments), default=0.0)
+    target = variant.playlist.target_duration or max((segment.extinf for segment in variant.segments), default=0.0)
     peak = 0.0
     for first in range(len(variant.segments)):
         bits, seconds = 0.0, 0.0
@@ -46,18 +46,18 @@ def average_rate(variant: VariantObservation) -> float:
 
 def codecs(variant: VariantObservation) -> str | None:
     """What CODECS has to say of `variant` (RFC 6381), from the stream itself; None when that cannot be said."""
-    told = []
+    names = []
     if variant.video is not None:
         seen = variant.video
         if seen.codec != "h264" or seen.profile_idc is None or seen.constraints is None or seen.level is None:
             return None
-        told.append(f"avc1.{seen.profile_idc:02x}{seen.constraints:02x}{seen.level:02x}")
+        names.append(f"avc1.{seen.profile_idc:02x}{seen.constraints:02x}{seen.level:02x}")
     if variant.audio is not None:
         object_type = {"LC": 2, "HE-AAC": 5, "HE-AACv2": 29}.get(variant.audio.profile or "")
         if variant.audio.codec != "aac" or object_type is None:
             return None
-        told.append(f"mp4a.40.{object_type}")
-    return ",".join(told)
+        names.append(f"mp4a.40.{object_type}")
+    return ",".join(names)
 
 
 # ITU-T H.264 table A-1: level_idc -> macroblocks a second, macroblocks a frame, kbit/s (Main; High is 1.25 times it).
@@ -88,9 +88,9 @@ def needed_level(variant: VariantObservation) -> int | None:
         return None
     macroblocks = math.ceil(video.coded_width / 16) * math.ceil(video.coded_height / 16)
     factor = 1.25 if video.profile == "High" else 1.0
-    # Segments of another stream, which another rule tells, say nothing of this one's level.
-    own = [one for one in variant.segments if one.sps == variant.segments[0].sps]
-    rates = [8 * one.video.size / one.extinf for one in own if one.video and one.extinf >= 1.0]
+    # Segments of another stream, which another rule finds, say nothing of this one's level.
+    own = [segment for segment in variant.segments if segment.sps == variant.segments[0].sps]
+    rates = [8 * segment.video.size / segment.extinf for segment in own if segment.video and segment.extinf >= 1.0]
     kbps = max(rates, default=0.0) / 1000
     for level, (per_second, per_frame, most_kbps) in H264_LEVELS.items():
         fits = macroblocks <= per_frame and macroblocks * video.frame_rate <= per_second

@@ -14,7 +14,7 @@ from fractions import Fraction
 from codex_assets.media import profile
 from codex_assets.verification.kinds import Kind
 
-AAC_FRAME = 1024 / profile.SAMPLE_RATE
+AAC_FRAME = profile.AAC_FRAME_SAMPLES / profile.SAMPLE_RATE
 """Seconds. Sound can only be cut between its frames."""
 
 

@@ -1,4 +1,4 @@
-"""Which variants a source gets, and the one decode of the mezzanine that makes all that are asked for.
+"""The one decode of the mezzanine that makes all variants that are asked for.
 
 One process decodes and scales, and hands raw pictures through a pipe to one encoder per variant: the encoders run
 beside each other, each in a single thread, because x264 with a VBV gives the same bytes twice only then.
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import PurePath
 
@@ -19,45 +18,13 @@ from codex_assets.media import profile
 from codex_assets.media.encode import loudness
 from codex_assets.media.encode.flags import BITEXACT, SCALER, STRIPPED, TAGGED
 from codex_assets.media.input_flags import input_arguments
+from codex_assets.media.target_format import Rung
 
 TIMESTAMP_ORIGIN = 1
 """Seconds. Without a fixed origin a muxer shifts by each encoder's reorder delay, and variants disagree."""
 PREFIX_MARGIN_SEGMENTS = 1
 """A preview built alone encodes one segment more than it keeps: rate control looks ahead, so only then are the kept
 segments the same bytes as the variant's own."""
-
-
-@dataclass(frozen=True)
-class Rung:
-    """A variant of the ladder at the size that this source gets it, in even pixels."""
-
-    variant: profile.VideoVariant
-    width: int
-    height: int
-
-    @property
-    def name(self) -> str:
-        return self.variant.name
-
-
-def rungs(width: int, height: int) -> tuple[Rung, ...]:
-    """The variants of a picture of displayed `width` x `height`, best first. Never upscaled, never empty."""
-    found = [rung for variant in profile.LADDER if (rung := _fitted(variant, width, height)) is not None]
-    if found:
-        return tuple(found)
-    return (Rung(profile.LADDER[-1], max(2, width // 2 * 2), max(2, height // 2 * 2)),)
-
-
-def preview_rung(available: Sequence[Rung]) -> Rung:
-    """The rung that the preview is cut from: 720p, or the best below it."""
-    names = [variant.name for variant in profile.LADDER]
-    allowed = names[names.index(profile.PREVIEW_BEST) :]
-    return next(rung for rung in available if rung.name in allowed)
-
-
-def why_not(variant: profile.VideoVariant, width: int, height: int) -> str:
-    """Why a source of this size has no such variant; for people."""
-    return f"the source is {width}x{height}, smaller than {variant.name} in both directions; it is never upscaled"
 
 
 def audio_arguments(mezzanine: str, outputs: Mapping[int, str], gain: loudness.Gain, duration: float) -> list[str]:
@@ -154,19 +121,6 @@ def trial_arguments(encoder: profile.EncoderRow) -> list[str]:
         *("-map", "[b]", "-c:v", encoder.codec, *encoder.mezzanine, "-profile:v", "high", "-g", "60"),
         *("-f", "null", "-"),
     ]
-
-
-def _fitted(variant: profile.VideoVariant, width: int, height: int) -> Rung | None:
-    portrait = height > width
-    box_width, box_height = (variant.short, variant.long) if portrait else (variant.long, variant.short)
-    if width < box_width and height < box_height:
-        return None
-    factor = min(Fraction(box_width, width), Fraction(box_height, height))
-    return Rung(variant, _even(width * factor), _even(height * factor))
-
-
-def _even(length: Fraction) -> int:
-    return max(2, round(length / 2) * 2)
 
 
 def _video_codec(rung: Rung, rate: Fraction, encoder: profile.EncoderRow) -> list[str]:

@@ -11,17 +11,17 @@ import pytest
 import stand_in_tools
 
 from codex_assets.errors import ToolError
-from codex_assets.media import profile
+from codex_assets.media import profile, target_format
 from codex_assets.media.encode import ladder, loudness, mezzanine
-from codex_assets.media.encode.ladder import Rung
 from codex_assets.media.facts import MediaInfo
+from codex_assets.media.target_format import Rung
 from codex_assets.system.tools import Tools, tool_environment
 
 Sizes = list[tuple[str, int, int]]
 
 
 def fitted(width: int, height: int) -> Sizes:
-    return [(rung.name, rung.width, rung.height) for rung in ladder.rungs(width, height)]
+    return [(rung.name, rung.width, rung.height) for rung in target_format.rungs(width, height)]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_variants_and_their_sizes(source: tuple[int, int], variants: Sizes) -> N
 def test_never_upscaled_always_even_never_outside_the_box() -> None:
     for width in range(2, 2200, 46):
         for height in range(2, 2200, 46):
-            found = ladder.rungs(width, height)
+            found = target_format.rungs(width, height)
             assert found
             for rung in found:
                 short, long = sorted((rung.width, rung.height))
@@ -75,7 +75,7 @@ def test_never_upscaled_always_even_never_outside_the_box() -> None:
     ("source", "name"), [((1920, 1080), "720p"), ((1280, 720), "720p"), ((854, 480), "480p"), ((64, 48), "360p")]
 )
 def test_the_preview_is_720p_or_the_best_below(source: tuple[int, int], name: str) -> None:
-    assert ladder.preview_rung(ladder.rungs(*source)).name == name
+    assert target_format.preview_rung(target_format.rungs(*source)).name == name
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_preview_alone_reads_one_segment_more_than_it_keeps(duration: float, l
 
 
 def test_why_a_variant_is_not_made_is_told() -> None:
-    told = ladder.why_not(profile.LADDER[0], 1280, 720)
+    told = target_format.why_not(profile.LADDER[0], 1280, 720)
     assert "1280x720" in told
     assert "1080p" in told
 
@@ -95,7 +95,7 @@ def after(arguments: list[str], flag: str) -> str:
     return arguments[arguments.index(flag) + 1]
 
 
-RUNG = ladder.rungs(1280, 720)[0]
+RUNG = target_format.rungs(1280, 720)[0]
 BOTH = pytest.mark.parametrize("row", [profile.X264, profile.NVENC], ids=["x264", "nvenc"])
 
 
@@ -139,7 +139,7 @@ def test_the_sound_is_decoded_once_for_all_rates() -> None:
 
 def test_every_rung_is_scaled_from_the_mezzanine() -> None:
     # Not from its bigger neighbour: a rung built alone must have the same bytes.
-    rungs = ladder.rungs(1920, 1080)
+    rungs = target_format.rungs(1920, 1080)
     graph = after(ladder.decode_arguments("m.mp4", rungs, ["a", "b", "c", "d"]), "-filter_complex")
     assert graph.startswith("[0:v:0]split=4")
     assert [f"[in{number}]scale={rung.width}:{rung.height}:" in graph for number, rung in enumerate(rungs)] == [
