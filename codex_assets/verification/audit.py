@@ -1,8 +1,8 @@
-"""Judges what is published of a media, as often as one likes, without encoding anything.
+"""Judges the published outputs of one media, as often as is wanted, without encoding anything.
 
-In: which outputs are looked at, what of them is fetched, and how results are merged with the ones that are kept. Out:
-the rules (`rules/`), how files are observed (`observe/`), what an output is expected to be (`expectations.py`), and
-which media are judged (`library/sweep.py`).
+An output is fetched and observed (`observe/`), the observation is compared with what records lead to expect
+(`expectations.py`), and every rule that applies gives a finding (`rules/`). In: which outputs are observed, what of
+them is fetched, and how findings replace recorded ones. Out: which media are judged (`library/sweep.py`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from codex_assets.system.tools import Tools
 from codex_assets.system.workspace import Workspace
 from codex_assets.verification import expectations, measures
 from codex_assets.verification.judge import RULES, failures, judge
-from codex_assets.verification.kinds import Kind, kinds_of
+from codex_assets.verification.kinds import ObservationKind, kinds_of
 from codex_assets.verification.observations import (
     AnyObservation,
     LoudnessExpected,
@@ -64,6 +64,7 @@ class Audit:
 
     @property
     def warned(self) -> tuple[Finding, ...]:
+        """Findings that do not keep it from being published."""
         return tuple(finding for finding in self.checks if finding.is_warning)
 
 
@@ -143,7 +144,8 @@ class Auditor:
         Files are fetched as they are needed, into the workspace. Yields an audit of every output, also of one that was
         never built. Raises `KeyError` for a rule that there is not, `StorageError` when a store cannot be read.
         """
-        asked = frozenset(Kind) if only is None else frozenset[Kind]().union(*(RULES[rule].kinds for rule in only))
+        kinds = ObservationKind if only is None else (kind for rule in only for kind in RULES[rule].kinds)
+        asked = frozenset(kinds)
         source = self._records.get(media.media_id, "mezzanine", MezzanineRecord)
         seen: dict[str, VariantObservation] = {}
         wanted = [output for output in OUTPUTS[media.media_type] if output in outputs]
@@ -165,18 +167,18 @@ class Auditor:
         source: MezzanineRecord,
         record: OutputRecord,
         seen: dict[str, VariantObservation],
-        asked: frozenset[Kind],
+        asked: frozenset[ObservationKind],
     ) -> Iterator[AnyObservation]:
         if isinstance(record, MezzanineRecord):
             path = self._fetched(media, record) / Path(record.files[0].key).name
             yield self._observer.mezzanine(path, expectations.mezzanine(record), decode=self._deep)
         elif isinstance(record, VariantRecord):
-            if asked & {Kind.VARIANT, Kind.PREVIEW}:
+            if asked & {ObservationKind.VARIANT, ObservationKind.PREVIEW}:
                 observation = self._variant(media, source, record)
                 seen[record.output] = observation
                 yield observation
             # A part of a programme has another loudness than the whole.
-            if Kind.LOUDNESS in asked and source.has_audio and media_outputs.is_variant(record.output):
+            if ObservationKind.LOUDNESS in asked and source.has_audio and media_outputs.is_variant(record.output):
                 playlist = self._playlist(media, record)
                 wanted = self._loudness_expected(media, record.gain_mode)
                 yield self._observer.loudness(playlist, wanted, output=record.output)
@@ -201,7 +203,7 @@ class Auditor:
         return look(playlist, expected, output=record.output, reference=self._reference(media, source))
 
     def _cuts(self, media: MediaRecord, record: VariantRecord) -> tuple[float, ...] | None:
-        """Where the other variants cut, as they were recorded."""
+        """Segment boundaries of another variant, as they were recorded, in seconds; None when there is none."""
         for sibling in media_outputs.variants(media.media_type):
             if sibling.name == record.output:
                 continue
@@ -217,7 +219,10 @@ class Auditor:
         record: MasterRecord,
         seen: dict[str, VariantObservation],
     ) -> MasterObservation:
-        """Judged against every variant that exists by its record, whether the master names it or not."""
+        """The master beside every variant that exists by its record, whether the master names it or not.
+
+        `seen`: variants that were observed already, by output; the others are observed now, and added.
+        """
         existing = []
         variants = media_outputs.variants(media.media_type)
         for output in variants:

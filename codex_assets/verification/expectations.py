@@ -13,7 +13,7 @@ from fractions import Fraction
 from codex_assets.archive.records import LoudnessRecord, MediaType, MezzanineRecord, VariantRecord, WaveformRecord
 from codex_assets.media import outputs, profile, target_format
 from codex_assets.media.facts import MediaInfo
-from codex_assets.verification.kinds import Kind
+from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import (
     AAC_FRAME,
     AudioSeen,
@@ -102,7 +102,7 @@ def recorded_variant(record: VariantRecord, start: float) -> VariantObservation:
     has_sound = any(codec.startswith("mp4a") for codec in codecs)
     return VariantObservation(
         record.output,
-        Kind.VARIANT,
+        ObservationKind.VARIANT,
         PlaylistSeen("playlist.m3u8", target_duration=_target_duration(record)),
         tuple(segments),
         video=_recorded_picture(record, codecs, rate),

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import codex_assets.verification.rules  # noqa: F401 - a judge without its rules passes everything
 from codex_assets.archive.findings import Finding
-from codex_assets.verification.kinds import Kind
+from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.rule import REGISTERED, Rule
 
 RULES: Mapping[str, Rule] = MappingProxyType(REGISTERED)
@@ -21,17 +21,20 @@ RULES: Mapping[str, Rule] = MappingProxyType(REGISTERED)
 
 
 class Observation(Protocol):
-    """What every observation has. An unreadable one is judged by the gate rules alone."""
+    """What every observation has: the name of the output that it is of, its kind, and whether it could be read.
+
+    One that could not be read is judged by the gate rules alone.
+    """
 
     @property
     def output(self) -> str: ...
     @property
-    def kind(self) -> Kind: ...
+    def kind(self) -> ObservationKind: ...
     @property
     def readable(self) -> bool: ...
 
 
-def rules_for(kind: Kind) -> tuple[Rule, ...]:
+def rules_for(kind: ObservationKind) -> tuple[Rule, ...]:
     """The rules that judge observations of a kind, in order."""
     return tuple(rule for rule in RULES.values() if kind in rule.kinds)
 

@@ -12,8 +12,8 @@ from codex_assets.media import outputs
 from codex_assets.media.outputs import OutputKind
 
 
-class Kind(StrEnum):
-    """What an observation is of; a rule names the kinds that it judges."""
+class ObservationKind(StrEnum):
+    """What an observation is of. A rule names the kinds that it judges."""
 
     MEZZANINE = "mezzanine"
     VARIANT = "variant"
@@ -25,20 +25,20 @@ class Kind(StrEnum):
     WAVEFORM_PNG = "waveform_png"
 
 
-KINDS: dict[OutputKind, tuple[Kind, ...]] = {
-    outputs.MEZZANINE: (Kind.MEZZANINE,),
+KINDS: dict[OutputKind, tuple[ObservationKind, ...]] = {
+    outputs.MEZZANINE: (ObservationKind.MEZZANINE,),
     # It has no file of its own; its sound is judged in each variant.
     outputs.LOUDNESS: (),
-    outputs.VARIANT: (Kind.VARIANT, Kind.LOUDNESS),
-    outputs.PREVIEW: (Kind.PREVIEW,),
-    outputs.MASTER: (Kind.MASTER,),
-    outputs.THUMBNAIL: (Kind.THUMBNAIL,),
-    outputs.WAVEFORM_JSON: (Kind.WAVEFORM_JSON,),
-    outputs.WAVEFORM_PNG: (Kind.WAVEFORM_PNG,),
+    outputs.VARIANT: (ObservationKind.VARIANT, ObservationKind.LOUDNESS),
+    outputs.PREVIEW: (ObservationKind.PREVIEW,),
+    outputs.MASTER: (ObservationKind.MASTER,),
+    outputs.THUMBNAIL: (ObservationKind.THUMBNAIL,),
+    outputs.WAVEFORM_JSON: (ObservationKind.WAVEFORM_JSON,),
+    outputs.WAVEFORM_PNG: (ObservationKind.WAVEFORM_PNG,),
 }
 
 
-def kinds_of(output: str) -> tuple[Kind, ...]:
+def kinds_of(output: str) -> tuple[ObservationKind, ...]:
     """The kinds of observations that are made of an output, by its name. Raises `ValueError` for an unknown one."""
     kind = outputs.kind_of(output)
     if kind is None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from codex_assets.media import profile
-from codex_assets.verification.kinds import Kind
+from codex_assets.verification.kinds import ObservationKind
 
 AAC_FRAME = profile.AAC_FRAME_SAMPLES / profile.SAMPLE_RATE
 """Seconds. Sound can only be cut between its frames."""
@@ -39,6 +39,7 @@ class Span:
 
     @property
     def rate(self) -> float:
+        """Frames a second; 0 where that cannot be said."""
         return 1 / self.frame_seconds if self.frame_seconds > 0 else 0.0
 
 
@@ -95,6 +96,8 @@ class VideoSeen:
 
 @dataclass(frozen=True)
 class AudioSeen:
+    """A sound track: ffprobe's names of codec and profile, samples a second."""
+
     codec: str
     profile: str | None
     sample_rate: int
@@ -137,7 +140,7 @@ class VariantObservation:
     """A media playlist with its segments: a variant or the preview."""
 
     output: str
-    kind: Kind
+    kind: ObservationKind
     playlist: PlaylistSeen
     segments: tuple[SegmentSeen, ...] = ()
     stray: tuple[str, ...] = ()
@@ -154,6 +157,7 @@ class VariantObservation:
 
     @property
     def readable(self) -> bool:
+        """Whether there is a media playlist; else `playlist.problem` says why not."""
         return self.playlist.problem is None
 
     @property
@@ -165,14 +169,17 @@ class VariantObservation:
 
     @property
     def duration(self) -> float:
+        """Seconds, by the playlist's own EXTINF."""
         return math.fsum(segment.extinf for segment in self.segments)
 
     @property
     def video_span(self) -> Span | None:
+        """The picture over all segments; None without one."""
         return joined([segment.video for segment in self.segments])
 
     @property
     def audio_span(self) -> Span | None:
+        """The sound over all segments; None without any."""
         return joined([segment.audio for segment in self.segments])
 
 
@@ -208,14 +215,16 @@ class MasterObservation:
     """Names of the variant folders beside the master that hold a playlist; None when nobody looked."""
     measured: tuple[tuple[str, VariantObservation], ...] = ()
     expected: MasterExpected = MasterExpected()
-    kind: Kind = Kind.MASTER
+    kind: ObservationKind = ObservationKind.MASTER
 
     @property
     def readable(self) -> bool:
+        """Whether it could be read; else `problem` says why not."""
         return self.problem is None
 
     @property
     def listed(self) -> tuple[str, ...]:
+        """Names of the variants that the master names, in its order."""
         return tuple(variant_name(stream.uri) for stream in self.streams)
 
     @property
@@ -239,6 +248,8 @@ class MezzanineExpected:
 
 @dataclass(frozen=True)
 class MezzanineObservation:
+    """A mezzanine, with its tracks as they are presented; None for a track that it does not have."""
+
     output: str
     problem: str | None = None
     video: VideoSeen | None = None
@@ -255,10 +266,11 @@ class MezzanineObservation:
     personal_tags: tuple[str, ...] = ()
     """Names of metadata that could tell where or by whom it was recorded."""
     expected: MezzanineExpected = MezzanineExpected()
-    kind: Kind = Kind.MEZZANINE
+    kind: ObservationKind = ObservationKind.MEZZANINE
 
     @property
     def readable(self) -> bool:
+        """Whether it could be read; else `problem` says why not."""
         return self.problem is None
 
     @property
@@ -288,14 +300,17 @@ class ThumbnailExpected:
 
 @dataclass(frozen=True)
 class ThumbnailObservation:
+    """A thumbnail; what it is compared with was observed along with it."""
+
     output: str
     problem: str | None = None
     picture: PictureSeen | None = None
     expected: ThumbnailExpected = ThumbnailExpected()
-    kind: Kind = Kind.THUMBNAIL
+    kind: ObservationKind = ObservationKind.THUMBNAIL
 
     @property
     def readable(self) -> bool:
+        """Whether it could be read; else `problem` says why not."""
         return self.problem is None
 
 
@@ -320,14 +335,16 @@ class LoudnessObservation:
     loudness_range: float = 0.0
     duration: float = 0.0
     expected: LoudnessExpected = LoudnessExpected()
-    kind: Kind = Kind.LOUDNESS
+    kind: ObservationKind = ObservationKind.LOUDNESS
 
     @property
     def readable(self) -> bool:
+        """Whether it could be read; else `problem` says why not."""
         return self.problem is None
 
     @property
     def silent(self) -> bool:
+        """Whether nothing of it can be heard."""
         return self.integrated <= profile.SILENCE_LUFS and self.true_peak <= profile.SILENCE_LUFS
 
 
@@ -357,10 +374,11 @@ class WaveformObservation:
     highest: int | None = None
     not_integers: int = 0
     expected: WaveformExpected = WaveformExpected()
-    kind: Kind = Kind.WAVEFORM_JSON
+    kind: ObservationKind = ObservationKind.WAVEFORM_JSON
 
     @property
     def readable(self) -> bool:
+        """Whether it could be read; else `problem` says why not."""
         return self.problem is None
 
 
@@ -375,10 +393,11 @@ class WaveformImageObservation:
     height: int = 0
     drawn_to: int = 0
     expected: WaveformExpected = WaveformExpected()
-    kind: Kind = Kind.WAVEFORM_PNG
+    kind: ObservationKind = ObservationKind.WAVEFORM_PNG
 
     @property
     def readable(self) -> bool:
+        """Whether it could be read; else `problem` says why not."""
         return self.problem is None
 
 

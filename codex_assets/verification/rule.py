@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from codex_assets.archive.findings import Finding, Severity
-from codex_assets.verification.kinds import Kind
+from codex_assets.verification.kinds import ObservationKind
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Rule:
     """
 
     name: str
-    kinds: frozenset[Kind]
+    kinds: frozenset[ObservationKind]
     severity: Severity
     source: str
     description: str
@@ -38,7 +38,7 @@ RuleFunction = TypeVar("RuleFunction", bound=Callable[..., Finding | None])
 
 
 def rule(
-    *kinds: Kind, source: str, severity: Severity = Severity.ERROR, gate: bool = False
+    *kinds: ObservationKind, source: str, severity: Severity = Severity.ERROR, gate: bool = False
 ) -> Callable[[RuleFunction], RuleFunction]:
     """Register the decorated function as the rule of its own name; the first line of its docstring describes it.
 

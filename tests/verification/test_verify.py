@@ -14,7 +14,7 @@ import pytest
 from codex_assets.archive.findings import Finding, Severity
 from codex_assets.verification import measures, observations
 from codex_assets.verification.judge import RULES, failures, judge
-from codex_assets.verification.kinds import Kind
+from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import (
     AnyObservation,
     AudioSeen,
@@ -76,7 +76,7 @@ def variant(*durations: float, sizes: tuple[int, ...] = (), target: int = 6, ste
         segments.append(SegmentSeen(name, duration, size, True, True, b"\x67", span(at, duration, step, size)))
         at += duration
     playlist = PlaylistSeen("playlist.m3u8", target_duration=target, type="VOD", ended=True)
-    return VariantObservation("hls_720p", Kind.VARIANT, playlist, tuple(segments), video=VIDEO)
+    return VariantObservation("hls_720p", ObservationKind.VARIANT, playlist, tuple(segments), video=VIDEO)
 
 
 def finding_of(observation: AnyObservation, name: str) -> Finding | None:
@@ -111,7 +111,7 @@ def test_every_rule_is_in_the_documentation_as_it_is() -> None:
     rules = [
         (
             rule.name,
-            ", ".join(kind for kind in Kind if kind in rule.kinds),
+            ", ".join(kind for kind in ObservationKind if kind in rule.kinds),
             str(rule.severity),
             rule.source,
             rule.description,
@@ -141,8 +141,12 @@ def test_judging_stops_at_nothing() -> None:
 
 def test_an_unreadable_output_is_judged_by_its_gate_alone() -> None:
     missing = [
-        VariantObservation("hls_720p", Kind.VARIANT, PlaylistSeen("playlist.m3u8", problem="it does not exist")),
-        VariantObservation("preview", Kind.PREVIEW, PlaylistSeen("preview.m3u8", problem="it does not exist")),
+        VariantObservation(
+            "hls_720p", ObservationKind.VARIANT, PlaylistSeen("playlist.m3u8", problem="it does not exist")
+        ),
+        VariantObservation(
+            "preview", ObservationKind.PREVIEW, PlaylistSeen("preview.m3u8", problem="it does not exist")
+        ),
         MasterObservation("hls_master", problem="it does not exist"),
         MezzanineObservation("mezzanine", problem="it does not exist"),
         ThumbnailObservation("thumbnail", problem="it does not exist"),
@@ -175,7 +179,7 @@ def test_several_places_are_one_finding() -> None:
 def test_two_rules_cannot_have_one_name() -> None:
     with pytest.raises(ValueError, match="playlist_ended"):
 
-        @as_rule(Kind.VARIANT, source="nowhere")
+        @as_rule(ObservationKind.VARIANT, source="nowhere")
         def playlist_ended(seen: VariantObservation) -> None:
             """Never registered."""
 
@@ -298,7 +302,9 @@ def test_last_end_may_differ_between_siblings_and_no_other() -> None:
 
 
 def test_a_preview_is_cut_like_the_start_of_its_variant() -> None:
-    seen = replace(variant(6.0, 6.0, 6.0), kind=Kind.PREVIEW, expected=VariantExpected(cuts=(6.0, 12.0, 18.0, 24.0)))
+    seen = replace(
+        variant(6.0, 6.0, 6.0), kind=ObservationKind.PREVIEW, expected=VariantExpected(cuts=(6.0, 12.0, 18.0, 24.0))
+    )
     assert passed(seen, "cuts_like_siblings")
 
 
@@ -307,13 +313,13 @@ def test_a_preview_is_cut_like_the_start_of_its_variant() -> None:
     [((6.0,) * 5, 600.0, True), ((6.006,) * 5, 600.0, True), ((6.0, 6.0), 12.0, True), ((6.0,) * 4, 600.0, False)],
 )
 def test_preview_lasts_30_seconds_or_the_source(lasts: tuple[float, ...], source: float, good: bool) -> None:
-    seen = replace(variant(*lasts), kind=Kind.PREVIEW, expected=VariantExpected(duration=source))
+    seen = replace(variant(*lasts), kind=ObservationKind.PREVIEW, expected=VariantExpected(duration=source))
     assert passed(seen, "preview_duration") is good
 
 
 def test_a_portrait_preview_may_be_720_wide() -> None:
     portrait = replace(VIDEO, coded_width=720, coded_height=1280)
-    assert passed(replace(variant(6.0), kind=Kind.PREVIEW, video=portrait), "preview_at_most_720p")
+    assert passed(replace(variant(6.0), kind=ObservationKind.PREVIEW, video=portrait), "preview_at_most_720p")
 
 
 @pytest.mark.parametrize(("rate", "good"), [(30000 / 1001, True), (30.0, False), (29.95, False)])

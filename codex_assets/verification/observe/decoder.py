@@ -140,7 +140,7 @@ class Decoder:
 
 
 def _identity(path: Path) -> tuple[object, ...]:
-    """What tells a file from another one that takes its place."""
+    """By which facts a file differs from another that takes its place."""
     facts = path.stat()
     return (str(path), facts.st_size, facts.st_mtime_ns)
 

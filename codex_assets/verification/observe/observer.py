@@ -14,7 +14,7 @@ from pathlib import Path
 
 from codex_assets.media import outputs
 from codex_assets.system.tools import Tools
-from codex_assets.verification.kinds import Kind
+from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import (
     AnyObservation,
     LoudnessExpected,
@@ -61,7 +61,7 @@ class Observer:
         expected: VariantExpected | None = None,
         *,
         output: str,
-        kind: Kind = Kind.VARIANT,
+        kind: ObservationKind = ObservationKind.VARIANT,
         reference: Path | None = None,
         decode: bool = True,
     ) -> VariantObservation:
@@ -92,7 +92,9 @@ class Observer:
 
         `expected.duration` and `expected.cuts` are those of the whole variant that the preview is the beginning of.
         """
-        return self.variant(playlist, expected, output=output, kind=Kind.PREVIEW, reference=reference, decode=decode)
+        return self.variant(
+            playlist, expected, output=output, kind=ObservationKind.PREVIEW, reference=reference, decode=decode
+        )
 
     def master(
         self,

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from codex_assets.errors import ToolError
-from codex_assets.verification.kinds import Kind
+from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import Lag, PlaylistSeen, SegmentSeen, VariantExpected, VariantObservation
 from codex_assets.verification.observe.decoder import Decoder, complaints, concatenation, path_inside, public_reason
 from codex_assets.verification.observe.pictures import difference_of
@@ -34,7 +34,7 @@ def observe_playlist(
     expected: VariantExpected,
     *,
     output: str,
-    kind: Kind,
+    kind: ObservationKind,
     reference: Path | None,
     decode: bool,
 ) -> VariantObservation:

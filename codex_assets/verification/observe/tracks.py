@@ -38,7 +38,7 @@ def _true_rate(video: VideoStream, span: Span | None) -> Fraction | None:
     """The rate that the stream names, where its frames bear it out; else what its frames say."""
     if span is None or span.frame_seconds <= 0:
         return video.nominal_rate or video.average_rate
-    # Of one or two frames ffprobe 7 names twice the rate; how long they last it tells right.
+    # Of one or two frames ffprobe 7 names twice the rate; how long they last it says rightly.
     for rate in (video.nominal_rate, video.average_rate):
         if rate is not None and abs(float(rate) - span.rate) <= 0.0004 * span.rate + 0.001:
             return rate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codex_assets.archive.findings import Finding, Severity
 from codex_assets.media import profile
-from codex_assets.verification.kinds import Kind
+from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import LoudnessObservation
 from codex_assets.verification.rule import rule
 from codex_assets.verification.rules.tolerances import PLAN
@@ -22,7 +22,7 @@ MEASURABLE_SECONDS = 0.8
 """Two gating blocks of ITU-R BS.1770; a shorter programme has no integrated loudness worth judging."""
 
 
-@rule(Kind.LOUDNESS, source=PLAN, gate=True)
+@rule(ObservationKind.LOUDNESS, source=PLAN, gate=True)
 def sound_measurable(seen: LoudnessObservation) -> Finding:
     """The delivered sound can be decoded and measured."""
     if seen.problem is not None:
@@ -30,7 +30,7 @@ def sound_measurable(seen: LoudnessObservation) -> Finding:
     return Finding(True, "The sound was measured.", "a measurement", f"{seen.integrated:.1f} LUFS")
 
 
-@rule(Kind.LOUDNESS, source=PLAN)
+@rule(ObservationKind.LOUDNESS, source=PLAN)
 def sound_audible(seen: LoudnessObservation) -> Finding | None:
     """The delivered sound is silent only if the source is."""
     if seen.expected.silent is None:
@@ -43,7 +43,7 @@ def sound_audible(seen: LoudnessObservation) -> Finding | None:
     return Finding(passed, message, "silent" if seen.expected.silent else "audible", observed)
 
 
-@rule(Kind.LOUDNESS, source="contract: loudness; EBU R 128")
+@rule(ObservationKind.LOUDNESS, source="contract: loudness; EBU R 128")
 def loudness_on_target(seen: LoudnessObservation) -> Finding | None:
     """Integrated loudness is -16 LUFS within 0.5 LU, unless the true-peak ceiling forbids it."""
     target = seen.expected.target
@@ -64,7 +64,7 @@ def loudness_on_target(seen: LoudnessObservation) -> Finding | None:
     return Finding(False, f"{message}, not {target:.1f} LUFS ({peak}).", expected, f"{observed}, {peak}")
 
 
-@rule(Kind.LOUDNESS, source="contract: loudness; EBU R 128 s1", severity=Severity.WARN)
+@rule(ObservationKind.LOUDNESS, source="contract: loudness; EBU R 128 s1", severity=Severity.WARN)
 def true_peak_under_limit(seen: LoudnessObservation) -> Finding | None:
     """The true peak of the delivered sound is at most -1 dBTP."""
     if seen.expected.target is None or seen.silent:
@@ -75,7 +75,7 @@ def true_peak_under_limit(seen: LoudnessObservation) -> Finding | None:
     return Finding(passed, message, f"at most {limit:.1f} dBTP", f"{seen.true_peak:.1f} dBTP")
 
 
-@rule(Kind.LOUDNESS, source="plan: output verification checklist (not clipped)")
+@rule(ObservationKind.LOUDNESS, source="plan: output verification checklist (not clipped)")
 def sound_not_clipped(seen: LoudnessObservation) -> Finding | None:
     """The delivered sound does not pass full scale, where players clip it."""
     if seen.expected.target is None or seen.silent:

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from codex_assets.archive.findings import Finding, Severity
 from codex_assets.media import profile
-from codex_assets.verification.kinds import Kind
+from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.measures import average_rate, codecs, peak_rate
 from codex_assets.verification.observations import MasterObservation, StreamInf, VariantObservation
 from codex_assets.verification.rule import rule
@@ -20,7 +20,7 @@ RATE_SLACK = 0.10
 """Apple HLS authoring spec 1.28, 1.29: average and peak within 10 % of what the master declares."""
 
 
-@rule(Kind.MASTER, source=f"{PLAN}; RFC 8216 s4.1", gate=True)
+@rule(ObservationKind.MASTER, source=f"{PLAN}; RFC 8216 s4.1", gate=True)
 def master_readable(seen: MasterObservation) -> Finding:
     """The master exists and is a master playlist."""
     if seen.problem is not None:
@@ -30,7 +30,7 @@ def master_readable(seen: MasterObservation) -> Finding:
     return Finding(passed, message, "at least one variant", f"{len(seen.streams)} variants")
 
 
-@rule(Kind.MASTER, source=CONTRACT)
+@rule(ObservationKind.MASTER, source=CONTRACT)
 def master_names_plain(seen: MasterObservation) -> Finding:
     """Variants are named `{variant}/playlist.m3u8`: plain, relative, one folder deep."""
     problems = [
@@ -43,7 +43,7 @@ def master_names_plain(seen: MasterObservation) -> Finding:
     )
 
 
-@rule(Kind.MASTER, source=PLAN)
+@rule(ObservationKind.MASTER, source=PLAN)
 def master_lists_what_exists(seen: MasterObservation) -> Finding | None:
     """The master references exactly the variants that exist, each once."""
     wanted = seen.expected.variants if seen.expected.variants is not None else seen.variant_folders
@@ -71,7 +71,7 @@ def master_lists_what_exists(seen: MasterObservation) -> Finding | None:
     )
 
 
-@rule(Kind.MASTER, source=PLAN)
+@rule(ObservationKind.MASTER, source=PLAN)
 def master_playlists_exist(seen: MasterObservation) -> Finding | None:
     """Every playlist that the master names can be opened."""
     if not seen.measured:
@@ -82,7 +82,7 @@ def master_playlists_exist(seen: MasterObservation) -> Finding | None:
     return expect_no_problem(problems, expected="all can be opened", message="Every named playlist can be opened.")
 
 
-@rule(Kind.MASTER, source=CONTRACT)
+@rule(ObservationKind.MASTER, source=CONTRACT)
 def master_best_first(seen: MasterObservation) -> Finding:
     """Variants are listed from best to worst."""
 
@@ -99,14 +99,14 @@ def master_best_first(seen: MasterObservation) -> Finding:
     return expect_no_problem(problems, expected="best to worst", message="Best comes first.", observed=order)
 
 
-@rule(Kind.MASTER, source=f"{APPLE}: EXT-X-INDEPENDENT-SEGMENTS; RFC 8216 s4.3.5.1")
+@rule(ObservationKind.MASTER, source=f"{APPLE}: EXT-X-INDEPENDENT-SEGMENTS; RFC 8216 s4.3.5.1")
 def master_independent_segments(seen: MasterObservation) -> Finding:
     """The master says EXT-X-INDEPENDENT-SEGMENTS, which the segments then have to keep."""
     observed = "present" if seen.independent else "absent"
     return expect_equal("EXT-X-INDEPENDENT-SEGMENTS", "present", observed)
 
 
-@rule(Kind.MASTER, source="RFC 8216 s4.3.4.2")
+@rule(ObservationKind.MASTER, source="RFC 8216 s4.3.4.2")
 def bandwidth_covers_peak(seen: MasterObservation) -> Finding | None:
     """BANDWIDTH is at least the measured peak segment bit rate: below it players stall."""
     problems = []
@@ -124,7 +124,7 @@ def _expect_attributes(
     return expect_no_problem(problems, expected=expected, message=message) if seen.pairs else None
 
 
-@rule(Kind.MASTER, source=f"{APPLE} 1.29", severity=Severity.WARN)
+@rule(ObservationKind.MASTER, source=f"{APPLE} 1.29", severity=Severity.WARN)
 def bandwidth_close_to_peak(seen: MasterObservation) -> Finding | None:
     """BANDWIDTH is at most 10 % above the measured peak: far above it players choose too low."""
     problems = []
@@ -138,7 +138,7 @@ def bandwidth_close_to_peak(seen: MasterObservation) -> Finding | None:
     )
 
 
-@rule(Kind.MASTER, source=f"RFC 8216 s4.3.4.2; {APPLE} 1.28")
+@rule(ObservationKind.MASTER, source=f"RFC 8216 s4.3.4.2; {APPLE} 1.28")
 def average_bandwidth_true(seen: MasterObservation) -> Finding | None:
     """AVERAGE-BANDWIDTH is the measured average within 10 %."""
     problems = []
@@ -152,7 +152,7 @@ def average_bandwidth_true(seen: MasterObservation) -> Finding | None:
     return _expect_attributes(seen, problems, "within 10 % of the measured average", "AVERAGE-BANDWIDTH is true.")
 
 
-@rule(Kind.MASTER, source="RFC 8216 s4.3.4.2; RFC 6381")
+@rule(ObservationKind.MASTER, source="RFC 8216 s4.3.4.2; RFC 6381")
 def codecs_true(seen: MasterObservation) -> Finding | None:
     """CODECS names the profile, constraints and level that the streams have."""
     problems = []
@@ -165,7 +165,7 @@ def codecs_true(seen: MasterObservation) -> Finding | None:
     return _expect_attributes(seen, problems, "what the streams are", "CODECS is true.")
 
 
-@rule(Kind.MASTER, source=f"plan: phase 2; RFC 8216 s4.3.4.2; {APPLE}: RESOLUTION")
+@rule(ObservationKind.MASTER, source=f"plan: phase 2; RFC 8216 s4.3.4.2; {APPLE}: RESOLUTION")
 def resolution_true(seen: MasterObservation) -> Finding | None:
     """RESOLUTION is the size of the picture, and absent without one."""
     problems = []
@@ -181,7 +181,7 @@ def _show_size(size: tuple[int, int] | None) -> str:
     return "{}x{}".format(*size) if size else "nothing"
 
 
-@rule(Kind.MASTER, source=f"RFC 8216 s4.3.4.2; {APPLE}: FRAME-RATE")
+@rule(ObservationKind.MASTER, source=f"RFC 8216 s4.3.4.2; {APPLE}: FRAME-RATE")
 def frame_rate_true(seen: MasterObservation) -> Finding | None:
     """FRAME-RATE is the rate of the picture, to three decimals, and absent without one."""
     problems = []
@@ -196,7 +196,7 @@ def frame_rate_true(seen: MasterObservation) -> Finding | None:
     return _expect_attributes(seen, problems, "the picture's rate", "FRAME-RATE is true.")
 
 
-@rule(Kind.MASTER, source=f"RFC 8216 s6.2.4; {APPLE}: aligned segments")
+@rule(ObservationKind.MASTER, source=f"RFC 8216 s6.2.4; {APPLE}: aligned segments")
 def variants_cut_alike(seen: MasterObservation) -> Finding | None:
     """All variants have their segment boundaries, and their clocks, at the same times."""
     pairs = seen.pairs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codex_assets.archive.findings import Finding, Severity
-from codex_assets.verification.kinds import Kind
+from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import MezzanineObservation
 from codex_assets.verification.rule import rule
 from codex_assets.verification.rules.comparisons import (
@@ -23,7 +23,7 @@ from codex_assets.verification.rules.comparisons import (
 from codex_assets.verification.rules.tolerances import DURATION_SECONDS, TRACKS_TOGETHER_SECONDS, VARIANTS
 
 
-@rule(Kind.MEZZANINE, source="contract: storage keys", gate=True)
+@rule(ObservationKind.MEZZANINE, source="contract: storage keys", gate=True)
 def mezzanine_readable(seen: MezzanineObservation) -> Finding:
     """The mezzanine exists and holds a picture or sound."""
     if seen.problem is not None:
@@ -33,7 +33,7 @@ def mezzanine_readable(seen: MezzanineObservation) -> Finding:
     return Finding(passed, f"The mezzanine holds {observed}.", "picture or sound", observed)
 
 
-@rule(Kind.MEZZANINE, source="plan: feature breakdown; contract: storage keys")
+@rule(ObservationKind.MEZZANINE, source="plan: feature breakdown; contract: storage keys")
 def mezzanine_decodes(seen: MezzanineObservation) -> Finding | None:
     """The whole mezzanine decodes without an error."""
     if seen.decode_errors is None:
@@ -41,7 +41,7 @@ def mezzanine_decodes(seen: MezzanineObservation) -> Finding | None:
     return expect_decodes(seen.decode_errors, "The whole mezzanine decodes.", "The mezzanine does not decode")
 
 
-@rule(Kind.MEZZANINE, source="plan: phase 3")
+@rule(ObservationKind.MEZZANINE, source="plan: phase 3")
 def mezzanine_frames(seen: MezzanineObservation) -> Finding | None:
     """All frames that the index promises are in the file, and all of them decode."""
     if seen.video_span is None or seen.frames_indexed is None:
@@ -52,7 +52,7 @@ def mezzanine_frames(seen: MezzanineObservation) -> Finding | None:
     return Finding(fewest == wanted, message, f"{wanted} frames", f"{fewest} frames")
 
 
-@rule(Kind.MEZZANINE, source="plan: phase 3")
+@rule(ObservationKind.MEZZANINE, source="plan: phase 3")
 def mezzanine_duration(seen: MezzanineObservation) -> Finding | None:
     """The mezzanine lasts as long as the source decodes."""
     wanted = seen.expected.duration
@@ -62,20 +62,20 @@ def mezzanine_duration(seen: MezzanineObservation) -> Finding | None:
     return expect_near("The duration", wanted, seen.duration, max(DURATION_SECONDS, 2 * frame))
 
 
-@rule(Kind.MEZZANINE, source=VARIANTS)
+@rule(ObservationKind.MEZZANINE, source=VARIANTS)
 def mezzanine_tracks(seen: MezzanineObservation) -> Finding | None:
     """The mezzanine has a picture if the source has one, and sound if the source has sound."""
     wanted = seen.expected
     return expect_tracks(wanted.has_video, wanted.has_audio, seen.video is not None, seen.audio is not None)
 
 
-@rule(Kind.MEZZANINE, source="plan: feature breakdown")
+@rule(ObservationKind.MEZZANINE, source="plan: feature breakdown")
 def mezzanine_is_h264(seen: MezzanineObservation) -> Finding | None:
     """The picture is H.264 with 8 bits and 4:2:0."""
     return expect_h264(seen.video)
 
 
-@rule(Kind.MEZZANINE, source=VARIANTS)
+@rule(ObservationKind.MEZZANINE, source=VARIANTS)
 def mezzanine_upright(seen: MezzanineObservation) -> Finding | None:
     """The picture is stored upright: nobody downstream has to turn it."""
     if seen.video is None:
@@ -83,31 +83,31 @@ def mezzanine_upright(seen: MezzanineObservation) -> Finding | None:
     return expect_equal("The rotation", "0 degrees", f"{seen.video.rotation} degrees")
 
 
-@rule(Kind.MEZZANINE, source=VARIANTS)
+@rule(ObservationKind.MEZZANINE, source=VARIANTS)
 def mezzanine_square_pixels(seen: MezzanineObservation) -> Finding | None:
     """Pixels are square."""
     return expect_square_pixels(seen.video)
 
 
-@rule(Kind.MEZZANINE, source=VARIANTS)
+@rule(ObservationKind.MEZZANINE, source=VARIANTS)
 def mezzanine_progressive(seen: MezzanineObservation) -> Finding | None:
     """The picture is progressive."""
     return expect_progressive(seen.video)
 
 
-@rule(Kind.MEZZANINE, source=VARIANTS)
+@rule(ObservationKind.MEZZANINE, source=VARIANTS)
 def mezzanine_size(seen: MezzanineObservation) -> Finding | None:
     """The picture has the displayed size of the source, made even."""
     return expect_coded_size(seen.video, seen.expected.size)
 
 
-@rule(Kind.MEZZANINE, source=VARIANTS)
+@rule(ObservationKind.MEZZANINE, source=VARIANTS)
 def mezzanine_rate(seen: MezzanineObservation) -> Finding | None:
     """The frame rate is the one that was decided for the source."""
     return expect_frame_rate(seen.video_span, seen.expected.frame_rate)
 
 
-@rule(Kind.MEZZANINE, source="contract: storage keys (segment boundaries are the same every time)")
+@rule(ObservationKind.MEZZANINE, source="contract: storage keys (segment boundaries are the same every time)")
 def mezzanine_constant_rate(seen: MezzanineObservation) -> Finding | None:
     """Frames come at a constant rate: what is cut from it can then be cut the same way every time."""
     span = seen.video_span
@@ -122,7 +122,7 @@ def mezzanine_constant_rate(seen: MezzanineObservation) -> Finding | None:
     return Finding(passed, message + end, f"{span.frame_seconds:.4f} s", observed)
 
 
-@rule(Kind.MEZZANINE, source="contract: variants; EBU R37")
+@rule(ObservationKind.MEZZANINE, source="contract: variants; EBU R37")
 def mezzanine_tracks_start_together(seen: MezzanineObservation) -> Finding | None:
     """Sound and picture start together."""
     if seen.video_span is None or seen.audio_span is None:
@@ -130,7 +130,7 @@ def mezzanine_tracks_start_together(seen: MezzanineObservation) -> Finding | Non
     return expect_together("starts", seen.audio_span.start, seen.video_span.start, TRACKS_TOGETHER_SECONDS)
 
 
-@rule(Kind.MEZZANINE, source="ISO/IEC 14496-12 (progressive download)", severity=Severity.WARN)
+@rule(ObservationKind.MEZZANINE, source="ISO/IEC 14496-12 (progressive download)", severity=Severity.WARN)
 def mezzanine_index_first(seen: MezzanineObservation) -> Finding | None:
     """The index comes before the media, so that a reader over the network needs no second request."""
     if seen.index_first is None:
@@ -138,7 +138,7 @@ def mezzanine_index_first(seen: MezzanineObservation) -> Finding | None:
     return expect_equal("The index", "first", "first" if seen.index_first else "last")
 
 
-@rule(Kind.MEZZANINE, source="plan: phase 3 (safety)")
+@rule(ObservationKind.MEZZANINE, source="plan: phase 3 (safety)")
 def mezzanine_without_personal_tags(seen: MezzanineObservation) -> Finding:
     """No metadata is left that tells where or with what the source was recorded."""
     problems = [Problem(tag, tag, f"The metadata still has {tag}") for tag in seen.personal_tags]

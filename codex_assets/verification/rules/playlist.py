@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from codex_assets.archive.findings import Finding, Severity
 from codex_assets.media import profile
-from codex_assets.verification.kinds import Kind
+from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.measures import cuts
 from codex_assets.verification.observations import MasterObservation, Span, VariantObservation
 from codex_assets.verification.rule import rule
@@ -37,7 +37,7 @@ def playlist_readable(seen: VariantObservation) -> Finding:
 @rule(*PLAYLISTS, source=CONTRACT)
 def playlist_name(seen: VariantObservation) -> Finding:
     """The playlist has the name that its key ends in."""
-    name = "preview.m3u8" if seen.kind is Kind.PREVIEW else "playlist.m3u8"
+    name = "preview.m3u8" if seen.kind is ObservationKind.PREVIEW else "playlist.m3u8"
     return expect_equal("The playlist's name", name, seen.playlist.name)
 
 
@@ -85,7 +85,7 @@ def target_duration_not_zero(seen: VariantObservation) -> Finding | None:
     return Finding(target >= 1, message, "at least 1 s", f"{target} s")
 
 
-@rule(*PLAYLISTS, Kind.MASTER, source=CONTRACT)
+@rule(*PLAYLISTS, ObservationKind.MASTER, source=CONTRACT)
 def no_uri_in_tags(seen: VariantObservation | MasterObservation) -> Finding:
     """No tag carries a URI (EXT-X-MAP, EXT-X-MEDIA, EXT-X-KEY): the private-streaming proxy signs plain lines only."""
     tags = seen.uri_tags if isinstance(seen, MasterObservation) else seen.playlist.uri_tags
@@ -119,7 +119,7 @@ def segments_numbered(seen: VariantObservation) -> Finding:
     problems = [
         Problem(segment.name, segment.name, f"Segment {index} is called {segment.name}, not {name}")
         for index, (segment, name) in enumerate(zip(seen.segments, wanted, strict=True))
-        # A name that is no plain name is another rule's to tell.
+        # Another rule finds a name that is no plain name.
         if segment.name.rpartition("/")[2] != name
     ]
     return expect_no_problem(
@@ -224,7 +224,7 @@ def extinf_true(seen: VariantObservation) -> Finding | None:
         if span is None:
             continue
         following = leads[index + 1] if index + 1 < len(leads) else None
-        # Where the next segment starts elsewhere (a hole is another rule's to tell), this one's own end counts.
+        # Where the next segment starts elsewhere, a hole that another rule finds, this segment's own end counts.
         ends = following.start if following is not None and abs(following.start - span.end) < tolerance else span.end
         lasts = ends - span.start
         # Muxers measure the last one from frame to frame, and may leave out the last frame's own length.
@@ -322,7 +322,7 @@ def cuts_like_siblings(seen: VariantObservation) -> Finding | None:
         return None
     own = cuts(segment.extinf for segment in seen.segments)
     # A preview is the start of its variant.
-    wanted = wanted[: len(own)] if seen.kind is Kind.PREVIEW else wanted
+    wanted = wanted[: len(own)] if seen.kind is ObservationKind.PREVIEW else wanted
     return _same_cuts(own, wanted, "another variant's", 0.5 * seen.frame_seconds)
 
 
@@ -345,7 +345,7 @@ def _same_cuts(own: Sequence[float], wanted: Sequence[float], whose: str, tolera
     )
 
 
-@rule(Kind.VARIANT, source="plan: phase 3; contract: variants")
+@rule(ObservationKind.VARIANT, source="plan: phase 3; contract: variants")
 def duration_of_source(seen: VariantObservation) -> Finding | None:
     """The variant lasts as long as the mezzanine."""
     wanted = seen.expected.duration
@@ -354,7 +354,7 @@ def duration_of_source(seen: VariantObservation) -> Finding | None:
     return expect_near("The duration", wanted, seen.duration, max(DURATION_SECONDS, 1.5 * seen.frame_seconds))
 
 
-@rule(Kind.PREVIEW, source=PLAN)
+@rule(ObservationKind.PREVIEW, source=PLAN)
 def preview_duration(seen: VariantObservation) -> Finding | None:
     """The preview lasts 30 s, or as long as a shorter source."""
     if not seen.segments:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codex_assets.archive.findings import Finding, Severity
 from codex_assets.media import profile
-from codex_assets.verification.kinds import Kind
+from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import ThumbnailObservation
 from codex_assets.verification.rule import rule
 from codex_assets.verification.rules.comparisons import expect_equal, expect_size
@@ -16,7 +16,7 @@ LIVELY_SPREAD = 8.0
 """...and above which the source's own frame shows something."""
 
 
-@rule(Kind.THUMBNAIL, source=PLAN, gate=True)
+@rule(ObservationKind.THUMBNAIL, source=PLAN, gate=True)
 def thumbnail_decodes(seen: ThumbnailObservation) -> Finding:
     """The thumbnail exists and decodes without an error."""
     if seen.problem is not None:
@@ -24,13 +24,13 @@ def thumbnail_decodes(seen: ThumbnailObservation) -> Finding:
     return Finding(True, "The thumbnail decodes.", "a picture", "a picture")
 
 
-@rule(Kind.THUMBNAIL, source=CONTRACT)
+@rule(ObservationKind.THUMBNAIL, source=CONTRACT)
 def thumbnail_is_jpeg(seen: ThumbnailObservation) -> Finding | None:
     """The thumbnail is a JPEG, as its name says."""
     return None if seen.picture is None else expect_equal("The thumbnail's format", "mjpeg", seen.picture.codec)
 
 
-@rule(Kind.THUMBNAIL, source=PLAN)
+@rule(ObservationKind.THUMBNAIL, source=PLAN)
 def thumbnail_size(seen: ThumbnailObservation) -> Finding | None:
     """The thumbnail is 1280x720."""
     if seen.picture is None:
@@ -39,7 +39,7 @@ def thumbnail_size(seen: ThumbnailObservation) -> Finding | None:
     return expect_size(wanted, (seen.picture.width, seen.picture.height))
 
 
-@rule(Kind.THUMBNAIL, source="contract: variants (thumbnail)")
+@rule(ObservationKind.THUMBNAIL, source="contract: variants (thumbnail)")
 def thumbnail_not_blank(seen: ThumbnailObservation) -> Finding | None:
     """The thumbnail shows something, unless the source's frame at that time shows nothing either."""
     if seen.picture is None or seen.expected.spread is None:
@@ -52,7 +52,7 @@ def thumbnail_not_blank(seen: ThumbnailObservation) -> Finding | None:
     return Finding(passed, message, f"a spread of {BLANK_SPREAD} or more (source {source:.1f})", f"{spread:.1f}")
 
 
-@rule(Kind.THUMBNAIL, source="contract: variants (thumbnail)", severity=Severity.WARN)
+@rule(ObservationKind.THUMBNAIL, source="contract: variants (thumbnail)", severity=Severity.WARN)
 def thumbnail_shows_its_moment(seen: ThumbnailObservation) -> Finding | None:
     """The thumbnail is the mezzanine's frame at 10 % of the duration."""
     observed = seen.expected.difference

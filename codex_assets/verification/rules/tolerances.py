@@ -5,7 +5,7 @@ A limit that only one file uses belongs into that file.
 
 from __future__ import annotations
 
-from codex_assets.verification.kinds import Kind
+from codex_assets.verification.kinds import ObservationKind
 
 TRACKS_TOGETHER_SECONDS = 0.1
 """Sound and picture may start or end this far apart: five AAC frames, which no player notices."""
@@ -15,7 +15,7 @@ SAME_PICTURE_DIFFERENCE = 24.0
 """Mean difference of two small grey pictures, of 255. The lowest rung stays under 5; other pictures differ by 40 and
 up."""
 
-PLAYLISTS = (Kind.VARIANT, Kind.PREVIEW)
+PLAYLISTS = (ObservationKind.VARIANT, ObservationKind.PREVIEW)
 
 PLAN = "plan: output verification checklist"
 CONTRACT = "contract: storage keys"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from codex_assets.archive.findings import Finding, Severity
 from codex_assets.media import profile
-from codex_assets.verification.kinds import Kind
+from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.measures import needed_level
 from codex_assets.verification.observations import Lag, VariantObservation
 from codex_assets.verification.rule import rule
@@ -36,12 +36,12 @@ from codex_assets.verification.rules.tolerances import (
 LOUDNESS = "contract: loudness"
 
 SYNC_SECONDS = 0.05
-"""EBU R37 allows sound 40 ms early to 60 ms late; 50 is what a 10 ms envelope can tell apart from them."""
+"""EBU R37 allows sound 40 ms early to 60 ms late; 50 is as near as a 10 ms envelope comes to both."""
 SYNC_MARGIN = 0.1
 """A shift counts only when it explains the sound better than being in sync does, by this much correlation: steady or
 periodic sound proves nothing and must not raise a false alarm."""
 SYNC_CORRELATION = 0.5
-"""Below it, the two sounds are too different to tell a shift."""
+"""Below it, the two sounds are too different to show a shift."""
 SAME_SOUND_CORRELATION = 0.2
 """Below it at the start and at the end, it is another sound. AAC at 64 kbit/s keeps more than 0.9."""
 LEVEL_SLACK = 10
@@ -239,7 +239,7 @@ def sound_stereo(seen: VariantObservation) -> Finding | None:
     return None if seen.audio is None else expect_equal("The number of channels", profile.CHANNELS, seen.audio.channels)
 
 
-@rule(Kind.PREVIEW, source=VARIANTS)
+@rule(ObservationKind.PREVIEW, source=VARIANTS)
 def preview_at_most_720p(seen: VariantObservation) -> Finding | None:
     """The preview is not larger than 720p."""
     if seen.video is None:
