@@ -1,18 +1,17 @@
 """Configuration: the environment becomes plain objects. The only reader of `os.environ`.
 
-In: every variable, its default, and what is wrong with a value; all problems are reported in one error, and none of
-them quotes a value. Out: putting the parts together (`workshop.py`). Nothing happens at import.
+In: what is wrong with variables together, and what they come to; all problems are reported in one error, and none of
+them quotes a value. Out: each variable by itself (`variables.py`), what its text may be (`setting_rules.py`), and
+putting the parts together (`workshop.py`). Nothing happens at import.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 import os
-import re
 import tempfile
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -21,10 +20,10 @@ from pydantic import SecretStr
 
 from codex_assets.build.encoders import EncoderMode
 from codex_assets.config import prices, setting_rules
+from codex_assets.config.variables import AccountVariables, DispatchVariables, Variables
 from codex_assets.contract.payload import PayloadPolicy
 from codex_assets.contract.secrets import is_placeholder, secret_problem
 from codex_assets.errors import ConfigurationError
-from codex_assets.net import runpod_api, target
 from codex_assets.net.outward import Outward
 from codex_assets.net.runpod_api import Account, Endpoint
 from codex_assets.net.webhook import DeliveryPolicy
@@ -39,11 +38,10 @@ REQUIRED = (
     *("B2_KEY_ID", "B2_APPLICATION_KEY", "B2_BUCKET_NAME", "B2_ENDPOINT", "B2_REGION"),
 )
 """What a worker with real stores cannot do without."""
-LOCAL_BUCKETS = {
-    "B2_BUCKET_NAME": "codex-archive",
-    "R2_MEDIA_BUCKET": "codex-media-local",
-    "R2_ASSETS_BUCKET": "codex-assets-local",
+LOCAL_BUCKETS: Mapping[str, str] = {
+    name: Variables.model_fields[name.lower()].default for name in setting_rules.BUCKETS
 }
+"""Buckets of a local run, where no others are named."""
 SDK_LOG_LEVELS = ("NOTSET", "TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 LOG_FORMATS = ("json", "text")
 LOCAL_STORE = Path(".local/storage")
@@ -200,75 +198,72 @@ def load(environ: Mapping[str, str] | None = None, *, unknown: Collection[str] =
     `unknown`: variables whose value here only stands in for one that somebody else holds. Raises `ConfigurationError`
     naming everything that is wrong.
     """
-    given = environment() if environ is None else environ
-    env = {name: value for name, value in given.items() if not setting_rules.is_blank(value)}
-    problems: list[str] = []
-    local = "STORAGE_DIR" in env
-    problems.extend(setting_rules.name_problems(given, (*REQUIRED, "R2_ENDPOINT", "WEBHOOK_SECRET", "STORAGE_DIR")))
+    everything = environment() if environ is None else environ
+    env = {name: value for name, value in everything.items() if not setting_rules.is_blank(value)}
     slips = setting_rules.slips(env if "BUILD_ON" in env else _without_dispatch(env))
-    problems.extend(slips.problems())
-    missing = [name for name in REQUIRED if name not in env]
-    if local:
-        mixed = [name for name in CREDENTIALS if name in env]
-        if mixed:
-            problems.append(f"STORAGE_DIR (local runs) is set together with {', '.join(mixed)}; set one or the other")
-    elif missing:
-        problems.append(f"these variables are missing or empty: {', '.join(missing)} (or STORAGE_DIR for a local run)")
-    unresolved = [name for name in (*REQUIRED, "R2_ENDPOINT", "WEBHOOK_SECRET") if "{{" in env.get(name, "")]
-    if unresolved:
-        problems.append(f"these variables hold an unresolved {{{{ ... }}}} reference: {', '.join(unresolved)}")
-    fillers = [name for name in REQUIRED if name not in unresolved and is_placeholder(env.get(name, ""))]
-    if fillers:
-        problems.append(f"these variables hold a placeholder instead of a value: {', '.join(fillers)}")
-    known = {name: value for name, value in env.items() if name not in {*unresolved, *fillers, *unknown, *slips.names}}
-    problems.extend(setting_rules.bucket_problems({**LOCAL_BUCKETS, **known} if local else known))
-    if not local:
-        problems.extend(setting_rules.address_problems(known))
-    if not local and "WEBHOOK_SECRET" in given and "WEBHOOK_SECRET" not in env:
-        problems.append("WEBHOOK_SECRET is empty; give it a value, or leave it out if every payload brings its secret")
-    signature = env.get("WEBHOOK_SIGNATURE", "body")
-    if signature not in ("body", "timestamped"):
-        problems.append("WEBHOOK_SIGNATURE has to be `body` or `timestamped`")
-    encoder = env.get("VIDEO_ENCODER", "auto")
-    if encoder not in list(EncoderMode):
-        problems.append(f"VIDEO_ENCODER has to be one of {', '.join(EncoderMode)}")
-    if env.get("LOG_FORMAT", "text") not in LOG_FORMATS:
-        problems.append("LOG_FORMAT has to be `json` or `text`")
-    for switch in ("REQUIRE_NVENC", "WEBHOOK_ALLOW_PRIVATE"):
-        if env.get(switch, "0") not in ("0", "1"):
-            problems.append(f"{switch} has to be `1` or `0`")
-    price = _price(env.get("WORKER_PRICE_PER_SECOND"))
-    if price is None and "WORKER_PRICE_PER_SECOND" in env:
-        problems.append("WORKER_PRICE_PER_SECOND has to be what a second of this worker costs, in USD, such as 0.00016")
-    runpod, backfills = _endpoints(env, given, problems)
-    secret = SecretStr(env["WEBHOOK_SECRET"]) if "WEBHOOK_SECRET" in env else None
-    unusable = secret_problem(secret) if secret is not None and "WEBHOOK_SECRET" not in unresolved else None
-    if unusable is not None:
-        problems.append(f"WEBHOOK_SECRET {unusable}")
+    problems = [
+        *setting_rules.name_problems(everything, (*REQUIRED, "R2_ENDPOINT", "WEBHOOK_SECRET", "STORAGE_DIR")),
+        *slips.problems(),
+        *_store_problems(env, {*unknown, *slips.names}),
+        *_secret_problems(everything, env),
+    ]
+    variables = Variables.read(env, problems)
+    endpoint, backfills = _endpoints(env, everything, problems)
     temporary = env.get("TMPDIR") or _temporary_directory()
     if temporary is None:
         problems.append("no temporary directory can be written to (/tmp, /var/tmp); mount one, or name one in TMPDIR")
-    if problems or temporary is None:
+    if problems or variables is None or temporary is None:
         raise ConfigurationError("The worker is not configured: " + "; ".join(problems) + ".")
-    buckets = {name: env.get(name, default) for name, default in LOCAL_BUCKETS.items()}
+    local = variables.storage_dir is not None
     return Settings(
-        archive_bucket=buckets["B2_BUCKET_NAME"],
-        media_bucket=buckets["R2_MEDIA_BUCKET"],
-        assets_bucket=buckets["R2_ASSETS_BUCKET"],
-        storage_dir=Path(env["STORAGE_DIR"]).absolute() if local else None,
-        locations=None if local else _locations(env),
-        webhook_secret=secret,
-        webhook_signature="timestamped" if signature == "timestamped" else "body",
-        webhook_allow_private=env.get("WEBHOOK_ALLOW_PRIVATE") == "1",
-        video_encoder=EncoderMode(encoder),
+        archive_bucket=variables.b2_bucket_name,
+        media_bucket=variables.r2_media_bucket,
+        assets_bucket=variables.r2_assets_bucket,
+        storage_dir=variables.storage_dir.absolute() if variables.storage_dir is not None else None,
+        locations=None if local else _locations(variables),
+        webhook_secret=variables.webhook_secret,
+        webhook_signature=variables.webhook_signature,
+        webhook_allow_private=variables.webhook_allow_private,
+        video_encoder=variables.video_encoder,
         scratch=Path(temporary) / "codex-assets",
-        catalogue=_catalogue(env, buckets["B2_BUCKET_NAME"]),
-        worker_price=price,
+        catalogue=_catalogue(variables, env),
+        worker_price=variables.worker_price_per_second,
         tool_environment=tool_environment(env),
-        require_nvenc=env.get("REQUIRE_NVENC") == "1",
-        runpod=runpod,
+        require_nvenc=variables.require_nvenc,
+        runpod=endpoint,
         runpod_backfills=backfills,
     )
+
+
+def _store_problems(env: Mapping[str, str], unjudged: Collection[str]) -> Iterator[str]:
+    """What is wrong with the stores' variables together. The values of `unjudged` are not looked at: they only stand in
+    for others, or are named already."""
+    local = "STORAGE_DIR" in env
+    if local:
+        if mixed := [name for name in CREDENTIALS if name in env]:
+            yield f"STORAGE_DIR (local runs) is set together with {', '.join(mixed)}; set one or the other"
+    elif missing := [name for name in REQUIRED if name not in env]:
+        yield f"these variables are missing or empty: {', '.join(missing)} (or STORAGE_DIR for a local run)"
+    unresolved = [name for name in (*REQUIRED, "R2_ENDPOINT", "WEBHOOK_SECRET") if "{{" in env.get(name, "")]
+    if unresolved:
+        yield f"these variables hold an unresolved {{{{ ... }}}} reference: {', '.join(unresolved)}"
+    fillers = [name for name in REQUIRED if name not in unresolved and is_placeholder(env.get(name, ""))]
+    if fillers:
+        yield f"these variables hold a placeholder instead of a value: {', '.join(fillers)}"
+    known = {name: value for name, value in env.items() if name not in {*unresolved, *fillers, *unjudged}}
+    yield from setting_rules.bucket_problems({**LOCAL_BUCKETS, **known} if local else known)
+    if not local:
+        yield from setting_rules.address_problems(known)
+
+
+def _secret_problems(everything: Mapping[str, str], env: Mapping[str, str]) -> Iterator[str]:
+    """What is wrong with the webhook's secret, whose reference is a problem of the stores' variables if unresolved."""
+    if "STORAGE_DIR" not in env and "WEBHOOK_SECRET" in everything and "WEBHOOK_SECRET" not in env:
+        yield "WEBHOOK_SECRET is empty; give it a value, or leave it out if every payload brings its secret"
+    if "WEBHOOK_SECRET" in env and "{{" not in env["WEBHOOK_SECRET"]:
+        problem = secret_problem(SecretStr(env["WEBHOOK_SECRET"]))
+        if problem is not None:
+            yield f"WEBHOOK_SECRET {problem}"
 
 
 def _without_dispatch(env: Mapping[str, str]) -> dict[str, str]:
@@ -279,16 +274,15 @@ def _without_dispatch(env: Mapping[str, str]) -> dict[str, str]:
 def management(environ: Mapping[str, str] | None = None) -> Account:
     """What managing endpoints needs of `environ`. Raises `ConfigurationError`."""
     env = environment() if environ is None else environ
-    needed = ("RUNPOD_API_KEY", "RUNPOD_REST_BASE")
-    if wrong := list(setting_rules.slips(env, needed).problems()):
-        raise ConfigurationError("RunPod cannot be asked: " + "; ".join(wrong) + ".")
+    if problems := list(setting_rules.slips(env, ("RUNPOD_API_KEY", "RUNPOD_REST_BASE")).problems()):
+        raise ConfigurationError("RunPod cannot be asked: " + "; ".join(problems) + ".")
     key = env.get("RUNPOD_API_KEY", "").strip()
     if not key or is_placeholder(key):
         raise ConfigurationError("RUNPOD_API_KEY is missing or a placeholder; it has to be one that manages endpoints.")
-    base = env.get("RUNPOD_REST_BASE", "").strip() or runpod_api.ACCOUNT_BASE
-    if not target.is_https(base) and not target.is_loopback(base):
-        raise ConfigurationError("RUNPOD_REST_BASE has to be an https URL.")
-    return Account(SecretStr(key), base, outward(env))
+    variables = AccountVariables.read({name: text for name, text in env.items() if text.strip()}, problems)
+    if variables is None:
+        raise ConfigurationError(f"{'; '.join(problems)}.")
+    return Account(SecretStr(key), variables.runpod_rest_base, outward(env))
 
 
 def outward(environ: Mapping[str, str] | None = None) -> Outward:
@@ -305,38 +299,27 @@ def _endpoints(
 ) -> tuple[Endpoint | None, Endpoint | None]:
     """The endpoint that builds, and the one of backfills; both None for building here.
 
-    BUILD_ON decides, not whether there is an id: RunPod gives its workers RUNPOD_ENDPOINT_ID.
+    BUILD_ON decides, not whether there is an id: RunPod gives its workers RUNPOD_ENDPOINT_ID. `everything`: a proxy
+    that is set to nothing is one that is turned off.
     """
-    on = env.get("BUILD_ON", "here")
-    if on == "here":
+    if env.get("BUILD_ON") != "runpod":
         return None, None
-    if on != "runpod":
-        problems.append("BUILD_ON has to be `here` or `runpod`")
-        return None, None
-    missing = [name for name in ("RUNPOD_ENDPOINT_ID", "RUNPOD_API_KEY") if name not in env]
-    if missing:
+    if missing := [name for name in ("RUNPOD_ENDPOINT_ID", "RUNPOD_API_KEY") if name not in env]:
         problems.append(f"BUILD_ON=runpod needs {' and '.join(missing)}")
     if "{{" in env.get("RUNPOD_API_KEY", ""):
         problems.append("RUNPOD_API_KEY holds an unresolved {{ ... }} reference")
-    ids = [env.get(name) for name in ("RUNPOD_ENDPOINT_ID", "RUNPOD_BACKFILL_ENDPOINT_ID")]
-    if any(one is not None and re.fullmatch(r"[A-Za-z0-9_-]+", one) is None for one in ids):
-        problems.append("RUNPOD_ENDPOINT_ID and RUNPOD_BACKFILL_ENDPOINT_ID are ids, not URLs")
-    base = env.get("RUNPOD_API_BASE", runpod_api.JOBS_BASE)
-    if not target.is_https(base) and not target.is_loopback(base):
-        problems.append("RUNPOD_API_BASE has to be an https URL")
-    given = env.get("RUNPOD_IN_FLIGHT", str(runpod_api.IN_FLIGHT))
-    in_flight = int(given) if given.isdigit() and len(given) < 6 else 0
-    if in_flight < 1:
-        problems.append("RUNPOD_IN_FLIGHT has to be a number of jobs, at least 1")
-    # Of everything that is set: a proxy that is set to nothing is one that is turned off.
+    variables = DispatchVariables.read(env, problems)
     way = Outward.of(everything, problems)
-    first, second = (
-        Endpoint(one, SecretStr(env.get("RUNPOD_API_KEY", "")), base, max(1, in_flight), way)
-        if one is not None
-        else None
-        for one in ids
-    )
-    return first, second
+    if variables is None:
+        return None, None
+
+    def endpoint(endpoint_id: str | None) -> Endpoint | None:
+        if endpoint_id is None:
+            return None
+        key, base = variables.runpod_api_key, variables.runpod_api_base
+        return Endpoint(endpoint_id, key, base, variables.runpod_in_flight, way)
+
+    return endpoint(variables.runpod_endpoint_id), endpoint(variables.runpod_backfill_endpoint_id)
 
 
 def _temporary_directory() -> str | None:
@@ -346,37 +329,30 @@ def _temporary_directory() -> str | None:
         return None
 
 
-def _price(text: str | None) -> float | None:
-    try:
-        price = float(text or "")
-    except ValueError:
-        return None
-    return price if 0 <= price < math.inf else None
-
-
-def _catalogue(env: Mapping[str, str], bucket: str) -> Path:
+def _catalogue(variables: Variables, env: Mapping[str, str]) -> Path:
     """One index per archive. That of a local store goes where the store goes."""
-    if "CATALOGUE_PATH" in env:
-        return Path(env["CATALOGUE_PATH"]).absolute()
-    if "STORAGE_DIR" in env:
-        return Path(env["STORAGE_DIR"]).absolute() / ".meta" / f"{bucket}.catalogue.sqlite"
+    bucket = variables.b2_bucket_name
+    if variables.catalogue_path is not None:
+        return variables.catalogue_path.absolute()
+    if variables.storage_dir is not None:
+        return variables.storage_dir.absolute() / ".meta" / f"{bucket}.catalogue.sqlite"
     cache = Path(env.get("XDG_CACHE_HOME") or Path(env.get("HOME") or _temporary_directory() or "/") / ".cache")
-    place = hashlib.sha256(f"{env['B2_ENDPOINT']} {bucket}".encode()).hexdigest()[:12]
+    place = hashlib.sha256(f"{variables.b2_endpoint} {bucket}".encode()).hexdigest()[:12]
     return cache / "codex-assets" / f"{bucket}-{place}.sqlite"
 
 
-def _locations(env: Mapping[str, str]) -> tuple[S3Location, S3Location, S3Location]:
-    r2 = env.get("R2_ENDPOINT", f"https://{env['R2_ACCOUNT_ID']}.r2.cloudflarestorage.com")
-    access, secret = SecretStr(env["R2_ACCESS_KEY_ID"]), SecretStr(env["R2_SECRET_ACCESS_KEY"])
+def _locations(variables: Variables) -> tuple[S3Location, S3Location, S3Location]:
+    r2 = variables.r2_endpoint or f"https://{variables.r2_account_id}.r2.cloudflarestorage.com"
+    access, secret = variables.r2_access_key_id, variables.r2_secret_access_key
     archive = S3Location(
         role="archive",
-        bucket=env["B2_BUCKET_NAME"],
-        endpoint=env["B2_ENDPOINT"],
-        region=env["B2_REGION"],
-        access_key=SecretStr(env["B2_KEY_ID"]),
-        secret_key=SecretStr(env["B2_APPLICATION_KEY"]),
+        bucket=variables.b2_bucket_name,
+        endpoint=variables.b2_endpoint,
+        region=variables.b2_region,
+        access_key=variables.b2_key_id,
+        secret_key=variables.b2_application_key,
         versioned=True,
     )
-    media = S3Location("media", env["R2_MEDIA_BUCKET"], r2, "auto", access, secret, versioned=False)
-    assets = S3Location("assets", env["R2_ASSETS_BUCKET"], r2, "auto", access, secret, versioned=False)
+    media = S3Location("media", variables.r2_media_bucket, r2, "auto", access, secret, versioned=False)
+    assets = S3Location("assets", variables.r2_assets_bucket, r2, "auto", access, secret, versioned=False)
     return archive, media, assets
