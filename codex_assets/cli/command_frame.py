@@ -1,8 +1,10 @@
-"""What every command has in common: exit codes, which stores it works on, failures as one sentence, Ctrl-C.
+"""What commands have in common: exit codes, shared options and their values, failures as one sentence, Ctrl-C.
 
-0: fine. 1: it failed, or something that was looked at is not right. 2: it could not be looked at, or was asked for
-wrongly. 130: stopped with Ctrl-C. How things look is decided in `cli`.
+0: fine. 1: it failed, or something that was checked is not right. 2: it could not be checked, or the command line is
+wrong. 130: stopped with Ctrl-C. How results look is decided in `views/`.
 """
+
+# Nothing of the package beyond `errors` is imported above: every command loads this file, for `--help` too.
 
 from __future__ import annotations
 
@@ -16,59 +18,144 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from codex_assets.cli import console
-from codex_assets.config import settings as configuration
-from codex_assets.config.settings import Settings
+from codex_assets.cli import console, progress
 from codex_assets.errors import JobCancelled, JobError, MissingInput
-from codex_assets.library.selection import Where
+
+if TYPE_CHECKING:
+    from codex_assets.config.settings import Settings
+    from codex_assets.library.catalogue import Catalogue
+    from codex_assets.library.selection import Where
 
 FAILED, UNCHECKED, INTERRUPTED = 1, 2, 130
 
-Result = TypeVar("Result")
+Value = TypeVar("Value")
+
+# --- Options that several commands have -------------------------------------------------------------------------------
 
 Store = Annotated[
     Path | None,
-    typer.Option("--store", help="Folder of a local store, instead of what the environment says.", show_default=False),
+    typer.Option(
+        "--store", help="Folder of a local store. Default: the stores that the environment names.", show_default=False
+    ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on standard output.")]
+LocalStore = Annotated[
+    Path | None,
+    typer.Option(
+        "--store", help="Folder of the local store. Default: `STORAGE_DIR`, else `.local/storage`.", show_default=False
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Conditions = Annotated[
+    str | None,
+    typer.Option(
+        "--where",
+        metavar="CONDITIONS",
+        help="Only media that meet these conditions, such as `type=video,stale`. All are listed in `verify --help`.",
+        show_default=False,
+    ),
+]
+OutputNames = Annotated[
+    str | None,
+    typer.Option(
+        "--assets", metavar="OUTPUTS", help="Only these outputs, such as `hls_720p,thumbnail`.", show_default=False
+    ),
+]
+
+# --- Their values -----------------------------------------------------------------------------------------------------
 
 
-def where(text: str | None) -> Where:
-    """The condition that `--where` gives; a usage error for one that there is not."""
+def parse_where(text: str | None) -> Where:
+    """The conditions of `--where`, none of them for None. Raises a usage error for an unknown condition."""
+    from codex_assets.library.selection import Where
+
     try:
         return Where.parse(text or "")
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--where") from None
 
 
-def span(text: str, option: str) -> timedelta:
-    """A length of time such as `90m`, `24h` or `30d`; a usage error for anything else."""
-    found = re.fullmatch(r"(\d{1,6})([mhd])", text.strip())
-    if found is None:
-        raise typer.BadParameter(f"`{text}` is no length of time; say `90m`, `24h` or `30d`.", param_hint=option)
-    unit = {"m": "minutes", "h": "hours", "d": "days"}[found[2]]
-    return timedelta(**{unit: int(found[1])})
+def parse_duration(text: str, option: str) -> timedelta:
+    """The value of `option`, such as `90m`, `24h` or `30d`. Raises a usage error for anything else."""
+    match = re.fullmatch(r"(\d{1,6})([mhd])", text.strip())
+    if match is None:
+        raise typer.BadParameter(f"`{text}` is not a length of time, such as `90m`, `24h` or `30d`.", param_hint=option)
+    unit = {"m": "minutes", "h": "hours", "d": "days"}[match[2]]
+    return timedelta(**{unit: int(match[1])})
 
 
-def settings(store: Path | None) -> Settings:
-    """What the environment configures; the local store where it configures nothing."""
-    environ = configuration.environment()
-    configured = any(environ.get(name, "").strip() for name in ("STORAGE_DIR", *configuration.REQUIRED))
-    if store is None and configured:
-        return configuration.load(environ)
-    local = configuration.local_environment(store)
+def parse_outputs(text: str | None, option: str) -> list[str]:
+    """The outputs that `option` names, with or without their media type before a `/`; [] for None.
+
+    Raises a usage error for an output that no media has.
+    """
+    from codex_assets.media.outputs import OUTPUTS
+
+    names = [name.rpartition("/")[2] for name in re.split(r"[,\s]+", text or "") if name]
+    known = {name for outputs in OUTPUTS.values() for name in outputs}
+    unknown = sorted(set(names) - known)
+    if unknown:
+        raise typer.BadParameter(
+            f"There is no output {', '.join(unknown)}. The outputs are {', '.join(sorted(known))}.", param_hint=option
+        )
+    return names
+
+
+def check_rule(rule: str | None, option: str) -> None:
+    """Raise a usage error for `option` when there is no rule of this name; None is every rule."""
+    from codex_assets.verification.judge import RULES
+
+    if rule is not None and rule not in RULES:
+        raise typer.BadParameter(f"There is no rule `{rule}`. docs/verification.md lists the rules.", param_hint=option)
+
+
+def load_settings(store: Path | None) -> Settings:
+    """The settings of the environment; those of a local store for `--store`, or if the environment names no store.
+
+    Raises `MissingInput` when the local store does not exist, and `ConfigurationError`.
+    """
+    from codex_assets.config import settings
+
+    environ = settings.environment()
+    is_configured = any(environ.get(name, "").strip() for name in ("STORAGE_DIR", *settings.REQUIRED))
+    if store is None and is_configured:
+        return settings.load(environ)
+    local = settings.local_environment(store)
     if not Path(local["STORAGE_DIR"]).is_dir():
         raise MissingInput(f"There is no store at {local['STORAGE_DIR']}; set STORAGE_DIR or give --store.")
-    return configuration.load(local)
+    return settings.load(local)
+
+
+def open_catalogue(settings: Settings, *, refresh: bool | None = None, reindex: bool = False) -> Catalogue:
+    """The catalogue of the archive, brought up to date, with progress when many records have to be read.
+
+    `refresh`: compare it with the archive first; None: only if it is old. `reindex`: build it from scratch.
+    """
+    from codex_assets.library.catalogue import Catalogue
+
+    catalogue = Catalogue(settings.catalogue, settings.stores().archive)
+    with progress.reading_progress("reading records") as on_read:
+        if reindex:
+            catalogue.reindex(on_read=on_read)
+        elif refresh:
+            catalogue.refresh(on_read=on_read)
+        elif refresh is None:
+            catalogue.fresh(on_read=on_read)
+    return catalogue
+
+
+# --- Failures and signals ---------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def told(code: int = FAILED) -> Iterator[None]:
-    """A failure as one sentence, and `code` as the exit code."""
+def failures_end_with(exit_code: int = FAILED) -> Iterator[None]:
+    """End the command with `exit_code` when the block raises a `JobError`, whose sentence is printed.
+
+    `JobCancelled` ends it with 130. Other exceptions pass.
+    """
     try:
         yield
     except JobCancelled:
@@ -78,12 +165,12 @@ def told(code: int = FAILED) -> Iterator[None]:
         console.complain(error.public, error.code)
         if error.detail:
             logging.getLogger(__name__).info("%s", error.detail)
-        raise typer.Exit(code) from None
+        raise typer.Exit(exit_code) from None
 
 
 @contextmanager
-def cancelling() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set."""
+def cancelled_by_signals() -> Iterator[threading.Event]:
+    """Give the block an event that Ctrl-C and SIGTERM set, instead of what they do otherwise."""
     cancelled = threading.Event()
 
     def stop(number: int, _: FrameType | None) -> None:
@@ -100,7 +187,10 @@ def cancelling() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def aside(work: Callable[[], Result]) -> Result:
-    """`work` in a thread of its own: the main one stays free for signals, which Dagster would take over."""
+def run_in_thread(work: Callable[[], Value]) -> Value:
+    """The result of `work`, which runs in another thread: the main one stays free for signals.
+
+    Dagster, too, would take over the signals of the main thread. Exceptions of `work` are raised here.
+    """
     with ThreadPoolExecutor(1, thread_name_prefix="work") as pool:
         return pool.submit(work).result()

@@ -1,6 +1,6 @@
 """Printing: standard output, standard error, and numbers with their units.
 
-Results go to standard output, so that they can be piped; notes, warnings and complaints to standard error. A terminal
+Results go to standard output, so that they can be piped; notes, warnings and errors go to standard error. A terminal
 that lacks a character gets a plain one in its place. Out: progress (`progress.py`) and everything with columns
 (`views/`).
 """
@@ -33,17 +33,18 @@ def accept_every_character() -> None:
 
     To be called before anything is printed. Raises nothing.
     """
-    codecs.register_error(_SPELLED, _spelled)
+    codecs.register_error(_PLAIN_SPELLING, _plain_spelling)
     for stream in (sys.stdout, sys.stderr):
         # Something else stands in for a stream in tests, and a closed one is None.
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=_SPELLED)
+            stream.reconfigure(errors=_PLAIN_SPELLING)
 
 
-_SPELLED = "codex-assets.spelled"
+_PLAIN_SPELLING = "codex-assets.plain-spelling"
 
 
-def _spelled(error: UnicodeError) -> tuple[str | bytes, int]:
+def _plain_spelling(error: UnicodeError) -> tuple[str | bytes, int]:
+    """The handler of characters that a stream cannot encode: a replacement, and where to go on."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     lacking = error.object[error.start : error.end]
@@ -52,7 +53,7 @@ def _spelled(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def say(text: RenderableType = "") -> None:
-    """A result, or a line of one."""
+    """Print a result, or a line of one, on standard output."""
     if not out.is_terminal:
         out.width = PIPED_WIDTH
     # Markup would read the brackets of a file's name.
@@ -60,25 +61,25 @@ def say(text: RenderableType = "") -> None:
 
 
 def complain(sentence: str, code: str | None = None) -> None:
-    """What went wrong, as one sentence for people, with the code for machines."""
-    told = Text.assemble(("error: ", "bold red"), sentence)
+    """Print an error on standard error: a sentence for people, and its code for programs, if it has one."""
+    message = Text.assemble(("error: ", "bold red"), sentence)
     if code:
-        told.append(f" ({code})", style="dim")
-    err.print(told, soft_wrap=not err.is_terminal)
+        message.append(f" ({code})", style="dim")
+    err.print(message, soft_wrap=not err.is_terminal)
 
 
 def note(sentence: str) -> None:
-    """Something worth knowing that is no result."""
+    """Print on standard error what is worth knowing, but no result and no problem."""
     err.print(Text(sentence, style="dim"), soft_wrap=not err.is_terminal)
 
 
 def warn(sentence: str) -> None:
-    """What may be meant, and mostly is not."""
+    """Print on standard error what is probably a mistake. The command goes on, and its exit code is not affected."""
     err.print(Text.assemble(("warning: ", "bold yellow"), sentence), soft_wrap=not err.is_terminal)
 
 
 def say_json(value: Any) -> None:
-    """JSON for people on a terminal, and for programs elsewhere."""
+    """Print `value` as JSON on standard output: with colours on a terminal, plain elsewhere."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     try:
         text.encode(out.encoding)
@@ -91,18 +92,26 @@ def say_json(value: Any) -> None:
         out.file.write(text + "\n")
 
 
-def size(count: int) -> str:
+def say_verbatim(text: str) -> None:
+    """Print text on standard output as it is, neither wrapped nor styled: Markdown, whose tables are long lines."""
+    out.file.write(text)
+
+
+def byte_size(count: int) -> str:
+    """`count` bytes in the decimal unit that fits: `2.3 MB`."""
     for unit, power in (("GB", 9), ("MB", 6), ("kB", 3)):
         if count >= 10**power:
             return f"{count / 10**power:.1f} {unit}"
     return f"{count} B"
 
 
-def rate(bits: float) -> str:
+def bit_rate(bits: float) -> str:
+    """Bits per second: `2.37 Mb/s`, `128 kb/s`."""
     return f"{bits / 1e6:.2f} Mb/s" if bits >= 1e6 else f"{bits / 1e3:.0f} kb/s"
 
 
-def lasting(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A measured length of time: `59.9 s`, `1 min 01 s`, `1 h 02 min`."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -110,21 +119,27 @@ def lasting(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
 
 
-def remaining(seconds: float) -> str:
-    """An estimate: no tenths."""
-    return f"{seconds:.0f} s" if seconds < 59.5 else lasting(seconds)
+def time_left(seconds: float) -> str:
+    """An estimated length of time, so without tenths of a second."""
+    return f"{seconds:.0f} s" if seconds < 59.5 else duration(seconds)
 
 
 def money(usd: float) -> str:
-    """US dollars, with the digits that matter of small sums."""
+    """US dollars, with as many digits as small sums need."""
     return f"${usd:,.2f}" if usd >= 1 else f"${usd:.4f}" if usd >= 0.001 else f"${usd:.6f}"
 
 
-def plural(count: int, one: str, many: str | None = None) -> str:
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+def plural(count: int, singular: str, plural_form: str | None = None) -> str:
+    """`1 output`, `1,200 outputs`; `plural_form` for nouns that do not end in `s` then."""
+    return f"{count:,} {singular if count == 1 else plural_form or singular + 's'}"
 
 
-def short(path: Path) -> str:
-    """As it is typed here: relative where it is below the current folder."""
+def count_media(count: int) -> str:
+    """`1 media`, `1,200 media`."""
+    return plural(count, "media", "media")
+
+
+def short_path(path: Path) -> str:
+    """As one would type it here: relative to the current folder where it is below it."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -14,18 +14,18 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from codex_assets.cli.console import err, lasting, note, remaining
+from codex_assets.cli.console import duration, err, note, time_left
 from codex_assets.system.workspace import Listener, Status
 
 LINE_SECONDS = 5.0
-"""Most often that progress is told in lines."""
+"""Least time between two lines of progress."""
 PHASE_SECONDS = 1.0
-"""... unless a new phase begins."""
+"""... and between two lines when a new phase begins."""
 
 
 @contextmanager
-def progress(title: str) -> Iterator[Listener]:
-    """A listener for one run: bars on a terminal, lines elsewhere."""
+def run_progress(title: str) -> Iterator[Listener]:
+    """Show the progress of one run while the block runs; the block gets the listener to report it to."""
     if not err.is_terminal:
         yield Lines(title)
         return
@@ -38,30 +38,33 @@ class _Percent(ProgressColumn):
         return Text("" if task.total is None else f"{task.percentage:3.0f} %", style="cyan")
 
 
-class _Rest(ProgressColumn):
+class _SpeedOrTime(ProgressColumn):
     """Speed while a phase runs and its time when it is done; for the whole run, the time left."""
 
     def render(self, task: Task) -> Text:
         if task.fields.get("whole"):
             left = task.fields.get("left")
             if task.finished or left is None:
-                return Text(lasting(task.elapsed or 0.0), style="bold")
-            return Text(f"{remaining(left)} left", style="bold")
+                return Text(duration(task.elapsed or 0.0), style="bold")
+            return Text(f"{time_left(left)} left", style="bold")
         if task.finished:
-            return Text(lasting(task.fields.get("spent", 0.0)), style="dim")
+            return Text(duration(task.fields.get("spent", 0.0)), style="dim")
         speed = task.fields.get("speed")
         return Text(f"{speed:.1f}x" if speed else "", style="cyan")
 
 
 class Bars:
-    """One bar for the whole run, and below it one per phase, in the order in which they began."""
+    """One bar for the whole run, and below it one per phase, in the order in which they began.
+
+    Called with each `Status` of the run, from any thread.
+    """
 
     def __init__(self, title: str) -> None:
         self._progress = Progress(
             TextColumn("  {task.description}"),
             BarColumn(bar_width=30),
             _Percent(),
-            _Rest(),
+            _SpeedOrTime(),
             console=err,
         )
         self._title = title
@@ -76,16 +79,16 @@ class Bars:
         self._whole = self._progress.add_task(f"[bold]{self._title}", total=1.0, whole=True)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._end()
+    def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
+        if error_type is None:
+            self._end_phase()
             self._progress.update(self._whole, completed=1.0)
         self._progress.stop()
 
     def __call__(self, status: Status) -> None:
         with self._lock:
             if status.phase != self._current:
-                self._begin(status.phase)
+                self._begin_phase(status.phase)
             task = self._phases[status.phase]
             if status.fraction is not None:
                 self._progress.update(task, total=1.0, completed=status.fraction)
@@ -93,96 +96,101 @@ class Bars:
             # Not all of it before the end: what is still to come may not be planned yet.
             self._progress.update(self._whole, completed=min(status.overall, 0.99), left=status.seconds_left)
 
-    def _begin(self, phase: str) -> None:
-        self._end()
+    def _begin_phase(self, phase: str) -> None:
+        self._end_phase()
         if phase not in self._phases:
             # Without a total the bar only shows that something is going on.
             self._phases[phase] = self._progress.add_task(f"  {phase}", total=None)
         self._current, self._began = phase, time.monotonic()
 
-    def _end(self) -> None:
+    def _end_phase(self) -> None:
         if self._current is None:
             return
-        self._spent[self._current] = self._now()
+        self._spent[self._current] = self._spent.get(self._current, 0.0) + time.monotonic() - self._began
         task = self._phases[self._current]
         self._progress.update(task, total=1.0, completed=1.0, spent=self._spent[self._current])
         self._current = None
 
-    def _now(self) -> float:
-        return self._spent.get(self._current or "", 0.0) + time.monotonic() - self._began
-
 
 class Lines:
-    """A line when a phase begins, and every few seconds while one lasts. Phases that are over at once have none."""
+    """A line when a phase begins, and one every `every` seconds while it lasts.
+
+    Phases that end within `PHASE_SECONDS` of the last line have none. Called with each `Status` of the run, from any
+    thread.
+    """
 
     def __init__(self, title: str, every: float = LINE_SECONDS) -> None:
         self._title, self._every = title, every
         self._phase: str | None = None
-        self._told = float("-inf")
+        self._printed_at = float("-inf")
         self._lock = threading.Lock()
 
     def __call__(self, status: Status) -> None:
         with self._lock:
             now = time.monotonic()
-            if now - self._told < (self._every if status.phase == self._phase else PHASE_SECONDS):
+            if now - self._printed_at < (self._every if status.phase == self._phase else PHASE_SECONDS):
                 return
-            self._phase, self._told = status.phase, now
+            self._phase, self._printed_at = status.phase, now
         parts = [f"{self._title}: {100 * status.overall:3.0f} %", status.phase]
         if status.fraction:
             parts.append(f"{100 * status.fraction:.0f} %")
         if status.speed:
             parts.append(f"{status.speed:.1f}x")
         if status.seconds_left is not None and status.overall < 1:
-            parts.append(f"{remaining(status.seconds_left)} left")
+            parts.append(f"{time_left(status.seconds_left)} left")
         err.print(Text("  ".join(parts)), soft_wrap=True)
 
 
 @contextmanager
-def counting(title: str, total: int) -> Iterator[Counted]:
-    """Progress over many media: a bar on a terminal, lines elsewhere."""
+def media_progress(title: str, total: int) -> Iterator[MediaProgress]:
+    """Show the progress over `total` media while the block runs: a bar on a terminal, lines elsewhere."""
     if not err.is_terminal:
-        yield Counted(None, title, total)
+        yield MediaProgress(None, title, total)
         return
     columns = (
         TextColumn("  [bold]{task.description}"),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[told]}"),
-        _Rest(),
+        TextColumn("{task.fields[so_far]}"),
+        _SpeedOrTime(),
     )
     with Progress(*columns, console=err, transient=True) as bars:
-        yield Counted(bars, title, total)
+        yield MediaProgress(bars, title, total)
 
 
-class Counted:
-    """`advance` after each of `total` media."""
+class MediaProgress:
+    """Progress over many media: `advance` is called after each of them."""
 
     def __init__(self, bars: Progress | None, title: str, total: int) -> None:
         self._bars, self._title, self._total = bars, title, total
-        self._done, self._started, self._told = 0, time.monotonic(), time.monotonic()
-        self._task = bars.add_task(title, total=total, told="", whole=True) if bars is not None else None
+        self._done, self._started, self._printed_at = 0, time.monotonic(), time.monotonic()
+        self._task = bars.add_task(title, total=total, so_far="", whole=True) if bars is not None else None
 
-    def advance(self, told: str) -> None:
+    def advance(self, so_far: str) -> None:
+        """One more media is done; `so_far` sums up all of them in a few words."""
         self._done += 1
         now = time.monotonic()
         left = (now - self._started) / self._done * (self._total - self._done)
         if self._bars is not None and self._task is not None:
-            self._bars.update(self._task, completed=self._done, told=told, left=left)
-        elif now - self._told >= LINE_SECONDS:
-            self._told = now
-            err.print(f"{self._title}: {self._done} of {self._total}  {told}  {remaining(left)} left", soft_wrap=True)
+            self._bars.update(self._task, completed=self._done, so_far=so_far, left=left)
+        elif now - self._printed_at >= LINE_SECONDS:
+            self._printed_at = now
+            err.print(f"{self._title}: {self._done} of {self._total}  {so_far}  {time_left(left)} left", soft_wrap=True)
 
 
 @contextmanager
-def reading(title: str) -> Iterator[Callable[[int, int], None]]:
-    """Called with how many of how many; tells it now and then, and of nothing that is over at once."""
-    told = time.monotonic()
+def reading_progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A function for the block to call with how many of how many were read; it prints a line once a second.
 
-    def tell(done: int, total: int) -> None:
-        nonlocal told
+    Nothing is printed of what is read within a second.
+    """
+    printed_at = time.monotonic()
+
+    def on_read(done: int, total: int) -> None:
+        nonlocal printed_at
         now = time.monotonic()
-        if now - told >= PHASE_SECONDS and done < total:
-            told = now
+        if now - printed_at >= PHASE_SECONDS and done < total:
+            printed_at = now
             note(f"{title}: {done:,} of {total:,}")
 
-    yield tell
+    yield on_read

@@ -18,34 +18,35 @@ from pydantic import SecretStr
 
 SIGNATURE = "X-RunPod-Signature"
 LARGEST_BODY = 1 << 20
+"""Bytes of a request that are read."""
 
 
 @dataclass(frozen=True)
-class Received:
-    """One request. `body` is None when it was no JSON object."""
+class ReceivedWebhook:
+    """A request that came. `is_verified`: its signature fits `raw`; `body` is None when that is no JSON object."""
 
     path: str
     raw: bytes
     signature: str
-    verified: bool
+    is_verified: bool
     body: dict[str, Any] | None
 
 
 class Receiver:
-    """Listens on a free port of the loopback interface while it is open; keeps what came."""
+    """Listens on a free port of the loopback interface while its block runs, and keeps the requests that came."""
 
     def __init__(self, secret: SecretStr) -> None:
         self._secret = secret.get_secret_value().encode()
-        self._received: list[Received] = []
+        self._received: list[ReceivedWebhook] = []
         self._lock = threading.Lock()
         keep = self._keep
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 length = min(int(self.headers.get("Content-Length") or 0), LARGEST_BODY)
-                verified = keep(self.path, self.rfile.read(length), self.headers.get(SIGNATURE, ""))
-                answer = b'{"received":true}' if verified else b'{"error":"the signature is not right"}'
-                self.send_response(200 if verified else 401)
+                is_verified = keep(self.path, self.rfile.read(length), self.headers.get(SIGNATURE, ""))
+                answer = b'{"received":true}' if is_verified else b'{"error":"the signature is not right"}'
+                self.send_response(200 if is_verified else 401)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
@@ -59,6 +60,7 @@ class Receiver:
 
     @property
     def url(self) -> str:
+        """Where webhooks are to be sent."""
         return f"http://127.0.0.1:{self._server.server_address[1]}/webhook"
 
     def __enter__(self) -> Receiver:
@@ -70,23 +72,28 @@ class Receiver:
         self._server.server_close()
         self._thread.join()
 
-    def received(self, job_id: str) -> list[Received]:
-        """What came about one job, in order, verified or not."""
+    def received(self, job_id: str) -> list[ReceivedWebhook]:
+        """The webhooks of a job, verified or not, in the order in which they came."""
         with self._lock:
-            return [one for one in self._received if one.body is not None and one.body.get("id") == job_id]
+            return [
+                webhook for webhook in self._received if webhook.body is not None and webhook.body.get("id") == job_id
+            ]
 
-    def strays(self) -> list[Received]:
-        """What was not verified, or no JSON object."""
+    def strays(self) -> list[ReceivedWebhook]:
+        """The requests that were not verified, or held no JSON object."""
         with self._lock:
-            return [one for one in self._received if not one.verified or one.body is None]
+            return [webhook for webhook in self._received if not webhook.is_verified or webhook.body is None]
 
     def _keep(self, path: str, raw: bytes, signature: str) -> bool:
+        """Keep a request, and return whether it is verified."""
         expected = hmac.new(self._secret, raw, hashlib.sha256).hexdigest()
-        verified = hmac.compare_digest(expected.encode(), signature.encode())
+        is_verified = hmac.compare_digest(expected.encode(), signature.encode())
         try:
             body = json.loads(raw)
         except ValueError:
             body = None
         with self._lock:
-            self._received.append(Received(path, raw, signature, verified, body if isinstance(body, dict) else None))
-        return verified
+            self._received.append(
+                ReceivedWebhook(path, raw, signature, is_verified, body if isinstance(body, dict) else None)
+            )
+        return is_verified

@@ -445,8 +445,8 @@ def test_conditions_that_make_no_sense(text: str) -> None:
 
 
 def test_numbers_have_units() -> None:
-    assert [console.size(one) for one in (0, 999, 1_000, 2_345_678, 5_000_000_000)] == [
+    assert [console.byte_size(one) for one in (0, 999, 1_000, 2_345_678, 5_000_000_000)] == [
         *("0 B", "999 B", "1.0 kB", "2.3 MB", "5.0 GB")
     ]
-    assert [console.lasting(one) for one in (0.04, 59.9, 61, 3_725)] == ["0.0 s", "59.9 s", "1 min 01 s", "1 h 02 min"]
-    assert [console.rate(one) for one in (128_000, 2_370_000)] == ["128 kb/s", "2.37 Mb/s"]
+    assert [console.duration(one) for one in (0.04, 59.9, 61, 3_725)] == ["0.0 s", "59.9 s", "1 min 01 s", "1 h 02 min"]
+    assert [console.bit_rate(one) for one in (128_000, 2_370_000)] == ["128 kb/s", "2.37 Mb/s"]

@@ -22,7 +22,7 @@ from clips import AAC, FFMPEG, H264, picture, sound
 from pydantic import SecretStr
 
 from codex_assets.cli import demo
-from codex_assets.cli.receiver import Received, Receiver
+from codex_assets.cli.receiver import ReceivedWebhook, Receiver
 from codex_assets.config import settings
 from codex_assets.errors import MissingInput
 from codex_assets.storage.objects import Stores
@@ -122,8 +122,8 @@ def test_the_command_twice(tmp_path: Path) -> None:
 # --- Its parts --------------------------------------------------------------------------------------------------------
 
 
-def came(body: dict[str, Any], *, verified: bool = True) -> Received:
-    return Received("/webhook", json.dumps(body).encode(), "", verified, body)
+def came(body: dict[str, Any], *, verified: bool = True) -> ReceivedWebhook:
+    return ReceivedWebhook("/webhook", json.dumps(body).encode(), "", verified, body)
 
 
 FAILED = {"id": "j", "status": "failed", "output": {}, "error": "It broke.", "errorCode": "tool_failed"}
@@ -140,7 +140,7 @@ FAILED = {"id": "j", "status": "failed", "output": {}, "error": "It broke.", "er
         ({"id": "j", "status": "completed", "output": {}}, [], "does not fit its schema"),
     ],
 )
-def test_what_is_wrong_with_a_webhook(result: dict[str, Any], webhooks: list[Received], told: str) -> None:
+def test_what_is_wrong_with_a_webhook(result: dict[str, Any], webhooks: list[ReceivedWebhook], told: str) -> None:
     assert any(told in one for one in demo._webhook_problems(result, webhooks, []))
 
 
@@ -161,7 +161,7 @@ def test_the_receiver_takes_what_is_signed() -> None:
     with Receiver(SECRET) as receiver:
         assert post(receiver.url, body, signed(body)) == 200
         (one,) = receiver.received("job-1")
-        assert (one.verified, one.raw, receiver.strays()) == (True, body, [])
+        assert (one.is_verified, one.raw, receiver.strays()) == (True, body, [])
         assert receiver.received("job-2") == []
 
 
@@ -178,4 +178,4 @@ def test_the_receiver_takes_what_is_signed() -> None:
 def test_the_receiver_refuses_what_is_not(body: bytes, signature: str) -> None:
     with Receiver(SECRET) as receiver:
         assert post(receiver.url, body, signature.encode().decode("latin-1")) == 401
-        assert [one.verified for one in receiver.strays()] == [False]
+        assert [one.is_verified for one in receiver.strays()] == [False]

@@ -18,7 +18,7 @@ from codex_assets.archive.history import JobHistory, JobRecord, OutputMade
 from codex_assets.archive.records import MediaRecord
 from codex_assets.archive.store import RecordStore
 from codex_assets.cli.app import app
-from codex_assets.cli.views import stats as views_stats
+from codex_assets.cli.views.stats import statistics_tables
 from codex_assets.config import settings as configuration
 from codex_assets.errors import SourceCode
 from codex_assets.library import stats
@@ -259,7 +259,7 @@ def test_costs_and_shares_are_shown() -> None:
     from rich.console import Console
 
     page = StringIO()
-    Console(file=page, width=120).print(views_stats.tables(found))
+    Console(file=page, width=120).print(statistics_tables(found))
     text = page.getvalue()
     assert "$0.00320" in text
     assert "$1.50" in text

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from codex_assets.cli.app import app
+from codex_assets.cli.views.gpu_proof import markdown
 from codex_assets.media import profile
 from codex_assets.readiness import gpu_proof
 from codex_assets.readiness.gpu_proof import Build, Likeness, Output, Report, Trial
@@ -108,7 +109,7 @@ WORKS = (Trial("NVENC", True, "works"), Trial("NVDEC", True, "works"), Trial("se
 def test_a_machine_that_proves_everything() -> None:
     found = report(build(profile.NVENC.codec, 10.0, 0.97), *WORKS)
     assert found.unproven == ()
-    text = gpu_proof.markdown(found)
+    text = markdown(found)
     assert "**Everything was proven.**" in text
     assert "3.00 times as fast" in text
     assert "| hls_720p | h264_nvenc | 0.97000 | 41.00 | 95.50 |" in text
@@ -128,12 +129,12 @@ def test_a_machine_that_proves_everything() -> None:
 def test_what_is_missing_is_said_first(gpu: Build | None, told: str) -> None:
     found = report(gpu, *WORKS)
     assert told in " ".join(found.unproven)
-    assert "**Not proven:**" in gpu_proof.markdown(found)
-    assert "Everything was proven" not in gpu_proof.markdown(found)
+    assert "**Not proven:**" in markdown(found)
+    assert "Everything was proven" not in markdown(found)
 
 
 def test_a_trial_that_failed_shows_what_was_said() -> None:
     refused = Trial("NVENC", False, "Cannot load libcuda.so.1", ("Cannot load libcuda.so.1", "No device"))
-    text = gpu_proof.markdown(report(None, refused))
+    text = markdown(report(None, refused))
     assert "| NVENC | **no** | Cannot load libcuda.so.1 |" in text
     assert "What ffmpeg said of NVENC:" in text

@@ -8,30 +8,35 @@ from typing import Annotated
 import typer
 
 from codex_assets.cli import command_frame, console
-from codex_assets.cli.command_frame import FAILED
-from codex_assets.config import settings
+from codex_assets.cli.command_frame import FAILED, LocalStore
 from codex_assets.errors import JobCancelled
 
 
 def demo(
-    store: Annotated[
-        Path | None,
-        typer.Option("--store", help="Folder of the store; else STORAGE_DIR, else .local/storage.", show_default=False),
-    ] = None,
+    store: LocalStore = None,
     samples: Annotated[
         Path | None,
-        typer.Option("--samples", help="Folder of the samples; else the checkout's `fixtures`.", show_default=False),
+        typer.Option(
+            "--samples", help="Folder of the samples. Default: the checkout's `fixtures`.", show_default=False
+        ),
     ] = None,
 ) -> None:
-    """Both samples through the worker as RunPod would run it, on this machine, with a webhook that is verified."""
-    # Here, not above: the worker's handler is of no use to any other command.
-    from codex_assets.cli import demo as demonstration
+    """Process two sample uploads as on RunPod, on this machine.
 
-    with command_frame.told():
+    Both go through the worker, which sends a signed webhook for each; the webhooks are received and verified here.
+    Prints the webhooks, everything that was stored, and how to play it. Neither an account nor a network is used.
+
+        codex-assets demo
+        codex-assets demo --store /tmp/demo
+    """
+    from codex_assets.cli import demo as demonstration
+    from codex_assets.config.settings import local_environment
+
+    with command_frame.failures_end_with():
         try:
-            fine = demonstration.run(settings.local_environment(store), samples)
+            is_right = demonstration.run(local_environment(store), samples)
         except KeyboardInterrupt:
             raise JobCancelled from None
-    if not fine:
-        console.complain("The demonstration is not as the contract says; its problems are listed above.")
+    if not is_right:
+        console.complain("The demonstration did not go as the contract says; the problems are listed above.")
         raise typer.Exit(FAILED)

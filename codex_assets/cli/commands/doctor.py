@@ -10,48 +10,44 @@ import typer
 from codex_assets.cli import console
 from codex_assets.cli.command_frame import FAILED, AsJson, Store
 from codex_assets.cli.commands import gpu_proof
-from codex_assets.cli.views.checks import doctor_table
-from codex_assets.config import settings
-from codex_assets.readiness import doctor
 
 
 def doctor_(
     file: Annotated[
-        Path | None, typer.Argument(help="With --gpu: a video to encode; by default one is made.", show_default=False)
+        Path | None,
+        typer.Argument(help="With `--gpu`: a video to encode. Default: a generated clip.", show_default=False),
     ] = None,
     gpu: Annotated[
-        bool,
-        typer.Option("--gpu", help="Prove the GPU instead, by encoding with it and without it; prints a report."),
+        bool, typer.Option("--gpu", help="Prove the GPU: encode with and without it, and print a report.")
     ] = False,
-    tools: Annotated[bool, typer.Option("--tools", help="Only the tools: for building an image.")] = False,
+    tools: Annotated[bool, typer.Option("--tools", help="Check the tools only, as when an image is built.")] = False,
     write: Annotated[
-        bool, typer.Option("--write", help="Also write an object to each store, and delete it again.")
+        bool, typer.Option("--write", help="Also write a small object to each store, and delete it again.")
     ] = False,
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look at what this machine needs for the work, and say how to get what is missing.
+    """Check that this machine has what the work needs.
 
-    With --gpu: a report in Markdown, to paste into an issue. Exit code 1 when anything was not proven.
+    That is: the tools and their codecs, the GPU, the configuration, scratch space and the stores. What is missing is
+    listed with how to get it. With `--gpu` a report in Markdown is printed instead, to paste into an issue.
+
+    Exit codes: `0` nothing is missing, `1` something is, or with `--gpu`: something was not proven.
+
+        codex-assets doctor
+        codex-assets doctor --write --json
+        codex-assets doctor --gpu > report.md
     """
     if gpu:
-        raise typer.Exit(gpu_proof.gpu(file, as_json))
+        raise typer.Exit(gpu_proof.prove_gpu(file, as_json))
     if file is not None:
-        raise typer.BadParameter("A file is of use with --gpu alone.")
-    environ = settings.environment() if store is None else settings.local_environment(store)
+        raise typer.BadParameter("A file is only used with --gpu.")
+    from codex_assets.cli.views.doctor import checks_json, checks_table
+    from codex_assets.config.settings import environment, local_environment
+    from codex_assets.readiness import doctor
+
+    environ = environment() if store is None else local_environment(store)
     checks = list(doctor.examine(environ, tools_only=tools, write=write))
-    wrong = doctor.problems(checks)
-    if as_json:
-        console.say_json(
-            [
-                {"group": one.group, "name": one.name, "status": one.status.value, "found": one.found}
-                | ({"advice": one.advice} if one.advice else {})
-                for one in checks
-            ]
-        )
-    else:
-        console.say(doctor_table(checks))
-        console.say()
-        console.say(f"{console.plural(len(wrong), 'problem')} to put right." if wrong else "Everything needed is here.")
-    if wrong:
+    console.say_json(checks_json(checks)) if as_json else console.say(checks_table(checks))
+    if doctor.problems(checks):
         raise typer.Exit(FAILED)

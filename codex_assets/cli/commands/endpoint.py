@@ -1,26 +1,19 @@
 """`codex-assets endpoint`: a RunPod endpoint as a checked-in file describes it.
 
-Exit codes of `apply`: 0 when the endpoint is (now) as the file says, 1 when `--dry-run` finds that it is not, or when
-making it so failed, 2 when it could not be looked at, or the file must not be applied. The comparison is in
-`readiness/runpod_endpoint.py`, the table in `cli/views/endpoint.py`.
+The comparison is in `readiness/runpod_endpoint.py`, the tables in `cli/views/endpoint.py`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from codex_assets.cli import command_frame, console
 from codex_assets.cli.command_frame import FAILED, UNCHECKED, AsJson
-from codex_assets.cli.views.endpoint import differences_table, headline, two_columns
-from codex_assets.config import settings
-from codex_assets.net.runpod_api import AccountApi
-from codex_assets.readiness import runpod_endpoint
-from codex_assets.readiness.runpod_endpoint import Plan
 
-app = typer.Typer(no_args_is_help=True, help="A RunPod endpoint, as a file in `deploy/` describes it.")
+app = typer.Typer(no_args_is_help=True, help="Manage a RunPod endpoint as a file in `deploy/` describes it.")
 
 File = Annotated[Path, typer.Argument(help="Such as `deploy/endpoint-staging.toml`.", show_default=False)]
 
@@ -28,68 +21,70 @@ File = Annotated[Path, typer.Argument(help="Such as `deploy/endpoint-staging.tom
 @app.command()
 def apply(
     file: File,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would change, and change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would change; change nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Create the endpoint that FILE describes, or change the one of its name until it is as described.
+    """Create or change the endpoint so that it is as FILE describes.
 
-    Needs RUNPOD_API_KEY. FILE holds no secrets: it refers to RunPod's as `{{ RUNPOD_SECRET_name }}`. What it is silent
-    about is left alone. Doing it twice changes nothing the second time.
+    Needs `RUNPOD_API_KEY`. FILE holds no secrets: it refers to RunPod's as `{{ RUNPOD_SECRET_name }}`. What FILE does
+    not mention stays as it is. A second run changes nothing.
 
-    Exit code: 0 when the endpoint is as FILE says, 1 when `--dry-run` finds that it is not, 2 when that could not be
-    found out, or FILE must not be applied.
+    Exit codes: `0` the endpoint is as FILE says, `1` with `--dry-run`: it is not, or else: RunPod could not change it,
+    `2` the endpoint could not be read, or FILE must not be applied.
+
+        codex-assets endpoint apply deploy/endpoint-staging.toml --dry-run
+        codex-assets endpoint apply deploy/endpoint-staging.toml
     """
-    with command_frame.told(UNCHECKED):
+    from codex_assets.cli.views.endpoint import differences_table, headline, plan_json
+    from codex_assets.config.settings import management
+    from codex_assets.net.runpod_api import AccountApi
+    from codex_assets.readiness import runpod_endpoint
+
+    with command_frame.failures_end_with(UNCHECKED):
         wish = runpod_endpoint.read(file)
         for warning in runpod_endpoint.warnings(wish):
             console.warn(warning)
-        api = AccountApi(settings.management())
-        what = runpod_endpoint.plan(wish, api)
-    if not what.secrets_known:
-        console.warn("Whether RunPod has the secrets is not known: this key may not look.")
+        api = AccountApi(management())
+        plan = runpod_endpoint.plan(wish, api)
+    if not plan.secrets_known:
+        console.warn("RUNPOD_API_KEY may not list secrets, so it is unknown whether RunPod has them.")
     if not as_json:
-        console.say(headline(what, dry_run))
-        if what.needed:
-            console.say(differences_table(what))
-    endpoint_id = what.endpoint_id
-    if what.needed and not dry_run:
-        with command_frame.told(FAILED):
-            endpoint_id = runpod_endpoint.carry_out(what, api)
+        console.say(headline(plan, dry_run))
+        if plan.needed:
+            console.say(differences_table(plan))
+    endpoint_id = plan.endpoint_id
+    if plan.needed and not dry_run:
+        with command_frame.failures_end_with(FAILED):
+            endpoint_id = runpod_endpoint.carry_out(plan, api)
         if not as_json:
             console.say(f"Done: endpoint {endpoint_id} is as {file} says.")
     if as_json:
-        console.say_json(_as_json(what, endpoint_id, dry_run))
-    if what.needed and dry_run:
+        console.say_json(plan_json(plan, endpoint_id, dry_run))
+    if plan.needed and dry_run:
         raise typer.Exit(FAILED)
 
 
 @app.command()
 def secrets(
     file: File,
-    replace: Annotated[bool, typer.Option("--replace", help="Also those that RunPod has: rotation.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Also replace the secrets that RunPod has.")] = False,
 ) -> None:
-    """Give RunPod the secrets that FILE refers to: each from the variable of that name in the environment here.
+    """Give RunPod the secrets that FILE refers to, from this environment.
 
-    No value is printed, nor passed as an argument. Those that RunPod has are left as they are, unless `--replace`;
-    workers see a new value when they next start.
+    The value of each secret is that of the variable of the same name here. Values are neither printed nor passed as
+    arguments. Secrets that RunPod has stay as they are unless you give `--replace`. Workers see a new value when they
+    next start.
+
+        codex-assets endpoint secrets deploy/endpoint-staging.toml
+        codex-assets endpoint secrets deploy/endpoint-production.toml --replace
     """
-    with command_frame.told():
+    from codex_assets.cli.views.endpoint import secrets_table
+    from codex_assets.config.settings import environment, management
+    from codex_assets.net.runpod_api import AccountApi
+    from codex_assets.readiness import runpod_endpoint
+
+    with command_frame.failures_end_with():
         wish = runpod_endpoint.read(file)
-        kept = runpod_endpoint.keep_secrets(
-            wish, settings.environment(), AccountApi(settings.management()), replace=replace
-        )
-    table = two_columns()
-    for one in kept:
-        table.add_row(one.variable, one.name, one.done)
-    console.say(table)
-
-
-def _as_json(what: Plan, endpoint_id: str | None, dry_run: bool) -> dict[str, Any]:
-    return {
-        "name": what.wish.name,
-        "id": endpoint_id,
-        "created": what.endpoint_id is None and endpoint_id is not None,
-        "dryRun": dry_run,
-        "differences": [{"field": one.field, "was": one.was, "wished": one.wished} for one in what.differences],
-        "warnings": runpod_endpoint.warnings(what.wish),
-    }
+        api = AccountApi(management())
+        kept = runpod_endpoint.keep_secrets(wish, environment(), api, replace=replace)
+    console.say(secrets_table(kept))

@@ -1,4 +1,4 @@
-"""`codex-assets doctor --gpu`: prints the report of `readiness.gpu_proof`."""
+"""`codex-assets doctor --gpu`: prints the report of `readiness/gpu_proof.py`."""
 
 from __future__ import annotations
 
@@ -8,31 +8,35 @@ from pathlib import Path
 
 from codex_assets.cli import command_frame, console
 from codex_assets.cli.command_frame import FAILED
-from codex_assets.config import settings
 from codex_assets.errors import MissingInput
-from codex_assets.readiness import gpu_proof
-from codex_assets.system.sandbox import Reach
-from codex_assets.system.tools import Tools, tool_environment
 
 
-def gpu(file: Path | None, as_json: bool) -> int:
-    """Prove this machine's GPU, print the report; the exit code."""
-    environ = settings.environment()
+def prove_gpu(file: Path | None, as_json: bool) -> int:
+    """Prove this machine's GPU with a video file, or with a generated clip (None), and print the report.
+
+    Returns the exit code: 0 when everything was proven, else 1.
+    """
+    from codex_assets.cli.views.gpu_proof import markdown
+    from codex_assets.config.settings import environment
+    from codex_assets.readiness import gpu_proof
+    from codex_assets.system.sandbox import Reach
+    from codex_assets.system.tools import Tools, tool_environment
+
+    environ = environment()
     with (
-        command_frame.told(),
-        command_frame.cancelling() as cancelled,
+        command_frame.failures_end_with(),
+        command_frame.cancelled_by_signals() as cancelled,
         tempfile.TemporaryDirectory(prefix="codex-assets-") as folder,
     ):
         if file is not None and not file.is_file():
             raise MissingInput(f"There is no file {file}.")
         reach = Reach(reads=(file.absolute(),) if file is not None else (), writes=(Path(folder),))
         tools = Tools(tool_environment(environ), reach=reach, cancelled=cancelled)
-        report = command_frame.aside(
+        report = command_frame.run_in_thread(
             lambda: gpu_proof.prove(tools, environ, Path(folder) / "proof", clip=file, tell=console.note)
         )
     if as_json:
         console.say_json(asdict(report))
     else:
-        # As it is: tables of Markdown must not be wrapped.
-        console.out.file.write(gpu_proof.markdown(report))
+        console.say_verbatim(markdown(report))
     return FAILED if report.unproven else 0

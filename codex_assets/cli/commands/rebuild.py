@@ -1,7 +1,7 @@
 """`codex-assets rebuild`: build outputs again, of one media or of thousands.
 
-Exit code: 0 when everything was built, 1 when something failed, 2 when it could not be begun, 3 when it was paused
-because too many failed, 130 when it was stopped.
+In: the options, when nothing is begun, and the exit code. Out: which outputs, how many at once and when to pause
+(`library/rebuild.py`), what it costs (`library/costs.py`), the tables (`cli/views/rebuild.py`).
 """
 
 from __future__ import annotations
@@ -9,172 +9,186 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from codex_assets.cli import command_frame, console, progress
-from codex_assets.cli.command_frame import FAILED, INTERRUPTED, UNCHECKED, AsJson, Store
-from codex_assets.cli.commands import stale
-from codex_assets.cli.views import rebuild as views_rebuild
-from codex_assets.cli.views import stale as views_stale
-from codex_assets.cli.views.rebuild import rebuilt
-from codex_assets.config import settings as configuration
-from codex_assets.library import costs, selection
-from codex_assets.library import rebuild as backfill
-from codex_assets.library.rebuild import Journal, Limits, Order, Rebuild, Refusal, Summary
-from codex_assets.system.workspace import Listener
+from codex_assets.cli.command_frame import (
+    FAILED,
+    INTERRUPTED,
+    UNCHECKED,
+    AsJson,
+    Conditions,
+    OutputNames,
+    Store,
+)
+
+if TYPE_CHECKING:
+    from codex_assets.config.settings import Settings
+    from codex_assets.library.catalogue import Catalogue
+    from codex_assets.library.rebuild import Journal, Limits, Order, Outcome, Refusal, Summary
+    from codex_assets.system.workspace import Listener
 
 PAUSED = 3
 
+MediaIds = Annotated[list[str] | None, typer.Argument(metavar="[MEDIA]...", help="Media ids.", show_default=False)]
+AlsoFresh = Annotated[bool, typer.Option("--also-fresh", help="Build outputs that are not stale as well.")]
+Plan = Annotated[bool, typer.Option("--plan", help="Print what it would take and cost; build nothing.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        help="Media that are built at once. Default: 1 here, `RUNPOD_IN_FLIGHT` on RunPod.",
+        show_default=False,
+    ),
+]
+Canary = Annotated[
+    str,
+    typer.Option("--canary", metavar="SHARE|NUMBER", help="Media that are built first, and checked after publishing."),
+]
+MaxFailures = Annotated[
+    str, typer.Option("--max-failures", metavar="SHARE", help="Pause when more than this share of the media failed.")
+]
+Resume = Annotated[
+    str | None,
+    typer.Option("--resume", metavar="ID", help="Continue a rebuild that was paused or stopped.", show_default=False),
+]
+
 
 def rebuild(
-    media: Annotated[
-        list[str] | None, typer.Argument(metavar="[MEDIA]...", help="Ids of media.", show_default=False)
-    ] = None,
-    assets: Annotated[
-        str | None,
-        typer.Option("--assets", help="Only these outputs, such as `hls_720p,thumbnail`.", show_default=False),
-    ] = None,
-    where: Annotated[str | None, typer.Option("--where", help=selection.HELP, show_default=False)] = None,
-    also_fresh: Annotated[
-        bool, typer.Option("--also-fresh", help="Build what is not stale as well. By default only what is stale.")
-    ] = False,
-    plan: Annotated[bool, typer.Option("--plan", help="Only say what it would take and cost.")] = False,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Media that are built at once.", show_default=False)
-    ] = None,
-    canary: Annotated[
-        str, typer.Option("--canary", help="Go first and are judged as published: a share, or a number of media.")
-    ] = "1%",
-    max_failures: Annotated[
-        str, typer.Option("--max-failures", help="Pause when more than this share of the media failed.")
-    ] = "5%",
-    resume: Annotated[
-        str | None, typer.Option("--resume", help="Go on with the rebuild of this id.", show_default=False)
-    ] = None,
+    media: MediaIds = None,
+    assets: OutputNames = None,
+    where: Conditions = None,
+    also_fresh: AlsoFresh = False,
+    plan: Plan = False,
+    workers: Workers = None,
+    canary: Canary = "1%",
+    max_failures: MaxFailures = "5%",
+    resume: Resume = None,
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """Build outputs again, from the mezzanine, verified before they replace anything.
+    """Build outputs again from the mezzanine, and replace them once they are verified.
 
-    Which: those of the media that are named, or for which `--where` holds; without either, of all. What is stale is
-    built, and what follows from it; with `--also-fresh` what is not stale too. A few media go first. What is done is
-    not done again: `--resume` goes on with a rebuild that was paused, stopped or killed.
+    Builds what is stale, and what follows from it: of the media that you name, of those that meet `--where`, or else of
+    all. A few media, the canary, go first. `--resume` continues a rebuild that was paused, stopped or killed; what is
+    done is not done again.
 
-    Exit code: 0 when everything was built, 1 when something failed, 2 when it could not be begun, 3 when it was paused
-    because too many failed, 130 when it was stopped.
+    Exit codes: `0` everything was built, `1` something failed, `2` it could not start, `3` it was paused because too
+    many media failed, `130` you stopped it.
+
+        codex-assets rebuild --plan
+        codex-assets rebuild holiday --assets thumbnail --also-fresh
+        codex-assets rebuild --assets hls_480p --where type=video,creator=ann
+        codex-assets rebuild --resume 20261125-091136-1ff4
     """
-    names = tuple(stale.outputs_named(assets))
-    if resume is not None and (media or names or where or also_fresh or plan):
-        raise typer.BadParameter("what is rebuilt was said when it was begun.", param_hint="--resume")
-    command_frame.where(where)
-    order = Order(where or "", tuple(dict.fromkeys(media or ())), names, also_fresh)
-    first, most = _canary(canary), _share(max_failures, "--max-failures")
-    with command_frame.told(UNCHECKED):
-        settings = command_frame.settings(store)
-        index = stale.open_catalogue(settings)
-        folder = configuration.journals(settings)
+    outputs = tuple(command_frame.parse_outputs(assets, "--assets"))
+    if resume is not None and (media or outputs or where or also_fresh or plan):
+        raise typer.BadParameter(
+            "It continues with the media and outputs that it began with; name no others.", param_hint="--resume"
+        )
+    command_frame.parse_where(where)
+    canary_size, most_failures = _parse_canary(canary), _parse_share(max_failures, "--max-failures")
+    from codex_assets.cli.views.rebuild import summary_json, summary_sheet
+    from codex_assets.config.settings import journals
+    from codex_assets.library.rebuild import Journal, Limits, Order, refusals
+
+    refused: list[Refusal] = []
+    with command_frame.failures_end_with(UNCHECKED):
+        settings = command_frame.load_settings(store)
+        catalogue = command_frame.open_catalogue(settings, refresh=None if resume is None else False)
         if resume is not None:
-            journal = Journal.resume(folder, resume)
-            refused: list[Refusal] = []
+            journal = Journal.resume(journals(settings), resume)
         else:
-            stale.update(index, refresh=None)
-            targets = order.targets(index)
-            refused = backfill.refusals(index, order)
-            if plan:
-                _plan(costs.estimate(targets, index, price=settings.worker_price), refused, as_json)
-                return
-            if not targets:
-                _nothing(refused, as_json)
-                raise typer.Exit(FAILED if refused and media else 0)
-            journal = Journal.begin(folder, order, targets)
-    limits = Limits(workers or settings.workers(), first, most)
-    left = len(journal.targets) - len(journal.finished)
+            order = Order(where or "", tuple(dict.fromkeys(media or ())), outputs, also_fresh)
+            refused = refusals(catalogue, order)
+            journal = _begin(settings, catalogue, order, refused, plan=plan, as_json=as_json)
+    summary = _work_off(settings, catalogue, journal, Limits(workers or settings.workers(), canary_size, most_failures))
+    if as_json:
+        console.say_json(summary_json(summary, refused))
+    else:
+        console.say(summary_sheet(summary))
+    raise typer.Exit(_exit_code(summary, refused, has_names=bool(media)))
+
+
+def _begin(
+    settings: Settings, catalogue: Catalogue, order: Order, refused: list[Refusal], *, plan: bool, as_json: bool
+) -> Journal:
+    """Begin the journal of an order. Ends the command after printing the plan, or when there is nothing to build."""
+    from codex_assets.cli.views.rebuild import estimate_json, estimate_sheet, nothing_json, nothing_line, refusal_lines
+    from codex_assets.config.settings import journals
+    from codex_assets.library import costs
+    from codex_assets.library.rebuild import Journal
+
+    targets = order.targets(catalogue)
     if not as_json:
-        _refused(refused)
-        console.note(f"rebuild {journal.rebuild_id}: {console.plural(left, 'media', 'media')}")
-    with command_frame.told(), command_frame.cancelling() as cancelled, ExitStack() as stack:
+        for line in refusal_lines(refused):
+            console.complain(line)
+    if targets and not plan:
+        return Journal.begin(journals(settings), order, targets)
+    if plan:
+        estimate = costs.estimate(targets, catalogue, price=settings.worker_price)
+        console.say_json(estimate_json(estimate, refused)) if as_json else console.say(estimate_sheet(estimate))
+        raise typer.Exit
+    console.say_json(nothing_json(refused)) if as_json else console.say(nothing_line(refused))
+    raise typer.Exit(FAILED if refused and order.media_ids else 0)
+
+
+def _work_off(settings: Settings, catalogue: Catalogue, journal: Journal, limits: Limits) -> Summary:
+    """Build what the journal says is not done yet, with progress. Ctrl-C stops it."""
+    from codex_assets.library.rebuild import Rebuild
+
+    left = [target.media_id for target in journal.targets if target.media_id not in journal.finished]
+    console.note(f"rebuild {journal.rebuild_id}: {console.count_media(len(left))}")
+    with command_frame.failures_end_with(), command_frame.cancelled_by_signals() as cancelled, ExitStack() as stack:
         stack.callback(journal.close)
-        listener: Callable[[str], Listener | None] = lambda media_id: None  # noqa: E731
-        if left == 1:
-            one = stack.enter_context(progress.progress(journal.targets[0].media_id))
-            listener = lambda media_id: one  # noqa: E731
-            counted = None
+        run_listener: Listener | None = None
+        media_progress: progress.MediaProgress | None = None
+        if len(left) == 1:
+            run_listener = stack.enter_context(progress.run_progress(left[0]))
         else:
-            counted = stack.enter_context(progress.counting("rebuilding", left))
+            media_progress = stack.enter_context(progress.media_progress("rebuilding", len(left)))
+
+        def advance(_: Outcome, summary: Summary) -> None:
+            if media_progress is not None:
+                media_progress.advance(f"{summary.outputs} outputs, {len(summary.failed)} failed")
+
         work = Rebuild(
             settings,
-            index,
+            catalogue,
             journal,
             limits,
             cancelled=cancelled,
-            listener=listener,
-            on_outcome=lambda _, summary: counted.advance(_so_far(summary)) if counted is not None else None,
+            listener=lambda media_id: run_listener,
+            on_outcome=advance,
         )
-        summary = work.run()
-    if as_json:
-        console.say_json(summary.wire() | {"refused": _wire(refused)})
-    else:
-        console.say(rebuilt(summary))
+        return work.run()
+
+
+def _exit_code(summary: Summary, refused: list[Refusal], *, has_names: bool) -> int:
+    """`has_names`: media were named, so that each of them has to be built."""
     if summary.cancelled:
-        raise typer.Exit(INTERRUPTED)
+        return INTERRUPTED
     if summary.paused is not None and summary.left:
-        raise typer.Exit(PAUSED)
-    if summary.failed or (media and (refused or (summary.skipped and not summary.done))):
-        raise typer.Exit(FAILED)
+        return PAUSED
+    is_incomplete = has_names and bool(refused or (summary.skipped and not summary.done))
+    return FAILED if summary.failed or is_incomplete else 0
 
 
-def _so_far(summary: Summary) -> str:
-    return f"{summary.outputs} outputs, {len(summary.failed)} failed"
-
-
-def _plan(estimate: costs.Estimate, refused: list[Refusal], as_json: bool) -> None:
-    if as_json:
-        console.say_json(estimate.wire() | {"refused": _wire(refused)})
-        return
-    _refused(refused)
-    if estimate.outputs:
-        console.say(views_rebuild.estimate(estimate))
-    else:
-        console.say("Nothing to be rebuilt.")
-
-
-def _nothing(refused: list[Refusal], as_json: bool) -> None:
-    if as_json:
-        console.say_json({"media": 0, "done": 0, "outputs": 0, "refused": _wire(refused)})
-        return
-    _refused(refused)
-    console.say("Nothing to be rebuilt." if not refused else "Nothing that can be rebuilt.")
-
-
-def _refused(refused: list[Refusal]) -> None:
-    for one in refused[: views_stale.SHOWN]:
-        what = f"{one.media_id} {one.output}" if one.output else one.media_id
-        console.complain(f"{what} cannot be rebuilt: {one.reason}.")
-    if len(refused) > views_stale.SHOWN:
-        console.complain(f"... and {len(refused) - views_stale.SHOWN:,} more; `codex-assets stale --list` names them.")
-
-
-def _wire(refused: list[Refusal]) -> list[dict[str, Any]]:
-    return [
-        {"mediaId": one.media_id, "reason": one.reason} | ({"output": one.output} if one.output else {})
-        for one in refused
-    ]
-
-
-def _share(text: str, option: str) -> float:
+def _parse_share(text: str, option: str) -> float:
     """`5%` as 0.05."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?%", text.strip())
     if match is None or float(match[1]) > 100:
-        raise typer.BadParameter(f"`{text}` is no share; it is like 5%.", param_hint=option)
+        raise typer.BadParameter(f"`{text}` is not a share, such as `5%`.", param_hint=option)
     return float(match[1]) / 100
 
 
-def _canary(text: str) -> Callable[[int], int]:
-    """How many of so many media: `1%` (at least one), or a number."""
+def _parse_canary(text: str) -> Callable[[int], int]:
+    """How many of so many media: a share such as `1%` (of several media at least one), or a number."""
     if text.strip().isdigit():
         count = int(text)
         return lambda media: min(count, media)
-    share = _share(text, "--canary")
+    share = _parse_share(text, "--canary")
     return lambda media: max(1, round(media * share)) if share and media > 1 else 0

@@ -1,126 +1,95 @@
 """`codex-assets stale`: what is to be rebuilt, and why, of all media.
 
-Answers from the catalogue. Exit code: 0 when nothing is to be rebuilt, 1 when something is, 2 when it could not be
-found out. The tables are in `cli/views/stale.py`.
+Answers from the catalogue (`library/catalogue.py`). The tables are in `cli/views/stale.py`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from codex_assets.cli import command_frame, console, progress
-from codex_assets.cli.command_frame import FAILED, UNCHECKED, AsJson, Store
-from codex_assets.cli.views.stale import Entry, count_reasons, say_stale
-from codex_assets.config.settings import Settings
-from codex_assets.library import catalogue, selection
-from codex_assets.library.catalogue import Catalogue
-from codex_assets.media.outputs import OUTPUTS
+from codex_assets.cli import command_frame, console
+from codex_assets.cli.command_frame import FAILED, UNCHECKED, AsJson, Conditions, Store
+
+OutputNames = Annotated[
+    str | None,
+    typer.Option(
+        "--asset", metavar="OUTPUTS", help="Only these outputs, such as `hls_720p,thumbnail`.", show_default=False
+    ),
+]
+ListAll = Annotated[bool, typer.Option("--list", help="Name every media and output, however many there are.")]
+Refresh = Annotated[
+    bool | None,
+    typer.Option(
+        "--refresh/--no-refresh",
+        help="Read the archive first, or answer from the index as it is. Default: read it if the index is old.",
+        show_default=False,
+    ),
+]
+Reindex = Annotated[bool, typer.Option("--reindex", help="Build the index from scratch, from all records.")]
 
 
 def stale(
-    asset: Annotated[
-        str | None,
-        typer.Option("--asset", help="Only these outputs, such as `hls_720p,thumbnail`.", show_default=False),
-    ] = None,
-    where: Annotated[str | None, typer.Option("--where", help=selection.HELP, show_default=False)] = None,
-    listed: Annotated[bool, typer.Option("--list", help="Every media and output, not only how many.")] = False,
-    refresh: Annotated[
-        bool | None,
-        typer.Option(
-            "--refresh/--no-refresh",
-            help="Look at the archive before answering, or do not. By default it is looked at when the index is older "
-            f"than {catalogue.SHARE} times what that takes.",
-            show_default=False,
-        ),
-    ] = None,
-    reindex: Annotated[bool, typer.Option("--reindex", help="Make the index anew from all records.")] = False,
+    asset: OutputNames = None,
+    where: Conditions = None,
+    list_all: ListAll = False,
+    refresh: Refresh = None,
+    reindex: Reindex = False,
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """Which outputs are stale, and why, by output and reason.
+    """Count which outputs are stale, and why.
 
-    To be rebuilt is what was `never built`; whose `recipe changed` since, with the numbers; whose `input changed`; of
-    which a `check failed` since it was built; and a `mezzanine missing` from the archive. Only told is what `follows`,
-    because one of its inputs is to be rebuilt, and may then have to be as well; and what was `never checked`. Without
-    its mezzanine nothing can be rebuilt, and without its original no mezzanine.
+    `codex-assets rebuild` builds an output again for one of these reasons:
 
-    Exit code: 0 when nothing is to be rebuilt, 1 when something is, 2 when it could not be found out.
+    - `never built`: it has no record, or one that cannot be read.
+    - `recipe changed`: other numbers shape it today; the old and the new ones are listed.
+    - `input changed`: what it was made from has other contents now.
+    - `check failed`: a check has found an error since it was built.
+    - `mezzanine missing`: the archive has no mezzanine of this media.
+
+    These are listed, but are no reason to rebuild by themselves:
+
+    - `follows`: one of its inputs is to be rebuilt. It is rebuilt too if that input comes out different.
+    - `never checked`: it has never been checked.
+
+    Without its mezzanine no output of a media can be rebuilt, and without its original no mezzanine.
+
+    Exit codes: `0` nothing is to be rebuilt, `1` something is, `2` the archive could not be read.
+
+        codex-assets stale
+        codex-assets stale --list --where type=video,creator=ann
+        codex-assets stale --asset hls_720p,thumbnail --refresh --json
     """
-    condition = command_frame.where(where)
-    wanted = outputs_named(asset)
-    with command_frame.told(UNCHECKED):
-        index = open_catalogue(command_frame.settings(store))
-        update(index, refresh=refresh, reindex=reindex)
-        age, _ = index.age()
-        media = index.size()
-        found = [
-            (media_id, media_type, shown)
-            for media_id, media_type, verdicts in index.verdicts(condition)
-            if (shown := [one for one in verdicts.values() if one.causes and (not wanted or one.output in wanted)])
-        ]
-        problems = index.problems()
-    work = sum(any(one.stale for one in shown) for _, _, shown in found)
+    condition = command_frame.parse_where(where)
+    outputs = command_frame.parse_outputs(asset, "--asset")
+    from codex_assets.cli.views.stale import StaleMedia, StaleReport, report_json, report_sheet
+
+    with command_frame.failures_end_with(UNCHECKED):
+        catalogue = command_frame.open_catalogue(command_frame.load_settings(store), refresh=refresh, reindex=reindex)
+        age_seconds, _ = catalogue.age()
+        report = StaleReport(
+            media_count=catalogue.size(),
+            media=[
+                StaleMedia(media_id, media_type, shown)
+                for media_id, media_type, verdicts in catalogue.verdicts(condition)
+                if (
+                    shown := [
+                        verdict
+                        for verdict in verdicts.values()
+                        if verdict.causes and (not outputs or verdict.output in outputs)
+                    ]
+                )
+            ],
+            age_seconds=age_seconds,
+            unreadable=catalogue.problems(),
+        )
     if as_json:
-        console.say_json(_wire(found, media, work, age, problems))
+        console.say_json(report_json(report))
     else:
-        say_stale(found, media, work, age, problems, whole=listed)
-    if work:
+        for media_id, record, problem in report.unreadable_examples:
+            console.complain(f"{media_id}, {record}: {problem}.")
+        console.say(report_sheet(report, list_all=list_all))
+    if report.stale_count:
         raise typer.Exit(FAILED)
-
-
-def open_catalogue(settings: Settings) -> Catalogue:
-    return Catalogue(settings.catalogue, settings.stores().archive)
-
-
-def outputs_named(text: str | None) -> list[str]:
-    """The outputs of `--asset`; a usage error for one that there is not."""
-    named = [one.rpartition("/")[2] for one in re.split(r"[,\s]+", text or "") if one]
-    known = {one for outputs in OUTPUTS.values() for one in outputs}
-    unknown = sorted(set(named) - known)
-    if unknown:
-        raise typer.BadParameter(f"there is no output {', '.join(unknown)}; there are {', '.join(sorted(known))}.")
-    return named
-
-
-def update(index: Catalogue, *, refresh: bool | None, reindex: bool = False) -> None:
-    """Bring the index up to date as far as it was asked for, with progress when many records are to be read."""
-    with progress.reading("reading records") as on_read:
-        if reindex:
-            index.reindex(on_read=on_read)
-        elif refresh:
-            index.refresh(on_read=on_read)
-        elif refresh is None:
-            index.fresh(on_read=on_read)
-
-
-def _wire(
-    found: Sequence[Entry], media: int, work: int, age: float | None, problems: list[tuple[str, str, str]]
-) -> dict[str, Any]:
-    counts, blocked = count_reasons(found)
-    return {
-        "media": media,
-        "stale": work,
-        "ageSeconds": None if age is None else round(age, 1),
-        "counts": {
-            output: {reason.value: count for reason, count in some.items()}
-            | ({"cannot be rebuilt": blocked[output]} if blocked[output] else {})
-            for output, some in counts.items()
-        },
-        "list": [
-            {
-                "mediaId": media_id,
-                "mediaType": media_type,
-                "output": one.output,
-                "stale": one.stale,
-                "reasons": [cause.wire() for cause in one.causes],
-            }
-            | ({"blocked": one.blocked} if one.blocked else {})
-            for media_id, media_type, verdicts in found
-            for one in verdicts
-        ],
-        "unreadable": [{"mediaId": media_id, "record": name} for media_id, name, _ in problems],
-    }

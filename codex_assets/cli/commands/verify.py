@@ -1,256 +1,197 @@
 """`codex-assets verify` and `failing`: rules applied to what is published, to a folder or to a URL.
 
-In: the options, what is judged for each of them, and the exit code. Out: the rules (`verification/`), many media at
-once (`library/sweep.py`), the tables (`cli/views/checks.py`).
+In: the options, what is checked for each of them, and the exit code. Out: the rules (`verification/`), any HLS
+(`verification/hls_check.py`), many media at once (`library/sweep.py`), the tables (`cli/views/findings.py`).
 """
 
 from __future__ import annotations
 
-import tempfile
-import threading
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from codex_assets.archive.findings import Finding
 from codex_assets.cli import command_frame, console, progress
-from codex_assets.cli.command_frame import FAILED, UNCHECKED, AsJson, Store
-from codex_assets.cli.views import checks
-from codex_assets.config import settings as configuration
-from codex_assets.config.settings import Settings
-from codex_assets.config.workshop import open_workshop
-from codex_assets.library import published_media, selection
-from codex_assets.library.selection import Where
-from codex_assets.library.sweep import Result, Sweep
-from codex_assets.net import hls_fetch
-from codex_assets.system.sandbox import Reach
-from codex_assets.system.tools import Tools, tool_environment
-from codex_assets.verification.judge import RULES, failures, judge
-from codex_assets.verification.observations import AnyObservation
-from codex_assets.verification.observe.observer import Observer
-from codex_assets.verification.observe.playlists import parse_master
+from codex_assets.cli.command_frame import FAILED, UNCHECKED, AsJson, Conditions, Store
+
+if TYPE_CHECKING:
+    from codex_assets.library.sweep import Result, Sweep
 
 WORKERS = 2
 """Media that are verified at once. Each has several tools running already."""
 
+Targets = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[MEDIA | FOLDER | MASTER.m3u8 | URL]...",
+        help="Media ids; or a path, which has a `/` or ends in `.m3u8`; or a URL.",
+        show_default=False,
+    ),
+]
+Everything = Annotated[bool, typer.Option("--all", help="Check every registered media.")]
+Rule = Annotated[str | None, typer.Option("--rule", help="Apply this rule only.", show_default=False)]
+Shallow = Annotated[bool, typer.Option("--shallow", help="Do not download mezzanines, nor compare anything with them.")]
+Workers = Annotated[int, typer.Option("--workers", min=1, max=64, help="Media that are checked at once.")]
+
 
 def verify_(
-    targets: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[MEDIA | FOLDER | MASTER.m3u8 | URL]...",
-            help="Media ids; or a path, with a `/` or `.m3u8`; or a URL.",
-        ),
-    ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every registered media.")] = False,
-    where: Annotated[
-        str | None,
-        typer.Option(
-            "--where",
-            help=selection.HELP,
-            show_default=False,
-        ),
-    ] = None,
-    rule: Annotated[
-        str | None, typer.Option("--rule", help="One rule alone; what is kept of others stays.", show_default=False)
-    ] = None,
-    shallow: Annotated[
-        bool,
-        typer.Option("--shallow", help="Without the mezzanine: nothing is compared with it, and it is not fetched."),
-    ] = False,
-    workers: Annotated[
-        int, typer.Option("--workers", min=1, max=64, help="Media that are verified at once.")
-    ] = WORKERS,
+    targets: Targets = None,
+    everything: Everything = False,
+    where: Conditions = None,
+    rule: Rule = None,
+    shallow: Shallow = False,
+    workers: Workers = WORKERS,
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check what is published, by every rule, without encoding anything. What is found is kept for `failing`.
+    """Check what is published by every rule, without encoding anything.
 
-    Or check any HLS folder on this machine, given the folder or its master, or any master at a URL, which is
-    downloaded first; then nothing is kept.
+    The results are kept in the archive: `failing`, `show` and `list` read them. docs/verification.md lists the rules.
 
-    Exit code: 0 when no rule of severity ERROR failed, 1 when one did, 2 when something could not be checked.
+    Given a path or a URL, any HLS is checked, whoever made it. Only rules that need no knowledge of the source are
+    applied, and the results are not kept. A URL is downloaded first.
+
+    Conditions of `--where` are separated by commas, and all of them must be met:
+
+    - `id=A` or `id=A+B+C`: these media.
+    - `type=video` or `type=audio`.
+    - `creator=ID`: uploads of this creator.
+    - `output=hls_720p`: this output is published.
+    - `recipe=CODE`: an output was built by this code version.
+    - `built_before=2026-01-31`, or with a time: an output was built before.
+    - `stale`: an output is to be rebuilt; see `codex-assets stale --help`.
+
+    With `output=`, the last three are about that output only.
+
+    Exit codes: `0` no rule of severity ERROR failed, `1` one did, `2` something could not be checked.
+
+        codex-assets verify holiday talk-1
+        codex-assets verify --all
+        codex-assets verify --where type=video,creator=ann --rule thumbnail_decodes
+        codex-assets verify some/folder/
+        codex-assets verify https://cdn.example.com/video/master.m3u8
     """
-    named = list(targets or [])
-    if sum((bool(named), everything, where is not None)) != 1:
-        raise typer.BadParameter("Give media ids, or a path, or a URL, or --all, or --where.")
-    if rule is not None and rule not in RULES:
-        raise typer.BadParameter(f"There is no rule `{rule}`; docs/verification.md lists them.", param_hint="--rule")
-    condition = command_frame.where(where)
-    if any(_is_path(one) for one in named):
-        if len(named) > 1:
-            raise typer.BadParameter("Give one path or URL, or media ids.")
-        look = _verify_url if "://" in named[0] else _verify_path
-        raise typer.Exit(look(named[0], rule, as_json))
-    with command_frame.told(UNCHECKED):
-        raise typer.Exit(
-            _verify_media(named, condition, rule, not shallow, workers, command_frame.settings(store), as_json)
-        )
+    names = list(targets or [])
+    if sum((bool(names), everything, where is not None)) != 1:
+        raise typer.BadParameter("Give media ids, a path, a URL, --all or --where: one of them.")
+    hls = [name for name in names if _is_path(name)]
+    if hls and len(names) > 1:
+        raise typer.BadParameter("Give one path, one URL, or media ids.")
+    command_frame.check_rule(rule, "--rule")
+    if hls:
+        raise typer.Exit(_verify_hls(hls[0], rule, as_json))
+    condition = command_frame.parse_where(where)
+    from codex_assets.config.workshop import open_workshop
+    from codex_assets.library.sweep import Sweep
 
-
-def _verify_media(
-    named: list[str],
-    condition: Where,
-    rule: str | None,
-    deep: bool,
-    workers: int,
-    settings: Settings,
-    as_json: bool,
-) -> int:
-    started = time.monotonic()
-    results: list[Result] = []
-    with command_frame.cancelling() as cancelled, open_workshop(settings, cancelled=cancelled) as workshop:
-        media = list(dict.fromkeys(named)) or list(workshop.records.media_ids())
-        work = Sweep(
+    with (
+        command_frame.failures_end_with(UNCHECKED),
+        command_frame.cancelled_by_signals() as cancelled,
+        open_workshop(command_frame.load_settings(store), cancelled=cancelled) as workshop,
+    ):
+        sweep = Sweep(
             *(workshop.stores, workshop.tools, workshop.workspace.root, cancelled),
             where=condition,
             rule=rule,
-            deep=deep,
+            deep=not shallow,
             workers=workers,
         )
-        failed = unchecked = 0
-        with progress.counting("verifying", len(media)) as counted:
-            for result in work.run(media):
-                if result is not None:
-                    results.append(result)
-                    failed += result.outcome == "failed"
-                    unchecked += result.outcome == "unchecked"
-                counted.advance(f"{failed} failed" + (f", {unchecked} not checked" if unchecked else ""))
-    results.sort(key=lambda one: one.media_id)
-    seconds = time.monotonic() - started
-    if as_json:
-        console.say_json({**_totals(results, seconds), "media": [_found(one) for one in results]})
-    elif results:
-        console.say(checks.sweep_summary(results, len(media) - len(results), seconds, rule))
-    else:
-        console.say("No media to check.")
-    return FAILED if failed else UNCHECKED if unchecked else 0
-
-
-def _verify_url(url: str, rule: str | None, as_json: bool) -> int:
-    """Download what is at a URL, and judge it as a folder of this machine."""
-    if not url.lower().startswith(("http://", "https://")):
-        console.complain("Only http and https URLs can be checked.")
-        return UNCHECKED
-    with (
-        command_frame.told(UNCHECKED),
-        command_frame.cancelling() as cancelled,
-        tempfile.TemporaryDirectory(prefix="codex-assets-fetch-") as folder,
-    ):
-        way = configuration.outward()
-        # Whoever types a URL may reach what it leads to: private addresses are fine.
-        playlist = command_frame.aside(
-            lambda: hls_fetch.fetch(url, Path(folder), allow_private=True, cancelled=cancelled, outward=way)
-        )
-        judged = _judge(playlist, rule, cancelled)
-    return _told_findings(judged, as_json)
-
-
-def _verify_path(target: str, rule: str | None, as_json: bool) -> int:
-    """Judge any HLS folder by the rules that need no knowledge of how it was made."""
-    path = Path(target)
-    if path.is_dir():
-        found = sorted(path.glob("*.m3u8"))
-        master = next((one for one in found if one.name == "master.m3u8"), found[0] if len(found) == 1 else None)
-    else:
-        master = path if path.is_file() else None
-    if master is None:
-        console.complain(f"There is no playlist at {target}; give a folder with a master.m3u8, or a playlist.")
-        return UNCHECKED
-    with command_frame.told(UNCHECKED), command_frame.cancelling() as cancelled:
-        judged = _judge(master, rule, cancelled)
-    return _told_findings(judged, as_json)
-
-
-def _judge(playlist: Path, rule: str | None, cancelled: threading.Event) -> list[Finding]:
-    with tempfile.TemporaryDirectory(prefix="codex-assets-verify-") as scratch:
-        reach = Reach(reads=(playlist.parent.absolute(),), writes=(Path(scratch),))
-        tools = Tools(tool_environment(configuration.environment()), reach=reach, cancelled=cancelled)
-        observer = Observer(tools, scratch=Path(scratch), workers=WORKERS)
-
-        def look() -> tuple[AnyObservation, ...]:
-            if parse_master(playlist.read_text(encoding="utf-8", errors="replace")).streams:
-                return observer.hls(playlist)
-            return (observer.variant(playlist, output=playlist.parent.resolve().name),)
-
-        seen = command_frame.aside(look)
-    return [one for observed in seen for one in judge(observed, only=None if rule is None else (rule,))]
-
-
-def _told_findings(judged: list[Finding], as_json: bool) -> int:
-    if as_json:
-        told = [_finding(one) for one in judged if not one.passed]
-        console.say_json({"checks": len(judged), "findings": told})
-    else:
-        console.say(checks.findings(judged))
-    return FAILED if failures(judged) else 0
-
-
-def failing(
-    rule: Annotated[str | None, typer.Argument(help="A rule; without one, all of them.", show_default=False)] = None,
-    warnings: Annotated[bool, typer.Option("--warnings/--errors", help="With rules that only warn.")] = True,
-    store: Store = None,
-    as_json: AsJson = False,
-) -> None:
-    """Which media fail which rule, as it was found when each was last verified. Reads what was kept, checks nothing."""
-    if rule is not None and rule not in RULES:
-        raise typer.BadParameter(f"There is no rule `{rule}`; docs/verification.md lists them.")
-    with command_frame.told():
-        failing_media = [
-            (record.media_id, judged.checked_at, one)
-            for record in published_media.kept(command_frame.settings(store).stores())
-            for judged in record.outputs
-            for one in judged.failed
-            if rule in (None, one.rule) and (warnings or one.is_failure)
-        ]
-    if as_json:
-        console.say_json(
-            [
-                {"mediaId": media_id, **_finding(one), "checkedAt": checked_at}
-                for media_id, checked_at, one in failing_media
-            ]
-        )
-    elif not failing_media:
-        console.say(f"No verified media fails {rule or 'any rule'}.")
-    elif rule is None:
-        console.say(checks.rules_table((media_id, one) for media_id, _, one in failing_media))
-    else:
-        console.say(checks.failing_table((media_id, one) for media_id, _, one in failing_media))
+        media_ids = list(dict.fromkeys(names)) or list(workshop.records.media_ids())
+        exit_code = _verify_media(sweep, media_ids, as_json)
+    raise typer.Exit(exit_code)
 
 
 def _is_path(target: str) -> bool:
+    """Whether it is a path or a URL, and no media id."""
     return "/" in target or target in (".", "..") or target.endswith(".m3u8")
 
 
-def _totals(results: list[Result], seconds: float) -> dict[str, Any]:
-    outcomes = [one.outcome for one in results]
-    return {
-        "passed": outcomes.count("passed"),
-        "failed": outcomes.count("failed"),
-        "unchecked": outcomes.count("unchecked"),
-        "checks": sum(one.checks for one in results),
-        "seconds": round(seconds, 3),
-    }
+def _verify_media(sweep: Sweep, media_ids: list[str], as_json: bool) -> int:
+    """Check media, print the result, and return the exit code."""
+    from codex_assets.cli.views import findings
+
+    started = time.monotonic()
+    results: list[Result] = []
+    failed = unchecked = 0
+    with progress.media_progress("verifying", len(media_ids)) as media_progress:
+        for result in sweep.run(media_ids):
+            if result is not None:
+                results.append(result)
+                failed += result.outcome == "failed"
+                unchecked += result.outcome == "unchecked"
+            media_progress.advance(f"{failed} failed" + (f", {unchecked} not checked" if unchecked else ""))
+    results.sort(key=lambda result: result.media_id)
+    seconds = time.monotonic() - started
+    if as_json:
+        console.say_json(findings.sweep_json(results, seconds))
+    elif results:
+        console.say(findings.sweep_summary(results, len(media_ids) - len(results), seconds, sweep.rule))
+    else:
+        console.say("There are no media to check.")
+    return FAILED if failed else UNCHECKED if unchecked else 0
 
 
-def _found(result: Result) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "mediaId": result.media_id,
-        "mediaType": result.media.media_type if result.media is not None else None,
-        "outcome": result.outcome,
-        "problem": result.problem,
-        "checks": result.checks,
-        "findings": [_finding(one) for one in (*result.failed, *result.warned)],
-        "neverBuilt": list(result.unbuilt),
-        "seconds": round(result.seconds, 3),
-    }
-    return {name: value for name, value in told.items() if value not in (None, [])}
+def _verify_hls(target: str, rule: str | None, as_json: bool) -> int:
+    """Check the HLS at a path or a URL, print the findings, and return the exit code."""
+    from codex_assets.cli.views.findings import findings_json, findings_table
+    from codex_assets.config.settings import environment, outward
+    from codex_assets.verification.hls_check import HlsCheck, find_playlist
+    from codex_assets.verification.judge import failures
+
+    is_url = "://" in target
+    playlist = None if is_url else find_playlist(Path(target))
+    if is_url and not target.lower().startswith(("http://", "https://")):
+        console.complain("Only http and https URLs can be checked.")
+        return UNCHECKED
+    if not is_url and playlist is None:
+        console.complain(f"There is no playlist at {target}; give a folder with a master.m3u8, or a playlist.")
+        return UNCHECKED
+    with command_frame.failures_end_with(UNCHECKED), command_frame.cancelled_by_signals() as cancelled:
+        check = HlsCheck(environment(), rule, cancelled)
+        findings = command_frame.run_in_thread(
+            lambda: check.check_url(target, outward()) if playlist is None else check.check_playlist(playlist)
+        )
+    if as_json:
+        console.say_json(findings_json(findings))
+    else:
+        console.say(findings_table(findings))
+    return FAILED if failures(findings) else 0
 
 
-def _finding(finding: Finding) -> dict[str, str]:
-    fields = {"output": finding.output, "rule": finding.rule, "severity": finding.severity.value}
-    fields |= {"message": finding.message, "expected": finding.expected, "found": finding.observed}
-    fields |= {"where": finding.where}
-    return {name: value for name, value in fields.items() if value}
+def failing(
+    rule: Annotated[str | None, typer.Argument(help="A rule. Default: all of them.", show_default=False)] = None,
+    warnings: Annotated[
+        bool, typer.Option("--warnings/--errors", help="Include rules that only warn, or errors alone.")
+    ] = True,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """List which media failed which rule when they were last verified.
+
+    Reads the results that `verify` has kept, and checks nothing.
+
+        codex-assets failing
+        codex-assets failing segments_present
+        codex-assets failing --errors --json
+    """
+    command_frame.check_rule(rule, "RULE")
+    from codex_assets.cli.views.findings import FailingMedia, failing_json, failing_table, rules_table
+    from codex_assets.library import published_media
+
+    with command_frame.failures_end_with():
+        failed = [
+            FailingMedia(record.media_id, output.checked_at, finding)
+            for record in published_media.kept(command_frame.load_settings(store).stores())
+            for output in record.outputs
+            for finding in output.failed
+            if rule in (None, finding.rule) and (warnings or finding.is_failure)
+        ]
+    if as_json:
+        console.say_json(failing_json(failed))
+    elif not failed:
+        console.say(f"No verified media fails {rule or 'any rule'}.")
+    elif rule is None:
+        console.say(rules_table((failure.media_id, failure.finding) for failure in failed))
+    else:
+        console.say(failing_table(failed))

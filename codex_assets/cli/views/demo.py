@@ -1,76 +1,102 @@
-"""What `demo` prints: a heading, the objects that were published, and where to look next, of jobs that `cli/demo.py`
-ran."""
+"""What `demo` prints: a heading, each job with its webhook, the objects that were published, and where to look next.
+
+The jobs are run, and their problems found, by `cli/demo.py`.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
 from codex_assets.cli import console
-from codex_assets.cli.receiver import Received
-from codex_assets.cli.views import objects as views_objects
+from codex_assets.cli.receiver import ReceivedWebhook
+from codex_assets.cli.views.objects import objects_tree
 from codex_assets.config import settings
 from codex_assets.storage.objects import Stores
 
 
 @dataclass(frozen=True)
-class Told:
-    """What one job came to: RunPod's result, the webhook that came, and every way in which they break the contract."""
+class DemoJob:
+    """A finished job: RunPod's result, the webhook that came (None: none did), and what breaks the contract in them.
+
+    `objects` counts the objects that the contract's keys and the playlists name, all of which are there.
+    """
 
     name: str
     media_id: str
     result: dict[str, Any]
-    webhook: Received | None
+    webhook: ReceivedWebhook | None
     problems: tuple[str, ...]
     objects: int
-    """How many objects the contract's keys and the playlists name, all found."""
     seconds: float
 
 
-def job_heading(store: Path) -> Text:
+def heading(store: Path) -> Text:
     return Text.assemble(
         ("codex-assets: two uploads, everything published, two signed webhooks\n", "bold"),
-        (f"store {console.short(store)}, no account, no network\n", "dim"),
+        (f"store {console.short_path(store)}, no account, no network\n", "dim"),
     )
 
 
-def object_tree(stores: Stores, store: Path, media_ids: Sequence[str]) -> Tree:
-    """What the store holds of these media."""
+def job_sheet(job: DemoJob) -> Group:
+    """Whether a job went well, its problems, and the webhook that came."""
+    mark = ("✗ ", "red") if job.problems else ("✓ ", "green")
+    headline = Text.assemble(mark, (job.name, "bold"))
+    if not job.problems:
+        headline.append(f"  completed in {console.duration(job.seconds)}; {job.objects} objects named and found")
+    parts: list[RenderableType] = [headline, *(Text(f"  {problem}", style="red") for problem in job.problems)]
+    webhook = job.webhook
+    if webhook is not None:
+        is_verified = webhook.is_verified
+        seal = Text(
+            "  signature verified" if is_verified else "  NOT verified", style="green" if is_verified else "red"
+        )
+        parts.append(seal.append(f" over {len(webhook.raw)} bytes: {webhook.signature[:16]}...", style="dim"))
+        body = json.dumps(webhook.body, indent=2, ensure_ascii=False)
+        parts.append(Text("  " + body.replace("\n", "\n  ")))
+    return Group(*parts, "")
+
+
+def published_objects(stores: Stores, store: Path, media_ids: Sequence[str]) -> Tree:
+    """The objects of these media in the local store at `store`."""
     sizes = {
-        f"{one.bucket}/{held.key}": held.size
-        for one in (stores.archive, stores.media, stores.assets)
-        for held in one.list("")
-        if any(media_id in held.key.split("/") for media_id in media_ids)
+        f"{bucket.bucket}/{stored_object.key}": stored_object.size
+        for bucket in (stores.archive, stores.media, stores.assets)
+        for stored_object in bucket.list("")
+        if any(media_id in stored_object.key.split("/") for media_id in media_ids)
     }
-    return views_objects.objects(f"{console.short(store)}/", sizes)
+    return objects_tree(f"{console.short_path(store)}/", sizes)
 
 
-def where_to_look(store: Path, jobs: Sequence[Told]) -> Group:
-    look = Table.grid(padding=(0, 2))
-    look.add_column(style="cyan", no_wrap=True)
-    look.add_column(overflow="fold")
+def where_to_look(store: Path, jobs: Sequence[DemoJob]) -> Group:
+    """Commands to play what was made and to look further, and how long all jobs took."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
     verbs = {"hlsMasterPlaylistKey": "play", "thumbnailKey": "look at", "waveformImageKey": "look at"}
-    for told in jobs:
+    for job in jobs:
         for field, verb in verbs.items():
-            key = told.result["output"].get(field)
-            place = next(store.glob(f"*/{key}"), None) if key is not None else None
-            if place is not None:
+            key = job.result["output"].get(field)
+            path = next(store.glob(f"*/{key}"), None) if key is not None else None
+            if path is not None:
                 player = "ffplay " if verb == "play" else ""
-                look.add_row(f"{verb} {told.media_id}", f"{player}{console.short(place)}")
-    command = Path(sys.argv[0]) if Path(sys.argv[0]).name == "codex-assets" else Path("codex-assets")
-    at = "" if store == settings.LOCAL_STORE.absolute() else f" --store {console.short(store)}"
-    look.add_row("what is known", f"{console.short(command)} show {jobs[0].media_id}{at}")
-    look.add_row("check it again", f"{console.short(command)} verify --all{at}")
-    look.add_row("the graph", "make dev, then http://127.0.0.1:3000")
-    total = console.lasting(sum(told.seconds for told in jobs))
+                table.add_row(f"{verb} {job.media_id}", f"{player}{console.short_path(path)}")
+    program = Path(sys.argv[0]) if Path(sys.argv[0]).name == "codex-assets" else Path("codex-assets")
+    command = console.short_path(program)
+    option = "" if store == settings.LOCAL_STORE.absolute() else f" --store {console.short_path(store)}"
+    table.add_row("what is known", f"{command} show {jobs[0].media_id}{option}")
+    table.add_row("check it again", f"{command} verify --all{option}")
+    table.add_row("the graph", "make dev, then http://127.0.0.1:3000")
+    total = console.duration(sum(job.seconds for job in jobs))
     return Group(
-        "", Text("Where to look", style="bold"), look, "", Text(f"Done and verified in {total}.", style="green")
+        "", Text("Where to look", style="bold"), table, "", Text(f"Done and verified in {total}.", style="green")
     )

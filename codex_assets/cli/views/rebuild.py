@@ -1,104 +1,124 @@
-"""Tables of what is stale, what a rebuild would cost, and what it did. The facts come from `library/`."""
+"""What a rebuild would cost, what it did, and what cannot be rebuilt. The facts come from `library/`."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from codex_assets.cli.console import lasting, money, plural, size
+from codex_assets.cli.console import byte_size, count_media, duration, money, plural
 from codex_assets.library.costs import Estimate
-from codex_assets.library.rebuild import EXAMPLES, Summary
-from codex_assets.library.staleness import REBUILT, Reason, Verdict
+from codex_assets.library.rebuild import EXAMPLES, Refusal, Summary
+
+LISTED_REFUSALS = 20
 
 
-def stale_table(counts: Mapping[str, Mapping[Reason, int]], blocked: Mapping[str, int]) -> Table:
-    """Media by output and reason, and of how many an output cannot be rebuilt."""
-    reasons = [reason for reason in Reason if any(one.get(reason) for one in counts.values())]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("output", style="cyan", no_wrap=True)
-    for reason in reasons:
-        table.add_column(reason.value, justify="right", no_wrap=True)
-    if any(blocked.values()):
-        table.add_column("cannot be rebuilt", justify="right", no_wrap=True)
-    for output, found in counts.items():
-        row = [
-            Text(f"{found[reason]:,}" if found.get(reason) else "", style="yellow" if reason in REBUILT else "dim")
-            for reason in reasons
-        ]
-        if any(blocked.values()):
-            row.append(Text(f"{blocked[output]:,}" if blocked.get(output) else "", style="red"))
-        table.add_row(output, *row)
-    return table
-
-
-def verdict(one: Verdict) -> Text:
-    """One output, and why it is not as it would be."""
-    style = "yellow" if one.stale else "dim"
-    told = Text.assemble((one.output, "cyan"), ": ", ("; ".join(map(str, one.causes)), style))
-    rebuilt = any(cause.reason in REBUILT for cause in one.causes)
-    return told.append(f" (cannot be rebuilt: {one.blocked})", style="red") if one.blocked and rebuilt else told
-
-
-def estimate(one: Estimate) -> Group:
-    """What a rebuild would take, before it is begun."""
+def estimate_sheet(estimate: Estimate) -> RenderableType:
+    """What a rebuild would take and cost, by output and in all."""
+    if not estimate.outputs:
+        return NOTHING
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("output", style="cyan", no_wrap=True)
     for name in ("media", "minutes", "worker time", "speed", "bytes now", "bytes then"):
         table.add_column(name, justify="right", no_wrap=True)
-    several = len({line.media_type for line in one.lines}) > 1
-    for line in one.lines:
+    has_several_types = len({line.media_type for line in estimate.lines}) > 1
+    for line in estimate.lines:
         speed = f"{line.speed:.{0 if line.speed >= 10 else 2}f}x" + ("" if line.builds else " assumed")
         table.add_row(
-            f"{line.media_type}/{line.output}" if several else line.output,
+            f"{line.media_type}/{line.output}" if has_several_types else line.output,
             f"{line.count:,}",
             f"{line.media_seconds / 60:,.1f}",
-            lasting(line.seconds),
+            duration(line.seconds),
             Text(speed, style="dim" if line.builds else "yellow"),
-            size(line.bytes_before),
-            size(line.bytes_after),
+            byte_size(line.bytes_before),
+            byte_size(line.bytes_after),
         )
-    told = Text.assemble(
-        (f"{plural(one.outputs, 'output')} of {plural(one.media, 'media', 'media')}", "bold"),
-        f", {one.media_seconds / 60:,.1f} minutes of media: about {lasting(one.worker_seconds)} of a worker",
-        f"{' with ' + ', '.join(one.encoders) if one.encoders else ''}, ",
-        (f"about {money(one.usd)}", "bold"),
-        f"; {size(one.bytes_before)} now, about {size(one.bytes_after)} then",
+    total = Text.assemble(
+        (f"{plural(estimate.outputs, 'output')} of {count_media(estimate.media)}", "bold"),
+        f", {estimate.media_seconds / 60:,.1f} minutes of media: about {duration(estimate.worker_seconds)} of a worker",
+        f"{' with ' + ', '.join(estimate.encoders) if estimate.encoders else ''}, ",
+        (f"about {money(estimate.usd)}", "bold"),
+        f"; {byte_size(estimate.bytes_before)} now, about {byte_size(estimate.bytes_after)} then",
     )
-    notes = [f"{one.price:g} USD a second: {one.price_of}"]
-    if one.follows:
-        notes.append(f"{plural(one.follows, 'output')} may follow, if what is rebuilt comes out different; not counted")
-    if one.unknown_lengths:
-        notes.append(f"{plural(one.unknown_lengths, 'media', 'media')} of unknown length, taken for the median")
-    return Group(table, told, *(Text(line, style="dim") for line in notes))
+    return Group(table, total, *(Text(line, style="dim") for line in _estimate_notes(estimate)))
 
 
-def rebuilt(one: Summary) -> Group:
-    """What a rebuild came to, and how to go on with it."""
+def _estimate_notes(estimate: Estimate) -> list[str]:
+    notes = [f"{estimate.price:g} USD a second: {estimate.price_of}"]
+    if estimate.follows:
+        notes.append(
+            f"{plural(estimate.follows, 'output')} may follow, if what is rebuilt comes out different; not counted"
+        )
+    if estimate.unknown_lengths:
+        notes.append(f"{count_media(estimate.unknown_lengths)} of unknown length, counted with the median length")
+    return notes
+
+
+def estimate_json(estimate: Estimate, refused: Sequence[Refusal]) -> dict[str, Any]:
+    return estimate.wire() | {"refused": _refusals_json(refused)}
+
+
+def summary_sheet(summary: Summary) -> Group:
+    """What a rebuild built, what failed and was skipped, and how to continue it."""
     parts: list[RenderableType] = []
-    for code, some in one.codes():
-        parts.append(Text.assemble(("✗ ", "red"), (code, "bold"), f": {plural(len(some), 'media', 'media')}"))
-        parts += [Text(f"    {each.media_id}: {each.message}") for each in some[:EXAMPLES]]
-    for reason, count in Counter(each.skipped for each in one.skipped).most_common():
-        ids = [each.media_id for each in one.skipped if each.skipped == reason]
-        examples = ", ".join(ids[:EXAMPLES]) + (", ..." if count > EXAMPLES else "")
-        parts.append(Text(f"• skipped {plural(count, 'media', 'media')} ({examples}): {reason}", style="yellow"))
-    told = Text.assemble(
-        (f"{plural(one.outputs, 'output')} of {plural(one.done, 'media', 'media')} built", "bold"),
-        f" in {lasting(one.seconds)}",
-        f", {money(one.usd)}" if one.usd else "",
+    for code, outcomes in summary.codes():
+        parts.append(Text.assemble(("✗ ", "red"), (code, "bold"), f": {count_media(len(outcomes))}"))
+        parts += [Text(f"    {outcome.media_id}: {outcome.message}") for outcome in outcomes[:EXAMPLES]]
+    for reason, count in Counter(outcome.skipped for outcome in summary.skipped).most_common():
+        media_ids = [outcome.media_id for outcome in summary.skipped if outcome.skipped == reason]
+        examples = ", ".join(media_ids[:EXAMPLES]) + (", ..." if count > EXAMPLES else "")
+        parts.append(Text(f"• skipped {count_media(count)} ({examples}): {reason}", style="yellow"))
+    total = Text.assemble(
+        (f"{plural(summary.outputs, 'output')} of {count_media(summary.done)} built", "bold"),
+        f" in {duration(summary.seconds)}",
+        f", {money(summary.usd)}" if summary.usd else "",
     )
-    if one.earlier:
-        told.append(f"; {plural(one.earlier, 'media', 'media')} were done before")
-    if one.left:
-        told.append(f"; {plural(one.left, 'media', 'media')} not done", style="yellow")
-    parts.append(told)
-    if one.paused and one.left:
-        parts.append(Text(f"Paused: {one.paused}. Nothing more was begun.", style="bold red"))
-    if one.left:
-        parts.append(Text(f"Go on with `codex-assets rebuild --resume {one.rebuild_id}`.", style="dim"))
+    if summary.earlier:
+        total.append(f"; {count_media(summary.earlier)} were done before")
+    if summary.left:
+        total.append(f"; {count_media(summary.left)} not done", style="yellow")
+    parts.append(total)
+    if summary.paused and summary.left:
+        parts.append(Text(f"Paused: {summary.paused}. No further media was started.", style="bold red"))
+    if summary.left:
+        parts.append(Text(f"Continue with `codex-assets rebuild --resume {summary.rebuild_id}`.", style="dim"))
     return Group(*parts)
+
+
+def summary_json(summary: Summary, refused: Sequence[Refusal]) -> dict[str, Any]:
+    return summary.wire() | {"refused": _refusals_json(refused)}
+
+
+NOTHING = "There is nothing to rebuild."
+
+
+def nothing_line(refused: Sequence[Refusal]) -> str:
+    """Said instead of a summary when no output is built."""
+    return "There is nothing that can be rebuilt." if refused else NOTHING
+
+
+def nothing_json(refused: Sequence[Refusal]) -> dict[str, Any]:
+    return {"media": 0, "done": 0, "outputs": 0, "refused": _refusals_json(refused)}
+
+
+def refusal_lines(refused: Sequence[Refusal]) -> list[str]:
+    """A sentence for everything that was asked for and cannot be built, up to `LISTED_REFUSALS`."""
+    lines = []
+    for refusal in refused[:LISTED_REFUSALS]:
+        subject = f"{refusal.media_id} {refusal.output}" if refusal.output else refusal.media_id
+        lines.append(f"{subject} cannot be rebuilt: {refusal.reason}.")
+    if len(refused) > LISTED_REFUSALS:
+        lines.append(f"... and {len(refused) - LISTED_REFUSALS:,} more; `codex-assets stale --list` names them.")
+    return lines
+
+
+def _refusals_json(refused: Sequence[Refusal]) -> list[dict[str, Any]]:
+    return [
+        {"mediaId": refusal.media_id, "reason": refusal.reason} | ({"output": refusal.output} if refusal.output else {})
+        for refusal in refused
+    ]

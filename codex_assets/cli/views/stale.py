@@ -1,67 +1,162 @@
-"""What `stale` prints: how many outputs per reason, and, where it is short or asked for, which ones."""
+"""What `stale` prints: how many outputs for each reason, and, where there are few or all are asked for, which ones."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from codex_assets.cli import console
-from codex_assets.cli.views import rebuild
 from codex_assets.library.staleness import REBUILT, Reason, Verdict
 from codex_assets.media.outputs import OUTPUTS
 
-SHOWN = 20
-"""Media that are listed without being asked for."""
-
-Entry = tuple[str, str, list[Verdict]]
+LISTED_MEDIA = 20
+"""Media that are named without `--list`, and records that cannot be read."""
 
 
-def count_reasons(found: Sequence[Entry]) -> tuple[dict[str, Counter[Reason]], Counter[str]]:
-    order = list(dict.fromkeys(output for outputs in OUTPUTS.values() for output in outputs))
-    counts: dict[str, Counter[Reason]] = {output: Counter() for output in order}
-    blocked: Counter[str] = Counter()
-    for _, _, verdicts in found:
-        for one in verdicts:
-            counts[one.output].update({cause.reason for cause in one.causes})
-            blocked[one.output] += one.blocked is not None and any(cause.reason in REBUILT for cause in one.causes)
-    return {output: some for output, some in counts.items() if some}, blocked
+@dataclass(frozen=True)
+class StaleMedia:
+    """A media with the verdicts on those of its outputs that are not as they would be if they were built now."""
+
+    media_id: str
+    media_type: str
+    verdicts: Sequence[Verdict]
 
 
-def say_stale(
-    found: Sequence[Entry],
-    media: int,
-    work: int,
-    age: float | None,
-    problems: list[tuple[str, str, str]],
-    *,
-    whole: bool,
-) -> None:
-    counts, blocked = count_reasons(found)
-    if counts:
-        console.say(rebuild.stale_table(counts, blocked))
-    if whole or 0 < len(found) <= SHOWN:
-        for media_id, media_type, verdicts in found:
-            console.say(Text.assemble((media_id, "bold"), f"  {media_type}"))
-            for one in verdicts:
-                console.say(Text("  ").append_text(rebuild.verdict(one)))
-    elif found:
-        console.note("`--list` names every media and output.")
-    for media_id, name, problem in problems[:SHOWN]:
-        console.complain(f"{media_id}, {name}: {problem}.")
-    outputs = sum(one.stale for _, _, verdicts in found for one in verdicts)
-    told = f"{console.plural(media, 'media', 'media')}: "
-    if work:
-        told += f"{console.plural(outputs, 'output')} of {console.plural(work, 'media', 'media')} to be rebuilt"
+@dataclass(frozen=True)
+class StaleReport:
+    """What the catalogue says. `media_count` counts all media, `media` are those with something to report.
+
+    `age_seconds`: since the catalogue was compared with the archive; None: never. `unreadable` are (media id, record,
+    problem).
+    """
+
+    media_count: int
+    media: Sequence[StaleMedia]
+    age_seconds: float | None
+    unreadable: Sequence[tuple[str, str, str]]
+
+    @property
+    def stale_count(self) -> int:
+        """Media of which something is to be rebuilt."""
+        return sum(any(verdict.stale for verdict in media.verdicts) for media in self.media)
+
+    @property
+    def output_count(self) -> int:
+        """Outputs that are to be rebuilt."""
+        return sum(verdict.stale for media in self.media for verdict in media.verdicts)
+
+    @property
+    def unreadable_examples(self) -> Sequence[tuple[str, str, str]]:
+        return self.unreadable[:LISTED_MEDIA]
+
+    def reasons(self) -> dict[str, Counter[Reason]]:
+        """Media by output and reason, in the order of outputs."""
+        order = list(dict.fromkeys(output for outputs in OUTPUTS.values() for output in outputs))
+        counts: dict[str, Counter[Reason]] = {output: Counter() for output in order}
+        for media in self.media:
+            for verdict in media.verdicts:
+                counts[verdict.output].update({cause.reason for cause in verdict.causes})
+        return {output: reasons for output, reasons in counts.items() if reasons}
+
+    def blocked(self) -> Counter[str]:
+        """By output: media of which it should be rebuilt, and cannot be."""
+        return Counter(
+            verdict.output
+            for media in self.media
+            for verdict in media.verdicts
+            if verdict.blocked is not None and any(cause.reason in REBUILT for cause in verdict.causes)
+        )
+
+
+def report_sheet(report: StaleReport, *, list_all: bool) -> Group:
+    """Counts by output and reason, the media if they are few or `list_all`, and the total."""
+    parts: list[RenderableType] = []
+    reasons = report.reasons()
+    if reasons:
+        parts.append(_reasons_table(reasons, report.blocked()))
+    if list_all or len(report.media) <= LISTED_MEDIA:
+        for media in report.media:
+            parts.append(Text.assemble((media.media_id, "bold"), f"  {media.media_type}"))
+            parts += [Text("  ").append_text(verdict_line(verdict)) for verdict in media.verdicts]
     else:
-        told += "nothing to be rebuilt"
-    console.say(f"{told} (as of {_moment(age)})")
+        parts.append(Text("`--list` names every media and output.", style="dim"))
+    total = f"{console.count_media(report.media_count)}: "
+    if report.stale_count:
+        total += f"{console.plural(report.output_count, 'output')} of {console.count_media(report.stale_count)}"
+        total += " to be rebuilt"
+    else:
+        total += "nothing to be rebuilt"
+    parts.append(f"{total} (as of {_moment(report.age_seconds)})")
+    return Group(*parts)
 
 
-def _moment(age: float | None) -> str:
-    if age is None:
+def report_json(report: StaleReport) -> dict[str, Any]:
+    blocked = report.blocked()
+    return {
+        "media": report.media_count,
+        "stale": report.stale_count,
+        "ageSeconds": None if report.age_seconds is None else round(report.age_seconds, 1),
+        "counts": {
+            output: {reason.value: count for reason, count in reasons.items()}
+            | ({"cannot be rebuilt": blocked[output]} if blocked[output] else {})
+            for output, reasons in report.reasons().items()
+        },
+        "list": [_verdict_json(media, verdict) for media in report.media for verdict in media.verdicts],
+        "unreadable": [{"mediaId": media_id, "record": record} for media_id, record, _ in report.unreadable],
+    }
+
+
+def verdict_line(verdict: Verdict) -> Text:
+    """An output, why it is not as it would be if it were built now, and why it cannot be rebuilt."""
+    style = "yellow" if verdict.stale else "dim"
+    line = Text.assemble((verdict.output, "cyan"), ": ", ("; ".join(map(str, verdict.causes)), style))
+    if verdict.blocked and any(cause.reason in REBUILT for cause in verdict.causes):
+        line.append(f" (cannot be rebuilt: {verdict.blocked})", style="red")
+    return line
+
+
+def _verdict_json(media: StaleMedia, verdict: Verdict) -> dict[str, Any]:
+    return {
+        "mediaId": media.media_id,
+        "mediaType": media.media_type,
+        "output": verdict.output,
+        "stale": verdict.stale,
+        "reasons": [cause.wire() for cause in verdict.causes],
+    } | ({"blocked": verdict.blocked} if verdict.blocked else {})
+
+
+def _reasons_table(counts: Mapping[str, Mapping[Reason, int]], blocked: Mapping[str, int]) -> Table:
+    reasons = [reason for reason in Reason if any(by_reason.get(reason) for by_reason in counts.values())]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("output", style="cyan", no_wrap=True)
+    for reason in reasons:
+        table.add_column(reason.value, justify="right", no_wrap=True)
+    if blocked:
+        table.add_column("cannot be rebuilt", justify="right", no_wrap=True)
+    for output, by_reason in counts.items():
+        row = [
+            Text(
+                f"{by_reason[reason]:,}" if by_reason.get(reason) else "",
+                style="yellow" if reason in REBUILT else "dim",
+            )
+            for reason in reasons
+        ]
+        if blocked:
+            row.append(Text(f"{blocked[output]:,}" if blocked.get(output) else "", style="red"))
+        table.add_row(output, *row)
+    return table
+
+
+def _moment(age_seconds: float | None) -> str:
+    if age_seconds is None:
         return "never: the index is empty"
-    when = datetime.now(UTC) - timedelta(seconds=age)
-    return f"{when:%Y-%m-%d %H:%M:%S} UTC" + (f", {console.lasting(age)} ago" if age >= 1 else "")
+    when = datetime.now(UTC) - timedelta(seconds=age_seconds)
+    return f"{when:%Y-%m-%d %H:%M:%S} UTC" + (f", {console.duration(age_seconds)} ago" if age_seconds >= 1 else "")

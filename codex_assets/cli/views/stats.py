@@ -1,8 +1,10 @@
-"""The tables of `stats`. The numbers are added up in `library/stats.py`."""
+"""The tables and the JSON of `stats`. The numbers are added up in `library/stats.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -15,34 +17,61 @@ from codex_assets.library.stats import Spread, Statistics
 GPU_ENCODERS = ("nvenc",)
 
 
-def tables(found: Statistics) -> Group:
-    return Group(*_parts(found))
+def statistics_tables(statistics: Statistics) -> Group:
+    """How many jobs there were and how they ended, and a table for each subject on which there is anything to say."""
+    return Group(*_parts(statistics))
 
 
-def _parts(found: Statistics) -> Iterator[RenderableType]:
-    jobs = sum(found.outcomes.values())
-    since = f"since {found.since:%Y-%m-%d %H:%M} UTC" if found.since is not None else "on record"
+def statistics_json(statistics: Statistics) -> dict[str, Any]:
+    """Every number under its name in camel case, without those that are None; numbers with six decimals."""
+    values: dict[str, Any] = _wire(
+        {
+            **asdict(statistics),
+            "since": statistics.since.isoformat(timespec="seconds") if statistics.since is not None else None,
+            "success_rate": statistics.success_rate,
+        }
+    )
+    return values
+
+
+def _wire(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_camel(name): _wire(item) for name, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_wire(item) for item in value]
+    return round(value, 6) if isinstance(value, float) else value
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    # Names of outputs are values, whatever they look like: only fields are renamed, and none of those begins so.
+    return name if head == "hls" else head + "".join(part.capitalize() for part in rest)
+
+
+def _parts(statistics: Statistics) -> Iterator[RenderableType]:
+    jobs = sum(statistics.outcomes.values())
+    since = f"since {statistics.since:%Y-%m-%d %H:%M} UTC" if statistics.since is not None else "on record"
     yield Text.assemble(
         (console.plural(jobs, "job"), "bold"),
-        f" {since}; {console.plural(found.media.get('registered', 0), 'media', 'media')} registered",
-        f", {found.media['withoutJobs']:,} without a job on record" if found.media.get("withoutJobs") else "",
+        f" {since}; {console.count_media(statistics.media.get('registered', 0))} registered",
+        f", {statistics.media['withoutJobs']:,} without a job on record" if statistics.media.get("withoutJobs") else "",
     )
     if jobs:
-        told = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(found.outcomes.items()))
-        rate = found.success_rate
-        yield Text(f"{told}; " + (f"{100 * rate:.1f} % succeeded" if rate is not None else "none has ended"))
-    if found.queue_seconds.count:
-        yield Text(f"waited {_seconds(found.queue_seconds.p50)}, at p95 {_seconds(found.queue_seconds.p95)}")
-    if found.failures:
-        yield _failures(found)
-    if found.seconds_per_minute:
-        yield _times(found)
-    if found.outputs:
-        yield _outputs(found)
-    if found.encoders:
-        yield _encoders(found)
-    if found.storage:
-        yield _storage(found)
+        outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(statistics.outcomes.items()))
+        rate = statistics.success_rate
+        yield Text(f"{outcomes}; " + (f"{100 * rate:.1f} % succeeded" if rate is not None else "none has ended"))
+    if statistics.queue_seconds.count:
+        yield Text(f"waited {_seconds(statistics.queue_seconds.p50)}, at p95 {_seconds(statistics.queue_seconds.p95)}")
+    if statistics.failures:
+        yield _failures(statistics)
+    if statistics.seconds_per_minute:
+        yield _times(statistics)
+    if statistics.outputs:
+        yield _outputs(statistics)
+    if statistics.encoders:
+        yield _encoders(statistics)
+    if statistics.storage:
+        yield _storage(statistics)
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -55,72 +84,78 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _failures(found: Statistics) -> Table:
+def _failures(statistics: Statistics) -> Table:
     table = _table("failures by code", "code", "whose", "jobs", "of failures", "latest media")
-    failed = sum(one.jobs for one in found.failures)
-    for one in found.failures:
-        table.add_row(one.code, one.fault or "", f"{one.jobs:,}", f"{100 * one.jobs / failed:.0f} %", one.latest)
+    failed = sum(failure.jobs for failure in statistics.failures)
+    for failure in statistics.failures:
+        table.add_row(
+            failure.code,
+            failure.fault or "",
+            f"{failure.jobs:,}",
+            f"{100 * failure.jobs / failed:.0f} %",
+            failure.latest,
+        )
     return table
 
 
-def _times(found: Statistics) -> Table:
+def _times(statistics: Statistics) -> Table:
     title = "whole jobs: seconds of work per minute of media, and cost"
     table = _table(title, "type", "jobs", "p50", "p95", "cost p50", "cost p95", "cost, all")
-    for media_type, spread in found.seconds_per_minute.items():
-        cost = found.cost_per_job_usd.get(media_type, Spread())
+    for media_type, spread in statistics.seconds_per_minute.items():
+        cost = statistics.cost_per_job_usd.get(media_type, Spread())
         numbers = (_seconds(spread.p50), _seconds(spread.p95), _usd(cost.p50), _usd(cost.p95))
         table.add_row(media_type, f"{spread.count:,}", *numbers, _usd(cost.total if cost.count else None))
     return table
 
 
-def _outputs(found: Statistics) -> Table:
+def _outputs(statistics: Statistics) -> Table:
     table = _table("outputs", "output", "built", "p50", "p95", "mean size", "mean cost", "cost, all")
-    for one in found.outputs:
+    for output in statistics.outputs:
         table.add_row(
-            one.output,
-            f"{one.size.count:,}",
-            _seconds(one.seconds.p50),
-            _seconds(one.seconds.p95),
-            console.size(round(one.size.mean or 0)),
-            _usd(one.cost_usd.mean),
-            _usd(one.cost_usd.total if one.cost_usd.count else None),
+            output.output,
+            f"{output.size.count:,}",
+            _seconds(output.seconds.p50),
+            _seconds(output.seconds.p95),
+            console.byte_size(round(output.size.mean or 0)),
+            _usd(output.cost_usd.mean),
+            _usd(output.cost_usd.total if output.cost_usd.count else None),
         )
     return table
 
 
-def _encoders(found: Statistics) -> Table:
+def _encoders(statistics: Statistics) -> Table:
     table = _table("encoders", "encoder", "on", "jobs", "of media", "p50 per minute", "share")
-    whole = sum(one.media_seconds for one in found.encoders)
-    for one in found.encoders:
-        on_gpu = any(part in one.encoder for part in GPU_ENCODERS)
+    whole = sum(encoder.media_seconds for encoder in statistics.encoders)
+    for encoder in statistics.encoders:
+        on_gpu = any(part in encoder.encoder for part in GPU_ENCODERS)
         table.add_row(
-            one.encoder,
-            (one.gpu or "GPU") if on_gpu else "CPU",
-            f"{one.jobs:,}",
-            console.lasting(one.media_seconds),
-            _seconds(one.seconds_per_minute.p50),
-            f"{100 * one.media_seconds / whole:.0f} %" if whole else "",
+            encoder.encoder,
+            (encoder.gpu or "GPU") if on_gpu else "CPU",
+            f"{encoder.jobs:,}",
+            console.duration(encoder.media_seconds),
+            _seconds(encoder.seconds_per_minute.p50),
+            f"{100 * encoder.media_seconds / whole:.0f} %" if whole else "",
         )
     return table
 
 
-def _storage(found: Statistics) -> Table:
+def _storage(statistics: Statistics) -> Table:
     table = _table("stored now (current versions)", "store", "kind", "objects", "size", "share")
     table.columns[1].justify = "left"
-    whole = sum(one.size for one in found.storage)
+    whole = sum(stored.size for stored in statistics.storage)
     shown = ""
-    for one in found.storage:
-        share = f"{100 * one.size / whole:.0f} %" if whole else ""
-        name = one.role if one.role != shown else ""
-        table.add_row(name, one.kind, f"{one.objects:,}", console.size(one.size), share)
-        shown = one.role
+    for stored in statistics.storage:
+        share = f"{100 * stored.size / whole:.0f} %" if whole else ""
+        name = stored.role if stored.role != shown else ""
+        table.add_row(name, stored.kind, f"{stored.objects:,}", console.byte_size(stored.size), share)
+        shown = stored.role
     table.add_section()
-    table.add_row("", "all", f"{sum(one.objects for one in found.storage):,}", console.size(whole), "")
+    table.add_row("", "all", f"{sum(stored.objects for stored in statistics.storage):,}", console.byte_size(whole), "")
     return table
 
 
 def _seconds(value: float | None) -> str:
-    return "" if value is None else console.lasting(value)
+    return "" if value is None else console.duration(value)
 
 
 def _usd(value: float | None) -> str:

@@ -1,0 +1,70 @@
+"""Checks any HLS, in a folder of this machine or at a URL, whoever made it.
+
+In: which playlist of a folder is meant, fetching what a URL names, and what the tools may open. Out: the rules
+(`rules/`; those apply that need no knowledge of the source), and the check of published outputs (`audit.py`).
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from codex_assets.archive.findings import Finding
+from codex_assets.net import hls_fetch
+from codex_assets.net.outward import Outward
+from codex_assets.system.sandbox import Reach
+from codex_assets.system.tools import Tools, tool_environment
+from codex_assets.verification.judge import judge
+from codex_assets.verification.observe.observer import Observer
+from codex_assets.verification.observe.playlists import parse_master
+
+WORKERS = 2
+"""Playlists that are observed at once."""
+
+
+@dataclass(frozen=True)
+class HlsCheck:
+    """How HLS is checked: with the tools of `environ`, by `rule` alone or (None) by every rule.
+
+    Setting `cancelled` ends a check with `JobCancelled`.
+    """
+
+    environ: Mapping[str, str]
+    rule: str | None
+    cancelled: threading.Event
+
+    def check_url(self, url: str, outward: Outward) -> list[Finding]:
+        """Download the playlist at `url` with everything that it names, and check it.
+
+        Private addresses are allowed: whoever types a URL may reach what it leads to. Raises `JobError` when the
+        playlist cannot be had; other files that are missing are findings.
+        """
+        with tempfile.TemporaryDirectory(prefix="codex-assets-fetch-") as folder:
+            playlist = hls_fetch.fetch(url, Path(folder), allow_private=True, cancelled=self.cancelled, outward=outward)
+            return self.check_playlist(playlist)
+
+    def check_playlist(self, playlist: Path) -> list[Finding]:
+        """Check a master with its variants, or a variant alone. Returns every finding, passed ones too."""
+        with tempfile.TemporaryDirectory(prefix="codex-assets-verify-") as scratch:
+            reach = Reach(reads=(playlist.parent.absolute(),), writes=(Path(scratch),))
+            tools = Tools(tool_environment(self.environ), reach=reach, cancelled=self.cancelled)
+            observer = Observer(tools, scratch=Path(scratch), workers=WORKERS)
+            if parse_master(playlist.read_text(encoding="utf-8", errors="replace")).streams:
+                observations = observer.hls(playlist)
+            else:
+                observations = (observer.variant(playlist, output=playlist.parent.resolve().name),)
+        only = None if self.rule is None else (self.rule,)
+        return [finding for observation in observations for finding in judge(observation, only=only)]
+
+
+def find_playlist(target: Path) -> Path | None:
+    """The playlist that a path means: itself, or of a folder its `master.m3u8` or its only playlist. None: there is
+    none."""
+    if not target.is_dir():
+        return target if target.is_file() else None
+    playlists = sorted(target.glob("*.m3u8"))
+    master = next((path for path in playlists if path.name == "master.m3u8"), None)
+    return master or (playlists[0] if len(playlists) == 1 else None)
