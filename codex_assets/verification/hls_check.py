@@ -16,7 +16,7 @@ from codex_assets.archive.findings import Finding
 from codex_assets.net import hls_fetch
 from codex_assets.net.outward import Outward
 from codex_assets.system.sandbox import Reach
-from codex_assets.system.tools import Tools, tool_environment
+from codex_assets.system.tools import Tools
 from codex_assets.verification.judge import judge
 from codex_assets.verification.observe.observer import Observer
 from codex_assets.verification.observe.playlists import parse_master
@@ -27,12 +27,12 @@ WORKERS = 2
 
 @dataclass(frozen=True)
 class HlsCheck:
-    """How HLS is checked: with the tools of `environ`, by `rule` alone or (None) by every rule.
+    """How HLS is checked: by tools in the environment `variables`, by `rule` alone or (None) by every rule.
 
     Setting `cancelled` ends a check with `JobCancelled`.
     """
 
-    environ: Mapping[str, str]
+    variables: Mapping[str, str]
     rule: str | None
     cancelled: threading.Event
 
@@ -50,7 +50,7 @@ class HlsCheck:
         """Check a master with its variants, or a variant alone. Returns every finding, passed ones too."""
         with tempfile.TemporaryDirectory(prefix="codex-assets-verify-") as scratch:
             reach = Reach(reads=(playlist.parent.absolute(),), writes=(Path(scratch),))
-            tools = Tools(tool_environment(self.environ), reach=reach, cancelled=self.cancelled)
+            tools = Tools(self.variables, reach=reach, cancelled=self.cancelled)
             observer = Observer(tools, scratch=Path(scratch), workers=WORKERS)
             if parse_master(playlist.read_text(encoding="utf-8", errors="replace")).streams:
                 observations = observer.hls(playlist)

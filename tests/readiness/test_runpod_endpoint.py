@@ -354,7 +354,7 @@ def test_secrets_that_may_not_be_listed(rest: Rest, file: Path) -> None:
     rest.secrets_allowed = False
     result = run(rest, "apply", file)
     assert result.exit_code == 0
-    assert "this key may not look" in result.stderr
+    assert "may not list secrets" in result.stderr
     assert "may not manage secrets" in run(rest, "secrets", file).stderr
 
 

@@ -136,6 +136,7 @@ def _verify_hls(target: str, rule: str | None, as_json: bool) -> int:
     """Check the HLS at a path or a URL, print the findings, and return the exit code."""
     from codex_assets.cli.views.findings import findings_json, findings_table
     from codex_assets.config.settings import environment, outward
+    from codex_assets.system.tools import tool_environment
     from codex_assets.verification.hls_check import HlsCheck, find_playlist
     from codex_assets.verification.judge import failures
 
@@ -148,7 +149,7 @@ def _verify_hls(target: str, rule: str | None, as_json: bool) -> int:
         console.complain(f"There is no playlist at {target}; give a folder with a master.m3u8, or a playlist.")
         return UNCHECKED
     with command_frame.failures_end_with(UNCHECKED), command_frame.cancelled_by_signals() as cancelled:
-        check = HlsCheck(environment(), rule, cancelled)
+        check = HlsCheck(tool_environment(environment()), rule, cancelled)
         findings = command_frame.run_in_thread(
             lambda: check.check_url(target, outward()) if playlist is None else check.check_playlist(playlist)
         )
