@@ -121,6 +121,12 @@ class Counted:
     steps: tuple[float, ...] = ()
     pauses: int = 0
     """Packets with which a telephone's codec says that nobody speaks: ffmpeg gives them up, and silence is right."""
+    unshown: float = 0.0
+    """Seconds between the first and the last moment in which no packet is shown, in a container without pauses."""
+    each: float | None = None
+    """Seconds that a packet is shown, in such a container; None where packets do not tell."""
+    foreign: int = 0
+    """Packets that are no pictures of this film: DV of the other system, as a hole of zeros is read."""
 
 
 @dataclass(frozen=True)

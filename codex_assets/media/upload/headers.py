@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from codex_assets.media.facts import AudioStream, MediaInfo
 
-INDEXED_CONTAINERS = ("mov", "matroska", "avi", "asf", "flac")
-"""Containers whose durations come from an index, so that they tell a cut-off upload from a whole one."""
-COUNTED_TIME = ("avi",)
+INDEXED_CONTAINERS = ("mov", "matroska", "avi", "asf", "flac", "wv", "tta", "caf", "dv")
+"""Containers whose durations come from an index (of DV: from its frames, which have one size), so that they tell a
+cut-off upload, or one of which the demuxer gives up the rest, from a whole one."""
+COUNTED_TIME = ("avi", "dv")
 """Containers without times: pictures follow one another in the order in which they are stored."""
 MOST_BOXES = 10_000
 """Boxes of an MP4 file that are looked at side by side: a film in fragments has two for each."""
