@@ -38,8 +38,8 @@ class EncoderMode(StrEnum):
 
 
 @dataclass(frozen=True)
-class Choice:
-    """An encoder and, for people, why it."""
+class EncoderChoice:
+    """The encoder that was chosen for an encode, and the reason for it, a sentence for the log and the receipt."""
 
     row: profile.EncoderRow
     reason: str
@@ -115,16 +115,16 @@ def gpu_model(tools: Tools) -> str | None:
     return None if trial is not None and trial.hung else tools.gpu()
 
 
-def choose(mode: EncoderMode, tools: Tools) -> Choice:
+def choose(mode: EncoderMode, tools: Tools) -> EncoderChoice:
     """The encoder of a worker. `auto` costs one trial encode in the worker's life."""
     if mode is EncoderMode.X264:
-        return Choice(profile.X264, "x264 was asked for")
+        return EncoderChoice(profile.X264, "x264 was asked for")
     if mode is EncoderMode.NVENC:
-        return Choice(profile.NVENC, "NVENC was asked for")
+        return EncoderChoice(profile.NVENC, "NVENC was asked for")
     trial = try_nvenc(tools)
     if trial.works:
-        return Choice(profile.NVENC, trial.reason)
-    return Choice(profile.X264, f"NVENC does not work here: {trial.reason}")
+        return EncoderChoice(profile.NVENC, trial.reason)
+    return EncoderChoice(profile.X264, f"NVENC does not work here: {trial.reason}")
 
 
 class Encoders:
@@ -132,17 +132,19 @@ class Encoders:
 
     def __init__(self, mode: EncoderMode, tools: Tools) -> None:
         self._mode, self._tools = mode, tools
-        self._choice: Choice | None = None
+        self._choice: EncoderChoice | None = None
         self._lock = threading.Lock()
 
-    def current(self) -> Choice:
+    def current(self) -> EncoderChoice:
         with self._lock:
             if self._choice is None:
                 self._choice = choose(self._mode, self._tools)
                 _log.info("encoder: %s (%s)", self._choice.row.name, self._choice.reason)
             return self._choice
 
-    def encode(self, run: Callable[[profile.EncoderRow], Result], *, smallest_side: int) -> tuple[Result, Choice]:
+    def encode(
+        self, run: Callable[[profile.EncoderRow], Result], *, smallest_side: int
+    ) -> tuple[Result, EncoderChoice]:
         """`run` with the encoder of this run, or with x264 where that one fails or cannot do such small pictures.
 
         Raises what `run` raises on x264.
@@ -151,12 +153,12 @@ class Encoders:
         if choice.row is profile.X264:
             return run(choice.row), choice
         if smallest_side < choice.row.minimum_side:
-            small = Choice(profile.X264, f"NVENC takes no pictures under {choice.row.minimum_side} pixels")
+            small = EncoderChoice(profile.X264, f"NVENC takes no pictures under {choice.row.minimum_side} pixels")
             return run(small.row), small
         try:
             return run(choice.row), choice
         except ToolError as error:
-            fallback = Choice(profile.X264, f"NVENC failed: {error.reason}")
+            fallback = EncoderChoice(profile.X264, f"NVENC failed: {error.reason}")
             _log.warning("falling back to x264 for this run: %s", error.detail)
             _memory.doubt()
         with self._lock:

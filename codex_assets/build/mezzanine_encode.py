@@ -16,7 +16,8 @@ from pathlib import Path
 
 from codex_assets.archive.records import MediaType
 from codex_assets.build import upload_check as upload
-from codex_assets.build.encoders import Choice, Encoders
+from codex_assets.build.encoders import EncoderChoice, Encoders
+from codex_assets.build.phases import Phase
 from codex_assets.errors import ToolError
 from codex_assets.media import ffprobe, profile, target_format
 from codex_assets.media.encode import loudness, mezzanine
@@ -28,7 +29,8 @@ from codex_assets.system.tools import Tools
 
 _log = logging.getLogger(__name__)
 
-Phase = Callable[[str], AbstractContextManager[Callable[[Progress], None]]]
+ToolPhase = Callable[[Phase], AbstractContextManager[Callable[[Progress], None]]]
+"""Times a block that runs ffmpeg, and takes ffmpeg's progress."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Normalised:
     info: MediaInfo
     run: ToolRun
     log: damage.DecodeLog
-    choice: Choice
+    choice: EncoderChoice
     treatment: AudioTreatment | None
     gain: float = 0.0
     warnings: Sequence[str] = ()
@@ -70,14 +72,14 @@ class Normaliser:
         self,
         tools: Tools,
         encoders: Encoders,
-        phase: Phase,
+        tool_phase: ToolPhase,
         *,
         media_type: MediaType,
         source: Path,
         path: Path,
         folder: Path,
     ) -> None:
-        self._tools, self._encoders, self._phase = tools, encoders, phase
+        self._tools, self._encoders, self._tool_phase = tools, encoders, tool_phase
         self._with_picture = media_type == "video"
         self._source, self._path, self._folder = source, path, folder
 
@@ -164,7 +166,7 @@ class Normaliser:
                 gain=plan.gain,
                 clipped=plan.clipped,
             )
-            with self._phase("mezzanine") as on_progress:
+            with self._tool_phase(Phase.MEZZANINE) as on_progress:
                 made = self._tools.ffmpeg(
                     arguments,
                     label="making the mezzanine",
@@ -177,7 +179,7 @@ class Normaliser:
         if self._with_picture and info.video is not None:
             (made, log), choice = self._encoders.encode(run, smallest_side=min(target_format.size(info.video)))
         else:
-            (made, log), choice = run(profile.X264), Choice(profile.X264, "no picture")
+            (made, log), choice = run(profile.X264), EncoderChoice(profile.X264, "no picture")
         return Normalised(info, made, plan.log or log, choice, plan.treatment, round(plan.gain, 2))
 
     def _steady_sound(self, info: MediaInfo) -> Path:

@@ -23,6 +23,8 @@ from typing import Any
 
 from codex_assets.archive.records import MediaRecord, OutputRecord
 from codex_assets.archive.store import RecordStore
+from codex_assets.build.builder import chosen_outputs
+from codex_assets.build.phases import Phase
 from codex_assets.errors import (
     EndpointError,
     ExecutionTimeout,
@@ -33,7 +35,7 @@ from codex_assets.errors import (
     RelayedError,
 )
 from codex_assets.media import recipe
-from codex_assets.media.outputs import MASTER, OUTPUTS, is_variant
+from codex_assets.media.outputs import MASTER, is_variant
 from codex_assets.net.runpod_api import Endpoint, JobsApi, Retries
 from codex_assets.system.workspace import Listener, Status
 
@@ -195,16 +197,12 @@ class RunPodBuilder:
         self._api = JobsApi(endpoint, self._pace.retries, self._cancelled)
         self._gate = gate(endpoint.endpoint_id, endpoint.base, endpoint.in_flight)
 
-    def plan(self, media: MediaRecord, chosen: Collection[str]) -> None:
+    def plan(self, media: MediaRecord, outputs: Collection[str]) -> None:
         """Nothing: the worker plans, and tells its progress."""
 
     def build(self, media: MediaRecord, outputs: Collection[str]) -> Iterator[OutputRecord]:
         """As `Builder.build`; a failed job's outputs that were published before it failed are yielded as well."""
-        known = OUTPUTS[media.media_type]
-        unknown = [output for output in outputs if output not in known]
-        if unknown:
-            raise ValueError(f"{media.media_type} media have no {', '.join(unknown)}")
-        left = [output for output in known if output in outputs]
+        left = chosen_outputs(media, outputs)
         follows = MASTER.name not in left and any(map(is_variant, left))
         master = self._records.output(media.media_id, MASTER.name) if follows else None
         outdated: list[str] = []
@@ -294,7 +292,7 @@ class RunPodBuilder:
         while (others := self._api.waiting() - self._gate.queued) > 0:
             if not told:
                 _log.info("%d other jobs wait at the endpoint: they go first", others)
-                self._tell("waiting for other jobs", 0.0)
+                self._tell(Phase.WAITING_FOR_OTHER_JOBS.value, 0.0)
                 told = True
             if time.monotonic() - began > longest_s:
                 raise QueueTimeout("Other jobs were waiting at the endpoint all the time; nothing was submitted.")
@@ -316,7 +314,7 @@ class RunPodBuilder:
 
     def _watch(self, job: _Job) -> End:
         pause, missing = self._pace.first_poll_s, 0
-        self._tell("queued at RunPod", 0.0)
+        self._tell(Phase.QUEUED_AT_RUNPOD.value, 0.0)
         while True:
             _rest(self._cancelled, pause)
             pause = min(1.5 * pause, self._pace.longest_poll_s)

@@ -13,11 +13,9 @@ from typing import Any
 
 from codex_assets.archive.history import JobRecord, Outcome, OutputMade
 from codex_assets.archive.records import MezzanineRecord, OutputRecord
+from codex_assets.build.phases import CHECKS, DOWNLOADS, UPLOADS, Phase
 from codex_assets.errors import JobError
 
-DOWNLOADS = ("fetching the original", "fetching the mezzanine")
-VERIFYING = ("verifying",)
-UPLOADS = ("publishing",)
 RESULT_FIELDS = {
     "queue_seconds": "queueSeconds",
     "seconds": "seconds",
@@ -64,9 +62,9 @@ def ended(
             "seconds": round(seconds, 3),
             "phases": phases,
             "download_seconds": _sum(phases, DOWNLOADS),
-            "verify_seconds": _sum(phases, VERIFYING),
+            "verify_seconds": _sum(phases, CHECKS),
             "upload_seconds": _sum(phases, UPLOADS),
-            "encode_seconds": _sum(phases, set(phases) - {*DOWNLOADS, *VERIFYING, *UPLOADS}),
+            "encode_seconds": _sum(phases, set(phases) - (DOWNLOADS | CHECKS | UPLOADS)),
             "media_seconds": lasting,
             "speed": round(lasting / seconds, 2) if lasting and seconds else None,
             "bytes_in": _bytes_in(mezzanine, phases),
@@ -113,9 +111,9 @@ def _bytes_in(mezzanine: MezzanineRecord | None, phases: Mapping[str, float]) ->
     if mezzanine is None:
         return None
     fetched = 0
-    if "fetching the original" in phases:
+    if Phase.FETCHING_ORIGINAL in phases:
         fetched += mezzanine.source.size
-    if "fetching the mezzanine" in phases:
+    if Phase.FETCHING_MEZZANINE in phases:
         fetched += sum(file.size for file in mezzanine.files)
     return fetched
 

@@ -1,0 +1,181 @@
+"""Builds the variants and the preview of a media, and puts them in the place of those that are published.
+
+In: which variants this source gets, their encodes, the order of the switch, and what is removed after it. Out: a
+variant's playlist and record (`playlists.py`), the master (`master.py`), the arguments (`media/encode/ladder`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from codex_assets.archive.records import MezzanineRecord, OutputRecord, VariantRecord
+from codex_assets.build import master, playlists
+from codex_assets.build.media_build import MediaBuild, UnpublishedOutput
+from codex_assets.build.phases import Phase
+from codex_assets.build.playlists import EncodedVariant
+from codex_assets.build.receipts import Encode
+from codex_assets.build.sound import Sound
+from codex_assets.media import profile, target_format
+from codex_assets.media.encode import ladder
+from codex_assets.media.outputs import MASTER, OUTPUTS, PREVIEW, variant_output
+from codex_assets.storage import keys, publish
+from codex_assets.system.process import ToolRun
+
+_log = logging.getLogger(__name__)
+
+NOT_APPLICABLE = "not-applicable"
+"""The data version of a variant that this source does not get."""
+
+
+def build_ladder(build: MediaBuild, outputs: Collection[str]) -> Iterator[OutputRecord]:
+    """Publish these variants, preview and master, and yield their records in the order of outputs.
+
+    The master is written, and yielded, also when it was not asked for and the published one would otherwise be wrong.
+    Raises `MissingInput` without a mezzanine, and for a master without variants.
+    """
+    work = build.receipts.begin()
+    source = build.mezzanine_record()
+    markers: list[VariantRecord] = []
+    if build.is_video:
+        encoded, markers = _video_playlists(build, source, outputs)
+    else:
+        encoded = _audio_playlists(build, source, outputs)
+    playlists.observe(build, source, encoded, [marker.output for marker in markers])
+    change = master.change_for(build, encoded, markers, is_wanted=MASTER.name in outputs)
+    unpublished: list[UnpublishedOutput[OutputRecord]] = [*encoded]
+    if change.output is not None:
+        unpublished.append(change.output)
+    published = build.publish(unpublished, work)
+    for marker in markers:
+        build.records.put(build.media.media_id, marker.output, marker)
+    if change.confirmed is not None:
+        build.records.put(build.media.media_id, change.confirmed.output, change.confirmed)
+    _prune(build, published, markers)
+    order = OUTPUTS[build.media.media_type]
+    yield from sorted([*published, *markers], key=lambda record: order.index(record.output))
+
+
+# --- Video ------------------------------------------------------------------------------------------------------------
+
+
+def _video_playlists(
+    build: MediaBuild, source: MezzanineRecord, outputs: Collection[str]
+) -> tuple[list[UnpublishedOutput[VariantRecord]], list[VariantRecord]]:
+    """The encoded variants and preview, and a marker for each variant that is larger than the source."""
+    assert source.width is not None
+    assert source.height is not None
+    available = target_format.rungs(source.width, source.height)
+    names = {rung.name for rung in available}
+    markers = [
+        _marker(build, variant.name, target_format.why_not(variant, source.width, source.height))
+        for variant in profile.LADDER
+        if variant_output(variant.name) in outputs and variant.name not in names
+    ]
+    wanted = [rung for rung in available if variant_output(rung.name) in outputs]
+    previewed = target_format.preview_rung(available) if PREVIEW.name in outputs else None
+    # The preview's variant, where it is not built itself: only as much of it is encoded as the preview needs.
+    alone = [previewed] if previewed is not None and previewed not in wanted else []
+    if not wanted and not alone:
+        return [], markers
+    sounds = build.delivered_sounds(sorted({rung.variant.audio_kbps for rung in [*wanted, *alone]}))
+    encoded = _encode(build, source, wanted, sounds, None)
+    encoded |= _encode(build, source, alone, sounds, ladder.preview_limit(source.duration))
+    made = [playlists.unpublished_variant(build, source, encoded[rung.name]) for rung in wanted]
+    if previewed is not None:
+        made.append(playlists.unpublished_preview(build, source, encoded[previewed.name]))
+    return made, markers
+
+
+def _encode(
+    build: MediaBuild,
+    source: MezzanineRecord,
+    rungs: Sequence[target_format.Rung],
+    sounds: Mapping[int, Sound],
+    limit: float | None,
+) -> dict[str, EncodedVariant]:
+    """All these rungs, by name, from one decode of the mezzanine; of its first `limit` seconds, or of all (None)."""
+    rate = source.rate
+    assert rate is not None
+    if not rungs:
+        return {}
+    path = build.mezzanine_file(source)
+    seconds = min(source.duration, limit or source.duration)
+    folders = {rung.name: build.workspace.root / "hls" / rung.name for rung in rungs}
+
+    def run(row: profile.EncoderRow) -> ToolRun:
+        encodes = []
+        for rung in rungs:
+            folder = build.workspace.folder(f"hls/{rung.name}")
+            sound = sounds.get(rung.variant.audio_kbps)
+            sound_path = str(sound.path) if sound is not None else None
+            encodes.append(ladder.encode_arguments(rung, str(folder), sound_path, rate, row, limit=limit))
+        with build.tool_phase(Phase.VARIANTS) as on_progress:
+            return build.tools.decode_to_encoders(
+                lambda pipes: ladder.decode_arguments(str(path), rungs, pipes, limit=limit),
+                encodes,
+                label="encoding the variants",
+                duration=seconds,
+                on_progress=on_progress,
+            )
+
+    made, choice = build.encoders.encode(run, smallest_side=min(min(rung.width, rung.height) for rung in rungs))
+    encode = Encode(made, source.duration, choice)
+    return {
+        rung.name: EncodedVariant(rung.name, folders[rung.name], sounds.get(rung.variant.audio_kbps), encode)
+        for rung in rungs
+    }
+
+
+def _marker(build: MediaBuild, rung: str, reason: str) -> VariantRecord:
+    """The record of a variant that this source does not get."""
+    return VariantRecord(
+        **build.head(variant_output(rung)),
+        applicable=False,
+        reason=reason,
+        data_version=NOT_APPLICABLE,
+        variant=rung,
+    )
+
+
+# --- Audio ------------------------------------------------------------------------------------------------------------
+
+
+def _audio_playlists(
+    build: MediaBuild, source: MezzanineRecord, outputs: Collection[str]
+) -> list[UnpublishedOutput[VariantRecord]]:
+    wanted = [variant for variant in profile.AUDIO_LADDER if variant_output(variant.name) in outputs]
+    if not wanted:
+        return []
+    sounds = build.delivered_sounds([variant.audio_kbps for variant in wanted])
+    made = []
+    for variant in wanted:
+        folder = build.workspace.folder(f"hls/{variant.name}")
+        sound = sounds[variant.audio_kbps]
+        run = build.tools.ffmpeg(
+            ladder.audio_hls_arguments(str(sound.path), str(folder)),
+            label=f"segmenting {variant.name}",
+            duration=source.duration,
+        )
+        encoded = EncodedVariant(variant.name, folder, sound, Encode(run, source.duration))
+        made.append(playlists.unpublished_variant(build, source, encoded))
+    return made
+
+
+# --- After the switch -------------------------------------------------------------------------------------------------
+
+
+def _prune(build: MediaBuild, published: Sequence[OutputRecord], markers: Sequence[VariantRecord]) -> None:
+    """Remove segments that no playlist names any more, and variants that this source does not get."""
+    for record in published:
+        if isinstance(record, VariantRecord) and record.playlist_key is not None:
+            prefix = record.playlist_key.rpartition("/")[0] + "/"
+            removed = publish.prune(build.stores, "media", prefix, {file.key for file in record.files})
+            if removed:
+                _log.info("%s: removed %d objects that are no longer named", record.output, len(removed))
+    media, store = build.media, build.stores.media
+    for marker in markers:
+        key = keys.variant_playlist(media.creator_id, media.media_id, media.media_type, marker.variant)
+        if store.head(key) is not None:
+            for stored_object in list(store.list(key.rpartition("/")[0] + "/")):
+                store.delete(stored_object.key)

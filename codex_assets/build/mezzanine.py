@@ -1,0 +1,260 @@
+"""Builds the mezzanine from the original, and the loudness of the upload's sound, from the original or the mezzanine.
+
+In: fetching the original, the record of what came out, and the order of the two outputs. Out: what an upload may be
+(`upload_check.py`), how it is encoded (`mezzanine_encode.py`), and how loudness is measured (`media/encode/loudness`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from codex_assets.archive.records import ORIGINAL as ORIGINAL_RECORD
+from codex_assets.archive.records import LoudnessRecord, MezzanineRecord, OriginalRecord, OutputRecord
+from codex_assets.build import upload_check
+from codex_assets.build.media_build import (
+    SCRATCH_PER_INPUT,
+    MediaBuild,
+    UnpublishedOutput,
+    bytes_as_fraction,
+    digest,
+)
+from codex_assets.build.mezzanine_encode import Normalised, Normaliser
+from codex_assets.build.phases import Phase
+from codex_assets.build.receipts import Encode, Work
+from codex_assets.build.upload_check import Examined
+from codex_assets.errors import MissingInput
+from codex_assets.media import input_flags, profile
+from codex_assets.media.encode import loudness
+from codex_assets.media.encode.loudness import Measurement
+from codex_assets.media.facts import MediaInfo
+from codex_assets.media.outputs import LOUDNESS, MEZZANINE, ORIGINAL
+from codex_assets.media.upload import damage
+from codex_assets.media.upload.damage import Loss
+from codex_assets.storage import keys
+from codex_assets.storage.objects import file_sha256
+from codex_assets.storage.publish import Stage, Upload
+from codex_assets.verification import expectations
+from codex_assets.verification.observations import MezzanineExpected
+
+
+@dataclass(frozen=True)
+class _Original:
+    """A local copy of the upload, and what tells it from a later one under the same key."""
+
+    path: Path
+    sha256: str
+    uploaded_at: str | None
+    """ISO 8601."""
+    etag: str | None
+
+
+@dataclass(frozen=True)
+class _EncodedMezzanine:
+    """A mezzanine before it is judged, and what is known of its making."""
+
+    path: Path
+    sha256: str
+    upload: Examined
+    encode: Normalised
+    info: MediaInfo
+    """As the file itself was probed."""
+    duration: float
+    """Seconds of its longest track."""
+    loss: dict[int, Loss]
+    """Of the upload, by track."""
+
+
+def build_mezzanine(build: MediaBuild, *, with_loudness: bool) -> Iterator[OutputRecord]:
+    """Yield the published mezzanine's record, then that of the loudness when it is wanted: one decode of the original
+    gives both.
+
+    Raises `MissingInput` when the original is gone, `SourceError` when nothing can be made of it.
+    """
+    work = build.receipts.begin()
+    original = _fetch_original(build)
+    encoded = _encode(build, original)
+    key = keys.mezzanine(build.media.creator_id, build.media.media_id)
+    output = UnpublishedOutput(
+        _mezzanine_record(build, original, encoded), [Upload(encoded.path, "archive", key, Stage.CONTENT)]
+    )
+    with build.phase(Phase.VERIFYING):
+        output.observations.append(build.observer.mezzanine(encoded.path, _expected(build, encoded)))
+    (published,) = build.publish([output], work, beside=int(with_loudness))
+    # The original was there: what is known of one that was deleted is no longer true.
+    build.records.forget(build.media.media_id, ORIGINAL_RECORD)
+    build.workspace.keep("archive", key, encoded.sha256, encoded.path)
+    yield published
+    if with_loudness:
+        measurement = _loudness_of_upload(encoded.encode)
+        inputs = {ORIGINAL: original.sha256}
+        yield _record_loudness(build, measurement, "original", inputs, work, outputs=2)
+
+
+def measure_loudness(build: MediaBuild) -> OutputRecord:
+    """Measure the loudness of the mezzanine's sound, and record it. Raises `MissingInput` without a mezzanine."""
+    work = build.receipts.begin()
+    record = build.mezzanine_record()
+    measurement = None
+    if record.has_audio:
+        path = build.mezzanine_file(record)
+        with build.tool_phase(Phase.LOUDNESS) as on_progress:
+            run = build.tools.ffmpeg(
+                loudness.measuring_arguments(input_flags.input_arguments(str(path), trusted=True)),
+                label="measuring the loudness",
+                duration=record.duration,
+                on_progress=on_progress,
+            )
+        audio = build.probed(path).audio
+        measured = loudness.parse(run.log, seconds=audio.duration if audio is not None else None)
+        measurement = loudness.shifted(measured, -record.sound_gain)
+    inputs = {MEZZANINE.name: record.data_version}
+    return _record_loudness(build, measurement, "mezzanine", inputs, work, outputs=1)
+
+
+# --- The original -----------------------------------------------------------------------------------------------------
+
+
+def _fetch_original(build: MediaBuild) -> _Original:
+    media = build.media
+    store = build.stores.by_role(media.input_role)
+    stored = store.head(media.input_key)
+    if stored is None:
+        raise _missing_original(build)
+    build.workspace.require_space(stored.size * SCRATCH_PER_INPUT)
+    with build.phase(Phase.FETCHING_ORIGINAL) as advance:
+        path = build.workspace.folder("original") / "original"
+        fetched = store.download(media.input_key, path, on_bytes=bytes_as_fraction(stored.size, advance))
+    return _Original(
+        path,
+        sha256=fetched.sha256 or file_sha256(path),
+        uploaded_at=fetched.modified.isoformat() if fetched.modified else None,
+        etag=fetched.etag,
+    )
+
+
+def _missing_original(build: MediaBuild) -> MissingInput:
+    media = build.media
+    record = build.records.get(media.media_id, ORIGINAL_RECORD, OriginalRecord)
+    reason = "it is deleted a day after its mezzanine was verified"
+    if record is not None and record.deleted:
+        reason = f"it was deleted on {record.gone_since[:10]}, when its mezzanine had been verified"
+    return MissingInput(
+        f"The original is not at {media.input_key} in the {media.input_role} store; {reason}. "
+        "Select outputs that are built from the mezzanine, or upload it again."
+    )
+
+
+# --- The mezzanine ----------------------------------------------------------------------------------------------------
+
+
+def _encode(build: MediaBuild, original: _Original) -> _EncodedMezzanine:
+    """Raises `SourceError` when nothing, or too little, can be made of the original."""
+    media_type = build.media.media_type
+    upload = upload_check.examined(build.tools, media_type, original.path)
+    path = build.workspace.folder("mezzanine") / "mezzanine.mp4"
+    normaliser = Normaliser(
+        build.tools,
+        build.encoders,
+        build.tool_phase,
+        media_type=media_type,
+        source=upload.path,
+        path=path,
+        folder=build.workspace.root / "normalising",
+    )
+    encode = normaliser.normalise(upload.info)
+    info = build.probed(path)
+    upload_check.require_decoded(info, media_type)
+    duration = upload_check.longest(info)
+    loss = damage.losses(upload.told, upload.info, encode.log, arrived=upload.arrived, made=encode.seconds)
+    upload_check.require_enough(loss, upload.info, media_type)
+    return _EncodedMezzanine(path, file_sha256(path), upload, encode, info, duration, loss)
+
+
+def _mezzanine_record(build: MediaBuild, original: _Original, encoded: _EncodedMezzanine) -> MezzanineRecord:
+    video, audio, encode = encoded.info.video, encoded.info.audio, encoded.encode
+    source = upload_check.facts(encoded.upload.info, original.path, encoded.loss)
+    receipt = build.receipts.of(
+        build.media.media_type,
+        MEZZANINE.name,
+        {ORIGINAL: original.sha256},
+        Encode(encode.run, encoded.duration, encode.choice if video else None),
+    )
+    return MezzanineRecord(
+        **build.head(MEZZANINE.name),
+        data_version=encoded.sha256[:32],
+        warnings=_warnings(build, encoded),
+        source=source.model_copy(update={"uploaded_at": original.uploaded_at, "etag": original.etag}),
+        duration=encoded.duration,
+        width=video.width if video else None,
+        height=video.height if video else None,
+        frame_rate=str(video.average_rate) if video and video.average_rate else None,
+        frames=video.frames if video else None,
+        video_codec=video.codec if video else None,
+        audio_codec=audio.codec if audio else None,
+        audio_treatment=encode.treatment,
+        sound_gain=encode.gain,
+        build=receipt,
+    )
+
+
+def _warnings(build: MediaBuild, encoded: _EncodedMezzanine) -> tuple[str, ...]:
+    """A sentence for the creator for each thing that is not as it was uploaded."""
+    used, log = _without_cover(build, encoded.upload.info), encoded.encode.log
+    return (*encoded.encode.warnings, *damage.sentences(encoded.loss, used), *damage.left_out(log, used))
+
+
+def _expected(build: MediaBuild, encoded: _EncodedMezzanine) -> MezzanineExpected:
+    """What the mezzanine is judged against. Its duration is not, where damage leaves open how long it should be."""
+    info, log = encoded.encode.info, encoded.encode.log
+    lost_seconds = (_without_cover(build, info).seconds or 0.0) - encoded.duration
+    # What a decoder makes of damage may last longer than its packets said.
+    is_longer = lost_seconds < -profile.LOST_SECONDS
+    is_trusted = info.orderly and info.timed and not (is_longer and log.damaged(info))
+    return expectations.new_mezzanine(
+        info, with_picture=build.is_video, is_complete=lost_seconds <= profile.LOST_SECONDS and is_trusted
+    )
+
+
+def _without_cover(build: MediaBuild, info: MediaInfo) -> MediaInfo:
+    """What is used of an upload: audio media have no picture, whatever the file holds."""
+    return info if build.is_video else replace(info, video=None)
+
+
+# --- Loudness ---------------------------------------------------------------------------------------------------------
+
+
+def _loudness_of_upload(encode: Normalised) -> Measurement | None:
+    """As the mezzanine's decode measured it, without the gain that the mezzanine was given. None is silence, or no
+    sound."""
+    if encode.treatment is None:
+        return None
+    audio = encode.info.audio
+    seconds = encode.seconds.get(audio.index) if audio is not None else None
+    return loudness.shifted(loudness.parse(encode.run.log, seconds=seconds), -encode.gain)
+
+
+def _record_loudness(
+    build: MediaBuild,
+    measurement: Measurement | None,
+    measured_of: Literal["original", "mezzanine"],
+    inputs: Mapping[str, str],
+    work: Work,
+    *,
+    outputs: int,
+) -> OutputRecord:
+    """Write the record; its receipt shares `work` among so many `outputs`."""
+    values = None if measurement is None else [measurement.integrated, measurement.true_peak, measurement.range]
+    receipt = build.receipts.of(build.media.media_type, LOUDNESS.name, inputs)
+    record = LoudnessRecord(
+        **build.head(LOUDNESS.name),
+        data_version=digest(json.dumps(values)),
+        measurement=measurement,
+        measured_of=measured_of,
+        build=build.receipts.complete(receipt, work, outputs=outputs),
+    )
+    build.records.put(build.media.media_id, LOUDNESS.name, record)
+    return record

@@ -1,0 +1,121 @@
+"""Builds the pictures of a media: the thumbnail of a video, and the waveform of an audio, as data and as an image.
+
+In: their records, and where a frame is looked for when there is none at the usual moment. Out: the arguments that draw
+them (`media/encode/thumbnail`, `media/encode/waveform`).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from codex_assets.archive.records import MezzanineRecord, OutputRecord, ThumbnailRecord, WaveformRecord
+from codex_assets.build.media_build import MediaBuild, UnpublishedOutput
+from codex_assets.build.phases import Phase
+from codex_assets.build.sound import Sound, merged_is_silent
+from codex_assets.errors import ToolError
+from codex_assets.media import profile
+from codex_assets.media.encode import loudness, thumbnail, waveform
+from codex_assets.media.outputs import MEZZANINE, THUMBNAIL, WAVEFORM_JSON, WAVEFORM_PNG, OutputKind
+from codex_assets.storage import keys
+from codex_assets.storage.objects import file_sha256
+from codex_assets.storage.publish import Stage, Upload
+from codex_assets.verification import expectations
+
+
+def build_thumbnail(build: MediaBuild) -> OutputRecord:
+    """Publish a frame of the mezzanine. Raises `MissingInput` without a mezzanine."""
+    work = build.receipts.begin()
+    source = build.mezzanine_record()
+    path = build.workspace.folder("thumbnail") / "auto-generated.jpg"
+    mezzanine_file = build.mezzanine_file(source)
+    with build.phase(Phase.THUMBNAIL):
+        at = _draw_thumbnail(build, source, mezzanine_file, path)
+    receipt = build.receipts.of(build.media.media_type, THUMBNAIL.name, {MEZZANINE.name: source.data_version})
+    record = ThumbnailRecord(
+        **build.head(THUMBNAIL.name),
+        data_version=file_sha256(path)[:32],
+        at=round(at, 3),
+        width=profile.PICTURE_WIDTH,
+        height=profile.PICTURE_HEIGHT,
+        build=receipt,
+    )
+    with build.phase(Phase.VERIFYING):
+        observation = build.observer.thumbnail(path, reference=mezzanine_file, at=at)
+    key = keys.thumbnail(build.media.creator_id, build.media.media_id)
+    upload = Upload(path, "assets", key, Stage.CONTENT)
+    (published,) = build.publish([UnpublishedOutput(record, [upload], [observation])], work)
+    return published
+
+
+def _draw_thumbnail(build: MediaBuild, source: MezzanineRecord, mezzanine_file: Path, path: Path) -> float:
+    """Write the thumbnail to `path`; returns the moment (seconds) that it shows."""
+    frame_seconds = float(1 / source.rate) if source.rate else 0.0
+    # The picture of a damaged upload may end before that moment: then it is the first one.
+    for at in (thumbnail.moment(source.duration, frame_seconds), 0.0):
+        build.tools.ffmpeg(thumbnail.arguments(str(mezzanine_file), str(path), at), label="making the thumbnail")
+        if path.exists():
+            return at
+    raise ToolError("making the thumbnail", reason="no picture was written")
+
+
+def build_waveform(build: MediaBuild, kind: OutputKind) -> OutputRecord:
+    """Publish the waveform as data or as an image, by `kind`. Both are drawn at once; the run keeps the other one.
+
+    Raises `MissingInput` without a mezzanine.
+    """
+    work = build.receipts.begin()
+    source = build.mezzanine_record()
+    rate = profile.AUDIO_LADDER[0].audio_kbps
+    sound = build.delivered_sounds([rate])[rate]
+    waveforms: dict[OutputKind, Path] = build.workspace.once(
+        f"waveform-{source.data_version}",
+        lambda: _draw_waveforms(build, sound.path, loudness.fitted_samples(source.duration)),
+    )
+    path = waveforms[kind]
+    document = json.loads(waveforms[WAVEFORM_JSON].read_text(encoding="utf-8"))
+    shape: dict[str, Any]
+    if kind is WAVEFORM_JSON:
+        key = keys.waveform_json(build.media.creator_id, build.media.media_id)
+        shape = {"points": document["length"], "samples_per_pixel": document["samples_per_pixel"]}
+    else:
+        key = keys.waveform_png(build.media.creator_id, build.media.media_id)
+        shape = {"width": profile.PICTURE_WIDTH, "height": profile.PICTURE_HEIGHT}
+    record = WaveformRecord(
+        **build.head(kind.name),
+        data_version=file_sha256(path)[:32],
+        duration=source.duration,
+        silent=_is_silent(build, sound, document),
+        build=build.receipts.of(build.media.media_type, kind.name, build.inputs_with_sound(source)),
+        **shape,
+    )
+    observe = build.observer.waveform_json if kind is WAVEFORM_JSON else build.observer.waveform_png
+    with build.phase(Phase.VERIFYING):
+        observation = observe(path, expectations.waveform(source, record))
+    upload = Upload(path, "assets", key, Stage.CONTENT)
+    (published,) = build.publish([UnpublishedOutput(record, [upload], [observation])], work)
+    return published
+
+
+def _is_silent(build: MediaBuild, sound: Sound, document: dict[str, Any]) -> bool:
+    """Whether the waveform is flat because there is nothing to hear, alone or with the channels merged to one."""
+    if build.loudness_record().measurement is None:
+        return True
+    return not any(document["data"]) and merged_is_silent(build.tools, sound)
+
+
+def _draw_waveforms(build: MediaBuild, sound: Path, samples: int) -> dict[OutputKind, Path]:
+    """Both waveforms, from one decode of the delivered sound, as so many samples (per channel)."""
+    folder = build.workspace.folder("waveform")
+    data, picture, fine = folder / "waveform.json", folder / "waveform.png", folder / "fine.dat"
+    with build.phase(Phase.WAVEFORM):
+        build.tools.decoded_to_waveforms(
+            waveform.pcm_arguments(str(sound)),
+            [waveform.json_arguments(str(data)), waveform.data_arguments(str(fine), samples)],
+            label="reading the waveform",
+        )
+        build.tools.audiowaveform(
+            waveform.picture_arguments(str(fine), str(picture), samples), label="drawing the waveform"
+        )
+    return {WAVEFORM_JSON: data, WAVEFORM_PNG: picture}

@@ -1,0 +1,176 @@
+"""Turns the segments of an encoded variant into an output: its playlist, its record, and what the judge observes of it.
+
+In: variants and the preview, of video and audio. Out: which variants there are and how they are encoded (`ladder.py`),
+and how a playlist is written (`media/encode/hls`).
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from codex_assets.archive.records import Build, MezzanineRecord, SegmentFact, VariantRecord
+from codex_assets.build.media_build import MediaBuild, UnpublishedOutput, digest
+from codex_assets.build.phases import Phase
+from codex_assets.build.receipts import Encode
+from codex_assets.build.sound import Sound
+from codex_assets.errors import ToolError
+from codex_assets.media import ffprobe, profile, target_format
+from codex_assets.media.encode import hls
+from codex_assets.media.outputs import PREVIEW, variant_output, variants
+from codex_assets.storage import keys
+from codex_assets.storage.objects import file_sha256
+from codex_assets.storage.publish import Stage, Upload
+from codex_assets.verification import expectations, measures
+from codex_assets.verification.observations import LoudnessObservation
+
+
+@dataclass(frozen=True)
+class EncodedVariant:
+    """A variant as ffmpeg left it: a folder with its segments and ffmpeg's own playlist. `sound` is what they carry."""
+
+    name: str
+    folder: Path
+    sound: Sound | None
+    encode: Encode
+
+
+def unpublished_variant(
+    build: MediaBuild, source: MezzanineRecord, encoded: EncodedVariant
+) -> UnpublishedOutput[VariantRecord]:
+    """A variant with all its segments. Raises `ToolError` when there is none."""
+    media, output = build.media, variant_output(encoded.name)
+    key = keys.variant_playlist(media.creator_id, media.media_id, media.media_type, encoded.name)
+    receipt = build.receipts.of(media.media_type, output, build.inputs_with_sound(source), encoded.encode)
+    return _output(build, source, output, encoded, encoded.folder / hls.PLAYLIST, key, receipt)
+
+
+def unpublished_preview(
+    build: MediaBuild, source: MezzanineRecord, encoded: EncodedVariant
+) -> UnpublishedOutput[VariantRecord]:
+    """The first segments of a variant, with a playlist of their own: nothing is encoded twice."""
+    media = build.media
+    folder = build.workspace.folder("hls/preview")
+    segments = hls.previewed(_segments(encoded.folder / hls.PLAYLIST))
+    for segment in segments:
+        shutil.copy2(encoded.folder / segment.name, folder / segment.name)
+    key = keys.preview_playlist(media.creator_id, media.media_id)
+    playlist = folder / Path(key).name
+    playlist.write_text(hls.media_playlist(segments), encoding="utf-8")
+    encode = replace(encoded.encode, media_seconds=min(source.duration, profile.PREVIEW_SECONDS))
+    receipt = build.receipts.of(
+        media.media_type, PREVIEW.name, build.inputs_with_sound(source), encode, variant=encoded.name
+    )
+    return _output(build, source, PREVIEW.name, encoded, playlist, key, receipt)
+
+
+def _output(
+    build: MediaBuild,
+    source: MezzanineRecord,
+    output: str,
+    encoded: EncodedVariant,
+    playlist: Path,
+    key: str,
+    receipt: Build,
+) -> UnpublishedOutput[VariantRecord]:
+    """The output of a playlist whose segments lie beside it, to be published under `key`."""
+    segments = _segments(playlist)
+    if not segments:
+        raise ToolError(f"encoding {encoded.name}", reason="no segment was written")
+    first = playlist.parent / segments[0].name
+    if missing := hls.filling(segments[0].size):
+        with first.open("ab") as file:
+            file.write(missing)
+        segments = _segments(playlist)
+    # Written anew: ffmpeg gives a programme under half a second a target duration of 0.
+    playlist.write_text(hls.media_playlist(segments), encoding="utf-8")
+    info = ffprobe.parse(build.tools.ffprobe(hls.segment_arguments(str(first)), label="probing"))
+    video, rates, sound = info.video, hls.measured(segments), encoded.sound
+    prefix = key.rpartition("/")[0]
+    uploads = [
+        *(Upload(first.with_name(each.name), "media", f"{prefix}/{each.name}", Stage.CONTENT) for each in segments),
+        Upload(playlist, "media", key, Stage.PLAYLIST),
+    ]
+    record = VariantRecord(
+        **build.head(output),
+        data_version=digest(*(f"{upload.path.name} {file_sha256(upload.path)}" for upload in uploads)),
+        variant=encoded.name,
+        playlist_key=key,
+        width=video.width if video else None,
+        height=video.height if video else None,
+        frame_rate=float(source.rate) if video and source.rate else None,
+        codecs=_codecs(build, first, has_video=video is not None, has_audio=info.audio is not None),
+        bandwidth=rates.peak,
+        average_bandwidth=rates.average,
+        duration=round(math.fsum(segment.duration for segment in segments), 6),
+        segments=tuple(SegmentFact(name=each.name, duration=each.duration, size=each.size) for each in segments),
+        loudness=sound.measured if sound is not None else None,
+        gain_mode=sound.gain.mode if sound is not None else None,
+        build=receipt,
+    )
+    return UnpublishedOutput(record, uploads)
+
+
+def _segments(playlist: Path) -> list[hls.Segment]:
+    listed = hls.parse_segments(playlist.read_text(encoding="utf-8"))
+    return [hls.Segment(name, seconds, (playlist.parent / name).stat().st_size) for name, seconds in listed]
+
+
+def _codecs(build: MediaBuild, segment: Path, *, has_video: bool, has_audio: bool) -> str:
+    """The value of CODECS, read from the parameter sets of a segment."""
+    parameter_sets = None
+    if has_video:
+        path = segment.with_suffix(".h264")
+        build.tools.ffmpeg(hls.sps_arguments(str(segment), str(path)), label="reading the parameter sets")
+        parameter_sets = path.read_bytes()
+        path.unlink()
+    return hls.codecs(parameter_sets, has_audio=has_audio)
+
+
+# --- What the judge observes ------------------------------------------------------------------------------------------
+
+
+def observe(
+    build: MediaBuild,
+    source: MezzanineRecord,
+    playlists: Sequence[UnpublishedOutput[VariantRecord]],
+    inapplicable: Collection[str],
+) -> None:
+    """Add to each playlist what is observed of it. Sound is measured once per rate: variants of a rate hold the same
+    bytes. `inapplicable`: outputs that this source does not get any more."""
+    reference = build.mezzanine_file(source) if playlists else None
+    media_type = build.media.media_type
+    cuts = _cuts(build, [playlist.record for playlist in playlists], inapplicable)
+    loudness_by_rate: dict[int, LoudnessObservation] = {}
+    with build.phase(Phase.VERIFYING) as advance:
+        for number, playlist in enumerate(playlists):
+            record = playlist.record
+            path = next(upload.path for upload in playlist.uploads if upload.stage is Stage.PLAYLIST)
+            look = build.observer.preview if record.output == PREVIEW.name else build.observer.variant
+            expected = expectations.variant(media_type, source, record.output, record.variant, cuts)
+            playlist.observations.append(look(path, expected, output=record.output, reference=reference))
+            if source.has_audio and record.output != PREVIEW.name:
+                rate = target_format.sound_kbps(media_type, record.variant)
+                if rate not in loudness_by_rate:
+                    wanted = expectations.loudness(build.loudness_record(), record.gain_mode)
+                    loudness_by_rate[rate] = build.observer.loudness(path, wanted, output=record.output)
+                playlist.observations.append(replace(loudness_by_rate[rate], output=record.output))
+            advance((number + 1) / len(playlists), None)
+
+
+def _cuts(
+    build: MediaBuild, records: Sequence[VariantRecord], inapplicable: Collection[str]
+) -> tuple[float, ...] | None:
+    """Where all variants have to be cut (seconds): where a variant that stays published is; when none stays, where the
+    longest of the new ones is. None without any."""
+    replaced = {*inapplicable, *(record.output for record in records)}
+    for variant in variants(build.media.media_type):
+        if variant.name not in replaced:
+            sibling = build.records.get(build.media.media_id, variant.name, VariantRecord)
+            if sibling is not None and sibling.applicable:
+                return measures.cuts(segment.duration for segment in sibling.segments)
+    longest = max(records, key=lambda record: len(record.segments), default=None)
+    return measures.cuts(segment.duration for segment in longest.segments) if longest is not None else None
