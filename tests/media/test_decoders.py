@@ -153,7 +153,7 @@ def test_each_codec_of_the_list_has_the_decoder_that_ffmpeg_chooses() -> None:
 
 def test_the_list_is_what_the_documents_promise() -> None:
     part = (ROOT / "docs" / "inputs.md").read_text(encoding="utf-8").split("\n## Codecs\n")[1].split("\n## ")[0]
-    promised = part.split("| what comes in |")[0].split("| --- | --- |")[1]
+    promised = part.split("| upload |")[0].split("| --- | --- |")[1]
     assert set(re.findall(r"`(\w+)`", promised)) == set(profile.UNTRUSTED_DECODERS)
 
 
