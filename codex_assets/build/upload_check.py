@@ -22,7 +22,7 @@ from codex_assets.media.upload import frames as upload_frames
 from codex_assets.media.upload.damage import Loss
 from codex_assets.media.upload.frames import dated_late, frame_arguments, looked_at, places, sound_arguments
 from codex_assets.media.upload.interlace import Combs
-from codex_assets.media.upload.packets import scan_arguments, scanned, unframed
+from codex_assets.media.upload.packets import is_unframed, read_packets, scan_arguments
 from codex_assets.media.upload.refusals import UploadRefusal
 from codex_assets.system import sandbox
 from codex_assets.system.tools import Tools
@@ -77,7 +77,7 @@ def examined(tools: Tools, media_type: MediaType, source: Path) -> Examined:
     except ToolError as error:
         raise _unreadable(error, head, source) from None
     tally = intake.Tally(size, rejoined=told.clock_restarts)
-    info = scanned(told, tally.counted(packets))
+    info = read_packets(told, tally.counted(packets))
     if told.clock_restarts and intake.scrambled(head):
         raise refusals.ENCRYPTED.error()
     if not _wanted(told, media_type) or not _wanted(info, media_type):
@@ -92,7 +92,7 @@ def examined(tools: Tools, media_type: MediaType, source: Path) -> Examined:
         info = replace(info, audio=replace(info.audio, codec=decoder, decoder=decoder, bits=24))
     if info.audio is not None and info.audio.codec in profile.SKIPPING_AUDIO:
         info = _listened(tools, path, info, info.audio)
-    if media_type == "audio" and unframed(info, size):
+    if media_type == "audio" and is_unframed(info, size):
         raise refusals.UNFRAMED_AAC.error()
     if info.audio is not None and headers.misread(head, info.audio):
         if media_type == "audio":

@@ -492,7 +492,7 @@ def test_a_media_lasts_as_long_as_its_longer_track(clip: str, seconds: float, be
     assert variant.duration == pytest.approx(seconds, abs=0.05)
     segment = bench.root / HLS / "360p" / "segment_00000.ts"
     told = ffprobe.parse(bench.tools.ffprobe(ffprobe.probe_arguments(str(segment)), label="looking"))
-    info = packets.scanned(told, bench.tools.ffprobe_lines(packets.scan_arguments(str(segment)), label="looking"))
+    info = packets.read_packets(told, bench.tools.ffprobe_lines(packets.scan_arguments(str(segment)), label="looking"))
     ends = [(track.start or 0.0) + (track.duration or 0.0) for track in info.tracks]
     assert len(ends) == 2
     assert ends[0] == pytest.approx(ends[1], abs=0.06)

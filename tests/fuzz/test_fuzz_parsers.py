@@ -28,7 +28,7 @@ from codex_assets.media import ffprobe, outputs, profile, target_format
 from codex_assets.media.encode import hls, loudness, mezzanine
 from codex_assets.media.facts import MediaInfo
 from codex_assets.media.upload import headers
-from codex_assets.media.upload.packets import scan_arguments, scanned
+from codex_assets.media.upload.packets import read_packets, scan_arguments
 from codex_assets.storage.directory import DirectoryStore
 from codex_assets.system.process import Progress
 from codex_assets.system.tools import Tools, tool_environment
@@ -146,7 +146,7 @@ def test_real_facts_are_in_range() -> None:
         info = ffprobe.parse(document)
         assert info.tracks
         assert_usable(info)
-        assert_usable(scanned(info, packets))
+        assert_usable(read_packets(info, packets))
 
 
 @ffmpeg
@@ -156,7 +156,7 @@ def test_what_ffprobe_says_is_in_range_or_unknown(data: st.DataObject) -> None:
     document, packets = data.draw(st.sampled_from(probed()))
     info = ffprobe.parse(data.draw(altered(document).filter(lambda one: isinstance(one, dict))))
     assert_usable(info)
-    assert_usable(scanned(info, packets))
+    assert_usable(read_packets(info, packets))
 
 
 @given(document=st.dictionaries(st.sampled_from(("streams", "format", "x")), st.recursive(ODD, st.lists, max_leaves=5)))
@@ -189,7 +189,7 @@ def _line(told: tuple[object, ...] | str) -> str:
 @settings(max_examples=300)
 def test_any_packets_give_times_in_range(data: st.DataObject | None, lines: list[tuple[object, ...] | str]) -> None:
     document = probed()[0][0] if data is None else data.draw(st.sampled_from(probed()))[0]
-    assert_usable(scanned(ffprobe.parse(document), map(_line, lines)))
+    assert_usable(read_packets(ffprobe.parse(document), map(_line, lines)))
 
 
 @ffmpeg
@@ -202,7 +202,7 @@ def test_any_packets_give_times_in_range(data: st.DataObject | None, lines: list
     ],
 )
 def test_a_clock_that_steps_back_is_told(times: tuple[object, ...], orderly: bool, timed: bool) -> None:
-    info = scanned(ffprobe.parse(probed()[0][0]), [_line((0, at, at, 0.1, "K_")) for at in times])
+    info = read_packets(ffprobe.parse(probed()[0][0]), [_line((0, at, at, 0.1, "K_")) for at in times])
     assert (info.orderly, info.timed) == (orderly, timed)
 
 

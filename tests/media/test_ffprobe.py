@@ -12,7 +12,7 @@ from codex_assets.media.facts import MediaInfo
 from codex_assets.media.upload import damage, headers
 from codex_assets.media.upload.frames import dated_late, frame_arguments, listened, looked_at, places
 from codex_assets.media.upload.interlace import Combs
-from codex_assets.media.upload.packets import scan_arguments, scanned
+from codex_assets.media.upload.packets import read_packets, scan_arguments
 
 
 def picture(**told: Any) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def test_what_has_alpha(told: dict[str, Any], alpha: bool) -> None:
 def test_an_unmarked_cover_before_the_film_is_no_film() -> None:
     info = parsed(picture(codec_name="mjpeg"), picture(index=1))
     both = [*packets(0, [0.0], 0.04), *packets(1, frames(25, 10), 0.04)]
-    film, still = scanned(info, both).video, scanned(info, both[:1]).video
+    film, still = read_packets(info, both).video, read_packets(info, both[:1]).video
     assert film is not None
     assert film.codec == "h264"
     # A still is a film when there is no other.
@@ -298,7 +298,7 @@ def test_packets_tell_what_a_header_does_not() -> None:
     # What a browser records: no durations, and a rate of 1000 frames a second.
     told = parsed(picture(avg_frame_rate="0/0", r_frame_rate="1000/1"), sound(), container="matroska,webm")
     assert told.seconds is None
-    info = scanned(told, [*packets(0, frames(25, 50), None), *packets(1, frames(50, 150, 0.5), 0.02)])
+    info = read_packets(told, [*packets(0, frames(25, 50), None), *packets(1, frames(50, 150, 0.5), 0.02)])
     assert info.video is not None
     assert info.audio is not None
     assert (info.video.start, info.video.duration, info.video.average_rate) == (0.0, 2.0, 25)
@@ -308,13 +308,13 @@ def test_packets_tell_what_a_header_does_not() -> None:
 
 def test_packets_overrule_a_clock_that_starts_late() -> None:
     told = parsed(picture(tags={"DURATION": "00:00:07.0"}), container="matroska,webm", duration="7.0")
-    info = scanned(told, packets(0, frames(30, 60, 5.0), 1 / 30))
+    info = read_packets(told, packets(0, frames(30, 60, 5.0), 1 / 30))
     assert info.seconds == pytest.approx(2.0, abs=1e-4)
 
 
 def test_stored_order_is_not_shown_order() -> None:
     shown = [0.0, 0.12, 0.04, 0.08, 0.24, 0.16, 0.2]
-    info = scanned(parsed(picture(avg_frame_rate="25/1")), packets(0, shown, 0.04))
+    info = read_packets(parsed(picture(avg_frame_rate="25/1")), packets(0, shown, 0.04))
     assert info.video is not None
     assert info.video.duration == pytest.approx(0.28)
     assert info.video.average_rate == 25
@@ -323,22 +323,22 @@ def test_stored_order_is_not_shown_order() -> None:
 def test_a_last_packet_of_seconds_ends_where_the_header_says() -> None:
     # Windows Media: two packets of almost two seconds each, without durations.
     told = parsed(sound(codec_name="wmapro"), container="asf", duration="3.685", start_time="0")
-    (audio,) = scanned(told, packets(1, [0.0, 1.95], None)).tracks
+    (audio,) = read_packets(told, packets(1, [0.0, 1.95], None)).tracks
     assert audio.duration == 3.685
     # What a header says is not believed where the packet cannot reach.
     told = parsed(sound(codec_name="wmapro"), container="asf", duration="1.9", start_time="0")
-    (audio,) = scanned(told, packets(1, [0.0, 1.95], None)).tracks
+    (audio,) = read_packets(told, packets(1, [0.0, 1.95], None)).tracks
     assert audio.duration == 3.9
 
 
 def test_an_mp3_starts_where_its_encoders_delay_ends() -> None:
     told = parsed(sound(codec_name="mp3", start_time="0.138125"), container="mp3", start_time="0.138125")
-    (audio,) = scanned(told, packets(1, frames(10, 41), 0.1)).tracks
+    (audio,) = read_packets(told, packets(1, frames(10, 41), 0.1)).tracks
     assert (audio.start, audio.duration) == (0.138125, pytest.approx(4.1 - 0.138125))
 
 
 def test_what_a_header_has_skipped_is_not_part_of_the_sound() -> None:
-    info = scanned(parsed(sound(codec_name="opus")), packets(1, frames(50, 200, -1.0), 0.02))
+    info = read_packets(parsed(sound(codec_name="opus")), packets(1, frames(50, 200, -1.0), 0.02))
     heard = listened(info, [{"pts_time": "N/A"}, {"pts_time": "0.360000"}, {"pts_time": "0.380000"}])
     assert heard.audio is not None
     assert (heard.audio.start, heard.audio.duration) == (0.36, pytest.approx(2.64))
@@ -371,33 +371,33 @@ def test_pauses_of_a_telephone_are_counted() -> None:
         "1,1.000000,1.000000,0.020000,6,K__",
         "1,1.020000,1.020000,0.020000,1,K__",
     ]
-    assert scanned(parsed(sound(codec_name="amr_nb")), lines).counted[1].pauses == 2
-    assert scanned(parsed(sound(codec_name="aac")), lines).counted[1].pauses == 0
+    assert read_packets(parsed(sound(codec_name="amr_nb")), lines).counted[1].pauses == 2
+    assert read_packets(parsed(sound(codec_name="aac")), lines).counted[1].pauses == 0
 
 
 def test_what_an_edit_list_discards_does_not_count() -> None:
     lines = [*packets(0, [-1.0, -0.5], 0.5, "KD_"), *packets(0, frames(2, 4), 0.5)]
-    video = scanned(parsed(picture(avg_frame_rate="2/1")), lines).video
+    video = read_packets(parsed(picture(avg_frame_rate="2/1")), lines).video
     assert video is not None
     assert (video.start, video.duration) == (0.0, 2.0)
 
 
 def test_a_track_without_packets_is_no_track() -> None:
-    info = scanned(parsed(picture(duration="2"), sound(duration="2")), packets(0, frames(30, 60), 1 / 30))
+    info = read_packets(parsed(picture(duration="2"), sound(duration="2")), packets(0, frames(30, 60), 1 / 30))
     assert info.audio is None
     assert info.video is not None
 
 
 def test_a_clock_that_jumps_is_not_believed_in_a_broadcast() -> None:
     lines = packets(0, [*frames(25, 50, 95_400.0), *frames(25, 50)], 0.04)
-    broadcast = scanned(parsed(picture(duration="4.0"), container="mpegts"), lines).video
+    broadcast = read_packets(parsed(picture(duration="4.0"), container="mpegts"), lines).video
     assert broadcast is not None
     # Nor is the header, which knows no more than the first and the last time.
     assert broadcast.duration is None
 
 
 def test_a_long_pause_is_believed_in_a_file() -> None:
-    paused = scanned(parsed(picture()), packets(0, [*frames(25, 25), *frames(25, 25, 61.0)], 0.04)).video
+    paused = read_packets(parsed(picture()), packets(0, [*frames(25, 25), *frames(25, 25, 61.0)], 0.04)).video
     assert paused is not None
     assert paused.duration == pytest.approx(62.0)
 
@@ -407,7 +407,7 @@ def test_a_long_pause_is_believed_in_a_file() -> None:
     [("30/1", Fraction(30)), ("30000/1001", Fraction(30000, 1001)), ("90000/1", Fraction(30)), ("0/0", Fraction(30))],
 )
 def test_a_headers_rate_holds_unless_it_is_far_off(told: str, expected: Fraction) -> None:
-    video = scanned(parsed(picture(avg_frame_rate=told)), packets(0, frames(30, 90), 1 / 30)).video
+    video = read_packets(parsed(picture(avg_frame_rate=told)), packets(0, frames(30, 90), 1 / 30)).video
     assert video is not None
     assert video.average_rate == expected
 
@@ -422,7 +422,7 @@ def test_the_packets_of_a_raw_stream_tell_its_rate(rate: Fraction, told: str, fi
     same, nominal = (f"{one.numerator}/{one.denominator}" for one in (rate, fields * rate))
     said = picture(avg_frame_rate=same if told == "same" else told, r_frame_rate=nominal)
     lines = [f"0,N/A,N/A,{1 / float(rate):.6f},100,K__" for _ in range(50)]
-    video = scanned(parsed(said, container="h264"), lines).video
+    video = read_packets(parsed(said, container="h264"), lines).video
     assert video is not None
     assert video.average_rate == rate
     assert video.nominal_rate == rate
@@ -431,7 +431,7 @@ def test_the_packets_of_a_raw_stream_tell_its_rate(rate: Fraction, told: str, fi
 def test_a_raw_stream_whose_packets_are_fields_has_half_as_many_frames() -> None:
     said = picture(codec_name="h264", avg_frame_rate="25/1", r_frame_rate="60000/1001", field_order="tt")
     lines = [f"0,N/A,N/A,{1001 / 60000:.6f},100,K__" for _ in range(50)]
-    video = scanned(parsed(said, container="h264"), lines).video
+    video = read_packets(parsed(said, container="h264"), lines).video
     assert video is not None
     assert float(video.average_rate or 0) == pytest.approx(30000 / 1001, rel=1e-4)
 
@@ -447,27 +447,27 @@ def test_a_raw_stream_whose_packets_are_fields_has_half_as_many_frames() -> None
 def test_a_steady_clock_may_have_holes(times: list[float]) -> None:
     # MPEG-1, as ffmpeg 7 tells of it.
     told = parsed(picture(avg_frame_rate="25/1", r_frame_rate="50/1"), container="mpeg")
-    video = scanned(told, packets(0, times, 0.04)).video
+    video = read_packets(told, packets(0, times, 0.04)).video
     assert video is not None
     assert video.nominal_rate == 25
 
 
 def test_a_clock_that_needs_its_nominal_rate_keeps_it() -> None:
     times = [0.0, 0.04, 0.08, 0.14, 0.18, 0.24, 0.28]
-    video = scanned(parsed(picture(avg_frame_rate="25/1", r_frame_rate="50/1")), packets(0, times, None)).video
+    video = read_packets(parsed(picture(avg_frame_rate="25/1", r_frame_rate="50/1")), packets(0, times, None)).video
     assert video is not None
     assert video.nominal_rate == 50
 
 
 def test_two_packets_may_make_one_interlaced_frame() -> None:
     told = parsed(picture(avg_frame_rate="25/1", field_order="tt"), container="mpegts")
-    video = scanned(told, packets(0, frames(50, 100), 0.02)).video
+    video = read_packets(told, packets(0, frames(50, 100), 0.02)).video
     assert video is not None
     assert video.average_rate == 25
 
 
 def test_lines_that_are_no_packets_are_passed_over() -> None:
-    info = scanned(
+    info = read_packets(
         parsed(picture()), ["", "side_data,", "0", *packets(0, frames(30, 3), 1 / 30), "0,N/A,N/A,N/A,100,K"]
     )
     assert info.video is not None
@@ -560,7 +560,7 @@ def test_what_is_missing_at_the_end_is_cut_off_unless_the_container_has_no_times
 ) -> None:
     header = picture(codec_name="mpeg4", nb_frames="300", duration="10.0", start_time="0.0")
     told = parsed(header, container=container, duration="10.0", start_time="0.0")
-    info = scanned(told, packets(0, frames(30, packed), 1 / 30))
+    info = read_packets(told, packets(0, frames(30, packed), 1 / 30))
     (loss,) = damage.losses(told, info, damage.DecodeLog(), arrived=arrived).values()
     assert loss.share == pytest.approx(lost, abs=0.01)
     assert loss.cut_off is cut_off

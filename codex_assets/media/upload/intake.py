@@ -16,7 +16,7 @@ from typing import Any
 from codex_assets.media import profile, target_format
 from codex_assets.media.facts import AudioStream, MediaInfo, VideoStream
 from codex_assets.media.upload import refusals
-from codex_assets.media.upload.packets import LONGEST_STEP_SECONDS
+from codex_assets.media.upload.extents import LONGEST_STEP_SECONDS
 from codex_assets.media.upload.refusals import UploadRefusal
 
 HEAD_BYTES = 1 << 20
