@@ -25,9 +25,6 @@ from codex_assets.verification.observations import (
     WaveformExpected,
 )
 from codex_assets.verification.observe.observer import Observer
-from codex_assets.verification.observe.playlists import parse_master, parse_media_playlist
-from codex_assets.verification.observe.sync import Envelope, find_lag
-from codex_assets.verification.rules import tracks
 
 pytestmark = pytest.mark.ffmpeg
 CUTS = (6.0, 12.0, 14.0)
@@ -209,44 +206,6 @@ def test_a_name_that_leads_outside_is_not_opened(good: Good, copy: Path) -> None
     seen = good.observer.variant(break_outputs.media_list(copy), output="hls_180p")
     assert seen.segments[1].size is None
     assert "segments_present" in failed([seen])
-
-
-def test_lag_is_found_in_lively_sound_and_not_in_steady_sound() -> None:
-    pattern = tuple(float(index**3 % 97 % 31) for index in range(900))
-    late = Envelope(100, pattern[80:780])
-    lag = find_lag(late, Envelope(0, pattern))
-    assert lag is not None
-    assert lag.seconds == pytest.approx(0.2)
-    assert lag.correlation == pytest.approx(1.0)
-    assert find_lag(Envelope(0, (3.0,) * 900), Envelope(0, pattern)) is None
-    assert find_lag(Envelope(0, pattern[:50]), Envelope(0, pattern)) is None
-
-
-def test_what_nobody_hears_is_no_sound_to_compare() -> None:
-    pattern = tuple(float(index**3 % 97 % 31) / 31 for index in range(900))
-    faint = Envelope(0, tuple(1e-4 * level for level in pattern))
-    assert find_lag(faint, faint) is None
-    quiet = Envelope(0, tuple(1e-3 * level for level in pattern))
-    assert find_lag(quiet, quiet) is not None
-
-
-def test_periodic_sound_is_no_proof_of_a_shift() -> None:
-    beats = tuple(30.0 if index % 50 < 5 else 1.0 for index in range(1000))
-    lag = find_lag(Envelope(0, beats), Envelope(0, beats))
-    assert lag is not None
-    assert lag.seconds == 0.0
-    assert lag.correlation - lag.correlation_within(tracks.SYNC_SECONDS) < tracks.SYNC_MARGIN
-
-
-def test_attributes_of_a_master_may_hold_commas() -> None:
-    text = '#EXTM3U\n#EXT-X-STREAM-INF:CODECS="avc1.64001f,mp4a.40.2",BANDWIDTH=5,RESOLUTION=4x2\na/playlist.m3u8\n'
-    (stream,) = parse_master(text).streams
-    assert (stream.codecs, stream.bandwidth, stream.resolution) == ("avc1.64001f,mp4a.40.2", 5, (4, 2))
-
-
-def test_a_master_is_no_media_playlist() -> None:
-    seen, _ = parse_media_playlist("playlist.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=5\na/playlist.m3u8\n")
-    assert seen.problem == "it is a master playlist"
 
 
 def test_one_observer_serves_several_threads(good: Good) -> None:
