@@ -25,9 +25,9 @@ reads in the webhook: no path of the worker, no stderr, no secret. What an engin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Protocol
 
 PUBLIC_LIMIT = 2000
 """Most characters of a public sentence (the receiver's limit)."""
@@ -154,21 +154,33 @@ class ToolError(JobError):
         )
 
 
-class VerificationError(JobError):
-    """An output did not pass its checks, so nothing was published. `failures` are (output, rule, sentence).
+class BrokenRule(Protocol):
+    """What an error says of a finding: the output, the rule that it breaks, and a public sentence."""
 
-    `records` are what would have been published, with all their findings, for whoever shows them.
+    @property
+    def output(self) -> str: ...
+    @property
+    def rule(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+
+
+class VerificationError(JobError):
+    """An output did not pass its checks, so nothing was published.
+
+    `failures`: findings that forbid it. `records`: what would have been published, with all their findings, for
+    whoever shows them.
     """
 
     code = "verification_failed"
     fault = Fault.WORKER
     retryable = True
 
-    def __init__(self, failures: Sequence[tuple[str, str, str]], *, records: Sequence[object] = ()) -> None:
+    def __init__(self, failures: Iterable[BrokenRule], *, records: Sequence[object] = ()) -> None:
         self.failures = tuple(failures)
         self.records = tuple(records)
-        told = "; ".join(f"{output} failed {rule}: {sentence}" for output, rule, sentence in self.failures)
-        super().__init__(f"Outputs did not pass verification and were not published: {told}")
+        reasons = "; ".join(f"{failure.output} failed {failure.rule}: {failure.message}" for failure in self.failures)
+        super().__init__(f"Outputs did not pass verification and were not published: {reasons}")
 
 
 class EndpointError(JobError):

@@ -199,9 +199,7 @@ class MediaBuild:
         for finding in failed:
             _log.error("%s failed %s: %s", finding.output, finding.rule, finding.message)
         if failed:
-            raise VerificationError(
-                [(finding.output, finding.rule, finding.message) for finding in failed], records=records
-            )
+            raise VerificationError(failed, records=records)
         return records
 
 

@@ -439,11 +439,11 @@ class Rebuild:
             if judged:
                 audits = list(workshop.auditor.audit(media, [record.output for record in made]))
                 audit.keep_results(workshop.records, media, audits, all_rules=True)
-                bad = [(one.output, check.rule, check.message) for one in audits for check in one.failed]
-                if bad:
-                    self._journal.add_bad(media_id, [output for output, _, _ in bad])
+                failures = [finding for output_audit in audits for finding in output_audit.failed]
+                if failures:
+                    self._journal.add_bad(media_id, [finding.output for finding in failures])
                     # Not again: what was found is kept, and makes these outputs stale.
-                    raise RelayedError(VerificationError.code, VerificationError(bad).public, retryable=False)
+                    raise RelayedError(VerificationError.code, VerificationError(failures).public, retryable=False)
 
 
 def _spread(targets: Sequence[Target], count: int) -> list[Target]:

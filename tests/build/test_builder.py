@@ -423,7 +423,7 @@ def test_what_fails_verification_changes_nothing_that_is_published(what: str, fi
     assert bench.objects(records=True) == before
     if what == "variants":
         assert isinstance(caught.value, VerificationError)
-        assert {output for output, _, _ in caught.value.failures} >= {"hls_720p", "hls_360p"}
+        assert {finding.output for finding in caught.value.failures} >= {"hls_720p", "hls_360p"}
 
 
 def test_an_encode_that_fails_changes_nothing_that_is_published(film: Bench, tmp_path: Path) -> None:

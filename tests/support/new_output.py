@@ -85,7 +85,7 @@ from codex_assets.library import published_media, stats  # noqa: E402
 from codex_assets.library.catalogue import Catalogue  # noqa: E402
 from codex_assets.library.costs import estimate  # noqa: E402
 from codex_assets.library.selection import Where  # noqa: E402
-from codex_assets.media.encode import ladder  # noqa: E402
+from codex_assets.media import target_format  # noqa: E402
 from codex_assets.storage import keys  # noqa: E402
 from codex_assets.system.tools import Tools  # noqa: E402
 from codex_assets.system.workspace import Workspace  # noqa: E402
@@ -142,7 +142,7 @@ def check_media() -> None:
     assert OUTPUTS["video"].index("hls_240p") == OUTPUTS["video"].index("hls_360p") + 1
     assert "hls_240p" in outputs.parents("video", "hls_master")
     assert outputs.parents("video", "storyboard") == ("mezzanine",)
-    assert "240p" in [rung.name for rung in ladder.rungs(1920, 1080)]
+    assert "240p" in [rung.name for rung in target_format.rungs(1920, 1080)]
     codes = {output: recipe.code_version("video", output) for output in OUTPUTS["video"]}
     assert len(set(codes.values())) == len(codes)
     assert recipe.numbers("video", "hls_240p")["variant.video_kbps"] == 250

@@ -14,6 +14,7 @@ from codex_assets.archive.findings import Severity
 from codex_assets.verification.judge import RULES, failures, judge
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import (
+    AnyObservation,
     LoudnessObservation,
     MasterObservation,
     MezzanineObservation,
@@ -76,7 +77,7 @@ def test_judging_stops_at_nothing() -> None:
 
 
 def test_an_unreadable_output_is_judged_by_its_gate_alone() -> None:
-    missing = [
+    missing: list[AnyObservation] = [
         VariantObservation(
             "hls_720p", ObservationKind.VARIANT, PlaylistSeen("playlist.m3u8", problem="it does not exist")
         ),
