@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import singledispatchmethod
 from pathlib import Path
 
 from codex_assets.archive.check_results import VERIFICATION, OutputVerification, VerificationRecord
@@ -125,6 +126,17 @@ def _merged(known: OutputVerification, fresh: OutputVerification) -> OutputVerif
     )
 
 
+@dataclass(frozen=True)
+class _AuditedMedia:
+    """A media whose outputs are judged. `seen`: its variants that were observed so far, by output."""
+
+    media: MediaRecord
+    source: MezzanineRecord
+    seen: dict[str, VariantObservation]
+    kinds: frozenset[ObservationKind]
+    """Those that the rules ask for."""
+
+
 class Auditor:
     """Judges published outputs, in one workspace."""
 
@@ -156,43 +168,48 @@ class Auditor:
                 continue
             findings = [
                 finding
-                for observation in self._observe(media, source, record, seen, asked)
+                for observation in self._observe(record, _AuditedMedia(media, source, seen, asked))
                 for finding in judge(observation, only=only)
             ]
             yield Audit(output, record, tuple(findings))
 
-    def _observe(
-        self,
-        media: MediaRecord,
-        source: MezzanineRecord,
-        record: OutputRecord,
-        seen: dict[str, VariantObservation],
-        asked: frozenset[ObservationKind],
-    ) -> Iterator[AnyObservation]:
-        if isinstance(record, MezzanineRecord):
-            path = self._fetched(media, record) / Path(record.files[0].key).name
-            yield self._observer.mezzanine(path, expectations.mezzanine(record), decode=self._deep)
-        elif isinstance(record, VariantRecord):
-            if asked & {ObservationKind.VARIANT, ObservationKind.PREVIEW}:
-                observation = self._variant(media, source, record)
-                seen[record.output] = observation
-                yield observation
-            # A part of a programme has another loudness than the whole.
-            if ObservationKind.LOUDNESS in asked and source.has_audio and media_outputs.is_variant(record.output):
-                playlist = self._playlist(media, record)
-                wanted = self._loudness_expected(media, record.gain_mode)
-                yield self._observer.loudness(playlist, wanted, output=record.output)
-        elif isinstance(record, MasterRecord):
-            yield self._master(media, source, record, seen)
-        elif isinstance(record, ThumbnailRecord):
-            path = self._fetched(media, record) / Path(record.files[0].key).name
-            yield self._observer.thumbnail(path, reference=self._reference(media, source), at=record.at)
-        elif isinstance(record, WaveformRecord):
-            path = self._fetched(media, record) / Path(record.files[0].key).name
-            expected = expectations.waveform(source, record)
-            is_data = record.output == media_outputs.WAVEFORM_JSON.name
-            look = self._observer.waveform_json if is_data else self._observer.waveform_png
-            yield look(path, expected)
+    @singledispatchmethod
+    def _observe(self, record: OutputRecord, audited: _AuditedMedia) -> Iterator[AnyObservation]:
+        """What is observed of an output, by the type of its record; nothing of one without files of its own."""
+        yield from ()
+
+    @_observe.register
+    def _observe_mezzanine(self, record: MezzanineRecord, audited: _AuditedMedia) -> Iterator[AnyObservation]:
+        path = self._file(audited.media, record)
+        yield self._observer.mezzanine(path, expectations.mezzanine(record), decode=self._deep)
+
+    @_observe.register
+    def _observe_variant(self, record: VariantRecord, audited: _AuditedMedia) -> Iterator[AnyObservation]:
+        if audited.kinds & {ObservationKind.VARIANT, ObservationKind.PREVIEW}:
+            observation = self._variant(audited.media, audited.source, record)
+            audited.seen[record.output] = observation
+            yield observation
+        # A part of a programme has another loudness than the whole.
+        is_heard = audited.source.has_audio and media_outputs.is_variant(record.output)
+        if ObservationKind.LOUDNESS in audited.kinds and is_heard:
+            playlist = self._playlist(audited.media, record)
+            wanted = self._loudness_expected(audited.media, record.gain_mode)
+            yield self._observer.loudness(playlist, wanted, output=record.output)
+
+    @_observe.register
+    def _observe_master(self, record: MasterRecord, audited: _AuditedMedia) -> Iterator[AnyObservation]:
+        yield self._master(audited.media, audited.source, record, audited.seen)
+
+    @_observe.register
+    def _observe_thumbnail(self, record: ThumbnailRecord, audited: _AuditedMedia) -> Iterator[AnyObservation]:
+        reference = self._reference(audited.media, audited.source)
+        yield self._observer.thumbnail(self._file(audited.media, record), reference=reference, at=record.at)
+
+    @_observe.register
+    def _observe_waveform(self, record: WaveformRecord, audited: _AuditedMedia) -> Iterator[AnyObservation]:
+        is_data = record.output == media_outputs.WAVEFORM_JSON.name
+        look = self._observer.waveform_json if is_data else self._observer.waveform_png
+        yield look(self._file(audited.media, record), expectations.waveform(audited.source, record))
 
     def _variant(self, media: MediaRecord, source: MezzanineRecord, record: VariantRecord) -> VariantObservation:
         look = self._observer.variant if media_outputs.is_variant(record.output) else self._observer.preview
@@ -232,9 +249,13 @@ class Auditor:
             existing.append(variant.variant)
             if output.name not in seen:
                 seen[output.name] = self._variant(media, source, variant)
-        path = self._fetched(media, record) / Path(record.files[0].key).name
+        path = self._file(media, record)
         observed = {output.playlist_name: seen[output.name] for output in variants if output.name in seen}
         return self._observer.master(path, observed, MasterExpected(tuple(existing)))
+
+    def _file(self, media: MediaRecord, record: OutputRecord) -> Path:
+        """The one file of an output, fetched; it does not exist where the object is missing."""
+        return self._fetched(media, record) / Path(record.files[0].key).name
 
     def _playlist(self, media: MediaRecord, record: VariantRecord) -> Path:
         assert record.playlist_key is not None
