@@ -169,7 +169,7 @@ def _encode(build: MediaBuild, original: _Original) -> _EncodedMezzanine:
     info = build.probed(path)
     upload_check.require_decoded(info, media_type)
     duration = upload_check.longest(info)
-    loss = damage.losses(upload.told, upload.info, encode.log, arrived=upload.arrived, made=encode.seconds)
+    loss = damage.losses(upload.told, upload.info, encode.log, arrived=upload.arrived, decoded_seconds=encode.seconds)
     upload_check.require_enough(loss, upload.info, media_type)
     return _EncodedMezzanine(path, file_sha256(path), upload, encode, info, duration, loss)
 
@@ -204,7 +204,7 @@ def _mezzanine_record(build: MediaBuild, original: _Original, encoded: _EncodedM
 def _warnings(build: MediaBuild, encoded: _EncodedMezzanine) -> tuple[str, ...]:
     """A sentence for the creator for each thing that is not as it was uploaded."""
     used, log = _without_cover(build, encoded.upload.info), encoded.encode.log
-    return (*encoded.encode.warnings, *damage.sentences(encoded.loss, used), *damage.left_out(log, used))
+    return (*encoded.encode.warnings, *damage.loss_warnings(encoded.loss, used), *damage.left_out_warnings(log, used))
 
 
 def _expected(build: MediaBuild, encoded: _EncodedMezzanine) -> MezzanineExpected:
@@ -213,7 +213,7 @@ def _expected(build: MediaBuild, encoded: _EncodedMezzanine) -> MezzanineExpecte
     lost_seconds = (_without_cover(build, info).seconds or 0.0) - encoded.duration
     # What a decoder makes of damage may last longer than its packets said.
     is_longer = lost_seconds < -profile.LOST_SECONDS
-    is_trusted = info.orderly and info.timed and not (is_longer and log.damaged(info))
+    is_trusted = info.orderly and info.timed and not (is_longer and log.is_damaged(info))
     return expectations.new_mezzanine(
         info, with_picture=build.is_video, is_complete=lost_seconds <= profile.LOST_SECONDS and is_trusted
     )

@@ -108,7 +108,7 @@ class Normaliser:
             _log.warning("the sound cannot be copied into the mezzanine: %s", error.reason)
             told.append(refusals.SOUND_ENCODED_AGAIN)
         else:
-            if plan.treatment != "copied" or not made.log.sound_damaged(info):
+            if plan.treatment != "copied" or not made.log.is_sound_damaged(info):
                 return plan, made
             _log.warning("the sound is damaged: it is encoded from what can be decoded, not copied")
         # What a decoder makes of damage may be noise.

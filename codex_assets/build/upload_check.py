@@ -390,7 +390,7 @@ def require_enough(loss: Mapping[int, Loss], info: MediaInfo, media_type: MediaT
         return
     name = "picture" if isinstance(track, VideoStream) else "sound"
     left = max(0.0, one.declared - one.lost)
-    if one.cut_off:
+    if one.is_cut_off:
         raise refusals.too_much_cut_off(name, left, one.declared).error()
     raise refusals.too_much_lost(name, left, one.declared).error()
 
@@ -400,7 +400,7 @@ def _arrived(source: Path) -> float:
     with source.open("rb") as file:
         promised = headers.promised_bytes(file.read(12))
     size = source.stat().st_size
-    if promised is None or size >= (1 - profile.TOLD_LOSS_SHARE) * promised:
+    if promised is None or size >= (1 - profile.REPORTED_LOSS_SHARE) * promised:
         return 1.0
     return max(size, 1) / promised
 

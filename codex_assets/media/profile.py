@@ -294,8 +294,8 @@ RESYNC_BYTES = 1 << 26
 LOSS_LIMIT = 0.5
 """More than this part of what the upload is about (a video's picture, an audio's sound) lost: it fails. Reasons in
 docs/decisions/damaged-uploads.md."""
-TOLD_LOSS_SHARE = 0.01
-"""At least this part of a track lost, or `TOLD_LOSS_SECONDS` of it: the creator is told."""
+REPORTED_LOSS_SHARE = 0.01
+"""The creator is warned when at least this part of a track is lost, or `REPORTED_LOSS_SECONDS` of it."""
 GAP_SECONDS = 0.5
 GAP_STEPS = 5.0
 """In a file that is known to be damaged, packets further apart than this many seconds and this many usual steps have
@@ -303,7 +303,7 @@ lost others between them."""
 LOST_SECONDS = 0.1
 """Decoded less than the packets say by more than this: how long the whole should last is then not known. Encoders pad
 the last frame by up to this."""
-TOLD_LOSS_SECONDS = 0.5
+REPORTED_LOSS_SECONDS = 0.5
 CLOCK_SHIFT_SECONDS = 0.06
 """A file's clock that starts this far from its picture and sound (another track is earlier) is moved to them. An
 encoder's delay is less."""

@@ -519,9 +519,9 @@ def test_a_damaged_sound_is_told_by_any_complaint_and_a_damaged_picture_by_what_
         log = damage.DecodeLog()
         for line in lines:
             log.add(line)
-        told.append((log.lost_packets(info, 0) > 0, log.sound_damaged(info)))
+        told.append((log.lost_packets(info, 0) > 0, log.is_sound_damaged(info)))
     assert told == [(False, False), (True, False), (False, True), (False, False)]
-    assert log.sound_damaged(parsed(picture())) is False
+    assert log.is_sound_damaged(parsed(picture())) is False
 
 
 def test_an_upload_is_opened_as_a_plain_file_of_a_known_kind() -> None:
@@ -563,6 +563,6 @@ def test_what_is_missing_at_the_end_is_cut_off_unless_the_container_has_no_times
     info = read_packets(told, packets(0, frames(30, packed), 1 / 30))
     (loss,) = damage.losses(told, info, damage.DecodeLog(), arrived=arrived).values()
     assert loss.share == pytest.approx(lost, abs=0.01)
-    assert loss.cut_off is cut_off
-    said = damage.sentences({0: loss}, info)
+    assert loss.is_cut_off is cut_off
+    said = damage.loss_warnings({0: loss}, info)
     assert [("cut off" in one) for one in said] == ([cut_off] if lost else [])

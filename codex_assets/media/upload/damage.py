@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from codex_assets.media import ffmpeg_words, profile
-from codex_assets.media.facts import Counted, MediaInfo, VideoStream
+from codex_assets.media.facts import AudioStream, Counted, MediaInfo, VideoStream
 from codex_assets.media.upload import refusals
 from codex_assets.media.upload.headers import COUNTED_TIME, promises_duration
 
 CUT_OFF_SHARE = 0.7
+"""At least this part of a loss at the end of a track: it is cut off, and not damaged."""
 
 _COMPLAINT = re.compile(r"^\[([^@\]]+?) @ \w+\] \[(?:error|fatal|panic)\]")
 
@@ -39,20 +41,21 @@ class DecodeLog:
         self._opened = False
 
     def add(self, line: str) -> None:
-        if found := ffmpeg_words.PACKET_GIVEN_UP.search(line):
-            self.given_up[ffmpeg_words.track(found)] += 1
-        elif found := ffmpeg_words.PICTURE_FAULTY.search(line):
-            self.faulty[ffmpeg_words.track(found)] += 1
-        elif found := ffmpeg_words.TRACK_BEGUN_LATE.search(line):
-            self.begun_late.add(found.group(1))
-        elif found := _COMPLAINT.search(line):
-            self.complaints[found.group(1)] += 1
+        """A line of ffmpeg's log, with its level in front."""
+        if match := ffmpeg_words.PACKET_GIVEN_UP.search(line):
+            self.given_up[ffmpeg_words.track(match)] += 1
+        elif match := ffmpeg_words.PICTURE_FAULTY.search(line):
+            self.faulty[ffmpeg_words.track(match)] += 1
+        elif match := ffmpeg_words.TRACK_BEGUN_LATE.search(line):
+            self.begun_late.add(match.group(1))
+        elif match := _COMPLAINT.search(line):
+            self.complaints[match.group(1)] += 1
         elif "[info] Output #" in line:
             self._opened = True
         elif "ebur128" in line and "Summary:" in line:
             self.summaries += self._opened
 
-    def sound_damaged(self, info: MediaInfo) -> bool:
+    def is_sound_damaged(self, info: MediaInfo) -> bool:
         """Whether a copy of the sound would carry a fault along: any complaint of its decoder counts."""
         audio = info.audio
         if audio is None:
@@ -65,11 +68,11 @@ class DecodeLog:
         counted = info.counted.get(index, Counted())
         return max(0, self.given_up[index] - counted.leading - counted.pauses) + self.faulty[index]
 
-    def damaged(self, info: MediaInfo) -> bool:
+    def is_damaged(self, info: MediaInfo) -> bool:
         """Whether anything of the file is broken, so that holes in it are losses."""
         if info.container in self.complaints or any(self.lost_packets(info, track.index) for track in info.tracks):
             return True
-        began_late = any(one.leading for one in info.counted.values())
+        began_late = any(counted.leading for counted in info.counted.values())
         names = [track.codec for track in info.tracks if not (began_late and isinstance(track, VideoStream))]
         return any(who.startswith(name) for who in self.complaints for name in names)
 
@@ -84,89 +87,128 @@ class Loss:
 
     @property
     def share(self) -> float:
+        """The part of the track that is lost, 0 to 1."""
         return min(1.0, self.lost / self.declared) if self.declared > 0 else 0.0
 
     @property
-    def cut_off(self) -> bool:
+    def is_cut_off(self) -> bool:
         """Whether most of it is missing at the end. The last pictures before a cut depend on others behind it."""
         return self.tail > 0 and self.tail >= CUT_OFF_SHARE * self.lost
 
     @property
-    def told(self) -> bool:
-        """Whether it is more than a small part."""
-        return self.lost > 0 and (self.share >= profile.TOLD_LOSS_SHARE or self.lost >= profile.TOLD_LOSS_SECONDS)
+    def is_worth_reporting(self) -> bool:
+        """Whether the creator is told of it: it is more than a small part of the track, or of more than a moment."""
+        return self.lost > 0 and (
+            self.share >= profile.REPORTED_LOSS_SHARE or self.lost >= profile.REPORTED_LOSS_SECONDS
+        )
 
 
 def losses(
-    told: MediaInfo, found: MediaInfo, log: DecodeLog, *, arrived: float = 1.0, made: dict[int, float] | None = None
+    header: MediaInfo,
+    info: MediaInfo,
+    log: DecodeLog,
+    *,
+    arrived: float = 1.0,
+    decoded_seconds: Mapping[int, float] | None = None,
 ) -> dict[int, Loss]:
-    """By track: `told` is what the header says, `found` what the packets show, `log` what came of decoding them.
+    """How much is lost of each track, by its number; tracks without packets or without a duration are left out.
 
-    `arrived`: the part of the promised bytes that is there. `made`: seconds that came out, where it is known.
+    `header`: the upload as its header has it; `info`: as its packets correct it (`packets.read_packets`); `log`: what
+    its decode logged, or an empty one before it. `arrived`: the part (0 to 1) of the bytes that the header promises.
+    `decoded_seconds`: how much of each track came out of the decode, where that is known.
     """
-    damaged = log.damaged(found)
-    # What lies behind a hole moves forward, and a loss anywhere is missing at the end.
-    counts = found.container in COUNTED_TIME
-    if counts and told.video is not None and told.video.frames and told.video.index in found.counted:
+    if info.container in COUNTED_TIME and header.video is not None and header.video.index in info.counted:
+        frames = header.video.frames
         # Counted by the header; the bytes that are missing may have been the index.
-        arrived = max(arrived, min(1.0, found.counted[told.video.index].packets / told.video.frames))
-    lost = {}
-    for track in found.tracks:
-        counted = found.counted.get(track.index)
-        seconds = track.duration or 0.0
-        if counted is None or not counted.packets or seconds <= 0:
-            continue
-        missing = max(_cut_off(told, found, track.index, (track.start or 0.0) + seconds), seconds * (1 / arrived - 1))
-        tail = seconds * (1 / arrived - 1) if counts else missing
-        usual = seconds / counted.packets
-        hole = profile.GAP_SECONDS if isinstance(track, VideoStream) else 3 * usual
-        holes = sum(step - usual for step in counted.steps if step > max(hole, profile.GAP_STEPS * usual))
-        given_up = max(log.lost_packets(found, track.index), counted.foreign)
-        inside = given_up * usual + (holes if damaged else 0.0)
-        if counted.each is not None:
-            # A demuxer may step over a hole without a word, and say so of the packet in front of it too.
-            inside = max(given_up * counted.each, counted.unshown if counted.unshown > counted.each / 2 else 0.0)
-        # What is dated back is missing at the end, as is a pause there.
-        spared = track.dated_late if isinstance(track, VideoStream) else counted.pauses * usual
-        short = max(0.0, seconds - spared - made[track.index]) if made and track.index in made else 0.0
-        if short <= max(profile.TRACKS_APART_SECONDS, usual):
-            # The last packet of a sound need not be full.
-            short = 0.0
-        lost[track.index] = Loss(seconds + missing, min(seconds, max(inside, short)) + missing, tail)
-    return lost
+        packets = info.counted[header.video.index].packets
+        arrived = max(arrived, min(1.0, packets / frames)) if frames else arrived
+    by_track = {}
+    for track in info.tracks:
+        loss = _loss_of(track, header, info, log, arrived, (decoded_seconds or {}).get(track.index))
+        if loss is not None:
+            by_track[track.index] = loss
+    return by_track
 
 
-def _cut_off(told: MediaInfo, found: MediaInfo, index: int, end: float) -> float:
-    """Seconds that the index promises after the last packet."""
-    if not promises_duration(told):
+def _loss_of(
+    track: VideoStream | AudioStream,
+    header: MediaInfo,
+    info: MediaInfo,
+    log: DecodeLog,
+    arrived: float,
+    decoded_seconds: float | None,
+) -> Loss | None:
+    counted = info.counted.get(track.index)
+    seconds = track.duration or 0.0
+    if counted is None or not counted.packets or seconds <= 0:
+        return None
+    # What lies behind a hole moves forward there, and a loss anywhere is missing at the end.
+    has_no_times = info.container in COUNTED_TIME
+    not_arrived = seconds * (1 / arrived - 1)
+    missing = max(_cut_off(header, info, track.index, (track.start or 0.0) + seconds), not_arrived)
+    usual = seconds / counted.packets
+    # What is dated back is missing at the end, as is a pause there.
+    spared = track.dated_late if isinstance(track, VideoStream) else counted.pauses * usual
+    short = max(0.0, seconds - spared - decoded_seconds) if decoded_seconds is not None else 0.0
+    if short <= max(profile.TRACKS_APART_SECONDS, usual):
+        # The last packet of a sound need not be full.
+        short = 0.0
+    inside = _lost_inside(track, counted, usual, log, info)
+    tail = not_arrived if has_no_times else missing
+    return Loss(seconds + missing, min(seconds, max(inside, short)) + missing, tail)
+
+
+def _lost_inside(
+    track: VideoStream | AudioStream, counted: Counted, usual: float, log: DecodeLog, info: MediaInfo
+) -> float:
+    """Seconds that are lost between the first and the last packet of a track. `usual`: seconds of one packet."""
+    given_up = max(log.lost_packets(info, track.index), counted.foreign)
+    if counted.each is not None:
+        # A demuxer may step over a hole without a word, and say so of the packet in front of it too.
+        return max(given_up * counted.each, counted.unshown if counted.unshown > counted.each / 2 else 0.0)
+    if not log.is_damaged(info):
+        return given_up * usual
+    hole = profile.GAP_SECONDS if isinstance(track, VideoStream) else 3 * usual
+    holes = sum(step - usual for step in counted.steps if step > max(hole, profile.GAP_STEPS * usual))
+    return given_up * usual + holes
+
+
+def _cut_off(header: MediaInfo, info: MediaInfo, index: int, end: float) -> float:
+    """Seconds that the index promises after `end`, that of the track's last packet."""
+    if not promises_duration(header):
         return 0.0
-    if index in told.promised:
-        missing = told.promised[index] - end
-    elif told.duration is not None and found.end is not None:
-        missing = told.duration + (told.start or 0.0) - found.end
+    if index in header.promised:
+        missing = header.promised[index] - end
+    elif header.duration is not None and info.end is not None:
+        missing = header.duration + (header.start or 0.0) - info.end
     else:
         missing = 0.0
     return missing if missing > profile.LOST_SECONDS else 0.0
 
 
-def sentences(loss: dict[int, Loss], info: MediaInfo) -> list[str]:
-    """What the creator is told: for each track of which more than a small part is lost."""
-    said = []
+def loss_warnings(loss: Mapping[int, Loss], info: MediaInfo) -> list[str]:
+    """Warnings for the creator, one for each used track of which more than a small part is lost.
+
+    `loss`: by the number of a track. `info`: what is used of the upload.
+    """
+    warnings = []
     for track in info.tracks:
-        one = loss.get(track.index)
-        if one is None or not one.told:
+        lost = loss.get(track.index)
+        if lost is None or not lost.is_worth_reporting:
             continue
         name = "picture" if isinstance(track, VideoStream) else "sound"
-        if one.cut_off:
-            said.append(refusals.end_is_missing(name, one.tail, one.declared, one.share))
+        if lost.is_cut_off:
+            warnings.append(refusals.end_is_missing(name, lost.tail, lost.declared, lost.share))
         else:
-            said.append(refusals.part_is_damaged(name, one.share))
-    return said
+            warnings.append(refusals.part_is_damaged(name, lost.share))
+    return warnings
 
 
-def left_out(log: DecodeLog, info: MediaInfo) -> list[str]:
-    """What the creator is told of tracks that nothing decodes or that begin midway. `info`: what is used of the
-    upload."""
+def left_out_warnings(log: DecodeLog, info: MediaInfo) -> list[str]:
+    """Warnings for the creator about tracks that nothing decodes or that begin midway.
+
+    `info`: what is used of the upload.
+    """
     silent = info.audio is None and info.left_out.get("audio", 0) > 0
     names = {"video": "picture", "audio": "sound"}
     kinds = ["video", "audio"] if info.video is not None else ["audio"]
