@@ -1,7 +1,8 @@
 """What a worker must have before it takes a job: the doctor's checks that decide it, each as one error that says why.
 
-In: which checks count, and how long a store may be away. Out: the checks themselves (`doctor`), and telling RunPod
-(`runpod_entry`). A worker that is not fit ends and is replaced; its jobs stay in the queue.
+In: which checks count, and how long a store may be away. Out: the checks themselves (`tool_checks`, `machine_checks`,
+`store_checks`), and telling RunPod (`runpod_entry`). A worker that is not fit ends and is replaced; its jobs stay in
+the queue.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Iterable, Mapping
 
 from codex_assets.config import settings as configuration
 from codex_assets.config.settings import Settings
-from codex_assets.readiness import doctor
-from codex_assets.readiness.doctor import Check, Patience
+from codex_assets.readiness import doctor, machine_checks, store_checks, tool_checks
+from codex_assets.readiness.checks import Check, problems
+from codex_assets.readiness.store_checks import Patience
 from codex_assets.system import sandbox
 
 PATIENCE = Patience(tries=3, pause_s=5.0, limit_s=20.0)
@@ -29,41 +31,41 @@ class Unfit(RuntimeError):
 
 def environment(environ: Mapping[str, str] | None = None) -> None:
     """Every variable that is missing, empty, unresolved or contradictory is named; no value is."""
-    _, told = doctor.configuration(configuration.environment() if environ is None else environ)
-    _require([told])
+    _, check = doctor.check_settings(configuration.environment() if environ is None else environ)
+    _require([check])
 
 
 def tools() -> None:
     """The tools start and are new enough, and ffmpeg has what every job needs."""
-    found = _settings().tools()
-    checks = list(doctor.tools(found))
+    own = _settings().tools()
+    checks = list(tool_checks.check_tools(own))
     _require(checks)
-    _log.info("tools: %s", ", ".join(f"{check.name} {check.found.split()[0]}" for check in checks))
+    _log.info("tools: %s", ", ".join(f"{check.name} {check.result.split()[0]}" for check in checks))
     for wall in sandbox.missing():
         # Jobs are done all the same: what is told is how far an upload that takes over a decoder would get.
         _log.warning("sandbox: not in force for the tools of this worker: %s (%s)", wall.name, wall.why)
-    _require(doctor.codecs(found))
+    _require(tool_checks.check_codecs(own))
 
 
 def shared_memory() -> None:
     """The SDK keeps its list of jobs there: it would end with a traceback, after these checks."""
-    _require([doctor.shared_memory()])
+    _require([machine_checks.check_shared_memory()])
 
 
 def scratch_space() -> None:
-    _require([doctor.scratch(_settings().scratch)])
+    _require([machine_checks.check_scratch(_settings().scratch)])
 
 
 def stores(patience: Patience = PATIENCE) -> None:
     """Archive, media and assets each take an object with the worker's key, give it back and delete it."""
-    _require(doctor.stores(_settings(), patience, write=True))
+    _require(store_checks.check_stores(_settings(), patience, write=True))
 
 
 def gpu() -> None:
     """NVENC encodes, where `REQUIRE_NVENC` says that it must: elsewhere a worker without it is slower, not broken."""
     settings = _settings()
     if settings.require_nvenc:
-        _require([doctor.nvenc(settings.tools(), settings.video_encoder, required=True)])
+        _require([tool_checks.check_nvenc(settings.tools(), settings.video_encoder, required=True)])
 
 
 CHECKS = (environment, shared_memory, tools, scratch_space, stores, gpu)
@@ -75,11 +77,11 @@ def _settings() -> Settings:
 
 
 def _require(checks: Iterable[Check]) -> None:
-    wrong = doctor.problems(checks)
+    wrong = problems(checks)
     if wrong:
         raise Unfit("; ".join(_sentence(check) for check in wrong))
 
 
 def _sentence(check: Check) -> str:
     advice = f" ({check.advice})" if check.advice and check.group != "environment" else ""
-    return f"{check.group}: {check.name}: {check.found}{advice}".replace("environment: settings: ", "")
+    return f"{check.group}: {check.name}: {check.result}{advice}".replace("environment: settings: ", "")

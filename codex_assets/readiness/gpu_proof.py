@@ -23,7 +23,7 @@ from codex_assets.errors import JobCancelled, JobError, ToolError
 from codex_assets.media import ffprobe, input_flags, profile
 from codex_assets.media.encode import ladder
 from codex_assets.media.outputs import MEZZANINE, OUTPUTS, VARIANT, OutputDefinition, definition, is_variant
-from codex_assets.readiness.doctor import old_driver
+from codex_assets.readiness.tool_checks import old_driver
 from codex_assets.storage import keys
 from codex_assets.storage.directory import DirectoryStore
 from codex_assets.storage.objects import Stores

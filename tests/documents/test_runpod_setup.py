@@ -28,7 +28,7 @@ import typer.main
 from test_webhook_example import EXAMPLE, NODE
 
 from codex_assets.cli.app import app
-from codex_assets.readiness import runpod_endpoint
+from codex_assets.readiness import endpoint_file
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "RunpodSetup.md"
@@ -280,7 +280,7 @@ def test_links_lead_somewhere() -> None:
 
 def test_what_the_guide_recommends_is_what_the_files_say() -> None:
     text = GUIDE.read_text(encoding="utf-8")
-    for pool in runpod_endpoint.NO_NVENC_POOLS:
+    for pool in endpoint_file.NO_NVENC_POOLS:
         assert f"`{pool}`" in text
     for path in sorted((ROOT / "deploy").glob("endpoint-*.toml")):
         said = path.read_text(encoding="utf-8")

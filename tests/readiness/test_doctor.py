@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from codex_assets.build.encoders import EncoderMode
 from codex_assets.cli.app import app
 from codex_assets.config import settings
-from codex_assets.readiness import doctor, gpu_proof
-from codex_assets.readiness.doctor import Check, Status
+from codex_assets.readiness import doctor, ffmpeg_releases, gpu_proof, tool_checks
+from codex_assets.readiness.checks import Check, Health, problems
 from codex_assets.system import sandbox
 from codex_assets.system.tools import Tools, tool_environment
 
@@ -39,27 +39,27 @@ def checks(environ: Mapping[str, str], *, tools_only: bool = False) -> dict[str,
 
 def test_this_machine_can_do_the_work(healthy: dict[str, str]) -> None:
     found = checks(healthy)
-    assert doctor.problems(found.values()) == []
-    assert found["tools ffmpeg"].found[0].isdigit()
-    assert found["trial encode libx264"].status is Status.OK
+    assert problems(found.values()) == []
+    assert found["tools ffmpeg"].result[0].isdigit()
+    assert found["trial encode libx264"].status is Health.OK
     assert {"filters zscale", "filters tonemap", "filters bwdif", "filters loudnorm", "filters ebur128"} <= set(found)
-    assert "dagster" in found["python versions"].found
+    assert "dagster" in found["python versions"].result
     assert [name for name in found if name.startswith("stores")] == ["stores archive", "stores media", "stores assets"]
 
 
 def test_nvenc_is_judged_by_an_encode(healthy: dict[str, str]) -> None:
     """Listed is not usable. Where it does not work the reason is told, and it is a problem only for who insists."""
     found = checks(healthy)["trial encode h264_nvenc"]
-    if found.status is Status.OK:
-        assert "trial encode" in found.found
+    if found.status is Health.OK:
+        assert "trial encode" in found.result
         return
-    assert found.status is Status.NOTE
-    assert "x264 is used" in found.found
+    assert found.status is Health.NOTE
+    assert "x264 is used" in found.result
     insisting = checks({**healthy, "VIDEO_ENCODER": "nvenc"})["trial encode h264_nvenc"]
-    assert insisting.status is Status.PROBLEM
+    assert insisting.status is Health.PROBLEM
     assert "set `auto`" in insisting.advice
     requiring = checks({**healthy, "REQUIRE_NVENC": "1"})["trial encode h264_nvenc"]
-    assert requiring.status is Status.PROBLEM
+    assert requiring.status is Health.PROBLEM
     assert "REQUIRE_NVENC" in requiring.advice
 
 
@@ -83,17 +83,17 @@ def test_a_driver_that_is_too_old_is_named(
     folder = stand_in_tools.nvidia_smi(tmp_path / "driver", *drivers)
     with_driver = {**healthy, "PATH": f"{folder}:{healthy['PATH']}"}
     tools = Tools(tool_environment(with_driver))
-    check = {check.name: check for check in doctor._driver(tools)}["NVIDIA driver"]
-    required = doctor.nvenc(tools, EncoderMode.AUTO, required=True)
+    check = {check.name: check for check in tool_checks.check_driver(tools)}["NVIDIA driver"]
+    required = tool_checks.check_nvenc(tools, EncoderMode.AUTO, required=True)
     if told is None:
-        assert (check.status, check.found) == (Status.OK, drivers[0])
-        assert "too old" not in required.found
+        assert (check.status, check.result) == (Health.OK, drivers[0])
+        assert "too old" not in required.result
         return
-    assert check.status is Status.NOTE
-    assert told in check.found
-    assert "530.41.03 or newer" in check.found
-    if required.status is Status.PROBLEM:
-        assert told in required.found, "a worker that insists on NVENC says so before it ends"
+    assert check.status is Health.NOTE
+    assert told in check.result
+    assert "530.41.03 or newer" in check.result
+    if required.status is Health.PROBLEM:
+        assert told in required.result, "a worker that insists on NVENC says so before it ends"
 
 
 @pytest.mark.parametrize(
@@ -111,16 +111,16 @@ def test_a_driver_in_trouble_is_told_in_its_words(
     program.write_text(f"#!/bin/sh\ncat <<'END'\n{printed}\nEND\nexit {code}\n", encoding="utf-8")
     program.chmod(0o755)
     tools = Tools(tool_environment(healthy), nvidia_smi=str(program))
-    (check,) = doctor._driver(tools)
-    assert check.status is Status.NOTE
-    assert check.found.startswith(f"nvidia-smi fails: {printed.splitlines()[0]}")
+    (check,) = tool_checks.check_driver(tools)
+    assert check.status is Health.NOTE
+    assert check.result.startswith(f"nvidia-smi fails: {printed.splitlines()[0]}")
     assert tools.gpu() is None
-    assert gpu_proof._gpus(tools) == check.found
+    assert gpu_proof._gpus(tools) == check.result
 
 
 def test_a_machine_without_tools(healthy: dict[str, str], tmp_path: Path) -> None:
     found = checks({**healthy, "PATH": str(tmp_path)}, tools_only=True)
-    assert {one.name for one in doctor.problems(found.values())} == {"ffmpeg", "ffprobe", "audiowaveform"}
+    assert {one.name for one in problems(found.values())} == {"ffmpeg", "ffprobe", "audiowaveform"}
     assert "apt-get install ffmpeg" in found["tools ffmpeg"].advice
     assert "make setup" in found["tools audiowaveform"].advice
 
@@ -135,9 +135,9 @@ def test_a_tool_that_does_not_start(healthy: dict[str, str], tmp_path: Path) -> 
     broken = folder / "audiowaveform"
     broken.write_text("#!/nowhere/interpreter\n")
     broken.chmod(0o755)
-    (problem,) = doctor.problems(checks({**healthy, "PATH": str(folder)}, tools_only=True).values())
+    (problem,) = problems(checks({**healthy, "PATH": str(folder)}, tools_only=True).values())
     assert problem.name == "audiowaveform"
-    assert "does not start" in problem.found
+    assert "does not start" in problem.result
 
 
 @pytest.mark.parametrize(
@@ -145,47 +145,47 @@ def test_a_tool_that_does_not_start(healthy: dict[str, str], tmp_path: Path) -> 
     [("5.1.9-0+deb12u1", False), ("7.1", False), ("4.4.2", True), ("5.0.1", True), ("N-1-g2", False)],
 )
 def test_versions_are_compared(version: str, old: bool) -> None:
-    assert doctor._is_old(version, doctor.OLDEST["ffmpeg"]) is old
+    assert tool_checks._is_old(version, tool_checks.OLDEST["ffmpeg"]) is old
 
 
 @pytest.mark.parametrize(
     ("version", "status", "told"),
     [
-        ("5.1.9-0+deb12u1", Status.OK, "5.1.9"),
-        ("7.1.5-0+deb13u1", Status.OK, "7.1.5"),
-        ("7:7.1.5-0+deb13u1", Status.OK, "7.1.5"),
-        ("n7.1.5", Status.OK, "7.1.5"),
-        ("7.1.10", Status.OK, "7.1.5"),
-        ("8.0.3-full_build-www.gyan.dev", Status.OK, "8.0.3"),
-        ("8.2", Status.OK, "newer than all"),
-        ("10.0.1-1ubuntu1", Status.OK, "newer than all"),
-        ("5.1.8-0+deb12u1", Status.NOTE, "older than 5.1.9"),
-        ("7.1.4-static", Status.NOTE, "older than 7.1.5 (2026-06), which mends CVE-2026-8461"),
-        ("n7.1.4-12-gabcdef0", Status.NOTE, "older than 7.1.5"),
-        ("7.1", Status.NOTE, "older than 7.1.5"),
-        ("8.1.1", Status.NOTE, "older than 8.1.2"),
-        ("6.1.1-3ubuntu5", Status.NOTE, "is not known"),
-        ("7.0.2-static", Status.NOTE, "is not known"),
-        ("ffmpeg version N-12345-gabcdef0 Copyright (c) 2000-2026 the FFmpeg developers", Status.NOTE, "is not known"),
-        ("N-12345-gabcdef0", Status.NOTE, "is not known"),
-        ("2026-06-18-git-891ed24f77-essentials_build", Status.NOTE, "is not known"),
-        ("git-2026-06-18-891ed24", Status.NOTE, "is not known"),
-        ("n8.2-dev-100-gabcdef0", Status.NOTE, "is not known"),
-        ("unknown version", Status.NOTE, "is not known"),
+        ("5.1.9-0+deb12u1", Health.OK, "5.1.9"),
+        ("7.1.5-0+deb13u1", Health.OK, "7.1.5"),
+        ("7:7.1.5-0+deb13u1", Health.OK, "7.1.5"),
+        ("n7.1.5", Health.OK, "7.1.5"),
+        ("7.1.10", Health.OK, "7.1.5"),
+        ("8.0.3-full_build-www.gyan.dev", Health.OK, "8.0.3"),
+        ("8.2", Health.OK, "newer than all"),
+        ("10.0.1-1ubuntu1", Health.OK, "newer than all"),
+        ("5.1.8-0+deb12u1", Health.NOTE, "older than 5.1.9"),
+        ("7.1.4-static", Health.NOTE, "older than 7.1.5 (2026-06), which mends CVE-2026-8461"),
+        ("n7.1.4-12-gabcdef0", Health.NOTE, "older than 7.1.5"),
+        ("7.1", Health.NOTE, "older than 7.1.5"),
+        ("8.1.1", Health.NOTE, "older than 8.1.2"),
+        ("6.1.1-3ubuntu5", Health.NOTE, "is not known"),
+        ("7.0.2-static", Health.NOTE, "is not known"),
+        ("ffmpeg version N-12345-gabcdef0 Copyright (c) 2000-2026 the FFmpeg developers", Health.NOTE, "is not known"),
+        ("N-12345-gabcdef0", Health.NOTE, "is not known"),
+        ("2026-06-18-git-891ed24f77-essentials_build", Health.NOTE, "is not known"),
+        ("git-2026-06-18-891ed24", Health.NOTE, "is not known"),
+        ("n8.2-dev-100-gabcdef0", Health.NOTE, "is not known"),
+        ("unknown version", Health.NOTE, "is not known"),
     ],
 )
-def test_an_ffmpeg_with_known_faults_is_told(version: str, status: Status, told: str) -> None:
-    check = doctor.judged_safety(version)
+def test_an_ffmpeg_with_known_faults_is_told(version: str, status: Health, told: str) -> None:
+    check = ffmpeg_releases.judge_ffmpeg(version)
     assert check.status is status
-    assert told in check.found
-    assert bool(check.advice) is (status is Status.NOTE)
+    assert told in check.result
+    assert bool(check.advice) is (status is Health.NOTE)
 
 
 @pytest.mark.parametrize(
-    ("version", "status"), [("7.1.4-0+deb13u1", Status.NOTE), ("N-12345-gabc", Status.NOTE), ("n7.1.5", Status.OK)]
+    ("version", "status"), [("7.1.4-0+deb13u1", Health.NOTE), ("N-12345-gabc", Health.NOTE), ("n7.1.5", Health.OK)]
 )
 def test_the_build_that_is_there_is_judged(
-    healthy: dict[str, str], tmp_path: Path, version: str, status: Status
+    healthy: dict[str, str], tmp_path: Path, version: str, status: Health
 ) -> None:
     """A warning, never a problem: the machine can do the work."""
     folder = tmp_path / "bin"
@@ -196,43 +196,43 @@ def test_the_build_that_is_there_is_judged(
     (folder / "ffmpeg").chmod(0o755)
     found = checks({**healthy, "PATH": f"{folder}:{healthy['PATH']}"}, tools_only=True)
     assert found["security ffmpeg"].status is status
-    assert version.removeprefix("n") in found["security ffmpeg"].found
-    assert doctor.problems(found.values()) == []
+    assert version.removeprefix("n") in found["security ffmpeg"].result
+    assert problems(found.values()) == []
 
 
 def test_missing_variables_are_named(healthy: dict[str, str]) -> None:
     del healthy["STORAGE_DIR"]
     found = checks(healthy)
-    (problem,) = doctor.problems(found.values())
+    (problem,) = problems(found.values())
     assert problem.group == "environment"
     for name in settings.REQUIRED:
-        assert name in problem.found
+        assert name in problem.result
     assert not [name for name in found if name.startswith("stores")]
 
 
 def test_a_store_that_cannot_be_written(healthy: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     found = checks({**healthy, "STORAGE_DIR": str(tmp_path / "file")})
-    assert {one.group for one in doctor.problems(found.values())} == {"stores"}
+    assert {one.group for one in problems(found.values())} == {"stores"}
 
 
 def test_rights_are_tried_by_writing(healthy: dict[str, str], tmp_path: Path) -> None:
     found = {f"{one.group} {one.name}": one for one in doctor.examine(healthy, write=True)}
     rights = {name: one for name, one in found.items() if one.group == "rights"}
     assert set(rights) == {"rights archive", "rights media", "rights assets"}
-    assert {one.status for one in rights.values()} == {Status.OK}
+    assert {one.status for one in rights.values()} == {Health.OK}
     assert not list((tmp_path / "store").rglob("trial-*")), "what was written is deleted again"
 
 
 def test_scratch_space_that_cannot_be_written(healthy: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    (problem,) = doctor.problems(checks({**healthy, "TMPDIR": str(tmp_path / "file")}).values())
+    (problem,) = problems(checks({**healthy, "TMPDIR": str(tmp_path / "file")}).values())
     assert problem.name == "scratch space"
 
 
 def test_no_secret_is_shown(healthy: dict[str, str]) -> None:
     found = checks({**healthy, "WEBHOOK_SECRET": "do-not-print-this-one"})
-    assert not [one for one in found.values() if "do-not-print" in f"{one.found}{one.advice}"]
+    assert not [one for one in found.values() if "do-not-print" in f"{one.result}{one.advice}"]
 
 
 def test_the_command_and_its_exit_code(healthy: dict[str, str]) -> None:
@@ -252,5 +252,5 @@ def test_the_walls_around_the_tools_are_told(healthy: dict[str, str]) -> None:
     found = checks(healthy, tools_only=True)
     for wall in sandbox.protections():
         told = found[f"sandbox {wall.name}"]
-        assert told.status is (Status.OK if wall.active else Status.NOTE)
+        assert told.status is (Health.OK if wall.active else Health.NOTE)
         assert (told.advice == "") is wall.active

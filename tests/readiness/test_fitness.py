@@ -20,9 +20,10 @@ from control_plane import control_plane, running_worker
 from store_front import Answer, Asked, Change, Front, front
 
 from codex_assets.config import settings as configuration
-from codex_assets.readiness import doctor, fitness
-from codex_assets.readiness.doctor import Patience, Status
+from codex_assets.readiness import doctor, fitness, machine_checks, store_checks, tool_checks
+from codex_assets.readiness.checks import Check, Health
 from codex_assets.readiness.fitness import Unfit
+from codex_assets.readiness.store_checks import Patience
 from codex_assets.storage import s3
 
 LISTING = b'<?xml version="1.0"?><ListBucketResult><Name>b</Name><KeyCount>0</KeyCount></ListBucketResult>'
@@ -94,9 +95,9 @@ def real(tmp_path: Path, endpoint: str, **changes: str) -> dict[str, str]:
     }
 
 
-def asked(environ: dict[str, str], patience: Patience) -> tuple[dict[str, doctor.Check], list[float]]:
+def asked(environ: dict[str, str], patience: Patience) -> tuple[dict[str, Check], list[float]]:
     pauses: list[float] = []
-    found = doctor.stores(configuration.load(environ), patience, sleep=pauses.append)
+    found = store_checks.check_stores(configuration.load(environ), patience, sleep=pauses.append)
     return {check.name: check for check in found}, pauses
 
 
@@ -130,15 +131,15 @@ def test_a_store_may_be_away_for_a_moment(tmp_path: Path) -> None:
     # The store's client asks eight times by itself: so many failures are one try of ours.
     with store(*[503] * 8) as away:
         found, pauses = asked(real(tmp_path, f"http://127.0.0.1:{away.port}"), Patience(tries=3, limit_s=100.0))
-    assert {check.status for check in found.values()} == {Status.OK}
+    assert {check.status for check in found.values()} == {Health.OK}
     assert set(pauses) <= {5.0, 10.0}
 
 
 def test_a_store_that_does_not_answer_is_given_up_in_time(tmp_path: Path) -> None:
     with store(*[0] * 100) as silent:
         found, pauses = asked(real(tmp_path, f"http://127.0.0.1:{silent.port}"), Patience(tries=2, limit_s=0.2))
-    assert [check.status for check in found.values()] == [Status.PROBLEM] * 3
-    assert "did not answer within 0.2 seconds" in found["archive"].found
+    assert [check.status for check in found.values()] == [Health.PROBLEM] * 3
+    assert "did not answer within 0.2 seconds" in found["archive"].result
     assert pauses == [5.0] * 3
 
 
@@ -147,7 +148,7 @@ def test_a_refusal_is_final(tmp_path: Path) -> None:
     with store(*[403] * 100) as refusing:
         endpoint = f"http://127.0.0.1:{refusing.port}"
         found, pauses = asked({**environ, "R2_ENDPOINT": endpoint, "B2_ENDPOINT": endpoint}, Patience(3, 5.0, 100.0))
-    assert [check.status for check in found.values()] == [Status.PROBLEM] * 3
+    assert [check.status for check in found.values()] == [Health.PROBLEM] * 3
     assert "not-to-be-told" not in str(found)
     assert pauses == []
 
@@ -219,22 +220,22 @@ def test_a_trial_that_fails_leaves_nothing(
 ) -> None:
     with behind_a_front(tmp_path, upstream, *changes) as (environ, between):
         between.barred |= barred
-        found = list(doctor.stores(configuration.load(environ), Patience(limit_s=100.0), write=True))
+        found = list(store_checks.check_stores(configuration.load(environ), Patience(limit_s=100.0), write=True))
         found += [check for check in doctor.examine(environ, write=True) if check.group == "rights"]
-        assert [check.status for check in found] == [Status.PROBLEM] * 6
+        assert [check.status for check in found] == [Health.PROBLEM] * 6
         for check in found:
-            assert sentence in check.found
-            assert "left" not in check.found
+            assert sentence in check.result
+            assert "left" not in check.result
         assert left_in(upstream, environ) == []
 
 
 def test_a_trial_that_cannot_be_deleted_is_named(tmp_path: Path, upstream: str) -> None:
     with behind_a_front(tmp_path, upstream) as (environ, between):
         between.barred |= {"DELETE"}
-        for check in doctor.stores(configuration.load(environ), Patience(limit_s=100.0), write=True):
-            assert check.status is Status.PROBLEM
-            assert "refused to delete" in check.found
-            assert "may have been left in bucket" in check.found
+        for check in store_checks.check_stores(configuration.load(environ), Patience(limit_s=100.0), write=True):
+            assert check.status is Health.PROBLEM
+            assert "refused to delete" in check.result
+            assert "may have been left in bucket" in check.result
 
 
 def test_what_a_worker_checks_at_its_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,7 +248,7 @@ def test_what_a_worker_checks_at_its_start(tmp_path: Path, monkeypatch: pytest.M
         check()
     monkeypatch.setenv("REQUIRE_NVENC", "1")
     settings = configuration.load()
-    if doctor.nvenc(settings.tools(), settings.video_encoder, required=True).status is Status.OK:
+    if tool_checks.check_nvenc(settings.tools(), settings.video_encoder, required=True).status is Health.OK:
         fitness.gpu()
         return
     with pytest.raises(Unfit, match="h264_nvenc"):
@@ -272,11 +273,11 @@ def test_a_worker_without_its_secrets_ends_and_says_which(tmp_path: Path) -> Non
 
 
 def test_shared_memory_is_tried(tmp_path: Path) -> None:
-    assert doctor.shared_memory().status is Status.OK
+    assert machine_checks.check_shared_memory().status is Health.OK
     for unusable in (Path("/proc/sys"), tmp_path / "none"):
-        check = doctor.shared_memory(unusable)
-        assert check.status is Status.PROBLEM
-        assert check.found.startswith(f"{unusable} cannot be used: ")
+        check = machine_checks.check_shared_memory(unusable)
+        assert check.status is Health.PROBLEM
+        assert check.result.startswith(f"{unusable} cannot be used: ")
 
 
 READ_ONLY = "mount -t tmpfs -o ro none "

@@ -16,7 +16,7 @@ from codex_assets.cli.app import app
 from codex_assets.config import settings
 from codex_assets.errors import ConfigurationError, EndpointError
 from codex_assets.net.runpod_api import AccountApi, Retries
-from codex_assets.readiness import runpod_endpoint
+from codex_assets.readiness import endpoint_file, runpod_endpoint
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "deploy").glob("endpoint-*.toml"))
@@ -72,13 +72,13 @@ def test_each_environment_has_its_file() -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_checked_in_file_lacks_only_what_the_reader_knows(path: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        runpod_endpoint.read(path)
+        endpoint_file.read_file(path)
     told = str(caught.value).partition("applied: ")[2]
     assert told == "image holds a placeholder; these variables hold a placeholder instead of a value: R2_ACCOUNT_ID."
     filled = tmp_path / path.name
     filled.write_text(path.read_text(encoding="utf-8").replace("your-org", "acme").replace("your-account-id", "0a"))
-    wish = runpod_endpoint.read(filled)
-    assert runpod_endpoint.warnings(wish) == []
+    wish = endpoint_file.read_file(filled)
+    assert endpoint_file.doubts(wish) == []
     environment = path.stem.removeprefix("endpoint-")
     assert wish.name == f"codex-assets-{environment}"
     assert set(wish.references.values()) == {f"{environment}_{name}" for name in SECRETS}
@@ -389,7 +389,7 @@ def api(rest: Rest, pauses: list[float], **retries: Any) -> AccountApi:
 def test_what_passes_is_waited_for(rest: Rest, file: Path, fault: int | bytes) -> None:
     rest.faults.extend([fault, fault])
     pauses: list[float] = []
-    plan = runpod_endpoint.plan(runpod_endpoint.read(file), api(stocked(rest), pauses))
+    plan = runpod_endpoint.make_plan(endpoint_file.read_file(file), api(stocked(rest), pauses))
     assert plan.endpoint_id is None
     assert len(pauses) == 2
     assert pauses[0] < pauses[1]
@@ -450,20 +450,20 @@ def test_a_wrong_key_is_not_shown(rest: Rest, file: Path) -> None:
 
 def test_what_runpod_refuses_is_told_in_its_words(rest: Rest, file: Path) -> None:
     run(stocked(rest), "apply", file)
-    wish = runpod_endpoint.read(file)
+    wish = endpoint_file.read_file(file)
     with pytest.raises(EndpointError, match=r"Request validation failed.; \$.: Additional properties .*'imageName'"):
         api(rest, []).change("ep1", {"imageName": wish.image})
 
 
 @pytest.mark.parametrize("fault", [500, 0, b"cut off"])
 def test_a_creation_of_unknown_outcome_is_not_repeated(rest: Rest, file: Path, fault: int | bytes) -> None:
-    wish, pauses = runpod_endpoint.read(file), list[float]()
+    wish, pauses = endpoint_file.read_file(file), list[float]()
     asking = api(stocked(rest), pauses)
-    plan = runpod_endpoint.plan(wish, asking)
+    plan = runpod_endpoint.make_plan(wish, asking)
     rest.faults.append(fault)
     rest.done_before_fault = True
     with pytest.raises(EndpointError, match="run this again"):
-        runpod_endpoint.carry_out(plan, asking)
+        runpod_endpoint.apply(plan, asking)
     assert rest.writes() == ["POST /v2/serverless"]
     rest.done_before_fault = False
     assert "nothing to do" in run(rest, "apply", file).stdout, "the second time it is found by its name"

@@ -101,9 +101,9 @@ def test_a_worker_says_at_its_start_and_in_doctor_what_does_not_stand(
     script = (
         f"import sys, logging; sys.path.insert(0, {str(ROOT / 'tests/support')!r}); import sandbox_attempts\n"
         f"sandbox_attempts.refuse({kind!r}); logging.basicConfig()\n"
-        "from codex_assets.readiness import doctor, fitness\n"
+        "from codex_assets.readiness import fitness, tool_checks\n"
         "fitness.tools()\n"
-        "import json; print(json.dumps([[c.name, c.status, c.found] for c in doctor._walls()]))\n"
+        "import json; print(json.dumps([[c.name, c.status, c.result] for c in tool_checks.check_walls()]))\n"
     )
     environment = {**os.environ, "STORAGE_DIR": str(tmp_path), "TMPDIR": str(tmp_path)}
     ran = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)

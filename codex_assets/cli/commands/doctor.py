@@ -45,9 +45,10 @@ def doctor_(
     from codex_assets.cli.views.doctor import checks_json, checks_table
     from codex_assets.config.settings import environment, local_environment
     from codex_assets.readiness import doctor
+    from codex_assets.readiness.checks import problems
 
     environ = environment() if store is None else local_environment(store)
     checks = list(doctor.examine(environ, tools_only=tools, write=write))
     console.say_json(checks_json(checks)) if as_json else console.say(checks_table(checks))
-    if doctor.problems(checks):
+    if problems(checks):
         raise typer.Exit(FAILED)

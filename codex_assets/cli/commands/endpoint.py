@@ -38,14 +38,14 @@ def apply(
     from codex_assets.cli.views.endpoint import differences_table, headline, plan_json
     from codex_assets.config.settings import management
     from codex_assets.net.runpod_api import AccountApi
-    from codex_assets.readiness import runpod_endpoint
+    from codex_assets.readiness import endpoint_file, runpod_endpoint
 
     with command_frame.failures_end_with(UNCHECKED):
-        wish = runpod_endpoint.read(file)
-        for warning in runpod_endpoint.warnings(wish):
+        desired = endpoint_file.read_file(file)
+        for warning in endpoint_file.doubts(desired):
             console.warn(warning)
         api = AccountApi(management())
-        plan = runpod_endpoint.plan(wish, api)
+        plan = runpod_endpoint.make_plan(desired, api)
     if not plan.secrets_known:
         console.warn("RUNPOD_API_KEY may not list secrets, so it is unknown whether RunPod has them.")
     if not as_json:
@@ -55,7 +55,7 @@ def apply(
     endpoint_id = plan.endpoint_id
     if plan.needed and not dry_run:
         with command_frame.failures_end_with(FAILED):
-            endpoint_id = runpod_endpoint.carry_out(plan, api)
+            endpoint_id = runpod_endpoint.apply(plan, api)
         if not as_json:
             console.say(f"Done: endpoint {endpoint_id} is as {file} says.")
     if as_json:
@@ -81,10 +81,10 @@ def secrets(
     from codex_assets.cli.views.endpoint import secrets_table
     from codex_assets.config.settings import environment, management
     from codex_assets.net.runpod_api import AccountApi
-    from codex_assets.readiness import runpod_endpoint
+    from codex_assets.readiness import endpoint_file, runpod_endpoint
 
     with command_frame.failures_end_with():
-        wish = runpod_endpoint.read(file)
+        desired = endpoint_file.read_file(file)
         api = AccountApi(management())
-        kept = runpod_endpoint.keep_secrets(wish, environment(), api, replace=replace)
+        kept = runpod_endpoint.store_secrets(desired, environment(), api, replace=replace)
     console.say(secrets_table(kept))

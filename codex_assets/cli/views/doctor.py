@@ -10,10 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from codex_assets.cli import console
-from codex_assets.readiness import doctor
-from codex_assets.readiness.doctor import Check, Status
+from codex_assets.readiness.checks import Check, Health, problems
 
-MARKS = {Status.OK: ("✓", "green"), Status.NOTE: ("•", "yellow"), Status.PROBLEM: ("✗", "red")}
+MARKS = {Health.OK: ("✓", "green"), Health.NOTE: ("•", "yellow"), Health.PROBLEM: ("✗", "red")}
 
 
 def checks_table(checks: Sequence[Check]) -> Group:
@@ -30,19 +29,19 @@ def checks_table(checks: Sequence[Check]) -> Group:
             table.add_row()
         group = check.group
         mark, colour = MARKS[check.status]
-        result = Text(check.found, style="" if check.status is Status.OK else colour)
+        result = Text(check.result, style="" if check.status is Health.OK else colour)
         table.add_row(Text(mark, style=colour), group if begins_group else "", check.name, result)
         if check.advice:
-            style = "bold" if check.status is Status.PROBLEM else "dim"
+            style = "bold" if check.status is Health.PROBLEM else "dim"
             table.add_row("", "", "", Text(f"→ {check.advice}", style=style))
-    problems = len(doctor.problems(checks))
-    summary = f"{console.plural(problems, 'problem')} to put right." if problems else "Everything needed is here."
+    count = len(problems(checks))
+    summary = f"{console.plural(count, 'problem')} to put right." if count else "Everything needed is here."
     return Group(table, "", summary)
 
 
 def checks_json(checks: Sequence[Check]) -> list[dict[str, Any]]:
     return [
-        {"group": check.group, "name": check.name, "status": check.status.value, "found": check.found}
+        {"group": check.group, "name": check.name, "status": check.status.value, "found": check.result}
         | ({"advice": check.advice} if check.advice else {})
         for check in checks
     ]

@@ -9,13 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from codex_assets.cli import console
-from codex_assets.readiness import runpod_endpoint
-from codex_assets.readiness.runpod_endpoint import Difference, Kept, Plan
+from codex_assets.readiness import endpoint_file, runpod_endpoint
+from codex_assets.readiness.runpod_endpoint import Difference, Plan, SecretOutcome
 
 
 def headline(plan: Plan, dry_run: bool) -> Text:
     """The endpoint, and whether it is (or would be) created, changed or left as it is."""
-    name = plan.wish.name if plan.endpoint_id is None else f"{plan.wish.name} ({plan.endpoint_id})"
+    name = plan.desired.name if plan.endpoint_id is None else f"{plan.desired.name} ({plan.endpoint_id})"
     if not plan.needed:
         return Text(f"{name}: nothing to do")
     verb = "would be" if dry_run else "is"
@@ -28,12 +28,12 @@ def differences_table(plan: Plan) -> Table:
     """Every field that differs, with its old and new value; of an endpoint that is not there, every field."""
     table = _two_columns()
     is_new = plan.endpoint_id is None
-    for difference in runpod_endpoint.differences(plan.wish, {}) if is_new else plan.differences:
+    for difference in runpod_endpoint.differences(plan.desired, {}) if is_new else plan.differences:
         table.add_row(difference.field, _change(difference))
     return table
 
 
-def secrets_table(kept: Iterable[Kept]) -> Table:
+def secrets_table(kept: Iterable[SecretOutcome]) -> Table:
     """What was done with every secret: its variable here, its name at RunPod, and created, replaced or left."""
     table = _two_columns()
     for secret in kept:
@@ -44,7 +44,7 @@ def secrets_table(kept: Iterable[Kept]) -> Table:
 def plan_json(plan: Plan, endpoint_id: str | None, dry_run: bool) -> dict[str, Any]:
     """`endpoint_id` is that of the endpoint now; None while there is none."""
     return {
-        "name": plan.wish.name,
+        "name": plan.desired.name,
         "id": endpoint_id,
         "created": plan.endpoint_id is None and endpoint_id is not None,
         "dryRun": dry_run,
@@ -52,7 +52,7 @@ def plan_json(plan: Plan, endpoint_id: str | None, dry_run: bool) -> dict[str, A
             {"field": difference.field, "was": difference.was, "wished": difference.wished}
             for difference in plan.differences
         ],
-        "warnings": runpod_endpoint.warnings(plan.wish),
+        "warnings": endpoint_file.doubts(plan.desired),
     }
 
 
