@@ -18,9 +18,15 @@ from codex_assets.media import decoders, ffmpeg_words, ffprobe, input_flags, pro
 from codex_assets.media.encode import mezzanine
 from codex_assets.media.facts import AudioStream, MediaInfo, VideoStream
 from codex_assets.media.upload import damage, headers, intake, interlace, refusals
-from codex_assets.media.upload import frames as upload_frames
 from codex_assets.media.upload.damage import Loss
-from codex_assets.media.upload.frames import dated_late, frame_arguments, looked_at, places, sound_arguments
+from codex_assets.media.upload.frames import (
+    frame_arguments,
+    read_frames,
+    read_sound_start,
+    sampled_moments,
+    seconds_dated_late,
+    sound_arguments,
+)
 from codex_assets.media.upload.interlace import Combs
 from codex_assets.media.upload.packets import is_unframed, read_packets, scan_arguments
 from codex_assets.media.upload.refusals import UploadRefusal
@@ -167,7 +173,7 @@ def _listened(tools: Tools, source: Path, info: MediaInfo, audio: AudioStream) -
         frames = tools.ffprobe(listened, label="listening to the start")
     except ToolError:
         return info
-    return upload_frames.listened(info, frames.get("frames", []))
+    return read_sound_start(info, frames.get("frames", []))
 
 
 def _looked_at(tools: Tools, source: Path, info: MediaInfo, video: VideoStream, *, counted_time: bool) -> VideoStream:
@@ -179,20 +185,20 @@ def _looked_at(tools: Tools, source: Path, info: MediaInfo, video: VideoStream, 
         return video
     frames = found.get("frames", [])
     if counted_time:
-        video = replace(video, dated_late=dated_late(video, frames))
-    return looked_at(video, frames, _combs(tools, source, info, video))
+        video = replace(video, dated_late=seconds_dated_late(video, frames))
+    return read_frames(video, frames, _combs(tools, source, info, video))
 
 
 def _combs(tools: Tools, source: Path, info: MediaInfo, video: VideoStream) -> Combs:
     height = video.coded_height
-    columns = interlace.columns_of(video.coded_width, height)
+    columns = interlace.sampled_columns(video.coded_width, height)
     if height > profile.INTERLACE_LINES or min(columns, height) < 16:
         return Combs()
     shot = source.with_name(f"{source.name}.look")
     shots = []
     try:
         # One after the other: one run with several inputs decodes on in those that are done.
-        for at, count in places(video):
+        for at, count in sampled_moments(video):
             opened = [
                 *(*input_flags.as_coded(video), *_sought(at, video)),
                 *input_flags.input_arguments(str(source), codecs=info.codecs),
@@ -202,7 +208,7 @@ def _combs(tools: Tools, source: Path, info: MediaInfo, video: VideoStream) -> C
             )
             tools.ffmpeg(arguments, label="looking at some pictures")
             shots.append(shot.read_bytes())
-        return interlace.combs(shots, columns, height)
+        return interlace.find_combs(shots, columns, height)
     except (ToolError, OSError):
         return Combs()
     finally:

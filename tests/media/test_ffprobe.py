@@ -10,7 +10,13 @@ import pytest
 from codex_assets.media import ffprobe, input_flags, profile
 from codex_assets.media.facts import MediaInfo
 from codex_assets.media.upload import damage, headers
-from codex_assets.media.upload.frames import dated_late, frame_arguments, listened, looked_at, places
+from codex_assets.media.upload.frames import (
+    frame_arguments,
+    read_frames,
+    read_sound_start,
+    sampled_moments,
+    seconds_dated_late,
+)
 from codex_assets.media.upload.interlace import Combs
 from codex_assets.media.upload.packets import read_packets, scan_arguments
 
@@ -197,7 +203,7 @@ def test_which_frames_hold_two_moments(
 ) -> None:
     video = parsed(picture(field_order=order)).video
     assert video is not None
-    looked = looked_at(video, seen, combs)
+    looked = read_frames(video, seen, combs)
     assert (looked.interlaced, looked.deinterlaced) == (interlaced, deinterlaced)
 
 
@@ -206,16 +212,16 @@ def test_a_frame_may_say_how_it_is_turned_where_the_stream_does_not() -> None:
     assert upright is not None
     assert on_its_side is not None
     frame = shown(0, 1, -1, 0)
-    looked = looked_at(upright, [{}, frame], STILL)
+    looked = read_frames(upright, [{}, frame], STILL)
     assert (looked.rotation, looked.width, looked.height) == (90, 360, 640)
-    assert looked_at(on_its_side, [frame], STILL).rotation == 180
+    assert read_frames(on_its_side, [frame], STILL).rotation == 180
 
 
 def test_a_long_film_is_looked_at_in_several_places() -> None:
     (video,) = (ffprobe.parse({"streams": [picture(start_time="1.5", duration="100")], "format": {}}).video,)
     assert video is not None
     count = profile.INTERLACE_PICTURES
-    assert places(video) == ((1.5, count), (41.5, count), (81.5, count))
+    assert sampled_moments(video) == ((1.5, count), (41.5, count), (81.5, count))
     intervals = frame_arguments("file", video)
     assert intervals[3] == f"%+#{count},41.500%+#{count},81.500%+#{count}"
 
@@ -339,11 +345,11 @@ def test_an_mp3_starts_where_its_encoders_delay_ends() -> None:
 
 def test_what_a_header_has_skipped_is_not_part_of_the_sound() -> None:
     info = read_packets(parsed(sound(codec_name="opus")), packets(1, frames(50, 200, -1.0), 0.02))
-    heard = listened(info, [{"pts_time": "N/A"}, {"pts_time": "0.360000"}, {"pts_time": "0.380000"}])
+    heard = read_sound_start(info, [{"pts_time": "N/A"}, {"pts_time": "0.360000"}, {"pts_time": "0.380000"}])
     assert heard.audio is not None
     assert (heard.audio.start, heard.audio.duration) == (0.36, pytest.approx(2.64))
     assert heard.counted[1].hidden == pytest.approx(1.36)
-    assert listened(info, []) == info
+    assert read_sound_start(info, []) == info
 
 
 @pytest.mark.parametrize(
@@ -361,8 +367,8 @@ def test_pictures_without_times_are_dated_by_those_that_push_them_out(reordered:
     video = parsed(picture(avg_frame_rate="25/1", has_b_frames=reordered), container="avi").video
     assert video is not None
     one = {"best_effort_timestamp_time": first}
-    assert dated_late(video, [one, {}]) == pytest.approx(late)
-    assert dated_late(video, [one]) == pytest.approx(reordered / 25)
+    assert seconds_dated_late(video, [one, {}]) == pytest.approx(late)
+    assert seconds_dated_late(video, [one]) == pytest.approx(reordered / 25)
 
 
 def test_pauses_of_a_telephone_are_counted() -> None:

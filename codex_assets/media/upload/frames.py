@@ -22,8 +22,11 @@ LISTENED_SECONDS = 3
 """More than the 65,535 samples that an Opus header can have skipped."""
 
 
-def places(video: VideoStream) -> tuple[tuple[float, int], ...]:
-    """Seconds at which a look at so many pictures tells what the film is made of: several of a film of some length."""
+def sampled_moments(video: VideoStream) -> tuple[tuple[float, int], ...]:
+    """Where pictures of a film are looked at: pairs of a moment and a number of pictures.
+
+    Moments are seconds on the file's clock. Three moments, or the start alone of a film that is short or does not say how long it lasts.
+    """
     start, count = video.start or 0.0, profile.INTERLACE_PICTURES
     if video.duration is None or video.duration < profile.INTERLACE_LONG_SECONDS:
         return ((start, count * len(profile.INTERLACE_PLACES)),)
@@ -31,9 +34,15 @@ def places(video: VideoStream) -> tuple[tuple[float, int], ...]:
 
 
 def frame_arguments(path: str, video: VideoStream, codecs: Collection[str] | None = None) -> list[str]:
-    """Arguments for ffprobe that decode a few frames, as `looked_at` reads them."""
-    start, few = video.start or 0.0, video.coded_height > profile.INTERLACE_LINES
-    intervals = ",".join(f"{f'{at:.3f}' if at > start else ''}%+#{1 if few else count}" for at, count in places(video))
+    """Arguments for ffprobe that decode a few frames of a picture track, as `read_frames` reads them.
+
+    `codecs`: as `input_arguments` takes them.
+    """
+    start, is_never_interlaced = video.start or 0.0, video.coded_height > profile.INTERLACE_LINES
+    intervals = ",".join(
+        f"{f'{at:.3f}' if at > start else ''}%+#{1 if is_never_interlaced else count}"
+        for at, count in sampled_moments(video)
+    )
     fields = "frame=best_effort_timestamp_time,interlaced_frame,top_field_first:frame_side_data"
     return [
         *("-select_streams", str(video.index), "-read_intervals", intervals),
@@ -42,21 +51,31 @@ def frame_arguments(path: str, video: VideoStream, codecs: Collection[str] | Non
     ]
 
 
-def looked_at(video: VideoStream, frames: Sequence[Mapping[str, Any]], combs: Combs) -> VideoStream:
-    """`video` with what some decoded frames show that no header has to say: how they are turned, and whether each
-    holds two moments.
+def read_frames(video: VideoStream, frames: Sequence[Mapping[str, Any]], combs: Combs) -> VideoStream:
+    """`video` with what some of its decoded frames show: how they are turned, and whether each holds two moments.
 
-    Flags and headers are believed unless the pictures speak clearly against them. Fields in the wrong order shake.
+    `frames`: ffprobe's answer to `frame_arguments`. `combs`: what `interlace.find_combs` saw in their pixels.
     """
-    turned = next((told for frame in frames if (told := display_rotation(frame)) is not None), None)
-    if turned is not None and not video.rotation and not video.mirrored:
-        rotation, mirrored = turned
-        width, height = video.width, video.height
-        if rotation in (90, 270):
-            width, height = height, width
-        video = replace(video, rotation=rotation, mirrored=mirrored, width=width, height=height)
+    return _deinterlaced(_turned(video, frames), frames, combs)
+
+
+def _turned(video: VideoStream, frames: Sequence[Mapping[str, Any]]) -> VideoStream:
+    """Turned as its frames say, where its header says nothing of it."""
+    orientation = next((turn for frame in frames if (turn := display_rotation(frame)) is not None), None)
+    if orientation is None or video.rotation or video.mirrored:
+        return video
+    rotation, mirrored = orientation
+    width, height = video.width, video.height
+    if rotation in (90, 270):
+        width, height = height, width
+    return replace(video, rotation=rotation, mirrored=mirrored, width=width, height=height)
+
+
+def _deinterlaced(video: VideoStream, frames: Sequence[Mapping[str, Any]], combs: Combs) -> VideoStream:
+    """With the fields that its frames have. Flags and headers are believed unless the pictures speak clearly against
+    them: fields in the wrong order shake."""
     flagged = [frame for frame in frames if int(frame.get("interlaced_frame") or 0)]
-    if combs.progressive:
+    if combs.are_progressive:
         return replace(video, interlaced=False, deinterlaced="never" if flagged or video.interlaced else "flagged")
     first = sum(int(frame.get("top_field_first") or 0) for frame in flagged)
     order: Deinterlaced = video.deinterlaced
@@ -65,7 +84,7 @@ def looked_at(video: VideoStream, frames: Sequence[Mapping[str, Any]], combs: Co
     claimed = bool(flagged) or video.interlaced
     # A telecined film shows the order in some pictures only; where flags are wrong, they are so in all.
     clear = combs.combed > profile.CLEARLY_COMBED * combs.moving or not claimed
-    if combs.interlaced and combs.order is not None and combs.order != order and clear:
+    if combs.are_interlaced and combs.order is not None and combs.order != order and clear:
         return replace(video, interlaced=True, deinterlaced=combs.order)
     if flagged:
         return replace(video, interlaced=True, deinterlaced="flagged")
@@ -73,7 +92,10 @@ def looked_at(video: VideoStream, frames: Sequence[Mapping[str, Any]], combs: Co
 
 
 def sound_arguments(path: str, audio: AudioStream, codecs: Collection[str] | None = None) -> list[str]:
-    """Arguments for ffprobe that decode the first moments of a sound, as `listened` reads them."""
+    """Arguments for ffprobe that decode the first moments of a sound, as `read_sound_start` reads them.
+
+    `codecs`: as `input_arguments` takes them.
+    """
     return [
         *("-select_streams", str(audio.index), "-read_intervals", f"%+{LISTENED_SECONDS}"),
         *("-show_frames", "-show_entries", "frame=pts_time"),
@@ -81,9 +103,12 @@ def sound_arguments(path: str, audio: AudioStream, codecs: Collection[str] | Non
     ]
 
 
-def listened(info: MediaInfo, frames: Sequence[Mapping[str, Any]]) -> MediaInfo:
-    """`info` with a sound that starts where its first decoded frame does: what a codec's own header has skipped before
-    that (RFC 7845 4.2) lasts in the packets all the same."""
+def read_sound_start(info: MediaInfo, frames: Sequence[Mapping[str, Any]]) -> MediaInfo:
+    """`info` with a sound that starts where its first decoded frame does.
+
+    `frames`: ffprobe's answer to `sound_arguments`. What a codec's own header has skipped before that (RFC 7845 4.2)
+    lasts in the packets all the same; it is counted as hidden.
+    """
     audio = info.audio
     first = next(
         (at for frame in frames if (at := parse_seconds(frame.get("pts_time"), signed=True)) is not None), None
@@ -100,11 +125,12 @@ def listened(info: MediaInfo, frames: Sequence[Mapping[str, Any]]) -> MediaInfo:
     )
 
 
-def dated_late(video: VideoStream, frames: Sequence[Mapping[str, Any]]) -> float:
-    """`VideoStream.dated_late` in a container without times. `frames`: the first decoded ones (`frame_arguments`).
+def seconds_dated_late(video: VideoStream, frames: Sequence[Mapping[str, Any]]) -> float:
+    """`VideoStream.dated_late` of a track in a container without times; 0 elsewhere.
 
-    The first picture is shown at the time of the first packet. Some encoders keep back more than the decoder knows of;
-    a first picture that comes much later is one before which others are damaged.
+    `frames`: ffprobe's answer to `frame_arguments`. The first picture is shown at the time of the first packet. Some
+    encoders keep back more than the decoder knows of; a first picture that comes much later is one before which others
+    are damaged.
     """
     rate = video.average_rate or video.nominal_rate
     if not video.reordered or rate is None:

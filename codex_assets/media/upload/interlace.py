@@ -23,30 +23,33 @@ _TEETH = re.compile(r"(?:\+-){2,}\+?|(?:-\+){2,}-?")
 
 @dataclass(frozen=True)
 class Combs:
-    """Of a sample: how many pictures showed motion, and how many of those combs. `leaning`: by how much better the
-    field that a flag calls later fits the next picture than the earlier one does, -1 to 1, over all that moves: 0
-    where both are of one moment. `order`: which field came first; None without combs."""
+    """What the pixels of some pictures show."""
 
     moving: int = 0
+    """How many of the pictures showed motion."""
     combed: int = 0
+    """How many of those showed combs."""
     leaning: float = 0.0
+    """How much nearer one field is to the next picture than the other, -1 to 1, over all that moves: 0 where both are
+    of one moment, positive where the top field is the earlier one."""
     order: Order | None = None
+    """Which field came first; None without combs."""
 
     @property
-    def interlaced(self) -> bool:
+    def are_interlaced(self) -> bool:
         """Combs in enough of the motion, wherever nothing is flagged. A hard telecine combs two pictures of five."""
         enough = self.combed >= profile.COMBED_PICTURES
         return enough and self.combed >= profile.COMBED_FRACTION * self.moving
 
     @property
-    def progressive(self) -> bool:
+    def are_progressive(self) -> bool:
         """Much motion, not one comb, and no field before the other: then flags are wrong."""
         still = self.combed == 0 and abs(self.leaning) < profile.LEANING
         return still and self.moving >= profile.MOVING_PICTURES
 
 
-def columns_of(width: int, height: int) -> int:
-    """How many columns are looked at."""
+def sampled_columns(width: int, height: int) -> int:
+    """How many columns of a picture are looked at, given its coded size in pixels."""
     wanted = max(profile.INTERLACE_COLUMNS // 3, profile.INTERLACE_SAMPLES // max(1, height))
     return min(width, profile.INTERLACE_COLUMNS, wanted)
 
@@ -54,8 +57,11 @@ def columns_of(width: int, height: int) -> int:
 def sample_arguments(
     opened: Sequence[str], track: int, output: str, columns: int, height: int, count: int, *, before: Sequence[str] = ()
 ) -> list[str]:
-    """Of a track of an opened input the luma of `count` pictures, in whole columns, as `combs` reads them. `before`:
-    filters that come first."""
+    """Arguments for ffmpeg that write the luma of `count` pictures to `output`, as `find_combs` reads them.
+
+    `opened`: the input with its options; `track`: the number of its picture track. `columns` of each picture are
+    kept, as `sampled_columns` has it, in their whole height. `before`: filters that come first.
+    """
     chain = ",".join([*before, f"scale={columns}:{height}:flags=neighbor,format=gray"])
     return [
         *(*opened, "-map", f"0:{track}", "-vf", chain, "-fps_mode", "passthrough"),
@@ -63,13 +69,17 @@ def sample_arguments(
     ]
 
 
-def combs(shots: Iterable[bytes], columns: int, height: int) -> Combs:
-    """`shots`: of each place in the film its pictures one after the other, raw 8 bit luma, `columns` x `height`."""
+def find_combs(samples: Iterable[bytes], columns: int, height: int) -> Combs:
+    """Look for motion and combs in some pictures of a film.
+
+    `samples`: of each moment its pictures one after the other, raw 8 bit luma, `columns` x `height`. A picture that
+    is not whole is left out.
+    """
     moving = combed = 0
     leanings, first = 0.0, 0.0
-    for shot in shots:
+    for sample in samples:
         size = columns * height
-        pictures = [_columns(shot[at : at + size], columns) for at in range(0, len(shot) - size + 1, size)]
+        pictures = [_columns(sample[at : at + size], columns) for at in range(0, len(sample) - size + 1, size)]
         for before, here in itertools.pairwise(pictures):
             moved, woven, alone = _teeth(before, here)
             if moved < max(8, columns * height * profile.MOVING_FRACTION):
