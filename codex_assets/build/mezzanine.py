@@ -25,7 +25,8 @@ from codex_assets.build.media_build import (
 from codex_assets.build.mezzanine_encode import Normalised, Normaliser
 from codex_assets.build.phases import Phase
 from codex_assets.build.receipts import Encode, Work
-from codex_assets.build.upload_check import Examined
+from codex_assets.build.source_facts import source_facts
+from codex_assets.build.upload_check import ExaminedUpload
 from codex_assets.errors import MissingInput
 from codex_assets.media import input_flags, profile
 from codex_assets.media.encode import loudness
@@ -58,7 +59,7 @@ class _EncodedMezzanine:
 
     path: Path
     sha256: str
-    upload: Examined
+    upload: ExaminedUpload
     encode: Normalised
     info: MediaInfo
     """As the file itself was probed."""
@@ -154,7 +155,7 @@ def _missing_original(build: MediaBuild) -> MissingInput:
 def _encode(build: MediaBuild, original: _Original) -> _EncodedMezzanine:
     """Raises `SourceError` when nothing, or too little, can be made of the original."""
     media_type = build.media.media_type
-    upload = upload_check.examined(build.tools, media_type, original.path)
+    upload = upload_check.examine(build.tools, media_type, original.path)
     path = build.workspace.folder("mezzanine") / "mezzanine.mp4"
     normaliser = Normaliser(
         build.tools,
@@ -169,14 +170,14 @@ def _encode(build: MediaBuild, original: _Original) -> _EncodedMezzanine:
     info = build.probed(path)
     upload_check.require_decoded(info, media_type)
     duration = upload_check.longest(info)
-    loss = damage.losses(upload.told, upload.info, encode.log, arrived=upload.arrived, decoded_seconds=encode.seconds)
+    loss = damage.losses(upload.header, upload.info, encode.log, arrived=upload.arrived, decoded_seconds=encode.seconds)
     upload_check.require_enough(loss, upload.info, media_type)
     return _EncodedMezzanine(path, file_sha256(path), upload, encode, info, duration, loss)
 
 
 def _mezzanine_record(build: MediaBuild, original: _Original, encoded: _EncodedMezzanine) -> MezzanineRecord:
     video, audio, encode = encoded.info.video, encoded.info.audio, encoded.encode
-    source = upload_check.facts(encoded.upload.info, original.path, encoded.loss)
+    source = source_facts(encoded.upload.info, original.path, encoded.loss)
     receipt = build.receipts.of(
         build.media.media_type,
         MEZZANINE.name,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from codex_assets.archive.records import MediaType
-from codex_assets.build import upload_check as upload
+from codex_assets.build import upload_faults
 from codex_assets.build.encoders import EncoderChoice, Encoders
 from codex_assets.build.phases import Phase
 from codex_assets.errors import ToolError
@@ -94,7 +94,7 @@ class Normaliser:
             )
             made = self._whole(plan, made, got, told)
         except ToolError as error:
-            raise upload.fault(error, self._source) from None
+            raise upload_faults.decode_error(error, self._source) from None
         return replace(made, warnings=told, seconds=_decoded_seconds(info, got))
 
     def _with_the_sound(self, info: MediaInfo, told: list[str]) -> tuple[_Plan, Normalised]:

@@ -1,20 +1,22 @@
-"""Judges an upload: what it holds, whether all of it arrived, and whose fault it is when it cannot be decoded.
+"""Checks an upload before anything is made of it: what it holds, whether all of it arrived, whether it can be used.
 
-Headers are not believed where packets can be counted. Every refusal is one sentence that a creator can act on.
+Headers are not believed where packets can be counted. In: the order of the looks at a file, and what each of them
+changes in what is known of it. Out: what makes a file unusable (`media/upload/`), the sentences (`refusals.py` there),
+and whose fault a failed tool is (`upload_faults.py`).
 """
 
 from __future__ import annotations
 
-import signal
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from codex_assets.archive.records import MediaType, SourceFacts
-from codex_assets.errors import JobError, SourceError, ToolError
-from codex_assets.media import decoders, ffmpeg_words, ffprobe, input_flags, profile
+from codex_assets.archive.records import MediaType
+from codex_assets.build import upload_faults
+from codex_assets.errors import ToolError
+from codex_assets.media import decoders, ffprobe, input_flags, profile
 from codex_assets.media.encode import mezzanine
 from codex_assets.media.facts import AudioStream, MediaInfo, VideoStream
 from codex_assets.media.upload import damage, headers, intake, interlace, refusals
@@ -33,324 +35,262 @@ from codex_assets.media.upload.refusals import UploadRefusal
 from codex_assets.system import sandbox
 from codex_assets.system.tools import Tools
 
-_CRASHES = {-one for one in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)}
-_OURS = (*ffmpeg_words.NOT_WRITTEN, "passed its limit", "made no progress")
-_READ_ERROR = "Input/output error"
-
 
 @dataclass(frozen=True)
-class Examined:
-    """`told` by the header, `info` as the packets show it, `arrived`: the part of the promised bytes that is there.
+class ExaminedUpload:
+    """An upload that something can be made of."""
 
-    `path`: what is decoded: the upload, or a copy of its tracks that may be.
-    """
-
-    told: MediaInfo
+    header: MediaInfo
+    """As its header describes it."""
     info: MediaInfo
+    """As its packets show it, without the tracks that are not used."""
     path: Path
+    """What is decoded: the upload itself, or a copy of those of its tracks that may be decoded."""
     arrived: float = 1.0
+    """The part of the bytes promised by its header that is there, 0 to 1."""
 
 
-def examined(tools: Tools, media_type: MediaType, source: Path) -> Examined:
-    """What the upload holds, as its packets show it. Raises `SourceError` for what cannot be built from."""
-    size = source.stat().st_size
-    if size == 0:
-        raise refusals.EMPTY.error()
-    head = _ends(source)
-    if head[4:8] in intake.QUICKTIME and _is_index_cut_off(source, size):
-        raise refusals.CUT_IN_INDEX.error()
-    with_picture = media_type == "video"
-    said: list[str] = []
-    try:
-        path, left_out = _without_foreign_tracks(tools, media_type, source, decoders.UNOPENED)
+def examine(tools: Tools, media_type: MediaType, source: Path) -> ExaminedUpload:
+    """What the upload at `source` holds. Raises `SourceError` for one that nothing can be made of."""
+    return _UploadCheck(tools, media_type, source).run()
+
+
+class _UploadCheck:
+    """The check of one upload. What a tool logged while it was probed is kept for later."""
+
+    def __init__(self, tools: Tools, media_type: MediaType, source: Path) -> None:
+        self._tools, self._media_type, self._source = tools, media_type, source
+        self._with_picture = media_type == "video"
+        self._size = source.stat().st_size
+        self._head = _ends(source)
+        self._path = source
+        """What is decoded: the upload, or a copy of some of its tracks."""
+        self._probe_log: list[str] = []
+
+    def run(self) -> ExaminedUpload:
+        if self._size == 0:
+            raise refusals.EMPTY.error()
+        if self._head[4:8] in intake.QUICKTIME and _is_index_cut_off(self._source, self._size):
+            raise refusals.CUT_IN_INDEX.error()
         try:
-            probed = tools.ffprobe(ffprobe.probe_arguments(str(path)), label="probing the original", on_log=said.append)
+            header = self._header()
+            packets = self._packets(header)
         except ToolError as error:
-            if decoders.refused("\n".join(error.log)) is None or path is not source:
+            raise upload_faults.probe_error(error, self._head, self._source) from None
+        tally = intake.Tally(self._size, rejoined=header.clock_restarts)
+        info = read_packets(header, tally.counted(packets))
+        if header.clock_restarts and intake.scrambled(self._head):
+            raise refusals.ENCRYPTED.error()
+        self._require_main_track(header, info, tally)
+        info = self._with_usable_sound(info)
+        arrived = _arrived(self._source)
+        require_enough(damage.losses(header, info, damage.DecodeLog(), arrived=arrived), info, self._media_type)
+        _refuse(intake.in_time(info, tally, with_picture=self._with_picture))
+        if self._with_picture and info.video is not None:
+            info = replace(info, video=self._seen_video(info, info.video))
+        return ExaminedUpload(header, info, self._path, arrived)
+
+    # --- Its header ---------------------------------------------------------------------------------------------------
+
+    def _header(self) -> MediaInfo:
+        """What the header says, without tracks that may not be decoded. Raises `ToolError`, `SourceError`."""
+        left_out = self._leave_out_foreign_tracks(decoders.UNOPENED)
+        try:
+            probe = self._probe("probing the original")
+        except ToolError as error:
+            if decoders.refused("\n".join(error.log)) is None or self._path is not self._source:
                 raise
             # A track that its header does not tell of.
-            path, left_out = _without_foreign_tracks(tools, media_type, source, ())
-            probed = tools.ffprobe(ffprobe.probe_arguments(str(path)), label="probing what is kept", on_log=said.append)
-        _raise(intake.in_header(probed, head))
-        told = _of_known_codecs(ffprobe.parse(probed), media_type)
-        told = replace(told, left_out=Counter(told.left_out) + left_out)
-        if "avi" in told.container.split(",") and headers.promised_bytes(head) is None:
+            left_out = self._leave_out_foreign_tracks(())
+            probe = self._probe("probing what is kept")
+        _refuse(intake.in_header(probe, self._head))
+        header = self._of_known_codecs(ffprobe.parse(probe))
+        header = replace(header, left_out=Counter(header.left_out) + left_out)
+        if "avi" in header.container.split(",") and headers.promised_bytes(self._head) is None:
             # Written to a pipe, or by a recorder that was switched off: its header counts nothing yet.
-            told = replace(told, duration=None, promised={})
-        _raise(intake.in_tracks(told, with_picture=with_picture))
-        listed = scan_arguments(str(path), told.container, told.codecs)
-        packets = tools.ffprobe_lines(listed, label="scanning", size=size)
-    except ToolError as error:
-        raise _unreadable(error, head, source) from None
-    tally = intake.Tally(size, rejoined=told.clock_restarts)
-    info = read_packets(told, tally.counted(packets))
-    if told.clock_restarts and intake.scrambled(head):
-        raise refusals.ENCRYPTED.error()
-    if not _wanted(told, media_type) or not _wanted(info, media_type):
-        large = _too_many_pixels("\n".join(said)) if media_type == "video" else None
-        refusal = large or _nothing_wanted(told, info, tally, media_type, head)
-        raise refusal.error()
-    if info.audio is not None and (info.audio.sample_rate <= 0 or info.audio.channels <= 0):
-        info = replace(info, audio=None)
-        if media_type == "audio":
-            raise refusals.SOUND_WITHOUT_FORM.error()
-    if info.audio is not None and (decoder := headers.wrong_decoder(head, info.audio)) is not None:
-        info = replace(info, audio=replace(info.audio, codec=decoder, decoder=decoder, bits=24))
-    if info.audio is not None and info.audio.codec in profile.SKIPPING_AUDIO:
-        info = _listened(tools, path, info, info.audio)
-    if media_type == "audio" and is_unframed(info, size):
-        raise refusals.UNFRAMED_AAC.error()
-    if info.audio is not None and headers.misread(head, info.audio):
-        if media_type == "audio":
-            raise refusals.MISREAD_PCM.error()
-        info = replace(info, audio=None, left_out={**info.left_out, "audio": info.left_out.get("audio", 0) + 1})
-    arrived = _arrived(source)
-    require_enough(damage.losses(told, info, damage.DecodeLog(), arrived=arrived), info, media_type)
-    _raise(intake.in_time(info, tally, with_picture=with_picture))
-    if media_type == "video" and info.video is not None:
-        if info.video.has_own_colours:
-            raise refusals.own_colours(info.video.dolby_vision).error()
-        counted = told.container in headers.COUNTED_TIME
-        info = replace(info, video=_looked_at(tools, path, info, info.video, counted_time=counted))
-    return Examined(told, info, path, arrived)
+            header = replace(header, duration=None, promised={})
+        _refuse(intake.in_tracks(header, with_picture=self._with_picture))
+        return header
 
+    def _probe(self, label: str) -> dict[str, Any]:
+        arguments = ffprobe.probe_arguments(str(self._path))
+        return self._tools.ffprobe(arguments, label=label, on_log=self._probe_log.append)
 
-def _of_known_codecs(info: MediaInfo, media_type: MediaType) -> MediaInfo:
-    """`info` without sounds whose codec is not on the list, though this ffmpeg lacks a decoder that it could open.
+    def _packets(self, header: MediaInfo) -> Iterator[str]:
+        """A line for each packet, as `read_packets` reads them."""
+        arguments = scan_arguments(str(self._path), header.container, header.codecs)
+        return self._tools.ffprobe_lines(arguments, label="scanning", size=self._size)
 
-    Raises `SourceError` where the track that the upload is about is such a one.
-    """
-    main = info.video if media_type == "video" else info.audio
-    if main is not None and main.codec not in profile.UNTRUSTED_DECODERS:
-        raise refusals.not_decoded(main.codec).error()
-    if info.audio is None or info.audio.codec in profile.UNTRUSTED_DECODERS:
-        return info
-    others = [
-        track for track in info.others if isinstance(track, VideoStream) or track.codec in profile.UNTRUSTED_DECODERS
-    ]
-    audio = next((track for track in others if isinstance(track, AudioStream)), None)
-    left_out = Counter(info.left_out) + Counter({"audio": 1 if audio is None else 0})
-    return replace(info, audio=audio, others=tuple(one for one in others if one is not audio), left_out=left_out)
+    def _of_known_codecs(self, info: MediaInfo) -> MediaInfo:
+        """`info` without sounds whose codec is not on the list, though this ffmpeg lacks a decoder that it could open.
 
+        Raises `SourceError` where the track that the upload is about is such a one.
+        """
+        main = info.video if self._with_picture else info.audio
+        if main is not None and main.codec not in profile.UNTRUSTED_DECODERS:
+            raise refusals.not_decoded(main.codec).error()
+        if info.audio is None or info.audio.codec in profile.UNTRUSTED_DECODERS:
+            return info
+        others = [
+            track
+            for track in info.others
+            if isinstance(track, VideoStream) or track.codec in profile.UNTRUSTED_DECODERS
+        ]
+        audio = next((track for track in others if isinstance(track, AudioStream)), None)
+        left_out = Counter(info.left_out) + Counter({"audio": 1 if audio is None else 0})
+        others = [track for track in others if track is not audio]
+        return replace(info, audio=audio, others=tuple(others), left_out=left_out)
 
-def _without_foreign_tracks(
-    tools: Tools, media_type: MediaType, source: Path, options: Sequence[str]
-) -> tuple[Path, Counter[str]]:
-    """The upload, or a copy of its tracks that may be decoded, and how many others there are of each kind. `options`:
-    how far it is looked into.
+    def _leave_out_foreign_tracks(self, options: Sequence[str]) -> Counter[str]:
+        """Decode a copy of the upload, where it holds tracks that may not be decoded; returns how many, by kind.
 
-    Raises `SourceError` where the track that the upload is about is not one of them. Whether an upload was cut off,
-    its copy does not tell.
-    """
-    opened = input_flags.input_arguments(str(source))
-    listing = decoders.Listing()
-    tools.list_inputs([*options, *opened], label="listing the tracks", on_log=listing.add)
-    if not listing.foreign:
-        return source, Counter()
-    missing = decoders.missing(listing.tracks, media_type)
-    if missing is not None:
-        raise refusals.not_decoded(missing.codec).error()
-    kept = decoders.kept(listing.tracks)
-    if kept and len(listing.tracks) < profile.MAX_TRACKS:
-        path = source.with_name(f"{source.name}.kept")
-        seconds = max(listing.seconds or 0.0, source.stat().st_size / sandbox.FILE_BYTES_PER_SECOND)
+        `options`: how far the upload is looked into. Raises `SourceError` where the track that the upload is about is
+        one of them. The copy does not show whether the upload was cut off.
+        """
+        opened = input_flags.input_arguments(str(self._source))
+        listing = decoders.Listing()
+        self._tools.list_inputs([*options, *opened], label="listing the tracks", on_log=listing.add)
+        if not listing.foreign:
+            return Counter()
+        missing = decoders.missing(listing.tracks, self._media_type)
+        if missing is not None:
+            raise refusals.not_decoded(missing.codec).error()
+        kept = decoders.kept(listing.tracks)
+        if not kept or len(listing.tracks) >= profile.MAX_TRACKS:
+            raise refusals.not_decoded(listing.foreign[0].codec).error()
+        path = self._source.with_name(f"{self._source.name}.kept")
+        seconds = max(listing.seconds or 0.0, self._size / sandbox.FILE_BYTES_PER_SECOND)
         for muxer in decoders.muxers(listing.container):
             arguments = decoders.copy_arguments(opened, kept, muxer, str(path))
             try:
-                tools.ffmpeg(arguments, label="copying the tracks that are kept", duration=seconds)
+                self._tools.ffmpeg(arguments, label="copying the tracks that are kept", duration=seconds)
             except ToolError as error:
-                if error.passed is not None or _is_ours(error, source):
+                if error.passed is not None or upload_faults.is_worker_trouble(error, self._source):
                     raise
                 continue
-            return path, decoders.left_out(listing.tracks)
-    raise refusals.not_decoded(listing.foreign[0].codec).error()
+            self._path = path
+            return decoders.left_out(listing.tracks)
+        raise refusals.not_decoded(listing.foreign[0].codec).error()
+
+    # --- Its tracks ---------------------------------------------------------------------------------------------------
+
+    def _require_main_track(self, header: MediaInfo, info: MediaInfo, tally: intake.Tally) -> None:
+        """Raises `SourceError` where header or packets lack the track that the upload is about."""
+        if self._has_main_track(header) and self._has_main_track(info):
+            return
+        too_large = upload_faults.refused_size("\n".join(self._probe_log)) if self._with_picture else None
+        refusal = too_large or self._without_main_track(header, info, tally)
+        raise refusal.error()
+
+    def _has_main_track(self, info: MediaInfo) -> bool:
+        return (info.video if self._with_picture else info.audio) is not None
+
+    def _without_main_track(self, header: MediaInfo, info: MediaInfo, tally: intake.Tally) -> UploadRefusal:
+        """Why there is no track of the kind that was asked for."""
+        if intake.refers_elsewhere(self._head):
+            return refusals.NAMES_OTHER_FILES
+        sound = header.audio
+        if sound is not None and sound.codec == "flac" and (sound.bits or 0) > profile.FLAC_BITS:
+            return refusals.FLAC_OF_32_BITS
+        has_packets = bool(tally.streams & {track.index for track in header.tracks})
+        if not has_packets and (header.tracks or not self._has_main_track(header)):
+            if header.tracks and headers.promises_duration(header) and (header.seconds or header.duration):
+                return refusals.CUT_AFTER_HEADER
+            return refusals.NOTHING
+        if not info.tracks:
+            return refusals.NOTHING
+        return refusals.NO_PICTURE if self._with_picture else refusals.NO_SOUND
+
+    def _with_usable_sound(self, info: MediaInfo) -> MediaInfo:
+        """`info` with a sound as it will be decoded, or without one that cannot be. Raises `SourceError` where such a
+        sound is what the upload is about."""
+        audio = info.audio
+        if audio is None:
+            return info
+        if audio.sample_rate <= 0 or audio.channels <= 0:
+            if not self._with_picture:
+                raise refusals.SOUND_WITHOUT_FORM.error()
+            return replace(info, audio=None)
+        decoder = headers.wrong_decoder(self._head, audio)
+        if decoder is not None:
+            audio = replace(audio, codec=decoder, decoder=decoder, bits=24)
+            info = replace(info, audio=audio)
+        if audio.codec in profile.SKIPPING_AUDIO:
+            info = self._with_first_sound(info, audio)
+        if not self._with_picture and is_unframed(info, self._size):
+            raise refusals.UNFRAMED_AAC.error()
+        if not headers.misread(self._head, audio):
+            return info
+        if not self._with_picture:
+            raise refusals.MISREAD_PCM.error()
+        return replace(info, audio=None, left_out={**info.left_out, "audio": info.left_out.get("audio", 0) + 1})
+
+    # --- Some of it, decoded ------------------------------------------------------------------------------------------
+
+    def _with_first_sound(self, info: MediaInfo, audio: AudioStream) -> MediaInfo:
+        """`info` with what the first decoded moments of its sound show; a decode that fails shows nothing."""
+        try:
+            arguments = sound_arguments(str(self._path), audio, info.codecs)
+            decoded = self._tools.ffprobe(arguments, label="listening to the start")
+        except ToolError:
+            return info
+        return read_sound_start(info, decoded.get("frames", []))
+
+    def _seen_video(self, info: MediaInfo, video: VideoStream) -> VideoStream:
+        """`video` with what some of its decoded pictures show; a decode that fails shows nothing: the encode will say
+        why. Raises `SourceError` for colours that no free decoder can show."""
+        if video.has_own_colours:
+            raise refusals.own_colours(video.dolby_vision).error()
+        try:
+            arguments = frame_arguments(str(self._path), video, info.codecs)
+            decoded = self._tools.ffprobe(arguments, label="looking at some frames")
+        except ToolError:
+            return video
+        frames = decoded.get("frames", [])
+        if info.container in headers.COUNTED_TIME:
+            video = replace(video, dated_late=seconds_dated_late(video, frames))
+        return read_frames(video, frames, self._combs(info, video))
+
+    def _combs(self, info: MediaInfo, video: VideoStream) -> Combs:
+        """How often pictures from several places of the film are combed; nothing of one that cannot be looked at."""
+        height = video.coded_height
+        columns = interlace.sampled_columns(video.coded_width, height)
+        if height > profile.INTERLACE_LINES or min(columns, height) < 16:
+            return Combs()
+        sample = self._source.with_name(f"{self._source.name}.look")
+        samples = []
+        try:
+            # One after the other: one run with several inputs decodes on in those that are done.
+            for at, count in sampled_moments(video):
+                opened = [
+                    *(*input_flags.as_coded(video), *_seek_arguments(at, video)),
+                    *input_flags.input_arguments(str(self._path), codecs=info.codecs),
+                ]
+                arguments = interlace.sample_arguments(
+                    opened, video.index, str(sample), columns, height, count, before=mezzanine.relabelled(video)
+                )
+                self._tools.ffmpeg(arguments, label="looking at some pictures")
+                samples.append(sample.read_bytes())
+            return interlace.find_combs(samples, columns, height)
+        except (ToolError, OSError):
+            return Combs()
+        finally:
+            sample.unlink(missing_ok=True)
 
 
-def _listened(tools: Tools, source: Path, info: MediaInfo, audio: AudioStream) -> MediaInfo:
-    """`info` with what the first decoded moments of its sound tell. A decode that fails tells nothing."""
-    try:
-        listened = sound_arguments(str(source), audio, info.codecs)
-        frames = tools.ffprobe(listened, label="listening to the start")
-    except ToolError:
-        return info
-    return read_sound_start(info, frames.get("frames", []))
-
-
-def _looked_at(tools: Tools, source: Path, info: MediaInfo, video: VideoStream, *, counted_time: bool) -> VideoStream:
-    """`video` with what some of its decoded pictures show. A look that fails tells nothing: the encode will say why."""
-    try:
-        looked = frame_arguments(str(source), video, info.codecs)
-        found = tools.ffprobe(looked, label="looking at some frames")
-    except ToolError:
-        return video
-    frames = found.get("frames", [])
-    if counted_time:
-        video = replace(video, dated_late=seconds_dated_late(video, frames))
-    return read_frames(video, frames, _combs(tools, source, info, video))
-
-
-def _combs(tools: Tools, source: Path, info: MediaInfo, video: VideoStream) -> Combs:
-    height = video.coded_height
-    columns = interlace.sampled_columns(video.coded_width, height)
-    if height > profile.INTERLACE_LINES or min(columns, height) < 16:
-        return Combs()
-    shot = source.with_name(f"{source.name}.look")
-    shots = []
-    try:
-        # One after the other: one run with several inputs decodes on in those that are done.
-        for at, count in sampled_moments(video):
-            opened = [
-                *(*input_flags.as_coded(video), *_sought(at, video)),
-                *input_flags.input_arguments(str(source), codecs=info.codecs),
-            ]
-            arguments = interlace.sample_arguments(
-                opened, video.index, str(shot), columns, height, count, before=mezzanine.relabelled(video)
-            )
-            tools.ffmpeg(arguments, label="looking at some pictures")
-            shots.append(shot.read_bytes())
-        return interlace.find_combs(shots, columns, height)
-    except (ToolError, OSError):
-        return Combs()
-    finally:
-        shot.unlink(missing_ok=True)
-
-
-def _sought(at: float, video: VideoStream) -> list[str]:
-    # To the key frame before: pictures in between would be decoded for nothing.
+def _seek_arguments(at: float, video: VideoStream) -> list[str]:
+    """To the key frame before `at` (seconds): pictures in between would be decoded for nothing."""
     seconds = at - (video.start or 0.0)
     return [] if seconds <= 0 else ["-noaccurate_seek", "-ss", f"{seconds:.3f}"]
 
 
-def _raise(refusal: UploadRefusal | None) -> None:
+def _refuse(refusal: UploadRefusal | None) -> None:
+    """Raises the `SourceError` of a refusal; does nothing when there is none."""
     if refusal is not None:
         raise refusal.error()
 
 
-def _ends(source: Path) -> bytes:
-    """The beginning and the end of a file, which hold whatever header it has."""
-    with source.open("rb") as file:
-        head = file.read(intake.HEAD_BYTES)
-        left = source.stat().st_size - len(head)
-        if left > 0:
-            file.seek(-min(left, intake.HEAD_BYTES), 2)
-            head += file.read(intake.HEAD_BYTES)
-    return head
-
-
-def _is_index_cut_off(source: Path, size: int) -> bool:
-    with source.open("rb") as file:
-
-        def read_at(offset: int, length: int) -> bytes:
-            file.seek(offset)
-            return file.read(length)
-
-        return headers.is_index_cut_off(read_at, size)
-
-
-def _wanted(info: MediaInfo, media_type: MediaType) -> bool:
-    return (info.video if media_type == "video" else info.audio) is not None
-
-
-def _nothing_wanted(
-    told: MediaInfo, info: MediaInfo, tally: intake.Tally, media_type: MediaType, head: bytes
-) -> UploadRefusal:
-    """Why there is no track of the kind that was asked for."""
-    if intake.refers_elsewhere(head):
-        return refusals.NAMES_OTHER_FILES
-    if told.audio is not None and told.audio.codec == "flac" and (told.audio.bits or 0) > profile.FLAC_BITS:
-        return refusals.FLAC_OF_32_BITS
-    if not tally.streams & {track.index for track in told.tracks} and (told.tracks or not _wanted(told, media_type)):
-        if told.tracks and headers.promises_duration(told) and (told.seconds or told.duration):
-            return refusals.CUT_AFTER_HEADER
-        return refusals.NOTHING
-    if not info.tracks:
-        return refusals.NOTHING
-    return refusals.NO_PICTURE if media_type == "video" else refusals.NO_SOUND
-
-
-def _unreadable(error: ToolError, head: bytes, source: Path) -> JobError:
-    """Why a file could not be probed: the worker's trouble stays that, everything else is the file's."""
-    text = "\n".join([error.reason, *error.log])
-    if error.passed is not None:
-        return _over_limit(error)
-    if _is_ours(error, source):
-        return error
-    large = _too_many_pixels(text)
-    if large is not None:
-        return large.error(error.detail)
-    if "moov atom not found" in text and head[4:8] in (b"ftyp", b"mdat", b"moov", b"wide", b"free", b"skip"):
-        return refusals.CUT_BEFORE_INDEX.error(error.detail)
-    foreign = decoders.refused(text)
-    refusal = intake.unreadable(head) if foreign is None else refusals.not_decoded(foreign)
-    return refusal.error(error.detail)
-
-
-def _too_many_pixels(text: str) -> UploadRefusal | None:
-    """What ffmpeg says of a picture that it will not make room for; it then leaves the size out of what it tells."""
-    pixels = ffmpeg_words.PICTURE_TOO_LARGE.search(text)
-    if pixels is None:
-        return None
-    return refusals.too_large(pixels[1], pixels[2])
-
-
-def _over_limit(error: ToolError) -> SourceError:
-    needs = {"memory": "memory", "file": "disk space", "time": "time", "output": "memory"}[error.passed or "memory"]
-    return refusals.needs_too_much(needs).error(error.detail)
-
-
-def _is_ours(error: ToolError, source: Path) -> bool:
-    """Whether the worker itself was in trouble: full, too slow, or told to end its processes."""
-    killed = error.exit_code is not None and error.exit_code < 0 and error.exit_code not in _CRASHES
-    text = f"{error.reason} {error.detail}"
-    # Some demuxers say so of a file that ends too early.
-    unread = _READ_ERROR in text and not _is_readable(source)
-    return killed or unread or any(sign in text for sign in _OURS)
-
-
-def _is_readable(source: Path) -> bool:
-    try:
-        with source.open("rb") as file:
-            while file.read(1 << 24):
-                pass
-    except OSError:
-        return False
-    return True
-
-
-def facts(info: MediaInfo, source: Path, loss: Mapping[int, Loss] | None = None) -> SourceFacts:
-    """The upload as it is recorded; `loss` by track."""
-    video, audio = info.video, info.audio
-    seen = (loss or {}).get(video.index) if video else None
-    heard = (loss or {}).get(audio.index) if audio else None
-    together = video is not None and audio is not None and video.start is not None and audio.start is not None
-    rate = video.average_rate if video else None
-    return SourceFacts(
-        container=info.container,
-        size=source.stat().st_size,
-        duration=info.seconds if info.seconds is not None else info.duration,
-        width=video.width if video else None,
-        height=video.height if video else None,
-        frame_rate=str(rate) if rate else None,
-        rotation=video.rotation if video else 0,
-        interlaced=video.interlaced if video else False,
-        hdr=video.hdr if video else False,
-        **(_picture_facts(video) if video else {}),
-        video_codec=video.codec if video else None,
-        audio_codec=audio.codec if audio else None,
-        audio_channels=audio.channels if audio else None,
-        audio_sample_rate=audio.sample_rate if audio else None,
-        audio_layout=audio.layout if audio else None,
-        audio_bits=audio.bits if audio else None,
-        audio_after_video=round((audio.start or 0.0) - (video.start or 0.0), 6)
-        if together and audio is not None and video is not None
-        else None,
-        tracks_left_out=dict(info.left_out) or None,
-        video_packets=info.counted[video.index].packets if video and video.index in info.counted else None,
-        video_seconds_declared=round(seen.declared, 3) if seen else None,
-        video_share_lost=round(seen.share, 4) if seen else None,
-        audio_seconds_declared=round(heard.declared, 3) if heard else None,
-        audio_share_lost=round(heard.share, 4) if heard else None,
-    )
+# --- How much of it is left -------------------------------------------------------------------------------------------
 
 
 def require_decoded(made: MediaInfo, media_type: MediaType) -> None:
@@ -358,25 +298,6 @@ def require_decoded(made: MediaInfo, media_type: MediaType) -> None:
     name = "picture" if media_type == "video" else "sound"
     if made.tracks and (made.video if media_type == "video" else made.audio) is None:
         raise refusals.undecodable_track(name).error()
-
-
-def _picture_facts(video: VideoStream) -> dict[str, Any]:
-    return {
-        "coded_width": video.coded_width,
-        "coded_height": video.coded_height,
-        "sample_aspect": str(video.sample_aspect),
-        "mirrored": video.mirrored,
-        "nominal_frame_rate": str(video.nominal_rate) if video.nominal_rate else None,
-        "deinterlaced": video.deinterlaced,
-        "pixel_format": video.pixel_format,
-        "color_range": video.color_range,
-        "color_matrix": video.matrix,
-        "color_transfer": video.transfer,
-        "color_primaries": video.primaries,
-        "alpha": video.has_alpha,
-        "hdr_kind": {"smpte2084": "PQ", "arib-std-b67": "HLG"}.get(video.transfer or ""),
-        "dolby_vision": video.dolby_vision,
-    }
 
 
 def longest(info: MediaInfo) -> float:
@@ -391,14 +312,38 @@ def longest(info: MediaInfo) -> float:
 def require_enough(loss: Mapping[int, Loss], info: MediaInfo, media_type: MediaType) -> None:
     """Raises `SourceError` when more than `profile.LOSS_LIMIT` is lost of what the upload is about."""
     track = info.video if media_type == "video" else info.audio
-    one = loss.get(track.index) if track is not None else None
-    if one is None or one.share <= profile.LOSS_LIMIT:
+    lost = loss.get(track.index) if track is not None else None
+    if lost is None or lost.share <= profile.LOSS_LIMIT:
         return
     name = "picture" if isinstance(track, VideoStream) else "sound"
-    left = max(0.0, one.declared - one.lost)
-    if one.is_cut_off:
-        raise refusals.too_much_cut_off(name, left, one.declared).error()
-    raise refusals.too_much_lost(name, left, one.declared).error()
+    seconds = max(0.0, lost.declared - lost.lost)
+    if lost.is_cut_off:
+        raise refusals.too_much_cut_off(name, seconds, lost.declared).error()
+    raise refusals.too_much_lost(name, seconds, lost.declared).error()
+
+
+# --- The file ---------------------------------------------------------------------------------------------------------
+
+
+def _ends(source: Path) -> bytes:
+    """The beginning and the end of a file, which hold whatever header it has."""
+    with source.open("rb") as file:
+        head = file.read(intake.HEAD_BYTES)
+        rest = source.stat().st_size - len(head)
+        if rest > 0:
+            file.seek(-min(rest, intake.HEAD_BYTES), 2)
+            head += file.read(intake.HEAD_BYTES)
+    return head
+
+
+def _is_index_cut_off(source: Path, size: int) -> bool:
+    with source.open("rb") as file:
+
+        def read_at(offset: int, length: int) -> bytes:
+            file.seek(offset)
+            return file.read(length)
+
+        return headers.is_index_cut_off(read_at, size)
 
 
 def _arrived(source: Path) -> float:
@@ -409,21 +354,3 @@ def _arrived(source: Path) -> float:
     if promised is None or size >= (1 - profile.REPORTED_LOSS_SHARE) * promised:
         return 1.0
     return max(size, 1) / promised
-
-
-def fault(error: ToolError, source: Path) -> JobError:
-    """A decode of `source` that fails on the CPU is its fault, unless the worker itself was in trouble."""
-    if error.passed is not None:
-        return _over_limit(error)
-    if _is_ours(error, source):
-        return error
-    text = "\n".join([error.reason, *error.log])
-    large = _too_many_pixels(text)
-    if large is not None:
-        return large.error(error.detail)
-    unsupported = ffmpeg_words.NO_DECODER.search(text)
-    foreign = decoders.refused(text)
-    if unsupported is not None or foreign is not None:
-        codec = foreign if unsupported is None else unsupported[1] or unsupported[2]
-        return refusals.not_decoded(codec or "a rare one").error(error.detail)
-    return refusals.UNDECODABLE.error(error.detail)

@@ -1,7 +1,7 @@
 """How ffmpeg words what this project reads in its log, in every release that is supported (5.1, 6.1, 7.1).
 
 Owns the patterns, one per meaning, each with the wordings of all releases. What follows from a line is decided where it
-is read: damage (`damage.py`), faults of an upload or of the worker (`build/upload_check.py`), how a run ended
+is read: damage (`damage.py`), faults of an upload or of the worker (`build/upload_faults.py`), how a run ended
 (`tools.py`).
 """
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_assets.build.upload_check import fault
+from codex_assets.build.upload_faults import decode_error
 from codex_assets.errors import SourceError, ToolError
 from codex_assets.media.upload.damage import DecodeLog
 
@@ -76,7 +76,7 @@ def test_other_inputs_and_other_lines_are_not_counted(line: str) -> None:
 
 @pytest.mark.parametrize("line", NO_DECODER.values(), ids=NO_DECODER)
 def test_a_codec_that_nothing_decodes_is_named(line: str, tmp_path: Path) -> None:
-    error = fault(ToolError("making the mezzanine", exit_code=1, log=[line]), readable(tmp_path))
+    error = decode_error(ToolError("making the mezzanine", exit_code=1, log=[line]), readable(tmp_path))
     assert isinstance(error, SourceError)
     assert error.code == "source_unsupported"
     assert "(vvc)" in str(error)
@@ -85,7 +85,7 @@ def test_a_codec_that_nothing_decodes_is_named(line: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("line", NOT_WRITTEN.values(), ids=NOT_WRITTEN)
 def test_an_output_that_cannot_be_written_is_no_fault_of_the_upload(line: str, tmp_path: Path) -> None:
     error = ToolError("making the mezzanine", exit_code=1, log=[line], reason=line)
-    assert fault(error, readable(tmp_path)) is error
+    assert decode_error(error, readable(tmp_path)) is error
 
 
 def readable(folder: Path) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_assets.build import upload_check
+from codex_assets.build import upload_faults
 from codex_assets.errors import Fault, SourceError, ToolError
 from codex_assets.system import sandbox
 from codex_assets.system.sandbox import Limits
@@ -109,7 +109,7 @@ def test_a_passed_limit_is_the_uploads_fault(
     with pytest.raises(ToolError) as failed:
         tools.ffmpeg([*MOVED, *kept, "-c:v", "libx264", "-preset", "slower", str(made)], label="encoding")
     assert failed.value.passed == passed, failed.value.detail
-    refusal = upload_check.fault(failed.value, made)
+    refusal = upload_faults.decode_error(failed.value, made)
     assert isinstance(refusal, SourceError)
     assert (refusal.code, refusal.fault, refusal.retryable) == ("source_too_complex", Fault.CREATOR, False)
     assert f"far more {word} than" in refusal.public
@@ -121,9 +121,9 @@ def test_a_read_error_is_the_workers_only_where_the_file_cannot_be_read(tmp_path
     upload = tmp_path / "upload"
     upload.write_bytes(b"ends too early")
     error = ToolError("probing", reason=f"{upload}: Input/output error")
-    assert isinstance(upload_check.fault(error, upload), SourceError)
+    assert isinstance(upload_faults.decode_error(error, upload), SourceError)
     upload.unlink()
-    assert upload_check.fault(error, upload) is error
+    assert upload_faults.decode_error(error, upload) is error
 
 
 def test_limits_are_on_every_child(tools: Tools) -> None:
