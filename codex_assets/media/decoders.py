@@ -1,7 +1,7 @@
 """Which decoders an upload may meet, and what is left of one with tracks that have none among them. Pure.
 
 In: the list of `profile.UNTRUSTED_DECODERS` as ffmpeg's option, what ffmpeg lists of a file without decoding it, and
-which of those tracks are used. Out: how an input is opened (`probe.input_arguments`), who runs the tools
+which of those tracks are used. Out: how an input is opened (`input_flags.input_arguments`), who runs the tools
 (`build/upload_check.py`).
 
 ffprobe gives up a whole file of which it may not open every track, and ffmpeg 5 forgets the list where a file ends
@@ -18,7 +18,7 @@ from typing import Literal
 
 from codex_assets.media import ffmpeg_words, profile
 
-Kind = Literal["video", "audio", "subtitle", "data", "attachment", "unknown"]
+TrackKind = Literal["video", "audio", "subtitle", "data", "attachment", "unknown"]
 
 MUXERS = {
     **{name: name for name in ("mov", "matroska", "avi", "mpegts", "asf", "flv", "ogg", "mp3", "wav", "w64", "aiff")},
@@ -29,7 +29,7 @@ MUXERS = {
 """What writes the container that each demuxer reads: a copy keeps the clock that its container has."""
 ANY_MUXER = "matroska"
 SECOND_CHOICE = ("comment", "visual impaired", "hearing impaired", "descriptions", "karaoke", "clean effects")
-"""`probe.SECOND_CHOICE`, as ffmpeg lists them."""
+"""`ffprobe.SECOND_CHOICE`, as ffmpeg lists them."""
 STILLS = ("mjpeg", "png", "bmp", "gif", "tiff", "webp", "jpeg2000", "jpegxl", "jpegls", "targa")
 """Codecs of single pictures: beside a film, a cover."""
 
@@ -39,7 +39,7 @@ class Track:
     """One line of ffmpeg's list. `codec` is `none` where ffmpeg does not know it."""
 
     index: int
-    kind: Kind
+    kind: TrackKind
     codec: str
     is_default: bool = False
     is_cover: bool = False
@@ -69,12 +69,12 @@ class Listing:
             self.container = head[1]
         elif (lasts := ffmpeg_words.LISTED_DURATION.match(line)) is not None:
             self.seconds = int(lasts[1]) * 3600 + int(lasts[2]) * 60 + float(lasts[3])
-        elif (found := ffmpeg_words.LISTED_TRACK.match(line)) is not None:
-            marks = found[4]
-            self.by_index[int(found[1])] = Track(
-                index=int(found[1]),
-                kind=_KINDS[found[2]],
-                codec=found[3],
+        elif (track := ffmpeg_words.LISTED_TRACK.match(line)) is not None:
+            marks = track[4]
+            self.by_index[int(track[1])] = Track(
+                index=int(track[1]),
+                kind=_KINDS[track[2]],
+                codec=track[3],
                 is_default="(default)" in marks,
                 is_cover="(attached pic)" in marks or "(timed thumbnails)" in marks,
                 is_second_choice=any(f"({mark})" in marks for mark in SECOND_CHOICE),
@@ -96,12 +96,12 @@ def whitelist(codecs: Collection[str] | None = None) -> str:
 
 
 def refused(log: str) -> str | None:
-    """The first decoder that a tool was not allowed to open."""
-    found = ffmpeg_words.NOT_ALLOWED.search(log)
-    return None if found is None else found[1]
+    """ffmpeg's name of the first decoder that a tool was not allowed to open; None where its log names none."""
+    match = ffmpeg_words.NOT_ALLOWED.search(log)
+    return None if match is None else match[1]
 
 
-_KINDS: dict[str, Kind] = {
+_KINDS: dict[str, TrackKind] = {
     "Video": "video",
     "Audio": "audio",
     "Subtitle": "subtitle",
@@ -112,13 +112,13 @@ _KINDS: dict[str, Kind] = {
 
 
 def missing(tracks: Sequence[Track], kind: Literal["video", "audio"]) -> Track | None:
-    """The track that an upload of this kind is about, where that one is not on the list."""
+    """The track that an upload of this kind is about, where its codec is not on the list; else None."""
     chosen = _first(tracks, kind)
     return chosen if chosen is not None and chosen.is_foreign else None
 
 
 def kept(tracks: Sequence[Track]) -> list[Track]:
-    """The picture and the sound that are used of those on the list, and others in the same codecs."""
+    """The picture and the sound that are used, of those whose codecs are on the list, and others in the same codecs."""
     codecs = {track.codec for kind in ("video", "audio") if (track := _first(tracks, kind, known=True)) is not None}
     return [track for track in tracks if track.codec in codecs and not track.is_cover]
 
@@ -140,7 +140,7 @@ def left_out(tracks: Sequence[Track]) -> Counter[str]:
 
 
 def muxers(container: str) -> list[str]:
-    """What may write a copy, best first."""
+    """ffmpeg's names of what may write a copy of a file, best first. `container`: the names of its demuxer."""
     own = [MUXERS[name] for name in container.split(",") if name in MUXERS]
     return list(dict.fromkeys([*own, ANY_MUXER]))
 

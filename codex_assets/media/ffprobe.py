@@ -34,18 +34,21 @@ def probe_arguments(path: str, *, trusted: bool = False) -> list[str]:
 
 
 def parse(probed: Mapping[str, Any]) -> MediaInfo:
-    """`ffprobe -show_format -show_streams` as JSON -> `MediaInfo`. Unknown or absurd values become None."""
-    told = probed.get("streams")
-    streams = [_shaped(stream) for stream in told if isinstance(stream, dict)] if isinstance(told, list) else []
+    """The tracks and durations of a file, from ffprobe's answer to `probe_arguments`, as JSON.
+
+    Values that are unknown or absurd become None, and streams without a shape are left out.
+    """
+    streams = [_shaped(stream) for stream in _dicts(probed.get("streams"))]
     streams = [stream for stream in streams if "index" in stream]
     header = probed.get("format")
     container = header if isinstance(header, dict) else {}
-    pictures = [_video(s) for s in _in_order(streams, "video") if not _is_picture(s)]
-    heard = [s for s in _in_order(streams, "audio") if s.get("codec_name")]
-    beside = _programme(probed, pictures[0].index) if pictures else frozenset()
+    pictures = [_video(stream) for stream in _in_order(streams, "video") if not _is_not_film(stream)]
+    decodable = [stream for stream in _in_order(streams, "audio") if stream.get("codec_name")]
+    programme = _programme(probed, pictures[0].index) if pictures else frozenset()
     # Another programme's sound is never that of the picture.
-    sounds = [_audio(s) for s in [s for s in heard if s["index"] in beside] or heard]
-    chosen = {one.index for one in pictures[:1]} | {one.index for one in sounds[:1]}
+    beside = [stream for stream in decodable if stream["index"] in programme]
+    sounds = [_audio(stream) for stream in beside or decodable]
+    chosen = {picture.index for picture in pictures[:1]} | {sound.index for sound in sounds[:1]}
     return MediaInfo(
         container=str(container.get("format_name", "")),
         duration=parse_seconds(container.get("duration")),
@@ -54,8 +57,8 @@ def parse(probed: Mapping[str, Any]) -> MediaInfo:
         start=parse_seconds(container.get("start_time"), signed=True),
         others=(*pictures[1:], *sounds[1:]),
         promised=_promised(str(container.get("format_name", "")), streams),
-        left_out=Counter(_kind(s) for s in streams if s.get("index") not in chosen),
-        codecs=frozenset(str(s["codec_name"]) for s in streams if s.get("codec_name")),
+        left_out=Counter(_kind(stream) for stream in streams if stream["index"] not in chosen),
+        codecs=frozenset(str(stream["codec_name"]) for stream in streams if stream.get("codec_name")),
     )
 
 
@@ -63,6 +66,11 @@ _WHOLE_NUMBERS = (
     *("index", "width", "height", "level", "nb_frames", "nb_read_frames", "has_b_frames"),
     *("sample_rate", "channels", "bits_per_sample", "bits_per_raw_sample"),
 )
+
+
+def _dicts(value: object) -> list[dict[str, Any]]:
+    """The objects of a list in JSON; none of what is no list."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _shaped(stream: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,8 +83,7 @@ def _shaped(stream: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("disposition", "tags"):
         if not isinstance(kept.get(name), dict):
             kept.pop(name, None)
-    told = kept.pop("side_data_list", None)
-    sides = [dict(side) for side in told if isinstance(side, dict)] if isinstance(told, list) else []
+    sides = [dict(side) for side in _dicts(kept.pop("side_data_list", None))]
     for side in sides:
         if "rotation" in side and parse_seconds(side["rotation"], signed=True) is None:
             del side["rotation"]
@@ -97,11 +104,9 @@ def _in_order(streams: Sequence[dict[str, Any]], kind: str) -> list[dict[str, An
 
 def _programme(probed: Mapping[str, Any], index: int) -> frozenset[int]:
     """The tracks of the first programme that a track is part of. Only broadcasts have any, and may have several."""
-    told = probed.get("programs")
-    for programme in told if isinstance(told, list) else []:
-        held = programme.get("streams") if isinstance(programme, dict) else None
-        streams = [one for one in held if isinstance(one, dict)] if isinstance(held, list) else []
-        indexes = frozenset(number for one in streams if (number := parse_whole(one.get("index"))) is not None)
+    for programme in _dicts(probed.get("programs")):
+        numbers = [parse_whole(stream.get("index")) for stream in _dicts(programme.get("streams"))]
+        indexes = frozenset(number for number in numbers if number is not None)
         if index in indexes:
             return indexes
     return frozenset()
@@ -109,7 +114,7 @@ def _programme(probed: Mapping[str, Any], index: int) -> frozenset[int]:
 
 def _kind(stream: Mapping[str, Any]) -> str:
     kind = str(stream.get("codec_type") or "unknown")
-    return "picture" if kind == "video" and _is_picture(stream) else kind
+    return "picture" if kind == "video" and _is_not_film(stream) else kind
 
 
 def _promised(container: str, streams: Sequence[dict[str, Any]]) -> dict[int, float]:
@@ -118,16 +123,17 @@ def _promised(container: str, streams: Sequence[dict[str, Any]]) -> dict[int, fl
     for stream in streams:
         end = _tag_duration(stream)
         if end is None and not set(container.split(",")) & set(SHARED_DURATIONS):
-            told = parse_seconds(stream.get("duration"))
+            duration = parse_seconds(stream.get("duration"))
             # An mp3's start is its encoder's delay, which its packets' times do not count.
             late = 0.0 if container == "mp3" else parse_seconds(stream.get("start_time"), signed=True) or 0.0
-            end = None if told is None else told + late
+            end = None if duration is None else duration + late
         if end is not None:
             ends[int(stream["index"])] = end
     return ends
 
 
-def _is_picture(stream: Mapping[str, Any]) -> bool:
+def _is_not_film(stream: Mapping[str, Any]) -> bool:
+    """Whether a picture track is a cover, or nothing that could be decoded."""
     disposition = stream.get("disposition", {})
     undecodable = not stream.get("codec_name") or not stream.get("width") or not stream.get("height")
     return bool(disposition.get("attached_pic") or disposition.get("timed_thumbnails")) or undecodable
@@ -135,12 +141,7 @@ def _is_picture(stream: Mapping[str, Any]) -> bool:
 
 def _video(stream: Mapping[str, Any]) -> VideoStream:
     coded_width, coded_height = int(stream["width"]), int(stream["height"])
-    aspect = parse_ratio(stream.get("sample_aspect_ratio"), ":") or Fraction(1)
-    stretched = coded_width * aspect
-    if not Fraction(1, 16) <= aspect <= 16 or stretched * coded_height > max(
-        profile.MAX_PIXELS, coded_width * coded_height
-    ):
-        aspect = Fraction(1)
+    aspect = _sample_aspect(stream, coded_width, coded_height)
     rotation, mirrored = _orientation(stream)
     dolby = _dolby_vision(stream)
     base = dolby.get("dv_bl_signal_compatibility_id") if dolby else None
@@ -181,6 +182,14 @@ def _video(stream: Mapping[str, Any]) -> VideoStream:
     )
 
 
+def _sample_aspect(stream: Mapping[str, Any], width: int, height: int) -> Fraction:
+    """Width over height of a sample: 1 where the header says nothing, or makes an impossible picture of its pixels."""
+    aspect = parse_ratio(stream.get("sample_aspect_ratio"), ":") or Fraction(1)
+    is_sane = Fraction(1, 16) <= aspect <= 16
+    is_small = width * aspect * height <= max(profile.MAX_PIXELS, width * height)
+    return aspect if is_sane and is_small else Fraction(1)
+
+
 def _audio(stream: Mapping[str, Any]) -> AudioStream:
     bits = int(stream.get("bits_per_raw_sample") or stream.get("bits_per_sample") or 0)
     return AudioStream(
@@ -201,9 +210,9 @@ def _orientation(stream: Mapping[str, Any]) -> tuple[int, bool]:
 
     The display matrix counts; a `rotate` tag, as old muxers left it, only without one.
     """
-    told = display_rotation(stream)
-    if told is not None:
-        return told
+    orientation = display_rotation(stream)
+    if orientation is not None:
+        return orientation
     try:
         return round(float(_tag(stream, "rotate") or 0) / 90) * 90 % 360, False
     except (ValueError, OverflowError):

@@ -13,14 +13,18 @@ from typing import Any
 
 
 def parse_whole(value: object) -> int | None:
-    """A whole number that ffprobe can mean: it counts in 64 bits, and nothing that it counts is negative."""
+    """A whole number; None for anything else. ffprobe counts in 64 bits, and nothing that it counts is negative."""
     text = str(value)
     return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
 
 
-def display_rotation(told: Mapping[str, Any]) -> tuple[int, bool] | None:
-    """What the display matrix of a stream or frame says; None without one. Odd angles become the nearest right one."""
-    for side in told.get("side_data_list", []):
+def display_rotation(stream: Mapping[str, Any]) -> tuple[int, bool] | None:
+    """How the display matrix of a stream or frame turns its coded picture; None without a matrix.
+
+    Degrees clockwise (0, 90, 180 or 270; other angles become the nearest of these), and whether the picture is mirrored
+    left to right before. `stream`: ffprobe's JSON of it.
+    """
+    for side in stream.get("side_data_list", []):
         if "displaymatrix" in side:
             return _turned(str(side["displaymatrix"]))
         if "rotation" in side:
@@ -42,6 +46,7 @@ def _turned(matrix: str) -> tuple[int, bool]:
 
 
 def parse_ratio(text: object, sign: str) -> Fraction | None:
+    """A positive ratio of two whole numbers with `sign` in between (`30000/1001`, `4:3`); None for anything else."""
     over, _, under = str(text or "").partition(sign)
     try:
         ratio = Fraction(int(over), int(under))
@@ -52,6 +57,7 @@ def parse_ratio(text: object, sign: str) -> Fraction | None:
 
 
 def parse_seconds(text: object, *, signed: bool = False) -> float | None:
+    """Seconds; None for what is no number or no possible time. Only with `signed` may they be 0 or negative."""
     try:
         seconds = float(str(text))
     except ValueError:
@@ -63,4 +69,5 @@ def parse_seconds(text: object, *, signed: bool = False) -> float | None:
 
 
 def known_text(text: object) -> str | None:
+    """A name as text; None for ffprobe's words for one that it does not know."""
     return None if text in (None, "", "unknown", "reserved") else str(text)

@@ -60,8 +60,8 @@ NAMES: dict[tuple[str, str], tuple[str, ...]] = {
     ("variant", "preview"): ("preview_seconds", "preview_best"),
     ("variant", "segments"): ("segment_seconds", "segment_pattern"),
 }
-"""The numbers of a recipe's tuples, by their names in `profile`, which people are told too. Variants and the preview
-share."""
+"""The names in `profile` of the numbers of a recipe's tuples, by kind of output and part. People read these names where
+a changed recipe is explained. Variants and the preview share theirs."""
 
 
 def code_version(media_type: str, output: str) -> str:
@@ -83,22 +83,22 @@ def numbers(media_type: str, output: str, variant: str | None = None) -> dict[st
     """
     definition = outputs.definition(media_type, output)
     family = "variant" if definition.has_segments else definition.kind.name
-    told: dict[str, Any] = {}
+    named: dict[str, Any] = {}
     for key, value in recipe(media_type, output).items():
         if key == "variants":
-            rungs = [one for one in value if variant in (None, one.name)]
+            rungs = [rung for rung in value if variant in (None, rung.name)]
             for rung in rungs:
-                told |= _flat("variant" if len(rungs) == 1 else f"variant.{rung.name}", asdict(rung))
+                named |= _flat("variant" if len(rungs) == 1 else f"variant.{rung.name}", asdict(rung))
         elif key == "encoders":
             for name, (codec, options) in value.items():
-                told[f"{name}.codec"] = codec
-                told |= {f"{name}.{option}": given for option, given in _options(options)}
+                named[f"{name}.codec"] = codec
+                named |= {f"{name}.{option}": given for option, given in _options(options)}
         elif isinstance(value, tuple):
-            for name, one in zip(NAMES[family, key], value, strict=True):
-                told |= _flat(name, one)
+            for name, number in zip(NAMES[family, key], value, strict=True):
+                named |= _flat(name, number)
         elif value is not None:
-            told |= _flat(key, value)
-    plain: dict[str, Any] = json.loads(json.dumps(told))
+            named |= _flat(key, value)
+    plain: dict[str, Any] = json.loads(json.dumps(named))
     return plain
 
 
@@ -106,19 +106,19 @@ def _flat(name: str, value: Any) -> dict[str, Any]:
     if hasattr(value, "__dataclass_fields__"):
         value = asdict(value)
     if isinstance(value, Mapping):
-        found: dict[str, Any] = {}
-        for key, one in value.items():
-            found |= _flat(f"{name}.{key}", one)
-        return found
+        flat: dict[str, Any] = {}
+        for key, part in value.items():
+            flat |= _flat(f"{name}.{key}", part)
+        return flat
     return {name: value}
 
 
 def _options(arguments: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Options of ffmpeg with their values, which never begin with a dash here."""
-    for number, one in enumerate(arguments):
-        if one.startswith("-"):
+    for number, argument in enumerate(arguments):
+        if argument.startswith("-"):
             after = arguments[number + 1] if number + 1 < len(arguments) else ""
-            yield one, "" if after.startswith("-") else after
+            yield argument, "" if after.startswith("-") else after
 
 
 def _mezzanine(output: OutputDefinition) -> dict[str, Any]:
@@ -195,4 +195,4 @@ RECIPES: dict[OutputKind, Callable[[OutputDefinition], dict[str, Any]]] = {
 def _values(family: str, key: str) -> tuple[Any, ...]:
     """The numbers of `profile` that `NAMES` lists, in its order."""
     values = (getattr(profile, name.upper()) for name in NAMES[family, key])
-    return tuple(tuple(one.items()) if isinstance(one, Mapping) else one for one in values)
+    return tuple(tuple(value.items()) if isinstance(value, Mapping) else value for value in values)

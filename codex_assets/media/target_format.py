@@ -93,8 +93,8 @@ def sound_kbps(media_type: str, rung: str) -> int:
     return next(variant.audio_kbps for variant in ladder if variant.name == rung)
 
 
-def _near(one: Fraction, other: Fraction) -> bool:
-    return abs(one - other) <= profile.RATE_SNAP * other
+def _near(rate: Fraction, other: Fraction) -> bool:
+    return abs(rate - other) <= profile.RATE_SNAP * other
 
 
 def _snapped(rate: Fraction) -> Fraction:

@@ -54,10 +54,10 @@ class StreamInfo:
 
 def parse_segments(playlist: str) -> list[tuple[str, float]]:
     """(name, EXTINF seconds) of a media playlist, in order."""
-    found = re.findall(
+    entries = re.findall(
         r"^#EXTINF:([0-9]{1,15}(?:\.[0-9]*)?),[^\n]*\n(?:#[^\n]*\n)*([^#\s][^\n]*)$", playlist, re.MULTILINE
     )
-    return [(name.strip(), float(seconds)) for seconds, name in found]
+    return [(name.strip(), float(seconds)) for seconds, name in entries]
 
 
 def measured(segments: Sequence[Segment]) -> Rates:
@@ -148,12 +148,12 @@ def codecs(sps_stream: bytes | None, *, has_audio: bool) -> str:
 
     Raises `ValueError` when a stream is given and holds no SPS.
     """
-    found = []
+    names = []
     if sps_stream is not None:
         sps = re.search(rb"\x00\x00\x01[\x27\x47\x67](.{3})", sps_stream, re.DOTALL)
         if sps is None:
             raise ValueError("the stream holds no sequence parameter set")
-        found.append(f"avc1.{sps.group(1).hex().upper()}")
+        names.append(f"avc1.{sps.group(1).hex().upper()}")
     if has_audio:
-        found.append(AAC_LC)
-    return ",".join(found)
+        names.append(AAC_LC)
+    return ",".join(names)

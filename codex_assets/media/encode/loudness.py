@@ -142,9 +142,9 @@ def parse(log: Iterable[str], *, seconds: float | None = None) -> Measurement | 
     for line in log:
         if "ebur128" in line and "Summary:" in line:
             in_summary, values = True, {}
-        found = re.match(r"\s+(I|Threshold|LRA|Peak):\s+(-?inf|nan|-?[\d.]+) (?:LUFS|LU|dBFS)", line)
-        if in_summary and found:
-            values.setdefault(found.group(1), float(found.group(2)))
+        match = re.match(r"\s+(I|Threshold|LRA|Peak):\s+(-?inf|nan|-?[\d.]+) (?:LUFS|LU|dBFS)", line)
+        if in_summary and match:
+            values.setdefault(match.group(1), float(match.group(2)))
     if not {"I", "Threshold", "LRA", "Peak"} <= values.keys():
         raise ValueError("the log holds no loudness summary")
     if values["I"] <= profile.SILENCE_LUFS or not all(math.isfinite(value) for value in values.values()):

@@ -88,16 +88,18 @@ def picture_filters(info: MediaInfo, *, missing: float = 0.0) -> str:
     if deinterlacing:
         # First: every later filter would mix the two fields of a frame. It takes no other size than that of the first
         # frame, and of colours no packed ones.
-        chain.append(f"scale={video.coded_width}:{video.coded_height}:{SCALER}" + ",format=gbrp" * _is_rgb(video))
+        chain.append(f"scale={video.coded_width}:{video.coded_height}:{SCALER}")
+        if _is_rgb(video):
+            chain.append("format=gbrp")
         chain.append(deinterlacing)
     chain.append(f"fps=fps={rate.numerator}/{rate.denominator}:start_time=0")
     end = _picture_end(info)
     if end is not None and video.after_a_pause > LONG_PAUSE_FRAMES / float(rate):
         # From 7 on ffmpeg shows the last picture of an ogg or avi as long as the one before it.
         chain.append(f"trim=end={end + 0.5 / float(rate):.6f}")
-    held = held_seconds(info) + missing
-    if held:
-        chain.append(f"tpad=stop_mode=clone:stop_duration={held:.6f}")
+    standing = held_seconds(info) + missing
+    if standing:
+        chain.append(f"tpad=stop_mode=clone:stop_duration={standing:.6f}")
     if video.has_alpha:
         # Straight alpha over black.
         chain.append(f"scale={SCALER}{_input_matrix(video)},format=gbrap,premultiply=inplace=1,format=gbrp")
@@ -227,7 +229,7 @@ def arguments(
         *opened,
         *input_arguments(source, container=info.container, codecs=info.codecs),
         *([*_sound_offset(info, with_picture), *input_arguments(sound, trusted=True)] if sound is not None else []),
-        *(part for one in graph for part in ("-filter_complex", one)),
+        *(part for filters in graph for part in ("-filter_complex", filters)),
         *maps,
         *codecs,
         *STRIPPED,

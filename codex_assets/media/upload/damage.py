@@ -53,7 +53,7 @@ class DecodeLog:
         elif "[info] Output #" in line:
             self._opened = True
         elif "ebur128" in line and "Summary:" in line:
-            self.summaries += self._opened
+            self.summaries += 1 if self._opened else 0
 
     def is_sound_damaged(self, info: MediaInfo) -> bool:
         """Whether a copy of the sound would carry a fault along: any complaint of its decoder counts."""

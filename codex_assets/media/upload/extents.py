@@ -79,11 +79,13 @@ class TrackExtent:
             self.disordered = self.disordered or (self._stored is not None and stored < self._stored)
             self._stored = stored
         self._seen += 1
-        self._tiny += size.isdecimal() and int(size) <= PAUSE_BYTES
-        if size.isdecimal() and len(self._sizes) < DISTINCT_SIZES:
-            self._sizes[int(size)] += 1
+        if size.isdecimal():
+            self._tiny += 1 if int(size) <= PAUSE_BYTES else 0
+            if len(self._sizes) < DISTINCT_SIZES:
+                self._sizes[int(size)] += 1
         self._keyed = self._keyed or "K" in flags
-        self._leading += not self._keyed
+        if not self._keyed:
+            self._leading += 1
         if shows := parse_seconds(duration):
             self._shown_for += shows
             self._lasting += 1

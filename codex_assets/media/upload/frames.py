@@ -25,7 +25,8 @@ LISTENED_SECONDS = 3
 def sampled_moments(video: VideoStream) -> tuple[tuple[float, int], ...]:
     """Where pictures of a film are looked at: pairs of a moment and a number of pictures.
 
-    Moments are seconds on the file's clock. Three moments, or the start alone of a film that is short or does not say how long it lasts.
+    Moments are seconds on the file's clock: three of them, or the start alone of a film that is short or does not say
+    how long it lasts.
     """
     start, count = video.start or 0.0, profile.INTERLACE_PICTURES
     if video.duration is None or video.duration < profile.INTERLACE_LONG_SECONDS:

@@ -98,30 +98,37 @@ def unreadable(head: bytes) -> UploadRefusal:
     for pattern, what in _ELSEWHERE:
         if pattern.match(text):
             return refusals.names_other_files(what)
-    told = next((what for start, what in _NAMED if head.startswith(start)), None)
-    if told is None and head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        told = "a WebP picture"
-    if told is None and head[4:12] in (b"ftypheic", b"ftypavif", b"ftypheix", b"ftypmif1"):
-        told = "a HEIF or AVIF picture"
-    if told is None:
-        told = next((what for pattern, what in _TEXT if pattern.match(text)), None)
-    if told is None and head and _is_text(head[:4096]):
-        told = "a text file"
-    if told is not None:
-        return refusals.not_media(told)
+    other = _other_than_media(head, text)
+    if other is not None:
+        return refusals.not_media(other)
     begun = next((what for start, what in _BEGUN if head.startswith(start)), None)
     if begun is not None:
         return refusals.damaged_from_the_start(begun)
     return refusals.UNREADABLE
 
 
+def _other_than_media(head: bytes, text: bytes) -> str | None:
+    """What a file is instead of media, as its beginning shows it; None where it does not."""
+    named = next((what for start, what in _NAMED if head.startswith(start)), None)
+    if named is not None:
+        return named
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "a WebP picture"
+    if head[4:12] in (b"ftypheic", b"ftypavif", b"ftypheix", b"ftypmif1"):
+        return "a HEIF or AVIF picture"
+    written = next((what for pattern, what in _TEXT if pattern.match(text)), None)
+    if written is None and head and _is_text(head[:4096]):
+        return "a text file"
+    return written
+
+
 def in_header(probed: Mapping[str, Any], head: bytes) -> UploadRefusal | None:
     """What the header of a readable file says against it. `probed`: ffprobe's JSON."""
-    streams = [one for one in probed.get("streams", []) if isinstance(one, dict)]
-    tracks = [one for one in streams if one.get("codec_type") != "attachment" and not _is_cover(one)]
+    streams = [stream for stream in probed.get("streams", []) if isinstance(stream, dict)]
+    tracks = [stream for stream in streams if stream.get("codec_type") != "attachment" and not _is_cover(stream)]
     if len(tracks) > profile.MAX_TRACKS or len(streams) >= profile.MAX_STREAMS:
         return refusals.too_many_tracks(len(streams))
-    if any(_is_encrypted(one) for one in tracks) or _is_encrypted_asf(head) or _is_encrypted_mp4(head):
+    if any(map(_is_encrypted, tracks)) or _is_encrypted_asf(head) or _is_encrypted_mp4(head):
         return refusals.ENCRYPTED
     if head[4:8] in QUICKTIME and refers_elsewhere(head):
         return refusals.NAMES_OTHER_FILES
@@ -131,9 +138,9 @@ def in_header(probed: Mapping[str, Any], head: bytes) -> UploadRefusal | None:
 def in_tracks(info: MediaInfo, *, with_picture: bool) -> UploadRefusal | None:
     """What the tracks that will be used are too large, too fast or too odd for."""
     if with_picture and info.video is not None:
-        found = _picture(info.video)
-        if found is not None:
-            return found
+        refusal = _picture(info.video)
+        if refusal is not None:
+            return refusal
     if info.audio is not None:
         return _sound(info.audio)
     return None
@@ -247,12 +254,12 @@ def scrambled(head: bytes) -> bool:
     start = next((at for at in range(min(TS_PACKET + 4, len(head))) if _in_step(head, at)), None)
     if start is not None:
         stride = next(step for step in (188, 192, 204) if _steps(head, start, step))
-        bodies = [
+        marks = [
             head[at + 3] >> 6
             for at in range(start, len(head) - 4, stride)
             if head[at] == 0x47 and (head[at + 1] & 0x1F) << 8 | head[at + 2] not in (0, 0x1FFF)
         ]
-        return sum(one > 1 for one in bodies) > max(1, SCRAMBLED_SHARE * len(bodies))
+        return sum(mark > 1 for mark in marks) > max(1, SCRAMBLED_SHARE * len(marks))
     if head[:4] == b"\x00\x00\x01\xba":
         marks = [
             match[0][-1] >> 4 & 3
