@@ -1,17 +1,14 @@
 """Everything that one run needs to build and to judge, put together from settings around one scratch directory.
 
-In: which builder a run gets, and how long its scratch directory is held. Out: reading the environment (`settings.py`),
-and removing what killed runs left behind (`system/scratch.py`).
+In: which builder a run gets. Out: reading the environment (`settings.py`), and the directories of runs, their leases,
+and what killed runs left behind (`system/scratch.py`).
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
 import threading
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from codex_assets.archive.store import RecordStore
@@ -21,6 +18,7 @@ from codex_assets.build.encoders import Encoders
 from codex_assets.build.on_runpod import RunPodBuilder
 from codex_assets.config.settings import Settings
 from codex_assets.storage.objects import Stores
+from codex_assets.system import scratch
 from codex_assets.system.tools import Tools
 from codex_assets.system.workspace import Listener, Workspace
 from codex_assets.verification.audit import Auditor
@@ -52,11 +50,8 @@ def open_workshop(
 
     `here`: on this machine, whatever is configured: a worker does not send its job on. `backfill`: work that can wait.
     """
-    workspace = Workspace(settings.scratch / f"run-{uuid.uuid4().hex[:12]}", listener)
-    held = os.open(workspace.root, os.O_RDONLY)
-    try:
-        # Held for as long as this process lives, however it ends: `wipe_scratch` can tell leftovers from runs.
-        fcntl.flock(held, fcntl.LOCK_SH)
+    workspace = Workspace(scratch.new_run(settings.scratch), listener)
+    with scratch.leased(workspace.root), closing(workspace):
         stores = settings.stores()
         tools = settings.tools(cancelled).within(workspace.root)
         records = RecordStore(stores.archive)
@@ -75,6 +70,3 @@ def open_workshop(
             buckets = on_runpod.Buckets(settings.archive_bucket, settings.media_bucket, settings.assets_bucket)
             builder = RunPodBuilder(endpoint, records, buckets, listener=listener, cancelled=cancelled)
         yield Workshop(stores, records, tools, workspace, builder, Auditor(stores, tools, workspace))
-    finally:
-        workspace.close()
-        os.close(held)

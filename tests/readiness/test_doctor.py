@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from codex_assets.build.encoders import EncoderMode
 from codex_assets.cli.app import app
 from codex_assets.config import settings
-from codex_assets.readiness import doctor, ffmpeg_releases, gpu_proof, tool_checks
+from codex_assets.readiness import doctor, ffmpeg_releases, gpu_trials, tool_checks
 from codex_assets.readiness.checks import Check, Health, problems
 from codex_assets.system import sandbox
 from codex_assets.system.tools import Tools, tool_environment
@@ -115,7 +115,7 @@ def test_a_driver_in_trouble_is_told_in_its_words(
     assert check.status is Health.NOTE
     assert check.result.startswith(f"nvidia-smi fails: {printed.splitlines()[0]}")
     assert tools.gpu() is None
-    assert gpu_proof._gpus(tools) == check.result
+    assert gpu_trials.list_gpus(tools) == check.result
 
 
 def test_a_machine_without_tools(healthy: dict[str, str], tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ from codex_assets.cli.app import app
 from codex_assets.cli.views.gpu_proof import markdown
 from codex_assets.media import profile
 from codex_assets.readiness import gpu_proof
-from codex_assets.readiness.gpu_proof import Build, Likeness, Output, Report, Trial
+from codex_assets.readiness.gpu_proof import EncodedOutput, EncoderRun, Report
+from codex_assets.readiness.gpu_trials import GpuTrial
+from codex_assets.readiness.picture_likeness import Likeness, measure_likeness
 from codex_assets.system.tools import Tools, tool_environment
 
 
@@ -52,7 +54,7 @@ def test_without_a_gpu_everything_of_the_gpu_is_unproven(clip: Path) -> None:
 def test_a_driver_that_is_too_old_is_said_first() -> None:
     """What does not work then may be its consequence."""
     cpu = build("libx264", 10.0, 0.97)
-    missing = [Trial("NVENC", False, "Cannot load libnvidia-encode.so.1")]
+    missing = [GpuTrial("NVENC", False, "Cannot load libnvidia-encode.so.1")]
     first, *_ = gpu_proof._unproven(missing, cpu, None, "the NVIDIA driver 470.256.02 is too old")
     assert first == "The NVIDIA driver 470.256.02 is too old."
 
@@ -65,8 +67,8 @@ def test_another_picture_is_less_like(clip: Path, tmp_path: Path) -> None:
         ["-f", "lavfi", "-i", "smptebars=size=160x90:rate=25:duration=2", "-c:v", "libx264", str(other)],
         label="making another clip",
     )
-    same = gpu_proof._likeness(tools, "mezzanine", clip, clip, with_vmaf=False)
-    differs = gpu_proof._likeness(tools, "mezzanine", other, clip, with_vmaf=False)
+    same = measure_likeness(tools, "mezzanine", clip, clip, with_vmaf=False)
+    differs = measure_likeness(tools, "mezzanine", other, clip, with_vmaf=False)
     assert same is not None
     assert same.ssim == 1.0
     assert differs is not None
@@ -83,13 +85,16 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 # --- The report -------------------------------------------------------------------------------------------------------
 
 
-def build(encoder: str, seconds: float, ssim: float, **changes: Any) -> Build:
-    outputs = (Output("hls_720p", encoder, seconds / 2, 4.0, 1000, 3_000_000), Output("thumbnail", None, None, None, 9))
-    whole = Build(encoder, seconds, outputs, checks=90, likeness=(Likeness("hls_720p", ssim, 41.0, 95.5),))
+def build(encoder: str, seconds: float, ssim: float, **changes: Any) -> EncoderRun:
+    outputs = (
+        EncodedOutput("hls_720p", encoder, seconds / 2, 4.0, 1000, 3_000_000),
+        EncodedOutput("thumbnail", None, None, None, 9),
+    )
+    whole = EncoderRun(encoder, seconds, outputs, checks=90, likeness=(Likeness("hls_720p", ssim, 41.0, 95.5),))
     return replace(whole, **changes)
 
 
-def report(gpu: Build | None, *trials: Trial) -> Report:
+def report(gpu: EncoderRun | None, *trials: GpuTrial) -> Report:
     cpu = build(profile.X264.codec, 30.0, 0.98)
     return Report(
         at="2026-01-01T00:00:00+00:00",
@@ -103,7 +108,7 @@ def report(gpu: Build | None, *trials: Trial) -> Report:
     )
 
 
-WORKS = (Trial("NVENC", True, "works"), Trial("NVDEC", True, "works"), Trial("sessions", True, "8 at once"))
+WORKS = (GpuTrial("NVENC", True, "works"), GpuTrial("NVDEC", True, "works"), GpuTrial("sessions", True, "8 at once"))
 
 
 def test_a_machine_that_proves_everything() -> None:
@@ -126,7 +131,7 @@ def test_a_machine_that_proves_everything() -> None:
         (build("h264_nvenc", 10.0, 0.97, likeness=()), "0 of 1 could be compared"),
     ],
 )
-def test_what_is_missing_is_said_first(gpu: Build | None, told: str) -> None:
+def test_what_is_missing_is_said_first(gpu: EncoderRun | None, told: str) -> None:
     found = report(gpu, *WORKS)
     assert told in " ".join(found.unproven)
     assert "**Not proven:**" in markdown(found)
@@ -134,7 +139,7 @@ def test_what_is_missing_is_said_first(gpu: Build | None, told: str) -> None:
 
 
 def test_a_trial_that_failed_shows_what_was_said() -> None:
-    refused = Trial("NVENC", False, "Cannot load libcuda.so.1", ("Cannot load libcuda.so.1", "No device"))
+    refused = GpuTrial("NVENC", False, "Cannot load libcuda.so.1", ("Cannot load libcuda.so.1", "No device"))
     text = markdown(report(None, refused))
     assert "| NVENC | **no** | Cannot load libcuda.so.1 |" in text
     assert "What ffmpeg said of NVENC:" in text

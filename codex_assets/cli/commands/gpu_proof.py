@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 from codex_assets.cli import command_frame, console
@@ -16,7 +15,7 @@ def prove_gpu(file: Path | None, as_json: bool) -> int:
 
     Returns the exit code: 0 when everything was proven, else 1.
     """
-    from codex_assets.cli.views.gpu_proof import markdown
+    from codex_assets.cli.views.gpu_proof import markdown, report_json
     from codex_assets.config.settings import environment
     from codex_assets.readiness import gpu_proof
     from codex_assets.system.sandbox import Reach
@@ -36,7 +35,7 @@ def prove_gpu(file: Path | None, as_json: bool) -> int:
             lambda: gpu_proof.prove(tools, environ, Path(folder) / "proof", clip=file, tell=console.note)
         )
     if as_json:
-        console.say_json(asdict(report))
+        console.say_json(report_json(report))
     else:
         console.say_verbatim(markdown(report))
     return FAILED if report.unproven else 0

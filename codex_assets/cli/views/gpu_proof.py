@@ -4,9 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from codex_assets.readiness import gpu_proof
-from codex_assets.readiness.gpu_proof import Build, Report
+from codex_assets.readiness.gpu_proof import EncoderRun, Report
+
+
+def report_json(report: Report) -> dict[str, Any]:
+    """The whole report. `told` is what `GpuTrial.result` is called there."""
+    document = asdict(report)
+    for trial in document["trials"]:
+        trial["told"] = trial.pop("result")
+        trial["log"] = trial.pop("log")
+    return document
 
 
 def markdown(report: Report) -> str:
@@ -20,7 +31,7 @@ def markdown(report: Report) -> str:
     lines += [f"| {name} | {_cell(value)} |" for name, value in report.facts]
     lines += ["", "### Trials", "", "| what | works | result |", "| --- | --- | --- |"]
     lines += [
-        f"| {trial.name} | {'yes' if trial.proven else '**no**'} | {_cell(trial.told)} |" for trial in report.trials
+        f"| {trial.name} | {'yes' if trial.proven else '**no**'} | {_cell(trial.result)} |" for trial in report.trials
     ]
     for trial in report.trials:
         if trial.log:
@@ -39,7 +50,7 @@ def markdown(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _build_lines(build: Build) -> Iterator[str]:
+def _build_lines(build: EncoderRun) -> Iterator[str]:
     yield f"**{build.encoder}**: {build.seconds:.1f} s for everything; " + (
         f"{build.checks - len(build.failed) - len(build.warned)} of {build.checks} checks passed"
         if build.checks
@@ -62,7 +73,7 @@ def _build_lines(build: Build) -> Iterator[str]:
     yield from (f"- warned: {_cell(finding)}" for finding in build.warned)
 
 
-def _quality_lines(builds: Sequence[Build]) -> Iterator[str]:
+def _quality_lines(builds: Sequence[EncoderRun]) -> Iterator[str]:
     with_vmaf = any(likeness.vmaf is not None for build in builds for likeness in build.likeness)
     yield "| output | encoder | SSIM | PSNR, dB |" + (" VMAF |" if with_vmaf else "")
     yield "| --- | --- | ---: | ---: |" + (" ---: |" if with_vmaf else "")
