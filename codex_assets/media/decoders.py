@@ -82,10 +82,12 @@ class Listing:
 
     @property
     def tracks(self) -> tuple[Track, ...]:
+        """All tracks, in the order in which they are listed."""
         return tuple(self.by_index.values())
 
     @property
     def foreign(self) -> tuple[Track, ...]:
+        """Those that may not be decoded."""
         return tuple(track for track in self.tracks if track.is_foreign)
 
 

@@ -72,10 +72,12 @@ class VideoStream:
 
     @property
     def hdr(self) -> bool:
+        """Whether it is coded for a high dynamic range (PQ or HLG)."""
         return self.transfer in HDR_TRANSFERS
 
     @property
     def has_alpha(self) -> bool:
+        """Whether its pictures may be transparent."""
         name = self.pixel_format or ""
         # Of palettes only these may hold transparent colours.
         if name == "pal8":
@@ -92,6 +94,8 @@ class VideoStream:
 
 @dataclass(frozen=True)
 class AudioStream:
+    """A sound track. Samples a second, bits a sample, seconds. `layout`: as ffprobe spells it; None where unknown."""
+
     index: int
     codec: str
     profile: str | None
@@ -106,48 +110,53 @@ class AudioStream:
 
     @property
     def lossless(self) -> bool:
+        """Whether its codec keeps every sample."""
         return self.codec in LOSSLESS_AUDIO or self.codec.startswith("pcm_")
 
 
 @dataclass(frozen=True)
 class Counted:
-    """What the packets of one track show: how many there are, how many come before the first key frame (and can hardly
-    be decoded), seconds that an edit list or the codec's header hides, and steps (seconds) that are much longer than
-    usual."""
+    """What the packets of one track show."""
 
     packets: int = 0
+    """How many there are."""
     leading: int = 0
+    """How many come before the first key frame, and can hardly be decoded."""
     hidden: float = 0.0
+    """Seconds that an edit list or the codec's header hides."""
     steps: tuple[float, ...] = ()
+    """Seconds from one packet to the next, of those steps that are much longer than usual."""
     pauses: int = 0
     """Packets with which a telephone's codec says that nobody speaks: ffmpeg gives them up, and silence is right."""
     unshown: float = 0.0
     """Seconds between the first and the last moment in which no packet is shown, in a container without pauses."""
     each: float | None = None
-    """Seconds that a packet is shown, in such a container; None where packets do not tell."""
+    """Seconds that a packet is shown, in such a container; None where packets do not say."""
     foreign: int = 0
     """Packets that are no pictures of this film: DV of the other system, as a hole of zeros is read."""
 
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What a file holds: the first real picture track and the first (default) sound track.
-
-    `start`: where the file's clock starts, which any of its tracks may decide. `end`: the last moment of any of them,
-    once scanned. `others`: the tracks of both kinds that would be the next choice, in order. `promised`: end of a track
-    by its index, where the container has an index of its own for each. `left_out`: number of tracks by kind.
-    """
+    """What a file holds: the first real picture track and the first (default) sound track. Times are seconds."""
 
     container: str
+    """The names of its demuxer, with commas in between."""
     duration: float | None
     video: VideoStream | None
     audio: AudioStream | None
     start: float | None = None
+    """Where the file's clock starts, which any of its tracks may decide."""
     end: float | None = None
+    """The last moment of any track; None until its packets were read."""
     others: tuple[VideoStream | AudioStream, ...] = ()
+    """The tracks of both kinds that would be the next choice, in order; empty once its packets were read."""
     promised: Mapping[int, float] = field(default_factory=dict)
+    """End of a track by its index, by the track's number, where the container has an index of its own for each."""
     left_out: Mapping[str, int] = field(default_factory=dict)
+    """How many tracks are not used, by kind; `picture` is a cover."""
     counted: Mapping[int, Counted] = field(default_factory=dict)
+    """By the number of a track."""
     orderly: bool = True
     """No track's clock steps back. In a transport stream ffmpeg takes a step back for a new beginning, and moves all
     that follows behind what came before: when a track starts and how long it lasts is then not known beforehand."""
@@ -158,6 +167,7 @@ class MediaInfo:
 
     @property
     def tracks(self) -> tuple[VideoStream | AudioStream, ...]:
+        """The tracks in use: the picture first, then the sound."""
         return tuple(track for track in (self.video, self.audio) if track is not None)
 
     @property

@@ -41,6 +41,8 @@ class VideoVariant:
 
 @dataclass(frozen=True)
 class AudioVariant:
+    """One rung of an audio media: its rate in kbit/s."""
+
     name: str
     audio_kbps: int
 

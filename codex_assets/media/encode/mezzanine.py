@@ -58,7 +58,7 @@ def clock_shift(info: MediaInfo, *, with_picture: bool) -> float:
 
 
 def _picture_end(info: MediaInfo) -> float | None:
-    """Where the last picture ends on the clock of what is made, by the packets."""
+    """Seconds on the mezzanine's clock at which the last picture ends, by the packets; None where they do not say."""
     if info.video is None or info.video.start is None or info.video.duration is None or info.start is None:
         return None
     return info.video.start + info.video.duration - info.start + clock_shift(info, with_picture=True)
@@ -180,56 +180,45 @@ def arguments(
     gain: float = 0.0,
     clipped: bool = False,
 ) -> list[str]:
-    """One decode of `source`: the mezzanine at `output` and, when asked, the loudness summary in the log.
+    """Arguments for ffmpeg that decode `source` once, into the mezzanine at `output`.
 
-    `treatment` is None when there is no sound. `sound`: a file that holds it in one form (`steady_arguments`), where
-    the source's changes midway. `missing`: as in `picture_filters`. `gain`: decibels, also of what is measured.
-    `clipped`: nothing of the sound is louder than full scale, as what a decoder makes of damage may be, by far.
+    `measure`: the loudness of the upload is measured too, and its summary is in the log. `treatment`: of the sound;
+    None when there is none. `sound`: a file that holds it in one form (`steady_arguments`), where the source's changes
+    midway. `missing`: as in `picture_filters`. `gain`: decibels that the sound is changed by, before it is measured.
+    `clipped`: the sound is cut at full scale; what a decoder makes of damage may be far louder.
     """
     # Each graph by itself: a change of the sound's form starts its own anew, and not the picture's.
-    graph: list[str] = []
+    graphs: list[str] = []
     maps: list[str] = []
     codecs: list[str] = []
     if with_picture:
         assert info.video is not None
         track = f"[0:{info.video.index}]"
         # Of a graph with one input ffmpeg gives the output that input's display matrix, to be turned once more: so two.
-        graph.append(f"{track}{picture_filters(info, missing=missing)}[picture];{track}nullsink")
+        graphs.append(f"{track}{picture_filters(info, missing=missing)}[picture];{track}nullsink")
         maps += ["-map", "[picture]"]
         codecs += _picture_codec(info.video, encoder)
     meter: list[str] = []
     if info.audio is not None and treatment is not None:
         track = f"0:{info.audio.index}" if sound is None else "1:a:0"
-        joined = [] if sound is not None else _placed(info, with_picture=with_picture)
+        filters = [] if sound is not None else _placed(info, with_picture=with_picture)
         if clipped and treatment != "copied":
-            joined = ["aformat=sample_fmts=s32p", *joined]
+            filters = ["aformat=sample_fmts=s32p", *filters]
         if gain:
-            joined = ["aformat=sample_fmts=fltp", f"volume={gain:.2f}dB", *joined]
+            filters = ["aformat=sample_fmts=fltp", f"volume={gain:.2f}dB", *filters]
         if measure:
-            chain = ",".join([*joined, loudness.conform(), loudness.measuring()])
-            graph.append(f"[{track}]{chain}[metered]")
+            chain = ",".join([*filters, loudness.conform(), loudness.measuring()])
+            graphs.append(f"[{track}]{chain}[metered]")
             meter = ["-map", "[metered]", "-f", "null", "-"]
         maps += ["-map", track]
-        codecs += _audio_codec(info.audio, treatment, joined)
-    opened = []
-    if with_picture and info.video is not None:
-        opened += as_coded(info.video)
-        # A size that changes is the scaler's business: a graph that is built anew loses the frames that it holds.
-        opened += [f"-reinit_filter:{info.video.index}", "0"]
-        if info.video.alpha_track:
-            opened += [f"-c:{info.video.index}", ALPHA_DECODERS[info.video.codec]]
-    opened += _sound_decoder(info)
-    shift = clock_shift(info, with_picture=with_picture)
-    # A microsecond, where nothing is moved: at 0 ffmpeg moves the start of a transport stream to the tracks that are
-    # read from it, by itself and without a word.
-    opened += ["-itsoffset", f"{shift or 1e-6:.6f}"]
+        codecs += _audio_codec(info.audio, treatment, filters)
     return [
         # ffmpeg gives up what is mostly broken; what is lost is counted afterwards, and judged.
         *("-max_error_rate", "1"),
-        *opened,
+        *_source_options(info, with_picture=with_picture),
         *input_arguments(source, container=info.container, codecs=info.codecs),
         *([*_sound_offset(info, with_picture), *input_arguments(sound, trusted=True)] if sound is not None else []),
-        *(part for filters in graph for part in ("-filter_complex", filters)),
+        *(part for graph in graphs for part in ("-filter_complex", graph)),
         *maps,
         *codecs,
         *STRIPPED,
@@ -237,6 +226,21 @@ def arguments(
         *("-movflags", "+faststart", "-f", "mp4", output),
         *meter,
     ]
+
+
+def _source_options(info: MediaInfo, *, with_picture: bool) -> list[str]:
+    """Options in front of the upload as an input: how its tracks are decoded, and where its clock starts."""
+    options: list[str] = []
+    if with_picture and info.video is not None:
+        options += as_coded(info.video)
+        # A size that changes is the scaler's business: a graph that is built anew loses the frames that it holds.
+        options += [f"-reinit_filter:{info.video.index}", "0"]
+        if info.video.alpha_track:
+            options += [f"-c:{info.video.index}", ALPHA_DECODERS[info.video.codec]]
+    shift = clock_shift(info, with_picture=with_picture)
+    # A microsecond, where nothing is moved: at 0 ffmpeg moves the start of a transport stream to the tracks that are
+    # read from it, by itself and without a word.
+    return [*options, *_sound_decoder(info), "-itsoffset", f"{shift or 1e-6:.6f}"]
 
 
 def steady_arguments(info: MediaInfo, source: str, output: str) -> list[str]:

@@ -93,7 +93,7 @@ _BEGUN = (
 
 
 def unreadable(head: bytes) -> UploadRefusal:
-    """Why a file that no demuxer takes is none, as well as its first bytes tell."""
+    """Why a file that no demuxer takes is refused, as far as its first bytes show. `head`: the first `HEAD_BYTES`."""
     text = head.removeprefix(b"\xef\xbb\xbf")[:4096]
     for pattern, what in _ELSEWHERE:
         if pattern.match(text):
@@ -123,7 +123,10 @@ def _other_than_media(head: bytes, text: bytes) -> str | None:
 
 
 def in_header(probed: Mapping[str, Any], head: bytes) -> UploadRefusal | None:
-    """What the header of a readable file says against it. `probed`: ffprobe's JSON."""
+    """Why a file is refused because of its header; None where nothing speaks against it.
+
+    `probed`: ffprobe's JSON. `head`: the file's first and last `HEAD_BYTES`.
+    """
     streams = [stream for stream in probed.get("streams", []) if isinstance(stream, dict)]
     tracks = [stream for stream in streams if stream.get("codec_type") != "attachment" and not _is_cover(stream)]
     if len(tracks) > profile.MAX_TRACKS or len(streams) >= profile.MAX_STREAMS:
@@ -136,7 +139,10 @@ def in_header(probed: Mapping[str, Any], head: bytes) -> UploadRefusal | None:
 
 
 def in_tracks(info: MediaInfo, *, with_picture: bool) -> UploadRefusal | None:
-    """What the tracks that will be used are too large, too fast or too odd for."""
+    """Why a file is refused because its tracks are too large, too fast or too odd; None where they are not.
+
+    `with_picture`: the picture will be used, not the sound alone.
+    """
     if with_picture and info.video is not None:
         refusal = _picture(info.video)
         if refusal is not None:
@@ -147,7 +153,10 @@ def in_tracks(info: MediaInfo, *, with_picture: bool) -> UploadRefusal | None:
 
 
 def in_time(info: MediaInfo, tally: Tally, *, with_picture: bool) -> UploadRefusal | None:
-    """What the packets say against a file: its length, the work that it means, and clocks that cannot be right."""
+    """Why a file is refused because of its packets: its length, the work that it means, clocks that cannot be right.
+
+    `info`: as the packets correct it. `tally`: of all packets. None where nothing speaks against it.
+    """
     tracks = [track for track in ((info.video if with_picture else None), info.audio) if track is not None]
     lengths = [track.duration for track in tracks if track.duration is not None]
     seconds = max([*lengths, *([info.seconds] if with_picture and info.seconds is not None else [])], default=None)
@@ -186,7 +195,7 @@ class Tally:
     _tail: dict[int, float] = field(default_factory=dict)
 
     def counted(self, packets: Iterable[str]) -> Iterator[str]:
-        """`packets` (`probe.scan_arguments`) as they are."""
+        """Yield ffprobe's lines (`packets.scan_arguments`) as they are, and count them on the way."""
         for line in packets:
             self._count(line.split(","))
             yield line
@@ -219,6 +228,7 @@ class Tally:
 
     @property
     def inflated(self) -> bool:
+        """Whether the packets are far larger together than the file: it refers to the same bytes over and over."""
         return self.bytes > profile.MAX_INFLATION * self.size + profile.INFLATION_BYTES
 
 

@@ -110,6 +110,7 @@ def too_narrow(width: int, height: int) -> UploadRefusal:
 
 
 def too_many_channels(channels: int) -> UploadRefusal:
+    """`channels` of its sound."""
     return UploadRefusal(
         SourceCode.UNSUPPORTED,
         f"The upload's sound has {channels} channels; at most {profile.MAX_AUDIO_CHANNELS} are supported.",
@@ -133,12 +134,14 @@ REPEATED_DATA = UploadRefusal(
 
 
 def too_many_tracks(tracks: int) -> UploadRefusal:
+    """`tracks` of any kind."""
     return UploadRefusal(
         SourceCode.TOO_COMPLEX, f"The upload holds {tracks} tracks; at most {profile.MAX_TRACKS} are supported."
     )
 
 
 def too_long(seconds: float) -> UploadRefusal:
+    """`seconds` that it lasts."""
     return UploadRefusal(
         SourceCode.TOO_LONG,
         f"The upload lasts {_hours(seconds)}; at most {profile.MAX_SECONDS // 3600} hours are supported.",
