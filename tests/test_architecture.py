@@ -34,7 +34,7 @@ ONLY = {
     "boto3": {"codex_assets/storage/s3.py"},
     "botocore": {"codex_assets/storage/s3.py"},
     "requests": {"codex_assets/net/http.py"},
-    "urllib3": {"codex_assets/net/http.py", "codex_assets/net/target.py", "codex_assets/storage/"},
+    "urllib3": {"codex_assets/net/http.py", "codex_assets/net/destination.py", "codex_assets/storage/"},
     "runpod": {"runpod_entry/__main__.py"},
     "typer": {"codex_assets/cli/app.py", "codex_assets/cli/command_frame.py", "codex_assets/cli/commands/"},
     "rich": {"codex_assets/cli/"},

@@ -128,12 +128,12 @@ def bucket_problems(env: Mapping[str, str]) -> Iterator[str]:
     given = {name: env[name] for name in BUCKETS if name in env}
     if wrong := [name for name, text in given.items() if not _BUCKET.fullmatch(text)]:
         yield f"these have to be the bucket's name alone: {', '.join(wrong)}"
-    for one, other in combinations(given, 2):
-        if given[one].lower() == given[other].lower():
-            if one == "B2_BUCKET_NAME":
-                yield f"{one} and {other} are one name, by which it is told which store an original is in"
+    for first, second in combinations(given, 2):
+        if given[first].lower() == given[second].lower():
+            if first == "B2_BUCKET_NAME":
+                yield f"{first} and {second} are one name, by which it is told which store an original is in"
             else:
-                yield f"{one} and {other} are one bucket: what is private would be public"
+                yield f"{first} and {second} are one bucket: what is private would be public"
 
 
 def address_problems(env: Mapping[str, str]) -> Iterator[str]:
@@ -200,11 +200,11 @@ def _provider_problems(name: str, parts: SplitResult, env: Mapping[str, str]) ->
         yield f"{name} is an address of {provider}"
     elif parts.scheme != "https" or parts.port not in {None, 443}:
         yield f"{name} has to be https, and without a port"
-    elif provider == "B2" and (found := _B2.fullmatch(host)) is None:
+    elif provider == "B2" and (address := _B2.fullmatch(host)) is None:
         yield f"{name} has to be https://s3.REGION.backblazeb2.com, without the bucket"
     elif provider == "B2":
-        assert found is not None
-        if env.get("B2_REGION", found[1]) != found[1]:
+        assert address is not None
+        if env.get("B2_REGION", address[1]) != address[1]:
             yield "B2_REGION is not the region that B2_ENDPOINT names"
     elif (account := _R2.fullmatch(host)) is None:
         yield f"{name} has to be https://ACCOUNT.r2.cloudflarestorage.com, without the bucket"

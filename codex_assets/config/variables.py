@@ -19,11 +19,11 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from codex_assets.build.encoders import EncoderMode
-from codex_assets.net import runpod_api, target
+from codex_assets.net import destination, runpod_api
 
 
 @dataclass(frozen=True)
-class Problem:
+class ValueProblem:
     """The sentence for a value that is not accepted, in which `{name}` is the variable's name."""
 
     sentence: str
@@ -34,18 +34,18 @@ def _as_switch(text: object) -> object:
 
 
 def _is_reachable_base(address: str) -> str:
-    if not target.is_https(address) and not target.is_loopback(address):
+    if not destination.is_https(address) and not destination.is_loopback(address):
         raise ValueError
     return address
 
 
-Switch = Annotated[bool, BeforeValidator(_as_switch), Field(strict=True), Problem("{name} has to be `1` or `0`")]
+Switch = Annotated[bool, BeforeValidator(_as_switch), Field(strict=True), ValueProblem("{name} has to be `1` or `0`")]
 EndpointId = Annotated[
     str | None,
     Field(pattern=r"^[A-Za-z0-9_-]+$"),
-    Problem("RUNPOD_ENDPOINT_ID and RUNPOD_BACKFILL_ENDPOINT_ID are ids, not URLs"),
+    ValueProblem("RUNPOD_ENDPOINT_ID and RUNPOD_BACKFILL_ENDPOINT_ID are ids, not URLs"),
 ]
-ApiBase = Annotated[str, AfterValidator(_is_reachable_base), Problem("{name} has to be an https URL")]
+ApiBase = Annotated[str, AfterValidator(_is_reachable_base), ValueProblem("{name} has to be an https URL")]
 
 _R2 = "Cloudflare R2"
 _DELIVERY = "delivery buckets: HLS, and public pictures and data"
@@ -82,7 +82,9 @@ class _Variables(BaseSettings):
     @classmethod
     def _sentence(cls, name: str) -> str:
         field = cls.model_fields[name.lower()]
-        problem = next((note for note in field.metadata if isinstance(note, Problem)), Problem("{name} is not usable"))
+        problem = next(
+            (note for note in field.metadata if isinstance(note, ValueProblem)), ValueProblem("{name} is not usable")
+        )
         return problem.sentence.format(name=name)
 
 
@@ -106,10 +108,10 @@ class Variables(_Variables):
     )
     webhook_secret: SecretStr | None = Field(None, description="signs webhooks of jobs whose payload brings no secret")
     webhook_signature: Annotated[
-        Literal["body", "timestamped"], Problem("{name} has to be `body` or `timestamped`")
+        Literal["body", "timestamped"], ValueProblem("{name} has to be `body` or `timestamped`")
     ] = Field("body", description="`body` (default) or `timestamped`")
     webhook_allow_private: Switch = Field(False, description="`1`: `http` and private hosts, for local runs and tests")
-    video_encoder: Annotated[EncoderMode, Problem(f"{{name}} has to be one of {', '.join(EncoderMode)}")] = Field(
+    video_encoder: Annotated[EncoderMode, ValueProblem(f"{{name}} has to be one of {', '.join(EncoderMode)}")] = Field(
         EncoderMode.AUTO, description="`auto` (default: NVENC where a trial encode works), `nvenc`, `x264`"
     )
     require_nvenc: Switch = Field(False, description="`1`: a worker on which NVENC does not encode takes no jobs")
@@ -119,15 +121,15 @@ class Variables(_Variables):
     worker_price_per_second: Annotated[
         float | None,
         Field(ge=0, allow_inf_nan=False),
-        Problem("{name} has to be what a second of this worker costs, in USD, such as 0.00016"),
+        ValueProblem("{name} has to be what a second of this worker costs, in USD, such as 0.00016"),
     ] = Field(
         None, description="USD, for receipts and estimates; else the price of the GPU on RunPod where it is known"
     )
     tmpdir: Path | None = Field(None, description="where scratch space is made; else the system's temporary directory")
-    log_format: Annotated[Literal["json", "text"] | None, Problem("{name} has to be `json` or `text`")] = Field(
+    log_format: Annotated[Literal["json", "text"] | None, ValueProblem("{name} has to be `json` or `text`")] = Field(
         None, description="`json` (default on RunPod) or `text`"
     )
-    build_on: Annotated[Literal["here", "runpod"], Problem("{name} has to be `here` or `runpod`")] = Field(
+    build_on: Annotated[Literal["here", "runpod"], ValueProblem("{name} has to be `here` or `runpod`")] = Field(
         "here",
         description="`here` (default) or `runpod`: where `rebuild` and the UI build ([rebuilding](docs/rebuilding.md))",
     )
@@ -140,7 +142,7 @@ class DispatchVariables(_Variables):
     runpod_api_key: SecretStr = Field(SecretStr(""), description=_DISPATCH)
     runpod_backfill_endpoint_id: EndpointId = Field(None, description=_DISPATCH)
     runpod_in_flight: Annotated[
-        int, Field(ge=1, lt=100_000), Problem("{name} has to be a number of jobs, at least 1")
+        int, Field(ge=1, lt=100_000), ValueProblem("{name} has to be a number of jobs, at least 1")
     ] = Field(runpod_api.IN_FLIGHT, description=_DISPATCH)
     runpod_api_base: ApiBase = Field(runpod_api.JOBS_BASE, description=_DISPATCH)
 

@@ -1,7 +1,7 @@
 """A small GET: the content at a URL, after redirects, each of which is checked as the URL is.
 
 In: which redirects are followed, which answers carry content, how much of it, and the sentence for each refusal.
-Out: one request (`http.py`), the guard (`target.py`), what is fetched and where it lies (`hls_fetch.py`).
+Out: one request (`http.py`), the guard (`destination.py`), what is fetched and where it lies (`hls_fetch.py`).
 
 Sentences name the host and the path, never a query.
 """
@@ -16,9 +16,9 @@ from http import HTTPStatus
 
 from codex_assets.errors import StorageError
 from codex_assets.net import http
-from codex_assets.net.http import Limits, Reply, Request
+from codex_assets.net.destination import Destination, NotPublic, Resolver, Unreached, resolve_host
+from codex_assets.net.http import Reply, ReplyLimits, Request
 from codex_assets.net.outward import DIRECT, Outward
-from codex_assets.net.target import NotPublic, Resolver, Target, Unreached, resolve_host
 
 REDIRECTS = 5
 """Most redirects that a GET follows."""
@@ -59,32 +59,32 @@ def get(
     Raises UnusableStatus for a status that carries no content, and StorageError for what cannot be reached, is not
     allowed, or is larger than `limit_bytes`.
     """
-    limits = Limits(time.monotonic() + timeout_s, timeout_s, limit_bytes)
+    limits = ReplyLimits(time.monotonic() + timeout_s, timeout_s, limit_bytes)
     way = outward if outward is not None and allow_private else DIRECT
-    target = _checked(url, "The URL")
+    destination = _checked(url, "The URL")
     for _ in range(REDIRECTS + 1):
         try:
-            route = http.find_route(target, allow_private=allow_private, outward=way, resolve=resolve, tls=tls)
-            reply = http.send(Request("GET", target, _headers(target)), route, limits)
+            route = http.find_route(destination, allow_private=allow_private, outward=way, resolve=resolve, tls=tls)
+            reply = http.send(Request("GET", destination, _headers(destination)), route, limits)
         except NotPublic as error:
             raise StorageError(
-                f"{target.host} leads to an address that is not public, and nothing was fetched from it.",
+                f"{destination.host} leads to an address that is not public, and nothing was fetched from it.",
                 detail=str(error),
                 retryable=False,
             ) from None
         except Unreached as error:
             raise StorageError(
-                f"{target.path} could not be fetched from {target.host}: {error.reason}.", detail=error.detail
+                f"{destination.path} could not be fetched from {destination.host}: {error.reason}.", detail=error.detail
             ) from None
-        if (redirected := _redirected(target, reply)) is None:
-            return Content(target.url, _usable_body(target, reply, limit_bytes))
-        target = redirected
-    raise StorageError(f"{target.host} redirects more than {REDIRECTS} times.", retryable=False)
+        if (redirected := _redirected(destination, reply)) is None:
+            return Content(destination.url, _usable_body(destination, reply, limit_bytes))
+        destination = redirected
+    raise StorageError(f"{destination.host} redirects more than {REDIRECTS} times.", retryable=False)
 
 
-def _headers(target: Target) -> dict[str, str]:
+def _headers(destination: Destination) -> dict[str, str]:
     return {
-        "Host": target.header,
+        "Host": destination.header,
         "User-Agent": "codex-assets",
         "Accept": "*/*",
         "Accept-Encoding": "identity",
@@ -92,7 +92,7 @@ def _headers(target: Target) -> dict[str, str]:
     }
 
 
-def _redirected(target: Target, reply: Reply) -> Target | None:
+def _redirected(destination: Destination, reply: Reply) -> Destination | None:
     """Where an answer redirects to; None for one that does not. Raises StorageError."""
     location = reply.headers.get("Location")
     if reply.status not in (301, 302, 303, 307, 308) or not location:
@@ -101,33 +101,33 @@ def _redirected(target: Target, reply: Reply) -> Target | None:
         # Headers come as Latin-1; servers send UTF-8.
         location = location.encode("latin-1").decode("utf-8")
     try:
-        url = target.join(location)
+        url = destination.join(location)
     except ValueError:
-        raise StorageError(f"{target.host} redirects to what is no URL.", retryable=False) from None
-    return _checked(url, f"What {target.host} redirects to")
+        raise StorageError(f"{destination.host} redirects to what is no URL.", retryable=False) from None
+    return _checked(url, f"What {destination.host} redirects to")
 
 
-def _usable_body(target: Target, reply: Reply, limit_bytes: int) -> bytes:
+def _usable_body(destination: Destination, reply: Reply, limit_bytes: int) -> bytes:
     """The content of an answer. Raises StorageError."""
     if not 200 <= reply.status < 300:
-        reason = f"{target.host} answered {reply.status}{http.phrase(reply.status)} for {target.path}."
+        reason = f"{destination.host} answered {reply.status}{http.phrase(reply.status)} for {destination.path}."
         raise UnusableStatus(reason, reply.status)
     if len(reply.body) > limit_bytes:
         raise StorageError(
-            f"{target.path} of {target.host} is larger than the {limit_bytes:,} bytes that are allowed.",
+            f"{destination.path} of {destination.host} is larger than the {limit_bytes:,} bytes that are allowed.",
             retryable=False,
         )
     return reply.body
 
 
-def _checked(url: str, subject: str) -> Target:
+def _checked(url: str, subject: str) -> Destination:
     """What a URL names; `subject` begins the sentences. Raises StorageError."""
     try:
-        target = Target.of(url)
+        destination = Destination.of(url)
     except ValueError:
         raise StorageError(f"{subject} is not a valid http or https URL.", retryable=False) from None
-    if not target.host:
+    if not destination.host:
         raise StorageError(f"{subject} names no host.", retryable=False)
-    if target.has_user_info:
+    if destination.has_user_info:
         raise StorageError(f"{subject} must not carry user info.", retryable=False)
-    return target
+    return destination

@@ -1,9 +1,9 @@
 """One HTTP request, through requests, to one checked address within a deadline. The only importer of requests.
 
 In: the connection to an address in the place of a name, the deadline, how much of an answer is read, and the sentence
-for what went wrong. Out: which addresses are allowed (`target.py`), through which proxy and trusting whose certificates
-(`outward.py`), redirects (`download.py`), JSON (`json_api.py`), and whether a request is sent again (`webhook.py`,
-`runpod_api.py`).
+for what went wrong. Out: which addresses are allowed (`destination.py`), through which proxy and trusting whose
+certificates (`outward.py`), redirects (`download.py`), JSON (`json_api.py`), and whether a request is sent again
+(`webhook.py`, `runpod_api.py`).
 
 requests' own reading of the environment (proxies, certificates, .netrc) is not used: a webhook's proxy would look its
 name up by itself, unchecked. `Host`, SNI and certificate verification keep the name.
@@ -33,8 +33,8 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ProtocolError, ProxyError, TimeoutError
 
+from codex_assets.net.destination import Destination, Resolver, Unreached, checked_addresses, resolve_host
 from codex_assets.net.outward import DIRECT, Outward
-from codex_assets.net.target import Resolver, Target, Unreached, checked_addresses, resolve_host
 
 PROBLEM_BYTES = 16 << 10
 """Most bytes that are read of an answer whose status is no success."""
@@ -45,7 +45,7 @@ CHUNK_BYTES = 64 << 10
 
 @dataclass(frozen=True)
 class Route:
-    """How a target is reached: by one of its checked addresses, in order, or by its name through a proxy's URL."""
+    """How a destination is reached: by one of its checked addresses, in order, or by its name through a proxy's URL."""
 
     addresses: Sequence[str]
     tls: ssl.SSLContext
@@ -57,13 +57,13 @@ class Request:
     """What is sent. Nothing is added to `headers` but the body's length, and `Host` if it is not there."""
 
     method: str
-    target: Target
+    destination: Destination
     headers: Mapping[str, str]
     body: bytes | None = None
 
 
 @dataclass(frozen=True)
-class Limits:
+class ReplyLimits:
     """`deadline` (monotonic clock) for everything, which lies `timeout_s` after the beginning, as messages say it.
 
     At most `body_bytes` of the answer's body are kept, as they were sent. With `whole_body` a body that breaks off
@@ -91,19 +91,19 @@ class Reply:
 
 
 def find_route(
-    target: Target,
+    destination: Destination,
     *,
     allow_private: bool,
     outward: Outward = DIRECT,
     resolve: Resolver = resolve_host,
     tls: ssl.SSLContext | None = None,
 ) -> Route:
-    """The way to a target. Its addresses are looked up and checked, unless `outward` has a proxy for it.
+    """The way to a destination. Its addresses are looked up and checked, unless `outward` has a proxy for it.
 
     `tls`: certificates to trust instead of those of `outward`. Raises Unreached and NotPublic.
     """
-    proxy = outward.proxy(target.scheme, target.name, target.port)
-    addresses = checked_addresses(target, resolve, allow_private=allow_private) if proxy is None else ()
+    proxy = outward.proxy(destination.scheme, destination.name, destination.port)
+    addresses = checked_addresses(destination, resolve, allow_private=allow_private) if proxy is None else ()
     return Route(addresses, tls or outward.context() or _bundled_certificates(), proxy)
 
 
@@ -122,14 +122,14 @@ def phrase(status: int) -> str:
 # --- One request ------------------------------------------------------------------------------------------------------
 
 
-def send(request: Request, route: Route, limits: Limits) -> Reply:
+def send(request: Request, route: Route, limits: ReplyLimits) -> Reply:
     """The answer to a request over a route. Raises Unreached.
 
     A host whose first address is dead (IPv6 without a route, often) is reached by the next. Once a connection stands
     there is no second one: the body may have been read.
     """
     if route.proxy is not None:
-        connection = _Connection(request.target, route.tls, max(0.001, limits.left_s), proxy=route.proxy)
+        connection = _Connection(request.destination, route.tls, max(0.001, limits.left_s), proxy=route.proxy)
         try:
             return connection.exchange(request, limits, connection.total_s)
         except (requests.RequestException, HTTPError) as error:
@@ -139,7 +139,7 @@ def send(request: Request, route: Route, limits: Limits) -> Reply:
         left_s = limits.left_s
         if left_s <= 0:
             break
-        connection = _Connection(request.target, route.tls, left_s, address=address)
+        connection = _Connection(request.destination, route.tls, left_s, address=address)
         try:
             # An equal share of what is left: an address that swallows packets must not use up the others' time.
             return connection.exchange(request, limits, left_s / (len(route.addresses) - index))
@@ -154,21 +154,27 @@ class _Connection:
     """A connection for one request, to an address or through a proxy, which ends after `total_s` seconds."""
 
     def __init__(
-        self, target: Target, tls: ssl.SSLContext, total_s: float, *, address: str = "", proxy: str | None = None
+        self,
+        destination: Destination,
+        tls: ssl.SSLContext,
+        total_s: float,
+        *,
+        address: str = "",
+        proxy: str | None = None,
     ) -> None:
         self.total_s = total_s
-        self._proxies = {target.scheme: proxy} if proxy is not None else None
+        self._proxies = {destination.scheme: proxy} if proxy is not None else None
         self._deadline = _Deadline(total_s)
-        self._adapter = _PinnedAdapter(target, tls, address, proxy, self._deadline)
+        self._adapter = _PinnedAdapter(destination, tls, address, proxy, self._deadline)
 
     @property
     def is_made(self) -> bool:
         """Whether the connection stood, TLS included, so that a request may have been read."""
         return self._deadline.is_connected
 
-    def exchange(self, request: Request, limits: Limits, connect_s: float) -> Reply:
+    def exchange(self, request: Request, limits: ReplyLimits, connect_s: float) -> Reply:
         """The answer. Raises requests.RequestException and urllib3's HTTPError."""
-        url = request.target.url
+        url = request.destination.url
         prepared = requests.Request(request.method, url, request.headers, data=request.body).prepare()
         # As it was read and checked: requests would normalise it once more.
         prepared.url = url
@@ -177,7 +183,7 @@ class _Connection:
             with self._adapter.send(prepared, stream=True, timeout=timeouts, proxies=self._proxies) as response:
                 return Reply(response.status_code, response.headers, self._body(response, limits))
 
-    def _body(self, response: requests.Response, limits: Limits) -> bytes:
+    def _body(self, response: requests.Response, limits: ReplyLimits) -> bytes:
         if not limits.whole_body:
             return _beginning(response, limits.body_bytes)
         if not 200 <= response.status_code < 300:
@@ -239,19 +245,19 @@ class _PinnedAdapter(HTTPAdapter):
     """Sends to one address, or through one proxy, whatever the URL's host resolves to by now; trusts `tls` alone."""
 
     def __init__(
-        self, target: Target, tls: ssl.SSLContext, address: str, proxy: str | None, deadline: _Deadline
+        self, destination: Destination, tls: ssl.SSLContext, address: str, proxy: str | None, deadline: _Deadline
     ) -> None:
         super().__init__()
         pool: HTTPConnectionPool
         if proxy is not None:
             manager: ProxyManager = self.proxy_manager_for(proxy, ssl_context=tls, proxy_ssl_context=tls)
-            pool = manager.connection_from_host(target.name, target.port, target.scheme)
-        elif target.scheme == "https":
-            name = target.name.removesuffix(".")
-            pool = HTTPSConnectionPool(address, target.port, ssl_context=tls, server_hostname=name)
+            pool = manager.connection_from_host(destination.name, destination.port, destination.scheme)
+        elif destination.scheme == "https":
+            name = destination.name.removesuffix(".")
+            pool = HTTPSConnectionPool(address, destination.port, ssl_context=tls, server_hostname=name)
         else:
-            pool = HTTPConnectionPool(address, target.port)
-        kind = _WatchedTlsConnection if target.scheme == "https" else _WatchedConnection
+            pool = HTTPConnectionPool(address, destination.port)
+        kind = _WatchedTlsConnection if destination.scheme == "https" else _WatchedConnection
         pool.ConnectionCls = partial(kind, deadline=deadline)  # type: ignore[assignment]
         self._pool = pool
 

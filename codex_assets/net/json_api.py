@@ -14,9 +14,9 @@ from typing import Any
 from pydantic import SecretStr
 
 from codex_assets.net import http
-from codex_assets.net.http import Limits, Request
+from codex_assets.net.destination import Destination, Unreached
+from codex_assets.net.http import ReplyLimits, Request
 from codex_assets.net.outward import Outward
-from codex_assets.net.target import Target, Unreached
 
 PROBLEM_CHARACTERS = 600
 """Most characters of an API's refusal that are kept."""
@@ -52,9 +52,9 @@ def exchange(
     Redirects are not followed: the key goes to the host that it is meant for. Raises Unreached, also for a 2xx that
     carries no JSON.
     """
-    target = Target.of(url)
+    destination = Destination.of(url)
     headers = {
-        "Host": target.header,
+        "Host": destination.header,
         "User-Agent": "codex-assets",
         "Accept": "application/json",
         "Accept-Encoding": "identity",
@@ -65,9 +65,9 @@ def exchange(
     if value is not None:
         headers["Content-Type"] = "application/json"
         body = json.dumps(value).encode()
-    limits = Limits(time.monotonic() + timeout_s, timeout_s, limit_bytes)
-    route = http.find_route(target, allow_private=True, outward=outward)
-    reply = http.send(Request(method, target, headers, body), route, limits)
+    limits = ReplyLimits(time.monotonic() + timeout_s, timeout_s, limit_bytes)
+    route = http.find_route(destination, allow_private=True, outward=outward)
+    reply = http.send(Request(method, destination, headers, body), route, limits)
     retry_after = reply.headers.get("Retry-After", "")
     retry_after_s = float(retry_after) if retry_after.isdigit() and len(retry_after) < 6 else None
     if not 200 <= reply.status < 300:

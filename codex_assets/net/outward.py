@@ -57,14 +57,14 @@ class Outward:
                 elif name != "SSL_CERT_DIR":
                     problems.append(f"{name} names a file that does not exist")
         direct = _either(environ, "no_proxy")[1].replace(",", " ").split()
-        found = cls(tuple(proxies), tuple(direct), tuple(places))
-        if places and not any(name in one for one in problems for name in CERTIFICATES):
+        outward = cls(tuple(proxies), tuple(direct), tuple(places))
+        if places and not any(name in problem for problem in problems for name in CERTIFICATES):
             try:
-                found.context()
+                outward.context()
             except (OSError, ssl.SSLError):
                 named = " and ".join(name for name in CERTIFICATES if environ.get(name, "").strip())
                 problems.append(f"{named} cannot be read, or holds what is no certificate")
-        return found
+        return outward
 
     def proxy(self, scheme: str, host: str, port: int) -> str | None:
         """The URL of the proxy that leads to a host; None where it is reached directly."""
@@ -77,7 +77,7 @@ class Outward:
 
     def _is_direct(self, host: str, port: int) -> bool:
         name = host.lower().strip("[]").rstrip(".")
-        return any(_covers(one.lower(), name, port) for one in self.direct)
+        return any(_covers(pattern.lower(), name, port) for pattern in self.direct)
 
 
 DIRECT = Outward()

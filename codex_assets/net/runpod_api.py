@@ -23,10 +23,10 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from tenacity.stop import stop_base, stop_before_delay
 
 from codex_assets.errors import ConfigurationError, EndpointError, JobCancelled
+from codex_assets.net.destination import Unreached
 from codex_assets.net.http import phrase
 from codex_assets.net.json_api import ApiAnswer, exchange
 from codex_assets.net.outward import DIRECT, Outward
-from codex_assets.net.target import Unreached
 
 JOBS_BASE = "https://api.runpod.ai"
 ACCOUNT_BASE = "https://api.runpod.io"

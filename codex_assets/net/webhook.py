@@ -3,7 +3,7 @@
 In: wire units (the factor 100 occurs here only), the receiver's ranges, signing, attempts, and what is told of them.
 Out: the shape of the body and what a URL may look like (`contract/payload.py`), which facts are announced and when
 (`job.py`), what an answer says (`webhook_answer.py`), one request (`http.py`), and the guard that keeps a URL
-from a payload away from private addresses (`target.py`).
+from a payload away from private addresses (`destination.py`).
 
 Redirects are not followed. The secret and the URL's query never leave this module, except to their receiver.
 """
@@ -45,8 +45,8 @@ from codex_assets.contract.secrets import secret_problem
 from codex_assets.contract.webhook import CompletedBody, FailedBody, FailedOutput, Loudness, Output
 from codex_assets.errors import JobError, WebhookError, WebhookRefused, clip
 from codex_assets.net import http, webhook_answer
-from codex_assets.net.http import Limits, Request
-from codex_assets.net.target import NotPublic, Resolver, Target, Unreached, resolve_host
+from codex_assets.net.destination import Destination, NotPublic, Resolver, Unreached, resolve_host
+from codex_assets.net.http import ReplyLimits, Request
 
 log = logging.getLogger(__name__)
 
@@ -272,10 +272,10 @@ def deliver(
     if problem := secret_problem(secret):
         raise _refused(f"The webhook was not sent: webhookSecret {problem}.")
     try:
-        target = Target.of(url)
+        destination = Destination.of(url)
     except ValueError:
         raise _refused("The webhook was not sent: webhookUrl is not a valid URL.") from None
-    sender = _Sender(target, secret, body, policy, clock)
+    sender = _Sender(destination, secret, body, policy, clock)
     retrying = Retrying(
         stop=stop_after_attempt(policy.attempts),
         wait=lambda state: _wait(state, policy, chance()),
@@ -288,7 +288,7 @@ def deliver(
         status, answer = retrying(sender.attempt)
     except _Again as again:
         raise WebhookError(
-            f"The webhook receiver at {target.host} did not take the result in {policy.attempts} attempts:"
+            f"The webhook receiver at {destination.host} did not take the result in {policy.attempts} attempts:"
             f" {_as_sentence(again.reason)}",
             detail=f"webhook to {sender.place}: {again.detail}",
         ) from None
@@ -299,16 +299,27 @@ class _Sender:
     """One body on its way to one receiver."""
 
     def __init__(
-        self, target: Target, secret: SecretStr, body: bytes, policy: DeliveryPolicy, clock: Callable[[], float]
+        self,
+        destination: Destination,
+        secret: SecretStr,
+        body: bytes,
+        policy: DeliveryPolicy,
+        clock: Callable[[], float],
     ) -> None:
-        self._target, self._secret, self._body, self._policy, self._clock = target, secret, body, policy, clock
+        self._destination, self._secret, self._body, self._policy, self._clock = (
+            destination,
+            secret,
+            body,
+            policy,
+            clock,
+        )
         self._number = delivery_id(body)
-        self.place = f"{target.host}{target.path}"
-        values = [target.query, *(value for _, value in parse_qsl(target.query, keep_blank_values=True))]
+        self.place = f"{destination.host}{destination.path}"
+        values = [destination.query, *(value for _, value in parse_qsl(destination.query, keep_blank_values=True))]
         confidential = {value for value in values if len(value) >= CONCEALED_FROM} | {secret.get_secret_value()}
         self._confidential = sorted(confidential, key=len, reverse=True)
 
-    def attempt(self) -> tuple[int, webhook_answer.Answer]:
+    def attempt(self) -> tuple[int, webhook_answer.ReceiverAnswer]:
         """One try: the status and the answer of a 2xx. Raises _Again or WebhookError."""
         reply = self._post()
         status, answer = reply.status, webhook_answer.judge(reply.body, reply.headers)
@@ -325,20 +336,20 @@ class _Sender:
             reason += ", and redirects are not followed"
         log.error("webhook %s to %s: %s", self._number, self.place, detail)
         raise WebhookError(
-            f"The webhook receiver at {self._target.host} refused the result: {reason}.",
+            f"The webhook receiver at {self._destination.host} refused the result: {reason}.",
             detail=detail,
             retryable=False,
             answer=text[:ANSWER_CHARACTERS],
         )
 
-    def judged(self, status: int, answer: webhook_answer.Answer, attempts: int) -> Delivery:
+    def judged(self, status: int, answer: webhook_answer.ReceiverAnswer, attempts: int) -> Delivery:
         """The delivery that a 2xx is. Raises WebhookRefused where its body says that it is none."""
         text = self._without_secrets(answer.text)[:ANSWER_CHARACTERS]
         if answer.refusal is not None:
             reason = clip(self._without_secrets(answer.refusal), SENTENCE_CHARACTERS)
             log.error("webhook %s to %s: answered %d, but refused: %s", self._number, self.place, status, reason)
             raise WebhookRefused(
-                f"The webhook receiver at {self._target.host} refused the result: {_as_sentence(reason)}",
+                f"The webhook receiver at {self._destination.host} refused the result: {_as_sentence(reason)}",
                 detail=f"webhook to {self.place}: HTTP {status}: {text[:500]!r}",
                 answer=text,
             )
@@ -359,7 +370,7 @@ class _Sender:
     def _headers(self) -> dict[str, str]:
         """Made anew for each attempt: a signature may cover its time."""
         headers = {
-            "Host": self._target.header,
+            "Host": self._destination.header,
             "Content-Type": "application/json",
             "User-Agent": "codex-assets",
             "Accept": "application/json",
@@ -375,19 +386,21 @@ class _Sender:
 
     def _post(self) -> http.Reply:
         """The answer of the receiver, with the start of its text. Raises _Again or WebhookError."""
-        policy, target = self._policy, self._target
+        policy, destination = self._policy, self._destination
         deadline = time.monotonic() + policy.timeout_s
-        limits = Limits(deadline, policy.timeout_s, webhook_answer.ANSWER_BYTES, whole_body=False)
-        request = Request("POST", target, self._headers(), self._body)
+        limits = ReplyLimits(deadline, policy.timeout_s, webhook_answer.ANSWER_BYTES, whole_body=False)
+        request = Request("POST", destination, self._headers(), self._body)
         try:
-            route = http.find_route(target, allow_private=policy.allow_private, resolve=policy.resolve, tls=policy.tls)
+            route = http.find_route(
+                destination, allow_private=policy.allow_private, resolve=policy.resolve, tls=policy.tls
+            )
             return http.send(request, route, limits)
         except Unreached as error:
             raise _Again(error.reason, error.detail) from None
         except NotPublic as error:
             raise _refused(
-                f"The webhook was not sent: {target.host} leads to an address that is loopback, private, link-local or"
-                " otherwise not public.",
+                f"The webhook was not sent: {destination.host} leads to an address that is loopback, private, link-local"
+                " or otherwise not public.",
                 str(error),
             ) from None
 

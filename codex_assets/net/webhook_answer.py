@@ -31,7 +31,7 @@ _NOTHING = frozenset({"", "false", "null", "none", "0", "undefined", "no"})
 
 
 @dataclass(frozen=True)
-class Answer:
+class ReceiverAnswer:
     """`text`: its start as people read it. `refusal`: why the message was not accepted, None where it was or nothing
     says so. `warning`: why it is not certain that a receiver took it."""
 
@@ -40,16 +40,18 @@ class Answer:
     warning: str | None = None
 
 
-def judge(body: bytes, headers: Mapping[str, str]) -> Answer:
+def judge(body: bytes, headers: Mapping[str, str]) -> ReceiverAnswer:
     """What a 2xx means."""
     text, is_whole = _text(body, headers)
     if not text:
-        return Answer("")
+        return ReceiverAnswer("")
     with suppress(ValueError, RecursionError):
         value = _parsed(text) if is_whole else dict(_members(text))
         if is_whole or value:
-            return Answer(text, _refusal(value))
-    return Answer(text, warning=f"it was answered with {_kind(text)} instead of JSON: it may not have been taken")
+            return ReceiverAnswer(text, _refusal(value))
+    return ReceiverAnswer(
+        text, warning=f"it was answered with {_kind(text)} instead of JSON: it may not have been taken"
+    )
 
 
 def sentence(body: bytes, headers: Mapping[str, str]) -> str:
@@ -145,7 +147,7 @@ def _refusal(value: Any, *, within_text: bool = False) -> str | None:
             return None
     if isinstance(value, list):
         # One answer for each of several messages; ours was one.
-        return next((refusal for one in value if (refusal := _refusal(one, within_text=True))), None)
+        return next((refusal for item in value if (refusal := _refusal(item, within_text=True))), None)
     if not isinstance(value, dict):
         return None
     fields = _fields(value)
@@ -158,7 +160,7 @@ def _refusal(value: Any, *, within_text: bool = False) -> str | None:
 
 
 def _fields(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {str(name).strip().lower(): one for name, one in value.items()}
+    return {str(name).strip().lower(): field for name, field in value.items()}
 
 
 def _is_nothing(value: Any) -> bool:
@@ -175,7 +177,7 @@ def _words(value: Any) -> str:
     if isinstance(value, str):
         return "" if _is_nothing(value) else _clean(value)
     if isinstance(value, list):
-        return _clean("; ".join(words for one in value[:10] if (words := _words(one))))
+        return _clean("; ".join(words for item in value[:10] if (words := _words(item))))
     if isinstance(value, dict):
         fields = _fields(value)
         for name in _WORDS:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from codex_assets.config import setting_rules
-from codex_assets.config.variables import AccountVariables, DispatchVariables, Problem, Variables
+from codex_assets.config.variables import AccountVariables, DispatchVariables, ValueProblem, Variables
 
 ROOT = Path(__file__).parents[2]
 SCRIPT: dict[str, Any] = runpy.run_path(str(ROOT / "scripts" / "variables.py"))
@@ -36,7 +36,7 @@ def test_every_variable_that_may_be_refused_has_a_sentence() -> None:
             name.upper() if "{name}" in note.sentence else note.sentence
             for name, field in group.model_fields.items()
             for note in field.metadata
-            if isinstance(note, Problem)
+            if isinstance(note, ValueProblem)
         }
         assert len(problems) == len(with_sentence)
         assert not [problem for problem in problems if "not usable" in problem or "-1" in problem]

@@ -16,8 +16,8 @@ from pydantic import SecretStr
 
 from codex_assets.errors import InternalError, WebhookError
 from codex_assets.net import http, webhook
-from codex_assets.net.http import Limits, Request
-from codex_assets.net.target import Target
+from codex_assets.net.destination import Destination
+from codex_assets.net.http import ReplyLimits, Request
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs" / "examples" / "webhook.ts"
@@ -78,10 +78,10 @@ def deliver(url: str, body: bytes, secret: str, *, clock: Callable[[], float] = 
 
 def post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
     """What a stranger may send."""
-    target = Target.of(url)
-    request = Request("POST", target, {"Host": target.header, "Connection": "close", **headers}, body)
-    limits = Limits(time.monotonic() + 60.0, 60.0, 4096, whole_body=False)
-    reply = http.send(request, http.find_route(target, allow_private=True), limits)
+    destination = Destination.of(url)
+    request = Request("POST", destination, {"Host": destination.header, "Connection": "close", **headers}, body)
+    limits = ReplyLimits(time.monotonic() + 60.0, 60.0, 4096, whole_body=False)
+    reply = http.send(request, http.find_route(destination, allow_private=True), limits)
     said = json.loads(reply.body)
     assert isinstance(said, dict)
     return reply.status, said

@@ -28,7 +28,7 @@ from pydantic import SecretStr, ValidationError
 
 from codex_assets.contract.addresses import webhook_url_problems
 from codex_assets.errors import InternalError, SourceCode, SourceError, WebhookError, WebhookRefused
-from codex_assets.net.target import NotPublic, Target, Unreached, checked_addresses, resolve_host
+from codex_assets.net.destination import Destination, NotPublic, Unreached, checked_addresses, resolve_host
 from codex_assets.net.webhook import (
     Delivery,
     DeliveryPolicy,
@@ -291,7 +291,7 @@ def serving(*script: Callable[[BaseHTTPRequestHandler], None], tls: ssl.SSLConte
     if tls is not None:
         tls.sni_callback = lambda sock, name, context: receiver.server_names.append(name)
         server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread = threading.Thread(destination=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
         yield receiver
@@ -833,7 +833,7 @@ def test_the_host_that_is_judged_is_the_host_that_is_asked(url: str) -> None:
     assert webhook_url_problems(url, allow_private=False) == []
     judged = urlsplit(url).hostname
     assert judged is not None
-    assert Target.of(url).name.removesuffix(".") == judged.encode("idna").decode("ascii").removesuffix(".")
+    assert Destination.of(url).name.removesuffix(".") == judged.encode("idna").decode("ascii").removesuffix(".")
 
 
 @pytest.mark.parametrize(
@@ -844,6 +844,6 @@ def test_spellings_of_loopback_are_refused_by_both_readers(host: str) -> None:
     url = f"https://{host}/hook"
     assert webhook_url_problems(url, allow_private=False)
     with suppress(ValueError):
-        target = Target.of(url)
+        destination = Destination.of(url)
         with pytest.raises((NotPublic, Unreached)):
-            checked_addresses(target, resolve_host, allow_private=False)
+            checked_addresses(destination, resolve_host, allow_private=False)

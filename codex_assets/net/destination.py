@@ -44,7 +44,7 @@ class NotPublic(Exception):
 
 
 @dataclass(frozen=True)
-class Target:
+class Destination:
     """What a request is made to: an http or https URL, taken apart by the same code that connects to it."""
 
     url: str = field(repr=False)
@@ -62,7 +62,7 @@ class Target:
     has_user_info: bool
 
     @classmethod
-    def of(cls, url: str) -> Target:
+    def of(cls, url: str) -> Destination:
         """Raises ValueError, whose text quotes nothing: URLs carry credentials."""
         try:
             parts = parse_url(url)
@@ -94,14 +94,14 @@ class Target:
             return self.name
 
     def join(self, reference: str) -> str:
-        """The URL that a reference in an answer of this target means. Raises ValueError."""
+        """The URL that a reference in an answer of this destination means. Raises ValueError."""
         return urljoin(self.url, reference)
 
 
 def is_loopback(url: str) -> bool:
     """Whether a URL names this machine by one of its own names; False for what is no URL."""
     try:
-        host = Target.of(url).name
+        host = Destination.of(url).name
     except ValueError:
         return False
     with suppress(ValueError):
@@ -112,10 +112,10 @@ def is_loopback(url: str) -> bool:
 def is_https(url: str) -> bool:
     """Whether it is an https URL of some host, without user info."""
     try:
-        target = Target.of(url)
+        destination = Destination.of(url)
     except ValueError:
         return False
-    return target.scheme == "https" and bool(target.name) and not target.has_user_info
+    return destination.scheme == "https" and bool(destination.name) and not destination.has_user_info
 
 
 def resolve_host(host: str, port: int) -> list[str]:
@@ -125,20 +125,20 @@ def resolve_host(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(address[0]).partition("%")[0] for *_, address in answers))
 
 
-def checked_addresses(target: Target, resolve: Resolver, *, allow_private: bool) -> list[str]:
+def checked_addresses(destination: Destination, resolve: Resolver, *, allow_private: bool) -> list[str]:
     """Addresses to connect to. One that is not allowed refuses the host: the next look-up may return it alone.
 
     Raises Unreached and NotPublic.
     """
     try:
-        addresses = [str(ip_address(target.name))]
+        addresses = [str(ip_address(destination.name))]
     except ValueError:
         try:
-            addresses = list(resolve(target.name, target.port))
+            addresses = list(resolve(destination.name, destination.port))
         except (OSError, UnicodeError) as error:
-            raise Unreached("its host name was not resolved", f"resolving {target.name}: {error}") from None
+            raise Unreached("its host name was not resolved", f"resolving {destination.name}: {error}") from None
     if not addresses:
-        raise Unreached("its host name was not resolved", f"resolving {target.name}: no address")
+        raise Unreached("its host name was not resolved", f"resolving {destination.name}: no address")
     if not allow_private and (closed := [address for address in addresses if not is_public_address(address)]):
-        raise NotPublic(f"{target.name} resolved to {', '.join(closed)}")
+        raise NotPublic(f"{destination.name} resolved to {', '.join(closed)}")
     return addresses[:ADDRESSES_TRIED]
