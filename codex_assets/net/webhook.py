@@ -399,8 +399,8 @@ class _Sender:
             raise _Again(error.reason, error.detail) from None
         except NotPublic as error:
             raise _refused(
-                f"The webhook was not sent: {destination.host} leads to an address that is loopback, private, link-local"
-                " or otherwise not public.",
+                f"The webhook was not sent: {destination.host} leads to an address that is loopback, private,"
+                " link-local or otherwise not public.",
                 str(error),
             ) from None
 

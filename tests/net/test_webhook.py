@@ -291,7 +291,7 @@ def serving(*script: Callable[[BaseHTTPRequestHandler], None], tls: ssl.SSLConte
     if tls is not None:
         tls.sni_callback = lambda sock, name, context: receiver.server_names.append(name)
         server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(destination=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
         yield receiver
