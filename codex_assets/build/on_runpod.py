@@ -118,7 +118,7 @@ class Gate:
 
     @contextmanager
     def slot(self, cancelled: threading.Event) -> Iterator[None]:
-        """One of the jobs in flight. Raises `JobCancelled`."""
+        """Run the block as one of the jobs in flight, as soon as there is room. Raises `JobCancelled`."""
         _acquire(self._slots, cancelled)
         try:
             yield
@@ -127,14 +127,19 @@ class Gate:
 
     @contextmanager
     def turn(self, cancelled: threading.Event) -> Iterator[None]:
+        """Run the block while no other one of this process submits a job. Raises `JobCancelled`."""
         _acquire(self._turn, cancelled)
         try:
             yield
         finally:
             self._turn.release()
 
-    def note(self, job_id: str, *, queued: bool) -> None:
-        (self._queued.add if queued else self._queued.discard)(job_id)
+    def remember(self, job_id: str, *, is_queued: bool) -> None:
+        """Count a job of this process among those that wait in RunPod's queue, or no longer; see `queued`."""
+        if is_queued:
+            self._queued.add(job_id)
+        else:
+            self._queued.discard(job_id)
 
     @property
     def queued(self) -> int:
@@ -251,7 +256,7 @@ class RunPodBuilder:
         with self._gate.turn(self._cancelled):
             waited_s += self._give_way(self._pace.queue_s - waited_s)
             job = _Job(self._submitted(self._payload(media, outputs)), waited_s)
-            self._gate.note(job.job_id, queued=True)
+            self._gate.remember(job.job_id, is_queued=True)
         jobs.add(job.job_id)
         _log.info("%s: RunPod's job %s builds %s", media.media_id, job.job_id, ", ".join(outputs))
         try:
@@ -260,7 +265,7 @@ class RunPodBuilder:
             self._api.cancel(job.job_id)
             raise
         finally:
-            self._gate.note(job.job_id, queued=False)
+            self._gate.remember(job.job_id, is_queued=False)
         if not job.running:
             job.waited_s += job.in_state_s
         if end.how is Ended.LOST and len(self._built(media, outputs, jobs, done=False)) == len(outputs):
@@ -345,7 +350,7 @@ class RunPodBuilder:
         if running != job.running:
             job.waited_s += job.in_state_s if running else 0.0
             job.running, job.since = running, time.monotonic()
-            self._gate.note(job.job_id, queued=not running)
+            self._gate.remember(job.job_id, is_queued=not running)
         if running and job.in_state_s > self._pace.execution_s:
             raise _timed_out()
         if not running and job.waited_s + job.in_state_s > self._pace.queue_s:

@@ -1,6 +1,6 @@
 """How far two sounds are apart, found by comparing their envelopes.
 
-In: the lag and how sure it is. Out: which lag is too much (`rules/tracks.py`), and decoding the sound (`decoder.py`).
+In: the lag and how sure it is. Out: which lag is too much (`rules/tracks.py`), and decoding the sound (`sound.py`).
 """
 
 from __future__ import annotations
