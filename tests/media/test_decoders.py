@@ -90,20 +90,20 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
 
 def problems(foreign: Foreign, delivered: Delivered, heard: Heard) -> list[str]:
     body = delivered.body
-    found = []
+    unexpected = []
     if (body["status"], body.get("errorCode"), body.get("retryable")) != ("failed", "source_unsupported", False):
-        found.append(f"{body['status']}, {body.get('errorCode')}: {body.get('error')}")
+        unexpected.append(f"{body['status']}, {body.get('errorCode')}: {body.get('error')}")
     elif f"({foreign.codec})" not in body["error"]:
-        found.append(f"not by name: {body['error']}")
+        unexpected.append(f"not by name: {body['error']}")
     if delivered.published():
-        found.append(f"published: {sorted(delivered.published())}")
+        unexpected.append(f"published: {sorted(delivered.published())}")
     if not heard.allowed():
-        found.append("no tool was started")
+        unexpected.append("no tool was started")
     for name in foreign_inputs.decoders_of(foreign.codec):
-        found += heard.opened(name)[:2]
+        unexpected += heard.opened(name)[:2]
         if any(name in allowed for allowed in heard.allowed()):
-            found.append(f"{name} was allowed")
-    return found
+            unexpected.append(f"{name} was allowed")
+    return unexpected
 
 
 def check(foreign: Foreign, folder: Path, heard: Heard) -> list[str]:
@@ -128,14 +128,14 @@ FOREIGN = sorted(set(foreign_inputs.decoded_codecs()) - set(profile.UNTRUSTED_DE
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_every_codec_that_is_not_on_the_list_is_refused_by_name(tmp_path: Path, heard: Heard) -> None:
-    found, tried = [], set()
+    unexpected, tried = [], set()
     for codec in FOREIGN:
         folder = tmp_path / codec
         folder.mkdir()
         for number, foreign in enumerate(foreign_inputs.all_of(codec, folder)):
             tried.add(codec)
-            found += check(foreign, folder / f"job-{number}", heard)
-    assert found == []
+            unexpected += check(foreign, folder / f"job-{number}", heard)
+    assert unexpected == []
     assert len(tried) > 120, sorted(tried)
     assert {"magicyuv", "snow", "flashsv", "adpcm_swf", "rv40"} <= tried
 

@@ -21,7 +21,7 @@ from codex_assets.media.upload.interlace import Combs
 from codex_assets.media.upload.packets import read_packets, scan_arguments
 
 
-def picture(**told: Any) -> dict[str, Any]:
+def picture(**fields: Any) -> dict[str, Any]:
     plain = {
         "index": 0,
         "codec_type": "video",
@@ -32,16 +32,16 @@ def picture(**told: Any) -> dict[str, Any]:
         "avg_frame_rate": "30/1",
         "r_frame_rate": "30/1",
     }
-    return {**plain, **told}
+    return {**plain, **fields}
 
 
-def sound(**told: Any) -> dict[str, Any]:
+def sound(**fields: Any) -> dict[str, Any]:
     plain = {"index": 1, "codec_type": "audio", "codec_name": "aac", "sample_rate": "48000", "channels": 2}
-    return {**plain, **told}
+    return {**plain, **fields}
 
 
-def parsed(*streams: dict[str, Any], container: str = "mov,mp4,m4a,3gp,3g2,mj2", **told: Any) -> MediaInfo:
-    return ffprobe.parse({"streams": list(streams), "format": {"format_name": container, **told}})
+def parsed(*streams: dict[str, Any], container: str = "mov,mp4,m4a,3gp,3g2,mj2", **fields: Any) -> MediaInfo:
+    return ffprobe.parse({"streams": list(streams), "format": {"format_name": container, **fields}})
 
 
 def turned(degrees: float) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def turned(degrees: float) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("told", "size", "rotation"),
+    ("fields", "size", "rotation"),
     [
         ({}, (640, 360), 0),
         # ffprobe counts anticlockwise.
@@ -68,8 +68,8 @@ def turned(degrees: float) -> dict[str, Any]:
         ({"width": 853, "height": 481}, (853, 481), 0),
     ],
 )
-def test_the_size_is_the_displayed_one(told: dict[str, Any], size: tuple[int, int], rotation: int) -> None:
-    video = parsed(picture(**told)).video
+def test_the_size_is_the_displayed_one(fields: dict[str, Any], size: tuple[int, int], rotation: int) -> None:
+    video = parsed(picture(**fields)).video
     assert video is not None
     assert (video.width, video.height, video.rotation) == (*size, rotation)
 
@@ -81,7 +81,7 @@ def shown(a: float, b: float, c: float, d: float) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("told", "rotation", "mirrored"),
+    ("fields", "rotation", "mirrored"),
     [
         (shown(1, 0, 0, 1), 0, False),
         (shown(0, 1, -1, 0), 90, False),
@@ -103,8 +103,8 @@ def shown(a: float, b: float, c: float, d: float) -> dict[str, Any]:
         ({"tags": {"rotate": "90"}} | shown(-1, 0, 0, -1), 180, False),
     ],
 )
-def test_how_a_picture_is_turned(told: dict[str, Any], rotation: int, mirrored: bool) -> None:
-    video = parsed(picture(**told)).video
+def test_how_a_picture_is_turned(fields: dict[str, Any], rotation: int, mirrored: bool) -> None:
+    video = parsed(picture(**fields)).video
     assert video is not None
     assert (video.rotation, video.mirrored) == (rotation, mirrored)
     assert (video.width, video.height) == ((360, 640) if rotation in (90, 270) else (640, 360))
@@ -116,7 +116,7 @@ def dolby(number: int, base: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("told", "transfer", "own"),
+    ("fields", "transfer", "own"),
     [
         (dolby(5, 0), None, True),
         (dolby(5, 0) | {"color_transfer": "smpte2084"}, "smpte2084", True),
@@ -129,14 +129,14 @@ def dolby(number: int, base: int) -> dict[str, Any]:
         ({}, None, False),
     ],
 )
-def test_the_base_of_dolby_vision(told: dict[str, Any], transfer: str | None, own: bool) -> None:
-    video = parsed(picture(**told)).video
+def test_the_base_of_dolby_vision(fields: dict[str, Any], transfer: str | None, own: bool) -> None:
+    video = parsed(picture(**fields)).video
     assert video is not None
     assert (video.transfer, video.has_own_colours) == (transfer, own)
 
 
 @pytest.mark.parametrize(
-    ("told", "alpha"),
+    ("fields", "alpha"),
     [
         ({"pix_fmt": "yuva444p10le"}, True),
         ({"pix_fmt": "ya16be"}, True),
@@ -149,8 +149,8 @@ def test_the_base_of_dolby_vision(told: dict[str, Any], transfer: str | None, ow
         ({"codec_name": "cinepak", "pix_fmt": "pal8"}, False),
     ],
 )
-def test_what_has_alpha(told: dict[str, Any], alpha: bool) -> None:
-    video = parsed(picture(**told)).video
+def test_what_has_alpha(fields: dict[str, Any], alpha: bool) -> None:
+    video = parsed(picture(**fields)).video
     assert video is not None
     assert video.has_alpha is alpha
 
@@ -239,9 +239,9 @@ def test_a_long_film_is_looked_at_in_several_places() -> None:
 def test_what_is_no_film_is_no_video(no_film: dict[str, Any]) -> None:
     assert parsed(no_film, sound()).video is None
     film = picture(index=2)
-    found = parsed(no_film, sound(), film).video
-    assert found is not None
-    assert found.index == 2
+    video = parsed(no_film, sound(), film).video
+    assert video is not None
+    assert video.index == 2
 
 
 def test_the_default_track_is_taken_else_the_first() -> None:
@@ -256,7 +256,7 @@ def test_data_and_subtitles_are_no_tracks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("fields", "expected"),
     [
         ({"field_order": "tt"}, {"interlaced": True}),
         ({"field_order": "bt"}, {"interlaced": True}),
@@ -279,8 +279,8 @@ def test_data_and_subtitles_are_no_tracks() -> None:
         ({"tags": {"DURATION": "soon"}}, {"duration": None}),
     ],
 )
-def test_facts_of_a_picture_track(told: dict[str, Any], expected: dict[str, Any]) -> None:
-    video = parsed(picture(**told)).video
+def test_facts_of_a_picture_track(fields: dict[str, Any], expected: dict[str, Any]) -> None:
+    video = parsed(picture(**fields)).video
     assert {name: getattr(video, name) for name in expected} == expected
 
 
@@ -292,8 +292,8 @@ def test_lossless_sound(codec: str, lossless: bool) -> None:
 
 
 def packets(index: int, times: list[float], lasts: float | None, flags: str = "K__") -> list[str]:
-    told = "N/A" if lasts is None else f"{lasts:.6f}"
-    return [f"{index},{time:.6f},{time:.6f},{told},100,{flags}" for time in times]
+    lasting = "N/A" if lasts is None else f"{lasts:.6f}"
+    return [f"{index},{time:.6f},{time:.6f},{lasting},100,{flags}" for time in times]
 
 
 def frames(rate: float, count: int, start: float = 0.0) -> list[float]:
@@ -302,9 +302,9 @@ def frames(rate: float, count: int, start: float = 0.0) -> list[float]:
 
 def test_packets_tell_what_a_header_does_not() -> None:
     # What a browser records: no durations, and a rate of 1000 frames a second.
-    told = parsed(picture(avg_frame_rate="0/0", r_frame_rate="1000/1"), sound(), container="matroska,webm")
-    assert told.seconds is None
-    info = read_packets(told, [*packets(0, frames(25, 50), None), *packets(1, frames(50, 150, 0.5), 0.02)])
+    header = parsed(picture(avg_frame_rate="0/0", r_frame_rate="1000/1"), sound(), container="matroska,webm")
+    assert header.seconds is None
+    info = read_packets(header, [*packets(0, frames(25, 50), None), *packets(1, frames(50, 150, 0.5), 0.02)])
     assert info.video is not None
     assert info.audio is not None
     assert (info.video.start, info.video.duration, info.video.average_rate) == (0.0, 2.0, 25)
@@ -313,8 +313,8 @@ def test_packets_tell_what_a_header_does_not() -> None:
 
 
 def test_packets_overrule_a_clock_that_starts_late() -> None:
-    told = parsed(picture(tags={"DURATION": "00:00:07.0"}), container="matroska,webm", duration="7.0")
-    info = read_packets(told, packets(0, frames(30, 60, 5.0), 1 / 30))
+    header = parsed(picture(tags={"DURATION": "00:00:07.0"}), container="matroska,webm", duration="7.0")
+    info = read_packets(header, packets(0, frames(30, 60, 5.0), 1 / 30))
     assert info.seconds == pytest.approx(2.0, abs=1e-4)
 
 
@@ -328,18 +328,18 @@ def test_stored_order_is_not_shown_order() -> None:
 
 def test_a_last_packet_of_seconds_ends_where_the_header_says() -> None:
     # Windows Media: two packets of almost two seconds each, without durations.
-    told = parsed(sound(codec_name="wmapro"), container="asf", duration="3.685", start_time="0")
-    (audio,) = read_packets(told, packets(1, [0.0, 1.95], None)).tracks
+    header = parsed(sound(codec_name="wmapro"), container="asf", duration="3.685", start_time="0")
+    (audio,) = read_packets(header, packets(1, [0.0, 1.95], None)).tracks
     assert audio.duration == 3.685
     # What a header says is not believed where the packet cannot reach.
-    told = parsed(sound(codec_name="wmapro"), container="asf", duration="1.9", start_time="0")
-    (audio,) = read_packets(told, packets(1, [0.0, 1.95], None)).tracks
+    header = parsed(sound(codec_name="wmapro"), container="asf", duration="1.9", start_time="0")
+    (audio,) = read_packets(header, packets(1, [0.0, 1.95], None)).tracks
     assert audio.duration == 3.9
 
 
 def test_an_mp3_starts_where_its_encoders_delay_ends() -> None:
-    told = parsed(sound(codec_name="mp3", start_time="0.138125"), container="mp3", start_time="0.138125")
-    (audio,) = read_packets(told, packets(1, frames(10, 41), 0.1)).tracks
+    header = parsed(sound(codec_name="mp3", start_time="0.138125"), container="mp3", start_time="0.138125")
+    (audio,) = read_packets(header, packets(1, frames(10, 41), 0.1)).tracks
     assert (audio.start, audio.duration) == (0.138125, pytest.approx(4.1 - 0.138125))
 
 
@@ -366,9 +366,9 @@ def test_what_a_header_has_skipped_is_not_part_of_the_sound() -> None:
 def test_pictures_without_times_are_dated_by_those_that_push_them_out(reordered: int, first: str, late: float) -> None:
     video = parsed(picture(avg_frame_rate="25/1", has_b_frames=reordered), container="avi").video
     assert video is not None
-    one = {"best_effort_timestamp_time": first}
-    assert seconds_dated_late(video, [one, {}]) == pytest.approx(late)
-    assert seconds_dated_late(video, [one]) == pytest.approx(reordered / 25)
+    frame = {"best_effort_timestamp_time": first}
+    assert seconds_dated_late(video, [frame, {}]) == pytest.approx(late)
+    assert seconds_dated_late(video, [frame]) == pytest.approx(reordered / 25)
 
 
 def test_pauses_of_a_telephone_are_counted() -> None:
@@ -409,11 +409,11 @@ def test_a_long_pause_is_believed_in_a_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("stated", "expected"),
     [("30/1", Fraction(30)), ("30000/1001", Fraction(30000, 1001)), ("90000/1", Fraction(30)), ("0/0", Fraction(30))],
 )
-def test_a_headers_rate_holds_unless_it_is_far_off(told: str, expected: Fraction) -> None:
-    video = read_packets(parsed(picture(avg_frame_rate=told)), packets(0, frames(30, 90), 1 / 30)).video
+def test_a_headers_rate_holds_unless_it_is_far_off(stated: str, expected: Fraction) -> None:
+    video = read_packets(parsed(picture(avg_frame_rate=stated)), packets(0, frames(30, 90), 1 / 30)).video
     assert video is not None
     assert video.average_rate == expected
 
@@ -421,12 +421,12 @@ def test_a_headers_rate_holds_unless_it_is_far_off(told: str, expected: Fraction
 @pytest.mark.parametrize(
     "rate", [Fraction(12), Fraction(24000, 1001), Fraction(24), Fraction(30000, 1001), Fraction(60)]
 )
-@pytest.mark.parametrize("told", ["25/1", "0/0", "same"])
+@pytest.mark.parametrize("stated", ["25/1", "0/0", "same"])
 @pytest.mark.parametrize("fields", [1, 2])
-def test_the_packets_of_a_raw_stream_tell_its_rate(rate: Fraction, told: str, fields: int) -> None:
+def test_the_packets_of_a_raw_stream_tell_its_rate(rate: Fraction, stated: str, fields: int) -> None:
     # As ffmpeg 7 tells of raw H.264: 25 of every one, and the nominal rate in fields; as ffmpeg 5 does.
-    same, nominal = (f"{one.numerator}/{one.denominator}" for one in (rate, fields * rate))
-    said = picture(avg_frame_rate=same if told == "same" else told, r_frame_rate=nominal)
+    same, nominal = (f"{ratio.numerator}/{ratio.denominator}" for ratio in (rate, fields * rate))
+    said = picture(avg_frame_rate=same if stated == "same" else stated, r_frame_rate=nominal)
     lines = [f"0,N/A,N/A,{1 / float(rate):.6f},100,K__" for _ in range(50)]
     video = read_packets(parsed(said, container="h264"), lines).video
     assert video is not None
@@ -452,8 +452,8 @@ def test_a_raw_stream_whose_packets_are_fields_has_half_as_many_frames() -> None
 )
 def test_a_steady_clock_may_have_holes(times: list[float]) -> None:
     # MPEG-1, as ffmpeg 7 tells of it.
-    told = parsed(picture(avg_frame_rate="25/1", r_frame_rate="50/1"), container="mpeg")
-    video = read_packets(told, packets(0, times, 0.04)).video
+    header = parsed(picture(avg_frame_rate="25/1", r_frame_rate="50/1"), container="mpeg")
+    video = read_packets(header, packets(0, times, 0.04)).video
     assert video is not None
     assert video.nominal_rate == 25
 
@@ -466,8 +466,8 @@ def test_a_clock_that_needs_its_nominal_rate_keeps_it() -> None:
 
 
 def test_two_packets_may_make_one_interlaced_frame() -> None:
-    told = parsed(picture(avg_frame_rate="25/1", field_order="tt"), container="mpegts")
-    video = read_packets(told, packets(0, frames(50, 100), 0.02)).video
+    header = parsed(picture(avg_frame_rate="25/1", field_order="tt"), container="mpegts")
+    video = read_packets(header, packets(0, frames(50, 100), 0.02)).video
     assert video is not None
     assert video.average_rate == 25
 
@@ -520,13 +520,13 @@ def test_a_damaged_sound_is_told_by_any_complaint_and_a_damaged_picture_by_what_
     given_up = ["[error] Error while decoding stream #0:0: Invalid data found when processing input"]
     heard = ["[aac @ 0x5581] [error] Input buffer exhausted before END element found"]
     written = ["[mp4 @ 0x5581] [error] anything", "[aac @ 0x5581] [warning] Too many bits"]
-    told = []
+    answers = []
     for lines in (repaired, given_up, heard, written):
         log = damage.DecodeLog()
         for line in lines:
             log.add(line)
-        told.append((log.lost_packets(info, 0) > 0, log.is_sound_damaged(info)))
-    assert told == [(False, False), (True, False), (False, True), (False, False)]
+        answers.append((log.lost_packets(info, 0) > 0, log.is_sound_damaged(info)))
+    assert answers == [(False, False), (True, False), (False, True), (False, False)]
     assert log.is_sound_damaged(parsed(picture())) is False
 
 
@@ -565,10 +565,10 @@ def test_what_is_missing_at_the_end_is_cut_off_unless_the_container_has_no_times
     container: str, arrived: float, packed: int, lost: float, cut_off: bool
 ) -> None:
     header = picture(codec_name="mpeg4", nb_frames="300", duration="10.0", start_time="0.0")
-    told = parsed(header, container=container, duration="10.0", start_time="0.0")
-    info = read_packets(told, packets(0, frames(30, packed), 1 / 30))
-    (loss,) = damage.losses(told, info, damage.DecodeLog(), arrived=arrived).values()
+    info_of_header = parsed(header, container=container, duration="10.0", start_time="0.0")
+    info = read_packets(info_of_header, packets(0, frames(30, packed), 1 / 30))
+    (loss,) = damage.losses(info_of_header, info, damage.DecodeLog(), arrived=arrived).values()
     assert loss.share == pytest.approx(lost, abs=0.01)
     assert loss.is_cut_off is cut_off
-    said = damage.loss_warnings({0: loss}, info)
-    assert [("cut off" in one) for one in said] == ([cut_off] if lost else [])
+    warnings = damage.loss_warnings({0: loss}, info)
+    assert [("cut off" in sentence) for sentence in warnings] == ([cut_off] if lost else [])

@@ -30,7 +30,7 @@ def audio(*outputs: str) -> set[tuple[str, str]]:
 
 
 def ladder(name: str, **changed: Any) -> tuple[profile.VideoVariant, ...]:
-    return tuple(replace(one, **changed) if one.name == name else one for one in profile.LADDER)
+    return tuple(replace(rung, **changed) if rung.name == name else rung for rung in profile.LADDER)
 
 
 EVERY_PICTURE = video(*RUNGS, "preview")
@@ -68,7 +68,7 @@ CHANGES: list[tuple[str, Any, set[tuple[str, str]]]] = [
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "stale"), CHANGES, ids=[f"{number}-{one[0]}" for number, one in enumerate(CHANGES)]
+    ("name", "value", "stale"), CHANGES, ids=[f"{number}-{change[0]}" for number, change in enumerate(CHANGES)]
 )
 def test_a_number_makes_stale_what_it_shapes(
     name: str, value: Any, stale: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
@@ -87,7 +87,7 @@ def test_a_rule_makes_its_own_output_stale(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "stale"), CHANGES, ids=[f"{number}-{one[0]}" for number, one in enumerate(CHANGES)]
+    ("name", "value", "stale"), CHANGES, ids=[f"{number}-{change[0]}" for number, change in enumerate(CHANGES)]
 )
 def test_a_changed_number_has_a_name(
     name: str, value: Any, stale: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
@@ -118,12 +118,12 @@ def test_every_number_is_in_a_recipe_or_shapes_nothing(monkeypatch: pytest.Monke
         if not name.isupper():
             continue
         changed = {
-            int: lambda one: one + 1,
-            float: lambda one: one + 1,
-            str: lambda one: f"{one}.",
-            MappingProxyType: lambda one: {**one, 9: "mono"},
-            tuple: lambda one: (*one[:-1], one[0], one[-1]),
-            profile.EncoderRow: lambda one: replace(one, mezzanine=(), variant=()),
+            int: lambda number: number + 1,
+            float: lambda number: number + 1,
+            str: lambda value: f"{value}.",
+            MappingProxyType: lambda value: {**value, 9: "mono"},
+            tuple: lambda value: (*value[:-1], value[0], value[-1]),
+            profile.EncoderRow: lambda value: replace(value, mezzanine=(), variant=()),
         }[type(value)](value)
         with monkeypatch.context() as patched:
             patched.setattr(profile, name, "480p" if name == "PREVIEW_BEST" else changed)
@@ -137,8 +137,8 @@ def test_every_number_is_in_a_recipe_or_shapes_nothing(monkeypatch: pytest.Monke
 
 
 def test_no_number_goes_by_its_position() -> None:
-    named = {one for key in codes() for one in recipe.numbers(*key)}
-    assert [one for one in named if one.rpartition(".")[2].isdigit()] == []
+    named = {name for key in codes() for name in recipe.numbers(*key)}
+    assert [name for name in named if name.rpartition(".")[2].isdigit()] == []
 
 
 def test_everything_is_made_from_something() -> None:

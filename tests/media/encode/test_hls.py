@@ -48,21 +48,21 @@ def test_a_playlist_is_read() -> None:
     ],
 )
 def test_peak_and_average_are_measured(facts: list[tuple[float, int]], peak: int, average: int) -> None:
-    found = hls.measured(segments(*facts))
-    assert (found.peak, found.average) == (peak, average)
+    rates = hls.measured(segments(*facts))
+    assert (rates.peak, rates.average) == (peak, average)
 
 
 @pytest.mark.parametrize(
     ("seconds", "target"), [((6.0, 6.006), 6), ((6.0, 6.49), 6), ((6.5,), 7), ((0.04,), 1), ((2.0, 1.0), 2)]
 )
 def test_the_target_is_the_longest_rounded(seconds: tuple[float, ...], target: int) -> None:
-    assert hls.target_duration(segments(*((one, 1) for one in seconds))) == target
+    assert hls.target_duration(segments(*((length, 1) for length in seconds))) == target
 
 
 def test_what_is_written_is_what_is_read() -> None:
     made = segments((6.006, 10), (0.25, 10))
     text = hls.media_playlist(made)
-    assert hls.parse_segments(text) == [(one.name, one.duration) for one in made]
+    assert hls.parse_segments(text) == [(segment.name, segment.duration) for segment in made]
     for line in ("#EXT-X-PLAYLIST-TYPE:VOD", "#EXT-X-TARGETDURATION:6", "#EXT-X-INDEPENDENT-SEGMENTS"):
         assert line in text.splitlines()
     assert text.endswith("#EXT-X-ENDLIST\n")
@@ -104,7 +104,7 @@ def test_a_preview_is_the_first_thirty_seconds(count: int, kept: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stream", "has_audio", "told"),
+    ("stream", "has_audio", "codecs"),
     [
         (b"\x00\x00\x00\x01\x67\x64\x00\x1f\xac\x00\x00\x01\x68", True, "avc1.64001F,mp4a.40.2"),
         (b"\x00\x00\x01\x09\xf0\x00\x00\x01\x67\x4d\x40\x0d\x00", False, "avc1.4D400D"),
@@ -112,8 +112,8 @@ def test_a_preview_is_the_first_thirty_seconds(count: int, kept: int) -> None:
         (None, True, "mp4a.40.2"),
     ],
 )
-def test_codecs_are_read_from_the_parameter_sets(stream: bytes | None, has_audio: bool, told: str) -> None:
-    assert hls.codecs(stream, has_audio=has_audio) == told
+def test_codecs_are_read_from_the_parameter_sets(stream: bytes | None, has_audio: bool, codecs: str) -> None:
+    assert hls.codecs(stream, has_audio=has_audio) == codecs
 
 
 def test_a_stream_without_parameter_sets_has_no_codecs() -> None:

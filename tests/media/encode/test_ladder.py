@@ -58,9 +58,9 @@ def test_variants_and_their_sizes(source: tuple[int, int], variants: Sizes) -> N
 def test_never_upscaled_always_even_never_outside_the_box() -> None:
     for width in range(2, 2200, 46):
         for height in range(2, 2200, 46):
-            found = target_format.rungs(width, height)
-            assert found
-            for rung in found:
+            rungs = target_format.rungs(width, height)
+            assert rungs
+            for rung in rungs:
                 short, long = sorted((rung.width, rung.height))
                 assert rung.width % 2 == 0
                 assert rung.height % 2 == 0
@@ -86,9 +86,9 @@ def test_a_preview_alone_reads_one_segment_more_than_it_keeps(duration: float, l
 
 
 def test_why_a_variant_is_not_made_is_told() -> None:
-    told = target_format.why_not(profile.LADDER[0], 1280, 720)
-    assert "1280x720" in told
-    assert "1080p" in told
+    reason = target_format.why_not(profile.LADDER[0], 1280, 720)
+    assert "1280x720" in reason
+    assert "1080p" in reason
 
 
 def after(arguments: list[str], flag: str) -> str:
@@ -116,8 +116,8 @@ def test_key_frames_come_from_the_clock(row: profile.EncoderRow, rate: str, long
 @BOTH
 def test_rates_are_the_ladders(row: profile.EncoderRow) -> None:
     arguments = ladder.encode_arguments(RUNG, "out", None, Fraction(30), row)
-    told = {flag: after(arguments, flag) for flag in ("-b:v", "-maxrate", "-bufsize", "-profile:v")}
-    assert told == {"-b:v": "2500k", "-maxrate": "2750k", "-bufsize": "5000k", "-profile:v": "high"}
+    options = {flag: after(arguments, flag) for flag in ("-b:v", "-maxrate", "-bufsize", "-profile:v")}
+    assert options == {"-b:v": "2500k", "-maxrate": "2750k", "-bufsize": "5000k", "-profile:v": "high"}
     assert "1:a:0" not in arguments
 
 
@@ -203,7 +203,7 @@ def test_a_trial_says_why_it_fails(tools: Tools) -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "told"),
+    ("end", "reason"),
     [
         ("crash", r"it crashed \(SIGSEGV\)"),
         ("abort", r"it crashed \(SIGABRT\)"),
@@ -213,14 +213,14 @@ def test_a_trial_says_why_it_fails(tools: Tools) -> None:
         ("out of sessions", r"OpenEncodeSessionEx failed: out of memory \(10\): \(no details\)"),
     ],
 )
-def test_a_trial_that_did_not_end_well_is_named(end: str, told: str, tmp_path: Path) -> None:
+def test_a_trial_that_did_not_end_well_is_named(end: str, reason: str, tmp_path: Path) -> None:
     """What ffmpeg says of its course, such as `[info] Stream mapping:`, is no reason."""
     environment = tool_environment(
         {**os.environ, "PATH": f"{stand_in_tools.ffmpeg(tmp_path, end)}:{os.environ['PATH']}"}
     )
     trial = Tools(environment).try_encode(ladder.trial_arguments(profile.NVENC), timeout=1.0)
     assert not trial.works
-    assert re.fullmatch(told, trial.reason)
+    assert re.fullmatch(reason, trial.reason)
 
 
 @pytest.mark.ffmpeg

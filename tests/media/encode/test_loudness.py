@@ -33,7 +33,7 @@ def summary(integrated: str = "-17.9", threshold: str = "-28.4", range: str = "1
 
 
 @pytest.mark.parametrize(
-    ("told", "measured"),
+    ("printed", "measured"),
     [
         ({}, Measurement(-17.9, -9.0, 1.1, -28.4)),
         # A clipped source reads above full scale.
@@ -44,19 +44,19 @@ def summary(integrated: str = "-17.9", threshold: str = "-28.4", range: str = "1
         ({"range": "nan"}, None),
     ],
 )
-def test_a_summary_is_a_measurement_or_silence(told: dict[str, str], measured: Measurement | None) -> None:
-    assert loudness.parse(["[info] before", *summary(**told), "[info] after"]) == measured
+def test_a_summary_is_a_measurement_or_silence(printed: dict[str, str], measured: Measurement | None) -> None:
+    assert loudness.parse(["[info] before", *summary(**printed), "[info] after"]) == measured
 
 
 def test_the_last_summary_counts() -> None:
     assert loudness.parse([*summary(integrated="-30.0"), *summary()]) == Measurement(-17.9, -9.0, 1.1, -28.4)
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(None, 1.1), (3.2, 0.0), (3.6, 1.1)])
-def test_a_programme_of_a_few_blocks_has_no_range(seconds: float | None, told: float) -> None:
+@pytest.mark.parametrize(("seconds", "loudness_range"), [(None, 1.1), (3.2, 0.0), (3.6, 1.1)])
+def test_a_programme_of_a_few_blocks_has_no_range(seconds: float | None, loudness_range: float) -> None:
     measured = loudness.parse(summary(), seconds=seconds)
     assert measured is not None
-    assert measured.range == told
+    assert measured.range == loudness_range
 
 
 def test_a_log_without_a_summary_is_an_error() -> None:
@@ -92,8 +92,8 @@ def test_a_plain_gain_never_passes_the_ceiling(integrated: float, peak: float, d
 
 
 def test_the_second_pass_gets_what_was_measured_and_stays_at_48_khz() -> None:
-    told = loudness.normalising(Measurement(-20.04, -9.0, 5.0, -30.4), 60.0).filter or ""
-    values = dict(part.split("=") for part in re.split("[:,]", told.removeprefix("loudnorm=")))
+    gain_filter = loudness.normalising(Measurement(-20.04, -9.0, 5.0, -30.4), 60.0).filter or ""
+    values = dict(part.split("=") for part in re.split("[:,]", gain_filter.removeprefix("loudnorm=")))
     assert (values["I"], values["TP"], values["LRA"]) == ("-16.0", "-1.50", "11.0")
     assert (values["measured_I"], values["measured_TP"]) == ("-20.04", "-9.00")
     assert (values["measured_LRA"], values["measured_thresh"], values["linear"]) == ("5.00", "-30.40", "true")
@@ -101,11 +101,11 @@ def test_the_second_pass_gets_what_was_measured_and_stays_at_48_khz() -> None:
 
 
 def test_measured_values_stay_within_what_loudnorm_takes() -> None:
-    told = loudness.normalising(Measurement(2.1, 7.9, 30.0, 1.0), 60.0).filter or ""
+    gain_filter = loudness.normalising(Measurement(2.1, 7.9, 30.0, 1.0), 60.0).filter or ""
     # Turned down first: loudnorm takes nothing over 0 LUFS.
-    assert told.startswith("volume=-18.10dB,loudnorm=")
-    assert "measured_I=-16.00" in told
-    assert "measured_thresh=-17.10" in told
+    assert gain_filter.startswith("volume=-18.10dB,loudnorm=")
+    assert "measured_I=-16.00" in gain_filter
+    assert "measured_thresh=-17.10" in gain_filter
 
 
 @pytest.mark.parametrize(
@@ -123,12 +123,12 @@ def test_measured_values_stay_within_what_loudnorm_takes() -> None:
     ],
 )
 def test_what_to_aim_at_after_a_result(mode: str, integrated: float, peak: float, aim: Aim | None) -> None:
-    found = loudness.corrected(Measurement(integrated, peak, 3.0, -28.0), Gain(mode, "x"), Aim())  # type: ignore[arg-type]
+    corrected = loudness.corrected(Measurement(integrated, peak, 3.0, -28.0), Gain(mode, "x"), Aim())  # type: ignore[arg-type]
     if aim is None:
-        assert found is None
+        assert corrected is None
     else:
-        assert found is not None
-        assert (found.ceiling, found.trim) == pytest.approx((aim.ceiling, aim.trim))
+        assert corrected is not None
+        assert (corrected.ceiling, corrected.trim) == pytest.approx((aim.ceiling, aim.trim))
 
 
 def test_peaks_that_get_past_the_limiter_get_one_gain_for_everything() -> None:

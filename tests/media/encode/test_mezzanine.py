@@ -117,7 +117,7 @@ def test_the_size_is_even(shown: tuple[int, int], size: tuple[int, int]) -> None
 
 
 @pytest.mark.parametrize(
-    ("picture", "heard", "held"),
+    ("picture", "heard", "standing"),
     [
         ((0.0, 10.0), (0.0, 10.0), 0.0),
         ((0.0, 10.0), (0.0, 10.05), 0.0),
@@ -128,15 +128,15 @@ def test_the_size_is_even(shown: tuple[int, int], size: tuple[int, int]) -> None
     ],
 )
 def test_the_last_picture_is_held_to_the_end_of_the_sound(
-    picture: tuple[float, float | None], heard: tuple[float, float], held: float
+    picture: tuple[float, float | None], heard: tuple[float, float], standing: float
 ) -> None:
     info = replace(
         INFO,
         video=replace(FILM, start=picture[0], duration=picture[1]),
         audio=replace(SOUND, start=heard[0], duration=heard[1]),
     )
-    assert mezzanine.held_seconds(info) == pytest.approx(held)
-    assert ("tpad" in mezzanine.picture_filters(info)) is (held > 0)
+    assert mezzanine.held_seconds(info) == pytest.approx(standing)
+    assert ("tpad" in mezzanine.picture_filters(info)) is (standing > 0)
 
 
 def filters(**changed: object) -> list[str]:
@@ -145,7 +145,7 @@ def filters(**changed: object) -> list[str]:
 
 def test_the_order_of_filters() -> None:
     chain = filters(interlaced=True, transfer="smpte2084", duration=1.0)
-    names = [one if one == "format=yuv420p" else one.partition("=")[0] for one in chain]
+    names = [part if part == "format=yuv420p" else part.partition("=")[0] for part in chain]
     # In front, too: the deinterlacer takes no other size than the first.
     assert names.pop(0) == "scale"
     order = ["bwdif", "fps", "tpad", "scale", "setparams", "zscale", "tonemap", "format=yuv420p", "setsar"]
@@ -173,9 +173,9 @@ def test_picture_and_sound_start_together() -> None:
     ],
 )
 def test_the_matrix_that_a_source_was_coded_with(changed: dict[str, object], matrix: str | None) -> None:
-    scale = [one for one in filters(**changed) if one.startswith("scale=")][-1]
-    told = [part.partition("=")[2] for part in scale.split(":") if part.startswith("in_color_matrix")]
-    assert told == ([matrix] if matrix else [])
+    scale = [part for part in filters(**changed) if part.startswith("scale=")][-1]
+    matrices = [part.partition("=")[2] for part in scale.split(":") if part.startswith("in_color_matrix")]
+    assert matrices == ([matrix] if matrix else [])
     assert "out_color_matrix=bt709" in scale
 
 
@@ -225,7 +225,7 @@ def test_wide_gamuts_and_rare_matrices_are_converted(
 ) -> None:
     chain = filters(**changed)
     assert f"setparams={tagged}" in chain
-    assert [one for one in chain if one.startswith("zscale")] == converted
+    assert [part for part in chain if part.startswith("zscale")] == converted
 
 
 def test_alpha_is_composed_over_black_before_anything_else_converts_it() -> None:
@@ -248,8 +248,8 @@ def test_alpha_is_composed_over_black_before_anything_else_converts_it() -> None
 )
 def test_a_picture_is_turned_after_it_is_scaled(changed: dict[str, object], turned: list[str]) -> None:
     chain = filters(width=720, height=1280, **changed) if changed.get("rotation") in (90, 270) else filters(**changed)
-    assert [one for one in chain if one.startswith(("transpose", "hflip", "vflip"))] == turned
-    assert any(one.startswith("scale=1280:720:") for one in chain)
+    assert [part for part in chain if part.startswith(("transpose", "hflip", "vflip"))] == turned
+    assert any(part.startswith("scale=1280:720:") for part in chain)
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_a_picture_is_turned_after_it_is_scaled(changed: dict[str, object], turn
     ],
 )
 def test_which_frames_are_taken_apart(changed: dict[str, object], filtered: list[str]) -> None:
-    assert [one for one in filters(**changed) if one.startswith("bwdif")] == filtered
+    assert [part for part in filters(**changed) if part.startswith("bwdif")] == filtered
 
 
 def test_alpha_beside_the_picture_needs_another_decoder() -> None:
@@ -348,9 +348,9 @@ def test_nothing_personal_is_kept_and_the_index_comes_first() -> None:
 
 def test_samples_without_times_are_placed_one_after_the_other() -> None:
     arguments = made(treatment="lossless", codec="wmalossless", start=0.2)
-    placed = [one for one in arguments if "asetpts=N/SR/TB+0.200000/TB" in one]
+    placed = [part for part in arguments if "asetpts=N/SR/TB+0.200000/TB" in part]
     assert len(placed) == 2  # what is kept, and what is measured
-    assert not [one for one in made(treatment="lossless", start=0.2) if "asetpts" in one]
+    assert not [part for part in made(treatment="lossless", start=0.2) if "asetpts" in part]
 
 
 def test_pictures_that_are_dated_late_are_moved_before_anything_else() -> None:

@@ -43,25 +43,25 @@ def shot(moment: Moment, later_field: int | None = None) -> bytes:
 
 @pytest.mark.parametrize(("later", "order"), [(1, "tff"), (0, "bff")])
 def test_fields_of_two_moments_show_combs_and_their_order(later: int, order: str) -> None:
-    found = interlace.find_combs([shot(bar, later)], COLUMNS, LINES)
-    assert found.are_interlaced
-    assert not found.are_progressive
-    assert found.order == order
+    combs = interlace.find_combs([shot(bar, later)], COLUMNS, LINES)
+    assert combs.are_interlaced
+    assert not combs.are_progressive
+    assert combs.order == order
 
 
 @pytest.mark.parametrize(("film", "progressive"), [(bar, True), (stripes, True), (noise, True), (still, False)])
 def test_other_pictures_are_not_taken_for_interlaced(film: Moment, progressive: bool) -> None:
-    found = interlace.find_combs([shot(film)], COLUMNS, LINES)
-    assert not found.are_interlaced
-    assert found.are_progressive is progressive
+    combs = interlace.find_combs([shot(film)], COLUMNS, LINES)
+    assert not combs.are_interlaced
+    assert combs.are_progressive is progressive
 
 
 def test_a_comb_anywhere_keeps_a_flag_believed() -> None:
-    found = interlace.find_combs([shot(bar), shot(bar, 1)[: 4 * COLUMNS * LINES]], COLUMNS, LINES)
-    assert not found.are_interlaced
-    assert not found.are_progressive
+    combs = interlace.find_combs([shot(bar), shot(bar, 1)[: 4 * COLUMNS * LINES]], COLUMNS, LINES)
+    assert not combs.are_interlaced
+    assert not combs.are_progressive
 
 
 def test_nothing_to_look_at_tells_nothing() -> None:
-    found = interlace.find_combs([b"", b"too short"], COLUMNS, LINES)
-    assert (found.moving, found.are_interlaced, found.are_progressive) == (0, False, False)
+    combs = interlace.find_combs([b"", b"too short"], COLUMNS, LINES)
+    assert (combs.moving, combs.are_interlaced, combs.are_progressive) == (0, False, False)
