@@ -101,31 +101,31 @@ class Variables(_Variables):
     b2_bucket_name: str = Field("codex-archive", description=_B2)
     b2_endpoint: str = Field("", description=_B2)
     b2_region: str = Field("", description=_B2)
-    r2_endpoint: str | None = Field(None, description="instead of `https://{R2_ACCOUNT_ID}.r2.cloudflarestorage.com`")
+    r2_endpoint: str | None = Field(None, description="default: `https://{R2_ACCOUNT_ID}.r2.cloudflarestorage.com`")
     storage_dir: Path | None = Field(
         None,
         description="local runs: objects are files at `{STORAGE_DIR}/{bucket}/{key}`; never together with credentials",
     )
-    webhook_secret: SecretStr | None = Field(None, description="signs webhooks of jobs whose payload brings no secret")
+    webhook_secret: SecretStr | None = Field(None, description="signs webhooks of jobs whose payload has no secret")
     webhook_signature: Annotated[
         Literal["body", "timestamped"], ValueProblem("{name} has to be `body` or `timestamped`")
     ] = Field("body", description="`body` (default) or `timestamped`")
-    webhook_allow_private: Switch = Field(False, description="`1`: `http` and private hosts, for local runs and tests")
+    webhook_allow_private: Switch = Field(
+        False, description="`1`: allows `http` and private hosts (local runs and tests)"
+    )
     video_encoder: Annotated[EncoderMode, ValueProblem(f"{{name}} has to be one of {', '.join(EncoderMode)}")] = Field(
-        EncoderMode.AUTO, description="`auto` (default: NVENC where a trial encode works), `nvenc`, `x264`"
+        EncoderMode.AUTO, description="`auto` (default: NVENC if a trial encode works), `nvenc`, `x264`"
     )
     require_nvenc: Switch = Field(False, description="`1`: a worker on which NVENC does not encode takes no jobs")
     catalogue_path: Path | None = Field(
-        None, description="file of the index behind `stale`; else beside the local store, or in the user's cache"
+        None, description="index file of `stale`; default: beside the local store, or in the user's cache"
     )
     worker_price_per_second: Annotated[
         float | None,
         Field(ge=0, allow_inf_nan=False),
         ValueProblem("{name} has to be what a second of this worker costs, in USD, such as 0.00016"),
-    ] = Field(
-        None, description="USD, for receipts and estimates; else the price of the GPU on RunPod where it is known"
-    )
-    tmpdir: Path | None = Field(None, description="where scratch space is made; else the system's temporary directory")
+    ] = Field(None, description="USD, for receipts and estimates; default: RunPod's price of the GPU, if it is known")
+    tmpdir: Path | None = Field(None, description="folder for scratch space; default: the system's temporary directory")
     log_format: Annotated[Literal["json", "text"] | None, ValueProblem("{name} has to be `json` or `text`")] = Field(
         None, description="`json` (default on RunPod) or `text`"
     )
@@ -152,13 +152,13 @@ class AccountVariables(_Variables):
 
     runpod_rest_base: ApiBase = Field(
         runpod_api.ACCOUNT_BASE,
-        description=(f"instead of `{runpod_api.ACCOUNT_BASE}`, for `codex-assets endpoint` (with `RUNPOD_API_KEY`)"),
+        description=(f"for `codex-assets endpoint` (with `RUNPOD_API_KEY`); default: `{runpod_api.ACCOUNT_BASE}`"),
     )
 
 
 NETWORK = (
     "`HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE`, ...",
-    "a network's own proxy and certificates: for RunPod's API and `verify URL`,"
+    "the proxy and certificates of your network: for RunPod's API and `verify URL`,"
     " [never for webhooks](docs/rebuilding.md#a-network-of-your-own)",
 )
 """Names and meaning of what `net/outward.py` reads."""

@@ -1,20 +1,21 @@
 /**
- * Takes codex-assets' webhooks in a Cloudflare Worker: verifies the signature, then reads the body. WebCrypto alone, no
- * packages. `verifyWebhook` is for any runtime with `fetch` types; the default export is a Worker that uses it.
+ * Receives codex-assets' webhooks in a Cloudflare Worker: verifies the signature, then reads the body. It uses only
+ * WebCrypto, no packages. `verifyWebhook` works in any runtime with `fetch` types; the default export is a Worker that
+ * uses it.
  *
- * What is signed is the body's exact bytes, so they are verified before anybody parses them:
+ * The signature covers the exact bytes of the body, so verify them before you parse them:
  *
  *   X-RunPod-Signature: lower-case hex HMAC-SHA256 of the body                      WEBHOOK_SIGNATURE=body (default)
  *                       ... of `{X-RunPod-Timestamp}.{body}`, unix seconds          WEBHOOK_SIGNATURE=timestamped
  *
- * Answers: a 2xx takes it; a 5xx (trouble of yours) and a 429 have it sent again, for about a minute; any other 4xx
- * is final. The same webhook may come twice: X-Codex-Delivery is the same for the same body.
+ * Answers: a 2xx accepts the webhook. After a 5xx (a fault of your own) or a 429 it is sent again, for about a minute;
+ * any other 4xx is final. The same webhook may arrive twice: X-Codex-Delivery is the same for the same body.
  */
 
 export interface WebhookOptions {
-  /** What the endpoint's WEBHOOK_SIGNATURE says. Never both: a sender could choose the one without a time. */
+  /** The endpoint's WEBHOOK_SIGNATURE. Never accept both: a sender could choose the one without a time. */
   signature?: "body" | "timestamped";
-  /** How old or how early a timestamp may be, in seconds. */
+  /** By how many seconds a timestamp may differ from now, in either direction. */
   toleranceSeconds?: number;
   /** Unix seconds, for tests. */
   now?: () => number;
@@ -59,9 +60,9 @@ const LARGEST_BODY = 1 << 20;
 const TOLERANCE_SECONDS = 300;
 
 /**
- * The webhook in `request`, if one of `secrets` signed it. Two secrets while they are rotated: the new one and the old.
+ * The webhook in `request`, if one of `secrets` signed it. Pass two secrets during rotation: the new and the old one.
  *
- * Throws for secrets that nobody should verify with: then nothing was ever configured, and the answer is a 5xx.
+ * Throws if no secret is set, or if one is an unresolved placeholder; the answer is then a 5xx.
  */
 export async function verifyWebhook(
   request: Request,
@@ -105,13 +106,13 @@ export async function verifyWebhook(
       false,
       ["verify"],
     );
-    // Compares in constant time. Every secret is tried: which one it was is nobody's business.
+    // Compares in constant time, and always tries every secret, so that the time does not reveal which one matched.
     verified = (await crypto.subtle.verify("HMAC", key, signature, message)) || verified;
   }
   if (!verified) {
     return { ok: false, status: 401, reason: "the signature is not right" };
   }
-  // After the signature: until then the time is only what somebody claims.
+  // Checked after the signature, because an unsigned time proves nothing.
   const now = options.now?.() ?? Date.now() / 1000;
   if (sentAt !== null && Math.abs(now - sentAt) > (options.toleranceSeconds ?? TOLERANCE_SECONDS)) {
     return { ok: false, status: 401, reason: "the timestamp is too old or too early" };
@@ -161,13 +162,13 @@ function concatenated(first: Uint8Array, second: Uint8Array): Uint8Array<ArrayBu
   return whole;
 }
 
-// --- A Worker that takes them ---------------------------------------------------------------------------------------
+// --- A Worker that receives them ------------------------------------------------------------------------------------
 
 export interface Env {
   WEBHOOK_SECRET: string;
-  /** The other one, while secrets are rotated. */
+  /** The other secret, during rotation. */
   WEBHOOK_SECRET_OLD?: string;
-  /** As the endpoint's; `body` when it says nothing. */
+  /** The same as the endpoint's; `body` if it is not set. */
   WEBHOOK_SIGNATURE?: string;
 }
 
@@ -182,14 +183,14 @@ export default {
         signature: env.WEBHOOK_SIGNATURE === "timestamped" ? "timestamped" : "body",
       });
     } catch {
-      // Not what went wrong: that is for the log of whoever runs this.
+      // The answer does not say what went wrong; the log does.
       return Response.json({ error: "not configured" }, { status: 500 });
     }
     if (!result.ok) {
       return Response.json({ error: result.reason }, { status: result.status });
     }
     const { webhook } = result;
-    // Here: find the media by webhook.output.mediaId, and keep what came. A second delivery changes nothing.
+    // Find the media by webhook.output.mediaId here, and store the result. A second delivery must change nothing.
     console.log(`${webhook.id} ${webhook.status} ${webhook.output.mediaId ?? "?"}`);
     return Response.json({ received: true });
   },
