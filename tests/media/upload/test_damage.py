@@ -1,0 +1,49 @@
+"""How much of a track is lost, by the log of its decode and by what did not arrive."""
+
+from __future__ import annotations
+
+import pytest
+from probed import frames, packets, parsed, picture, sound
+
+from codex_assets.media.upload import damage
+from codex_assets.media.upload.packets import read_packets
+
+
+def test_a_damaged_sound_is_told_by_any_complaint_and_a_damaged_picture_by_what_was_given_up() -> None:
+    info = parsed(picture(), sound())
+    repaired = ["[h264 @ 0x5581] [error] non-existing PPS 0 referenced"]
+    given_up = ["[error] Error while decoding stream #0:0: Invalid data found when processing input"]
+    heard = ["[aac @ 0x5581] [error] Input buffer exhausted before END element found"]
+    written = ["[mp4 @ 0x5581] [error] anything", "[aac @ 0x5581] [warning] Too many bits"]
+    answers = []
+    for lines in (repaired, given_up, heard, written):
+        log = damage.DecodeLog()
+        for line in lines:
+            log.add(line)
+        answers.append((log.lost_packets(info, 0) > 0, log.is_sound_damaged(info)))
+    assert answers == [(False, False), (True, False), (False, True), (False, False)]
+    assert log.is_sound_damaged(parsed(picture())) is False
+
+
+@pytest.mark.parametrize(
+    ("container", "arrived", "packed", "lost", "cut_off"),
+    [
+        # All pictures that an AVI's header counts are there: what is missing was its index.
+        ("avi", 0.9, 300, 0.0, False),
+        ("avi", 0.7, 210, 0.3, True),
+        # All bytes are there, and a hole: without times, what follows it moves forward.
+        ("avi", 1.0, 240, 0.2, False),
+        ("mov,mp4,m4a,3gp,3g2,mj2", 1.0, 240, 0.2, True),
+    ],
+)
+def test_what_is_missing_at_the_end_is_cut_off_unless_the_container_has_no_times(
+    container: str, arrived: float, packed: int, lost: float, cut_off: bool
+) -> None:
+    header = picture(codec_name="mpeg4", nb_frames="300", duration="10.0", start_time="0.0")
+    info_of_header = parsed(header, container=container, duration="10.0", start_time="0.0")
+    info = read_packets(info_of_header, packets(0, frames(30, packed), 1 / 30))
+    (loss,) = damage.losses(info_of_header, info, damage.DecodeLog(), arrived=arrived).values()
+    assert loss.share == pytest.approx(lost, abs=0.01)
+    assert loss.is_cut_off is cut_off
+    warnings = damage.loss_warnings({0: loss}, info)
+    assert [("cut off" in sentence) for sentence in warnings] == ([cut_off] if lost else [])
