@@ -1,5 +1,5 @@
-# The RunPod worker. No CUDA base image: Debian's ffmpeg loads the NVIDIA encoder libraries at run time, and the
-# host injects them; trixie's build asks for driver 530.41.03 or newer (docs/RunpodSetup.md).
+# The RunPod worker. It needs no CUDA base image: Debian's ffmpeg loads the NVIDIA encoder libraries at run time, and
+# the host injects them; trixie's build requires driver 530.41.03 or newer (docs/RunpodSetup.md).
 #
 #   make image                                with docker or buildah
 #   make image BASE=localhost/debian:trixie on any minimal Debian 13, such as one that `scripts/image base` makes
@@ -14,11 +14,11 @@ WORKDIR /build
 COPY scripts/setup scripts/setup
 COPY pyproject.toml requirements.lock README.md ./
 
-# What the downloads below are checked against: networks with a proxy of their own bring theirs (scripts/image).
+# The CA certificates for the downloads below; a network with its own proxy passes its own (scripts/image).
 ARG CERTIFICATES=/etc/ssl/certs/ca-certificates.crt
 ENV PIP_CERT=$CERTIFICATES SSL_CERT_FILE=$CERTIFICATES NODE_EXTRA_CA_CERTS=$CERTIFICATES UV_SYSTEM_CERTS=1
 
-# The installer, with the version and hashes that the lock has for it, and the project's build backend.
+# The installer and the project's build backend, with the versions and hashes of the lock.
 RUN awk '/^[^ ]/ {on = /^(uv|hatchling|packaging|pathspec|pluggy|trove-classifiers)==/} on {print}' \
         requirements.lock > build.txt \
     && python3 -m venv /opt/build \
@@ -29,26 +29,26 @@ ENV PATH=/opt/build/bin:$PATH
 # The pinned audiowaveform, by the same script as on a developer's machine.
 RUN scripts/setup audiowaveform /opt/audiowaveform
 
-# What the worker imports, not the developers' tools: requirements from pyproject.toml, versions and hashes from the lock.
+# The worker's packages without the developers' tools: names from pyproject.toml, versions and hashes from the lock.
 RUN /usr/bin/python3 -m venv --without-pip /opt/venv \
     && uv pip install --python /opt/venv --no-cache --no-build --require-hashes --compile-bytecode \
         --requirements pyproject.toml --constraints requirements.lock
 
-# The project itself, last: a change of the code leaves the layers above as they are.
+# The project itself comes last, so that a change of the code does not rebuild the layers above.
 COPY codex_assets codex_assets
 COPY runpod_entry runpod_entry
 RUN python -m hatchling build --target wheel \
     && uv pip install --python /opt/venv --no-cache --no-deps --compile-bytecode dist/*.whl
 
 
-# What only the tests need, on top of the very packages of the worker.
+# The packages that only the tests need, on top of the worker's.
 FROM build AS build-tests
 RUN uv pip install --python /opt/venv --no-cache --no-build --require-hashes --requirement requirements.lock
 
 
 FROM ${BASE} AS worker
 
-# The day of the build (scripts/image): what was built on another day is not taken for the newest that Debian has.
+# The day of the build (scripts/image), so that a layer of another day does not count as up to date.
 ARG UPDATES_OF=unknown
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends ca-certificates ffmpeg python3 \
@@ -68,8 +68,8 @@ ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility,video \
     RUNPOD_LOG_LEVEL=INFO
 
-# ffmpeg reads files that strangers made: it gets no more rights than it needs. Scratch space is /tmp. The home and
-# working directory is root's: what a library looks for there (modules, ~/.aws, ~/.runpod, .netrc) nobody can plant.
+# ffmpeg reads files from strangers, so it gets no more rights than it needs. Scratch space is /tmp. Root owns the home
+# and working directory, so that nobody can plant what a library looks for there (modules, ~/.aws, ~/.runpod, .netrc).
 RUN mkdir /srv/worker && useradd --no-create-home --home-dir /srv/worker --uid 1000 worker
 USER worker
 WORKDIR /srv/worker
@@ -85,15 +85,15 @@ LABEL org.opencontainers.image.title="codex-assets" \
 # An image in which a tool is missing or does not start must not be published.
 RUN codex-assets doctor --tools
 
-# A process beside the worker, which needs none of the keys.
+# It runs beside the worker, without any of the keys.
 HEALTHCHECK --interval=5m --timeout=60s --start-period=30s \
     CMD ["/usr/bin/env", "-i", "PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin", "codex-assets", "doctor", "--tools"]
 
 CMD ["python", "-u", "-m", "runpod_entry"]
 
 
-# `scripts/image test`: the worker with the tests' packages, and what the guide asks of whoever follows it. The
-# checkout's files are brought at run time.
+# `scripts/image test` uses this stage: the worker with the tests' packages, and the tools that the guide requires. The
+# checkout's files are mounted at run time.
 FROM worker AS tests
 USER root
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends curl
@@ -101,5 +101,5 @@ USER worker
 COPY --from=build-tests /opt/venv /opt/venv
 
 
-# The last stage is what a build without a target makes.
+# A build without a target makes the last stage.
 FROM worker

@@ -1,34 +1,34 @@
-# Every everyday command of this project. `make` alone lists them.
+# The everyday commands of this project. `make` without a target lists them.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help setup image image-demo image-test image-push demo ui dev test test-all test-debian13 lint format schemas fixtures lock bench clean
 
-# The environment's own tools first; audiowaveform lives in .tools/bin.
+# The environment's own tools come first; audiowaveform is in .tools/bin.
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
 
-# For more of pytest: make test ARGS='-k loudness -x'
+# Arguments for pytest: make test ARGS='-k loudness -x'
 ARGS ?=
-# Of the UI.
+# The UI's port.
 PORT ?= 3000
-# Two test processes: each of them runs an ffmpeg that is parallel by itself.
+# Only two test processes, because each runs an ffmpeg that is parallel by itself.
 PYTEST := python -m pytest -n 2
 
-# Without credentials for real stores, objects are files under .local. Tests bring their own stores.
+# Without credentials for real stores, objects are files under .local. Tests use their own stores.
 ifndef R2_ACCOUNT_ID
 demo ui dev: export STORAGE_DIR ?= $(CURDIR)/.local/storage
 endif
 
-help: ## this list
+help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
-setup: ## get everything ready: ffmpeg, .venv, audiowaveform (again: nothing to do)
+setup: ## install ffmpeg, .venv and audiowaveform, where they are missing
 	@scripts/setup
 
 demo: setup ## run both samples through the whole pipeline on this machine
 	@codex-assets demo $(ARGS)
 
-ui: setup ## Dagster's UI with the demo's media in it (make ui PORT=3000)
+ui: setup ## open Dagster's UI with the demo's media (make ui PORT=3000)
 	@scripts/ui $(PORT)
 
 dev: ui
@@ -36,28 +36,28 @@ dev: ui
 test: setup lint ## check style and types, run every test that takes seconds
 	@$(PYTEST) -m 'not slow' $(ARGS)
 
-test-all: setup lint ## the same with the tests that take minutes
+test-all: setup lint ## the same, with the tests that take minutes
 	@$(PYTEST) $(ARGS)
 
-test-debian13: ## the same tests as `make test`, on Debian 13 (ffmpeg 7.1), in a root that this makes (it takes root)
+test-debian13: ## run the tests of `make test` on Debian 13 (ffmpeg 7.1), in a root directory that it makes (needs root)
 	@scripts/debian13 test -n 2 -m 'not slow' $(ARGS)
 
-lint: setup ## ruff and mypy
+lint: setup ## check with ruff and mypy
 	@ruff check --quiet .
 	@ruff format --check --quiet .
 	@mypy
 
-format: setup ## let ruff put style right
+format: setup ## correct the style with ruff
 	@ruff check --fix .
 	@ruff format .
 
-schemas: setup ## write the JSON Schemas of the contract again
+schemas: setup ## write the contract's JSON Schemas
 	@python -m codex_assets.contract.schema
 
-fixtures: setup ## make the committed samples again
+fixtures: setup ## make the committed samples
 	@python fixtures/make_fixtures.py
 
-lock: ## write requirements.lock again (make lock ARGS=--upgrade)
+lock: ## write requirements.lock (make lock ARGS=--upgrade)
 	@scripts/lock $(ARGS)
 
 bench: setup ## run every measurement in bench/
@@ -69,12 +69,12 @@ image: ## build the worker's image with docker or buildah (make image BASE=...)
 image-demo: ## run the demonstration in that image, as the image's own user
 	@scripts/image demo
 
-image-test: ## run the tests inside the image, on its own tools and packages (ARGS as for `make test`)
+image-test: ## run the tests inside the image, with its tools and packages (ARGS as for `make test`)
 	@scripts/image test
 
 image-push: ## push that image to its registry (make image-push IMAGE=ghcr.io/your-org/codex-assets:0.1.0)
 	@scripts/image push
 
-clean: ## remove what can be made again: environment, tools, local state, caches
+clean: ## remove environment, tools, local state and caches, which can all be made again
 	rm -rf .venv .tools .local .pytest_cache .mypy_cache .ruff_cache dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
