@@ -211,7 +211,7 @@ class _UploadCheck:
             if not self._with_picture:
                 raise refusals.SOUND_WITHOUT_FORM.error()
             return replace(info, audio=None)
-        decoder = headers.wrong_decoder(self._head, audio)
+        decoder = headers.replacement_decoder(self._head, audio)
         if decoder is not None:
             audio = replace(audio, codec=decoder, decoder=decoder, bits=24)
             info = replace(info, audio=audio)
@@ -219,7 +219,7 @@ class _UploadCheck:
             info = self._with_first_sound(info, audio)
         if not self._with_picture and is_unframed(info, self._size):
             raise refusals.UNFRAMED_AAC.error()
-        if not headers.misread(self._head, audio):
+        if not headers.is_misread(self._head, audio):
             return info
         if not self._with_picture:
             raise refusals.MISREAD_PCM.error()

@@ -118,7 +118,7 @@ def _kind(stream: Mapping[str, Any]) -> str:
 
 
 def _promised(container: str, streams: Sequence[dict[str, Any]]) -> dict[int, float]:
-    """End of each track by an index of its own. Matroska's is a tag; where it lacks one, ffprobe tells the file's."""
+    """End of each track by an index of its own. Matroska's is a tag; where it lacks one, ffprobe states the file's."""
     ends = {}
     for stream in streams:
         end = _tag_duration(stream)

@@ -17,9 +17,12 @@ def input_arguments(
     container: str | None = None,
     codecs: Collection[str] | None = None,
 ) -> list[str]:
-    """`path` as an input. An upload may only be a plain media file, whatever its name says it is, and meets only the
-    decoders of `profile.UNTRUSTED_DECODERS`. `container`, `codecs`: what it was found to be and to hold; then it meets
-    only the decoders of those."""
+    """Arguments for ffmpeg (or ffprobe, with `probing`) that open `path`.
+
+    Unless it is `trusted`, it may only be a plain media file, whatever its name says it is, and is read only by the
+    decoders of `profile.UNTRUSTED_DECODERS`. `container`, `codecs`: its demuxer and the codecs of its tracks, once they
+    are known; then only the decoders of those codecs are allowed.
+    """
     source = [path] if probing else ["-i", path]
     if trusted:
         return source
@@ -32,9 +35,11 @@ def input_arguments(
 
 
 def as_coded(video: VideoStream) -> list[str]:
-    """Options in front of an input whose pictures are to come as they are coded: neither turned nor cropped by ffmpeg,
-    which turns by odd angles, and by what streams say but not by what frames do. What a codec crops on the left is
-    cropped to the column: ffmpeg 5 leaves up to 63 there, for faster memory."""
+    """Options in front of an input whose pictures are to come as they are coded, neither turned nor cropped by ffmpeg.
+
+    ffmpeg turns by odd angles, and by what streams say but not by what frames do. What a codec crops on the left is
+    cropped to the column: ffmpeg 5 leaves up to 63 columns there, for faster memory.
+    """
     return [
         "-noautorotate",
         "-flags:v",

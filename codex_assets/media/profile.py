@@ -249,7 +249,7 @@ UNTRUSTED_DECODERS = MappingProxyType(
         "musepack7": ("mpc7",),
         "musepack8": ("mpc8",),
         "mp4als": ("als",),
-        # Whole numbers that are taken for floats (`probe.wrong_decoder`).
+        # Whole numbers that are taken for floats (`headers.replacement_decoder`).
         "pcm_f24le": ("pcm_f24le", "pcm_s32le"),
         # Subtitles: left out, but ffprobe lists no file of which it cannot open every track.
         **{codec: (codec,) for codec in ("webvtt", "mov_text", "text")},
@@ -327,7 +327,7 @@ INTERLACE_SAMPLES = 32_000
 INTERLACE_LINES = 1152
 """Nothing higher is interlaced."""
 MOVING_FRACTION = 0.001
-"""Part of the samples that has to move for a picture to tell anything."""
+"""Part of the samples that has to move for a picture to be judged."""
 MOVING_PICTURES = 8
 """Pictures in motion without a comb after which a flag is not believed."""
 COMBED_PICTURES = 5

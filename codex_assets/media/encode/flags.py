@@ -7,4 +7,4 @@ STRIPPED = ("-map_metadata", "-1", "-map_chapters", "-1")
 SCALER = "flags=lanczos+accurate_rnd+bitexact"
 TAGGED = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
 """What every picture of ours is, said of the frames. From ffmpeg 7 on, an encoder takes its tags from frames, and where
-options ask for other colours than frames have (none are told of raw ones) ffmpeg converts them by itself."""
+options ask for other colours than frames have (raw ones have none) ffmpeg converts them by itself."""

@@ -82,7 +82,7 @@ def encode_arguments(
     arguments += ["-map", "0:v:0"]
     if sound is not None:
         arguments += ["-map", "1:a:0", "-c:a", "copy"]
-    # The pipe tells nothing of colours.
+    # The pipe carries no tags of colours.
     return [*arguments, "-vf", TAGGED, *_video_codec(rung, rate, encoder), *STRIPPED, *BITEXACT, *hls_arguments(folder)]
 
 

@@ -29,7 +29,7 @@ class Measurement:
 
 
 def shifted(measured: Measurement | None, decibels: float) -> Measurement | None:
-    """What the same programme measures that much louder."""
+    """What the same programme measures when it is louder by so many decibels; None stays None."""
     if measured is None or not decibels:
         return measured
     return Measurement(
@@ -132,7 +132,7 @@ def merged_measuring_arguments(source: list[str]) -> list[str]:
 def parse(log: Iterable[str], *, seconds: float | None = None) -> Measurement | None:
     """The summary of `ebur128` in a log. None when nothing passed the absolute gate (silence, or under 0.4 s).
 
-    `seconds` of sound, where the range matters: of a few short-term blocks ffmpeg tells the distance to their gate
+    `seconds` of sound, where the range matters: of a few short-term blocks ffmpeg states the distance to their gate
     (20 LU of a steady tone that lasts 3.2 s). So short a programme has no range.
 
     Raises `ValueError` when the log holds no summary.
@@ -154,9 +154,9 @@ def parse(log: Iterable[str], *, seconds: float | None = None) -> Measurement | 
 
 
 LOWEST_CEILING = -9.0
-"""dBTP: loudnorm takes none below."""
+"""dBTP. loudnorm takes no lower one."""
 PLAIN_STEP = 1.0
-"""dB."""
+"""dB by which the ceiling of a plain gain is lowered at a time."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class Aim:
 
 
 def normalising(measured: Measurement | None, duration: float, aim: Aim = Aim()) -> Gain:
-    """The second pass for a programme of `duration` seconds.
+    """How a programme is brought to the target loudness. `measured`: None for silence; `duration`: seconds.
 
     loudnorm turns from linear to dynamic by itself when the gain would pass the ceiling or the range is over its
     target; the mode says beforehand which it will be. Very short or flat programmes give it nothing to steer by.
@@ -203,7 +203,7 @@ def normalising(measured: Measurement | None, duration: float, aim: Aim = Aim())
 
 
 def corrected(delivered: Measurement | None, gain: Gain, aim: Aim) -> Aim | None:
-    """What to aim at instead, after the encoded sound was measured; None when it is as it should be.
+    """What to aim at instead, after the encoded sound was measured (None: silence); None when it is as it should be.
 
     A lossy encode overshoots peaks and, at low rates, moves the level; both by little, so one correction does.
     """

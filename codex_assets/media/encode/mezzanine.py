@@ -64,8 +64,8 @@ def _picture_end(info: MediaInfo) -> float | None:
     return info.video.start + info.video.duration - info.start + clock_shift(info, with_picture=True)
 
 
-def held_seconds(info: MediaInfo) -> float:
-    """How long the last picture is held because the sound goes on; 0 when the tracks end together."""
+def standing_seconds(info: MediaInfo) -> float:
+    """For how long the last picture stands because the sound goes on; 0 when the tracks end together."""
     if info.video is None or info.audio is None or info.video.duration is None or info.audio.duration is None:
         return 0.0
     gap = (info.audio.start or 0.0) + info.audio.duration - (info.video.start or 0.0) - info.video.duration
@@ -75,7 +75,7 @@ def held_seconds(info: MediaInfo) -> float:
 def picture_filters(info: MediaInfo, *, missing: float = 0.0) -> str:
     """The chain that normalises the picture, in the one order that works (see the comments).
 
-    `missing`: seconds at the end that could not be decoded, for which the last picture is held.
+    `missing`: seconds at the end that could not be decoded, for which the last picture stands too.
     """
     video = info.video
     assert video is not None
@@ -97,7 +97,7 @@ def picture_filters(info: MediaInfo, *, missing: float = 0.0) -> str:
     if end is not None and video.after_a_pause > LONG_PAUSE_FRAMES / float(rate):
         # From 7 on ffmpeg shows the last picture of an ogg or avi as long as the one before it.
         chain.append(f"trim=end={end + 0.5 / float(rate):.6f}")
-    standing = held_seconds(info) + missing
+    standing = standing_seconds(info) + missing
     if standing:
         chain.append(f"tpad=stop_mode=clone:stop_duration={standing:.6f}")
     if video.has_alpha:
@@ -146,7 +146,7 @@ def _deinterlacing(video: VideoStream) -> str | None:
 def audio_treatment(info: MediaInfo, *, with_picture: bool) -> AudioTreatment | None:
     """What happens to the sound on its way into the mezzanine; None without one.
 
-    A copy cannot be made to start with the picture: a sound that starts later, or at a time that cannot be told, is
+    A copy cannot be made to start with the picture: a sound that starts later, or at a time that is not known, is
     decoded, and silence put before it.
     """
     audio = info.audio
@@ -331,7 +331,7 @@ def _guessed_matrix(video: VideoStream) -> str:
 def _converted(video: VideoStream) -> str:
     """HDR (PQ or HLG), wide gamuts and rare matrices to BT.709. HDR and gamuts: in linear light, in floats.
 
-    Tagged on the frames, not only told to the converter: every later step asks the frames. Where HDR is not tagged in
+    Tagged on the frames, not only passed to the converter: every later step asks the frames. Where HDR is not tagged in
     full, the rest is BT.2020's.
     """
     rgb = _is_rgb(video) or video.has_alpha

@@ -34,7 +34,7 @@ class DecodeLog:
         """By who complains: a demuxer's or a decoder's name."""
         self.summaries = 0
         """Of the meter, once outputs are open: more than one when the sound's form changed midway, which starts its
-        filters anew. Before that the header may have told another form than the first packet."""
+        filters anew. Before that the header may have stated another form than the first packet."""
         self.begun_late: set[str] = set()
         """Kinds of tracks that begin midway, when it is too late to choose them: a broadcast that goes on under other
         numbers."""

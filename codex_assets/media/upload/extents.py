@@ -119,7 +119,7 @@ class TrackExtent:
     def _note(self, step: float, *, dated: bool) -> None:
         """A step from packet to packet. `dated`: by the order in which they are stored, which counts for more."""
         if dated and not self._dated:
-            # The first packets of some files tell only when they are shown, and are not stored in that order.
+            # The first packets of some files say only when they are shown, and are not stored in that order.
             self._dated = True
             self._shortest, self._longest, self._distinct_steps = math.inf, 0.0, set()
         if dated != self._dated or not -1.0 <= step <= LONGEST_STEP_SECONDS:

@@ -1,4 +1,4 @@
-"""What the header of an upload promises, and which promises can be held against the file.
+"""What the header of an upload promises, and which of that is believed.
 
 In: which containers state their duration or their size, and what a wrong decoder looks like. Out: what is refused or
 called damaged because of it (`intake.py`, `damage.py`).
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from codex_assets.media.facts import AudioStream, MediaInfo
 
 INDEXED_CONTAINERS = ("mov", "matroska", "avi", "asf", "flac", "wv", "tta", "caf", "dv")
-"""Containers whose durations come from an index (of DV: from its frames, which have one size), so that they tell a
-cut-off upload, or one of which the demuxer gives up the rest, from a whole one."""
+"""Containers whose durations come from an index (of DV: from its frames, which have one size). They show whether an
+upload was cut off, or whether the demuxer gave up the rest of it."""
 COUNTED_TIME = ("avi", "dv")
 """Containers without times: pictures follow one another in the order in which they are stored."""
 MOST_BOXES = 10_000
@@ -22,23 +22,30 @@ MOST_BOXES = 10_000
 
 
 def promises_duration(info: MediaInfo) -> bool:
-    """Whether the header's durations come from an index: then a shorter file is a cut-off one, and the durations
-    are no estimate from the size. An mp3 starts late only when its encoder left a header of its own."""
+    """Whether the header's durations come from an index, and are no estimate from the size.
+
+    Then a file that is shorter was cut off. An mp3 starts late only when its encoder left a header of its own.
+    """
     if info.container == "mp3":
         return info.audio is not None and (info.audio.start or 0.0) > 0
     return bool(set(info.container.split(",")) & set(INDEXED_CONTAINERS))
 
 
-def wrong_decoder(head: bytes, audio: AudioStream) -> str | None:
-    """The decoder for whole numbers of 24 bits in 32, as Windows records them: ffmpeg 5 takes them for the floats of an
-    old editor, which wrote no extensible header (WAVEFORMATEXTENSIBLE, sub-format 1)."""
+def replacement_decoder(head: bytes, audio: AudioStream) -> str | None:
+    """The decoder to use instead of the one that ffmpeg would choose; None where its choice is right.
+
+    It is for whole numbers of 24 bits in 32, as Windows records them: ffmpeg 5 takes them for the floats of an old
+    editor, which wrote no extensible header (WAVEFORMATEXTENSIBLE, sub-format 1). `head`: the file's first bytes.
+    """
     whole = b"\x01\x00\x00\x00\x00\x00\x10\x00\x80\x00\x00\xaa\x00\x38\x9b\x71"
     return "pcm_s32le" if audio.codec == "pcm_f24le" and whole in head[:4096] else None
 
 
-def misread(head: bytes, audio: AudioStream) -> bool:
-    """Whether ffmpeg 5 takes a sound for another: it reads all whole numbers in an mp4 (`ipcm`, ISO/IEC 23003-5) as 16
-    bits, and leaves out the bytes that are more."""
+def is_misread(head: bytes, audio: AudioStream) -> bool:
+    """Whether ffmpeg 5 takes a sound for another, and no decoder helps.
+
+    It reads all whole numbers in an mp4 (`ipcm`, ISO/IEC 23003-5) as 16 bits, and leaves out the bytes that are more.
+    """
     entry = re.search(rb"ipcm.{32,256}?pcmC.{5}(.)", head, re.DOTALL)
     return entry is not None and entry[1] != b"\x10" and audio.codec in ("pcm_s16le", "pcm_s16be")
 

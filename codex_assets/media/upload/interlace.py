@@ -1,4 +1,4 @@
-"""Whether pictures hold two moments each, told from a few columns of a few of them.
+"""Whether pictures hold two moments each, seen in a few columns of a few of them.
 
 Flags lie both ways: editors flag progressive films as interlaced, capture cards and converters weave fields without a
 word. What does not lie is the comb: where something moves, the lines of two moments alternate, and those of one field

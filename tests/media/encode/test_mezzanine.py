@@ -135,7 +135,7 @@ def test_the_last_picture_is_held_to_the_end_of_the_sound(
         video=replace(FILM, start=picture[0], duration=picture[1]),
         audio=replace(SOUND, start=heard[0], duration=heard[1]),
     )
-    assert mezzanine.held_seconds(info) == pytest.approx(standing)
+    assert mezzanine.standing_seconds(info) == pytest.approx(standing)
     assert ("tpad" in mezzanine.picture_filters(info)) is (standing > 0)
 
 
