@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -51,20 +51,9 @@ def read_head(data: bytes) -> Head:
 
     By hand, because ffprobe marks recovery points as key frames too and does not show an SPS's constraint bits.
     """
-    programme, video, payload = None, None, bytearray()
+    programme, video, first_picture = None, None, bytearray()
     order: list[str] = []
-    started = False
-    for at in range(0, len(data) - TS_PACKET + 1, TS_PACKET):
-        packet = data[at : at + TS_PACKET]
-        if packet[0] != 0x47:
-            break
-        pid = (packet[1] & 0x1F) << 8 | packet[2]
-        begins, control = bool(packet[1] & 0x40), packet[3] >> 4 & 3
-        if not control & 1:
-            continue
-        body = packet[5 + packet[4] :] if control & 2 else packet[4:]
-        if not body:
-            continue
+    for pid, begins, body in _payloads(data):
         if pid == 0 and begins:
             order.append("PAT")
             programme = programme if programme is not None else _programme(body)
@@ -74,20 +63,38 @@ def read_head(data: bytes) -> Head:
         elif pid not in (0x11, 0x1FFF, programme):
             order.append("media")
             if pid == video:
-                if begins and started:
+                if begins and first_picture:
                     break
-                started = started or begins
-                if started:
-                    payload += body
+                if begins or first_picture:
+                    first_picture += body
     tables_first = order[:2] == ["PAT", "PMT"]
-    if video is None or not payload:
+    if video is None or not first_picture:
         return Head(tables_first, None, None)
-    units = re.split(rb"\x00\x00\x01", bytes(payload))[1:]
+    starts_with_idr, sps = _first_units(bytes(first_picture))
+    return Head(tables_first, starts_with_idr, sps)
+
+
+def _payloads(data: bytes) -> Iterator[tuple[int, bool, bytes]]:
+    """PID, whether a unit of payload begins, and the payload, of each packet that has one; until the first that is no
+    packet."""
+    for at in range(0, len(data) - TS_PACKET + 1, TS_PACKET):
+        packet = data[at : at + TS_PACKET]
+        if packet[0] != 0x47:
+            return
+        has_payload, has_adaptation_field = packet[3] & 0x10, packet[3] & 0x20
+        body = packet[5 + packet[4] :] if has_adaptation_field else packet[4:]
+        if has_payload and body:
+            yield (packet[1] & 0x1F) << 8 | packet[2], bool(packet[1] & 0x40), body
+
+
+def _first_units(picture: bytes) -> tuple[bool, bytes | None]:
+    """Whether the first slice of an access unit is an IDR's, and its SPS, if it has one."""
+    units = re.split(rb"\x00\x00\x01", picture)[1:]
     # The first unit after a split may still be the PES header; its stream id is over 0x80, which no NAL header is.
     units = [unit for unit in units if unit and unit[0] < 0x80]
     slices = [unit[0] & 0x1F for unit in units if unit[0] & 0x1F in (1, 2, 3, 4, 5)]
     sps = next((unit.rstrip(b"\x00") for unit in units if unit[0] & 0x1F == 7), None)
-    return Head(tables_first, bool(slices) and slices[0] == 5, sps)
+    return bool(slices) and slices[0] == 5, sps
 
 
 def _programme(body: bytes) -> int | None:
