@@ -122,7 +122,7 @@ class MediaBuild:
         record = self.mezzanine_record()
         if not record.has_audio:
             return {}
-        measured = loudness.shifted(self.loudness_record().measurement, record.sound_gain)
+        measured = loudness.louder(self.loudness_record().measurement, record.sound_gain)
         sounds: dict[int, Sound] = self.workspace.once(f"sounds-{record.data_version}-{measured}", dict)
         missing = sorted(rate for rate in rates if rate not in sounds)
         if missing:

@@ -110,8 +110,8 @@ def measure_loudness(build: MediaBuild) -> OutputRecord:
                 on_progress=on_progress,
             )
         audio = build.probed(path).audio
-        measured = loudness.parse(run.log, seconds=audio.duration if audio is not None else None)
-        measurement = loudness.shifted(measured, -record.sound_gain)
+        measured = loudness.parse_summary(run.log, seconds=audio.duration if audio is not None else None)
+        measurement = loudness.louder(measured, -record.sound_gain)
     inputs = {MEZZANINE.name: record.data_version}
     return _record_loudness(build, measurement, "mezzanine", inputs, work, outputs=1)
 
@@ -235,7 +235,7 @@ def _loudness_of_upload(encode: Normalised) -> Measurement | None:
         return None
     audio = encode.info.audio
     seconds = encode.seconds.get(audio.index) if audio is not None else None
-    return loudness.shifted(loudness.parse(encode.run.log, seconds=seconds), -encode.gain)
+    return loudness.louder(loudness.parse_summary(encode.run.log, seconds=seconds), -encode.gain)
 
 
 def _record_loudness(

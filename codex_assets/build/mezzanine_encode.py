@@ -195,7 +195,7 @@ def _over_full_scale(made: Normalised) -> float:
     audio = made.info.audio
     if made.treatment != "lossless" or audio is None or audio.codec not in profile.FLOAT_AUDIO:
         return 0.0
-    measured = loudness.parse(made.run.log)
+    measured = loudness.parse_summary(made.run.log)
     return max(0.0, measured.true_peak) if measured is not None else 0.0
 
 

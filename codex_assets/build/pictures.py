@@ -71,7 +71,7 @@ def build_waveform(build: MediaBuild, kind: OutputKind) -> OutputRecord:
     sound = build.delivered_sounds([rate])[rate]
     waveforms: dict[OutputKind, Path] = build.workspace.once(
         f"waveform-{source.data_version}",
-        lambda: _draw_waveforms(build, sound.path, loudness.fitted_samples(source.duration)),
+        lambda: _draw_waveforms(build, sound.path, loudness.whole_frame_samples(source.duration)),
     )
     path = waveforms[kind]
     document = json.loads(waveforms[WAVEFORM_JSON].read_text(encoding="utf-8"))

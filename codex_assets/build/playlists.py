@@ -54,7 +54,7 @@ def unpublished_preview(
     """The first segments of a variant, with a playlist of their own: nothing is encoded twice."""
     media = build.media
     folder = build.workspace.folder("hls/preview")
-    segments = hls.previewed(_segments(encoded.folder / hls.PLAYLIST))
+    segments = hls.preview_segments(_segments(encoded.folder / hls.PLAYLIST))
     for segment in segments:
         shutil.copy2(encoded.folder / segment.name, folder / segment.name)
     key = keys.preview_playlist(media.creator_id, media.media_id)
@@ -81,14 +81,14 @@ def _output(
     if not segments:
         raise ToolError(f"encoding {encoded.name}", reason="no segment was written")
     first = playlist.parent / segments[0].name
-    if missing := hls.filling(segments[0].size):
+    if missing := hls.padding_after(segments[0].size):
         with first.open("ab") as file:
             file.write(missing)
         segments = _segments(playlist)
     # Written anew: ffmpeg gives a programme under half a second a target duration of 0.
     playlist.write_text(hls.media_playlist(segments), encoding="utf-8")
     info = ffprobe.parse(build.tools.ffprobe(hls.segment_arguments(str(first)), label="probing"))
-    video, rates, sound = info.video, hls.measured(segments), encoded.sound
+    video, rates, sound = info.video, hls.measure_rates(segments), encoded.sound
     prefix = key.rpartition("/")[0]
     uploads = [
         *(Upload(first.with_name(each.name), "media", f"{prefix}/{each.name}", Stage.CONTENT) for each in segments),
@@ -127,7 +127,7 @@ def _codecs(build: MediaBuild, segment: Path, *, has_video: bool, has_audio: boo
         build.tools.ffmpeg(hls.sps_arguments(str(segment), str(path)), label="reading the parameter sets")
         parameter_sets = path.read_bytes()
         path.unlink()
-    return hls.codecs(parameter_sets, has_audio=has_audio)
+    return hls.codecs_attribute(parameter_sets, has_audio=has_audio)
 
 
 # --- What the judge observes ------------------------------------------------------------------------------------------

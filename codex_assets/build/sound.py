@@ -36,7 +36,7 @@ def encoded_sounds(
     paths = {rate: folder / f"{rate}k.m4a" for rate in rates}
 
     def encode(some: Sequence[int], aim: loudness.Aim) -> loudness.Gain:
-        gain = loudness.normalising(measured, duration, aim)
+        gain = loudness.gain_to_target(measured, duration, aim)
         targets = {rate: str(paths[rate]) for rate in some}
         tools.ffmpeg(
             ladder.audio_arguments(str(source), targets, gain, duration),
@@ -52,7 +52,7 @@ def encoded_sounds(
         aim, used = loudness.Aim(), gain
         delivered = _measure(tools, paths[rate], duration)
         for _ in range(profile.SOUND_CORRECTIONS):
-            better = loudness.corrected(delivered, used, aim)
+            better = loudness.next_aim(delivered, used, aim)
             if better is None:
                 break
             aim = better
@@ -66,11 +66,11 @@ def merged_is_silent(tools: Tools, sound: Sound) -> bool:
     """Whether the channels merged to one are too quiet for a waveform to show: those of opposite phase cancel."""
     source = input_flags.input_arguments(str(sound.path), trusted=True)
     run = tools.ffmpeg(loudness.merged_measuring_arguments(source), label="measuring the merged channels")
-    measured = loudness.parse(run.log)
+    measured = loudness.parse_summary(run.log)
     return measured is None or measured.true_peak <= profile.WAVEFORM_FLOOR
 
 
 def _measure(tools: Tools, path: Path, duration: float) -> Measurement | None:
     arguments = loudness.measuring_arguments(ladder.delivered_input(str(path)))
     run = tools.ffmpeg(arguments, label="measuring the delivered sound", duration=duration)
-    return loudness.parse(run.log)
+    return loudness.parse_summary(run.log)

@@ -41,7 +41,7 @@ def record(codecs: str, **picture: Any) -> VariantRecord:
 def test_a_recorded_variant_measures_what_the_master_says_of_it(codecs: str, picture: dict[str, Any]) -> None:
     seen = expectations.recorded_variant(record(codecs, **picture), 1.0)
     assert measures.codecs(seen) == codecs
-    rates = hls.measured([hls.Segment(segment.name, segment.duration, segment.size) for segment in SEGMENTS])
+    rates = hls.measure_rates([hls.Segment(segment.name, segment.duration, segment.size) for segment in SEGMENTS])
     assert measures.peak_rate(seen) == pytest.approx(rates.peak, abs=1)
     assert measures.average_rate(seen) == pytest.approx(rates.average, abs=1)
     first = seen.segments[0].video or seen.segments[0].audio

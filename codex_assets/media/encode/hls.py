@@ -60,7 +60,7 @@ def parse_segments(playlist: str) -> list[tuple[str, float]]:
     return [(name.strip(), float(seconds)) for seconds, name in entries]
 
 
-def measured(segments: Sequence[Segment]) -> Rates:
+def measure_rates(segments: Sequence[Segment]) -> Rates:
     """Peak and average rate of a playlist.
 
     The peak is the highest rate of any run of segments that lasts between 0.5 and 1.5 target durations (RFC 8216
@@ -82,7 +82,7 @@ def measured(segments: Sequence[Segment]) -> Rates:
     return Rates(peak=max(math.ceil(peak), average), average=average)
 
 
-def filling(size: int) -> bytes:
+def padding_after(size: int) -> bytes:
     """What has to follow a first segment of `size` bytes so that it is recognised: nothing, if it is not tiny."""
     return _NULL_PACKET * max(0, RECOGNISED_PACKETS - size // _PACKET)
 
@@ -128,7 +128,7 @@ def master_playlist(variants: Sequence[StreamInfo]) -> str:
     return "\n".join([*lines, ""])
 
 
-def previewed(segments: Sequence[Segment]) -> list[Segment]:
+def preview_segments(segments: Sequence[Segment]) -> list[Segment]:
     """The first segments of a variant that make its preview."""
     return list(segments[: profile.PREVIEW_SECONDS // profile.SEGMENT_SECONDS])
 
@@ -143,7 +143,7 @@ def sps_arguments(segment: str, output: str) -> list[str]:
     return ["-f", "mpegts", "-i", segment, "-map", "0:v:0", "-c", "copy", "-frames:v", "1", "-f", "h264", output]
 
 
-def codecs(sps_stream: bytes | None, *, has_audio: bool) -> str:
+def codecs_attribute(sps_stream: bytes | None, *, has_audio: bool) -> str:
     """CODECS (RFC 6381) from what was encoded: profile, constraint flags and level as the SPS has them.
 
     Raises `ValueError` when a stream is given and holds no SPS.

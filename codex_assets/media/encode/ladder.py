@@ -29,7 +29,9 @@ segments the same bytes as the variant's own."""
 
 def audio_arguments(mezzanine: str, outputs: Mapping[int, str], gain: loudness.Gain, duration: float) -> list[str]:
     """One decode of the mezzanine's sound into AAC files, by rate in kbit/s, exactly `duration` seconds long."""
-    chain = ",".join(part for part in (loudness.conform(), gain.filter, loudness.fitted(duration)) if part is not None)
+    chain = ",".join(
+        part for part in (loudness.delivered_form(), gain.filter, loudness.length_filters(duration)) if part is not None
+    )
     names = [f"sound{kbps}" for kbps in outputs]
     split = f"asplit={len(names)}" + "".join(f"[{name}]" for name in names)
     arguments = [*input_arguments(mezzanine, trusted=True), "-vn", "-filter_complex", f"[0:a:0]{chain},{split}"]

@@ -28,7 +28,7 @@ class Measurement:
     threshold: float
 
 
-def shifted(measured: Measurement | None, decibels: float) -> Measurement | None:
+def louder(measured: Measurement | None, decibels: float) -> Measurement | None:
     """What the same programme measures when it is louder by so many decibels; None stays None."""
     if measured is None or not decibels:
         return measured
@@ -54,14 +54,14 @@ nothing happens under a tenth of a second, and small gaps add up to that. Not by
 with `first_pts` ffmpeg 5.1 loses up to 1.4 s by it."""
 
 
-def joined(channels: int, layout: str | None) -> list[str]:
-    """The filters that make channels which ffmpeg cannot mix by itself ones that it can; none for ordinary ones.
+def channel_filters(channels: int, layout: str | None) -> list[str]:
+    """The filters that turn channels which ffmpeg cannot mix by itself into ones that it can; none for ordinary ones.
 
     More channels than any layout has a name for: every other one left, the rest right. A recorder's tracks have no
     places; leaving some out could leave out the only one that is heard. Channels in places that make no sense (a stereo
     file of two rear channels): the usual places of that number. Ambisonics: the first, which hears all.
     """
-    placed = joined_layout(channels, layout)
+    placed = mixable_layout(channels, layout)
     ordinary = channels <= profile.MAX_PLACED_CHANNELS if layout is None else placed == layout
     if ordinary:
         return []
@@ -72,8 +72,8 @@ def joined(channels: int, layout: str | None) -> list[str]:
     return [f"pan=stereo|c0<{sides[0]}|c1<{sides[1]}"]
 
 
-def joined_layout(channels: int, layout: str | None) -> str | None:
-    """The layout that `joined` leaves; None where there is still none."""
+def mixable_layout(channels: int, layout: str | None) -> str | None:
+    """The layout that `channel_filters` leaves; None where there is still none."""
     if layout is not None and layout.startswith("ambisonic"):
         return "mono"
     if layout is not None and _mixable(layout):
@@ -91,7 +91,7 @@ def _mixable(layout: str) -> bool:
     return bool(places & {"FL", "FR", "FC"}) and not halved
 
 
-def conform() -> str:
+def delivered_form() -> str:
     """The filters that make any sound the form that is delivered: 48 kHz, stereo, from time 0, without gaps."""
     return (
         f"aresample={profile.SAMPLE_RATE}:{FOLLOWING_CLOCK},"
@@ -99,37 +99,37 @@ def conform() -> str:
     )
 
 
-def fitted(seconds: float) -> str:
-    """As long as the picture, in whole AAC frames: a shorter sound is padded, a longer one is cut.
+def length_filters(seconds: float) -> str:
+    """The filters that make a sound last `seconds`, in whole AAC frames: a shorter one is padded, a longer one cut.
 
     A last frame that is cut short says so in mp4 only; in a transport stream it lasts, and EXTINF would be wrong.
     """
-    samples = fitted_samples(seconds)
+    samples = whole_frame_samples(seconds)
     return f"apad=whole_len={samples},atrim=end_sample={samples}"
 
 
-def fitted_samples(seconds: float) -> int:
-    """Samples per channel of a sound that is `fitted` to `seconds`."""
+def whole_frame_samples(seconds: float) -> int:
+    """How many samples per channel a sound of `seconds` has once `length_filters` were applied."""
     frames = math.ceil(seconds * profile.SAMPLE_RATE / profile.AAC_FRAME_SAMPLES - 1e-6)
     return max(profile.SHORTEST_SOUND_FRAMES, frames) * profile.AAC_FRAME_SAMPLES
 
 
-def measuring() -> str:
-    """The meter, at the end of a chain; its summary goes to the log, which `parse` reads."""
+def meter() -> str:
+    """The filter that measures, at the end of a chain; its summary goes to the log, which `parse_summary` reads."""
     return "ebur128=peak=true:framelog=verbose"
 
 
 def measuring_arguments(source: list[str]) -> list[str]:
     """Measure one file as it would be delivered. `-vn`: a meter must not pay for decoding pictures."""
-    return [*source, "-vn", "-map", "0:a:0", "-af", f"{conform()},{measuring()}", "-f", "null", "-"]
+    return [*source, "-vn", "-map", "0:a:0", "-af", f"{delivered_form()},{meter()}", "-f", "null", "-"]
 
 
 def merged_measuring_arguments(source: list[str]) -> list[str]:
     """Measure the channels of a delivered sound merged to one, as a waveform shows them."""
-    return [*source, "-map", "0:a:0", "-af", f"pan=mono|c0=0.5*c0+0.5*c1,{measuring()}", "-f", "null", "-"]
+    return [*source, "-map", "0:a:0", "-af", f"pan=mono|c0=0.5*c0+0.5*c1,{meter()}", "-f", "null", "-"]
 
 
-def parse(log: Iterable[str], *, seconds: float | None = None) -> Measurement | None:
+def parse_summary(log: Iterable[str], *, seconds: float | None = None) -> Measurement | None:
     """The summary of `ebur128` in a log. None when nothing passed the absolute gate (silence, or under 0.4 s).
 
     `seconds` of sound, where the range matters: of a few short-term blocks ffmpeg states the distance to their gate
@@ -171,7 +171,7 @@ class Aim:
     plain: bool = False
 
 
-def normalising(measured: Measurement | None, duration: float, aim: Aim = Aim()) -> Gain:
+def gain_to_target(measured: Measurement | None, duration: float, aim: Aim = Aim()) -> Gain:
     """How a programme is brought to the target loudness. `measured`: None for silence; `duration`: seconds.
 
     loudnorm turns from linear to dynamic by itself when the gain would pass the ceiling or the range is over its
@@ -182,7 +182,7 @@ def normalising(measured: Measurement | None, duration: float, aim: Aim = Aim())
     if measured.integrated > profile.LOUDEST_MEASURED:
         # loudnorm knows no programme over 0 LUFS, which samples in floats may be.
         down = profile.LOUDNESS_TARGET - measured.integrated
-        quieter = normalising(shifted(measured, down), duration, aim)
+        quieter = gain_to_target(louder(measured, down), duration, aim)
         return Gain(quieter.mode, f"volume={down:.2f}dB,{quieter.filter}")
     gain = profile.LOUDNESS_TARGET + aim.trim - measured.integrated
     if aim.plain or duration < profile.SHORT_PROGRAMME_SECONDS or measured.range <= 0:
@@ -202,7 +202,7 @@ def normalising(measured: Measurement | None, duration: float, aim: Aim = Aim())
     )
 
 
-def corrected(delivered: Measurement | None, gain: Gain, aim: Aim) -> Aim | None:
+def next_aim(delivered: Measurement | None, gain: Gain, aim: Aim) -> Aim | None:
     """What to aim at instead, after the encoded sound was measured (None: silence); None when it is as it should be.
 
     A lossy encode overshoots peaks and, at low rates, moves the level; both by little, so one correction does.

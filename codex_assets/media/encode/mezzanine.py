@@ -156,7 +156,7 @@ def audio_treatment(info: MediaInfo, *, with_picture: bool) -> AudioTreatment | 
     hidden = info.counted[audio.index].hidden if audio.index in info.counted else 0.0
     whole = hidden <= profile.TRACKS_APART_SECONDS
     placed = not (with_picture and (_starts_late(info) or not info.orderly))
-    mixable = not loudness.joined(audio.channels, audio.layout)
+    mixable = not loudness.channel_filters(audio.channels, audio.layout)
     if audio.codec in profile.COPIED_AUDIO and whole and placed and mixable:
         return "copied"
     return "lossless" if audio.lossless else "encoded"
@@ -207,7 +207,7 @@ def arguments(
         if gain:
             filters = ["aformat=sample_fmts=fltp", f"volume={gain:.2f}dB", *filters]
         if measure:
-            chain = ",".join([*filters, loudness.conform(), loudness.measuring()])
+            chain = ",".join([*filters, loudness.delivered_form(), loudness.meter()])
             graphs.append(f"[{track}]{chain}[metered]")
             meter = ["-map", "[metered]", "-f", "null", "-"]
         maps += ["-map", track]
@@ -262,7 +262,7 @@ def _placed(info: MediaInfo, *, with_picture: bool) -> list[str]:
     times = []
     if audio.codec in profile.UNTIMED_AUDIO:
         times = [f"asetpts=N/SR/TB+{_after_picture(info, with_picture=with_picture):.6f}/TB"]
-    return [*times, *loudness.joined(audio.channels, audio.layout)]
+    return [*times, *loudness.channel_filters(audio.channels, audio.layout)]
 
 
 def _sound_decoder(info: MediaInfo) -> list[str]:
@@ -299,7 +299,7 @@ def _audio_codec(audio: AudioStream, treatment: AudioTreatment, joined: list[str
     whole = ["-filter:a", ",".join([*joined, f"aresample={loudness.FOLLOWING_CLOCK}"])]
     if treatment == "lossless":
         return _lossless_codec(audio, whole[1])
-    channels = 1 if loudness.joined_layout(audio.channels, audio.layout) == "mono" else min(max(audio.channels, 1), 8)
+    channels = 1 if loudness.mixable_layout(audio.channels, audio.layout) == "mono" else min(max(audio.channels, 1), 8)
     rate = min(audio.sample_rate or profile.SAMPLE_RATE, profile.SAMPLE_RATE)
     kbps = profile.MEZZANINE_AAC_KBPS_PER_CHANNEL * channels
     return [*whole, "-c:a", "aac", "-b:a", f"{kbps}k", "-ac", str(channels), "-ar", str(rate)]
@@ -309,7 +309,7 @@ def _lossless_codec(audio: AudioStream, filters: str) -> list[str]:
     """Each codec holds some layouts only; given another, ffmpeg would mix the channels into one of them, at other
     levels. What neither holds is mixed down here, as it is going to be heard. Over 16 bits becomes 24."""
     wide = (audio.bits or 32) > 16
-    layout = loudness.joined_layout(audio.channels, audio.layout)
+    layout = loudness.mixable_layout(audio.channels, audio.layout)
     if layout in profile.FLAC_LAYOUTS:
         # ffmpeg 5 calls FLAC in mp4 experimental; the mapping has been fixed since 2018.
         return ["-filter:a", filters, "-c:a", "flac", "-sample_fmt", "s32" if wide else "s16", "-strict", "-2"]

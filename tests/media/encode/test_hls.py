@@ -48,7 +48,7 @@ def test_a_playlist_is_read() -> None:
     ],
 )
 def test_peak_and_average_are_measured(facts: list[tuple[float, int]], peak: int, average: int) -> None:
-    rates = hls.measured(segments(*facts))
+    rates = hls.measure_rates(segments(*facts))
     assert (rates.peak, rates.average) == (peak, average)
 
 
@@ -100,7 +100,7 @@ def test_every_line_that_the_proxy_signs_is_a_plain_name() -> None:
     [(1, 1), (5, 5), (6, 5), (100, 5)],
 )
 def test_a_preview_is_the_first_thirty_seconds(count: int, kept: int) -> None:
-    assert len(hls.previewed(segments(*[(6.0, 1)] * count))) == kept
+    assert len(hls.preview_segments(segments(*[(6.0, 1)] * count))) == kept
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,9 @@ def test_a_preview_is_the_first_thirty_seconds(count: int, kept: int) -> None:
     ],
 )
 def test_codecs_are_read_from_the_parameter_sets(stream: bytes | None, has_audio: bool, codecs: str) -> None:
-    assert hls.codecs(stream, has_audio=has_audio) == codecs
+    assert hls.codecs_attribute(stream, has_audio=has_audio) == codecs
 
 
 def test_a_stream_without_parameter_sets_has_no_codecs() -> None:
     with pytest.raises(ValueError, match="no sequence parameter set"):
-        hls.codecs(b"\x00\x00\x01\x41\x9a", has_audio=False)
+        hls.codecs_attribute(b"\x00\x00\x01\x41\x9a", has_audio=False)

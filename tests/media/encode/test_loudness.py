@@ -45,23 +45,23 @@ def summary(integrated: str = "-17.9", threshold: str = "-28.4", range: str = "1
     ],
 )
 def test_a_summary_is_a_measurement_or_silence(printed: dict[str, str], measured: Measurement | None) -> None:
-    assert loudness.parse(["[info] before", *summary(**printed), "[info] after"]) == measured
+    assert loudness.parse_summary(["[info] before", *summary(**printed), "[info] after"]) == measured
 
 
 def test_the_last_summary_counts() -> None:
-    assert loudness.parse([*summary(integrated="-30.0"), *summary()]) == Measurement(-17.9, -9.0, 1.1, -28.4)
+    assert loudness.parse_summary([*summary(integrated="-30.0"), *summary()]) == Measurement(-17.9, -9.0, 1.1, -28.4)
 
 
 @pytest.mark.parametrize(("seconds", "loudness_range"), [(None, 1.1), (3.2, 0.0), (3.6, 1.1)])
 def test_a_programme_of_a_few_blocks_has_no_range(seconds: float | None, loudness_range: float) -> None:
-    measured = loudness.parse(summary(), seconds=seconds)
+    measured = loudness.parse_summary(summary(), seconds=seconds)
     assert measured is not None
     assert measured.range == loudness_range
 
 
 def test_a_log_without_a_summary_is_an_error() -> None:
     with pytest.raises(ValueError, match="no loudness summary"):
-        loudness.parse(summary()[1:])
+        loudness.parse_summary(summary()[1:])
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_log_without_a_summary_is_an_error() -> None:
     ],
 )
 def test_the_kind_of_gain(measured: Measurement | None, duration: float, mode: str) -> None:
-    gain = loudness.normalising(measured, duration)
+    gain = loudness.gain_to_target(measured, duration)
     assert gain.mode == mode
     assert (gain.filter is None) == (mode == "none")
 
@@ -87,12 +87,12 @@ def test_the_kind_of_gain(measured: Measurement | None, duration: float, mode: s
     ("integrated", "peak", "decibels"), [(-20.0, -9.0, 4.0), (-20.0, -3.0, 1.5), (-10.0, 0.0, -6.0), (-16.0, 1.0, -2.5)]
 )
 def test_a_plain_gain_never_passes_the_ceiling(integrated: float, peak: float, decibels: float) -> None:
-    gain = loudness.normalising(Measurement(integrated, peak, 0.0, -30.0), 1.0)
+    gain = loudness.gain_to_target(Measurement(integrated, peak, 0.0, -30.0), 1.0)
     assert gain.filter == f"volume={decibels:.2f}dB"
 
 
 def test_the_second_pass_gets_what_was_measured_and_stays_at_48_khz() -> None:
-    gain_filter = loudness.normalising(Measurement(-20.04, -9.0, 5.0, -30.4), 60.0).filter or ""
+    gain_filter = loudness.gain_to_target(Measurement(-20.04, -9.0, 5.0, -30.4), 60.0).filter or ""
     values = dict(part.split("=") for part in re.split("[:,]", gain_filter.removeprefix("loudnorm=")))
     assert (values["I"], values["TP"], values["LRA"]) == ("-16.0", "-1.50", "11.0")
     assert (values["measured_I"], values["measured_TP"]) == ("-20.04", "-9.00")
@@ -101,7 +101,7 @@ def test_the_second_pass_gets_what_was_measured_and_stays_at_48_khz() -> None:
 
 
 def test_measured_values_stay_within_what_loudnorm_takes() -> None:
-    gain_filter = loudness.normalising(Measurement(2.1, 7.9, 30.0, 1.0), 60.0).filter or ""
+    gain_filter = loudness.gain_to_target(Measurement(2.1, 7.9, 30.0, 1.0), 60.0).filter or ""
     # Turned down first: loudnorm takes nothing over 0 LUFS.
     assert gain_filter.startswith("volume=-18.10dB,loudnorm=")
     assert "measured_I=-16.00" in gain_filter
@@ -123,7 +123,7 @@ def test_measured_values_stay_within_what_loudnorm_takes() -> None:
     ],
 )
 def test_what_to_aim_at_after_a_result(mode: str, integrated: float, peak: float, aim: Aim | None) -> None:
-    corrected = loudness.corrected(Measurement(integrated, peak, 3.0, -28.0), Gain(mode, "x"), Aim())  # type: ignore[arg-type]
+    corrected = loudness.next_aim(Measurement(integrated, peak, 3.0, -28.0), Gain(mode, "x"), Aim())  # type: ignore[arg-type]
     if aim is None:
         assert corrected is None
     else:
@@ -133,33 +133,33 @@ def test_what_to_aim_at_after_a_result(mode: str, integrated: float, peak: float
 
 def test_peaks_that_get_past_the_limiter_get_one_gain_for_everything() -> None:
     limiter, loud = Gain("dynamic", "x"), Measurement(-16.0, 7.1, 5.0, -27.0)
-    plain = loudness.corrected(loud, limiter, Aim())
+    plain = loudness.next_aim(loud, limiter, Aim())
     # loudnorm takes no ceiling that low.
     assert plain == Aim(plain=True)
-    gain = loudness.normalising(Measurement(-16.9, 3.2, 5.5, -27.5), 20.0, plain)
+    gain = loudness.gain_to_target(Measurement(-16.9, 3.2, 5.5, -27.5), 20.0, plain)
     assert (gain.mode, gain.filter) == ("gain", "volume=-4.70dB")
-    assert loudness.corrected(Measurement(-22.0, 3.3, 5.0, -32.0), gain, plain) == Aim(-2.5, plain=True)
+    assert loudness.next_aim(Measurement(-22.0, 3.3, 5.0, -32.0), gain, plain) == Aim(-2.5, plain=True)
     # Softer than could be, in this encode: the next one up may be far over again.
-    assert loudness.corrected(Measurement(-23.0, -3.8, 5.0, -33.0), gain, Aim(-2.5, plain=True)) is None
+    assert loudness.next_aim(Measurement(-23.0, -3.8, 5.0, -33.0), gain, Aim(-2.5, plain=True)) is None
 
 
 def test_silence_needs_no_correction() -> None:
-    assert loudness.corrected(None, Gain("gain", "x"), Aim()) is None
+    assert loudness.next_aim(None, Gain("gain", "x"), Aim()) is None
 
 
 @pytest.mark.parametrize("seconds", [0.065, 0.2, 1024 * 9 / 48_000, 2.0, 6.0, 61.337])
 def test_a_sound_is_fitted_to_whole_aac_frames(seconds: float) -> None:
-    samples = loudness.fitted_samples(seconds)
+    samples = loudness.whole_frame_samples(seconds)
     assert samples % profile.AAC_FRAME_SAMPLES == 0
     assert 0 <= samples - seconds * profile.SAMPLE_RATE < profile.AAC_FRAME_SAMPLES + 1
-    assert loudness.fitted(seconds) == f"apad=whole_len={samples},atrim=end_sample={samples}"
+    assert loudness.length_filters(seconds) == f"apad=whole_len={samples},atrim=end_sample={samples}"
 
 
 def test_a_duration_of_whole_frames_gets_no_frame_more() -> None:
-    assert loudness.fitted_samples(8.0) == 8 * 48_000
-    assert loudness.fitted_samples(round(1024 * 7 / 48_000, 6)) == 1024 * 7
+    assert loudness.whole_frame_samples(8.0) == 8 * 48_000
+    assert loudness.whole_frame_samples(round(1024 * 7 / 48_000, 6)) == 1024 * 7
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.0002, 0.02, 0.064])
 def test_the_shortest_sound_fills_the_picture_of_its_waveform(seconds: float) -> None:
-    assert loudness.fitted_samples(seconds) == 3072 >= 2 * profile.PICTURE_WIDTH
+    assert loudness.whole_frame_samples(seconds) == 3072 >= 2 * profile.PICTURE_WIDTH
