@@ -34,6 +34,7 @@ from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage, S
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from dagster._core.storage.sql import get_alembic_config
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_incrementing
 
 from codex_assets.errors import ConfigurationError, JobCancelled, JobError, MissingInput, StorageError
 
@@ -117,19 +118,28 @@ def _home(environ: Mapping[str, str]) -> Path:
 
 
 def _opened(home: Path) -> dg.DagsterInstance:
-    for attempt in range(1, OPENINGS + 1):
-        try:
-            reference = InstanceRef.from_dir(str(home), overrides=TO_NOBODY)
-            return dg.DagsterInstance.from_ref(reference)
-        except JobError:
-            raise
-        except Exception as error:  # noqa: BLE001 - Dagster, a YAML parser and any database's driver speak here
-            if attempt < OPENINGS and _is_half_made(error):
-                # By a process that is none of ours, which holds no lock: a daemon or a webserver.
-                sleep(attempt * POLL_SECONDS)
-                _mend(reference, home)
-                continue
-            raise _failure(error, home) from None
+    """The instance of a folder.
+
+    A database that is being created at the same time is waited for, and mended: by a daemon or a webserver, processes
+    that hold no lock of ours. Raises `ConfigurationError`.
+    """
+    opening = Retrying(
+        retry=retry_if_exception(_is_half_made),
+        stop=stop_after_attempt(OPENINGS),
+        wait=wait_incrementing(POLL_SECONDS, POLL_SECONDS),
+        reraise=True,
+    )
+    try:
+        for attempt in opening:
+            with attempt:
+                reference = InstanceRef.from_dir(str(home), overrides=TO_NOBODY)
+                if attempt.retry_state.attempt_number > 1:
+                    _mend(reference, home)
+                return dg.DagsterInstance.from_ref(reference)
+    except JobError:
+        raise
+    except Exception as error:  # noqa: BLE001 - Dagster, a YAML parser and any database's driver speak here
+        raise _failure(error, home) from None
     raise AssertionError
 
 

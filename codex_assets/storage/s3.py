@@ -17,7 +17,6 @@ import math
 import os
 import re
 import threading
-import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
@@ -37,7 +36,20 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.loaders import Loader
 from botocore.parsers import ResponseParserError
 from pydantic import SecretStr
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry,
+    retry_if_exception,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_attempt,
+    wait_chain,
+    wait_fixed,
+    wait_none,
+    wait_random_exponential,
+)
+from tenacity.wait import wait_base
 from urllib3.exceptions import HTTPError as BodyError
 
 from codex_assets.errors import JobError, MissingInput, StorageError
@@ -266,14 +278,14 @@ class S3Store:
 
     def read(self, key: str) -> bytes:
         require_key(key)
-        try:
-            body = self._asked("read", key, lambda: self._body(key))
-        except MissingInput:
-            # Many a record is rightly not there, so this look is a short one.
-            if not self._pauses:
-                raise
-            time.sleep(min(ABSENT_PAUSE, *self._pauses))
-            body = self._asked("read", key, lambda: self._body(key))
+        # Many a record is rightly not there, so the second look is a short one.
+        once_more = Retrying(
+            retry=retry_if_exception_type(MissingInput),
+            stop=stop_after_attempt(2 if self._pauses else 1),
+            wait=wait_fixed(min(ABSENT_PAUSE, *self._pauses) if self._pauses else 0.0),
+            reraise=True,
+        )
+        body: _Body = once_more(self._asked, "read", key, lambda: self._body(key))
         if body.sha256 is not None and hashlib.sha256(body.data).hexdigest() != body.sha256:
             raise other_contents(self, key, f"recorded {body.sha256}, got {len(body.data)} bytes of other contents")
         return body.data
@@ -496,13 +508,17 @@ class S3Store:
 
     def _seen(self, look: Callable[[], _Value], settled: Callable[[_Value], bool]) -> _Value:
         """What `look` gives, looked at again for a moment while it is not what has to be there."""
-        seen = look()
-        for pause in self._pauses:
-            if settled(seen):
-                break
-            time.sleep(pause)
-            seen = look()
-        return seen
+        looking = Retrying(
+            retry=retry_if_result(lambda seen: not settled(seen)),
+            stop=stop_after_attempt(len(self._pauses) + 1),
+            wait=self._waits(),
+            retry_error_callback=_last_result,
+        )
+        return looking(look)
+
+    def _waits(self) -> wait_base:
+        """The pauses of this store, one after the other."""
+        return wait_chain(*map(wait_fixed, self._pauses)) if self._pauses else wait_none()
 
     # Reading
 
@@ -654,17 +670,25 @@ class S3Store:
     def _asked(self, action: str, key: str, request: Callable[[], _Value]) -> _Value:
         """What `request` gives. A refusal that may be true for a moment only is met as often as `PAUSES` say before it
         is final; what the SDK repeats by itself is not repeated here."""
-        pauses = iter(self._pauses)
-        while True:
-            try:
-                with self._faults(action, key):
-                    return request()
-            except JobError as error:
-                pause = next(pauses, None) if _may_pass(error.__cause__) else None
-                if pause is None:
-                    raise
-                _log.info("%s store, %s %s: asked again in %g s: %s", self.name, action, key, pause, error.detail)
-                time.sleep(pause)
+
+        def attempt() -> _Value:
+            with self._faults(action, key):
+                return request()
+
+        def log_pause(state: RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome is not None else None
+            detail = error.detail if isinstance(error, JobError) else None
+            pause = state.upcoming_sleep
+            _log.info("%s store, %s %s: asked again in %g s: %s", self.name, action, key, pause, detail)
+
+        asking = Retrying(
+            retry=retry_if_exception(lambda error: isinstance(error, JobError) and _may_pass(error.__cause__)),
+            stop=stop_after_attempt(len(self._pauses) + 1),
+            wait=self._waits(),
+            before_sleep=log_pause,
+            reraise=True,
+        )
+        return asking(attempt)
 
     @contextmanager
     def _faults(self, action: str, key: str) -> Iterator[None]:
@@ -843,6 +867,12 @@ def _is_page(error: ClientError) -> bool:
 
 def _is_cap(error: ClientError) -> bool:
     return "cap exceeded" in str(error).lower()
+
+
+def _last_result(state: RetryCallState) -> Any:
+    """What the last attempt gave, which had to be good enough."""
+    assert state.outcome is not None
+    return state.outcome.result()
 
 
 def _may_pass(cause: BaseException | None) -> bool:

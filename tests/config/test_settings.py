@@ -66,24 +66,24 @@ def test_r2_can_be_elsewhere() -> None:
 
 
 def test_what_is_missing_or_empty_is_named_together() -> None:
-    told = refused({**REAL, "R2_MEDIA_BUCKET": "", "B2_KEY_ID": "  ", "B2_REGION": "\n"})
+    message = refused({**REAL, "R2_MEDIA_BUCKET": "", "B2_KEY_ID": "  ", "B2_REGION": "\n"})
 
-    assert "R2_MEDIA_BUCKET, B2_KEY_ID, B2_REGION" in told
-    assert "R2_ASSETS_BUCKET" not in told
+    assert "R2_MEDIA_BUCKET, B2_KEY_ID, B2_REGION" in message
+    assert "R2_ASSETS_BUCKET" not in message
 
 
 def test_an_empty_environment_names_everything() -> None:
-    told = refused({})
+    message = refused({})
 
-    assert all(name in told for name in configuration.REQUIRED)
-    assert "STORAGE_DIR" in told
+    assert all(name in message for name in configuration.REQUIRED)
+    assert "STORAGE_DIR" in message
 
 
 def test_local_and_real_stores_exclude_each_other(tmp_path: Path) -> None:
-    told = refused({**REAL, "STORAGE_DIR": str(tmp_path)})
+    message = refused({**REAL, "STORAGE_DIR": str(tmp_path)})
 
-    assert "STORAGE_DIR" in told
-    assert all(name in told for name in configuration.CREDENTIALS)
+    assert "STORAGE_DIR" in message
+    assert all(name in message for name in configuration.CREDENTIALS)
 
 
 def test_an_empty_storage_dir_is_none() -> None:
@@ -91,7 +91,7 @@ def test_an_empty_storage_dir_is_none() -> None:
 
 
 def test_references_that_were_not_resolved_are_named() -> None:
-    told = refused(
+    message = refused(
         {
             **REAL,
             "B2_APPLICATION_KEY": "{{ RUNPOD_SECRET_b2_application_key }}",
@@ -99,17 +99,17 @@ def test_references_that_were_not_resolved_are_named() -> None:
         }
     )
 
-    assert "B2_APPLICATION_KEY, WEBHOOK_SECRET" in told
-    assert "RUNPOD_SECRET" not in told, "values are not repeated"
+    assert "B2_APPLICATION_KEY, WEBHOOK_SECRET" in message
+    assert "RUNPOD_SECRET" not in message, "values are not repeated"
 
 
 def test_everything_wrong_is_told_at_once() -> None:
     broken = {**REAL, "B2_REGION": "", "WEBHOOK_SIGNATURE": "md5", "VIDEO_ENCODER": "av1", "WEBHOOK_SECRET": "changeme"}
 
-    told = refused(broken)
+    message = refused(broken)
 
-    assert all(name in told for name in ("B2_REGION", "WEBHOOK_SIGNATURE", "VIDEO_ENCODER", "WEBHOOK_SECRET"))
-    assert "changeme" not in told
+    assert all(name in message for name in ("B2_REGION", "WEBHOOK_SIGNATURE", "VIDEO_ENCODER", "WEBHOOK_SECRET"))
+    assert "changeme" not in message
 
 
 SPOILT = {
@@ -146,11 +146,11 @@ def test_what_was_copied_with_a_setting_is_named(how: str) -> None:
         "WEBHOOK_SECRET": "whsec_of_the_endpoint",
     }
     configuration.load(good)
-    told = refused({name: SPOILT[how].format(value) for name, value in good.items()})
-    assert "have spaces, line breaks or quotes at their ends" in told
+    message = refused({name: SPOILT[how].format(value) for name, value in good.items()})
+    assert "have spaces, line breaks or quotes at their ends" in message
     for name, value in good.items():
-        assert name in told
-        assert value not in told
+        assert name in message
+        assert value not in message
         alone = refused({**good, name: SPOILT[how].format(value)})
         assert name in alone
         assert not [other for other in good if other != name and other in alone]
@@ -173,9 +173,9 @@ def test_what_was_copied_with_a_setting_is_named(how: str) -> None:
     ],
 )
 def test_what_no_setting_holds_inside_is_named(name: str, value: str) -> None:
-    told = refused({**REAL, name: value})
-    assert f"do not belong into them: {name}" in told
-    assert value not in told
+    message = refused({**REAL, name: value})
+    assert f"do not belong into them: {name}" in message
+    assert value not in message
 
 
 def test_a_secret_may_be_a_sentence_in_any_language() -> None:
@@ -193,15 +193,15 @@ def test_a_line_of_a_file_is_no_value(line: str) -> None:
 @pytest.mark.parametrize("spelt", ["export {}", "\ufeff{}", "{} ", " {}", '"{}"', "{}\r", "set {}"])
 def test_a_variable_whose_name_is_nearly_right_is_named(spelt: str) -> None:
     environ = {spelt.format(name) if name == "B2_REGION" else name: value for name, value in REAL.items()}
-    told = refused(environ)
-    assert "missing or empty: B2_REGION" in told
-    assert f"not exactly those that are needed: {spelt.format('B2_REGION')!a}" in told
+    message = refused(environ)
+    assert "missing or empty: B2_REGION" in message
+    assert f"not exactly those that are needed: {spelt.format('B2_REGION')!a}" in message
 
 
 def test_what_nobody_can_see_is_empty() -> None:
-    told = refused({**REAL, "B2_REGION": "\u200b", "B2_KEY_ID": "\ufeff\u00a0", "WEBHOOK_SECRET": "\u2060"})
-    assert "missing or empty: B2_KEY_ID, B2_REGION" in told
-    assert "WEBHOOK_SECRET is empty" in told
+    message = refused({**REAL, "B2_REGION": "\u200b", "B2_KEY_ID": "\ufeff\u00a0", "WEBHOOK_SECRET": "\u2060"})
+    assert "missing or empty: B2_KEY_ID, B2_REGION" in message
+    assert "WEBHOOK_SECRET is empty" in message
 
 
 def test_a_switch_is_not_guessed() -> None:
@@ -209,14 +209,14 @@ def test_a_switch_is_not_guessed() -> None:
 
 
 def test_a_local_run_is_judged_too(tmp_path: Path) -> None:
-    told = refused({"STORAGE_DIR": f"{tmp_path}\n", "R2_MEDIA_BUCKET": "a/b", "R2_ASSETS_BUCKET": "codex-archive"})
-    assert "quotes at their ends: STORAGE_DIR" in told
-    assert "bucket's name alone: R2_MEDIA_BUCKET" in told
-    assert "B2_BUCKET_NAME and R2_ASSETS_BUCKET are one name" in told
+    message = refused({"STORAGE_DIR": f"{tmp_path}\n", "R2_MEDIA_BUCKET": "a/b", "R2_ASSETS_BUCKET": "codex-archive"})
+    assert "quotes at their ends: STORAGE_DIR" in message
+    assert "bucket's name alone: R2_MEDIA_BUCKET" in message
+    assert "B2_BUCKET_NAME and R2_ASSETS_BUCKET are one name" in message
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"B2_ENDPOINT": "s3.eu-central-003.backblazeb2.com"}, "B2_ENDPOINT needs its scheme"),
         ({"B2_ENDPOINT": "//s3.eu-central-003.backblazeb2.com"}, "B2_ENDPOINT needs its scheme"),
@@ -266,9 +266,9 @@ def test_a_local_run_is_judged_too(tmp_path: Path) -> None:
         ({"R2_MEDIA_BUCKET": "codex-media-prod/hls"}, "bucket's name alone: R2_MEDIA_BUCKET"),
     ],
 )
-def test_an_address_that_cannot_be_meant_is_named(changes: dict[str, str], told: str) -> None:
+def test_an_address_that_cannot_be_meant_is_named(changes: dict[str, str], message: str) -> None:
     public = refused({**REAL, **changes})
-    assert told in public
+    assert message in public
     assert "hush" not in public
 
 

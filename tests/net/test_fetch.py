@@ -131,10 +131,10 @@ def test_only_what_lies_below_is_fetched(site: Site, tmp_path: Path) -> None:
         site.put(path, path)
     first = hls_fetch.fetch(f"{site.url}/v/x/playlist.m3u8", tmp_path, allow_private=True)
     assert first == tmp_path / "x" / "playlist.m3u8"
-    found = files(tmp_path / "x")
-    text = found.pop("playlist.m3u8").decode().splitlines()
-    assert sorted(found.values()) == sorted([b"/v/x/a.ts", b"/v/x/a.ts?b=c", f"/v/x/{long}".encode(), b"/v/x/b.ts"])
-    assert set(found) < set(text)
+    fetched = files(tmp_path / "x")
+    text = fetched.pop("playlist.m3u8").decode().splitlines()
+    assert sorted(fetched.values()) == sorted([b"/v/x/a.ts", b"/v/x/a.ts?b=c", f"/v/x/{long}".encode(), b"/v/x/b.ts"])
+    assert set(fetched) < set(text)
     assert {"a.ts", "a.ts?b=c", "../c.ts", "https://example.invalid/v/x/a.ts", f"{site.url}/v/c.ts"} < set(text)
     assert not list(tmp_path.parent.rglob("c.ts"))
     assert site.asked.count("/v/x/a.ts") == 1

@@ -56,13 +56,13 @@ def pump(source: socket.socket, sink: socket.socket) -> None:
         sink.shutdown(socket.SHUT_WR)
 
 
-def joined(one: socket.socket, other: socket.socket) -> None:
-    back = threading.Thread(target=pump, args=(other, one), daemon=True)
+def joined(client: socket.socket, server: socket.socket) -> None:
+    back = threading.Thread(target=pump, args=(server, client), daemon=True)
     back.start()
-    pump(one, other)
+    pump(client, server)
     back.join()
-    one.close()
-    other.close()
+    client.close()
+    server.close()
 
 
 @contextmanager
@@ -85,7 +85,7 @@ def accepting(serve: Any) -> Iterator[int]:
 @contextmanager
 def proxy(leads_to: int, login: str | None = None) -> Iterator[Proxy]:
     """A proxy, to which every name is this machine: as a network's own has names of its own."""
-    told = Proxy(0, leads_to, login)
+    seen_proxy = Proxy(0, leads_to, login)
 
     def serve(connection: socket.socket) -> None:
         head = b""
@@ -95,18 +95,18 @@ def proxy(leads_to: int, login: str | None = None) -> Iterator[Proxy]:
                 return
             head += data
         lines = head.decode().split("\r\n")
-        given = next((one.split(" ")[-1] for one in lines if one.lower().startswith("proxy-authorization:")), "")
-        told.seen.append((lines[0].rsplit(" ", 1)[0], base64.b64decode(given).decode()))
-        if login is not None and told.seen[-1][1] != login:
+        given = next((line.split(" ")[-1] for line in lines if line.lower().startswith("proxy-authorization:")), "")
+        seen_proxy.seen.append((lines[0].rsplit(" ", 1)[0], base64.b64decode(given).decode()))
+        if login is not None and seen_proxy.seen[-1][1] != login:
             connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
             connection.close()
             return
         connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        joined(connection, socket.create_connection(("127.0.0.1", told.leads_to)))
+        joined(connection, socket.create_connection(("127.0.0.1", seen_proxy.leads_to)))
 
     with accepting(serve) as port:
-        told.port = port
-        yield told
+        seen_proxy.port = port
+        yield seen_proxy
 
 
 @contextmanager
@@ -129,7 +129,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("authority")
     now = datetime.datetime.now(datetime.UTC)
     keys = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, one)]) for one in ("a network's own", NAME)]
+    names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in ("a network's own", NAME)]
     spellings: list[x509.GeneralName] = [
         x509.DNSName(NAME),
         x509.DNSName("localhost"),
@@ -282,7 +282,7 @@ def test_a_url_that_is_typed_goes_the_same_way(authority: Path, tmp_path: Path) 
         connection.close()
 
     with accepting(serve) as port, in_tls(port, authority) as secure, proxy(secure) as through:
-        environ: dict[str, str | None] = dict.fromkeys((*VARIABLES, *(one.lower() for one in VARIABLES)))
+        environ: dict[str, str | None] = dict.fromkeys((*VARIABLES, *(name.lower() for name in VARIABLES)))
         environ |= {
             "HTTPS_PROXY": f"http://127.0.0.1:{through.port}",
             "SSL_CERT_FILE": str(authority / "ca.pem"),
@@ -338,8 +338,8 @@ def test_who_is_reached_directly(listed: str, direct: list[str]) -> None:
     assert problems == []
     hosts = ["a.example", "example", "10.0.0.9", "fd00::1", "notexample"]
     everywhere = listed == "*"
-    assert [one for one in hosts if way.proxy("https", one, 443) is None] == (
-        hosts if everywhere else [one for one in hosts if one in direct]
+    assert [host for host in hosts if way.proxy("https", host, 443) is None] == (
+        hosts if everywhere else [host for host in hosts if host in direct]
     )
 
 

@@ -425,9 +425,9 @@ def test_a_2xx_that_says_that_it_was_not_accepted_is_a_refusal(
         error = refusal(receiver.url())
         assert len(receiver.seen) == 1
     assert isinstance(error, WebhookRefused)
-    told = error.public.removeprefix("The webhook receiver at 127.0.0.1 refused the result: ")
-    assert told.startswith(sentence)
-    assert len(told) <= 502
+    reason = error.public.removeprefix("The webhook receiver at 127.0.0.1 refused the result: ")
+    assert reason.startswith(sentence)
+    assert len(reason) <= 502
 
 
 @pytest.mark.parametrize(
@@ -493,7 +493,7 @@ def test_at_most_2_kb_of_the_answer_are_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "told"),
+    ("status", "said", "part"),
     [
         (400, b'{"error": "no such media"}', "it answered 400 Bad Request (no such media)."),
         (401, b"bad signature", "it answered 401 Unauthorized (bad signature)."),
@@ -506,10 +506,10 @@ def test_at_most_2_kb_of_the_answer_are_kept() -> None:
         ),
     ],
 )
-def test_what_a_receiver_says_of_its_status_is_told(status: int, said: bytes, told: str) -> None:
+def test_what_a_receiver_says_of_its_status_is_told(status: int, said: bytes, part: str) -> None:
     with serving(answer(status, said)) as receiver:
         error = refusal(receiver.url())
-    assert told in error.public
+    assert part in error.public
     assert error.code == "webhook_undelivered"
 
 
@@ -716,10 +716,10 @@ def test_every_attempt_resolves_and_checks_again() -> None:
     answers: Iterator[Sequence[str] | OSError] = iter([socket.gaierror(-3, "try again"), [], ["10.0.0.7"]])
 
     def rebinding(host: str, port: int) -> Sequence[str]:
-        found = next(answers)
-        if isinstance(found, OSError):
-            raise found
-        return found
+        resolved = next(answers)
+        if isinstance(resolved, OSError):
+            raise resolved
+        return resolved
 
     waits = Waits()
     error = refusal("https://hooks.example/hook", DeliveryPolicy(resolve=rebinding), waits)

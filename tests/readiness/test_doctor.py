@@ -34,27 +34,31 @@ def healthy(tmp_path: Path) -> dict[str, str]:
 
 
 def checks(environ: Mapping[str, str], *, tools_only: bool = False) -> dict[str, Check]:
-    return {f"{one.group} {one.name}": one for one in doctor.examine(environ, tools_only=tools_only)}
+    return {f"{check.group} {check.name}": check for check in doctor.examine(environ, tools_only=tools_only)}
 
 
 def test_this_machine_can_do_the_work(healthy: dict[str, str]) -> None:
-    found = checks(healthy)
-    assert problems(found.values()) == []
-    assert found["tools ffmpeg"].result[0].isdigit()
-    assert found["trial encode libx264"].status is Health.OK
-    assert {"filters zscale", "filters tonemap", "filters bwdif", "filters loudnorm", "filters ebur128"} <= set(found)
-    assert "dagster" in found["python versions"].result
-    assert [name for name in found if name.startswith("stores")] == ["stores archive", "stores media", "stores assets"]
+    checked = checks(healthy)
+    assert problems(checked.values()) == []
+    assert checked["tools ffmpeg"].result[0].isdigit()
+    assert checked["trial encode libx264"].status is Health.OK
+    assert {"filters zscale", "filters tonemap", "filters bwdif", "filters loudnorm", "filters ebur128"} <= set(checked)
+    assert "dagster" in checked["python versions"].result
+    assert [name for name in checked if name.startswith("stores")] == [
+        "stores archive",
+        "stores media",
+        "stores assets",
+    ]
 
 
 def test_nvenc_is_judged_by_an_encode(healthy: dict[str, str]) -> None:
     """Listed is not usable. Where it does not work the reason is told, and it is a problem only for who insists."""
-    found = checks(healthy)["trial encode h264_nvenc"]
-    if found.status is Health.OK:
-        assert "trial encode" in found.result
+    check = checks(healthy)["trial encode h264_nvenc"]
+    if check.status is Health.OK:
+        assert "trial encode" in check.result
         return
-    assert found.status is Health.NOTE
-    assert "x264 is used" in found.result
+    assert check.status is Health.NOTE
+    assert "x264 is used" in check.result
     insisting = checks({**healthy, "VIDEO_ENCODER": "nvenc"})["trial encode h264_nvenc"]
     assert insisting.status is Health.PROBLEM
     assert "set `auto`" in insisting.advice
@@ -64,7 +68,7 @@ def test_nvenc_is_judged_by_an_encode(healthy: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("drivers", "told"),
+    ("drivers", "part"),
     [
         (["470.256.02"], "470.256.02 is too old"),
         (["525.147.05"], "525.147.05 is too old"),
@@ -78,22 +82,22 @@ def test_nvenc_is_judged_by_an_encode(healthy: dict[str, str]) -> None:
     ],
 )
 def test_a_driver_that_is_too_old_is_named(
-    drivers: list[str], told: str | None, healthy: dict[str, str], tmp_path: Path
+    drivers: list[str], part: str | None, healthy: dict[str, str], tmp_path: Path
 ) -> None:
     folder = stand_in_tools.nvidia_smi(tmp_path / "driver", *drivers)
     with_driver = {**healthy, "PATH": f"{folder}:{healthy['PATH']}"}
     tools = Tools(tool_environment(with_driver))
     check = {check.name: check for check in tool_checks.check_driver(tools)}["NVIDIA driver"]
     required = tool_checks.check_nvenc(tools, EncoderMode.AUTO, required=True)
-    if told is None:
+    if part is None:
         assert (check.status, check.result) == (Health.OK, drivers[0])
         assert "too old" not in required.result
         return
     assert check.status is Health.NOTE
-    assert told in check.result
+    assert part in check.result
     assert "530.41.03 or newer" in check.result
     if required.status is Health.PROBLEM:
-        assert told in required.result, "a worker that insists on NVENC says so before it ends"
+        assert part in required.result, "a worker that insists on NVENC says so before it ends"
 
 
 @pytest.mark.parametrize(
@@ -119,10 +123,10 @@ def test_a_driver_in_trouble_is_told_in_its_words(
 
 
 def test_a_machine_without_tools(healthy: dict[str, str], tmp_path: Path) -> None:
-    found = checks({**healthy, "PATH": str(tmp_path)}, tools_only=True)
-    assert {one.name for one in problems(found.values())} == {"ffmpeg", "ffprobe", "audiowaveform"}
-    assert "apt-get install ffmpeg" in found["tools ffmpeg"].advice
-    assert "make setup" in found["tools audiowaveform"].advice
+    checked = checks({**healthy, "PATH": str(tmp_path)}, tools_only=True)
+    assert {check.name for check in problems(checked.values())} == {"ffmpeg", "ffprobe", "audiowaveform"}
+    assert "apt-get install ffmpeg" in checked["tools ffmpeg"].advice
+    assert "make setup" in checked["tools audiowaveform"].advice
 
 
 def test_a_tool_that_does_not_start(healthy: dict[str, str], tmp_path: Path) -> None:
@@ -149,7 +153,7 @@ def test_versions_are_compared(version: str, old: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "status", "told"),
+    ("version", "status", "part"),
     [
         ("5.1.9-0+deb12u1", Health.OK, "5.1.9"),
         ("7.1.5-0+deb13u1", Health.OK, "7.1.5"),
@@ -174,10 +178,10 @@ def test_versions_are_compared(version: str, old: bool) -> None:
         ("unknown version", Health.NOTE, "is not known"),
     ],
 )
-def test_an_ffmpeg_with_known_faults_is_told(version: str, status: Health, told: str) -> None:
+def test_an_ffmpeg_with_known_faults_is_told(version: str, status: Health, part: str) -> None:
     check = ffmpeg_releases.judge_ffmpeg(version)
     assert check.status is status
-    assert told in check.result
+    assert part in check.result
     assert bool(check.advice) is (status is Health.NOTE)
 
 
@@ -191,36 +195,36 @@ def test_the_build_that_is_there_is_judged(
     folder = tmp_path / "bin"
     folder.mkdir()
     real = shutil.which("ffmpeg", path=healthy["PATH"])
-    told = f"echo 'ffmpeg version {version} Copyright (c) 2000-2026 the FFmpeg developers'"
-    (folder / "ffmpeg").write_text(f'#!/bin/sh\n[ "$*" = -version ] && {told} && exit\nexec {real} "$@"\n')
+    version_line = f"echo 'ffmpeg version {version} Copyright (c) 2000-2026 the FFmpeg developers'"
+    (folder / "ffmpeg").write_text(f'#!/bin/sh\n[ "$*" = -version ] && {version_line} && exit\nexec {real} "$@"\n')
     (folder / "ffmpeg").chmod(0o755)
-    found = checks({**healthy, "PATH": f"{folder}:{healthy['PATH']}"}, tools_only=True)
-    assert found["security ffmpeg"].status is status
-    assert version.removeprefix("n") in found["security ffmpeg"].result
-    assert problems(found.values()) == []
+    checked = checks({**healthy, "PATH": f"{folder}:{healthy['PATH']}"}, tools_only=True)
+    assert checked["security ffmpeg"].status is status
+    assert version.removeprefix("n") in checked["security ffmpeg"].result
+    assert problems(checked.values()) == []
 
 
 def test_missing_variables_are_named(healthy: dict[str, str]) -> None:
     del healthy["STORAGE_DIR"]
-    found = checks(healthy)
-    (problem,) = problems(found.values())
+    checked = checks(healthy)
+    (problem,) = problems(checked.values())
     assert problem.group == "environment"
     for name in settings.REQUIRED:
         assert name in problem.result
-    assert not [name for name in found if name.startswith("stores")]
+    assert not [name for name in checked if name.startswith("stores")]
 
 
 def test_a_store_that_cannot_be_written(healthy: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    found = checks({**healthy, "STORAGE_DIR": str(tmp_path / "file")})
-    assert {one.group for one in problems(found.values())} == {"stores"}
+    checked = checks({**healthy, "STORAGE_DIR": str(tmp_path / "file")})
+    assert {check.group for check in problems(checked.values())} == {"stores"}
 
 
 def test_rights_are_tried_by_writing(healthy: dict[str, str], tmp_path: Path) -> None:
-    found = {f"{one.group} {one.name}": one for one in doctor.examine(healthy, write=True)}
-    rights = {name: one for name, one in found.items() if one.group == "rights"}
+    checked = {f"{check.group} {check.name}": check for check in doctor.examine(healthy, write=True)}
+    rights = {name: check for name, check in checked.items() if check.group == "rights"}
     assert set(rights) == {"rights archive", "rights media", "rights assets"}
-    assert {one.status for one in rights.values()} == {Health.OK}
+    assert {check.status for check in rights.values()} == {Health.OK}
     assert not list((tmp_path / "store").rglob("trial-*")), "what was written is deleted again"
 
 
@@ -231,8 +235,8 @@ def test_scratch_space_that_cannot_be_written(healthy: dict[str, str], tmp_path:
 
 
 def test_no_secret_is_shown(healthy: dict[str, str]) -> None:
-    found = checks({**healthy, "WEBHOOK_SECRET": "do-not-print-this-one"})
-    assert not [one for one in found.values() if "do-not-print" in f"{one.result}{one.advice}"]
+    checked = checks({**healthy, "WEBHOOK_SECRET": "do-not-print-this-one"})
+    assert not [check for check in checked.values() if "do-not-print" in f"{check.result}{check.advice}"]
 
 
 def test_the_command_and_its_exit_code(healthy: dict[str, str]) -> None:
@@ -242,15 +246,15 @@ def test_the_command_and_its_exit_code(healthy: dict[str, str]) -> None:
     assert "Everything needed is here." in fine.stdout
     assert "stores" not in fine.stdout
     listed = CliRunner().invoke(app, ["doctor", "--json"], env={**unset, **healthy})
-    assert {one["status"] for one in json.loads(listed.stdout)} <= {"ok", "note"}
+    assert {check["status"] for check in json.loads(listed.stdout)} <= {"ok", "note"}
     poor = CliRunner().invoke(app, ["doctor"], env={**unset, **healthy, "STORAGE_DIR": ""})
     assert poor.exit_code == 1
     assert "1 problem to put right." in poor.stdout
 
 
 def test_the_walls_around_the_tools_are_told(healthy: dict[str, str]) -> None:
-    found = checks(healthy, tools_only=True)
+    checked = checks(healthy, tools_only=True)
     for wall in sandbox.protections():
-        told = found[f"sandbox {wall.name}"]
-        assert told.status is (Health.OK if wall.active else Health.NOTE)
-        assert (told.advice == "") is wall.active
+        check = checked[f"sandbox {wall.name}"]
+        assert check.status is (Health.OK if wall.active else Health.NOTE)
+        assert (check.advice == "") is wall.active

@@ -97,12 +97,12 @@ def real(tmp_path: Path, endpoint: str, **changes: str) -> dict[str, str]:
 
 def asked(environ: dict[str, str], patience: Patience) -> tuple[dict[str, Check], list[float]]:
     pauses: list[float] = []
-    found = store_checks.check_stores(configuration.load(environ), patience, sleep=pauses.append)
-    return {check.name: check for check in found}, pauses
+    checks = store_checks.check_stores(configuration.load(environ), patience, sleep=pauses.append)
+    return {check.name: check for check in checks}, pauses
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "part"),
     [
         ({"R2_SECRET_ACCESS_KEY": ""}, "missing or empty: R2_SECRET_ACCESS_KEY"),
         ({"B2_APPLICATION_KEY": "  "}, "missing or empty: B2_APPLICATION_KEY"),
@@ -116,10 +116,10 @@ def asked(environ: dict[str, str], patience: Patience) -> tuple[dict[str, Check]
         ({"REQUIRE_NVENC": "yes"}, "REQUIRE_NVENC has to be"),
     ],
 )
-def test_each_variable_is_named_and_no_value(tmp_path: Path, changes: dict[str, str], told: str) -> None:
+def test_each_variable_is_named_and_no_value(tmp_path: Path, changes: dict[str, str], part: str) -> None:
     with pytest.raises(Unfit) as caught:
         fitness.environment(real(tmp_path, NO_STORE, **changes))
-    assert told in str(caught.value)
+    assert part in str(caught.value)
     assert not [value for value in changes.values() if len(value.strip()) > 3 and value in str(caught.value)]
 
 
@@ -130,16 +130,16 @@ def test_a_complete_environment_is_fit(tmp_path: Path) -> None:
 def test_a_store_may_be_away_for_a_moment(tmp_path: Path) -> None:
     # The store's client asks eight times by itself: so many failures are one try of ours.
     with store(*[503] * 8) as away:
-        found, pauses = asked(real(tmp_path, f"http://127.0.0.1:{away.port}"), Patience(tries=3, limit_s=100.0))
-    assert {check.status for check in found.values()} == {Health.OK}
+        checks, pauses = asked(real(tmp_path, f"http://127.0.0.1:{away.port}"), Patience(tries=3, limit_s=100.0))
+    assert {check.status for check in checks.values()} == {Health.OK}
     assert set(pauses) <= {5.0, 10.0}
 
 
 def test_a_store_that_does_not_answer_is_given_up_in_time(tmp_path: Path) -> None:
     with store(*[0] * 100) as silent:
-        found, pauses = asked(real(tmp_path, f"http://127.0.0.1:{silent.port}"), Patience(tries=2, limit_s=0.2))
-    assert [check.status for check in found.values()] == [Health.PROBLEM] * 3
-    assert "did not answer within 0.2 seconds" in found["archive"].result
+        checks, pauses = asked(real(tmp_path, f"http://127.0.0.1:{silent.port}"), Patience(tries=2, limit_s=0.2))
+    assert [check.status for check in checks.values()] == [Health.PROBLEM] * 3
+    assert "did not answer within 0.2 seconds" in checks["archive"].result
     assert pauses == [5.0] * 3
 
 
@@ -147,9 +147,9 @@ def test_a_refusal_is_final(tmp_path: Path) -> None:
     environ = real(tmp_path, "", R2_SECRET_ACCESS_KEY="not-to-be-told", B2_APPLICATION_KEY="not-to-be-told")
     with store(*[403] * 100) as refusing:
         endpoint = f"http://127.0.0.1:{refusing.port}"
-        found, pauses = asked({**environ, "R2_ENDPOINT": endpoint, "B2_ENDPOINT": endpoint}, Patience(3, 5.0, 100.0))
-    assert [check.status for check in found.values()] == [Health.PROBLEM] * 3
-    assert "not-to-be-told" not in str(found)
+        checks, pauses = asked({**environ, "R2_ENDPOINT": endpoint, "B2_ENDPOINT": endpoint}, Patience(3, 5.0, 100.0))
+    assert [check.status for check in checks.values()] == [Health.PROBLEM] * 3
+    assert "not-to-be-told" not in str(checks)
     assert pauses == []
 
 
@@ -163,12 +163,12 @@ def behind_a_front(tmp_path: Path, upstream: str, *changes: Change) -> Iterator[
 def left_in(upstream: str, environ: dict[str, str]) -> list[str]:
     """Keys of every object, version and marker that the three buckets hold."""
     client = s3_server.client(upstream)
-    found: list[str] = []
+    keys: list[str] = []
     for name in ("B2_BUCKET_NAME", "R2_MEDIA_BUCKET", "R2_ASSETS_BUCKET"):
         page = client.list_object_versions(Bucket=environ[name])
-        found += [one["Key"] for one in page.get("Versions", [])]
-        found += [one["Key"] for one in page.get("DeleteMarkers", [])]
-    return found
+        keys += [entry["Key"] for entry in page.get("Versions", [])]
+        keys += [entry["Key"] for entry in page.get("DeleteMarkers", [])]
+    return keys
 
 
 @pytest.fixture(scope="module")
@@ -220,10 +220,10 @@ def test_a_trial_that_fails_leaves_nothing(
 ) -> None:
     with behind_a_front(tmp_path, upstream, *changes) as (environ, between):
         between.barred |= barred
-        found = list(store_checks.check_stores(configuration.load(environ), Patience(limit_s=100.0), write=True))
-        found += [check for check in doctor.examine(environ, write=True) if check.group == "rights"]
-        assert [check.status for check in found] == [Health.PROBLEM] * 6
-        for check in found:
+        checks = list(store_checks.check_stores(configuration.load(environ), Patience(limit_s=100.0), write=True))
+        checks += [check for check in doctor.examine(environ, write=True) if check.group == "rights"]
+        assert [check.status for check in checks] == [Health.PROBLEM] * 6
+        for check in checks:
             assert sentence in check.result
             assert "left" not in check.result
         assert left_in(upstream, environ) == []
@@ -286,14 +286,14 @@ NO_PLACE = "; ".join(f"test ! -d {folder} || {READ_ONLY}{folder}" for folder in 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount something over a folder, for a process alone")
 @pytest.mark.parametrize(
-    ("before", "told"),
+    ("before", "part"),
     [
         (f"{READ_ONLY}/dev/shm", "shared memory: /dev/shm cannot be used: Read-only file system (Mount"),
         ("mount -t tmpfs -o size=64k none /dev/shm", "shared memory: /dev/shm cannot be used: No space left on device"),
         (f"{NO_PLACE}; unset TMPDIR; cd /proc", "no temporary directory can be written to (/tmp, /var/tmp)"),
     ],
 )
-def test_a_worker_whose_machine_gives_it_no_place_ends_and_says_which(before: str, told: str, tmp_path: Path) -> None:
+def test_a_worker_whose_machine_gives_it_no_place_ends_and_says_which(before: str, part: str, tmp_path: Path) -> None:
     """The SDK keeps its jobs in shared memory and would end in a traceback, of which RunPod is told nothing."""
     environment = {**jobs.local_environment(tmp_path), "STORAGE_DIR": "/dev/null/store", "PYTHONPATH": str(jobs.ROOT)}
     start = f"{before}; exec {sys.executable} -u -m runpod_entry"
@@ -307,10 +307,10 @@ def test_a_worker_whose_machine_gives_it_no_place_ends_and_says_which(before: st
         )
     log = (ended.stdout + ended.stderr).decode()
     assert ended.returncode == 1
-    assert told in log
+    assert part in log
     assert "Traceback" not in log
     (ping,) = [ping for ping in plane.pings if "status=unhealthy" in ping]
-    assert told.split(":")[0].split("(")[0].strip() in unquote_plus(ping)
+    assert part.split(":")[0].split("(")[0].strip() in unquote_plus(ping)
     assert plane.taken == []
 
 

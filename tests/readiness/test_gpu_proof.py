@@ -37,18 +37,22 @@ def without_a_gpu() -> bool:
 def test_without_a_gpu_everything_of_the_gpu_is_unproven(clip: Path) -> None:
     answer = CliRunner().invoke(app, ["doctor", "--gpu", str(clip), "--json"])
     assert answer.exit_code == 1, answer.output
-    told = json.loads(answer.stdout)
-    assert told["gpu"] is None
-    assert {one["name"]: one["proven"] for one in told["trials"]} == {"NVENC": False, "NVDEC": False, "sessions": False}
-    assert len(told["unproven"]) == 4
-    cpu = told["cpu"]
+    document = json.loads(answer.stdout)
+    assert document["gpu"] is None
+    assert {entry["name"]: entry["proven"] for entry in document["trials"]} == {
+        "NVENC": False,
+        "NVDEC": False,
+        "sessions": False,
+    }
+    assert len(document["unproven"]) == 4
+    cpu = document["cpu"]
     assert (cpu["encoder"], cpu["problem"], cpu["failed"]) == ("libx264", None, [])
     assert cpu["checks"] > 50
-    assert {one["name"] for one in cpu["outputs"]} >= {"mezzanine", "hls_master", "thumbnail", "preview"}
+    assert {entry["name"] for entry in cpu["outputs"]} >= {"mezzanine", "hls_master", "thumbnail", "preview"}
     # Against its own mezzanine: what is delivered is like it, and not by being it.
-    pictures = [one for one in cpu["outputs"] if one["encoder"] and one["name"].startswith("hls_")]
+    pictures = [entry for entry in cpu["outputs"] if entry["encoder"] and entry["name"].startswith("hls_")]
     assert len(cpu["likeness"]) == len(pictures) > 0
-    assert all(0.8 < one["ssim"] < 1 for one in cpu["likeness"])
+    assert all(0.8 < entry["ssim"] < 1 for entry in cpu["likeness"])
 
 
 def test_a_driver_that_is_too_old_is_said_first() -> None:
@@ -112,9 +116,9 @@ WORKS = (GpuTrial("NVENC", True, "works"), GpuTrial("NVDEC", True, "works"), Gpu
 
 
 def test_a_machine_that_proves_everything() -> None:
-    found = report(build(profile.NVENC.codec, 10.0, 0.97), *WORKS)
-    assert found.unproven == ()
-    text = markdown(found)
+    proof = report(build(profile.NVENC.codec, 10.0, 0.97), *WORKS)
+    assert proof.unproven == ()
+    text = markdown(proof)
     assert "**Everything was proven.**" in text
     assert "3.00 times as fast" in text
     assert "| hls_720p | h264_nvenc | 0.97000 | 41.00 | 95.50 |" in text
@@ -122,7 +126,7 @@ def test_a_machine_that_proves_everything() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gpu", "told"),
+    ("gpu", "part"),
     [
         (None, "NVENC does not work"),
         (build("h264_nvenc", 10.0, 0.97, problem="hls_720p was made by libx264: fell back"), "was made by libx264"),
@@ -131,11 +135,11 @@ def test_a_machine_that_proves_everything() -> None:
         (build("h264_nvenc", 10.0, 0.97, likeness=()), "0 of 1 could be compared"),
     ],
 )
-def test_what_is_missing_is_said_first(gpu: EncoderRun | None, told: str) -> None:
-    found = report(gpu, *WORKS)
-    assert told in " ".join(found.unproven)
-    assert "**Not proven:**" in markdown(found)
-    assert "Everything was proven" not in markdown(found)
+def test_what_is_missing_is_said_first(gpu: EncoderRun | None, part: str) -> None:
+    proof = report(gpu, *WORKS)
+    assert part in " ".join(proof.unproven)
+    assert "**Not proven:**" in markdown(proof)
+    assert "Everything was proven" not in markdown(proof)
 
 
 def test_a_trial_that_failed_shows_what_was_said() -> None:

@@ -25,8 +25,8 @@ SECRETS = {"r2_access_key_id", "r2_secret_access_key", "b2_key_id", "b2_applicat
 
 @pytest.fixture
 def rest() -> Iterator[Rest]:
-    with runpod_rest.serving() as one:
-        yield one
+    with runpod_rest.serving() as server:
+        yield server
 
 
 @pytest.fixture
@@ -73,8 +73,8 @@ def test_each_environment_has_its_file() -> None:
 def test_a_checked_in_file_lacks_only_what_the_reader_knows(path: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         endpoint_file.read_file(path)
-    told = str(caught.value).partition("applied: ")[2]
-    assert told == "image holds a placeholder; these variables hold a placeholder instead of a value: R2_ACCOUNT_ID."
+    message = str(caught.value).partition("applied: ")[2]
+    assert message == "image holds a placeholder; these variables hold a placeholder instead of a value: R2_ACCOUNT_ID."
     filled = tmp_path / path.name
     filled.write_text(path.read_text(encoding="utf-8").replace("your-org", "acme").replace("your-account-id", "0a"))
     wish = endpoint_file.read_file(filled)
@@ -86,7 +86,7 @@ def test_a_checked_in_file_lacks_only_what_the_reader_knows(path: Path, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "message"),
     [
         (
             '"{{ RUNPOD_SECRET_staging_b2_key_id }}"',
@@ -136,16 +136,16 @@ def test_a_checked_in_file_lacks_only_what_the_reader_knows(path: Path, tmp_path
         ("[env]", '[env]\nWEBHOOK_ALLOW_PRIVATE = "1 "', "quotes at their ends: WEBHOOK_ALLOW_PRIVATE"),
     ],
 )
-def test_a_file_that_must_not_be_applied(rest: Rest, file: Path, before: str, after: str, told: str) -> None:
+def test_a_file_that_must_not_be_applied(rest: Rest, file: Path, before: str, after: str, message: str) -> None:
     result = run(stocked(rest), "apply", edited(file, before, after))
     assert result.exit_code == 2
-    assert told in result.stderr
+    assert message in result.stderr
     assert "literal" not in result.output
     assert rest.requests == [], "nothing is asked of RunPod"
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "message"),
     [
         ('min_cuda_version = "12.2"', "", "gpu.min_cuda_version is missing"),
         ('min_cuda_version = "12.2"', 'min_cuda_version = "12.1"', "gpu.min_cuda_version is 12.1"),
@@ -166,9 +166,9 @@ def test_a_file_that_must_not_be_applied(rest: Rest, file: Path, before: str, af
         ("[env]", '[env]\nWEBHOOK_ALLOW_PRIVATE = "1"', "for local runs"),
     ],
 )
-def test_what_is_warned_of(rest: Rest, file: Path, before: str, after: str, told: str) -> None:
+def test_what_is_warned_of(rest: Rest, file: Path, before: str, after: str, message: str) -> None:
     result = run(stocked(rest), "apply", "--dry-run", edited(file, before, after))
-    assert f"warning: {told}" in result.stderr or told in result.stderr
+    assert f"warning: {message}" in result.stderr or message in result.stderr
     assert result.exit_code == 1, result.stderr
     assert rest.writes() == []
 
@@ -418,7 +418,7 @@ def test_an_answer_that_does_not_come(rest: Rest) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "message"),
     [
         (401, "RunPod refused RUNPOD_API_KEY (401)"),
         (403, "RunPod refused RUNPOD_API_KEY (403)"),
@@ -430,11 +430,11 @@ def test_an_answer_that_does_not_come(rest: Rest) -> None:
         (b'{"endpoints": [{"name": "codex-assets-staging"}]}', "another form than expected: no endpoint"),
     ],
 )
-def test_what_does_not_pass_is_told_at_once(rest: Rest, file: Path, fault: int | bytes, told: str) -> None:
+def test_what_does_not_pass_is_told_at_once(rest: Rest, file: Path, fault: int | bytes, message: str) -> None:
     rest.faults.append(fault)
     result = run(stocked(rest), "apply", file)
     assert result.exit_code == 2
-    assert told in result.stderr
+    assert message in result.stderr
     assert rest.writes() == []
 
 
