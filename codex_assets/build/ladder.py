@@ -81,10 +81,10 @@ def _video_playlists(
     sounds = build.delivered_sounds(sorted({rung.variant.audio_kbps for rung in [*wanted, *alone]}))
     encoded = _encode(build, source, wanted, sounds, None)
     encoded |= _encode(build, source, alone, sounds, ladder.preview_limit(source.duration))
-    made = [playlists.unpublished_variant(build, source, encoded[rung.name]) for rung in wanted]
+    unpublished = [playlists.unpublished_variant(build, source, encoded[rung.name]) for rung in wanted]
     if previewed is not None:
-        made.append(playlists.unpublished_preview(build, source, encoded[previewed.name]))
-    return made, markers
+        unpublished.append(playlists.unpublished_preview(build, source, encoded[previewed.name]))
+    return unpublished, markers
 
 
 def _encode(
@@ -119,8 +119,8 @@ def _encode(
                 on_progress=on_progress,
             )
 
-    made, choice = build.encoders.encode(run, smallest_side=min(min(rung.width, rung.height) for rung in rungs))
-    encode = Encode(made, source.duration, choice)
+    tool_run, choice = build.encoders.encode(run, smallest_side=min(min(rung.width, rung.height) for rung in rungs))
+    encode = Encode(tool_run, source.duration, choice)
     return {
         rung.name: EncodedVariant(rung.name, folders[rung.name], sounds.get(rung.variant.audio_kbps), encode)
         for rung in rungs
@@ -148,7 +148,7 @@ def _audio_playlists(
     if not wanted:
         return []
     sounds = build.delivered_sounds([variant.audio_kbps for variant in wanted])
-    made = []
+    unpublished = []
     for variant in wanted:
         folder = build.workspace.folder(f"hls/{variant.name}")
         sound = sounds[variant.audio_kbps]
@@ -158,8 +158,8 @@ def _audio_playlists(
             duration=source.duration,
         )
         encoded = EncodedVariant(variant.name, folder, sound, Encode(run, source.duration))
-        made.append(playlists.unpublished_variant(build, source, encoded))
-    return made
+        unpublished.append(playlists.unpublished_variant(build, source, encoded))
+    return unpublished
 
 
 # --- After the switch -------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from codex_assets.build.media_build import (
     bytes_as_fraction,
     digest,
 )
-from codex_assets.build.mezzanine_encode import Normalised, Normaliser
+from codex_assets.build.mezzanine_encode import MezzanineEncode, MezzanineEncoder
 from codex_assets.build.phases import Phase
 from codex_assets.build.receipts import Encode, Work
 from codex_assets.build.source_facts import source_facts
@@ -60,7 +60,7 @@ class _EncodedMezzanine:
     path: Path
     sha256: str
     upload: ExaminedUpload
-    encode: Normalised
+    encode: MezzanineEncode
     info: MediaInfo
     """As the file itself was probed."""
     duration: float
@@ -157,7 +157,7 @@ def _encode(build: MediaBuild, original: _Original) -> _EncodedMezzanine:
     media_type = build.media.media_type
     upload = upload_check.examine(build.tools, media_type, original.path)
     path = build.workspace.folder("mezzanine") / "mezzanine.mp4"
-    normaliser = Normaliser(
+    encoder = MezzanineEncoder(
         build.tools,
         build.encoders,
         build.tool_phase,
@@ -166,11 +166,13 @@ def _encode(build: MediaBuild, original: _Original) -> _EncodedMezzanine:
         path=path,
         folder=build.workspace.root / "normalising",
     )
-    encode = normaliser.normalise(upload.info)
+    encode = encoder.encode(upload.info)
     info = build.probed(path)
     upload_check.require_decoded(info, media_type)
     duration = upload_check.longest(info)
-    loss = damage.losses(upload.header, upload.info, encode.log, arrived=upload.arrived, decoded_seconds=encode.seconds)
+    loss = damage.losses(
+        upload.header, upload.info, encode.log, arrived=upload.arrived, decoded_seconds=encode.decoded_seconds
+    )
     upload_check.require_enough(loss, upload.info, media_type)
     return _EncodedMezzanine(path, file_sha256(path), upload, encode, info, duration, loss)
 
@@ -228,13 +230,13 @@ def _without_cover(build: MediaBuild, info: MediaInfo) -> MediaInfo:
 # --- Loudness ---------------------------------------------------------------------------------------------------------
 
 
-def _loudness_of_upload(encode: Normalised) -> Measurement | None:
+def _loudness_of_upload(encode: MezzanineEncode) -> Measurement | None:
     """As the mezzanine's decode measured it, without the gain that the mezzanine was given. None is silence, or no
     sound."""
     if encode.treatment is None:
         return None
     audio = encode.info.audio
-    seconds = encode.seconds.get(audio.index) if audio is not None else None
+    seconds = encode.decoded_seconds.get(audio.index) if audio is not None else None
     return loudness.louder(loudness.parse_summary(encode.run.log, seconds=seconds), -encode.gain)
 
 

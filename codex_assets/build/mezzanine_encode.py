@@ -1,4 +1,4 @@
-"""The mezzanine's encode, and what is done otherwise when it fails or shows what no header tells.
+"""Encodes the mezzanine of an upload, and encodes it otherwise when that fails or shows what no header says.
 
 In: an upload that was examined (`upload_check`). Out: one file, and what was learnt on the way. Tried in this order:
 another encoder (`encoders`), another way to keep the sound, another level of it, one form of it, and last what stands
@@ -22,7 +22,7 @@ from codex_assets.errors import ToolError
 from codex_assets.media import ffprobe, profile, target_format
 from codex_assets.media.encode import loudness, mezzanine
 from codex_assets.media.encode.mezzanine import AudioTreatment
-from codex_assets.media.facts import AudioStream, MediaInfo
+from codex_assets.media.facts import AudioStream, MediaInfo, VideoStream
 from codex_assets.media.upload import damage, refusals
 from codex_assets.system.process import Progress, ToolRun
 from codex_assets.system.tools import Tools
@@ -34,21 +34,23 @@ ToolPhase = Callable[[Phase], AbstractContextManager[Callable[[Progress], None]]
 
 
 @dataclass(frozen=True)
-class Normalised:
-    """A mezzanine as it came out.
-
-    `info` is what was encoded of the upload, `treatment` how its sound was kept (None: there is none), `gain` the
-    decibels by which that was changed. `warnings` have to be told; `seconds` came out of each of the upload's tracks.
-    """
+class MezzanineEncode:
+    """How a mezzanine came out of its encode."""
 
     info: MediaInfo
+    """What was encoded of the upload."""
     run: ToolRun
     log: damage.DecodeLog
+    """Of the upload's own tracks, also where their sound was decoded before and encoded from another file."""
     choice: EncoderChoice
     treatment: AudioTreatment | None
+    """How the sound was kept; None when there is none."""
     gain: float = 0.0
+    """Decibels by which the sound was changed."""
     warnings: Sequence[str] = ()
-    seconds: dict[int, float] = field(default_factory=dict)
+    """Sentences for the creator."""
+    decoded_seconds: dict[int, float] = field(default_factory=dict)
+    """What came out of each of the upload's tracks, by its index."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,8 @@ class _Plan:
     """Of the decode that `steady` comes from: what the upload's sound complained of, the new file's does not."""
 
 
-class Normaliser:
-    """Makes the mezzanine of one upload at `path`; scratch files go into `folder`."""
+class MezzanineEncoder:
+    """Encodes the mezzanine of one upload."""
 
     def __init__(
         self,
@@ -79,76 +81,82 @@ class Normaliser:
         path: Path,
         folder: Path,
     ) -> None:
+        """`source` is what is decoded, `path` where the mezzanine is written, `folder` where scratch files may be."""
         self._tools, self._encoders, self._tool_phase = tools, encoders, tool_phase
         self._with_picture = media_type == "video"
         self._source, self._path, self._folder = source, path, folder
 
-    def normalise(self, info: MediaInfo) -> Normalised:
-        """Raises `SourceError` when nothing can be made of the upload, `ToolError` when the worker is in trouble."""
-        told: list[str] = []
+    def encode(self, info: MediaInfo) -> MezzanineEncode:
+        """Write the mezzanine of an upload whose packets show `info`; the last of several tries is what is returned.
+
+        Raises `SourceError` when nothing can be made of the upload, `ToolError` when the worker is in trouble.
+        """
+        warnings: list[str] = []
         try:
-            plan, made = self._with_the_sound(info, told)
-            plan, made = self._in_one_level_and_form(plan, made)
-            got = ffprobe.parse(
+            plan, encode = self._with_the_sound(info, warnings)
+            plan, encode = self._in_one_level_and_form(plan, encode)
+            result = ffprobe.parse(
                 self._tools.ffprobe(ffprobe.probe_arguments(str(self._path), trusted=True), label="probing")
             )
-            made = self._whole(plan, made, got, told)
+            encode = self._in_whole_length(plan, encode, result, warnings)
         except ToolError as error:
             raise upload_faults.decode_error(error, self._source) from None
-        return replace(made, warnings=told, seconds=_decoded_seconds(info, got))
+        return replace(encode, warnings=warnings, decoded_seconds=_decoded_seconds(info, result))
 
-    def _with_the_sound(self, info: MediaInfo, told: list[str]) -> tuple[_Plan, Normalised]:
-        """Copied where that can be; what mp4 refuses, or what turns out to be damaged, is encoded."""
+    def _with_the_sound(self, info: MediaInfo, warnings: list[str]) -> tuple[_Plan, MezzanineEncode]:
+        """The first encode that works: the sound is copied where that can be, and encoded where mp4 refuses it or where
+        it turns out to be damaged. Adds to `warnings`."""
         plan = _Plan(info, mezzanine.audio_treatment(info, with_picture=self._with_picture))
         try:
-            made = self._encode(plan)
+            encode = self._encode(plan)
         except ToolError as error:
             if plan.treatment != "copied":
                 raise
             _log.warning("the sound cannot be copied into the mezzanine: %s", error.reason)
-            told.append(refusals.SOUND_ENCODED_AGAIN)
+            warnings.append(refusals.SOUND_ENCODED_AGAIN)
         else:
-            if plan.treatment != "copied" or not made.log.is_sound_damaged(info):
-                return plan, made
+            if plan.treatment != "copied" or not encode.log.is_sound_damaged(info):
+                return plan, encode
             _log.warning("the sound is damaged: it is encoded from what can be decoded, not copied")
         # What a decoder makes of damage may be noise.
         plan = replace(plan, treatment="encoded", clipped=True)
         return plan, self._encode(plan)
 
-    def _in_one_level_and_form(self, plan: _Plan, made: Normalised) -> tuple[_Plan, Normalised]:
-        over = _over_full_scale(made)
+    def _in_one_level_and_form(self, plan: _Plan, encode: MezzanineEncode) -> tuple[_Plan, MezzanineEncode]:
+        """Encode again, where samples pass full scale, or where the sound changes its form (rate, channels) midway."""
+        over = _over_full_scale(encode)
         if over > 0:
             plan = replace(plan, gain=-over - profile.FULL_SCALE_ROOM)
-            made = self._encode(plan)
-        if made.log.summaries > 1:
-            plan = replace(plan, treatment="encoded", steady=self._steady_sound(plan.info), gain=0.0, log=made.log)
-            made = self._encode(plan)
-        return plan, made
+            encode = self._encode(plan)
+        if encode.log.summaries > 1:
+            plan = replace(plan, treatment="encoded", steady=self._steady_sound(plan.info), gain=0.0, log=encode.log)
+            encode = self._encode(plan)
+        return plan, encode
 
-    def _whole(self, plan: _Plan, made: Normalised, got: MediaInfo, told: list[str]) -> Normalised:
-        """A sound that gave nothing is left out, a picture that ended early is held."""
+    def _in_whole_length(
+        self, plan: _Plan, encode: MezzanineEncode, result: MediaInfo, warnings: list[str]
+    ) -> MezzanineEncode:
+        """Encode again, where a sound gave nothing, which is then left out, or a picture ended early, which is then
+        held. `result` is the mezzanine as probed. Adds to `warnings`."""
         info = plan.info
-        if info.audio is not None and (got.audio is None or not got.audio.duration):
+        if info.audio is not None and (result.audio is None or not result.audio.duration):
             if not self._with_picture:
                 raise refusals.undecodable_track("sound").error()
             plan = replace(plan, info=replace(info, audio=None), treatment=None)
-            told.append(refusals.SOUND_LEFT_OUT)
+            warnings.append(refusals.SOUND_LEFT_OUT)
         missing = 0.0
         if self._with_picture and info.seconds is not None and plan.info.audio is not None:
-            heard = (got.audio.duration if got.audio is not None else None) or 0.0
-            if heard <= info.seconds + profile.TRACKS_APART_SECONDS:
-                # Only what a decoder makes of damage lasts longer than its packets say.
-                heard = 0.0
-            missing = max(info.seconds, heard) - ((got.video.duration if got.video is not None else None) or 0.0)
+            missing = max(info.seconds, _sound_beyond(info.seconds, result)) - _seconds(result.video)
         if plan.info is info and missing <= profile.TRACKS_APART_SECONDS:
-            return made
+            return encode
         return self._encode(replace(plan, missing=max(0.0, missing)))
 
-    def _encode(self, plan: _Plan) -> Normalised:
+    def _encode(self, plan: _Plan) -> MezzanineEncode:
+        """Encode in one way, with NVENC or x264. Raises `ToolError`."""
         info = plan.info
         if plan.steady is not None and info.audio is not None:
-            one = replace(info.audio, channels=profile.CHANNELS, layout="stereo", sample_rate=profile.SAMPLE_RATE)
-            info = replace(info, audio=one)
+            steady = replace(info.audio, channels=profile.CHANNELS, layout="stereo", sample_rate=profile.SAMPLE_RATE)
+            info = replace(info, audio=steady)
 
         def run(row: profile.EncoderRow) -> tuple[ToolRun, damage.DecodeLog]:
             log = damage.DecodeLog()
@@ -167,22 +175,23 @@ class Normaliser:
                 clipped=plan.clipped,
             )
             with self._tool_phase(Phase.MEZZANINE) as on_progress:
-                made = self._tools.ffmpeg(
+                tool_run = self._tools.ffmpeg(
                     arguments,
                     label="making the mezzanine",
                     duration=info.seconds,
                     on_progress=on_progress,
                     on_log=log.add,
                 )
-            return made, log
+            return tool_run, log
 
         if self._with_picture and info.video is not None:
-            (made, log), choice = self._encoders.encode(run, smallest_side=min(target_format.size(info.video)))
+            (tool_run, log), choice = self._encoders.encode(run, smallest_side=min(target_format.size(info.video)))
         else:
-            (made, log), choice = run(profile.X264), EncoderChoice(profile.X264, "no picture")
-        return Normalised(info, made, plan.log or log, choice, plan.treatment, round(plan.gain, 2))
+            (tool_run, log), choice = run(profile.X264), EncoderChoice(profile.X264, "no picture")
+        return MezzanineEncode(info, tool_run, plan.log or log, choice, plan.treatment, round(plan.gain, 2))
 
     def _steady_sound(self, info: MediaInfo) -> Path:
+        """A file with the sound in one form from beginning to end."""
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / "steady.mka"
         arguments = mezzanine.steady_arguments(info, str(self._source), str(path))
@@ -190,20 +199,31 @@ class Normaliser:
         return path
 
 
-def _over_full_scale(made: Normalised) -> float:
+def _over_full_scale(encode: MezzanineEncode) -> float:
     """Decibels by which samples in floats pass the scale of the integers that they are to become."""
-    audio = made.info.audio
-    if made.treatment != "lossless" or audio is None or audio.codec not in profile.FLOAT_AUDIO:
+    audio = encode.info.audio
+    if encode.treatment != "lossless" or audio is None or audio.codec not in profile.FLOAT_AUDIO:
         return 0.0
-    measured = loudness.parse_summary(made.run.log)
+    measured = loudness.parse_summary(encode.run.log)
     return max(0.0, measured.true_peak) if measured is not None else 0.0
 
 
-def _decoded_seconds(info: MediaInfo, made: MediaInfo) -> dict[int, float]:
-    """How much of each track came out, by the track of the upload."""
-    pairs = ((info.video, made.video), (info.audio, made.audio))
+def _sound_beyond(seconds: float, result: MediaInfo) -> float:
+    """How long the mezzanine's sound lasts, where that is clearly longer than the upload's `seconds`; 0 where not. Only
+    what a decoder makes of damage lasts longer than its packets say."""
+    sound_seconds = _seconds(result.audio)
+    return sound_seconds if sound_seconds > seconds + profile.TRACKS_APART_SECONDS else 0.0
+
+
+def _seconds(track: VideoStream | AudioStream | None) -> float:
+    return (track.duration if track is not None else None) or 0.0
+
+
+def _decoded_seconds(info: MediaInfo, result: MediaInfo) -> dict[int, float]:
+    """How much of each track of an upload (`info`) there is in the mezzanine, by the index in the upload."""
+    pairs = ((info.video, result.video), (info.audio, result.audio))
     return {
-        track.index: (got.duration or 0.0) if got is not None else 0.0
-        for track, got in pairs
-        if track is not None and (got is not None or isinstance(track, AudioStream))
+        track.index: _seconds(encoded)
+        for track, encoded in pairs
+        if track is not None and (encoded is not None or isinstance(track, AudioStream))
     }

@@ -100,7 +100,7 @@ class _UploadCheck:
         except ToolError as error:
             if decoders.refused("\n".join(error.log)) is None or self._path is not self._source:
                 raise
-            # A track that its header does not tell of.
+            # A track that the header does not list.
             left_out = self._leave_out_foreign_tracks(())
             probe = self._probe("probing what is kept")
         _refuse(intake.in_header(probe, self._head))
@@ -293,10 +293,10 @@ def _refuse(refusal: UploadRefusal | None) -> None:
 # --- How much of it is left -------------------------------------------------------------------------------------------
 
 
-def require_decoded(made: MediaInfo, media_type: MediaType) -> None:
-    """Raises `SourceError` when nothing of what the upload is about came out of its decode."""
+def require_decoded(result: MediaInfo, media_type: MediaType) -> None:
+    """Raises `SourceError` when nothing of what the upload is about is in the mezzanine (`result`)."""
     name = "picture" if media_type == "video" else "sound"
-    if made.tracks and (made.video if media_type == "video" else made.audio) is None:
+    if result.tracks and (result.video if media_type == "video" else result.audio) is None:
         raise refusals.undecodable_track(name).error()
 
 
