@@ -2,8 +2,8 @@
 
 An encoder that ffmpeg lists need not work (no driver, no hardware unit, all sessions taken), so it is tried with the
 options of the real encodes: once per worker, because a driver in trouble takes its time, and processes of one worker
-tell each other (`remember`, `on_trial`). A real encode that fails on NVENC all the same is repeated with x264, which is
-then used for the rest of the run; the reason is kept for the log and the metadata.
+pass its outcome on (`remember`, `on_trial`). A real encode that fails on NVENC all the same is repeated with x264,
+which is then used for the rest of the run; the reason is kept for the log and the receipt.
 """
 
 from __future__ import annotations
@@ -45,10 +45,11 @@ class EncoderChoice:
     reason: str
 
 
-class _Memory:
-    """What this process knows of NVENC on its machine: the outcome of the trial, None before it and when it may pass.
+class _TrialMemory:
+    """The outcome of the trial encode on this machine, as far as this process knows it: None before it, and after one
+    that failed for a reason that may pass.
 
-    Whoever tries while another thread does waits for that one's outcome.
+    A thread that asks while another one tries waits for that outcome.
     """
 
     def __init__(self) -> None:
@@ -71,41 +72,41 @@ class _Memory:
                 return self._trial
             trial = tools.try_encode(ladder.trial_arguments(profile.NVENC))
             if not _PASSING.search(trial.reason):
-                self._tell(trial)
+                self._set(trial)
             return trial
 
-    def doubt(self) -> None:
-        """What worked does not any more: whoever comes next tries again."""
+    def forget_success(self) -> None:
+        """NVENC failed after a trial that worked: whoever asks next tries again."""
         with self._lock:
             if self._trial is not None and self._trial.works:
-                self._tell(None)
+                self._set(None)
 
-    def _tell(self, trial: Trial | None) -> None:
+    def _set(self, trial: Trial | None) -> None:
         self._trial = trial
         if self._listener is not None:
             self._listener(trial)
 
 
-_memory = _Memory()
+_memory = _TrialMemory()
 
 
 def remember(trial: Trial | None) -> None:
-    """What another process of this worker has found out (None: nothing that still holds); it is not tried here."""
+    """Take over the outcome of a trial in another process of this worker, instead of a trial here. None forgets it."""
     _memory.keep(trial)
 
 
 def remembered() -> Trial | None:
-    """What is known in this process of NVENC here, or None when it was not tried."""
+    """The outcome of the trial as this process knows it; None when it has to be tried (again)."""
     return _memory.trial()
 
 
 def on_trial(listener: Callable[[Trial | None], None]) -> None:
-    """Call `listener` with what this process finds out, or finds to hold no more (None)."""
+    """Call `listener` with the outcome of a trial in this process, and with None when it does not hold any more."""
     _memory.listen(listener)
 
 
 def try_nvenc(tools: Tools) -> Trial:
-    """Whether NVENC encodes with the real options: tried once in the life of a worker."""
+    """Whether NVENC encodes with the options of the real encodes. Tried once in the life of a worker."""
     return _memory.tried(tools)
 
 
@@ -145,9 +146,10 @@ class Encoders:
     def encode(
         self, run: Callable[[profile.EncoderRow], Result], *, smallest_side: int
     ) -> tuple[Result, EncoderChoice]:
-        """`run` with the encoder of this run, or with x264 where that one fails or cannot do such small pictures.
+        """Call `run` with the encoder of this run, or with x264 where that one fails or takes no such small pictures.
 
-        Raises what `run` raises on x264.
+        `smallest_side`: in pixels, of all pictures that `run` encodes. Returns the result of `run`, and the encoder
+        that gave it. Raises what `run` raises on x264.
         """
         choice = self.current()
         if choice.row is profile.X264:
@@ -160,7 +162,7 @@ class Encoders:
         except ToolError as error:
             fallback = EncoderChoice(profile.X264, f"NVENC failed: {error.reason}")
             _log.warning("falling back to x264 for this run: %s", error.detail)
-            _memory.doubt()
+            _memory.forget_success()
         with self._lock:
             self._choice = fallback
         return run(fallback.row), fallback

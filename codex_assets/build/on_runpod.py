@@ -3,8 +3,8 @@
 The job is the one that media-api sends, with `assets` and without a webhook. What it built is read from the records,
 which name the job that wrote them: so it makes no difference whether RunPod still knows the job. Uploads come first:
 jobs are only submitted while nobody else's wait in the endpoint's queue, and never more than a limit at once
-(docs/decisions/backfills-and-live-jobs.md). Not here: RunPod's API
-(`net/runpod_api.py`), and how a worker does a job.
+(docs/decisions/backfills-and-live-jobs.md). Out: RunPod's API (`net/runpod_api.py`), and how a worker does a job
+(`worker/job.py`).
 """
 
 from __future__ import annotations
@@ -39,21 +39,22 @@ from codex_assets.media.outputs import MASTER, is_variant
 from codex_assets.net.runpod_api import Endpoint, JobsApi, Retries
 from codex_assets.system.workspace import Listener, Status
 
-STEP_S = 0.5
-"""How often whoever waits for a turn looks whether it is still wanted."""
+STEP_SECONDS = 0.5
+"""Between two looks of whoever waits for a turn at whether the run was cancelled."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Buckets:
-    """The buckets by role, which a job has to name."""
+    """The names of the buckets, which a job's payload has to give."""
 
     archive: str
     media: str
     assets: str
 
     def of(self, role: str) -> str:
+        """The bucket of a role: `archive`, `media` or `assets`."""
         return {"archive": self.archive, "media": self.media, "assets": self.assets}[role]
 
 
@@ -61,41 +62,45 @@ class Buckets:
 class Pace:
     """Seconds and counts of everything that is waited for or tried again."""
 
-    first_poll_s: float = 1.0
-    longest_poll_s: float = 10.0
-    hold_s: float = 5.0
+    first_poll_seconds: float = 1.0
+    longest_poll_seconds: float = 10.0
+    """Between two questions after a job; the pauses grow from the first to the longest."""
+    hold_seconds: float = 5.0
     """Between two looks at the queue while others wait in it."""
-    request_s: float = 30.0
-    patience_s: float = 600.0
+    request_seconds: float = 30.0
+    """Time limit of one request to RunPod's API."""
+    patience_seconds: float = 600.0
     """How long RunPod may be out of reach before a job that it has is given up."""
-    queue_s: float = 6 * 3600.0
+    queue_seconds: float = 6 * 3600.0
     """How long one piece of work may wait: behind others' jobs, and in RunPod's queue, all its submissions together."""
-    execution_s: float = 4 * 3600.0
+    execution_seconds: float = 4 * 3600.0
     """How long a job may take once a worker has it."""
     submissions: int = 3
-    """Of the same work, when workers that do it are lost."""
+    """How often the same work is submitted, when workers that do it are lost."""
     forgotten: int = 3
-    """Answers in a row that there is no such job, before that is believed."""
+    """How many answers in a row say that there is no such job before that is believed."""
 
     @property
     def retries(self) -> Retries:
         """How RunPod's API is asked again while it is out of reach."""
         return Retries(
-            first_pause_s=self.first_poll_s,
-            longest_pause_s=self.longest_poll_s,
-            request_s=self.request_s,
-            longest_retry_after_s=self.patience_s,
-            patience_s=self.patience_s,
+            first_pause_s=self.first_poll_seconds,
+            longest_pause_s=self.longest_poll_seconds,
+            request_s=self.request_seconds,
+            longest_retry_after_s=self.patience_seconds,
+            patience_s=self.patience_seconds,
         )
 
     @property
-    def longest_s(self) -> float:
+    def longest_seconds(self) -> float:
         """The longest that `RunPodBuilder.build` lasts. While the API is out of reach no limit is looked at: before a
         job is submitted, when it is, and while it runs."""
-        return self.queue_s + self.submissions * (self.execution_s + 3 * self.patience_s)
+        return self.queue_seconds + self.submissions * (self.execution_seconds + 3 * self.patience_seconds)
 
 
-class Ended(Enum):
+class EndKind(Enum):
+    """How a job of RunPod's ended."""
+
     DONE = auto()
     FAILED = auto()
     LOST = auto()
@@ -103,15 +108,19 @@ class Ended(Enum):
 
 
 @dataclass(frozen=True)
-class End:
-    how: Ended
+class JobEnd:
+    """The end of one job; `error` is what the build raises because of it, None when it is done."""
+
+    kind: EndKind
     error: JobError | None = None
 
 
-class Gate:
-    """Who may submit, of one process: so many at once, one after the other, and not before others' jobs."""
+class SubmissionGate:
+    """Lets the threads of one process submit to an endpoint: one after the other, with so many jobs in flight, and not
+    before others' jobs. Knows which of its jobs wait in the queue."""
 
     def __init__(self, limit: int) -> None:
+        """`limit`: jobs in flight at once."""
         self._slots = threading.BoundedSemaphore(limit)
         self._turn = threading.Lock()
         self._queued: set[str] = set()
@@ -135,32 +144,32 @@ class Gate:
             self._turn.release()
 
     def remember(self, job_id: str, *, is_queued: bool) -> None:
-        """Count a job of this process among those that wait in RunPod's queue, or no longer; see `queued`."""
+        """Count a job of this process among those that wait in RunPod's queue, or no longer; see `queued_jobs`."""
         if is_queued:
             self._queued.add(job_id)
         else:
             self._queued.discard(job_id)
 
     @property
-    def queued(self) -> int:
-        """Jobs of this process that wait in the queue, as far as it knows."""
+    def queued_jobs(self) -> int:
+        """How many jobs of this process wait in the queue, as far as it knows."""
         return len(self._queued)
 
 
-def _acquire(lock: Any, cancelled: threading.Event) -> None:
-    while not lock.acquire(timeout=STEP_S):
+def _acquire(lock: threading.Lock | threading.Semaphore, cancelled: threading.Event) -> None:
+    while not lock.acquire(timeout=STEP_SECONDS):
         if cancelled.is_set():
             raise JobCancelled
 
 
 @cache
-def gate(endpoint_id: str, base: str, limit: int) -> Gate:
-    """The one of this process for an endpoint."""
-    return Gate(limit)
+def gate_of(endpoint_id: str, base: str, limit: int) -> SubmissionGate:
+    """The gate of an endpoint at the API's address `base`: the same for all threads of this process."""
+    return SubmissionGate(limit)
 
 
-def _rest(cancelled: threading.Event, seconds: float) -> None:
-    """Wait, up to a fifth more or less, so that nobody asks in step with others. Raises `JobCancelled`."""
+def _pause(cancelled: threading.Event, seconds: float) -> None:
+    """Wait so long, up to a fifth more or less, so that nobody asks in step with others. Raises `JobCancelled`."""
     if cancelled.wait(seconds * random.uniform(0.8, 1.2)):
         raise JobCancelled
 
@@ -171,14 +180,14 @@ def _rest(cancelled: threading.Event, seconds: float) -> None:
 @dataclass
 class _Job:
     job_id: str
-    waited_s: float = 0.0
+    waited_seconds: float = 0.0
     """How long the same work had waited before this job was submitted."""
     since: float = field(default_factory=time.monotonic)
     """When it came into the state that it is in."""
-    running: bool = False
+    is_running: bool = False
 
     @property
-    def in_state_s(self) -> float:
+    def in_state_seconds(self) -> float:
         return time.monotonic() - self.since
 
 
@@ -200,28 +209,29 @@ class RunPodBuilder:
         self._cancelled = cancelled or threading.Event()
         self._pace = pace or Pace()
         self._api = JobsApi(endpoint, self._pace.retries, self._cancelled)
-        self._gate = gate(endpoint.endpoint_id, endpoint.base, endpoint.in_flight)
+        self._gate = gate_of(endpoint.endpoint_id, endpoint.base, endpoint.in_flight)
 
     def plan(self, media: MediaRecord, outputs: Collection[str]) -> None:
-        """Nothing: the worker plans, and tells its progress."""
+        """Does nothing: the worker plans, and reports its progress."""
 
     def build(self, media: MediaRecord, outputs: Collection[str]) -> Iterator[OutputRecord]:
         """As `Builder.build`; a failed job's outputs that were published before it failed are yielded as well."""
         left = chosen_outputs(media, outputs)
-        follows = MASTER.name not in left and any(map(is_variant, left))
-        master = self._records.output(media.media_id, MASTER.name) if follows else None
+        # The worker writes the master too, where new variants make the published one wrong.
+        may_change_master = MASTER.name not in left and any(map(is_variant, left))
+        master = self._records.output(media.media_id, MASTER.name) if may_change_master else None
         outdated: list[str] = []
-        jobs: set[str] = set()
-        waited_s = 0.0
+        job_ids: set[str] = set()
+        waited_seconds = 0.0
         for attempt in range(1, self._pace.submissions + 1):
             with self._gate.slot(self._cancelled):
-                end, waited_s = self._work(media, left, jobs, waited_s)
-            for record in self._built(media, left, jobs, end.how is Ended.DONE):
+                end, waited_seconds = self._do_job(media, left, job_ids, waited_seconds)
+            for record in self._built(media, left, job_ids, with_markers=end.kind is EndKind.DONE):
                 left.remove(record.output)
                 if record.code_version != recipe.code_version(media.media_type, record.output):
                     outdated.append(record.output)
                 yield record
-            if follows:
+            if may_change_master:
                 after = self._records.output(media.media_id, MASTER.name)
                 if after is not None and after != master:
                     master = after
@@ -233,7 +243,7 @@ class RunPodBuilder:
                 )
             if not left:
                 return
-            if end.how is Ended.FAILED or attempt == self._pace.submissions:
+            if end.kind is EndKind.FAILED or attempt == self._pace.submissions:
                 raise end.error or EndpointError(
                     f"The job ended well, and the archive has no record of its {', '.join(left)}; do the endpoint and "
                     "this machine use the same buckets?",
@@ -241,23 +251,28 @@ class RunPodBuilder:
                 )
             _log.warning("%s: the worker was lost; submitting %s again", media.media_id, ", ".join(left))
 
-    def _built(self, media: MediaRecord, left: Collection[str], jobs: set[str], done: bool) -> list[OutputRecord]:
-        """Records that these jobs wrote. Markers name no job: they are believed of one that ended well."""
-        records = [self._records.output(media.media_id, output) for output in left]
+    def _built(
+        self, media: MediaRecord, outputs: Collection[str], job_ids: Collection[str], *, with_markers: bool
+    ) -> list[OutputRecord]:
+        """The records of these outputs that these jobs wrote. The marker of a variant that does not apply names no job:
+        `with_markers` also returns those."""
+        records = [self._records.output(media.media_id, output) for output in outputs]
         return [
             record
             for record in records
-            if record is not None and (record.build.run_id in jobs if record.build is not None else done)
+            if record is not None and (record.build.run_id in job_ids if record.build is not None else with_markers)
         ]
 
-    def _work(self, media: MediaRecord, outputs: Collection[str], jobs: set[str], waited_s: float) -> tuple[End, float]:
-        """Submit it and see it through; how it ended, and how long it has waited by then, with the `waited_s` of its
-        earlier submissions. Whatever ends this early ends the job too."""
+    def _do_job(
+        self, media: MediaRecord, outputs: Collection[str], job_ids: set[str], waited_seconds: float
+    ) -> tuple[JobEnd, float]:
+        """Submit a job and wait for its end. Returns that, and the seconds that the work has waited by then, with the
+        `waited_seconds` of its earlier jobs; adds to `job_ids`. Whatever ends this early ends the job too."""
         with self._gate.turn(self._cancelled):
-            waited_s += self._give_way(self._pace.queue_s - waited_s)
-            job = _Job(self._submitted(self._payload(media, outputs)), waited_s)
+            waited_seconds += self._give_way(self._pace.queue_seconds - waited_seconds)
+            job = _Job(self._submit(self._payload(media, outputs)), waited_seconds)
             self._gate.remember(job.job_id, is_queued=True)
-        jobs.add(job.job_id)
+        job_ids.add(job.job_id)
         _log.info("%s: RunPod's job %s builds %s", media.media_id, job.job_id, ", ".join(outputs))
         try:
             end = self._watch(job)
@@ -266,42 +281,45 @@ class RunPodBuilder:
             raise
         finally:
             self._gate.remember(job.job_id, is_queued=False)
-        if not job.running:
-            job.waited_s += job.in_state_s
-        if end.how is Ended.LOST and len(self._built(media, outputs, jobs, done=False)) == len(outputs):
-            end = End(Ended.DONE)
-        return end, job.waited_s
+        if not job.is_running:
+            job.waited_seconds += job.in_state_seconds
+        if end.kind is EndKind.LOST and len(self._built(media, outputs, job_ids, with_markers=False)) == len(outputs):
+            end = JobEnd(EndKind.DONE)
+        return end, job.waited_seconds
 
-    def _submitted(self, given: Mapping[str, Any]) -> str:
-        """The id of a new job. In a thread: Dagster ends a run by an exception from anywhere, and the job that was
-        being submitted then would be nobody's."""
+    def _submit(self, payload: Mapping[str, Any]) -> str:
+        """Submit a job and return its id. In a thread: Dagster ends a run by an exception from anywhere, and the job
+        that was being submitted then would be nobody's."""
         with ThreadPoolExecutor(1, thread_name_prefix="submit") as pool:
             pace = self._pace
             answer = pool.submit(
-                self._api.run, given, execution_s=pace.execution_s, lifetime_s=pace.queue_s + pace.execution_s
+                self._api.run,
+                payload,
+                execution_s=pace.execution_seconds,
+                lifetime_s=pace.queue_seconds + pace.execution_seconds,
             )
             try:
                 return answer.result()
             except BaseException:
                 with suppress(Exception):
-                    self._api.cancel(answer.result(self._pace.request_s))
+                    self._api.cancel(answer.result(self._pace.request_seconds))
                 raise
 
-    def _give_way(self, longest_s: float) -> float:
-        """Until nobody else's jobs wait: what waits is an upload, most likely. How long that was.
+    def _give_way(self, longest_seconds: float) -> float:
+        """Wait until nobody else's jobs are queued, which are most likely uploads; returns the seconds that it took.
 
-        Raises `QueueTimeout` when it is more than `longest_s`.
+        Raises `QueueTimeout` when that is more than `longest_seconds`.
         """
-        told = False
+        was_reported = False
         began = time.monotonic()
-        while (others := self._api.waiting() - self._gate.queued) > 0:
-            if not told:
+        while (others := self._api.waiting() - self._gate.queued_jobs) > 0:
+            if not was_reported:
                 _log.info("%d other jobs wait at the endpoint: they go first", others)
-                self._tell(Phase.WAITING_FOR_OTHER_JOBS.value, 0.0)
-                told = True
-            if time.monotonic() - began > longest_s:
+                self._report(Phase.WAITING_FOR_OTHER_JOBS.value, 0.0)
+                was_reported = True
+            if time.monotonic() - began > longest_seconds:
                 raise QueueTimeout("Other jobs were waiting at the endpoint all the time; nothing was submitted.")
-            _rest(self._cancelled, self._pace.hold_s)
+            _pause(self._cancelled, self._pace.hold_seconds)
         return time.monotonic() - began
 
     def _payload(self, media: MediaRecord, outputs: Collection[str]) -> dict[str, Any]:
@@ -317,83 +335,91 @@ class RunPodBuilder:
             "assets": list(outputs),
         }
 
-    def _watch(self, job: _Job) -> End:
-        pause, missing = self._pace.first_poll_s, 0
-        self._tell(Phase.QUEUED_AT_RUNPOD.value, 0.0)
+    def _watch(self, job: _Job) -> JobEnd:
+        pause, missing = self._pace.first_poll_seconds, 0
+        self._report(Phase.QUEUED_AT_RUNPOD.value, 0.0)
         while True:
-            _rest(self._cancelled, pause)
-            pause = min(1.5 * pause, self._pace.longest_poll_s)
-            said = self._api.status(job.job_id)
-            if said is None:
+            _pause(self._cancelled, pause)
+            pause = min(1.5 * pause, self._pace.longest_poll_seconds)
+            status = self._api.status(job.job_id)
+            if status is None:
                 missing += 1
                 if missing >= self._pace.forgotten:
-                    return End(Ended.LOST, EndpointError("RunPod does not know the job any more."))
+                    return JobEnd(EndKind.LOST, EndpointError("RunPod does not know the job any more."))
                 continue
             missing = 0
-            end = self._judge(job, said)
+            end = self._end_of(job, status)
             if end is not None:
                 return end
 
-    def _judge(self, job: _Job, said: Mapping[str, Any]) -> End | None:
-        """The end that a status tells; None while the job is under way. Raises what a passed time limit comes to."""
-        state, output = said.get("status"), said.get("output")
-        told: Mapping[str, Any] = output if isinstance(output, dict) else {}
-        if state == "COMPLETED" and told.get("status") != "failed":
-            return End(Ended.DONE)
+    def _end_of(self, job: _Job, status: Mapping[str, Any]) -> JobEnd | None:
+        """The end of a job by RunPod's answer about it; None while it is under way, which is then reported.
+
+        Raises `ExecutionTimeout` or `QueueTimeout` when it takes or waits too long.
+        """
+        state = status.get("status")
+        output: Mapping[str, Any] = status["output"] if isinstance(status.get("output"), dict) else {}
+        if state == "COMPLETED" and output.get("status") != "failed":
+            return JobEnd(EndKind.DONE)
         if state in ("FAILED", "COMPLETED"):
-            return self._failure(said, told)
+            return _failure(status, output)
         if state == "CANCELLED":
-            return End(Ended.FAILED, RelayedError("cancelled", "The job was cancelled at RunPod.", retryable=False))
-        if state == "TIMED_OUT":
-            return End(Ended.FAILED, _timed_out())
-        running = state != "IN_QUEUE"
-        if running != job.running:
-            job.waited_s += job.in_state_s if running else 0.0
-            job.running, job.since = running, time.monotonic()
-            self._gate.remember(job.job_id, is_queued=not running)
-        if running and job.in_state_s > self._pace.execution_s:
-            raise _timed_out()
-        if not running and job.waited_s + job.in_state_s > self._pace.queue_s:
-            raise QueueTimeout("No worker took the job in time; does the endpoint have any?")
-        if running and isinstance(told.get("phase"), str):
-            self._tell(
-                told["phase"], _number(told.get("percent"), 0.0) / 100, told.get("speed"), told.get("secondsLeft")
+            return JobEnd(
+                EndKind.FAILED, RelayedError("cancelled", "The job was cancelled at RunPod.", retryable=False)
             )
+        if state == "TIMED_OUT":
+            return JobEnd(EndKind.FAILED, _timed_out())
+        is_running = state != "IN_QUEUE"
+        if is_running != job.is_running:
+            if is_running:
+                job.waited_seconds += job.in_state_seconds
+            job.is_running, job.since = is_running, time.monotonic()
+            self._gate.remember(job.job_id, is_queued=not is_running)
+        if is_running and job.in_state_seconds > self._pace.execution_seconds:
+            raise _timed_out()
+        if not is_running and job.waited_seconds + job.in_state_seconds > self._pace.queue_seconds:
+            raise QueueTimeout("No worker took the job in time; does the endpoint have any?")
+        if is_running and isinstance(output.get("phase"), str):
+            overall = (_number(output.get("percent")) or 0.0) / 100
+            self._report(output["phase"], overall, _number(output.get("speed")), _number(output.get("secondsLeft")))
         return None
 
-    def _failure(self, said: Mapping[str, Any], told: Mapping[str, Any]) -> End:
-        code, sentence = told.get("errorCode"), told.get("error") or said.get("error")
-        if isinstance(code, str) and isinstance(sentence, str):
-            return End(Ended.FAILED, RelayedError(code, sentence, retryable=told.get("retryable") is True))
-        # Not an answer of our worker: RunPod speaks for one that cannot any more. Its text may be a traceback.
-        _log.warning("RunPod gave a job up: %s", str(said.get("error"))[:2000])
-        return End(Ended.LOST, EndpointError("The worker was lost while it did the job."))
+    def _report(
+        self, phase: str, overall: float, speed: float | None = None, seconds_left: float | None = None
+    ) -> None:
+        self._listener(Status(phase, None, min(1.0, overall), speed, seconds_left))
 
-    def _tell(self, phase: str, overall: float, speed: object = None, left: object = None) -> None:
-        self._listener(Status(phase, None, min(1.0, overall), _number(speed), _number(left)))
+
+def _failure(status: Mapping[str, Any], output: Mapping[str, Any]) -> JobEnd:
+    """The end of a job that failed: its worker's answer is its `output`, when it gave one."""
+    code, sentence = output.get("errorCode"), output.get("error") or status.get("error")
+    if isinstance(code, str) and isinstance(sentence, str):
+        return JobEnd(EndKind.FAILED, RelayedError(code, sentence, retryable=output.get("retryable") is True))
+    # Not an answer of our worker: RunPod speaks for one that cannot any more. Its text may be a traceback.
+    _log.warning("RunPod gave a job up: %s", str(status.get("error"))[:2000])
+    return JobEnd(EndKind.LOST, EndpointError("The worker was lost while it did the job."))
 
 
 def _timed_out() -> JobError:
     return ExecutionTimeout("The job took longer than it may.")
 
 
-def _number(value: object, other: Any = None) -> Any:
-    return float(value) if isinstance(value, int | float) else other
+def _number(value: object) -> float | None:
+    """None for what is no number."""
+    return float(value) if isinstance(value, int | float) else None
 
 
-Tell = Callable[[str], None]
-
-
-def lines(tell: Tell, *, every_s: float = 30.0) -> Listener:
-    """A listener that tells a line when a phase begins, and now and then while one lasts."""
+def progress_lines(write: Callable[[str], None], *, every_seconds: float = 30.0) -> Listener:
+    """A listener that writes a line when a phase begins, and every so many seconds while it lasts."""
+    # Phase and time of the last line.
     last: tuple[str, float] = ("", 0.0)
 
     def listen(status: Status) -> None:
         nonlocal last
         now = time.monotonic()
-        if status.phase != last[0] or now - last[1] >= every_s:
+        if status.phase != last[0] or now - last[1] >= every_seconds:
             last = (status.phase, now)
             speed = f", {status.speed:.1f}x" if status.speed else ""
-            tell(f"{100 * status.overall:.0f} %: {status.phase}{speed}")
+            write(f"{100 * status.overall:.0f} %: {status.phase}{speed}")
 
     return listen

@@ -15,11 +15,14 @@ from codex_assets.system.tools import Tools
 
 @dataclass(frozen=True)
 class Sound:
-    """The delivered sound at one rate: an AAC file, what it measures, how it was normalised."""
+    """The delivered sound at one rate."""
 
     path: Path
+    """An AAC file."""
     measured: Measurement | None
+    """Of that file as it is decoded; None for silence."""
     gain: loudness.Gain
+    """How it was normalised."""
 
 
 def encoded_sounds(
@@ -31,13 +34,17 @@ def encoded_sounds(
     duration: float,
     on_progress: Callable[[Progress], None] | None,
 ) -> dict[int, Sound]:
-    """Every rate is corrected by itself, so that one built alone has the same bytes."""
+    """Encode the sound of `source` at each of these rates (kbit/s), and again until it is on target.
+
+    `measured`: of the source; None for silence. `duration`: seconds to which the sound is cut or filled up. Every rate
+    is corrected by itself, so that one built alone has the same bytes.
+    """
     folder.mkdir(exist_ok=True)
     paths = {rate: folder / f"{rate}k.m4a" for rate in rates}
 
-    def encode(some: Sequence[int], aim: loudness.Aim) -> loudness.Gain:
+    def encode(chosen: Sequence[int], aim: loudness.Aim) -> loudness.Gain:
         gain = loudness.gain_to_target(measured, duration, aim)
-        targets = {rate: str(paths[rate]) for rate in some}
+        targets = {rate: str(paths[rate]) for rate in chosen}
         tools.ffmpeg(
             ladder.audio_arguments(str(source), targets, gain, duration),
             label="encoding the sound",
@@ -63,7 +70,7 @@ def encoded_sounds(
 
 
 def merged_is_silent(tools: Tools, sound: Sound) -> bool:
-    """Whether the channels merged to one are too quiet for a waveform to show: those of opposite phase cancel."""
+    """Whether the sound is too quiet for a waveform once its channels are merged: those of opposite phase cancel."""
     source = input_flags.input_arguments(str(sound.path), trusted=True)
     run = tools.ffmpeg(loudness.merged_measuring_arguments(source), label="measuring the merged channels")
     measured = loudness.parse_summary(run.log)

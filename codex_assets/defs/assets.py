@@ -375,7 +375,7 @@ PRODUCERS = {
 ORIGINALS = [_original(media_type) for media_type in outputs.OUTPUTS]
 RUNTIME = {
     "dagster/max_runtime": str(
-        round(max(map(len, PRODUCERS.values())) * (RETRIES.max_retries + 1) * on_runpod.Pace().longest_s)
+        round(max(map(len, PRODUCERS.values())) * (RETRIES.max_retries + 1) * on_runpod.Pace().longest_seconds)
     )
 }
 """The tag by which Dagster's monitor ends a run, in seconds: its ops one after the other, each tried again as often as

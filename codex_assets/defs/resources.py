@@ -25,7 +25,9 @@ def workshop(context: dg.InitResourceContext) -> Iterator[Workshop]:
     with open_workshop(
         settings,
         # Here, ops say what they do by their events; of a worker far away nobody would hear for hours.
-        listener=on_runpod.lines(context.log.info) if settings.runpod is not None and context.log is not None else None,
+        listener=on_runpod.progress_lines(context.log.info)
+        if settings.runpod is not None and context.log is not None
+        else None,
         run_id=context.run_id,
         backfill=run is not None and "dagster/backfill" in run.tags,
     ) as opened:

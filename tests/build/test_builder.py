@@ -76,9 +76,9 @@ def copy(bench: Bench, to: Path) -> Bench:
 
 
 def recorded(bench: Bench) -> Records:
-    held = RecordStore(bench.stores.archive)
-    found = {output: held.output(MEDIA, output) for output in OUTPUTS[bench.media_type]}
-    return {output: record for output, record in found.items() if record is not None}
+    store = RecordStore(bench.stores.archive)
+    records = {output: store.output(MEDIA, output) for output in OUTPUTS[bench.media_type]}
+    return {output: record for output, record in records.items() if record is not None}
 
 
 @pytest.fixture(scope="session")
@@ -99,10 +99,10 @@ def talk(common: Path, clip_folder: Path) -> Bench:
 
 
 def streams(bench: Bench, path: Path) -> list[dict[str, str]]:
-    told = bench.tools.ffprobe(["-show_streams", str(path)], label="looking")
-    found = told["streams"]
-    assert isinstance(found, list)
-    return found
+    probe = bench.tools.ffprobe(["-show_streams", str(path)], label="looking")
+    listed = probe["streams"]
+    assert isinstance(listed, list)
+    return listed
 
 
 # --- What is there afterwards -----------------------------------------------------------------------------------------
@@ -187,8 +187,8 @@ def test_the_same_job_gives_the_same_bytes_under_load_too(film: Bench, bench: Be
         records = bench.build()
     assert bench.contents() == film.contents()
     former = recorded(film)
-    assert {name: one.data_version for name, one in records.items()} == {
-        name: one.data_version for name, one in former.items()
+    assert {name: record.data_version for name, record in records.items()} == {
+        name: record.data_version for name, record in former.items()
     }
 
 
@@ -205,10 +205,10 @@ def test_one_rung_alone_is_the_same_and_touches_nothing_else(film: Bench, tmp_pa
 
 def test_a_changed_rung_brings_its_master_along(film: Bench, tmp_path: Path) -> None:
     bench = copy(film, tmp_path)
-    held = RecordStore(bench.stores.archive)
-    master = held.output(MEDIA, "hls_master")
+    store = RecordStore(bench.stores.archive)
+    master = store.output(MEDIA, "hls_master")
     assert master is not None
-    held.put(MEDIA, "hls_master", master.model_copy(update={"data_version": "of another ladder"}))
+    store.put(MEDIA, "hls_master", master.model_copy(update={"data_version": "of another ladder"}))
     assert list(bench.build(["hls_360p"])) == ["hls_360p", "hls_master"]
 
 
@@ -271,8 +271,8 @@ def test_what_is_missing_is_named(film: Bench, bench: Bench, tmp_path: Path) -> 
 
 
 def first_times(bench: Bench, name: str) -> dict[str, float]:
-    found = streams(bench, bench.root / HLS / name / "segment_00000.ts")
-    return {stream["codec_type"]: float(stream["start_time"]) for stream in found}
+    listed = streams(bench, bench.root / HLS / name / "segment_00000.ts")
+    return {stream["codec_type"]: float(stream["start_time"]) for stream in listed}
 
 
 @pytest.mark.parametrize(
@@ -297,13 +297,13 @@ def test_segments_are_cut_alike_at_every_rate(clip: str, bench: Bench, film: Ben
     assert source.rate is not None
     made = variants(records)
     assert len(made) >= 2
-    cuts = [[segment.duration for segment in one.segments] for one in made.values()]
-    assert all(one == cuts[0] for one in cuts)
+    cuts = [[segment.duration for segment in variant.segments] for variant in made.values()]
+    assert all(of_variant == cuts[0] for of_variant in cuts)
     assert len(cuts[0]) == 3
     # EXTINF is rounded to the transport stream's clock.
     assert cuts[0][:2] == pytest.approx([6.0, 6.0], abs=float(1 / source.rate) + 1e-4)
     starts = [first_times(bench, name) for name in made]
-    assert all(one == starts[0] for one in starts)
+    assert all(of_variant == starts[0] for of_variant in starts)
     assert starts[0]["audio"] == pytest.approx(starts[0]["video"], abs=0.03)
 
 
@@ -320,16 +320,16 @@ def without_nvenc() -> None:
 
 
 @pytest.mark.usefixtures("without_nvenc")
-@pytest.mark.parametrize(("mode", "told"), [("nvenc", "NVENC failed: "), ("auto", "NVENC does not work here: ")])
-def test_without_a_gpu_x264_is_used_and_it_is_said_why(mode: str, told: str, bench: Bench) -> None:
+@pytest.mark.parametrize(("mode", "reason"), [("nvenc", "NVENC failed: "), ("auto", "NVENC does not work here: ")])
+def test_without_a_gpu_x264_is_used_and_it_is_said_why(mode: str, reason: str, bench: Bench) -> None:
     bench.upload("plain")
     records = bench.build(["mezzanine", "loudness", "hls_360p"], mode=EncoderMode(mode))
     for name in ("mezzanine", "hls_360p"):
         build = records[name].build
         assert build is not None
         assert build.encoder == "libx264"
-        assert (build.encoder_reason or "").startswith(told)
-        assert len(build.encoder_reason or "") > len(told)
+        assert (build.encoder_reason or "").startswith(reason)
+        assert len(build.encoder_reason or "") > len(reason)
         assert str(bench.root.parent) not in (build.encoder_reason or "")
 
 
@@ -457,10 +457,10 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(name: str, tmp_path: Path,
     bench.upload(name)
     with pytest.raises(SourceError, match=clip.refused) as caught:
         bench.build()
-    told = caught.value.public
-    assert told.startswith("The upload ")
-    assert told.endswith(".")
-    assert not re.search(r"/|ffmpeg|ffprobe|stream|codec|0x|\[", told)
+    sentence = caught.value.public
+    assert sentence.startswith("The upload ")
+    assert sentence.endswith(".")
+    assert not re.search(r"/|ffmpeg|ffprobe|stream|codec|0x|\[", sentence)
     assert not caught.value.retryable
     assert set(bench.objects(records=True)) == {f"archive/originals/{CREATOR}/{MEDIA}/original"}
 
@@ -491,8 +491,10 @@ def test_a_media_lasts_as_long_as_its_longer_track(clip: str, seconds: float, be
     (variant,) = variants(records).values()
     assert variant.duration == pytest.approx(seconds, abs=0.05)
     segment = bench.root / HLS / "360p" / "segment_00000.ts"
-    told = ffprobe.parse(bench.tools.ffprobe(ffprobe.probe_arguments(str(segment)), label="looking"))
-    info = packets.read_packets(told, bench.tools.ffprobe_lines(packets.scan_arguments(str(segment)), label="looking"))
+    header = ffprobe.parse(bench.tools.ffprobe(ffprobe.probe_arguments(str(segment)), label="looking"))
+    info = packets.read_packets(
+        header, bench.tools.ffprobe_lines(packets.scan_arguments(str(segment)), label="looking")
+    )
     ends = [(track.start or 0.0) + (track.duration or 0.0) for track in info.tracks]
     assert len(ends) == 2
     assert ends[0] == pytest.approx(ends[1], abs=0.06)
@@ -516,8 +518,8 @@ def still(bench: Bench, at: float) -> bytes:
     return out.read_bytes()
 
 
-def difference(one: bytes, other: bytes) -> float:
-    return sum(abs(a - b) for a, b in zip(one, other, strict=True)) / len(one)
+def difference(first: bytes, other: bytes) -> float:
+    return sum(abs(a - b) for a, b in zip(first, other, strict=True)) / len(first)
 
 
 def test_a_late_sound_stays_late(bench: Bench) -> None:
@@ -526,12 +528,12 @@ def test_a_late_sound_stays_late(bench: Bench) -> None:
     meter = ["-map", "0:a:0", "-af", "silencedetect=noise=-60dB:d=0.3", "-f", "null", "-"]
     log = bench.tools.ffmpeg(["-i", str(bench.mezzanine), *meter], label="listening").log
     (silence,) = [line for line in log if "silence_end" in line]
-    told = re.search(r"silence_end: ([\d.]+)", silence)
-    assert told is not None
-    assert float(told.group(1)) == pytest.approx(0.7, abs=0.03)
+    silence_end = re.search(r"silence_end: ([\d.]+)", silence)
+    assert silence_end is not None
+    assert float(silence_end.group(1)) == pytest.approx(0.7, abs=0.03)
 
 
-# --- What is told -----------------------------------------------------------------------------------------------------
+# --- What is reported -------------------------------------------------------------------------------------------------
 
 
 def test_a_damaged_upload_is_delivered_and_it_is_told(bench: Bench) -> None:
@@ -547,8 +549,8 @@ def test_a_damaged_upload_is_delivered_and_it_is_told(bench: Bench) -> None:
 def test_nothing_personal_survives(bench: Bench) -> None:
     bench.upload("located")
     bench.build(["mezzanine"])
-    told = bench.tools.ffprobe(ffprobe.probe_arguments(str(bench.mezzanine), trusted=True), label="looking")
-    text = json.dumps(told)
+    probe = bench.tools.ffprobe(ffprobe.probe_arguments(str(bench.mezzanine), trusted=True), label="looking")
+    text = json.dumps(probe)
     for part in ("52.52", "Phone", "At home", "4711"):
         assert part not in text
 
@@ -560,7 +562,7 @@ def test_silence_is_passed_through(sound_bench: Bench) -> None:
     loudness = records["loudness"]
     assert isinstance(loudness, LoudnessRecord)
     assert loudness.measurement is None
-    assert {one.gain_mode for one in variants(records).values()} == {"none"}
+    assert {variant.gain_mode for variant in variants(records).values()} == {"none"}
 
 
 def test_an_output_of_the_other_media_type_is_a_programming_error(bench: Bench) -> None:

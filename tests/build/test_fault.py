@@ -18,10 +18,10 @@ from codex_assets.worker import job
 FAULTY = """#!/usr/bin/env bash
 # ffmpeg, but segments of 4 seconds where 6 are asked for: a fault that no exit status tells of.
 args=()
-for one in "$@"; do
-    [[ $previous == -hls_time ]] && one=4
-    previous=$one
-    args+=("$one")
+for argument in "$@"; do
+    [[ $previous == -hls_time ]] && argument=4
+    previous=$argument
+    args+=("$argument")
 done
 exec {ffmpeg} "${{args[@]}}"
 """
@@ -29,8 +29,8 @@ exec {ffmpeg} "${{args[@]}}"
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as one:
-        yield one
+    with receiving() as receiver:
+        yield receiver
 
 
 def contents(folder: Path) -> dict[str, str]:

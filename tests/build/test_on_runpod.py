@@ -36,7 +36,9 @@ from codex_assets.worker import job
 
 pytestmark = pytest.mark.ffmpeg
 
-PACE = Pace(first_poll_s=0.05, longest_poll_s=0.1, hold_s=0.05, request_s=5.0, patience_s=3.0)
+PACE = Pace(
+    first_poll_seconds=0.05, longest_poll_seconds=0.1, hold_seconds=0.05, request_seconds=5.0, patience_seconds=3.0
+)
 MEDIA = MediaRecord(
     media_id="clip",
     creator_id=jobs.CREATOR,
@@ -77,9 +79,9 @@ def runpod_api_key() -> SecretStr:
 
 def work(api: Api, settings: Settings, taken: Job) -> None:
     """What a worker does with a job, and how the SDK posts what comes of it."""
-    said = job.work(taken.job_id, taken.input, settings).body.wire()
-    error = said.pop("error", None)
-    api.finish(taken, {"output": said} if error is None else {"error": error, "output": said})
+    body = job.work(taken.job_id, taken.input, settings).body.wire()
+    error = body.pop("error", None)
+    api.finish(taken, {"output": body} if error is None else {"error": error, "output": body})
 
 
 @contextmanager
@@ -107,7 +109,7 @@ def receipt(record: OutputRecord) -> str | None:
 
 
 def test_outputs_are_built_by_the_endpoint(api: Api, settings: Settings) -> None:
-    heard: list[Status] = []
+    statuses: list[Status] = []
 
     def do(taken: Job) -> None:
         progress = {"phase": "thumbnail", "percent": 40.0, "speed": 2.0, "secondsLeft": 3}
@@ -117,21 +119,21 @@ def test_outputs_are_built_by_the_endpoint(api: Api, settings: Settings) -> None
         work(api, settings, taken)
 
     with by_hand(api, do):
-        built = list(builder(api, settings, listener=heard.append).build(MEDIA, ["thumbnail"]))
+        built = list(builder(api, settings, listener=statuses.append).build(MEDIA, ["thumbnail"]))
     (done,) = api.jobs.values()
-    assert [one.output for one in built] == ["thumbnail"]
+    assert [record.output for record in built] == ["thumbnail"]
     assert receipt(built[0]) == done.job_id
     assert done.input["assets"] == ["thumbnail"]
     assert "webhookUrl" not in done.input
     assert done.policy == {"executionTimeout": 4 * 3600 * 1000, "ttl": 10 * 3600 * 1000}
-    assert ("thumbnail", 0.4, 2.0, 3.0) in [(s.phase, s.overall, s.speed, s.seconds_left) for s in heard]
-    assert heard[0].phase == "queued at RunPod"
+    assert ("thumbnail", 0.4, 2.0, 3.0) in [(s.phase, s.overall, s.speed, s.seconds_left) for s in statuses]
+    assert statuses[0].phase == "queued at RunPod"
 
 
 def test_a_variant_brings_its_master_and_markers_count(api: Api, settings: Settings) -> None:
     with by_hand(api, lambda taken: work(api, settings, taken)):
         built = list(builder(api, settings).build(MEDIA, ["hls_360p", "hls_1080p"]))
-    assert [one.output for one in built] == ["hls_1080p", "hls_360p"]
+    assert [record.output for record in built] == ["hls_1080p", "hls_360p"]
     assert not built[0].applicable
     with pytest.raises(ValueError, match="have no waveform_json"):
         next(builder(api, settings).build(MEDIA, ["waveform_json"]))
@@ -161,7 +163,10 @@ def test_a_lost_job_is_submitted_again_for_what_is_missing(api: Api, settings: S
         built = list(builder(api, settings).build(MEDIA, ["hls_360p", "thumbnail"]))
     first, second = api.jobs.values()
     assert second.input["assets"] == ["hls_360p"]
-    assert {one.output: receipt(one) for one in built} == {"thumbnail": first.job_id, "hls_360p": second.job_id}
+    assert {record.output: receipt(record) for record in built} == {
+        "thumbnail": first.job_id,
+        "hls_360p": second.job_id,
+    }
 
 
 def test_submissions_are_bounded(api: Api, settings: Settings) -> None:
@@ -202,7 +207,7 @@ def test_an_api_that_is_gone_is_given_up(api: Api, settings: Settings, caplog: p
     caplog.set_level(logging.DEBUG)
     api.faults.extend([502] * 1000)
     with pytest.raises(EndpointError, match="answered 502 Bad Gateway") as failed:
-        list(builder(api, settings, replace(PACE, patience_s=0.3)).build(MEDIA, ["thumbnail"]))
+        list(builder(api, settings, replace(PACE, patience_seconds=0.3)).build(MEDIA, ["thumbnail"]))
     assert failed.value.retryable
     assert runpod_api.KEY not in caplog.text + str(failed.value)
 
@@ -226,24 +231,24 @@ def test_cancelling_cancels_the_job(api: Api, settings: Settings) -> None:
     threading.Thread(target=lambda: (api.wait_for(lambda: api.jobs), cancelled.set()), daemon=True).start()
     with pytest.raises(JobCancelled):
         list(builder(api, settings, cancelled=cancelled).build(MEDIA, ["thumbnail"]))
-    assert [one.status for one in api.jobs.values()] == ["CANCELLED"]
+    assert [submitted.status for submitted in api.jobs.values()] == ["CANCELLED"]
 
 
 def test_time_limits_end_the_job(api: Api, settings: Settings) -> None:
     with pytest.raises(JobError) as failed:
-        list(builder(api, settings, replace(PACE, queue_s=0.2)).build(MEDIA, ["thumbnail"]))
+        list(builder(api, settings, replace(PACE, queue_seconds=0.2)).build(MEDIA, ["thumbnail"]))
     assert (failed.value.code, failed.value.retryable) == ("queue_timeout", True)
     with by_hand(api, lambda taken: None), pytest.raises(JobError) as failed:
-        list(builder(api, settings, replace(PACE, execution_s=0.2)).build(MEDIA, ["thumbnail"]))
+        list(builder(api, settings, replace(PACE, execution_seconds=0.2)).build(MEDIA, ["thumbnail"]))
     assert (failed.value.code, failed.value.retryable) == ("timed_out", False)
-    assert [one.status for one in api.jobs.values()] == ["CANCELLED", "CANCELLED"]
+    assert [submitted.status for submitted in api.jobs.values()] == ["CANCELLED", "CANCELLED"]
 
 
 def test_waiting_is_limited_all_of_it_together(api: Api, settings: Settings) -> None:
     """Behind others' jobs, and in the queue: what a submission has waited, the next has not."""
     upload = api.submit({"an": "upload"})
     with pytest.raises(JobError, match="nothing was submitted") as failed:
-        list(builder(api, settings, replace(PACE, queue_s=0.3)).build(MEDIA, ["thumbnail"]))
+        list(builder(api, settings, replace(PACE, queue_seconds=0.3)).build(MEDIA, ["thumbnail"]))
     assert (failed.value.code, failed.value.retryable) == ("queue_timeout", True)
     assert list(api.jobs) == [upload]
     assert api.take("upload-worker") is not None
@@ -268,7 +273,7 @@ def test_waiting_is_limited_all_of_it_together(api: Api, settings: Settings) -> 
     thread.start()
     try:
         with pytest.raises(JobError) as failed:
-            list(builder(api, settings, replace(PACE, queue_s=1.0)).build(MEDIA, ["thumbnail"]))
+            list(builder(api, settings, replace(PACE, queue_seconds=1.0)).build(MEDIA, ["thumbnail"]))
     finally:
         over.set()
         thread.join()
@@ -305,20 +310,20 @@ def test_other_buckets_are_noticed(api: Api, settings: Settings, tmp_path: Path)
 
 def test_others_that_wait_go_first(api: Api, settings: Settings) -> None:
     upload = api.submit({"an": "upload"})
-    heard: list[str] = []
+    phases: list[str] = []
     done: list[OutputRecord] = []
-    own = builder(api, settings, listener=lambda status: heard.append(status.phase))
+    own = builder(api, settings, listener=lambda status: phases.append(status.phase))
     thread = threading.Thread(target=lambda: done.extend(own.build(MEDIA, ["thumbnail"])))
     thread.start()
     api.wait_for(lambda: api.requests.count(f"GET /v2/{runpod_api.ENDPOINT}/health") > 5)
     assert list(api.jobs) == [upload]
-    assert heard == ["waiting for other jobs"]
+    assert phases == ["waiting for other jobs"]
     taken = api.take("upload-worker")
     assert taken is not None
     assert taken.job_id == upload
-    with by_hand(api, lambda one: work(api, settings, one)):
+    with by_hand(api, lambda taken: work(api, settings, taken)):
         thread.join(60.0)
-    assert [one.output for one in done] == ["thumbnail"]
+    assert [record.output for record in done] == ["thumbnail"]
     assert len(api.jobs) == 2
 
 
@@ -359,7 +364,7 @@ def test_the_environment_says_where(tmp_path: Path, api: Api) -> None:
     assert settings.runpod_backfills.endpoint_id == "ep2"
     assert settings.workers() == IN_FLIGHT
     assert runpod_api.KEY not in repr(settings)
-    assert runpod_api.KEY in {one.get_secret_value() for one in settings.secrets()}
+    assert runpod_api.KEY in {secret.get_secret_value() for secret in settings.secrets()}
     with open_workshop(settings) as workshop:
         assert isinstance(workshop.builder, RunPodBuilder)
     with open_workshop(settings, here=True) as workshop:
@@ -367,7 +372,7 @@ def test_the_environment_says_where(tmp_path: Path, api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ({"BUILD_ON": "moon"}, "BUILD_ON has to be"),
         ({"RUNPOD_API_KEY": ""}, "BUILD_ON=runpod needs RUNPOD_API_KEY"),
@@ -381,9 +386,9 @@ def test_the_environment_says_where(tmp_path: Path, api: Api) -> None:
         ({"RUNPOD_IN_FLIGHT": "0"}, "RUNPOD_IN_FLIGHT"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path: Path, api: Api, changed: dict[str, str], told: str) -> None:
+def test_what_is_wrong_is_named(tmp_path: Path, api: Api, changed: dict[str, str], message: str) -> None:
     environment = {**jobs.local_environment(tmp_path), **api.client_environment(), **changed}
-    with pytest.raises(ConfigurationError, match=told) as failed:
+    with pytest.raises(ConfigurationError, match=message) as failed:
         configuration.load(environment)
     assert runpod_api.KEY not in str(failed.value)
 
@@ -428,12 +433,12 @@ def test_a_dagster_run_builds_there_and_is_cancelled_there(settings: Settings, a
     run = started()
     with by_hand(api, lambda taken: work(api, settings, taken)):
         run.wait(120)
-    said = log.read_bytes()
-    assert run.returncode == 0, said
+    output = log.read_bytes()
+    assert run.returncode == 0, output
     (done,) = api.jobs.values()
     assert done.status == "COMPLETED"
-    assert b"queued at RunPod" in said
-    assert runpod_api.KEY.encode() not in said
+    assert b"queued at RunPod" in output
+    assert runpod_api.KEY.encode() not in output
     record = RecordStore(settings.stores().archive).output("clip", "thumbnail")
     assert record is not None
     assert receipt(record) == done.job_id
@@ -442,11 +447,11 @@ def test_a_dagster_run_builds_there_and_is_cancelled_there(settings: Settings, a
     api.wait_for(lambda: len(api.jobs) == 2, 120.0)
     run.send_signal(signal.SIGINT)
     run.wait(60)
-    said = log.read_bytes()
+    output = log.read_bytes()
     assert run.returncode != 0
-    assert [one.status for one in api.jobs.values()] == ["COMPLETED", "CANCELLED"], said
-    held = [path for path in home.rglob("*") if path.is_file() and runpod_api.KEY.encode() in path.read_bytes()]
-    assert held == []
+    assert [submitted.status for submitted in api.jobs.values()] == ["COMPLETED", "CANCELLED"], output
+    leaking = [path for path in home.rglob("*") if path.is_file() and runpod_api.KEY.encode() in path.read_bytes()]
+    assert leaking == []
 
 
 def test_backfills_go_to_their_own_endpoint(settings: Settings, api: Api) -> None:

@@ -97,9 +97,9 @@ def test_a_run_is_ended_by_its_own_limit_and_not_by_the_instances(
     limit = float(run.tags[TAG])
     pace = Pace()
     attempts = assets.RETRIES.max_retries + 1
-    assert limit > attempts * (pace.queue_s + pace.submissions * pace.execution_s)
+    assert limit > attempts * (pace.queue_seconds + pace.submissions * pace.execution_seconds)
     # Waiting for its turn, and longer than the instance would let it.
-    started(instance, result.run_id, pace.queue_s + pace.execution_s)
+    started(instance, result.run_id, pace.queue_seconds + pace.execution_seconds)
     assert monitored(instance, result.run_id) is dg.DagsterRunStatus.STARTED
     started(instance, result.run_id, limit + 60)
     assert monitored(instance, result.run_id) is dg.DagsterRunStatus.FAILURE
