@@ -92,9 +92,11 @@ def parse_outputs(text: str | None, option: str) -> list[str]:
 
     Raises a usage error for an output that no media has.
     """
+    if text is None:
+        return []
     from codex_assets.media.outputs import OUTPUTS
 
-    names = [name.rpartition("/")[2] for name in re.split(r"[,\s]+", text or "") if name]
+    names = [name.rpartition("/")[2] for name in re.split(r"[,\s]+", text) if name]
     known = {name for outputs in OUTPUTS.values() for name in outputs}
     unknown = sorted(set(names) - known)
     if unknown:

@@ -19,11 +19,10 @@ from typing import Any
 
 import pytest
 from clips import AAC, FFMPEG, H264, picture, sound
-from typer.testing import CliRunner
+from commands import Answer, call
 
 from codex_assets.archive.store import RecordStore
 from codex_assets.cli import console
-from codex_assets.cli.app import app
 from codex_assets.config import settings
 from codex_assets.contract.webhook import CompletedBody, parse_webhook_body
 from codex_assets.library import published_media
@@ -32,27 +31,6 @@ from codex_assets.media import outputs
 from codex_assets.storage.objects import Stores
 
 ffmpeg = pytest.mark.ffmpeg
-
-
-class Answer:
-    """What a command printed and returned."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-def call(*arguments: object, store: Path | None = None, **env: str) -> Answer:
-    """A command with nothing configured but `env` and the store."""
-    unset: dict[str, str | None] = dict.fromkeys([*settings.REQUIRED, "STORAGE_DIR", "WEBHOOK_SECRET"])
-    given = [*map(str, arguments), *(["--store", str(store)] if store is not None else [])]
-    result = CliRunner().invoke(app, given, env={**unset, **env})
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return Answer(result.exit_code, result.stdout, result.stderr)
 
 
 def make(path: Path, *arguments: str) -> Path:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import pickle
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
+from payloads import GOLDENS, LOCAL, POLICY, ROOT, payload, written_schema
 from pydantic import SecretStr, ValidationError
 
 from codex_assets.contract.addresses import is_public_address, webhook_url_problems
@@ -27,38 +26,11 @@ from codex_assets.contract.schema import main, schema_documents, webhook_schema
 from codex_assets.contract.secrets import secret_problem
 from codex_assets.contract.webhook import CompletedBody, FailedBody, Output, parse_webhook_body
 
-ROOT = Path(__file__).resolve().parents[2]
-GOLDENS = ROOT / "fixtures" / "contract"
-POLICY = PayloadPolicy(
-    archive_bucket="codex-archive",
-    media_bucket="codex-media-staging",
-    assets_bucket="codex-assets-staging",
-)
-LOCAL = PayloadPolicy(
-    archive_bucket="codex-archive",
-    media_bucket="codex-media-staging",
-    assets_bucket="codex-assets-staging",
-    default_secret=SecretStr("endpoint-own-secret"),
-    allow_private_webhook=True,
-)
-
 
 def goldens(folder: str) -> list[Any]:
     paths = sorted((GOLDENS / folder).glob("*.json"))
     assert paths, folder
     return [pytest.param(json.loads(path.read_text(encoding="utf-8")), id=path.stem) for path in paths]
-
-
-@cache
-def written_schema(name: str) -> Draft202012Validator:
-    schema = json.loads((ROOT / "docs" / "contract" / name).read_text(encoding="utf-8"))
-    Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema)
-
-
-def payload(**changes: Any) -> dict[str, Any]:
-    plain = json.loads((GOLDENS / "payloads" / "valid" / "video.json").read_text(encoding="utf-8"))
-    return {**plain, **changes}
 
 
 def problems(raw: object, policy: PayloadPolicy = POLICY) -> tuple[str, ...]:

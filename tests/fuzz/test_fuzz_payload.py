@@ -12,8 +12,8 @@ from urllib.parse import unquote, urlsplit
 import hypothesis.strategies as st
 import pytest
 from hypothesis import example, given, settings
+from payloads import LOCAL, POLICY, payload, written_schema
 from pydantic import SecretStr, ValidationError
-from test_contract import LOCAL, POLICY, payload, written_schema
 
 from codex_assets import errors
 from codex_assets.contract import webhook

@@ -11,7 +11,7 @@ from typing import Any
 
 import jobs
 import pytest
-from test_cli import Answer, call
+from commands import Answer, call
 from webhook_receiver import receiving
 
 from codex_assets.config import settings as configuration

@@ -15,7 +15,9 @@ from codex_assets.cli.commands import gpu_proof
 def doctor_(
     file: Annotated[
         Path | None,
-        typer.Argument(help="With `--gpu`: a video to encode. Default: a generated clip.", show_default=False),
+        typer.Argument(
+            metavar="FILE", help="With `--gpu`: a video to encode. Default: a generated clip.", show_default=False
+        ),
     ] = None,
     gpu: Annotated[
         bool, typer.Option("--gpu", help="Prove the GPU: encode with and without it, and print a report.")

@@ -15,7 +15,9 @@ from codex_assets.cli.command_frame import FAILED, UNCHECKED, AsJson
 
 app = typer.Typer(no_args_is_help=True, help="Manage a RunPod endpoint as a file in `deploy/` describes it.")
 
-File = Annotated[Path, typer.Argument(help="Such as `deploy/endpoint-staging.toml`.", show_default=False)]
+File = Annotated[
+    Path, typer.Argument(metavar="FILE", help="Such as `deploy/endpoint-staging.toml`.", show_default=False)
+]
 
 
 @app.command()

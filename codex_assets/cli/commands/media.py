@@ -47,8 +47,10 @@ def show(
 def list_(where: Conditions = None, store: Store = None, as_json: AsJson = False) -> None:
     """List media: what is built, what is stale, and what the last check found.
 
-    codex-assets list
-    codex-assets list --where creator=ann,stale
+    `codex-assets show MEDIA` has the details of one of them, and `codex-assets stale` the reasons.
+
+        codex-assets list
+        codex-assets list --where creator=ann,stale
     """
     condition = command_frame.parse_where(where)
     from codex_assets.cli.views.media import media_json, media_table

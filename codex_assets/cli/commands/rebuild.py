@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PAUSED = 3
 
-MediaIds = Annotated[list[str] | None, typer.Argument(metavar="[MEDIA]...", help="Media ids.", show_default=False)]
+MediaIds = Annotated[list[str] | None, typer.Argument(metavar="MEDIA", help="Media ids.", show_default=False)]
 AlsoFresh = Annotated[bool, typer.Option("--also-fresh", help="Build outputs that are not stale as well.")]
 Plan = Annotated[bool, typer.Option("--plan", help="Print what it would take and cost; build nothing.")]
 Workers = Annotated[
@@ -89,8 +89,8 @@ def rebuild(
         raise typer.BadParameter(
             "It continues with the media and outputs that it began with; name no others.", param_hint="--resume"
         )
-    command_frame.parse_where(where)
     canary_size, most_failures = _parse_canary(canary), _parse_share(max_failures, "--max-failures")
+    command_frame.parse_where(where)
     from codex_assets.cli.views.rebuild import summary_json, summary_sheet
     from codex_assets.config.settings import journals
     from codex_assets.library.rebuild import Journal, Limits, Order, refusals

@@ -32,7 +32,7 @@ class UploadType(StrEnum):
 
 
 def run(
-    file: Annotated[Path, typer.Argument(help="Any video or audio file.", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Any video or audio file.", show_default=False)],
     upload_type: Annotated[UploadType, typer.Option("--type", help="What it is uploaded as.", show_default=False)],
     media_id: Annotated[
         str | None, typer.Option("--media-id", help="Its id. Default: made from the file's name.", show_default=False)

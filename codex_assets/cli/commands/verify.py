@@ -24,7 +24,7 @@ WORKERS = 2
 Targets = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[MEDIA | FOLDER | MASTER.m3u8 | URL]...",
+        metavar="MEDIA|FOLDER|MASTER.m3u8|URL",
         help="Media ids; or a path, which has a `/` or ends in `.m3u8`; or a URL.",
         show_default=False,
     ),
@@ -161,7 +161,9 @@ def _verify_hls(target: str, rule: str | None, as_json: bool) -> int:
 
 
 def failing(
-    rule: Annotated[str | None, typer.Argument(help="A rule. Default: all of them.", show_default=False)] = None,
+    rule: Annotated[
+        str | None, typer.Argument(metavar="RULE", help="A rule. Default: all of them.", show_default=False)
+    ] = None,
     warnings: Annotated[
         bool, typer.Option("--warnings/--errors", help="Include rules that only warn, or errors alone.")
     ] = True,
