@@ -57,10 +57,12 @@ def main(
     Commands work on the stores that the environment names, or on a local store (`--store`).
     `codex-assets COMMAND --help` explains one command, with examples.
 
-        codex-assets demo                           # see it all, without an account
-        codex-assets run film.mp4 --type video      # build every output of a file
-        codex-assets verify --all                   # check all that is published
-        codex-assets rebuild --plan                 # what is stale, and its cost
+    ```
+    codex-assets demo                           # see it all, without an account
+    codex-assets run film.mp4 --type video      # build every output of a file
+    codex-assets verify --all                   # check all that is published
+    codex-assets rebuild --plan                 # what is stale, and its cost
+    ```
     """
     console.accept_every_character()
     keyholder.close_memory()

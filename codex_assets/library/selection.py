@@ -16,13 +16,6 @@ from codex_assets.archive.records import MediaRecord, MediaType, OutputRecord
 from codex_assets.media.outputs import OUTPUTS
 
 NAMES = ("id", "type", "creator", "output", "recipe", "built_before", "stale")
-HELP = (
-    "Every media for which this holds. Conditions, all of which have to hold, separated by commas: `id=ID`, or "
-    "`id=A+B+C` for several; `type=video` or `type=audio`; `creator=ID`; `output=hls_720p`, which is published; "
-    "`recipe=CODE`, the code version that something was built by; `built_before=2026-01-31`, or a time with it; "
-    "`stale`, something is to be rebuilt (see `stale --help`). With `output=`, the last three are about that output. "
-    "For example: `--where type=video,stale`."
-)
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def test_completion_names_the_commands(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_help_has_examples_that_are_valid(name: str) -> None:
-    lines = re.findall(r"^ +(codex-assets .*)$", COMMANDS[name].help or "", re.MULTILINE)
+    lines = re.findall(r"^ *(codex-assets .*)$", COMMANDS[name].help or "", re.MULTILINE)
     assert lines
     for line in lines:
         assert line.startswith(f"codex-assets {name}")
@@ -112,7 +112,7 @@ def test_help_fits_the_terminal(name: str, width: int) -> None:
     assert all(len(line) <= width for line in answer.out.splitlines())
     if width >= 80:
         command = COMMANDS[name] if name else GROUP
-        for example in re.findall(r"^ +(codex-assets .*)$", command.help or "", re.MULTILINE):
+        for example in re.findall(r"^ *(codex-assets .*)$", command.help or "", re.MULTILINE):
             assert example in answer.out
 
 

@@ -32,10 +32,12 @@ def cleanup_originals(
     hash is compared, and both its ends are decoded. If anything is wrong the original stays, and the reason is listed;
     docs/operations.md explains each reason.
 
-    Exit codes: `0` every original was decided on, `2` a media could not be checked. It is tried again next time.
+    Exit codes: `0` every original was decided on; `2` a media could not be checked. It is tried again next time.
 
-        codex-assets cleanup-originals --dry-run
-        codex-assets cleanup-originals --older-than 7d --where creator=ann
+    ```
+    codex-assets cleanup-originals --dry-run
+    codex-assets cleanup-originals --older-than 7d --where creator=ann
+    ```
     """
     kept_for = command_frame.parse_duration(older_than, "--older-than")
     condition = command_frame.parse_where(where)
@@ -63,6 +65,6 @@ def cleanup_originals(
     if as_json:
         console.say_json(results_json(results, dry_run))
     else:
-        console.say(results_table(results, dry_run) if results else "There are no originals to decide on.")
+        console.say(results_table(results, dry_run) if results else "No originals to decide on.")
     if any(result.verdict is Verdict.UNCHECKED for result in results):
         raise typer.Exit(UNCHECKED)

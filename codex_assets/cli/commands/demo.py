@@ -26,8 +26,10 @@ def demo(
     Both go through the worker, which sends a signed webhook for each; the webhooks are received and verified here.
     Prints the webhooks, everything that was stored, and how to play it. Neither an account nor a network is used.
 
-        codex-assets demo
-        codex-assets demo --store /tmp/demo
+    ```
+    codex-assets demo
+    codex-assets demo --store /tmp/demo
+    ```
     """
     from codex_assets.cli import demo as demonstration
     from codex_assets.config.settings import local_environment

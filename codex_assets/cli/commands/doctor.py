@@ -34,11 +34,13 @@ def doctor_(
     That is: the tools and their codecs, the GPU, the configuration, scratch space and the stores. What is missing is
     listed with how to get it. With `--gpu` a report in Markdown is printed instead, to paste into an issue.
 
-    Exit codes: `0` nothing is missing, `1` something is, or with `--gpu`: something was not proven.
+    Exit codes: `0` nothing is missing; `1` something is or, with `--gpu`, something was not proven.
 
-        codex-assets doctor
-        codex-assets doctor --write --json
-        codex-assets doctor --gpu > report.md
+    ```
+    codex-assets doctor
+    codex-assets doctor --write --json
+    codex-assets doctor --gpu > report.md
+    ```
     """
     if gpu:
         raise typer.Exit(gpu_proof.prove_gpu(file, as_json))

@@ -31,11 +31,13 @@ def apply(
     Needs `RUNPOD_API_KEY`. FILE holds no secrets: it refers to RunPod's as `{{ RUNPOD_SECRET_name }}`. What FILE does
     not mention stays as it is. A second run changes nothing.
 
-    Exit codes: `0` the endpoint is as FILE says, `1` with `--dry-run`: it is not, or else: RunPod could not change it,
-    `2` the endpoint could not be read, or FILE must not be applied.
+    Exit codes: `0` the endpoint is as FILE says; `1` it could not be changed or, with `--dry-run`, it differs; `2` the
+    endpoint could not be read, or FILE must not be applied.
 
-        codex-assets endpoint apply deploy/endpoint-staging.toml --dry-run
-        codex-assets endpoint apply deploy/endpoint-staging.toml
+    ```
+    codex-assets endpoint apply deploy/endpoint-staging.toml --dry-run
+    codex-assets endpoint apply deploy/endpoint-staging.toml
+    ```
     """
     from codex_assets.cli.views.endpoint import differences_table, headline, plan_json
     from codex_assets.config.settings import management
@@ -77,8 +79,10 @@ def secrets(
     arguments. Secrets that RunPod has stay as they are unless you give `--replace`. Workers see a new value when they
     next start.
 
-        codex-assets endpoint secrets deploy/endpoint-staging.toml
-        codex-assets endpoint secrets deploy/endpoint-production.toml --replace
+    ```
+    codex-assets endpoint secrets deploy/endpoint-staging.toml
+    codex-assets endpoint secrets deploy/endpoint-production.toml --replace
+    ```
     """
     from codex_assets.cli.views.endpoint import secrets_table
     from codex_assets.config.settings import environment, management

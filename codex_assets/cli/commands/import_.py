@@ -29,8 +29,10 @@ def import_(
     That is: media, their outputs with their versions, and the results of checks. A second import reports only what has
     changed since; one that was stopped continues where it was.
 
-        codex-assets import
-        codex-assets import --where creator=ann --pictures
+    ```
+    codex-assets import
+    codex-assets import --where creator=ann --pictures
+    ```
     """
     condition = command_frame.parse_where(where)
     from codex_assets.archive.store import RecordStore

@@ -24,8 +24,10 @@ def show(
     That is: its upload, its outputs, how, when and from what each of them was built, which are stale and why, and what
     the last checks found.
 
-        codex-assets show holiday
-        codex-assets show holiday --json | jq .stale
+    ```
+    codex-assets show holiday
+    codex-assets show holiday --json | jq .stale
+    ```
     """
     from codex_assets.archive.store import RecordStore
     from codex_assets.cli.views.media import media_json, media_sheet
@@ -49,8 +51,10 @@ def list_(where: Conditions = None, store: Store = None, as_json: AsJson = False
 
     `codex-assets show MEDIA` has the details of one of them, and `codex-assets stale` the reasons.
 
-        codex-assets list
-        codex-assets list --where creator=ann,stale
+    ```
+    codex-assets list
+    codex-assets list --where creator=ann,stale
+    ```
     """
     condition = command_frame.parse_where(where)
     from codex_assets.cli.views.media import media_json, media_table

@@ -76,13 +76,15 @@ def rebuild(
     all. A few media, the canary, go first. `--resume` continues a rebuild that was paused, stopped or killed; what is
     done is not done again.
 
-    Exit codes: `0` everything was built, `1` something failed, `2` it could not start, `3` it was paused because too
-    many media failed, `130` you stopped it.
+    Exit codes: `0` everything was built; `1` something failed; `2` it could not start; `3` it was paused because too
+    many media failed; `130` you stopped it.
 
-        codex-assets rebuild --plan
-        codex-assets rebuild holiday --assets thumbnail --also-fresh
-        codex-assets rebuild --assets hls_480p --where type=video,creator=ann
-        codex-assets rebuild --resume 20261125-091136-1ff4
+    ```
+    codex-assets rebuild --plan
+    codex-assets rebuild holiday --assets thumbnail --also-fresh
+    codex-assets rebuild --assets hls_480p --where type=video,creator=ann
+    codex-assets rebuild --resume 20261125-091136-1ff4
+    ```
     """
     outputs = tuple(command_frame.parse_outputs(assets, "--assets"))
     if resume is not None and (media or outputs or where or also_fresh or plan):

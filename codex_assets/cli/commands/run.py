@@ -47,11 +47,13 @@ def run(
     Prints the outputs and the body that a webhook would carry. Everything is stored in a local folder: no account is
     used, and no webhook is sent.
 
-    Exit codes: `0` the outputs are built, `1` they are not, and the reason is printed.
+    Exit codes: `0` the outputs are built; `1` they are not, and the reason is printed.
 
-        codex-assets run holiday.mp4 --type video
-        codex-assets run talk.wav --type audio --creator-id ann --media-id talk-1
-        codex-assets run holiday.mp4 --type video --assets thumbnail,preview
+    ```
+    codex-assets run holiday.mp4 --type video
+    codex-assets run talk.wav --type audio --creator-id ann --media-id talk-1
+    codex-assets run holiday.mp4 --type video --assets thumbnail,preview
+    ```
     """
     from codex_assets.archive.store import RecordStore
     from codex_assets.cli.views.media import outputs_tree

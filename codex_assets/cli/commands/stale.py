@@ -56,11 +56,13 @@ def stale(
 
     Without its mezzanine no output of a media can be rebuilt, and without its original no mezzanine.
 
-    Exit codes: `0` nothing is to be rebuilt, `1` something is, `2` the archive could not be read.
+    Exit codes: `0` nothing is to be rebuilt; `1` something is; `2` the archive could not be read.
 
-        codex-assets stale
-        codex-assets stale --list --where type=video,creator=ann
-        codex-assets stale --asset hls_720p,thumbnail --refresh --json
+    ```
+    codex-assets stale
+    codex-assets stale --list --where type=video,creator=ann
+    codex-assets stale --asset hls_720p,thumbnail --refresh --json
+    ```
     """
     condition = command_frame.parse_where(where)
     outputs = command_frame.parse_outputs(asset, "--asset")

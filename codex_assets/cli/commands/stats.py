@@ -29,9 +29,11 @@ def statistics(
     that of current versions: former versions, which B2 keeps and bills until a lifecycle rule removes them, are not
     counted.
 
-        codex-assets stats
-        codex-assets stats --since 24h --no-storage
-        codex-assets stats --since all --where type=video --json
+    ```
+    codex-assets stats
+    codex-assets stats --since 24h --no-storage
+    codex-assets stats --since all --where type=video --json
+    ```
     """
     now = datetime.now(UTC)
     start = None if since == "all" else now - command_frame.parse_duration(since, "--since")

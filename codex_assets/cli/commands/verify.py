@@ -24,8 +24,8 @@ WORKERS = 2
 Targets = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="MEDIA|FOLDER|MASTER.m3u8|URL",
-        help="Media ids; or a path, which has a `/` or ends in `.m3u8`; or a URL.",
+        metavar="TARGET",
+        help="Media ids; or one path, which has a `/` or ends in `.m3u8`; or one URL.",
         show_default=False,
     ),
 ]
@@ -64,13 +64,15 @@ def verify_(
 
     With `output=`, the last three are about that output only.
 
-    Exit codes: `0` no rule of severity ERROR failed, `1` one did, `2` something could not be checked.
+    Exit codes: `0` no rule of severity ERROR failed; `1` one did; `2` something could not be checked.
 
-        codex-assets verify holiday talk-1
-        codex-assets verify --all
-        codex-assets verify --where type=video,creator=ann --rule thumbnail_decodes
-        codex-assets verify some/folder/
-        codex-assets verify https://cdn.example.com/video/master.m3u8
+    ```
+    codex-assets verify holiday talk-1
+    codex-assets verify --all
+    codex-assets verify --where type=video,creator=ann --rule thumbnail_decodes
+    codex-assets verify some/folder/
+    codex-assets verify https://cdn.example.com/video/master.m3u8
+    ```
     """
     names = list(targets or [])
     if sum((bool(names), everything, where is not None)) != 1:
@@ -174,9 +176,11 @@ def failing(
 
     Reads the results that `verify` has kept, and checks nothing.
 
-        codex-assets failing
-        codex-assets failing segments_present
-        codex-assets failing --errors --json
+    ```
+    codex-assets failing
+    codex-assets failing segments_present
+    codex-assets failing --errors --json
+    ```
     """
     command_frame.check_rule(rule, "RULE")
     from codex_assets.cli.views.findings import FailingMedia, failing_json, failing_table, rules_table

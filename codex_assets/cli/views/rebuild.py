@@ -94,12 +94,12 @@ def summary_json(summary: Summary, refused: Sequence[Refusal]) -> dict[str, Any]
     return summary.wire() | {"refused": _refusals_json(refused)}
 
 
-NOTHING = "There is nothing to rebuild."
+NOTHING = "Nothing to be rebuilt."
 
 
 def nothing_line(refused: Sequence[Refusal]) -> str:
     """Said instead of a summary when no output is built."""
-    return "There is nothing that can be rebuilt." if refused else NOTHING
+    return "Nothing that can be rebuilt." if refused else NOTHING
 
 
 def nothing_json(refused: Sequence[Refusal]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ class ImportTotals:
 
 def totals_line(totals: ImportTotals, seconds: float) -> str:
     if not totals.media:
-        return "There is nothing new in the archive."
+        return "Nothing new in the archive."
     return (
         f"{console.count_media(totals.media)}, {totals.outputs} outputs and {totals.checks} check results imported "
         f"in {console.duration(seconds)}"
