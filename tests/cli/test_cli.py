@@ -197,15 +197,15 @@ def until(there: Any, seconds: float = 20) -> None:
 
 def tools_in(scratch: Path) -> list[str]:
     """Command lines of processes that work on files below `scratch`."""
-    found = []
+    lines = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
         if f"{scratch}/" in line:
-            found.append(line)
-    return found
+            lines.append(line)
+    return lines
 
 
 # --- show, list -------------------------------------------------------------------------------------------------------
@@ -215,8 +215,8 @@ def tools_in(scratch: Path) -> list[str]:
 def test_show_tells_what_is_known(built: tuple[Path, Answer, Answer]) -> None:
     shown = call("show", "My-clip-1", store=built[0])
     assert shown.code == 0
-    for told in ("video of local", "never upscaled", "libx264", "last check of what is published: never", "current"):
-        assert told in shown.out
+    for text in ("video of local", "never upscaled", "libx264", "last check of what is published: never", "current"):
+        assert text in shown.out
     known = call("show", "tone", "--json", store=built[0]).json
     assert known["media"]["creator_id"] == "ann"
     assert known["stale"] == []
@@ -252,7 +252,7 @@ def test_list_and_its_conditions(store: Path) -> None:
     assert "2 media, 0 with stale outputs" in everything.out
 
     def ids(where: str) -> list[str]:
-        return [one["media"]["media_id"] for one in call("list", "--where", where, "--json", store=store).json]
+        return [media["media"]["media_id"] for media in call("list", "--where", where, "--json", store=store).json]
 
     assert ids("type=audio") == ["tone"]
     assert ids("creator=local") == ["My-clip-1"]
@@ -285,7 +285,7 @@ def test_verify_everything_that_is_right(store: Path) -> None:
     assert "passed" in call("list", store=store).out
     kept = {record.media_id: record for record in published_media.kept(stores_of(store))}
     assert set(kept) == {"My-clip-1", "tone"}
-    (thumbnail,) = [one for one in kept["My-clip-1"].outputs if one.output == "thumbnail"]
+    (thumbnail,) = [checked for checked in kept["My-clip-1"].outputs if checked.output == "thumbnail"]
     assert "thumbnail_size" in thumbnail.passed
 
 
@@ -296,10 +296,12 @@ def test_verify_finds_what_is_broken_and_failing_lists_it(store: Path) -> None:
     assert broken.code == 1
     (media,) = broken.json["media"]
     assert (media["mediaId"], media["outcome"]) == ("tone", "failed")
-    assert ("hls_64k", "segments_present") in {(one["output"], one["rule"]) for one in media["findings"]}
-    found = call("failing", "segments_present", "--json", store=store).json
-    assert [(one["mediaId"], one["output"], one["severity"]) for one in found] == [("tone", "hls_64k", "ERROR")]
-    assert found[0]["message"]
+    assert ("hls_64k", "segments_present") in {(finding["output"], finding["rule"]) for finding in media["findings"]}
+    failing = call("failing", "segments_present", "--json", store=store).json
+    assert [(finding["mediaId"], finding["output"], finding["severity"]) for finding in failing] == [
+        ("tone", "hls_64k", "ERROR")
+    ]
+    assert failing[0]["message"]
     assert "segments_present" in call("failing", store=store).out
     assert "failed" in call("list", store=store).out
     assert "segments_present" in call("show", "tone", store=store).out
@@ -311,9 +313,9 @@ def test_one_rule_leaves_what_is_kept_of_the_others(store: Path) -> None:
     call("verify", "My-clip-1", "--shallow", store=store)
     (before,) = published_media.kept(archive)
     (store / "codex-assets-local/local/thumbnails/media/My-clip-1/auto-generated.jpg").write_bytes(b"no picture")
-    one = call("verify", "--where", "type=video", "--rule", "thumbnail_decodes", "--json", store=store)
-    assert one.code == 1
-    assert one.json["checks"] == 1
+    answer = call("verify", "--where", "type=video", "--rule", "thumbnail_decodes", "--json", store=store)
+    assert answer.code == 1
+    assert answer.json["checks"] == 1
     (after,) = published_media.kept(archive)
     was, now = ({judged.output: judged for judged in record.outputs} for record in (before, after))
     assert {check.rule for check in now["thumbnail"].failed} == {"thumbnail_decodes"}
@@ -346,7 +348,7 @@ def test_verify_a_folder(store: Path) -> None:
     (folder / "master.m3u8").write_text(text.replace("RESOLUTION=320x180", "RESOLUTION=640x360"))
     lying = call("verify", folder, "--json")
     assert lying.code == 1
-    assert [one["rule"] for one in lying.json["findings"]] == ["resolution_true"]
+    assert [finding["rule"] for finding in lying.json["findings"]] == ["resolution_true"]
     assert "resolution_true" in call("verify", folder).out
     assert call("verify", folder, "--rule", "segments_present").code == 0
 
@@ -388,12 +390,12 @@ def test_verify_a_url(store: Path) -> None:
         here = call("verify", folder, "--json")
         assert (whole.code, whole.json) == (0, here.json)
         assert whole.json["findings"] == []
-        one = call("verify", f"{url}/My-clip-1/360p/playlist.m3u8", "--json")
-        assert (one.code, one.json["findings"]) == (0, [])
+        variant = call("verify", f"{url}/My-clip-1/360p/playlist.m3u8", "--json")
+        assert (variant.code, variant.json["findings"]) == (0, [])
         (folder / "360p" / "segment_00000.ts").unlink()
         broken = call("verify", f"{url}/My-clip-1/master.m3u8", "--json")
         assert broken.code == 1
-        (missing,) = [one for one in broken.json["findings"] if one["rule"] == "segments_present"]
+        (missing,) = [finding for finding in broken.json["findings"] if finding["rule"] == "segments_present"]
         assert "segment_00000.ts" in json.dumps(missing)
 
 
@@ -423,8 +425,13 @@ def test_conditions_that_make_no_sense(text: str) -> None:
 
 
 def test_numbers_have_units() -> None:
-    assert [console.byte_size(one) for one in (0, 999, 1_000, 2_345_678, 5_000_000_000)] == [
+    assert [console.byte_size(count) for count in (0, 999, 1_000, 2_345_678, 5_000_000_000)] == [
         *("0 B", "999 B", "1.0 kB", "2.3 MB", "5.0 GB")
     ]
-    assert [console.duration(one) for one in (0.04, 59.9, 61, 3_725)] == ["0.0 s", "59.9 s", "1 min 01 s", "1 h 02 min"]
-    assert [console.bit_rate(one) for one in (128_000, 2_370_000)] == ["128 kb/s", "2.37 Mb/s"]
+    assert [console.duration(seconds) for seconds in (0.04, 59.9, 61, 3_725)] == [
+        "0.0 s",
+        "59.9 s",
+        "1 min 01 s",
+        "1 h 02 min",
+    ]
+    assert [console.bit_rate(bits) for bits in (128_000, 2_370_000)] == ["128 kb/s", "2.37 Mb/s"]

@@ -65,38 +65,38 @@ def test_the_demonstration_and_what_it_would_notice(
     store = tmp_path / "store"
     environ = settings.local_environment(store)
     assert demo.run(environ)
-    told, log = capfd.readouterr()
+    printed, log = capfd.readouterr()
     for name in demo.NAMES:
-        assert f"✓ {name}" in told
-    assert told.count("signature verified over") == 2
+        assert f"✓ {name}" in printed
+    assert printed.count("signature verified over") == 2
     for shown in ('"status": "completed"', "master.m3u8", "waveform.png", "Where to look", "ffplay", "make dev"):
-        assert shown in told
-    assert ".meta" not in told
+        assert shown in printed
+    assert ".meta" not in printed
     assert all(line.startswith(demo.NAMES) for line in log.splitlines()), log
-    assert "local-demo-secret" not in told + log
+    assert "local-demo-secret" not in printed + log
 
     # What came, compared once more after something was taken away.
     stores = settings.load().stores()
     payload = json.loads((samples / "sample-video.job.json").read_text())["input"]
-    result = result_of(told)
-    assert not [one for one in demo._missing(payload, result, stores) if one]
+    result = result_of(printed)
+    assert not [problem for problem in demo._missing(payload, result, stores) if problem]
     segment = next(store.glob("codex-media-local/creator-demo/hls/sample-video/360p/*.ts"))
     segment.unlink()
     (lost,) = problems(payload, result, stores)
     assert segment.name in lost
     del result["output"]["thumbnailKey"]
-    assert any("`thumbnailKey`" in one for one in problems(payload, result, stores))
+    assert any("`thumbnailKey`" in problem for problem in problems(payload, result, stores))
 
 
-def result_of(told: str) -> dict[str, Any]:
+def result_of(printed: str) -> dict[str, Any]:
     """The first body that was printed."""
-    decoded, _ = json.JSONDecoder().raw_decode(told[told.index("{") :])
+    decoded, _ = json.JSONDecoder().raw_decode(printed[printed.index("{") :])
     assert isinstance(decoded, dict)
     return decoded
 
 
 def problems(payload: dict[str, Any], result: dict[str, Any], stores: Stores) -> list[str]:
-    return [one for one in demo._missing(payload, result, stores) if one]
+    return [problem for problem in demo._missing(payload, result, stores) if problem]
 
 
 def test_a_checkout_without_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +130,7 @@ FAILED = {"id": "j", "status": "failed", "output": {}, "error": "It broke.", "er
 
 
 @pytest.mark.parametrize(
-    ("result", "webhooks", "told"),
+    ("result", "webhooks", "problem"),
     [
         (FAILED, [came(FAILED)], "the job failed: It broke. (tool_failed)"),
         (FAILED, [], "0 webhooks came"),
@@ -140,8 +140,8 @@ FAILED = {"id": "j", "status": "failed", "output": {}, "error": "It broke.", "er
         ({"id": "j", "status": "completed", "output": {}}, [], "does not fit its schema"),
     ],
 )
-def test_what_is_wrong_with_a_webhook(result: dict[str, Any], webhooks: list[ReceivedWebhook], told: str) -> None:
-    assert any(told in one for one in demo._webhook_problems(result, webhooks, []))
+def test_what_is_wrong_with_a_webhook(result: dict[str, Any], webhooks: list[ReceivedWebhook], problem: str) -> None:
+    assert any(problem in text for text in demo._webhook_problems(result, webhooks, []))
 
 
 def post(url: str, body: bytes, signature: str) -> int:
@@ -160,8 +160,8 @@ def test_the_receiver_takes_what_is_signed() -> None:
     body = b'{"id": "job-1",  "status": "completed"}'
     with Receiver(SECRET) as receiver:
         assert post(receiver.url, body, signed(body)) == 200
-        (one,) = receiver.received("job-1")
-        assert (one.is_verified, one.raw, receiver.strays()) == (True, body, [])
+        (webhook,) = receiver.received("job-1")
+        assert (webhook.is_verified, webhook.raw, receiver.strays()) == (True, body, [])
         assert receiver.received("job-2") == []
 
 
@@ -178,4 +178,4 @@ def test_the_receiver_takes_what_is_signed() -> None:
 def test_the_receiver_refuses_what_is_not(body: bytes, signature: str) -> None:
     with Receiver(SECRET) as receiver:
         assert post(receiver.url, body, signature.encode().decode("latin-1")) == 401
-        assert [one.is_verified for one in receiver.strays()] == [False]
+        assert [webhook.is_verified for webhook in receiver.strays()] == [False]

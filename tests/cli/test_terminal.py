@@ -49,8 +49,8 @@ def test_json_stays_json_in_every_encoding(tmp_path: Path, environ: dict[str, st
     said = answer(tmp_path, environ, "verify", str(folder), "--json")
 
     assert b"Traceback" not in said.stderr
-    told = json.loads(said.stdout.decode(encoding))
-    assert "Ł" in json.dumps(told, ensure_ascii=False)
+    printed = json.loads(said.stdout.decode(encoding))
+    assert "Ł" in json.dumps(printed, ensure_ascii=False)
 
 
 @pytest.mark.parametrize(("environ", "encoding"), BY_ENCODING[:2])

@@ -53,6 +53,9 @@ def doctor_(
 
     environ = environment() if store is None else local_environment(store)
     checks = list(doctor.examine(environ, tools_only=tools, write=write))
-    console.say_json(checks_json(checks)) if as_json else console.say(checks_table(checks))
+    if as_json:
+        console.say_json(checks_json(checks))
+    else:
+        console.say(checks_table(checks))
     if problems(checks):
         raise typer.Exit(FAILED)

@@ -107,6 +107,9 @@ def rebuild(
             order = Order(where or "", tuple(dict.fromkeys(media or ())), outputs, also_fresh)
             refused = refusals(catalogue, order)
             journal = _begin(settings, catalogue, order, refused, plan=plan, as_json=as_json)
+    if not as_json:
+        left = len(journal.targets) - len(journal.finished)
+        console.note(f"rebuild {journal.rebuild_id}: {console.count_media(left)}")
     summary = _work_off(settings, catalogue, journal, Limits(workers or settings.workers(), canary_size, most_failures))
     if as_json:
         console.say_json(summary_json(summary, refused))
@@ -132,9 +135,15 @@ def _begin(
         return Journal.begin(journals(settings), order, targets)
     if plan:
         estimate = costs.estimate(targets, catalogue, price=settings.worker_price)
-        console.say_json(estimate_json(estimate, refused)) if as_json else console.say(estimate_sheet(estimate))
+        if as_json:
+            console.say_json(estimate_json(estimate, refused))
+        else:
+            console.say(estimate_sheet(estimate))
         raise typer.Exit
-    console.say_json(nothing_json(refused)) if as_json else console.say(nothing_line(refused))
+    if as_json:
+        console.say_json(nothing_json(refused))
+    else:
+        console.say(nothing_line(refused))
     raise typer.Exit(FAILED if refused and order.media_ids else 0)
 
 
@@ -143,7 +152,6 @@ def _work_off(settings: Settings, catalogue: Catalogue, journal: Journal, limits
     from codex_assets.library.rebuild import Rebuild
 
     left = [target.media_id for target in journal.targets if target.media_id not in journal.finished]
-    console.note(f"rebuild {journal.rebuild_id}: {console.count_media(len(left))}")
     with command_frame.failures_end_with(), command_frame.cancelled_by_signals() as cancelled, ExitStack() as stack:
         stack.callback(journal.close)
         run_listener: Listener | None = None

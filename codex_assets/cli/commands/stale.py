@@ -5,12 +5,18 @@ Answers from the catalogue (`library/catalogue.py`). The tables are in `cli/view
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from codex_assets.cli import command_frame, console
 from codex_assets.cli.command_frame import FAILED, UNCHECKED, AsJson, Conditions, Store
+
+if TYPE_CHECKING:
+    from codex_assets.cli.views.stale import StaleReport
+    from codex_assets.library.catalogue import Catalogue
+    from codex_assets.library.selection import Where
 
 OutputNames = Annotated[
     str | None,
@@ -66,32 +72,33 @@ def stale(
     """
     condition = command_frame.parse_where(where)
     outputs = command_frame.parse_outputs(asset, "--asset")
-    from codex_assets.cli.views.stale import StaleMedia, StaleReport, report_json, report_sheet
+    from codex_assets.cli.views.stale import report_json, report_sheet
 
     with command_frame.failures_end_with(UNCHECKED):
         catalogue = command_frame.open_catalogue(command_frame.load_settings(store), refresh=refresh, reindex=reindex)
-        age_seconds, _ = catalogue.age()
-        report = StaleReport(
-            media_count=catalogue.size(),
-            media=[
-                StaleMedia(media_id, media_type, shown)
-                for media_id, media_type, verdicts in catalogue.verdicts(condition)
-                if (
-                    shown := [
-                        verdict
-                        for verdict in verdicts.values()
-                        if verdict.causes and (not outputs or verdict.output in outputs)
-                    ]
-                )
-            ],
-            age_seconds=age_seconds,
-            unreadable=catalogue.problems(),
-        )
+        report = _report(catalogue, condition, outputs)
     if as_json:
         console.say_json(report_json(report))
     else:
         for media_id, record, problem in report.unreadable_examples:
             console.complain(f"{media_id}, {record}: {problem}.")
         console.say(report_sheet(report, list_all=list_all))
+        if not (list_all or report.is_short):
+            console.note("`--list` names every media and output.")
     if report.stale_count:
         raise typer.Exit(FAILED)
+
+
+def _report(catalogue: Catalogue, condition: Where, outputs: Collection[str]) -> StaleReport:
+    """What the catalogue says of the media that meet `condition`, and of `outputs` only, unless there are none."""
+    from codex_assets.cli.views.stale import StaleMedia, StaleReport
+
+    reported = []
+    for media_id, media_type, verdicts in catalogue.verdicts(condition):
+        shown = [
+            verdict for verdict in verdicts.values() if verdict.causes and (not outputs or verdict.output in outputs)
+        ]
+        if shown:
+            reported.append(StaleMedia(media_id, media_type, shown))
+    age_seconds, _ = catalogue.age()
+    return StaleReport(catalogue.size(), reported, age_seconds, catalogue.problems())

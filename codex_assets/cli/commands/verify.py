@@ -77,12 +77,12 @@ def verify_(
     names = list(targets or [])
     if sum((bool(names), everything, where is not None)) != 1:
         raise typer.BadParameter("Give media ids, a path, a URL, --all or --where: one of them.")
-    hls = [name for name in names if _is_path(name)]
-    if hls and len(names) > 1:
+    is_hls = any("/" in name or name in (".", "..") or name.endswith(".m3u8") for name in names)
+    if is_hls and len(names) > 1:
         raise typer.BadParameter("Give one path, one URL, or media ids.")
     command_frame.check_rule(rule, "--rule")
-    if hls:
-        raise typer.Exit(_verify_hls(hls[0], rule, as_json))
+    if is_hls:
+        raise typer.Exit(_verify_hls(names[0], rule, as_json))
     condition = command_frame.parse_where(where)
     from codex_assets.config.workshop import open_workshop
     from codex_assets.library.sweep import Sweep
@@ -99,14 +99,7 @@ def verify_(
             deep=not shallow,
             workers=workers,
         )
-        media_ids = list(dict.fromkeys(names)) or list(workshop.records.media_ids())
-        exit_code = _verify_media(sweep, media_ids, as_json)
-    raise typer.Exit(exit_code)
-
-
-def _is_path(target: str) -> bool:
-    """Whether it is a path or a URL, and no media id."""
-    return "/" in target or target in (".", "..") or target.endswith(".m3u8")
+        raise typer.Exit(_verify_media(sweep, list(dict.fromkeys(names or workshop.records.media_ids())), as_json))
 
 
 def _verify_media(sweep: Sweep, media_ids: list[str], as_json: bool) -> int:

@@ -54,6 +54,11 @@ class StaleReport:
         return sum(verdict.stale for media in self.media for verdict in media.verdicts)
 
     @property
+    def is_short(self) -> bool:
+        """Whether every media is named without being asked for."""
+        return len(self.media) <= LISTED_MEDIA
+
+    @property
     def unreadable_examples(self) -> Sequence[tuple[str, str, str]]:
         return self.unreadable[:LISTED_MEDIA]
 
@@ -82,12 +87,10 @@ def report_sheet(report: StaleReport, *, list_all: bool) -> Group:
     reasons = report.reasons()
     if reasons:
         parts.append(_reasons_table(reasons, report.blocked()))
-    if list_all or len(report.media) <= LISTED_MEDIA:
+    if list_all or report.is_short:
         for media in report.media:
             parts.append(Text.assemble((media.media_id, "bold"), f"  {media.media_type}"))
             parts += [Text("  ").append_text(verdict_line(verdict)) for verdict in media.verdicts]
-    else:
-        parts.append(Text("`--list` names every media and output.", style="dim"))
     total = f"{console.count_media(report.media_count)}: "
     if report.stale_count:
         total += f"{console.plural(report.output_count, 'output')} of {console.count_media(report.stale_count)}"
