@@ -104,14 +104,14 @@ def test_every_help_has_examples_that_are_valid(name: str) -> None:
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
-@pytest.mark.parametrize("name", ["", *COMMANDS])
+@pytest.mark.parametrize("name", ["", "endpoint", *COMMANDS])
 def test_help_fits_the_terminal(name: str, width: int) -> None:
     """Paragraphs wrap at its width and nowhere else, and examples are not broken."""
     answer = call(*name.split(), "--help", COLUMNS=str(width))
     assert answer.code == 0
     assert all(len(line) <= width for line in answer.out.splitlines())
     if width >= 80:
-        command = COMMANDS[name] if name else GROUP
+        command = {**COMMANDS, "": GROUP, "endpoint": GROUP.commands["endpoint"]}[name]
         for example in re.findall(r"^ *(codex-assets .*)$", command.help or "", re.MULTILINE):
             assert example in answer.out
 

@@ -13,7 +13,18 @@ import typer
 from codex_assets.cli import command_frame, console
 from codex_assets.cli.command_frame import FAILED, UNCHECKED, AsJson
 
-app = typer.Typer(no_args_is_help=True, help="Manage a RunPod endpoint as a file in `deploy/` describes it.")
+HELP = """Manage a RunPod endpoint as a file in `deploy/` describes it.
+
+docs/RunpodSetup.md describes the whole set-up.
+
+```
+codex-assets endpoint secrets deploy/endpoint-staging.toml
+codex-assets endpoint apply deploy/endpoint-staging.toml --dry-run
+codex-assets endpoint apply deploy/endpoint-staging.toml
+```
+"""
+
+app = typer.Typer(no_args_is_help=True, help=HELP)
 
 File = Annotated[
     Path, typer.Argument(metavar="FILE", help="Such as `deploy/endpoint-staging.toml`.", show_default=False)

@@ -32,6 +32,7 @@ from codex_assets.cli.views.findings import finding_line
 from codex_assets.cli.views.stale import verdict_line
 from codex_assets.library.published_media import Media
 from codex_assets.library.staleness import Verdict
+from codex_assets.media.outputs import MEZZANINE
 
 
 def outputs_tree(media: Media, only: Sequence[str] | None = None) -> Tree:
@@ -63,7 +64,7 @@ def media_table(listed: Sequence[Media]) -> Group:
         table.add_column(name, justify="right", no_wrap=True)
     for media in listed:
         records = [record for record in media.outputs.values() if record is not None]
-        mezzanine = media.outputs.get("mezzanine")
+        mezzanine = _mezzanine(media)
         table.add_row(
             Text(media.media.media_id, style="bold"),
             media.media.media_type,
@@ -71,7 +72,7 @@ def media_table(listed: Sequence[Media]) -> Group:
             f"{len(records)}/{len(media.outputs)}",
             Text(str(len(media.stale)), style="yellow" if media.stale else "dim"),
             byte_size(sum(map(_bytes_of, records))),
-            duration(mezzanine.duration) if isinstance(mezzanine, MezzanineRecord) else "",
+            duration(mezzanine.duration) if mezzanine is not None else "",
             _check_result(media.verification),
         )
     stale = sum(1 for media in listed if media.stale)
@@ -82,8 +83,8 @@ def media_sheet(media: Media) -> Group:
     """Everything that is known of one media."""
     original = f"original: {media.media.input_role}: {media.media.input_key}"
     parts: list[RenderableType] = [_title(media), Text(original, style="dim", overflow="fold")]
-    mezzanine = media.outputs.get("mezzanine")
-    if isinstance(mezzanine, MezzanineRecord):
+    mezzanine = _mezzanine(media)
+    if mezzanine is not None:
         parts.append(Text(f"uploaded as {_upload(mezzanine)}", style="dim"))
     parts.append(_outputs_table(media))
     for verdict in media.verdicts.values():
@@ -190,6 +191,11 @@ def _(record: WaveformRecord) -> Iterator[str]:
 
 def _title(media: Media) -> Text:
     return Text.assemble((media.media.media_id, "bold"), f"  {media.media.media_type} of {media.media.creator_id}")
+
+
+def _mezzanine(media: Media) -> MezzanineRecord | None:
+    record = media.outputs.get(MEZZANINE.name)
+    return record if isinstance(record, MezzanineRecord) else None
 
 
 def _outputs_table(media: Media) -> Table:
