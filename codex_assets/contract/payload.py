@@ -117,10 +117,10 @@ RequestedAssets = Annotated[
 
 
 class JobPayload(BaseModel):
-    """What media-api asks of the worker: RunPod's `job["input"]`.
+    """media-api's request to the worker: RunPod's `job["input"]`.
 
-    A job with `assets` and neither webhook field is an engineer's: nobody is told, its result says what it came to.
-    Fields that are not listed are ignored. A JSON Schema cannot compare fields with each other or with the worker's
+    A job with `assets` and neither webhook field is an engineer's: it sends no webhook, and RunPod's result says how it
+    ended. Fields that are not listed are ignored. A JSON Schema cannot compare fields with each other or with the worker's
     environment: the buckets, the output prefix, the creator's segment in the input key, percent-encoded keys and
     private webhook hosts are checked by the worker.
     """
@@ -137,7 +137,7 @@ class JobPayload(BaseModel):
 
     media_id: PathSegment = Field(description="One path segment.")
     creator_id: PathSegment = Field(description="One path segment.")
-    media_type: MediaType = Field(description="Which outputs are made.")
+    media_type: MediaType = Field(description="Decides which outputs are built.")
     input_bucket: str = Field(
         min_length=1,
         description="The archive bucket or the delivery bucket: decides which store the original is read from.",
@@ -162,17 +162,19 @@ class JobPayload(BaseModel):
         default=None,
         repr=False,
         description=(
-            "https, without user info, on a public host. Workers set up for local runs also take http. May be left out,"
-            " together with webhookSecret, when there are assets: then nobody is told."
+            "https, without user info, on a public host. Workers for local runs also accept http. May be left out,"
+            " together with webhookSecret, if there are assets: then no webhook is sent."
         ),
     )
     webhook_secret: WebhookSecret | None = Field(
         default=None,
-        description="Key of the webhook's HMAC. May be left out when the endpoint has WEBHOOK_SECRET; wins over it.",
+        description=(
+            "Key of the webhook's HMAC. May be left out if the endpoint has WEBHOOK_SECRET; takes precedence over it."
+        ),
     )
     assets: RequestedAssets | None = Field(
         default=None,
-        description="Single outputs to build again from the mezzanine. Absent: everything.",
+        description="Single outputs to rebuild from the mezzanine. If absent, everything is built.",
     )
 
     @property

@@ -74,7 +74,7 @@ def _output_by_media_type(schema: dict[str, Any]) -> None:
 
 
 class Output(_Wire):
-    """What was made. A key is there only if its object was written and verified."""
+    """The published outputs. A key is present only if its object was written and verified."""
 
     model_config = ConfigDict(json_schema_extra=_output_by_media_type)
 
@@ -102,7 +102,7 @@ class Output(_Wire):
     )
     loudness: Loudness | None = Field(default=None, description="Left out for silence and for sources without audio.")
     warnings: Annotated[tuple[Sentence, ...], Field(strict=False)] | None = Field(
-        default=None, description="Extension: sentences about what was delivered with a loss."
+        default=None, description="Extension: sentences about losses in the delivered outputs."
     )
 
     @model_validator(mode="after")
@@ -119,7 +119,7 @@ class Output(_Wire):
 
 
 class FailedOutput(_Wire):
-    """Which media failed. A field is left out when the payload held no valid value for it."""
+    """The media that failed. A field is left out if the payload has no valid value for it."""
 
     media_id: PathSegment | None = None
     media_type: MediaType | None = None
@@ -134,7 +134,7 @@ class _Body(_Wire):
 
 
 class CompletedBody(_Body):
-    """Everything that was asked for is published."""
+    """All requested outputs are published."""
 
     status: Literal["completed"]
     output: Output
