@@ -1,14 +1,14 @@
 """Which outputs there are: their names, their order, what each is made from, and what kind of thing it is.
 
 Everything that depends on what an output is asks here, by an output's name or by its kind, and never looks at how a
-name begins. A new rung is one line in `profile.py`. A new kind of output is an `OutputKind` and its place in `LINE_UP`;
-beside that it needs, because these are other decisions:
+name begins. A new rung is one line in `profile.py`, and its name on the wire. A new kind of output is an `OutputKind`
+and its place in `LINE_UP`; beside that it needs, because these are other decisions:
 
 - its recipe: `RECIPES` in `recipe.py`
 - its record: `RECORD_TYPES` in `archive/records.py`
 - the keys of its files: `storage/keys.py`
-- what it is judged by: `KINDS` in `verification/kinds.py`
-- who builds it: `build/`
+- what is judged of it: `KINDS` in `verification/kinds.py`
+- who builds it: a function in `build/`, called by `LocalBuilder.build`, and its phase in `build/phases.py`
 - its name on the wire: `contract/names.py`, which imports nothing of ours, and which a test compares with this file
 
 Optional: what is shown of its record (`cli/views/media.py`, `defs/assets.py`), under which name the webhook announces
@@ -162,7 +162,7 @@ def variant_output(rung: str) -> str:
     return f"hls_{rung}"
 
 
-def defined(media_type: str, kinds: tuple[OutputKind, ...]) -> tuple[OutputDefinition, ...]:
+def definitions_of(media_type: str, kinds: tuple[OutputKind, ...]) -> tuple[OutputDefinition, ...]:
     """The outputs of these kinds, in order: one per kind, but of variants one per rung of the profile."""
     ladder = profile.LADDER if media_type == "video" else profile.AUDIO_LADDER
     definitions: list[OutputDefinition] = []
@@ -175,7 +175,7 @@ def defined(media_type: str, kinds: tuple[OutputKind, ...]) -> tuple[OutputDefin
 
 
 DEFINITIONS: dict[str, tuple[OutputDefinition, ...]] = {
-    media_type: defined(media_type, kinds) for media_type, kinds in LINE_UP.items()
+    media_type: definitions_of(media_type, kinds) for media_type, kinds in LINE_UP.items()
 }
 """Every output of a media type, in the order of building."""
 OUTPUTS: dict[str, tuple[str, ...]] = {

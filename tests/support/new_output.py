@@ -33,7 +33,7 @@ STORYBOARD = OutputKind(
     is_still=True,
 )
 LINE_UP["video"] = (*LINE_UP["video"], STORYBOARD)
-DEFINITIONS["video"] = outputs.defined("video", LINE_UP["video"])
+DEFINITIONS["video"] = outputs.definitions_of("video", LINE_UP["video"])
 OUTPUTS["video"] = tuple(output.name for output in DEFINITIONS["video"])
 recipe.RECIPES[STORYBOARD] = lambda output: {"rule": 1, "width": profile.PICTURE_WIDTH}
 
