@@ -120,9 +120,9 @@ class JobPayload(BaseModel):
     """media-api's request to the worker: RunPod's `job["input"]`.
 
     A job with `assets` and neither webhook field is an engineer's: it sends no webhook, and RunPod's result says how it
-    ended. Fields that are not listed are ignored. A JSON Schema cannot compare fields with each other or with the worker's
-    environment: the buckets, the output prefix, the creator's segment in the input key, percent-encoded keys and
-    private webhook hosts are checked by the worker.
+    ended. Fields that are not listed are ignored. A JSON Schema cannot compare fields with each other or with the
+    worker's environment: the worker itself checks the buckets, the output prefix, the creator's segment in the input
+    key, percent-encoded keys and private webhook hosts.
     """
 
     # Made by `parse_payload` only: the properties below rely on the rules that it adds.
