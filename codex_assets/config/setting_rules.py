@@ -63,9 +63,11 @@ class Slips:
 
     @property
     def names(self) -> frozenset[str]:
+        """All variables with a slip."""
         return frozenset((*self.lines, *self.ends, *self.inside))
 
     def problems(self) -> Iterator[str]:
+        """A phrase for each kind of slip, which names its variables."""
         for what, names in (
             ("hold a line of a file (NAME=value) instead of the value", self.lines),
             ("have spaces, line breaks or quotes at their ends", self.ends),

@@ -99,6 +99,7 @@ class Settings:
         return endpoint.in_flight if endpoint is not None else 1
 
     def payload_policy(self) -> PayloadPolicy:
+        """What payloads may ask of this worker."""
         return PayloadPolicy(
             archive_bucket=self.archive_bucket,
             media_bucket=self.media_bucket,
@@ -108,6 +109,7 @@ class Settings:
         )
 
     def delivery_policy(self) -> DeliveryPolicy:
+        """How this worker delivers webhooks."""
         return DeliveryPolicy(signature=self.webhook_signature, allow_private=self.webhook_allow_private)
 
     def secrets(self) -> tuple[SecretStr, ...]:

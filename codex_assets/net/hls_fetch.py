@@ -77,6 +77,7 @@ class _Fetch:
         self._prefixes: tuple[str, ...] = ()
 
     def run(self, url: str) -> Path:
+        """Fetch everything; the path of the first playlist on this machine."""
         playlist = self._get(url, PLAYLIST_BYTES, PLAYLIST_SECONDS)
         parts = [_plain(unquote(part)) for part in urlsplit(url).path.split("/") if part]
         # The folder's name is what a media playlist is called by.
@@ -94,7 +95,7 @@ class _Fetch:
         return first
 
     def _variant(self, wanted: _Wanted) -> list[_Wanted]:
-        """Fetches a media playlist; what it names."""
+        """Fetch a media playlist; the segments that it names. None for one that the server does not have."""
         try:
             playlist = self._get(wanted.url, PLAYLIST_BYTES, PLAYLIST_SECONDS)
         except UnusableStatus as error:
@@ -102,7 +103,7 @@ class _Fetch:
                 raise
             return []
         if b"#EXT-X-STREAM-INF" in playlist.body:
-            # A master in the place of a variant: a rule tells of it.
+            # A master in the place of a variant: a rule reports it.
             _write(wanted.path, playlist.body)
             return []
         return self._write_playlist(wanted.path, playlist)
@@ -133,7 +134,7 @@ class _Fetch:
         return content
 
     def _write_playlist(self, path: Path, playlist: Content) -> list[_Wanted]:
-        """Writes a playlist; what it names and is still to come.
+        """Write a playlist; what it names and is still to be fetched.
 
         It is kept as it came, byte for byte, but for URIs that can be no file's name.
         """

@@ -83,6 +83,7 @@ class Retries:
         return max(pause * random.uniform(0.8, 1.2), min(asked, self.longest_retry_after_s))
 
     def stop(self) -> stop_base:
+        """When to give up, for tenacity: after `patience_s` if it is set, else after `attempts`."""
         if self.patience_s is not None:
             return stop_before_delay(self.patience_s)
         return stop_after_attempt(self.attempts or 1)
@@ -259,9 +260,11 @@ class AccountApi:
         )
 
     def endpoints(self) -> list[dict[str, Any]]:
+        """Every endpoint of the account, as RunPod describes it."""
         return _list_of(self._requests.send("GET", "serverless"), "endpoints")
 
     def endpoint(self, endpoint_id: str) -> dict[str, Any]:
+        """One endpoint, as RunPod describes it."""
         return require_endpoint(self._requests.send("GET", f"serverless/{endpoint_id}"))
 
     def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -269,6 +272,7 @@ class AccountApi:
         return require_endpoint(self._requests.send("POST", "serverless", body, repeatable=False))
 
     def change(self, endpoint_id: str, patch: Mapping[str, Any]) -> None:
+        """Replace the fields of an endpoint that `patch` names."""
         require_endpoint(self._requests.send("PATCH", f"serverless/{endpoint_id}", patch))
 
     def secrets(self) -> dict[str, str] | None:
@@ -279,10 +283,12 @@ class AccountApi:
         return {str(secret.get("name")): str(secret.get("id")) for secret in _list_of(answer, "secrets")}
 
     def create_secret(self, name: str, value: SecretStr) -> None:
+        """A new secret. Asked once, as `create` is."""
         body = {"name": name, "value": value.get_secret_value()}
         self._requests.send("POST", "account/secrets", body, repeatable=False)
 
     def replace_secret(self, secret_id: str, value: SecretStr) -> None:
+        """Give a secret another value, which workers see when they next start."""
         self._requests.send("PATCH", f"account/secrets/{secret_id}", {"value": value.get_secret_value()})
 
 

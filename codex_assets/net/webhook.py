@@ -1,8 +1,8 @@
 """The announcement: facts -> webhook body -> bytes -> signature -> delivery.
 
-In: wire units (the factor 100 occurs here only), the receiver's ranges, signing, attempts, and what is told of them.
-Out: the shape of the body and what a URL may look like (`contract/payload.py`), which facts are announced and when
-(`job.py`), what an answer says (`webhook_answer.py`), one request (`http.py`), and the guard that keeps a URL
+In: wire units (the factor 100 occurs here only), the receiver's ranges, signing, attempts, and the sentence for each
+failure. Out: the shape of the body and what a URL may look like (`contract/`), which facts are announced and when
+(`worker/job.py`), what an answer says (`webhook_answer.py`), one request (`http.py`), and the guard that keeps a URL
 from a payload away from private addresses (`destination.py`).
 
 Redirects are not followed. The secret and the URL's query never leave this module, except to their receiver.
@@ -48,7 +48,7 @@ from codex_assets.net import http, webhook_answer
 from codex_assets.net.destination import Destination, NotPublic, Resolver, Unreached, resolve_host
 from codex_assets.net.http import ReplyLimits, Request
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 SIGNATURE_HEADER = "X-RunPod-Signature"
 TIMESTAMP_HEADER = "X-RunPod-Timestamp"
@@ -334,7 +334,7 @@ class _Sender:
             raise _Again(reason, detail, _retry_after(reply.headers.get("Retry-After"), self._clock()))
         if 300 <= status < 400:
             reason += ", and redirects are not followed"
-        log.error("webhook %s to %s: %s", self._number, self.place, detail)
+        _log.error("webhook %s to %s: %s", self._number, self.place, detail)
         raise WebhookError(
             f"The webhook receiver at {self._destination.host} refused the result: {reason}.",
             detail=detail,
@@ -347,25 +347,26 @@ class _Sender:
         text = self._without_secrets(answer.text)[:ANSWER_CHARACTERS]
         if answer.refusal is not None:
             reason = clip(self._without_secrets(answer.refusal), SENTENCE_CHARACTERS)
-            log.error("webhook %s to %s: answered %d, but refused: %s", self._number, self.place, status, reason)
+            _log.error("webhook %s to %s: answered %d, but refused: %s", self._number, self.place, status, reason)
             raise WebhookRefused(
                 f"The webhook receiver at {self._destination.host} refused the result: {_as_sentence(reason)}",
                 detail=f"webhook to {self.place}: HTTP {status}: {text[:500]!r}",
                 answer=text,
             )
         if answer.warning is None:
-            log.info("webhook %s to %s: taken with %d in attempt %d", self._number, self.place, status, attempts)
+            _log.info("webhook %s to %s: taken with %d in attempt %d", self._number, self.place, status, attempts)
         else:
-            log.warning(
+            _log.warning(
                 *("webhook %s to %s: %d in attempt %d, but %s", self._number, self.place, status, attempts),
                 answer.warning,
             )
         return Delivery(status, attempts, self._number, text, answer.warning)
 
     def log_failure(self, state: RetryCallState) -> None:
+        """Log why an attempt failed, whether or not another follows."""
         failure = state.outcome.exception() if state.outcome is not None else None
         detail = failure.detail if isinstance(failure, _Again) else ""
-        log.warning("webhook %s to %s, attempt %d: %s", self._number, self.place, state.attempt_number, detail)
+        _log.warning("webhook %s to %s, attempt %d: %s", self._number, self.place, state.attempt_number, detail)
 
     def _headers(self) -> dict[str, str]:
         """Made anew for each attempt: a signature may cover its time."""

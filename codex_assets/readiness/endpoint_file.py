@@ -69,6 +69,8 @@ class Gpu(_Part):
 
 
 class Workers(_Part):
+    """How many workers there may be, and after how many idle seconds one ends."""
+
     min: Annotated[int, Field(ge=0)] = 0
     max: Annotated[int, Field(ge=0)]
     idle_timeout_s: Annotated[int | None, Field(ge=1, le=3600)] = None

@@ -53,6 +53,7 @@ def shared_memory() -> None:
 
 
 def scratch_space() -> None:
+    """The directory of runs can be written to, and has room for the smallest jobs."""
     _require([machine_checks.check_scratch(_settings().scratch)])
 
 

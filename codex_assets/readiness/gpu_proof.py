@@ -62,10 +62,6 @@ class EncoderRun:
     likeness: tuple[Likeness, ...] = ()
     problem: str | None = None
 
-    @property
-    def fine(self) -> bool:
-        return self.problem is None and not self.failed
-
 
 @dataclass(frozen=True)
 class Report:

@@ -38,6 +38,7 @@ class GpuTrial:
 
 
 def machine_facts(tools: Tools, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """(what, what was seen) of everything that an encode on the GPU depends on."""
     yield "system", f"{platform.system()} {platform.release()}, {platform.machine()}"
     processor = _first("/proc/cpuinfo", r"model name\s*:\s*(.+)") or "unknown"
     yield "processor", f"{processor}, {os.cpu_count()} threads"
@@ -53,6 +54,7 @@ def machine_facts(tools: Tools, environ: Mapping[str, str]) -> Iterator[tuple[st
 
 
 def list_gpus(tools: Tools) -> str:
+    """Name, driver and memory of each GPU, or why there is none."""
     try:
         gpus = tools.query_gpus("name", "driver_version", "memory.total")
     except ToolError as error:

@@ -24,6 +24,7 @@ ROOMY_BYTES = 10 << 30
 
 
 def check_python() -> Iterator[Check]:
+    """The versions of Python and of the packages that matter most, and those that are missing."""
     versions, missing = [platform.python_version()], []
     for package in PACKAGES:
         try:
@@ -51,6 +52,7 @@ def check_shared_memory(folder: Path = SHARED_MEMORY) -> Check:
 
 
 def check_scratch(scratch: Path) -> Check:
+    """The directory of runs can be written to, and has room."""
     subject = ("machine", "scratch space")
     try:
         scratch.mkdir(parents=True, exist_ok=True)

@@ -95,7 +95,8 @@ class Plan:
     secrets_known: bool
 
     @property
-    def needed(self) -> bool:
+    def is_needed(self) -> bool:
+        """Whether anything has to be created or changed."""
         return self.endpoint_id is None or bool(self.differences)
 
 

@@ -65,17 +65,17 @@ def apply(
         console.warn("RUNPOD_API_KEY may not list secrets, so it is unknown whether RunPod has them.")
     if not as_json:
         console.say(headline(plan, dry_run))
-        if plan.needed:
+        if plan.is_needed:
             console.say(differences_table(plan))
     endpoint_id = plan.endpoint_id
-    if plan.needed and not dry_run:
+    if plan.is_needed and not dry_run:
         with command_frame.failures_end_with(FAILED):
             endpoint_id = runpod_endpoint.apply(plan, api)
         if not as_json:
             console.say(f"Done: endpoint {endpoint_id} is as {file} says.")
     if as_json:
         console.say_json(plan_json(plan, endpoint_id, dry_run))
-    if plan.needed and dry_run:
+    if plan.is_needed and dry_run:
         raise typer.Exit(FAILED)
 
 

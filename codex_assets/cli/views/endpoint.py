@@ -16,7 +16,7 @@ from codex_assets.readiness.runpod_endpoint import Difference, Plan, SecretOutco
 def headline(plan: Plan, dry_run: bool) -> Text:
     """The endpoint, and whether it is (or would be) created, changed or left as it is."""
     name = plan.desired.name if plan.endpoint_id is None else f"{plan.desired.name} ({plan.endpoint_id})"
-    if not plan.needed:
+    if not plan.is_needed:
         return Text(f"{name}: nothing to do")
     verb = "would be" if dry_run else "is"
     if plan.endpoint_id is None:
