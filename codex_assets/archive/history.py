@@ -1,6 +1,6 @@
 """What the jobs of a media came to: the last of them, in one record beside the media's others (`jobs.json`).
 
-Failures too, for they are what nobody finds again elsewhere: RunPod forgets results after half an hour. Never a
+Failures too, for they can be looked up nowhere else: RunPod forgets results after half an hour. Never a
 secret or an address: codes, numbers, and the public sentence of a final failure. Not here: what is measured
 (`metrics`), what many records add up to (`stats`), and what a second delivery of a job comes to (`redelivery`).
 
@@ -10,7 +10,7 @@ conditional write. Statistics miss that job then, and a second delivery of it is
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import Field
@@ -65,7 +65,7 @@ class JobRecord(Record):
     error_code: str | None = None
     retryable: bool | None = None
     queue_seconds: float | None = None
-    """From `submittedAt` of the payload to the start; None without it: RunPod tells the worker no such time."""
+    """From `submittedAt` of the payload to the start; None without it: a worker learns no such time from RunPod."""
     seconds: float | None = None
     phases: dict[str, float] = Field(default_factory=dict)
     download_seconds: float | None = None
@@ -87,6 +87,7 @@ class JobRecord(Record):
     """Of a job that failed for good by what its upload is like."""
 
     def is_under_way(self, now: datetime) -> bool:
+        """Whether it began and has not ended, as far as is known at `now` (with a time zone)."""
         return self.outcome == "running" and now - datetime.fromisoformat(self.started_at) < LONGEST_JOB
 
 
@@ -98,15 +99,17 @@ class JobHistory(Record):
 
 
 def read(records: RecordStore, media_id: str) -> tuple[JobRecord, ...]:
-    held = records.get(media_id, JOBS, JobHistory)
-    return held.jobs if held is not None else ()
+    """The last jobs of a media, the newest last; none for a media that has none. Raises `StorageError`."""
+    history = records.get(media_id, JOBS, JobHistory)
+    return history.jobs if history is not None else ()
 
 
 def keep(records: RecordStore, job: JobRecord) -> None:
-    """Add a job, or replace what was kept of it: a job that is delivered twice is two jobs."""
-    others = [one for one in read(records, job.media_id) if (one.id, one.started_at) != (job.id, job.started_at)]
+    """Add a job to its media's, or replace what was recorded of it, and drop the oldest over `KEPT`.
+
+    A job is known by id and start: one that is delivered twice is two jobs. Raises `StorageError`.
+    """
+    others = [
+        other for other in read(records, job.media_id) if (other.id, other.started_at) != (job.id, job.started_at)
+    ]
     records.put(job.media_id, JOBS, JobHistory(media_id=job.media_id, jobs=(*others, job)[-KEPT:]))
-
-
-def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

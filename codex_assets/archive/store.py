@@ -20,19 +20,20 @@ AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 class UnreadableRecord(StorageError):
-    """A record that is there and is none: nothing is wrong with the store."""
+    """A record exists but cannot be parsed; the store itself works."""
 
 
 class RecordStore:
     """Records in the archive store. Reads are always fresh: another worker may have written.
 
-    Every read raises `UnreadableRecord` for a record that is there and is none.
+    Every read raises `UnreadableRecord` for a record that cannot be parsed, and `StorageError` when the store fails.
     """
 
     def __init__(self, archive: ObjectStore) -> None:
         self._archive = archive
 
     def get(self, media_id: str, name: str, model: type[AnyRecord]) -> AnyRecord | None:
+        """The record `name` of a media, parsed as `model`; None when there is none."""
         try:
             data = self._archive.read(keys.record(media_id, name))
         except MissingInput:
@@ -52,9 +53,11 @@ class RecordStore:
         return self.get(media_id, output, record_type(output))
 
     def media(self, media_id: str) -> MediaRecord | None:
+        """Who a media is; None when it was never registered."""
         return self.get(media_id, "media", MediaRecord)
 
     def put(self, media_id: str, name: str, record: Record) -> None:
+        """Write a record, in place of an earlier one of that name. Fields that are None are left out."""
         data = record.model_dump_json(indent=2, exclude_none=True).encode() + b"\n"
         self._archive.write(keys.record(media_id, name), data, content_type="application/json")
 
