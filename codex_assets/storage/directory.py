@@ -19,6 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
+
 from codex_assets.errors import MissingInput, StorageError
 from codex_assets.storage.objects import (
     CHUNK_SIZE,
@@ -285,13 +287,13 @@ class _Place(Protocol):
     def __call__(self, sha256: str, content_type: str, cache_control: str | None) -> None: ...
 
 
+@retry(
+    # A delete of its last neighbour may have removed the folder, also while it was being made.
+    retry=retry_if_exception_type((FileNotFoundError, FileExistsError)),
+    stop=stop_after_attempt(MOVE_ATTEMPTS),
+    reraise=True,
+)
 def _move(file: Path, to: Path) -> None:
-    for tries_left in reversed(range(MOVE_ATTEMPTS)):
-        try:
-            to.parent.mkdir(parents=True, exist_ok=True)
-            file.replace(to)
-            return
-        except (FileNotFoundError, FileExistsError):
-            # A delete of its last neighbour may have removed the folder, also while it was being made.
-            if not tries_left:
-                raise
+    """Rename a file, into a folder that is made if it is not there. Raises OSError."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    file.replace(to)
