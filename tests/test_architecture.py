@@ -30,7 +30,7 @@ LINE = (
 """From the ground up. A folder imports what is below its own rank, and itself."""
 
 ONLY = {
-    "subprocess": {"codex_assets/system/process.py", "codex_assets/system/tools.py"},
+    "subprocess": {"codex_assets/system/process.py"},
     "boto3": {"codex_assets/storage/s3.py"},
     "botocore": {"codex_assets/storage/s3.py"},
     "requests": {"codex_assets/net/http.py"},

@@ -28,7 +28,7 @@ from codex_assets.media.outputs import LOUDNESS, MEZZANINE
 from codex_assets.storage import publish
 from codex_assets.storage.objects import Stores, file_sha256
 from codex_assets.storage.publish import Published, Upload
-from codex_assets.system.process import Progress
+from codex_assets.system.run_output import Progress
 from codex_assets.system.tools import Tools
 from codex_assets.system.workspace import Workspace
 from codex_assets.verification.judge import failures, judge

@@ -24,7 +24,8 @@ from codex_assets.media.encode import loudness, mezzanine
 from codex_assets.media.encode.mezzanine import AudioTreatment
 from codex_assets.media.facts import AudioStream, MediaInfo, VideoStream
 from codex_assets.media.upload import damage, refusals
-from codex_assets.system.process import Progress, ToolRun
+from codex_assets.system.process import ToolRun
+from codex_assets.system.run_output import Progress
 from codex_assets.system.tools import Tools
 
 _log = logging.getLogger(__name__)

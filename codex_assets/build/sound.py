@@ -9,7 +9,7 @@ from pathlib import Path
 from codex_assets.media import input_flags, profile
 from codex_assets.media.encode import ladder, loudness
 from codex_assets.media.encode.loudness import Measurement
-from codex_assets.system.process import Progress
+from codex_assets.system.run_output import Progress
 from codex_assets.system.tools import Tools
 
 

@@ -29,7 +29,7 @@ from codex_assets.errors import InternalError, JobCancelled, JobError, StorageEr
 from codex_assets.media import ffprobe, input_flags
 from codex_assets.storage import keys
 from codex_assets.storage.objects import StoredObject, Stores, file_sha256
-from codex_assets.system.process import Progress
+from codex_assets.system.run_output import Progress
 from codex_assets.system.tools import Tools
 from codex_assets.system.workspace import Workspace
 

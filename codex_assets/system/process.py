@@ -1,14 +1,17 @@
-"""Running processes: their pipes, their logs, their progress, how they end and why they failed.
+"""Runs processes: how a run of one or several is started, watched, limited and ended, and which failure is its reason.
 
-In: a child with the threads that drain it, the group that a run's processes are in, and the first failure of several.
+In: pipes between processes, stall and total limits, cancelling, and that no process outlives its caller.
 The tools of one run are in a process *group* of their own, which they and what they start cannot leave, so that ending
 the run takes all of it along; they stay in the worker's *session*, so that whoever supervises the worker finds what a
-killed worker left behind. Out: which tool is run with which limits (`tools.py`), and what it may touch (`sandbox.py`).
+killed worker left behind. Out: which tool is
+run (`tools.py`), what a run prints (`run_output.py`), and what it may touch (`sandbox.py`).
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import io
 import os
 import re
 import shutil
@@ -16,46 +19,25 @@ import signal
 import subprocess
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import IO, ClassVar
 
-from codex_assets.errors import Passed, ToolError
+from codex_assets.errors import JobCancelled, Passed, ToolError
 from codex_assets.media import ffmpeg_words
-from codex_assets.system import sandbox
+from codex_assets.system import run_limits, sandbox
+from codex_assets.system.run_output import DOCUMENT_BYTES, Advance, Progress, Pump, cause_of
+from codex_assets.system.sandbox import Limits, Reach
 
+PIPE_BYTES = 1 << 20
 KILL_SECONDS = 10.0
 """How long a killed process is waited for."""
-LOG_LINES_KEPT = 400
-LOG_LINE_BYTES = 4096
-"""A longer line is kept in parts: what a tool says of a file may be what the file says."""
-DOCUMENT_BYTES = 64 << 20
-"""Most that a tool may print where all of it is held in memory."""
 STRAYS_SECONDS = 3.0
 """How long is tried to end what ends and starts itself anew."""
 
-_TAGGED = re.compile(r"\[(panic|fatal|error)\] ")
-_COURSE = re.compile(r"\[(warning|info|verbose|debug|trace)\] |^(Stream mapping:|Input #|Output #|Press \[q\]|  )")
 _OUT_OF_MEMORY = re.compile(r"Cannot allocate memory|\bmalloc of size \d+ failed|std::bad_alloc")
 _SIGNALLED = 123
 """ffmpeg's exit status when it was asked to end more than three times."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is: media seconds written of `total` (None when unknown) and speed against real time."""
-
-    label: str
-    seconds: float
-    total: float | None
-    speed: float | None
-
-    @property
-    def fraction(self) -> float | None:
-        if not self.total:
-            return None
-        return min(1.0, max(0.0, self.seconds / self.total))
 
 
 @dataclass(frozen=True)
@@ -65,41 +47,6 @@ class ToolRun:
     log: tuple[str, ...]
     stdout: bytes
     seconds: float
-
-
-@dataclass
-class Pump:
-    """Drains one pipe of a child in a thread; keeps the first errors and the last lines."""
-
-    stream: IO[bytes]
-    on_line: Callable[[str], None] | None = None
-    keep_bytes: bool = False
-    overflowed: bool = False
-    head: list[str] = field(default_factory=list)
-    tail: deque[str] = field(default_factory=lambda: deque(maxlen=LOG_LINES_KEPT))
-    data: bytearray = field(default_factory=bytearray)
-
-    def start(self) -> threading.Thread:
-        thread = threading.Thread(target=self._run, daemon=True)
-        thread.start()
-        return thread
-
-    def _run(self) -> None:
-        if self.keep_bytes:
-            while chunk := self.stream.read(1 << 16):
-                if self.overflowed or len(self.data) + len(chunk) > DOCUMENT_BYTES:
-                    # Read on, so that the process does not wait; it is ended by whoever watches.
-                    self.overflowed = True
-                    continue
-                self.data += chunk
-            return
-        while raw := self.stream.readline(LOG_LINE_BYTES):
-            line = raw.decode("utf-8", "replace").rstrip()
-            if self.on_line is not None:
-                self.on_line(line)
-            if _TAGGED.search(line) and len(self.head) < LOG_LINES_KEPT:
-                self.head.append(line)
-            self.tail.append(line)
 
 
 class Group:
@@ -179,8 +126,8 @@ class Child:
         if self.process.returncode == -signal.SIGXFSZ:
             return "file"
         # ffmpeg takes the warning, repeated every second, for a wish to end: it says so, or gives up after three.
-        told = f"received signal {signal.SIGXCPU.value}."
-        if self.process.returncode in (-signal.SIGXCPU, _SIGNALLED) or any(told in line for line in self.log()):
+        asked_to_end = f"received signal {signal.SIGXCPU.value}."
+        if self.process.returncode in (-signal.SIGXCPU, _SIGNALLED) or any(asked_to_end in line for line in self.log()):
             return "time"
         # The machine itself does not run out like this: it kills.
         short = self.process.returncode != 0 and any(_OUT_OF_MEMORY.search(line) for line in self.log())
@@ -192,47 +139,221 @@ class Child:
         return [*self.errors.head, *(line for line in self.errors.tail if line not in first)]
 
 
-class Advance:
-    """What a run has said of its progress; `moved` is when it last said something new."""
+@dataclass(frozen=True)
+class RunOrder:
+    """What a run is asked for besides its command.
+
+    `label`: what it does, for logs and errors. `duration`: seconds of media that it will write, where it writes some.
+    `on_log` is given every line of the log, from another thread. `keep_stdout`: standard output is in the result;
+    `stdout_to`: it goes to that file instead. `seconds`: the wall time that it may take, and `limits` what else, where
+    `duration` does not decide. `writes`: whether it may write files.
+    """
+
+    label: str
+    duration: float | None = None
+    on_progress: Callable[[Progress], None] | None = None
+    on_log: Callable[[str], None] | None = None
+    keep_stdout: bool = False
+    stdout_to: IO[bytes] | None = None
+    seconds: float | None = None
+    limits: Limits | None = None
+    writes: bool = True
+
+
+class Runner:
+    """Runs commands of one worker, each run in a group and a sandbox of its own. Thread-safe.
+
+    `environment`: all that a process sees. `reach`: the files that it may open, besides the system's; None: all that
+    this user may. `cancelled` is shared by all runs. `stall_seconds`: how long a run may say nothing new.
+    """
 
     def __init__(
         self,
-        label: str,
-        total: float | None,
-        report: Callable[[Progress], None] | None,
-        started: float,
-        on_log: Callable[[str], None] | None = None,
+        environment: Mapping[str, str],
+        reach: Reach | None,
+        cancelled: threading.Event,
+        stall_seconds: float,
     ) -> None:
-        self.label, self.total, self.report = label, total, report
-        self._on_log = on_log
-        self.started = self.moved = started
-        self._seen: tuple[float, str] = (-1.0, "")
-        self._seconds = 0.0
-        self._frame = ""
-        self._speed: float | None = None
+        self.environment = dict(environment)
+        self.cancelled = cancelled
+        self.stall_seconds = stall_seconds
+        self._reach = reach
 
-    def heard(self, line: str) -> None:
-        self.moved = time.monotonic()
-        if self._on_log is not None:
-            self._on_log(line)
+    def within(self, reach: Reach) -> Runner:
+        """The same, with other files to open."""
+        return Runner(self.environment, reach, self.cancelled, self.stall_seconds)
 
-    def line(self, line: str) -> None:
-        name, _, value = line.partition("=")
-        value = value.strip()
-        if name in ("out_time_us", "out_time_ms") and re.fullmatch("-?[0-9]{1,19}", value):
-            self._seconds = max(self._seconds, int(value) / 1e6)
-        elif name == "frame":
-            self._frame = value
-        elif name == "speed":
-            number = value.rstrip("x")
-            self._speed = float(number) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?(e[+-]?[0-9]{1,2})?", number) else None
-        elif name == "progress":
-            now = (self._seconds, self._frame)
-            if now != self._seen:
-                self._seen = now
-                self.moved = time.monotonic()
-            if self.report is not None:
-                self.report(Progress(self.label, self._seconds, self.total, self._speed))
+    def reach_of(self, program: str, *, writes: bool) -> Reach | None:
+        """What a run of `program` may open; without `writes` it only reads."""
+        if self._reach is None:
+            return None
+        programs = sandbox.programs_of(self.environment, program)
+        reach = replace(self._reach, programs=programs)
+        return reach if writes else replace(reach, reads=(*reach.reads, *reach.writes), writes=())
+
+    def run(self, argv: Sequence[str], order: RunOrder, sinks: Sequence[Sequence[str]] = ()) -> ToolRun:
+        """Run a command to its end; `sinks` are commands that each read its standard output.
+
+        Raises `ToolError` on a non-zero exit, an output that could not be finished, a stall or a passed limit,
+        `JobCancelled` when asked to stop.
+        """
+        with _Run.begun(self, order) as run:
+            main = run.start(argv, run.advance, read_stdout=not sinks)
+            for sink in sinks:
+                run.start(sink, run.advance, stdin=subprocess.PIPE)
+            if sinks:
+                main.threads.append(tee(main, run.children[1:], run.advance))
+            run.wait()
+        return ToolRun(tuple(main.errors.tail), bytes(main.output.data), run.seconds_since_start())
+
+    def run_piped(
+        self,
+        source: Callable[[Sequence[str]], Sequence[str]],
+        encoders: Sequence[Sequence[str]],
+        order: RunOrder,
+    ) -> ToolRun:
+        """Run one command that writes to a pipe for each of `encoders`, which read it on standard input.
+
+        `source` is given the pipes' names and returns the command. Progress is that of the first encoder. The first
+        process that fails is raised (as by `run`), and ends all others.
+        """
+        ends: list[int] = []
+        try:
+            with _Run.begun(self, order) as run:
+                quiet = Advance(order.label, order.duration, None, run.advance.started)
+                writers = []
+                for number, encoder in enumerate(encoders):
+                    reader, writer = os.pipe()
+                    ends += [reader, writer]
+                    writers.append(writer)
+                    with contextlib.suppress(OSError):
+                        # A bigger pipe means fewer switches per picture; the limit for a user may forbid it.
+                        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+                    run.start(encoder, run.advance if number == 0 else quiet, stdin=reader)
+                    os.close(reader)
+                    ends.remove(reader)
+                decoder = run.start(source([f"pipe:{writer}" for writer in writers]), quiet, pass_fds=writers)
+                for writer in writers:
+                    os.close(writer)
+                    ends.remove(writer)
+                # The decoder first: when it dies, what the encoders say of it is a consequence.
+                run.children.insert(0, run.children.pop(run.children.index(decoder)))
+                run.wait()
+        finally:
+            for end in ends:
+                os.close(end)
+        log = tuple(line for child in run.children for line in child.errors.tail)
+        return ToolRun(log, b"", run.seconds_since_start())
+
+
+class _Run:
+    """A run that is under way: its processes, their group, its limits."""
+
+    def __init__(self, runner: Runner, order: RunOrder, group: Group) -> None:
+        self._runner = runner
+        self._order = order
+        self._group = group
+        self._seconds = order.seconds or run_limits.total_limit(order.duration)
+        self._limits = order.limits or run_limits.limits_of(order.duration, self._seconds)
+        self.advance = Advance(order.label, order.duration, order.on_progress, time.monotonic(), order.on_log)
+        self.children: list[Child] = []
+
+    @classmethod
+    @contextlib.contextmanager
+    def begun(cls, runner: Runner, order: RunOrder) -> Iterator[_Run]:
+        """A run whose processes are all ended with the block; what failed first in it is raised at its end."""
+        if runner.cancelled.is_set():
+            raise JobCancelled
+        group = Group()
+        run = cls(runner, order, group)
+        try:
+            yield run
+        except BaseException:
+            end_children(run.children)
+            raise
+        finally:
+            group.close()
+        raise_first_failure(run.children, order.label)
+
+    def seconds_since_start(self) -> float:
+        return time.monotonic() - self.advance.started
+
+    def start(
+        self,
+        argv: Sequence[str],
+        advance: Advance,
+        *,
+        read_stdout: bool = True,
+        stdin: int = subprocess.DEVNULL,
+        pass_fds: Sequence[int] = (),
+    ) -> Child:
+        """One more process of this run, with the threads that drain its pipes. `read_stdout`: also its output."""
+        order, group = self._order, self._group
+        process = sandbox.confined(
+            lambda: subprocess.Popen(
+                list(argv),
+                stdin=stdin,
+                stdout=order.stdout_to or subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=self._runner.environment,
+                process_group=group.number,
+                pass_fds=tuple(pass_fds),
+            ),
+            reach=self._runner.reach_of(argv[0], writes=order.writes),
+            group=group.number,
+        )
+        self._limits.put_on(process.pid)
+        assert process.stderr is not None
+        child = Child(
+            process,
+            tuple(argv),
+            group.number or process.pid,
+            errors=Pump(process.stderr, on_line=advance.log_line),
+            output=Pump(process.stdout or io.BytesIO(), on_line=advance.progress_line, keep_bytes=order.keep_stdout),
+            written=order.stdout_to,
+        )
+        self.children.append(child)
+        child.threads.append(child.errors.start())
+        if read_stdout:
+            child.threads.append(child.output.start())
+        return child
+
+    def wait(self) -> None:
+        """Until all have ended, or one has failed. Raises `ToolError` for a limit, `JobCancelled` when cancelled."""
+        listed = 0
+        advance = self.advance
+        while any(child.process.poll() is None for child in self.children):
+            if any(child.process.poll() not in (None, 0) for child in self.children):
+                # The others would wait for it, or finish something that nobody wants.
+                end_children(self.children)
+                break
+            if self._runner.cancelled.wait(0.01 if self.seconds_since_start() < 1 else 0.1):
+                raise JobCancelled
+            if self.children[0].listed > listed:
+                listed, advance.moved = self.children[0].listed, time.monotonic()
+            self._require_within_limits()
+        # What a tool has started and left behind would hold its pipes open.
+        self._group.kill()
+        for child in self.children:
+            for thread in child.threads:
+                thread.join(timeout=10)
+        self._require_short_output()
+
+    def _require_within_limits(self) -> None:
+        self._require_short_output()
+        now = time.monotonic()
+        if now - self.advance.started > self._seconds:
+            raise self._given_up(f"passed its limit of {self._seconds:.0f} s")
+        if now - self.advance.moved > self._runner.stall_seconds:
+            raise self._given_up(f"made no progress for {self._runner.stall_seconds:.0f} s")
+
+    def _require_short_output(self) -> None:
+        if any(child.output.overflowed for child in self.children):
+            raise self._given_up(f"printed more than {DOCUMENT_BYTES >> 20} MiB", "output")
+
+    def _given_up(self, reason: str, passed: Passed | None = None) -> ToolError:
+        first = self.children[0]
+        return ToolError(self._order.label, argv=first.argv, log=first.log(), reason=reason, passed=passed)
 
 
 def tee(main: Child, readers: Iterable[Child], advance: Advance) -> threading.Thread:
@@ -243,7 +364,7 @@ def tee(main: Child, readers: Iterable[Child], advance: Advance) -> threading.Th
     def copy() -> None:
         alive = list(pipes)
         while chunk := source.read(1 << 17):
-            advance.heard("")
+            advance.log_line("")
             for pipe in list(alive):
                 try:
                     pipe.write(chunk)
@@ -295,17 +416,6 @@ def raise_first_failure(children: Sequence[Child], label: str) -> None:
 
 def _silent_end(code: int) -> str:
     return f"it was ended by {signal_name(-code)}" if code < 0 else f"exit code {code}, and no reason given"
-
-
-def cause_of(log: Sequence[str]) -> str:
-    """The first error line without its tags: `[h264_nvenc @ 0x55] [error] Cannot load ...` -> `Cannot load ...`.
-
-    Without one, the first line of a tool that has no tags. What ffmpeg says of its course explains no failure.
-    """
-    for line in log:
-        if _TAGGED.search(line):
-            return re.sub(r"^(\[[^\]]*\] )+", "", line)
-    return next((line for line in log if not _COURSE.search(line)), "")
 
 
 def signal_name(number: int) -> str:

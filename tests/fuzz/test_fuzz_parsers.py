@@ -30,7 +30,7 @@ from codex_assets.media.facts import MediaInfo
 from codex_assets.media.upload import headers
 from codex_assets.media.upload.packets import read_packets, scan_arguments
 from codex_assets.storage.directory import DirectoryStore
-from codex_assets.system.process import Progress
+from codex_assets.system.run_output import Progress
 from codex_assets.system.tools import Tools, tool_environment
 from codex_assets.verification.judge import judge
 from codex_assets.verification.observations import AnyObservation, WaveformExpected

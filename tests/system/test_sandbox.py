@@ -82,7 +82,7 @@ def limited(monkeypatch: pytest.MonkeyPatch, limits: Limits) -> None:
     def limits_of(_duration: float | None, _seconds: float) -> Limits:
         return limits
 
-    monkeypatch.setattr("codex_assets.system.tools._limits", limits_of)
+    monkeypatch.setattr("codex_assets.system.run_limits.limits_of", limits_of)
 
 
 @pytest.mark.parametrize(
