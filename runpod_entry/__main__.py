@@ -17,7 +17,7 @@ from typing import Any
 from codex_assets.system import keyholder
 from runpod_entry.process import PACKAGES
 
-CHILD_GRACE_S = 3.0
+CHILD_GRACE_SECONDS = 3.0
 """From SIGTERM to SIGKILL for what the SDK started."""
 _PR_SET_PDEATHSIG = 1
 
@@ -77,10 +77,10 @@ def _end_children() -> None:
     for process in children:
         process.terminate()
     for process in children:
-        process.join(CHILD_GRACE_S)
+        process.join(CHILD_GRACE_SECONDS)
         if process.is_alive():
             process.kill()
-            process.join(CHILD_GRACE_S)
+            process.join(CHILD_GRACE_SECONDS)
 
 
 async def _report(job: Mapping[str, Any], progress: dict[str, Any]) -> None:

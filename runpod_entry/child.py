@@ -30,12 +30,12 @@ from runpod_entry import logs, process
 if TYPE_CHECKING:
     from codex_assets.system.workspace import Status
 
-ORPHAN_POLL_S = 1.0
-LAST_RESORT_S = 6.0
+ORPHAN_POLL_SECONDS = 1.0
+LAST_RESORT_SECONDS = 6.0
 """A cancelled job that has not ended by then is ended from within: whoever supervises it is not there any more."""
-PROGRESS_EVERY_S = 0.25
+STATUS_SECONDS = 0.25
 """At most, unless the phase changes: tools and stores report far more often than anybody wants to know."""
-SWEEP_S = 3.0
+SWEEP_SECONDS = 3.0
 
 Message = dict[str, Any]
 Tell = Callable[[Message], None]
@@ -58,19 +58,15 @@ def main(pipe: Connection, parent: int) -> None:
     cancelled, working = threading.Event(), threading.Event()
     _watch(parent, cancelled, working)
     # Here, not above: these imports take long, and are what a spare process is kept for.
-    from codex_assets.config import settings as configuration
+    from codex_assets.config import settings
 
     try:
-        configuration.adopt(json.loads(pipe.recv_bytes()))
+        settings.adopt(json.loads(pipe.recv_bytes()))
     except (EOFError, OSError):
         os._exit(0)
-    from codex_assets import log_lines
-    from codex_assets.build import encoders
-    from codex_assets.errors import ConfigurationError, JobCancelled
-    from codex_assets.system.tools import Trial
-    from codex_assets.worker import job
+    from codex_assets.worker import job  # noqa: F401 - loaded before there is a job, which would wait for it
 
-    logs.configure(configuration.prepare_environment(), configuration.log_format())
+    logs.configure(settings.prepare_environment(), settings.log_format())
     lock = threading.Lock()
 
     def tell(message: Message) -> None:
@@ -85,32 +81,18 @@ def main(pipe: Connection, parent: int) -> None:
         os._exit(0)
     working.set()
     tell({"say": "started"})
-    if (trial := request.get("trial")) is not None:
-        encoders.remember(Trial(**trial))
-    encoders.on_trial(lambda trial: tell({"say": "tried", "trial": asdict(trial) if trial is not None else None}))
+    _report(request, tell, cancelled)
+    logging.shutdown()
+    # Not by way of interpreter shutdown: it takes a while, and could wait for threads.
+    os._exit(0)
 
-    def announce(body: dict[str, Any]) -> None:
-        tell({"say": "answering", "webhook": body})
+
+def _report(request: Message, tell: Tell, cancelled: threading.Event) -> None:
+    """Do the job of `request` and say how it ended. A job that breaks off ends the process with 1."""
+    from codex_assets.errors import JobCancelled
 
     try:
-        try:
-            settings = configuration.load()
-        except ConfigurationError as error:
-            policy, delivery = configuration.reply_policies()
-            answer = job.unconfigured(request["id"], request["input"], error, policy)
-            announce(answer.body.wire())
-            result = job.send(answer, delivery)
-        else:
-            logs.conceal(settings.secrets())
-            with log_lines.about(shared=True, job=request["id"]):
-                result = job.run(
-                    request["id"],
-                    request["input"],
-                    settings,
-                    listener=_listener(tell),
-                    cancelled=cancelled,
-                    before_answer=announce,
-                )
+        result = _result(request, tell, cancelled)
     except JobCancelled:
         tell({"say": "cancelled"})
     except BaseException:  # noqa: BLE001 - whether it was answered is known by what was said so far
@@ -119,14 +101,46 @@ def main(pipe: Connection, parent: int) -> None:
         os._exit(1)
     else:
         tell({"say": "finished", "result": result})
-    logging.shutdown()
-    # Not by way of interpreter shutdown: it takes a while, and could wait for threads.
-    os._exit(0)
+
+
+def _result(request: Message, tell: Tell, cancelled: threading.Event) -> Message:
+    """RunPod's result of a job: `id` and `input` of a request, and `trial`, what is known of NVENC here."""
+    from codex_assets import log_lines
+    from codex_assets.build import encoders
+    from codex_assets.config import settings
+    from codex_assets.errors import ConfigurationError
+    from codex_assets.system.tools import Trial
+    from codex_assets.worker import job
+
+    if (trial := request.get("trial")) is not None:
+        encoders.remember(Trial(**trial))
+    encoders.on_trial(lambda trial: tell({"say": "tried", "trial": asdict(trial) if trial is not None else None}))
+
+    def announce(body: Message) -> None:
+        tell({"say": "answering", "webhook": body})
+
+    try:
+        loaded = settings.load()
+    except ConfigurationError as error:
+        policy, delivery = settings.reply_policies()
+        answer = job.refusal(request["id"], request["input"], policy, error)
+        announce(answer.body.wire())
+        return job.send(answer, delivery)
+    logs.conceal(loaded.secrets())
+    with log_lines.about(shared=True, job=request["id"]):
+        return job.run(
+            request["id"],
+            request["input"],
+            loaded,
+            listener=_listener(tell),
+            cancelled=cancelled,
+            before_answer=announce,
+        )
 
 
 def sweep(session: int) -> None:
     """Kill every process of `session` except its leader, which is its starter's to reap."""
-    deadline = time.monotonic() + SWEEP_S
+    deadline = time.monotonic() + SWEEP_SECONDS
     while (left := {pid for pid, alive in _members(session) if alive} - {session}) and time.monotonic() < deadline:
         for pid in left:
             with suppress(ProcessLookupError):
@@ -162,12 +176,12 @@ def _watch(parent: int, cancelled: threading.Event, working: threading.Event) ->
     signal.signal(signal.SIGTERM, lambda *_: None)
 
     def watch() -> None:
-        while not select.select([reader], [], [], ORPHAN_POLL_S)[0] and os.getppid() == parent:
+        while not select.select([reader], [], [], ORPHAN_POLL_SECONDS)[0] and os.getppid() == parent:
             pass
         if not working.is_set():
             os._exit(0)
         cancelled.set()
-        time.sleep(LAST_RESORT_S)
+        time.sleep(LAST_RESORT_SECONDS)
         sweep(os.getpid())
         os._exit(1)
 
@@ -175,14 +189,14 @@ def _watch(parent: int, cancelled: threading.Event, working: threading.Event) ->
 
 
 def _listener(tell: Tell) -> Callable[[Status], None]:
-    told_at, told_phase = 0.0, ""
+    said_at, said_phase = 0.0, ""
 
     def listen(status: Status) -> None:
-        nonlocal told_at, told_phase
+        nonlocal said_at, said_phase
         now = time.monotonic()
-        if status.phase == told_phase and now - told_at < PROGRESS_EVERY_S:
+        if status.phase == said_phase and now - said_at < STATUS_SECONDS:
             return
-        told_at, told_phase = now, status.phase
+        said_at, said_phase = now, status.phase
         progress: Message = {"phase": status.phase, "percent": round(100 * status.overall, 1)}
         if status.speed is not None:
             progress["speed"] = round(status.speed, 2)

@@ -2,7 +2,7 @@
 
 In: one warm spare process, progress that is reported in order and not too often, cancelling, and what is left to say
 when a process dies. Out: the job itself (`child.py`, `codex_assets.worker.job`) and the SDK (`__main__.py`): nothing
-here imports it, how progress is told is given to the worker.
+here imports it, how progress is reported is given to the worker.
 
 The job's process sends the webhook, and says so just before. When it dies earlier (out of memory, most likely), the
 worker sends a `failed` one in its place; when it dies later, nobody sends a second one.
@@ -32,18 +32,18 @@ from codex_assets.system.tools import Trial, tool_environment
 from runpod_entry import child, logs
 from runpod_entry.process import JobProcess
 
-CANCEL_GRACE_S = 2.5
+CANCEL_GRACE_SECONDS = 2.5
 """From SIGTERM to SIGKILL. A cancelled job ends its tools and removes its files well within it."""
-EXIT_GRACE_S = 2.0
-PROGRESS_EVERY_S = 3.0
-PHASE_EVERY_S = 1.0
-"""A new phase is told sooner."""
-REPORT_LIMIT_S = 5.0
+EXIT_GRACE_SECONDS = 2.0
+PROGRESS_SECONDS = 3.0
+PHASE_SECONDS = 1.0
+"""A new phase is reported sooner."""
+REPORT_LIMIT_SECONDS = 5.0
 STARTS = 2
 """Processes that are tried before a job is given up that none of them has begun."""
 
 Report = Callable[[Mapping[str, Any], dict[str, Any]], Awaitable[None]]
-"""Tells RunPod of progress: (RunPod's job, what to tell). Done when it returns."""
+"""Reports progress to RunPod: (RunPod's job, the progress). Done when it returns."""
 
 _SIGNALS = {number.value: number.name for number in signal.Signals}
 _log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Worker:
         """End the spare process."""
         spare, self._spare = self._spare, None
         if spare is not None:
-            spare.end(ask=True, grace_s=EXIT_GRACE_S)
+            spare.end(ask=True, grace_seconds=EXIT_GRACE_SECONDS)
 
     async def handle(self, job: Mapping[str, Any]) -> dict[str, Any]:
         """The result of RunPod's `job`; with an `error` key it has failed. Raises `CancelledError` alone."""
@@ -149,10 +149,10 @@ class Worker:
         except BaseException:
             # Cancelled, most likely. A second cancel would not stop the thread that sees to the end.
             progress.abandon()
-            await asyncio.shield(asyncio.to_thread(process.end, ask=True, grace_s=CANCEL_GRACE_S))
+            await asyncio.shield(asyncio.to_thread(process.end, ask=True, grace_seconds=CANCEL_GRACE_SECONDS))
             await asyncio.to_thread(_wipe)
             raise
-        course.end = _cause(await asyncio.to_thread(process.end, ask=False, grace_s=EXIT_GRACE_S))
+        course.end = _cause(await asyncio.to_thread(process.end, ask=False, grace_seconds=EXIT_GRACE_SECONDS))
         return course
 
 
@@ -202,7 +202,7 @@ class _Child:
         while (message := await heard.get()) is not None:
             yield message
 
-    def end(self, *, ask: bool, grace_s: float) -> int | None:
+    def end(self, *, ask: bool, grace_seconds: float) -> int | None:
         """See the process out, and everything that it started: asked to end or not, it is killed after the grace.
 
         Its exit code; negative is the signal that killed it.
@@ -210,13 +210,13 @@ class _Child:
         if ask:
             self._process.signal(signal.SIGTERM)
         # Not `reap`, which would free the session's number before the sweep.
-        if not self._process.ended(grace_s):
+        if not self._process.ended(grace_seconds):
             self._process.signal(signal.SIGKILL)
-            self._process.ended(child.SWEEP_S)
+            self._process.ended(child.SWEEP_SECONDS)
         child.sweep(self._process.pid)
-        exit_code = self._process.reap(child.SWEEP_S)
+        exit_code = self._process.reap(child.SWEEP_SECONDS)
         if self._reader is not None:
-            self._reader.join(child.SWEEP_S)
+            self._reader.join(child.SWEEP_SECONDS)
         self._process.close()
         return exit_code
 
@@ -235,7 +235,7 @@ class _Progress:
         self._latest: dict[str, Any] = {}
         self._news = asyncio.Event()
         self._finishing = False
-        self._told_at, self._told_phase = float("-inf"), None
+        self._reported_at, self._reported_phase = float("-inf"), None
         self._task = asyncio.create_task(self._run()) if report is not None else None
 
     def offer(self, progress: dict[str, Any]) -> None:
@@ -260,17 +260,17 @@ class _Progress:
             self._news.clear()
             if self._finishing:
                 return
-            pause = PROGRESS_EVERY_S if self._latest["phase"] == self._told_phase else PHASE_EVERY_S
-            left = self._told_at + pause - time.monotonic()
+            pause = PROGRESS_SECONDS if self._latest["phase"] == self._reported_phase else PHASE_SECONDS
+            left = self._reported_at + pause - time.monotonic()
             if left > 0:
                 # What comes meanwhile may be due sooner, or be the end.
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._news.wait(), left)
                 self._news.set()
                 continue
-            self._told_at, self._told_phase = time.monotonic(), self._latest["phase"]
+            self._reported_at, self._reported_phase = time.monotonic(), self._latest["phase"]
             try:
-                await asyncio.wait_for(self._report(self._job, self._latest), REPORT_LIMIT_S)
+                await asyncio.wait_for(self._report(self._job, self._latest), REPORT_LIMIT_SECONDS)
             except Exception as error:  # noqa: BLE001 - progress is a courtesy: no job fails for it
                 _log.warning("progress was not reported: %s", type(error).__name__)
 

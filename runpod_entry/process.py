@@ -55,18 +55,18 @@ class JobProcess:
             os.close(life)
         self._exit_code: int | None = None
 
-    def ended(self, within_s: float) -> bool:
+    def ended(self, within_seconds: float) -> bool:
         """Whether it has ended, or does so in time. It is not reaped: its number stays its own."""
-        return bool(wait([self._life], within_s))
+        return bool(wait([self._life], within_seconds))
 
     def signal(self, number: signal.Signals) -> None:
         if self._exit_code is None:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
-    def reap(self, within_s: float) -> int | None:
+    def reap(self, within_seconds: float) -> int | None:
         """Its exit code, negative the signal that killed it; None when it does not end."""
-        if self._exit_code is None and self.ended(within_s):
+        if self._exit_code is None and self.ended(within_seconds):
             _, status = os.waitpid(self.pid, 0)
             self._exit_code = os.waitstatus_to_exitcode(status)
         return self._exit_code

@@ -28,8 +28,8 @@ from codex_assets.net.outward import Outward
 from codex_assets.net.runpod_api import Account, Endpoint
 from codex_assets.net.webhook import DeliveryPolicy
 from codex_assets.storage.directory import DirectoryStore
+from codex_assets.storage.locations import S3Location
 from codex_assets.storage.objects import Stores
-from codex_assets.storage.s3 import S3Location, S3Store
 from codex_assets.system.sandbox import Reach
 from codex_assets.system.tools import Tools, tool_environment
 
@@ -86,6 +86,9 @@ class Settings:
                 assets=DirectoryStore(root, "assets", self.assets_bucket),
             )
         assert self.locations is not None
+        # Here, not above: boto3 takes most of a start, and the worker's own process reads settings alone.
+        from codex_assets.storage.s3 import S3Store
+
         archive, media, assets = (S3Store(location) for location in self.locations)
         return Stores(archive=archive, media=media, assets=assets)
 

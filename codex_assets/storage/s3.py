@@ -35,7 +35,6 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Pro
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.loaders import Loader
 from botocore.parsers import ResponseParserError
-from pydantic import SecretStr
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -53,6 +52,7 @@ from tenacity.wait import wait_base
 from urllib3.exceptions import HTTPError as BodyError
 
 from codex_assets.errors import JobError, MissingInput, StorageError
+from codex_assets.storage.locations import S3Location
 from codex_assets.storage.objects import (
     SHA256,
     OnBytes,
@@ -132,19 +132,6 @@ _log = logging.getLogger(__name__)
 
 _Value = TypeVar("_Value")
 _Parts: TypeAlias = list[tuple[str, bytes]]  # of an upload, in order: the store's ETag, our MD5
-
-
-@dataclass(frozen=True)
-class S3Location:
-    """Where a bucket is and how to be let in. `versioned`: every write keeps the former version (B2 always does)."""
-
-    role: Role
-    bucket: str
-    endpoint: str
-    region: str
-    access_key: SecretStr
-    secret_key: SecretStr
-    versioned: bool
 
 
 _MAKING_CLIENTS: Final = threading.Lock()

@@ -109,7 +109,9 @@ def _call(number: int, *arguments: int | bytes | None) -> int:
         libc = _libc()
     except OSError:
         raise Refused("no C library") from None
-    given = [ctypes.c_long(one) if isinstance(one, int) else ctypes.c_char_p(one) for one in arguments]
+    given = [
+        ctypes.c_long(argument) if isinstance(argument, int) else ctypes.c_char_p(argument) for argument in arguments
+    ]
     result = int(libc.syscall(ctypes.c_long(number), *given))
     if result < 0:
         raise Refused(os.strerror(ctypes.get_errno()))

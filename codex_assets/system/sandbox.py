@@ -102,11 +102,11 @@ class Reach:
 
     def rights(self, gpus: Sequence[Path] = ()) -> dict[Path, int]:
         """What may be done where, in Landlock's words. `gpus`: the driver's devices."""
-        found: dict[Path, int] = {}
+        rights_of: dict[Path, int] = {}
 
         def allow(paths: Sequence[str | Path], rights: int) -> None:
             for path in paths:
-                found[Path(path)] = found.get(Path(path), 0) | rights
+                rights_of[Path(path)] = rights_of.get(Path(path), 0) | rights
 
         allow(_SYSTEM, landlock.RUN)
         # Whatever is run is run by programs that may be written in Python.
@@ -121,7 +121,7 @@ class Reach:
             allow(("/proc",), landlock.READ)
         allow(self.reads, landlock.READ)
         allow(self.writes, landlock.WRITE)
-        return found
+        return rights_of
 
 
 def gpu_devices(folder: Path = Path("/dev")) -> list[Path]:
@@ -139,8 +139,8 @@ def programs_of(environment: Mapping[str, str], tool: str) -> tuple[Path, ...]:
     folders = [*(Path(part) for parts in listed for part in parts if part), home, home.parent / "lib"]
     private = [Path(environment[name]).resolve() for name in ("HOME", "TMPDIR") if environment.get(name)]
     private.append(Path(tempfile.gettempdir()).resolve())
-    holding = {one for place in private for one in (place, *place.parents)}
-    fit = [one for one in folders if one.is_absolute() and one.resolve() not in holding]
+    holding = {folder for place in private for folder in (place, *place.parents)}
+    fit = [folder for folder in folders if folder.is_absolute() and folder.resolve() not in holding]
     return tuple(dict.fromkeys([*fit, Path(tool)]))
 
 
@@ -246,15 +246,15 @@ def orphans(groups: Collection[int]) -> list[int]:
     if _gave_up_privileges(os.getpid()):
         return []
     known = {*groups, os.getpgrp()}
-    found = []
+    strays = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with suppress(OSError):
                 # The name, in parentheses, may hold anything.
                 _state, parent, group, *_ = (entry / "stat").read_bytes().rpartition(b")")[2].split()
                 if int(parent) == os.getpid() and int(group) not in known and _gave_up_privileges(int(entry.name)):
-                    found.append(int(entry.name))
-    return found
+                    strays.append(int(entry.name))
+    return strays
 
 
 def _gave_up_privileges(pid: int) -> bool:

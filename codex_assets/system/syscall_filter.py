@@ -135,8 +135,8 @@ def program(machine: str, *, group: int = 0, talks: bool = True, keep_from: Coll
     if machine == "x86_64":
         # The other way to number the same system calls.
         rules += [_instruction(_JUMP_GREATER_EQUAL, _X32_BIT, otherwise=1), _answer(errno.ENOSYS)]
-    rules += _refusing([one[column] for one in refused.values()], errno.EPERM)
-    rules += _refusing([*(one[column] for one in _NOT_THERE.values()), number("clone3", machine)], errno.ENOSYS)
+    rules += _refusing([columns[column] for columns in refused.values()], errno.EPERM)
+    rules += _refusing([*(columns[column] for columns in _NOT_THERE.values()), number("clone3", machine)], errno.ENOSYS)
 
     def about(name: str, *body: bytes) -> None:
         """Instructions for one call; its last one answers."""
@@ -179,8 +179,8 @@ def program(machine: str, *, group: int = 0, talks: bool = True, keep_from: Coll
 
 
 def _refusing(numbers: Collection[int | None], error: int) -> list[bytes]:
-    there = [one for one in numbers if one is not None]
-    jumps = [_instruction(_JUMP_EQUAL, one, when=len(there) - place) for place, one in enumerate(there)]
+    there = [number for number in numbers if number is not None]
+    jumps = [_instruction(_JUMP_EQUAL, number, when=len(there) - place) for place, number in enumerate(there)]
     # Whoever met none of them jumps over the answer.
     return [*jumps, _instruction(_JUMP, 1), _answer(error)]
 

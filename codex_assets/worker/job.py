@@ -43,7 +43,6 @@ from codex_assets.contract.webhook import CompletedBody, FailedBody
 from codex_assets.defs import partitions
 from codex_assets.defs.assets import PRODUCERS
 from codex_assets.errors import (
-    ConfigurationError,
     InternalError,
     JobCancelled,
     JobError,
@@ -112,8 +111,8 @@ def run(
     if record is None:
         return result
     if result.get("errorCode") in (WebhookError.code, WebhookRefused.code):
-        told = {"outcome": "failed", "error_code": result["errorCode"], "retryable": result.get("retryable")}
-        record = record.model_copy(update=told)
+        undelivered = {"outcome": "failed", "error_code": result["errorCode"], "retryable": result.get("retryable")}
+        record = record.model_copy(update=undelivered)
     # After the answer: nobody waits for what only statistics are made of.
     if answer.on_record:
         _keep(RecordStore(settings.stores().archive), record)
@@ -128,7 +127,7 @@ def work(
     listener: Listener | None = None,
     cancelled: threading.Event | None = None,
 ) -> Answer:
-    """The job without telling anybody. Raises `JobCancelled` alone."""
+    """Do the job without sending a webhook. Raises `JobCancelled` alone."""
     answer = _work(job_id, raw, settings, listener=listener, cancelled=cancelled)
     if answer.record is not None and answer.on_record:
         _keep(RecordStore(settings.stores().archive), answer.record)
@@ -149,78 +148,105 @@ def _work(
         payload = parse_payload(raw, policy)
     except PayloadProblems as problems:
         return refusal(job_id, raw, policy, PayloadError(problems.problems))
-    media = MediaRecord(
-        media_id=payload.media_id,
-        creator_id=payload.creator_id,
-        media_type=payload.media_type,
-        input_role=payload.input_store,
-        input_key=payload.input_key,
-    )
-    outputs = payload.assets or OUTPUTS[media.media_type]
-    begun = JobRecord(
-        id=job_id,
-        media_id=media.media_id,
-        creator_id=media.creator_id,
-        media_type=media.media_type,
-        asked=tuple(outputs),
-        started_at=started.isoformat(timespec="milliseconds"),
-        queue_seconds=metrics.queue_seconds(raw, started),
-        payload=redelivery.fingerprint(media, outputs),
-    )
-    clock = time.monotonic()
-    phases: Mapping[str, float] = {}
-    on_record = False
-    failure: JobError | None = None
-    body: CompletedBody | FailedBody
-    with log_lines.about(job=job_id, media=media.media_id):
+    job = _Job(job_id, payload, settings, started, metrics.queue_seconds(raw, started))
+    with log_lines.about(job=job_id, media=payload.media_id):
+        return job.answer(listener, cancelled)
+
+
+class _Job:
+    """A job with a valid payload, while it is done: its media, its outputs, and what goes on record of it."""
+
+    def __init__(
+        self, job_id: str, payload: JobPayload, settings: Settings, started: datetime, queue_seconds: float | None
+    ) -> None:
+        self._id = job_id
+        self._payload = payload
+        self._settings = settings
+        self._media = MediaRecord(
+            media_id=payload.media_id,
+            creator_id=payload.creator_id,
+            media_type=payload.media_type,
+            input_role=payload.input_store,
+            input_key=payload.input_key,
+        )
+        self._outputs: Sequence[str] = payload.assets or OUTPUTS[payload.media_type]
+        self._begun = JobRecord(
+            id=job_id,
+            media_id=payload.media_id,
+            creator_id=payload.creator_id,
+            media_type=payload.media_type,
+            asked=tuple(self._outputs),
+            started_at=started.isoformat(timespec="milliseconds"),
+            queue_seconds=queue_seconds,
+            payload=redelivery.fingerprint(self._media, self._outputs),
+        )
+        self._clock = time.monotonic()
+        self._phases: Mapping[str, float] = {}
+        self._on_record = False
+
+    def answer(self, listener: Listener | None, cancelled: threading.Event | None) -> Answer:
+        """Do the job. Raises `JobCancelled` alone: every other failure is an answer."""
+        body: CompletedBody | FailedBody
         try:
-            with open_workshop(settings, listener=listener, cancelled=cancelled, run_id=job_id, here=True) as workshop:
-                # The board itself, which fills: a job that fails tells what it took, too.
-                phases = workshop.workspace.progress.spent
-                earlier = redelivery.earlier(job_id, media, outputs, workshop.records, workshop.stores)
-                workshop.records.put(media.media_id, "media", media)
-                on_record = _keep(workshop.records, begun)
-                if earlier is not None and earlier.failure is not None:
-                    _log.info("job %s was delivered again: its failure is told again", job_id)
-                    raise earlier.failure
-                if earlier is not None:
-                    _log.info("job %s was delivered again: what it built is announced again", job_id)
-                    built = list(earlier.built)
-                else:
-                    # Single outputs that this very job has built before its worker was lost are not built again.
-                    built = _built_by(job_id, media, outputs, workshop) if payload.assets else []
-                done = {record.output for record in built}
-                left = [output for output in outputs if output not in done]
-                if left:
-                    workshop.builder.plan(media, left)
-                    built += materialize(media, left, workshop)
-                # In one order, whoever built them: the same job is announced with the same bytes.
-                built.sort(key=lambda output: outputs.index(output.output))
-                body = completed(job_id, media, built, workshop.records)
-                seconds = time.monotonic() - clock
-                if earlier is not None and earlier.counted:
-                    record = metrics.ended(begun, seconds, phases, "completed")
-                else:
-                    source = workshop.records.get(media.media_id, "mezzanine", MezzanineRecord)
-                    record = metrics.ended(begun, seconds, phases, "completed", built=built, mezzanine=source)
+            with open_workshop(
+                self._settings, listener=listener, cancelled=cancelled, run_id=self._id, here=True
+            ) as workshop:
+                # The board itself, which fills: the record of a job that fails has its phases, too.
+                self._phases = workshop.workspace.progress.spent
+                body, record = self._do(workshop)
         except JobError as error:
             if isinstance(error, JobCancelled) or (cancelled is not None and cancelled.is_set()):
-                if on_record:
-                    seconds = time.monotonic() - clock
-                    stopped = metrics.ended(begun, seconds, phases, "cancelled", error=JobCancelled())
-                    _keep(RecordStore(settings.stores().archive), stopped)
+                self._record_cancelling()
                 raise JobCancelled from None
-            _log.error("job %s failed: %s: %s", job_id, error.code, error.detail or error.public)
-            failure = error
+            _log.error("job %s failed: %s: %s", self._id, error.code, error.detail or error.public)
+            body, record = self._failed(error)
         except Exception as error:  # noqa: BLE001 - the boundary: whatever happens is answered
-            _log.exception("job %s met something unforeseen", job_id)
-            failure = InternalError.of(error)
-        if failure is not None:
-            body = _failed(job_id, payload, failure)
-            final = redelivery.final_failure(failure, begun, media, settings.stores())
-            begun = begun.model_copy(update={"failure": final})
-            record = metrics.ended(begun, time.monotonic() - clock, phases, "failed", error=failure)
-    return Answer(body, payload.reply_address, record, on_record)
+            _log.exception("job %s met something unforeseen", self._id)
+            body, record = self._failed(InternalError.of(error))
+        return Answer(body, self._payload.reply_address, record, self._on_record)
+
+    def _do(self, workshop: Workshop) -> tuple[CompletedBody, JobRecord]:
+        media, outputs, records = self._media, self._outputs, workshop.records
+        earlier = redelivery.earlier(self._id, media, outputs, records, workshop.stores)
+        records.put(media.media_id, "media", media)
+        self._on_record = _keep(records, self._begun)
+        if earlier is not None and earlier.failure is not None:
+            _log.info("job %s was delivered again: its failure is announced again", self._id)
+            raise earlier.failure
+        if earlier is not None:
+            _log.info("job %s was delivered again: what it built is announced again", self._id)
+            built = list(earlier.built)
+        else:
+            # Single outputs that this very job has built before its worker was lost are not built again.
+            built = _built_by(self._id, media, outputs, workshop) if self._payload.assets else []
+        done = {record.output for record in built}
+        left = [output for output in outputs if output not in done]
+        if left:
+            workshop.builder.plan(media, left)
+            built += materialize(media, left, workshop)
+        # In one order, whoever built them: the same job is announced with the same bytes.
+        built.sort(key=lambda record: outputs.index(record.output))
+        body = completed(self._id, media, built, records)
+        seconds = time.monotonic() - self._clock
+        if earlier is not None and earlier.counted:
+            return body, metrics.ended(self._begun, seconds, self._phases, "completed")
+        mezzanine = records.get(media.media_id, MEZZANINE.name, MezzanineRecord)
+        return body, metrics.ended(self._begun, seconds, self._phases, "completed", built=built, mezzanine=mezzanine)
+
+    def _failed(self, error: JobError) -> tuple[FailedBody, JobRecord]:
+        payload = self._payload
+        body = webhook.failed_body(
+            job_id=self._id, media_id=payload.media_id, media_type=payload.media_type, error=error
+        )
+        final = redelivery.final_failure(error, self._begun, self._media, self._settings.stores())
+        begun = self._begun.model_copy(update={"failure": final})
+        return body, metrics.ended(begun, time.monotonic() - self._clock, self._phases, "failed", error=error)
+
+    def _record_cancelling(self) -> None:
+        if self._on_record:
+            seconds = time.monotonic() - self._clock
+            record = metrics.ended(self._begun, seconds, self._phases, "cancelled", error=JobCancelled())
+            _keep(RecordStore(self._settings.stores().archive), record)
 
 
 def _keep(records: RecordStore, record: JobRecord) -> bool:
@@ -268,7 +294,7 @@ def completed(job_id: str, media: MediaRecord, built: Sequence[OutputRecord], re
     facts: dict[str, Any] = {}
     for record in applicable:
         facts |= _facts(record)
-    source = next((one for one in built if isinstance(one, MezzanineRecord)), None) or records.get(
+    source = next((record for record in built if isinstance(record, MezzanineRecord)), None) or records.get(
         media.media_id, "mezzanine", MezzanineRecord
     )
     if source is not None:
@@ -291,17 +317,9 @@ def completed(job_id: str, media: MediaRecord, built: Sequence[OutputRecord], re
 
 def refusal(job_id: str, raw: object, policy: PayloadPolicy, error: JobError) -> Answer:
     """The answer to a payload that cannot be worked on, to whatever usable address it gives."""
-    told = subject(raw)
-    body = webhook.failed_body(job_id=job_id, media_id=told.media_id, media_type=told.media_type, error=error)
+    about = subject(raw)
+    body = webhook.failed_body(job_id=job_id, media_id=about.media_id, media_type=about.media_type, error=error)
     return Answer(body, salvage(raw, policy))
-
-
-def unconfigured(job_id: str, raw: object, error: ConfigurationError, policy: PayloadPolicy) -> Answer:
-    """The answer of a worker that lacks its configuration: it can still tell who sent the job.
-
-    `policy` is what `resources.reply_policies` could make of it.
-    """
-    return refusal(job_id, raw, policy, error)
 
 
 def send(answer: Answer, policy: DeliveryPolicy) -> dict[str, Any]:
@@ -343,17 +361,14 @@ def _readable(media: MediaRecord, output: str, records: RecordStore) -> OutputRe
         return None
 
 
-def _failed(job_id: str, payload: JobPayload, error: JobError) -> FailedBody:
-    return webhook.failed_body(job_id=job_id, media_id=payload.media_id, media_type=payload.media_type, error=error)
-
-
 def _first_failure(result: dg.ExecuteInProcessResult) -> JobError:
     for event in result.all_events:
         if event.is_step_failure:
             failure = event.step_failure_data.user_failure_data
             if failure is not None and "code" in failure.metadata:
-                told: Mapping[str, Any] = {name: entry.value for name, entry in failure.metadata.items()}
-                return RelayedError(str(told["code"]), failure.description or "", retryable=bool(told.get("retryable")))
+                facts: Mapping[str, Any] = {name: entry.value for name, entry in failure.metadata.items()}
+                retryable = bool(facts.get("retryable"))
+                return RelayedError(str(facts["code"]), failure.description or "", retryable=retryable)
     return InternalError("The worker met an unexpected problem while building.")
 
 

@@ -49,9 +49,9 @@ def ended(
 
     `mezzanine`: the one that its outputs were made from, or that it made.
     """
-    phases = {name: round(one, 3) for name, one in phases.items()}
-    encoders = [one.build.encoder for one in built if one.build is not None and one.build.encoder]
-    gpus = [one.build.gpu for one in built if one.build is not None and one.build.gpu]
+    phases = {name: round(spent, 3) for name, spent in phases.items()}
+    encoders = [record.build.encoder for record in built if record.build is not None and record.build.encoder]
+    gpus = [record.build.gpu for record in built if record.build is not None and record.build.gpu]
     lasting = mezzanine.duration if mezzanine is not None else None
     return begun.model_copy(
         update={
@@ -68,20 +68,20 @@ def ended(
             "media_seconds": lasting,
             "speed": round(lasting / seconds, 2) if lasting and seconds else None,
             "bytes_in": _bytes_in(mezzanine, phases),
-            "bytes_out": sum(file.size for one in built for file in one.files) if built else None,
-            # A run that fell back made some outputs with each: what the machine could do is what is told.
-            "encoder": next((one for one in encoders if one.endswith("nvenc")), encoders[0] if encoders else None),
+            "bytes_out": sum(file.size for record in built for file in record.files) if built else None,
+            # A run that fell back made some outputs with each: what the machine can do counts.
+            "encoder": next((name for name in encoders if name.endswith("nvenc")), encoders[0] if encoders else None),
             "gpu": gpus[0] if gpus else None,
             "cost_usd": _cost(built),
-            "outputs": tuple(_made(one) for one in built if one.applicable),
+            "outputs": tuple(_made(record) for record in built if record.applicable),
         }
     )
 
 
 def for_result(job: JobRecord) -> dict[str, Any]:
-    """What RunPod's result says of a job, beside the webhook's body. What is not known is left out."""
-    told = {name: getattr(job, field) for field, name in RESULT_FIELDS.items()}
-    return {name: value for name, value in told.items() if value is not None}
+    """The `metrics` of RunPod's result: `RESULT_FIELDS` of a job's record, without what is not known."""
+    values = {name: getattr(job, field) for field, name in RESULT_FIELDS.items()}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def queue_seconds(raw: object, started: datetime) -> float | None:
@@ -120,7 +120,7 @@ def _bytes_in(mezzanine: MezzanineRecord | None, phases: Mapping[str, float]) ->
 
 def _cost(built: Sequence[OutputRecord]) -> float | None:
     """What the outputs' shares of the worker's time add up to; None where one has no price."""
-    costs = [one.build.cost_usd for one in built if one.build is not None]
+    costs = [record.build.cost_usd for record in built if record.build is not None]
     known = [cost for cost in costs if cost is not None]
     return round(sum(known), 8) if known and len(known) == len(costs) else None
 

@@ -1,8 +1,8 @@
 """Whether a job that RunPod delivers has been done before: it delivers some again after their end, with the same id.
 
 What a job built is announced again and not built, as long as it still is what is published; a final verdict on an
-upload is told again, as long as the upload is the one that was judged. Everything else is done as if it were new: what
-failed in a way that may pass, what a newer job has replaced, and what the records cannot prove. Not here: what is
+upload is announced again, as long as the upload is the one that was judged. Everything else is done as if it were new:
+what failed in a way that may pass, what a newer job has replaced, and what the records cannot prove. Not here: what is
 announced (`job`), and what the jobs of a media came to (`history`).
 """
 
@@ -74,7 +74,7 @@ def earlier(
 
 
 def final_failure(error: JobError, begun: JobRecord, media: MediaRecord, stores: Stores) -> FinalFailure | None:
-    """What to keep of a failure so that it can be told again; None for one that another attempt might not meet."""
+    """What to keep of a failure so that it can be announced again; None for one that another attempt might not meet."""
     if error.retryable or error.code not in _VERDICTS:
         return None
     try:

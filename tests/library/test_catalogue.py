@@ -34,8 +34,9 @@ from codex_assets.media import recipe
 from codex_assets.media.outputs import OUTPUTS
 from codex_assets.storage import keys
 from codex_assets.storage.directory import DirectoryStore
+from codex_assets.storage.locations import S3Location
 from codex_assets.storage.objects import ObjectStore
-from codex_assets.storage.s3 import S3Location, S3Store
+from codex_assets.storage.s3 import S3Store
 
 BENCH = Path(__file__).parents[2] / "bench" / "catalogue.py"
 VIDEO, AUDIO = OUTPUTS["video"], OUTPUTS["audio"]

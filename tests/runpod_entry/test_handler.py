@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 
 
 @dataclass
-class Told:
+class Report:
     """A report of progress: when it began, when it was through, what it said."""
 
     began: float
@@ -45,7 +45,7 @@ class House:
 
     folder: Path
     runner: asyncio.Runner
-    told: list[Told] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
     unreachable: bool = False
     """RunPod cannot be told of progress."""
 
@@ -62,7 +62,7 @@ class House:
     async def _report(self, job: Mapping[str, Any], progress: dict[str, Any]) -> None:
         began = time.monotonic()
         await asyncio.sleep(0.3)
-        self.told.append(Told(began, time.monotonic(), progress))
+        self.reports.append(Report(began, time.monotonic(), progress))
         if self.unreachable:
             raise ConnectionError("RunPod is not to be reached")
 
@@ -74,8 +74,8 @@ class House:
         return [pid for pid, line in self.processes().items() if "ffmpeg" in line.split(" ")[0]]
 
     def spare(self) -> int:
-        (one,) = self.processes()
-        return one
+        (process,) = self.processes()
+        return process
 
     def leftovers(self) -> list[Path]:
         return list((self.folder / "tmp" / "codex-assets").glob("run-*"))
@@ -99,7 +99,7 @@ def whole_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 @pytest.fixture
 def house(whole_house: House) -> Iterator[House]:
-    whole_house.told.clear()
+    whole_house.reports.clear()
     whole_house.unreachable = False
     yield whole_house
     assert whole_house.leftovers() == []
@@ -108,8 +108,8 @@ def house(whole_house: House) -> Iterator[House]:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as one:
-        yield one
+    with receiving() as server:
+        yield server
 
 
 async def until(look: Callable[[], Result], timeout_s: float = 60.0) -> Result:
@@ -141,8 +141,8 @@ def test_jobs_in_sequence_each_use_the_spare_process(house: House, receiver: Rec
         assert used[-1] not in house.processes(), "a job's process ends with its job"
 
     assert len(set(used)) == 2
-    assert [one.said["id"] for one in receiver.received] == ["job-1", "job-2"]
-    assert all(one.is_signed_with(jobs.SECRET) for one in receiver.received)
+    assert [request.said["id"] for request in receiver.received] == ["job-1", "job-2"]
+    assert all(request.is_signed_with(jobs.SECRET) for request in receiver.received)
     for result, received in zip(results, receiver.received, strict=True):
         assert jobs.body_of(result) == received.said
         assert isinstance(result["error"], str)
@@ -186,10 +186,10 @@ def test_jobs_that_come_together_are_done_one_by_one(house: House, receiver: Rec
     receiver.delay_s = 0.5
 
     async def run() -> list[dict[str, Any]]:
-        return await asyncio.gather(*(house.worker.handle(quick_job(f"job-{one}", receiver)) for one in range(2)))
+        return await asyncio.gather(*(house.worker.handle(quick_job(f"job-{number}", receiver)) for number in range(2)))
 
     assert [result["id"] for result in house.run(run())] == ["job-0", "job-1"]
-    assert [one.said["id"] for one in receiver.received] == ["job-0", "job-1"]
+    assert [request.said["id"] for request in receiver.received] == ["job-0", "job-1"]
 
 
 # --- A process that dies ----------------------------------------------------------------------------------------------
@@ -305,7 +305,7 @@ def is_alive(pid: int) -> bool:
 
 @pytest.mark.ffmpeg
 @pytest.mark.parametrize(
-    ("end", "times", "told"),
+    ("end", "times", "reason"),
     [
         ("crash", 1, "it crashed (SIGSEGV)"),
         ("hang", 1, "it hung: it passed its limit of 3 s"),
@@ -314,7 +314,7 @@ def is_alive(pid: int) -> bool:
     ],
 )
 def test_a_worker_tries_nvenc_once(
-    end: str, times: int, told: str, tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    end: str, times: int, reason: str, tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each job has a process of its own, and knows what the one before it has found out, unless that may pass."""
     if end == "hang":
@@ -340,7 +340,7 @@ def test_a_worker_tries_nvenc_once(
             build = RecordStore(stores.archive).output(media, "mezzanine").build  # type: ignore[union-attr]
             assert build is not None
             assert build.encoder_reason is not None
-            assert told in build.encoder_reason
+            assert reason in build.encoder_reason
             reasons.append(build.encoder_reason)
     finally:
         worker.close()
@@ -382,7 +382,7 @@ def test_a_cancelled_job_leaves_no_process_no_file_and_no_webhook(house: House, 
 
     def encoding() -> bool:
         # Long enough under way that two updates of one phase were told.
-        return sum(one.progress["phase"] == "mezzanine" for one in house.told) >= 2 and bool(house.encoders())
+        return sum(report.progress["phase"] == "mezzanine" for report in house.reports) >= 2 and bool(house.encoders())
 
     async def run() -> float:
         job = asyncio.create_task(house.worker.handle(a_job("job-1", jobs.payload("video", "long", receiver.url))))
@@ -398,7 +398,7 @@ def test_a_cancelled_job_leaves_no_process_no_file_and_no_webhook(house: House, 
     # Its grace and the sweep, on a machine that is busy with other tests; about a tenth of a second on a quiet one.
     assert house.run(run()) < 8.0
     assert receiver.received == []
-    assert_calm(house.told)
+    assert_calm(house.reports)
 
 
 def test_a_second_cancel_does_not_stop_the_first(house: House, receiver: Receiver) -> None:
@@ -432,25 +432,45 @@ def test_progress_is_told_in_order_and_not_after_the_end(house: House, receiver:
 
     result, ended = house.run(run())
     assert result["status"] == "completed", "no job fails for its progress"
-    assert len(house.told) >= 2, "a report that fails is no reason to stop reporting"
-    assert all(one.done <= ended for one in house.told)
-    assert all({"phase", "percent"} <= set(one.progress) for one in house.told)
-    assert all(set(one.progress) <= {"phase", "percent", "speed", "secondsLeft"} for one in house.told)
-    assert_calm(house.told)
+    assert len(house.reports) >= 2, "a report that fails is no reason to stop reporting"
+    assert all(report.done <= ended for report in house.reports)
+    assert all({"phase", "percent"} <= set(report.progress) for report in house.reports)
+    assert all(set(report.progress) <= {"phase", "percent", "speed", "secondsLeft"} for report in house.reports)
+    assert_calm(house.reports)
 
 
-def assert_calm(told: list[Told]) -> None:
-    for one, following in itertools.pairwise(told):
-        assert following.began >= one.done, "two reports were under way at once"
-        pause = 3.0 if following.progress["phase"] == one.progress["phase"] else 1.0
-        assert following.began - one.began >= pause - 0.05
+def assert_calm(reports: list[Report]) -> None:
+    for report, following in itertools.pairwise(reports):
+        assert following.began >= report.done, "two reports were under way at once"
+        pause = 3.0 if following.progress["phase"] == report.progress["phase"] else 1.0
+        assert following.began - report.began >= pause - 0.05
 
 
 def assert_nowhere_in_processes(secret: str, house: House) -> None:
     for pid in house.processes():
         for name in ("environ", "cmdline"):
             try:
-                held = Path(f"/proc/{pid}/{name}").read_bytes()
+                content = Path(f"/proc/{pid}/{name}").read_bytes()
             except OSError:
                 continue
-            assert secret.encode() not in held
+            assert secret.encode() not in content
+
+
+def test_a_worker_loads_no_builder_for_its_own_work(tmp_path: Path) -> None:
+    """Its process supervises, and wipes folders: what builds is loaded where jobs are done, beside the SDK's start."""
+    code = (
+        "import sys; from runpod_entry.handler import Worker, _wipe, _requires_nvenc; Worker(); _wipe(); "
+        "_requires_nvenc(); from codex_assets.readiness import fitness; print(*sorted(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=jobs.local_environment(tmp_path),
+        cwd=jobs.ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(done.stdout.split())
+    assert "codex_assets.config.settings" in loaded
+    heavy = {"boto3", "botocore", "dagster", "codex_assets.build.builder", "codex_assets.storage.s3"}
+    assert not loaded & heavy

@@ -76,9 +76,9 @@ def test_a_workers_life(tmp_path: Path) -> None:
         assert received.said["status"] == "completed"
         for role, key in jobs.announced_keys(received.said["output"]).values():
             assert at.stores.by_role(role).head(key) is not None, key  # type: ignore[arg-type]
-        told = plane.progress("job-1")
-        assert told
-        assert {"phase", "percent"} <= set(told[0].body["output"])
+        progress = plane.progress("job-1")
+        assert progress
+        assert {"phase", "percent"} <= set(progress[0].body["output"])
         assert plane.updates[-1].body == result, "no progress after the result: it would leave the job in progress"
         assert plane.pings
 
@@ -102,7 +102,7 @@ def test_a_workers_life(tmp_path: Path) -> None:
         took = time.monotonic() - asked
         assert not at.encoders()
         assert took < 15.0
-        assert [one for one in plane.updates if one.job_id == "job-3" and not one.is_progress] == []
+        assert [update for update in plane.updates if update.job_id == "job-3" and not update.is_progress] == []
         assert receiver.of("job-3") == []
 
         # The worker is killed in the middle of an encode: the job, the spare and the SDK's ping process go with it.

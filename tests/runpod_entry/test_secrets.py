@@ -57,13 +57,15 @@ class Traces:
     places: dict[str, bytes]
 
     def found(self) -> list[str]:
-        told = []
+        places_found = []
         for what, secret in SECRETS.items():
             plain = secret.encode()
             forms = {"as it is": plain, "in base64": base64.b64encode(plain)[:-4], "in hex": plain.hex().encode()}
             for form, text in forms.items():
-                told += [f"{what}, {form}, in {place}" for place, held in self.places.items() if text in held]
-        return told
+                places_found += [
+                    f"{what}, {form}, in {place}" for place, text_there in self.places.items() if text in text_there
+                ]
+        return places_found
 
 
 @pytest.fixture(scope="module")
@@ -109,18 +111,18 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traces]:
                 "the worker's output": worker_log,
                 "RunPod's results and progress": json.dumps([update.body for update in plane.updates]).encode(),
                 "the control plane's requests": json.dumps(plane.requests).encode(),
-                "webhook bodies": b"".join(one.body for one in receiver.received),
+                "webhook bodies": b"".join(request.body for request in receiver.received),
                 "Dagster's output": dagster_log,
-                **{f"object {name}": held for name, held in stored(endpoint, buckets)},
-                **{f"Dagster's {name}": held for name, held in files(folder / "dagster")},
-                **{f"scratch file {name}": held for name, held in files(folder / "tmp")},
+                **{f"object {name}": content for name, content in stored(endpoint, buckets)},
+                **{f"Dagster's {name}": content for name, content in files(folder / "dagster")},
+                **{f"scratch file {name}": content for name, content in files(folder / "tmp")},
             }
         )
 
 
 def assert_as_meant(updates: list[Update], worker_log: bytes) -> None:
     """The search is worth something: all four ends were met, and debugging lines were written."""
-    results = {one.job_id: one.body for one in updates if not one.is_progress}
+    results = {update.job_id: update.body for update in updates if not update.is_progress}
     assert "error" not in results["succeeds"], results
     codes = {name: body["output"].get("errorCode") for name, body in results.items()}
     assert codes == {
@@ -155,10 +157,10 @@ def stored(endpoint: str, buckets: tuple[str, str, str]) -> Iterator[tuple[str, 
     client = s3_server.client(endpoint)
     for bucket in buckets:
         for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
-            for one in page.get("Versions", []):
-                held = client.get_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"])
-                headers = json.dumps(held["ResponseMetadata"]["HTTPHeaders"]).encode()
-                yield f"{bucket}/{one['Key']}", headers + held["Body"].read()
+            for version in page.get("Versions", []):
+                body = client.get_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+                headers = json.dumps(body["ResponseMetadata"]["HTTPHeaders"]).encode()
+                yield f"{bucket}/{version['Key']}", headers + body["Body"].read()
 
 
 def files(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -197,7 +199,9 @@ def test_every_place_was_searched(traces: Traces) -> None:
     assert b"source_not_media" in places["the worker's output"]
     assert any("records/talk/loudness.json" in name for name in places)
     assert any("creator1/hls-audio/talk/master.m3u8" in name for name in places)
-    events = b"".join(held for name, held in places.items() if name.startswith("Dagster's") and "its cells" in name)
+    events = b"".join(
+        content for name, content in places.items() if name.startswith("Dagster's") and "its cells" in name
+    )
     assert b"ASSET_MATERIALIZATION" in events
     assert b"STEP_FAILURE" in events
     assert Traces({"here": SECRETS["R2's secret key"].encode()}).found() == ["R2's secret key, as it is, in here"]

@@ -17,9 +17,10 @@ from pydantic import SecretStr
 from codex_assets.errors import InternalError, JobCancelled, StorageError
 from codex_assets.storage import keys
 from codex_assets.storage.directory import DirectoryStore
+from codex_assets.storage.locations import S3Location
 from codex_assets.storage.objects import ObjectStore, Role, StoredObject, Stores
 from codex_assets.storage.publish import Published, Stage, Upload, headers, prune, publish
-from codex_assets.storage.s3 import S3Location, S3Store
+from codex_assets.storage.s3 import S3Store
 
 PREFIX = keys.hls_prefix("c1", "m1", "video")
 MASTER = keys.master_playlist("c1", "m1", "video")

@@ -18,8 +18,9 @@ from pydantic import SecretStr
 
 from codex_assets.errors import InternalError, JobCancelled, MissingInput, StorageError
 from codex_assets.storage.directory import DirectoryStore
+from codex_assets.storage.locations import S3Location
 from codex_assets.storage.objects import ObjectStore, Role, Stores, file_sha256
-from codex_assets.storage.s3 import S3Location, S3Store
+from codex_assets.storage.s3 import S3Store
 
 MIB = 1024 * 1024
 KEY = "c1/hls/m1/720p/segment_00000.ts"

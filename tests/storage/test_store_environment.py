@@ -18,7 +18,8 @@ from store_front import Front, front
 
 from codex_assets.errors import StorageError
 from codex_assets.storage import s3
-from codex_assets.storage.s3 import S3Location, S3Store
+from codex_assets.storage.locations import S3Location
+from codex_assets.storage.s3 import S3Store
 
 KEY = "c1/object.txt"
 ELSEWHERE = "http://127.0.0.1:9"

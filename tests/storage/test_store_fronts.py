@@ -19,9 +19,10 @@ from webhook_receiver import receiving
 
 from codex_assets.config import settings as configuration
 from codex_assets.errors import MissingInput, StorageError
+from codex_assets.storage.locations import S3Location
 from codex_assets.storage.objects import Stores, file_sha256
 from codex_assets.storage.publish import Stage, Upload, publish
-from codex_assets.storage.s3 import S3Location, S3Store
+from codex_assets.storage.s3 import S3Store
 from codex_assets.worker import job
 
 MIB = 1024 * 1024

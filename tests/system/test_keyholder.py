@@ -126,14 +126,14 @@ def test_a_job_has_the_environment_that_its_worker_has(monkeypatch: pytest.Monke
         while not out.exists() or not out.read_text().endswith("}"):
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        held = json.loads(out.read_text())
-        assert (held["R2_SECRET_ACCESS_KEY"], held["ODD"]) == (KEY, "\udcff=\n")
+        readable = json.loads(out.read_text())
+        assert (readable["R2_SECRET_ACCESS_KEY"], readable["ODD"]) == (KEY, "\udcff=\n")
     finally:
         worker.close()
 
 
 def children() -> set[int]:
-    found = set()
+    seen = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -141,8 +141,8 @@ def children() -> set[int]:
             except OSError:
                 continue
             if int(parent) == os.getpid() and state != b"Z":
-                found.add(int(entry.name))
-    return found
+                seen.add(int(entry.name))
+    return seen
 
 
 def test_what_is_planted_in_the_working_directory_is_not_run_in_a_jobs_process(

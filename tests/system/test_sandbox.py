@@ -30,7 +30,7 @@ def tools() -> Tools:
 
 
 def filtered() -> bool:
-    return next(one for one in sandbox.protections() if one.name == "no network").active
+    return next(protection for protection in sandbox.protections() if protection.name == "no network").active
 
 
 needs_filter = pytest.mark.skipif(not filtered(), reason="this kernel or container allows no system-call filter")
@@ -133,13 +133,13 @@ def test_limits_are_on_every_child(tools: Tools) -> None:
     try:
         wanted.put_on(child.pid)
 
-        def found(which: int) -> tuple[int, int]:
+        def limit_of(which: int) -> tuple[int, int]:
             return resource.prlimit(child.pid, which)
 
-        assert found(resource.RLIMIT_CORE) == (0, 0)
-        assert found(resource.RLIMIT_DATA) == (1 << 30, 1 << 30)
-        assert found(resource.RLIMIT_FSIZE) == (1 << 20, 1 << 20)
-        assert found(resource.RLIMIT_CPU) == (7, 12)
+        assert limit_of(resource.RLIMIT_CORE) == (0, 0)
+        assert limit_of(resource.RLIMIT_DATA) == (1 << 30, 1 << 30)
+        assert limit_of(resource.RLIMIT_FSIZE) == (1 << 20, 1 << 20)
+        assert limit_of(resource.RLIMIT_CPU) == (7, 12)
     finally:
         child.communicate()
     wanted.put_on(child.pid)  # It has ended: no trouble.
@@ -157,19 +157,19 @@ def test_the_environment_is_scrubbed(tmp_path: Path) -> None:
         "http_proxy": f"http://{SECRET}",
     }
     Tools(tool_environment(environ), ffprobe=str(spy)).ffprobe(["x"], label="looking")
-    told = (tmp_path / "ffprobe.env").read_text()
-    assert "PATH=" in told
-    assert SECRET not in told
-    assert told.rstrip().endswith("/dev/null")
+    environment = (tmp_path / "ffprobe.env").read_text()
+    assert "PATH=" in environment
+    assert SECRET not in environment
+    assert environment.rstrip().endswith("/dev/null")
 
 
 def test_the_walls_are_told() -> None:
-    walls = {one.name: one for one in sandbox.protections()}
+    walls = {protection.name: protection for protection in sandbox.protections()}
     assert walls.keys() == {
         *(sandbox.NO_NETWORK, sandbox.OWN_FILES, sandbox.PRIVILEGES, sandbox.SIGNALS),
         *(sandbox.SWEPT, sandbox.KEYS, sandbox.LIMITS),
     }
-    assert all(one.active or one.why for one in walls.values())
+    assert all(protection.active or protection.why for protection in walls.values())
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])

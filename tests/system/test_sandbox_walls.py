@@ -57,12 +57,12 @@ needs_filter = pytest.mark.skipif(not walls()[sandbox.NO_NETWORK], reason="this 
     ids=["full", "no-flags", "no-landlock"],
 )
 def test_a_tool_gets_away_with_nothing(kind: str, still: set[str], user: int) -> None:
-    found = tried(kind, user)
-    done = {name for name, came in found.items() if came == "done"}
+    outcome = tried(kind, user)
+    done = {name for name, came in outcome.items() if came == "done"}
     if sandbox.gpu_devices():
         done.discard("connects to a Unix socket that has a path")
-    assert done >= set(CONTROLS), found
-    assert done - set(CONTROLS) - (ROOTS if still and user == 0 else set()) == still, found
+    assert done >= set(CONTROLS), outcome
+    assert done - set(CONTROLS) - (ROOTS if still and user == 0 else set()) == still, outcome
     if user in USERS_OF_THE_TABLE and not sandbox.gpu_devices():
         assert done == documented(f"{KINDS[kind]}, {USERS_OF_THE_TABLE[user]}")
 
@@ -80,12 +80,12 @@ def documented(column: str) -> set[str]:
 @needs_landlock
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can take the filter away and nothing else")
 def test_without_a_filter_the_other_walls_stand() -> None:
-    found = tried("no-filter", 0)
-    done = {name for name, came in found.items() if came == "done"}
-    assert done >= set(CONTROLS), found
-    assert not done & {*FILES, *ROOTS}, found
-    assert not {name for name in done if "PARENT" in name or "the keys" in name}, found
-    assert not {name for name in done if name.startswith(LEFT_BEHIND)}, found
+    outcome = tried("no-filter", 0)
+    done = {name for name, came in outcome.items() if came == "done"}
+    assert done >= set(CONTROLS), outcome
+    assert not done & {*FILES, *ROOTS}, outcome
+    assert not {name for name in done if "PARENT" in name or "the keys" in name}, outcome
+    assert not {name for name in done if name.startswith(LEFT_BEHIND)}, outcome
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_worker_says_at_its_start_and_in_doctor_what_does_not_stand(
     for name in missing:
         assert f"not in force for the tools of this worker: {name} (" in ran.stderr
         assert why in ran.stderr
-    checks = {name: (status, found) for name, status, found in json.loads(ran.stdout.splitlines()[-1])}
+    checks = {name: (status, result) for name, status, result in json.loads(ran.stdout.splitlines()[-1])}
     assert {name for name, (status, _) in checks.items() if status != "ok"} >= missing
     assert sandbox.LIMITS in checks
     assert sandbox.KEYS in checks
@@ -133,8 +133,8 @@ def test_a_driver_finds_its_devices_and_no_disks(tmp_path: Path) -> None:
     for name in ("nvidia0", "nvidiactl", "nvidia-uvm", "nvme0n1", "null", "dxg"):
         (tmp_path / name).touch()
     (tmp_path / "nvidia-caps").mkdir()
-    found = {path.name for path in sandbox.gpu_devices(tmp_path)}
-    assert found == {"nvidia0", "nvidiactl", "nvidia-uvm", "nvidia-caps", "dxg"}
+    devices = {path.name for path in sandbox.gpu_devices(tmp_path)}
+    assert devices == {"nvidia0", "nvidiactl", "nvidia-uvm", "nvidia-caps", "dxg"}
 
 
 @needs_filter
@@ -179,9 +179,9 @@ def test_folders_of_programs_are_no_whole_file_system(tmp_path: Path) -> None:
     tool.touch()
     (tmp_path / "ffmpeg").symlink_to(tool)
     environment = {"PATH": "/usr/bin:.:/::relative", "LD_LIBRARY_PATH": "/usr/local/nvidia/lib"}
-    found = sandbox.programs_of(environment, str(tmp_path / "ffmpeg"))
+    programs = sandbox.programs_of(environment, str(tmp_path / "ffmpeg"))
     libraries = {tool.parent, tmp_path / "there" / "lib"}
-    assert set(found) == {Path("/usr/bin"), Path("/usr/local/nvidia/lib"), *libraries, tmp_path / "ffmpeg"}
+    assert set(programs) == {Path("/usr/bin"), Path("/usr/local/nvidia/lib"), *libraries, tmp_path / "ffmpeg"}
 
 
 @pytest.mark.parametrize("folder", [".", "home"])

@@ -30,8 +30,8 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as one:
-        yield one
+    with receiving() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -54,9 +54,9 @@ def answered(receiver: Receiver, result: dict[str, Any]) -> dict[str, Any]:
 def assert_published(settings: Settings, output: dict[str, Any]) -> None:
     stores = settings.stores()
     for role, key in jobs.announced_keys(output).values():
-        held = stores.by_role(role).head(key)  # type: ignore[arg-type]
-        assert held is not None, key
-        assert held.size > 0
+        stored = stores.by_role(role).head(key)  # type: ignore[arg-type]
+        assert stored is not None, key
+        assert stored.size > 0
 
 
 def assert_nothing_left(settings: Settings) -> None:
@@ -125,9 +125,9 @@ def test_an_audio_job_is_announced_when_the_receiver_is_back(settings: Settings,
 
     result = job.run("job-1", jobs.payload("audio", "talk", receiver.url), settings)
 
-    assert [one.status for one in receiver.received] == [503, 200]
-    assert len({one.body for one in receiver.received}) == 1
-    assert all(one.is_signed_with(jobs.SECRET) for one in receiver.received)
+    assert [request.status for request in receiver.received] == [503, 200]
+    assert len({request.body for request in receiver.received}) == 1
+    assert all(request.is_signed_with(jobs.SECRET) for request in receiver.received)
     said = receiver.received[-1].said
     jobs.assert_contract(said)
     assert said == jobs.body_of(result)
@@ -209,10 +209,10 @@ def test_an_unusable_source_is_the_creators_failure(settings: Settings, receiver
     assert (said["status"], said["errorCode"], said["retryable"]) == ("failed", "source_not_media", False)
     assert said["output"] == {"mediaId": "noise", "mediaType": "video"}
     assert str(settings.scratch) not in said["error"]
-    held = jobs.objects(settings.stores())
-    assert held["media"] == held["assets"] == set()
+    stored = jobs.objects(settings.stores())
+    assert stored["media"] == stored["assets"] == set()
     records = {"records/noise/media.json", "records/noise/jobs.json"}
-    assert held["archive"] == {jobs.input_key("video", "noise"), *records}
+    assert stored["archive"] == {jobs.input_key("video", "noise"), *records}
     assert_nothing_left(settings)
 
 
@@ -302,7 +302,7 @@ def test_a_worker_without_configuration_still_answers(receiver: Receiver) -> Non
     environment = {"WEBHOOK_ALLOW_PRIVATE": "1"}
     policy, delivery = configuration.reply_policies(environment)
 
-    result = job.send(job.unconfigured("job-1", jobs.payload("audio", "m", receiver.url), error, policy), delivery)
+    result = job.send(job.refusal("job-1", jobs.payload("audio", "m", receiver.url), policy, error), delivery)
 
     said = answered(receiver, result)
     assert said["errorCode"] == "worker_misconfigured"

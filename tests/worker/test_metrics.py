@@ -33,8 +33,8 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as one:
-        yield one
+    with receiving() as server:
+        yield server
 
 
 def kept(settings: Settings, media_id: str) -> tuple[JobRecord, ...]:
@@ -52,7 +52,7 @@ def test_a_job_tells_what_it_took(settings: Settings, receiver: Receiver, caplog
     during: list[str] = []
 
     def look(_body: object) -> None:
-        during.extend(one.outcome for one in kept(settings, "clip"))
+        during.extend(record.outcome for record in kept(settings, "clip"))
 
     result = job.run(
         "job-1",
@@ -63,33 +63,33 @@ def test_a_job_tells_what_it_took(settings: Settings, receiver: Receiver, caplog
     took = time.monotonic() - began
 
     assert during == ["running"], "a job that is under way can be seen to be"
-    told = result["metrics"]
+    measured = result["metrics"]
     assert b"metrics" not in receiver.received[0].body
-    assert 40 <= told["queueSeconds"] < 45
-    assert 0 < told["seconds"] <= took
-    kinds = [told[f"{kind}Seconds"] for kind in ("download", "encode", "verify", "upload")]
+    assert 40 <= measured["queueSeconds"] < 45
+    assert 0 < measured["seconds"] <= took
+    kinds = [measured[f"{kind}Seconds"] for kind in ("download", "encode", "verify", "upload")]
     # Fetching a small file takes next to nothing.
     assert kinds[0] >= 0
-    assert all(one > 0 for one in kinds[1:])
-    assert sum(kinds) <= told["seconds"]
-    assert sum(kinds) == pytest.approx(sum(told["phases"].values()), abs=0.01)
-    assert {"mezzanine", "variants", "verifying", "publishing"} <= set(told["phases"])
-    assert told["mediaSeconds"] == pytest.approx(1.0, abs=0.1)
-    assert told["speed"] == pytest.approx(told["mediaSeconds"] / told["seconds"], abs=0.01)
-    assert told["encoder"] == "libx264"
-    assert "gpu" not in told
-    assert told["bytesIn"] == len(jobs.original("video"))
+    assert all(seconds > 0 for seconds in kinds[1:])
+    assert sum(kinds) <= measured["seconds"]
+    assert sum(kinds) == pytest.approx(sum(measured["phases"].values()), abs=0.01)
+    assert {"mezzanine", "variants", "verifying", "publishing"} <= set(measured["phases"])
+    assert measured["mediaSeconds"] == pytest.approx(1.0, abs=0.1)
+    assert measured["speed"] == pytest.approx(measured["mediaSeconds"] / measured["seconds"], abs=0.01)
+    assert measured["encoder"] == "libx264"
+    assert "gpu" not in measured
+    assert measured["bytesIn"] == len(jobs.original("video"))
     stores = settings.stores()
-    written = [one for store in (stores.archive, stores.media, stores.assets) for one in store.list("")]
-    published = [one for one in written if not one.key.startswith(("records/", "originals/"))]
-    assert told["bytesOut"] == sum(one.size for one in published)
+    written = [stored for store in (stores.archive, stores.media, stores.assets) for stored in store.list("")]
+    published = [stored for stored in written if not stored.key.startswith(("records/", "originals/"))]
+    assert measured["bytesOut"] == sum(stored.size for stored in published)
 
     (record,) = kept(settings, "clip")
     assert (record.outcome, record.error_code, record.asked) == ("completed", None, outputs.OUTPUTS["video"])
-    assert metrics.for_result(record) == told
-    made = {one.output: one for one in record.outputs}
+    assert metrics.for_result(record) == measured
+    made = {output.output: output for output in record.outputs}
     assert set(made) == set(outputs.OUTPUTS["video"]) - {"hls_1080p", "hls_720p", "hls_480p"}, "no markers"
-    assert sum(one.size for one in made.values()) == told["bytesOut"]
+    assert sum(output.size for output in made.values()) == measured["bytesOut"]
     assert record.finished_at is not None
     assert record.finished_at > record.started_at
 
@@ -113,7 +113,9 @@ def test_a_webhook_that_was_not_taken_is_a_failure_of_its_own(settings: Settings
     assert result["errorCode"] == "webhook_undelivered"
     assert "metrics" in result
     assert "metrics" not in result["webhook"]
-    assert [(one.outcome, one.error_code) for one in kept(settings, "gone")] == [("failed", "webhook_undelivered")]
+    assert [(record.outcome, record.error_code) for record in kept(settings, "gone")] == [
+        ("failed", "webhook_undelivered")
+    ]
 
 
 def test_a_refused_payload_has_no_media_to_be_kept_of(settings: Settings, receiver: Receiver) -> None:
@@ -129,7 +131,7 @@ def test_a_history_that_cannot_be_written_fails_no_job(
     with caplog.at_level(logging.WARNING):
         result = job.run("job-1", jobs.payload("audio", "gone", receiver.url), settings)
     assert result["errorCode"] == "input_not_found"
-    assert any("could not be put on record" in one.message for one in caplog.records)
+    assert any("could not be put on record" in record.message for record in caplog.records)
 
 
 def test_log_lines_of_a_job_say_which(settings: Settings, receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
@@ -148,7 +150,7 @@ def test_log_lines_of_a_job_say_which(settings: Settings, receiver: Receiver, ca
         job.run("job-7", jobs.payload("audio", "gone", receiver.url), settings)
     finally:
         log.removeHandler(handler)
-    (line,) = [one for one in said if "job job-7 failed" in one["message"]]
+    (line,) = [line for line in said if "job job-7 failed" in line["message"]]
     assert (line["job"], line["media"], line["level"]) == ("job-7", "gone", "ERROR")
 
 
@@ -156,7 +158,7 @@ def test_log_lines_of_a_job_say_which(settings: Settings, receiver: Receiver, ca
 
 
 def a_job(number: int, media_id: str = "m1", **fields: Any) -> JobRecord:
-    told = {
+    measured = {
         "id": f"job-{number}",
         "media_id": media_id,
         "creator_id": "c1",
@@ -164,7 +166,7 @@ def a_job(number: int, media_id: str = "m1", **fields: Any) -> JobRecord:
         "asked": ("mezzanine",),
         "started_at": f"2026-01-01T00:00:{number:02d}.000+00:00",
     }
-    return JobRecord.model_validate({**told, **fields})
+    return JobRecord.model_validate({**measured, **fields})
 
 
 def test_the_newest_jobs_are_kept_and_a_job_replaces_itself(settings: Settings) -> None:
@@ -174,21 +176,21 @@ def test_the_newest_jobs_are_kept_and_a_job_replaces_itself(settings: Settings) 
         history.keep(records, a_job(number, outcome="completed"))
     # Delivered a second time: another run of the same id.
     history.keep(records, a_job(KEPT + 4, started_at="2026-01-02T00:00:00.000+00:00"))
-    found = history.read(records, "m1")
-    assert len(found) == KEPT
-    assert found[-1].id == found[-2].id == f"job-{KEPT + 4}"
-    assert [one.outcome for one in found[:-1]] == ["completed"] * (KEPT - 1)
-    records.put("m1", "media", found[0])
+    records_kept = history.read(records, "m1")
+    assert len(records_kept) == KEPT
+    assert records_kept[-1].id == records_kept[-2].id == f"job-{KEPT + 4}"
+    assert [record.outcome for record in records_kept[:-1]] == ["completed"] * (KEPT - 1)
+    records.put("m1", "media", records_kept[0])
     assert list(records.media_ids()) == ["m1"]
     assert keys.parse_record(keys.record("m1", history.JOBS)) == ("m1", "jobs")
 
 
 def test_a_job_is_under_way_for_a_day_at_most() -> None:
     started = datetime.now(UTC)
-    one = a_job(1, started_at=started.isoformat())
-    assert one.is_under_way(started + timedelta(hours=23, minutes=59))
-    assert not one.is_under_way(started + timedelta(hours=24))
-    assert not one.model_copy(update={"outcome": "cancelled"}).is_under_way(started)
+    record = a_job(1, started_at=started.isoformat())
+    assert record.is_under_way(started + timedelta(hours=23, minutes=59))
+    assert not record.is_under_way(started + timedelta(hours=24))
+    assert not record.model_copy(update={"outcome": "cancelled"}).is_under_way(started)
 
 
 # --- Clocks -----------------------------------------------------------------------------------------------------------

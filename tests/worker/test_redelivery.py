@@ -58,10 +58,10 @@ def written(settings: Settings) -> dict[str, float]:
     """Published object -> when it was written."""
     stores = settings.stores()
     return {
-        f"{store.name}/{held.key}": held.modified.timestamp()  # type: ignore[union-attr]
+        f"{store.name}/{stored.key}": stored.modified.timestamp()  # type: ignore[union-attr]
         for store in (stores.archive, stores.media, stores.assets)
-        for held in store.list("")
-        if not held.key.endswith(("jobs.json", "media.json"))
+        for stored in store.list("")
+        if not stored.key.endswith(("jobs.json", "media.json"))
     }
 
 
@@ -79,9 +79,11 @@ def test_what_a_job_built_is_announced_again(settings: Settings, receiver: Recei
     assert (second.worked, third.worked) == (set(), set())
     left = {name: at for name, at in built.items() if "originals/" not in name}
     assert {name: at for name, at in written(settings).items() if "originals/" not in name} == left
-    told = history.read(RecordStore(settings.stores().archive), "talk")
-    assert [entry.outcome for entry in told] == ["completed"] * 3
-    assert [len(entry.outputs) for entry in told] == [len(outputs.OUTPUTS["audio"]), 0, 0], "its cost is counted once"
+    entries = history.read(RecordStore(settings.stores().archive), "talk")
+    assert [entry.outcome for entry in entries] == ["completed"] * 3
+    assert [len(entry.outputs) for entry in entries] == [len(outputs.OUTPUTS["audio"]), 0, 0], (
+        "its cost is counted once"
+    )
 
 
 def test_warnings_and_markers_are_announced_again(settings: Settings, receiver: Receiver) -> None:
@@ -139,7 +141,7 @@ def test_what_is_not_as_it_was_is_built_again(change: str, settings: Settings, r
         case "an output was rebuilt":
             Delivery(settings, "job-2", whole(receiver, assets=["waveform_png"]), receiver)
         case "an object is gone":
-            segments = [held.key for held in stores.media.list("") if held.key.endswith(".ts")]
+            segments = [stored.key for stored in stores.media.list("") if stored.key.endswith(".ts")]
             stores.media.delete(segments[-1])
         case "a record is gone":
             records.forget("talk", "waveform_json")
@@ -175,7 +177,7 @@ def test_single_outputs_too(settings: Settings, receiver: Receiver) -> None:
     other = Delivery(settings, "job-2", whole(receiver, assets=["hls_128k"]), receiver)
     assert other.worked
     # And what is not there any more is not announced.
-    (picture,) = [held.key for held in stores.assets.list("") if held.key.endswith(".png")]
+    (picture,) = [stored.key for stored in stores.assets.list("") if stored.key.endswith(".png")]
     stores.assets.delete(picture)
     third = Delivery(settings, "job-2", payload, receiver)
     assert third.worked
@@ -226,10 +228,10 @@ def test_histories_of_the_first_releases_are_read(settings: Settings, receiver: 
     jobs.put_original(settings.stores(), "audio", "talk")
     first = Delivery(settings, "job-1", whole(receiver), receiver)
     archive = settings.stores().archive
-    held = json.loads(archive.read("records/talk/jobs.json"))
-    for entry in held["jobs"]:
+    history_file = json.loads(archive.read("records/talk/jobs.json"))
+    for entry in history_file["jobs"]:
         del entry["payload"]
         entry.pop("failure", None)
-    archive.write("records/talk/jobs.json", json.dumps(held).encode(), content_type="application/json")
+    archive.write("records/talk/jobs.json", json.dumps(history_file).encode(), content_type="application/json")
     second = Delivery(settings, "job-1", whole(receiver), receiver)
     assert (second.body, second.worked) == (first.body, set())
