@@ -88,7 +88,8 @@ class LocalBuilder:
                 yield pictures.build_waveform(build, kind)
 
     def plan(self, media: MediaRecord, outputs: Collection[str]) -> None:
-        self._workspace.progress.plan(phases.planned(media.media_type, outputs))
+        """As `Builder.plan`. Outputs that were planned before are not counted twice."""
+        self._workspace.progress.plan(phases.weights_of(media.media_type, outputs))
 
     def _build_of(self, media: MediaRecord) -> MediaBuild:
         return MediaBuild(

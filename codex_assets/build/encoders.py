@@ -67,6 +67,7 @@ class _TrialMemory:
         self._listener = listener
 
     def tried(self, tools: Tools) -> Trial:
+        """The outcome that is known, else that of a trial now."""
         with self._lock:
             if self._trial is not None:
                 return self._trial
@@ -137,6 +138,7 @@ class Encoders:
         self._lock = threading.Lock()
 
     def current(self) -> EncoderChoice:
+        """The encoder that the next encode of this run begins with."""
         with self._lock:
             if self._choice is None:
                 self._choice = choose(self._mode, self._tools)

@@ -50,7 +50,7 @@ def change_for(
         return MasterChange()
     text = hls.master_playlist([_stream_info(record) for record in records])
     inputs = {record.output: record.data_version for record in records}
-    receipt = build.receipts.of(build.media.media_type, MASTER.name, inputs)
+    receipt = build.receipts.draft(build.media.media_type, MASTER.name, inputs)
     if published is not None and published.data_version == digest(text):
         if published.build is None or published.build.inputs == receipt.inputs:
             return MasterChange()

@@ -19,7 +19,7 @@ from codex_assets.archive.store import RecordStore
 from codex_assets.build.encoders import Encoders
 from codex_assets.build.phases import Phase
 from codex_assets.build.receipts import Receipts, Work
-from codex_assets.build.sound import Sound, encoded_sounds
+from codex_assets.build.sound import Sound, encode_sounds
 from codex_assets.errors import MissingInput, VerificationError
 from codex_assets.media import ffprobe, recipe
 from codex_assets.media.encode import loudness
@@ -72,6 +72,7 @@ class MediaBuild:
 
     @property
     def is_video(self) -> bool:
+        """Whether it is a video; if not, it is an audio."""
         return self.media.media_type == "video"
 
     # --- What is known ------------------------------------------------------------------------------------------------
@@ -90,10 +91,9 @@ class MediaBuild:
             raise MissingInput(f"Media {self.media.media_id} has no loudness measurement yet; build `loudness` first.")
         return record
 
-    def probed(self, path: Path) -> MediaInfo:
+    def probe(self, path: Path) -> MediaInfo:
         """What ffprobe says of a file that this run made."""
-        probe = self.tools.ffprobe(ffprobe.probe_arguments(str(path), trusted=True), label="probing")
-        return ffprobe.parse(probe)
+        return ffprobe.parse(self.tools.ffprobe(ffprobe.probe_arguments(str(path), trusted=True), label="probing"))
 
     # --- What is fetched or encoded once ------------------------------------------------------------------------------
 
@@ -129,7 +129,7 @@ class MediaBuild:
             source = self.mezzanine_file(record)
             folder = self.workspace.root / "sound"
             with self.tool_phase(Phase.SOUND) as on_progress:
-                sounds |= encoded_sounds(self.tools, folder, source, missing, measured, record.duration, on_progress)
+                sounds |= encode_sounds(self.tools, folder, source, missing, measured, record.duration, on_progress)
         return {rate: sounds[rate] for rate in rates}
 
     # --- Phases -------------------------------------------------------------------------------------------------------

@@ -109,7 +109,7 @@ def measure_loudness(build: MediaBuild) -> OutputRecord:
                 duration=record.duration,
                 on_progress=on_progress,
             )
-        audio = build.probed(path).audio
+        audio = build.probe(path).audio
         measured = loudness.parse_summary(run.log, seconds=audio.duration if audio is not None else None)
         measurement = loudness.louder(measured, -record.sound_gain)
     inputs = {MEZZANINE.name: record.data_version}
@@ -167,9 +167,9 @@ def _encode(build: MediaBuild, original: _Original) -> _EncodedMezzanine:
         folder=build.workspace.root / "normalising",
     )
     encode = encoder.encode(upload.info)
-    info = build.probed(path)
+    info = build.probe(path)
     upload_check.require_decoded(info, media_type)
-    duration = upload_check.longest(info)
+    duration = upload_check.longest_seconds(info)
     loss = damage.losses(
         upload.header, upload.info, encode.log, arrived=upload.arrived, decoded_seconds=encode.decoded_seconds
     )
@@ -180,7 +180,7 @@ def _encode(build: MediaBuild, original: _Original) -> _EncodedMezzanine:
 def _mezzanine_record(build: MediaBuild, original: _Original, encoded: _EncodedMezzanine) -> MezzanineRecord:
     video, audio, encode = encoded.info.video, encoded.info.audio, encoded.encode
     source = source_facts(encoded.upload.info, original.path, encoded.loss)
-    receipt = build.receipts.of(
+    receipt = build.receipts.draft(
         build.media.media_type,
         MEZZANINE.name,
         {ORIGINAL: original.sha256},
@@ -251,7 +251,7 @@ def _record_loudness(
 ) -> OutputRecord:
     """Write the record; its receipt shares `work` among so many `outputs`."""
     values = None if measurement is None else [measurement.integrated, measurement.true_peak, measurement.range]
-    receipt = build.receipts.of(build.media.media_type, LOUDNESS.name, inputs)
+    receipt = build.receipts.draft(build.media.media_type, LOUDNESS.name, inputs)
     record = LoudnessRecord(
         **build.head(LOUDNESS.name),
         data_version=digest(json.dumps(values)),

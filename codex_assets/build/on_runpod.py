@@ -188,6 +188,7 @@ class _Job:
 
     @property
     def in_state_seconds(self) -> float:
+        """For how long it has waited, or run, by now."""
         return time.monotonic() - self.since
 
 

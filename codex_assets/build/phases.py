@@ -49,8 +49,8 @@ CHECKS = frozenset({Phase.VERIFYING})
 """Phases by what a worker does in them; in all others it encodes."""
 
 
-def planned(media_type: str, outputs: Collection[str]) -> dict[str, float]:
-    """The phases that a build of these outputs goes through, by name, with their weights, in the order of `WEIGHTS`."""
+def weights_of(media_type: str, outputs: Collection[str]) -> dict[str, float]:
+    """The phases that a build of these outputs goes through, by name, with their shares of the work."""
     phases = {Phase.PUBLISHING, Phase.VERIFYING}
     if MEZZANINE.name in outputs:
         phases |= {Phase.FETCHING_ORIGINAL, Phase.MEZZANINE}

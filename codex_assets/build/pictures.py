@@ -13,7 +13,7 @@ from typing import Any
 from codex_assets.archive.records import MezzanineRecord, OutputRecord, ThumbnailRecord, WaveformRecord
 from codex_assets.build.media_build import MediaBuild, UnpublishedOutput
 from codex_assets.build.phases import Phase
-from codex_assets.build.sound import Sound, merged_is_silent
+from codex_assets.build.sound import Sound, is_silent_when_merged
 from codex_assets.errors import ToolError
 from codex_assets.media import profile
 from codex_assets.media.encode import loudness, thumbnail, waveform
@@ -32,7 +32,7 @@ def build_thumbnail(build: MediaBuild) -> OutputRecord:
     mezzanine_file = build.mezzanine_file(source)
     with build.phase(Phase.THUMBNAIL):
         at = _draw_thumbnail(build, source, mezzanine_file, path)
-    receipt = build.receipts.of(build.media.media_type, THUMBNAIL.name, {MEZZANINE.name: source.data_version})
+    receipt = build.receipts.draft(build.media.media_type, THUMBNAIL.name, {MEZZANINE.name: source.data_version})
     record = ThumbnailRecord(
         **build.head(THUMBNAIL.name),
         data_version=file_sha256(path)[:32],
@@ -87,7 +87,7 @@ def build_waveform(build: MediaBuild, kind: OutputKind) -> OutputRecord:
         data_version=file_sha256(path)[:32],
         duration=source.duration,
         silent=_is_silent(build, sound, document),
-        build=build.receipts.of(build.media.media_type, kind.name, build.inputs_with_sound(source)),
+        build=build.receipts.draft(build.media.media_type, kind.name, build.inputs_with_sound(source)),
         **shape,
     )
     observe = build.observer.waveform_json if kind is WAVEFORM_JSON else build.observer.waveform_png
@@ -102,7 +102,7 @@ def _is_silent(build: MediaBuild, sound: Sound, document: dict[str, Any]) -> boo
     """Whether the waveform is flat because there is nothing to hear, alone or with the channels merged to one."""
     if build.loudness_record().measurement is None:
         return True
-    return not any(document["data"]) and merged_is_silent(build.tools, sound)
+    return not any(document["data"]) and is_silent_when_merged(build.tools, sound)
 
 
 def _draw_waveforms(build: MediaBuild, sound: Path, samples: int) -> dict[OutputKind, Path]:

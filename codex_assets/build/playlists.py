@@ -44,7 +44,7 @@ def unpublished_variant(
     """A variant with all its segments. Raises `ToolError` when there is none."""
     media, output = build.media, variant_output(encoded.name)
     key = keys.variant_playlist(media.creator_id, media.media_id, media.media_type, encoded.name)
-    receipt = build.receipts.of(media.media_type, output, build.inputs_with_sound(source), encoded.encode)
+    receipt = build.receipts.draft(media.media_type, output, build.inputs_with_sound(source), encoded.encode)
     return _output(build, source, output, encoded, encoded.folder / hls.PLAYLIST, key, receipt)
 
 
@@ -61,7 +61,7 @@ def unpublished_preview(
     playlist = folder / Path(key).name
     playlist.write_text(hls.media_playlist(segments), encoding="utf-8")
     encode = replace(encoded.encode, media_seconds=min(source.duration, profile.PREVIEW_SECONDS))
-    receipt = build.receipts.of(
+    receipt = build.receipts.draft(
         media.media_type, PREVIEW.name, build.inputs_with_sound(source), encode, variant=encoded.name
     )
     return _output(build, source, PREVIEW.name, encoded, playlist, key, receipt)

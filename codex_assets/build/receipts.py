@@ -69,7 +69,7 @@ class Receipts:
         """The work on some outputs begins now."""
         return Work(time.monotonic(), dict(self._workspace.progress.spent))
 
-    def of(
+    def draft(
         self,
         media_type: str,
         output: str,
@@ -78,7 +78,7 @@ class Receipts:
         *,
         variant: str | None = None,
     ) -> Build:
-        """The receipt of an output as far as it is known before publishing; `complete` adds time and cost.
+        """The receipt of an output as far as it is known before it is published; `complete` adds time and cost.
 
         `inputs`: the data version of each output that it was made from, or the hash of the original. `variant`: the
         rung that a preview is cut from. `encode`: None for what ffmpeg did not encode.

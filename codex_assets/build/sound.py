@@ -25,7 +25,7 @@ class Sound:
     """How it was normalised."""
 
 
-def encoded_sounds(
+def encode_sounds(
     tools: Tools,
     folder: Path,
     source: Path,
@@ -69,8 +69,8 @@ def encoded_sounds(
     return sounds
 
 
-def merged_is_silent(tools: Tools, sound: Sound) -> bool:
-    """Whether the sound is too quiet for a waveform once its channels are merged: those of opposite phase cancel."""
+def is_silent_when_merged(tools: Tools, sound: Sound) -> bool:
+    """Whether the sound is too quiet for a waveform when its channels are merged: those of opposite phase cancel."""
     source = input_flags.input_arguments(str(sound.path), trusted=True)
     run = tools.ffmpeg(loudness.merged_measuring_arguments(source), label="measuring the merged channels")
     measured = loudness.parse_summary(run.log)

@@ -68,6 +68,7 @@ class _UploadCheck:
         self._probe_log: list[str] = []
 
     def run(self) -> ExaminedUpload:
+        """As `examine`. From the whole file to its header, its packets, and some of its decoded frames."""
         if self._size == 0:
             raise refusals.EMPTY.error()
         if self._head[4:8] in intake.QUICKTIME and _is_index_cut_off(self._source, self._size):
@@ -300,7 +301,7 @@ def require_decoded(result: MediaInfo, media_type: MediaType) -> None:
         raise refusals.undecodable_track(name).error()
 
 
-def longest(info: MediaInfo) -> float:
+def longest_seconds(info: MediaInfo) -> float:
     """Seconds of the longest track of a mezzanine. Raises `SourceError` when nothing came out of the source."""
     tracks = [track for track in (info.video, info.audio) if track is not None]
     seconds = max((track.duration or 0.0 for track in tracks), default=0.0)
