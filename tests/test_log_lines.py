@@ -8,7 +8,7 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -136,7 +136,7 @@ def test_phases_of_a_workspace_are_told(book: Book, tmp_path: Path) -> None:
 
 
 def test_a_generator_that_is_closed_elsewhere_ends_quietly(book: Book) -> None:
-    def produce() -> Iterator[int]:
+    def produce() -> Generator[int, None, None]:
         with about(step="one"):
             yield 1
 

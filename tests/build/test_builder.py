@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import clips
 import pytest
@@ -98,7 +99,7 @@ def talk(common: Path, clip_folder: Path) -> Bench:
     return built_once(common, clip_folder, "speech")
 
 
-def streams(bench: Bench, path: Path) -> list[dict[str, str]]:
+def streams(bench: Bench, path: Path) -> list[dict[str, Any]]:
     probe = bench.tools.ffprobe(["-show_streams", str(path)], label="looking")
     listed = probe["streams"]
     assert isinstance(listed, list)

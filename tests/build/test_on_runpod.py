@@ -228,7 +228,12 @@ def test_a_key_or_an_endpoint_that_is_none(api: Api, settings: Settings) -> None
 
 def test_cancelling_cancels_the_job(api: Api, settings: Settings) -> None:
     cancelled = threading.Event()
-    threading.Thread(target=lambda: (api.wait_for(lambda: api.jobs), cancelled.set()), daemon=True).start()
+
+    def cancel() -> None:
+        api.wait_for(lambda: api.jobs)
+        cancelled.set()
+
+    threading.Thread(target=cancel, daemon=True).start()
     with pytest.raises(JobCancelled):
         list(builder(api, settings, cancelled=cancelled).build(MEDIA, ["thumbnail"]))
     assert [submitted.status for submitted in api.jobs.values()] == ["CANCELLED"]
@@ -285,7 +290,7 @@ def test_workers_of_another_version_are_noticed(api: Api, settings: Settings, mo
         work(api, settings, taken)
         monkeypatch.setitem(recipe.RULES, "thumbnail", 99)
 
-    built = []
+    built: list[OutputRecord] = []
     with by_hand(api, do), pytest.raises(JobError) as failed:
         built.extend(builder(api, settings).build(MEDIA, ["thumbnail"]))
     assert failed.value.code == "worker_outdated"

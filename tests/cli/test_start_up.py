@@ -8,6 +8,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
@@ -28,8 +29,7 @@ HEAVY = {"boto3", "botocore", "dagster", "runpod", "requests", "httpx", "tenacit
 LIGHT = {"codex_assets", "codex_assets.errors", "codex_assets.log_lines", "codex_assets.system"}
 LIGHT |= {"codex_assets.system.keyholder", "codex_assets.system.workspace"}
 
-GROUP = typer.main.get_command(app)
-assert hasattr(GROUP, "commands")
+GROUP: Any = typer.main.get_command(app)
 COMMANDS = {name: command for name, command in GROUP.commands.items() if not hasattr(command, "commands")}
 COMMANDS |= {f"endpoint {name}": command for name, command in GROUP.commands["endpoint"].commands.items()}
 

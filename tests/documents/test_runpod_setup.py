@@ -97,7 +97,7 @@ class Shell:
         try:
             self._process.stdin.write(f"{commands}\nprintf '\\n%s %s\\n' {DONE} $?\n")
             self._process.stdin.flush()
-            printed = []
+            printed: list[str] = []
             for line in self._process.stdout:
                 if line.startswith(DONE):
                     return int(line.split()[1]), "".join(printed)

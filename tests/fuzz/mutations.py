@@ -230,10 +230,17 @@ class Mutation:
 def mutation(seed: str, number: int) -> Mutation:
     """The `number`-th damage of a seed: one to three steps, or many flipped bits. The same on every machine."""
     chance = random.Random(f"{seed} {number}")
+
     # Headers decide most of what happens, and are a small part of a file.
-    place = lambda: round(chance.random() ** chance.choice((1, 1, 4)), 5)  # noqa: E731
-    share = lambda: round(0.5 * chance.random() ** 3, 5)  # noqa: E731
-    other = lambda: chance.choice(list(SEEDS))  # noqa: E731
+    def place() -> float:
+        return round(chance.random() ** chance.choice((1, 1, 4)), 5)
+
+    def share() -> float:
+        return round(0.5 * chance.random() ** 3, 5)
+
+    def other() -> str:
+        return chance.choice(list(SEEDS))
+
     ways: tuple[Callable[[], list[Step]], ...] = (
         lambda: [("flip", place(), chance.randrange(8)) for _ in range(chance.choice((1, 4, 16, 64, 256)))],
         lambda: [("put", place(), chance.choice(INTERESTING)) for _ in range(chance.choice((1, 2, 8, 32)))],

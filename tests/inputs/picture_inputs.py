@@ -193,7 +193,7 @@ def in_gamut(gamut: str, coding: Coding) -> Coding:
 
     def code(colour: Colour) -> Code:
         light = _times(_inverse(XYZ[gamut]), _times(XYZ["bt709"], _linear(colour)))
-        return coding(tuple(255 * max(0.0, part) ** (1 / 2.4) for part in light))  # type: ignore[arg-type]
+        return coding(tuple(255 * max(0.0, part) ** (1 / 2.4) for part in light))
 
     return code
 

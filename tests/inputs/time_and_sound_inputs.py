@@ -771,8 +771,8 @@ audio(
 
 # --- Sound: rates, samples, codecs ------------------------------------------------------------------------------------
 
-for _rate in (8000, 11025, 16000, 22050, 32000, 44100, 88200, 96000, 176400, 192000):
-    audio(f"wav_{_rate}", steps("wav", speech(4, _rate)), 4)
+for _hertz in (8000, 11025, 16000, 22050, 32000, 44100, 88200, 96000, 176400, 192000):
+    audio(f"wav_{_hertz}", steps("wav", speech(4, _hertz)), 4)
 for _codec in ("u8", "s16le", "s24le", "s32le", "f32le", "f64le", "mulaw", "alaw"):
     audio(f"wav_{_codec}", steps("wav", [*speech(4), "-c:a", f"pcm_{_codec}"]), 4)
 for _codec in ("s8", "s16be", "s24be", "s32be", "f32be", "f64be"):
@@ -1277,7 +1277,7 @@ video("cover_only", steps("mp3", [*speech(3), *COVER, *_COVERED]), fails="no pic
 
 # --- Containers and names ---------------------------------------------------------------------------------------------
 
-for _kind, _codecs in {
+for _kind, _tracks in {
     "mp4": [*H264_B, *AAC],
     "mov": [*H264_B, *options("-c:a pcm_s16le")],
     "m4v": [*H264_B, *AAC],
@@ -1297,7 +1297,12 @@ for _kind, _codecs in {
         f"container_{_kind}",
         # Theora's encoder leaves out pictures that do not change, and some muxers then lose their times.
         steps(
-            _kind, [*(flash("25", 6, "352x288", GRAIN) if _kind in ("vob", "ogv") else flash("25")), *beep(), *_codecs]
+            _kind,
+            [
+                *(flash("25", 6, "352x288", GRAIN) if _kind in ("vob", "ogv") else flash("25")),
+                *beep(),
+                *_tracks,
+            ],
         ),
         within=0.2,
         upload=f"original.{_kind}",

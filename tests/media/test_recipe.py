@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -117,14 +118,15 @@ def test_every_number_is_in_a_recipe_or_shapes_nothing(monkeypatch: pytest.Monke
     for name, value in vars(profile).copy().items():
         if not name.isupper():
             continue
-        changed = {
+        changes: dict[type, Callable[[Any], object]] = {
             int: lambda number: number + 1,
             float: lambda number: number + 1,
             str: lambda value: f"{value}.",
             MappingProxyType: lambda value: {**value, 9: "mono"},
             tuple: lambda value: (*value[:-1], value[0], value[-1]),
             profile.EncoderRow: lambda value: replace(value, mezzanine=(), variant=()),
-        }[type(value)](value)
+        }
+        changed = changes[type(value)](value)
         with monkeypatch.context() as patched:
             patched.setattr(profile, name, "480p" if name == "PREVIEW_BEST" else changed)
             try:

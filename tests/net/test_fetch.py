@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ class Site:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
 
-    def put(self, path: str, body: str | bytes, status: int = 200, **headers: str) -> None:
+    def put(self, path: str, body: str | bytes, status: int = 200, **headers: Any) -> None:
         content = body.encode() if isinstance(body, str) else body
         self.pages[path] = (status, {"Content-Length": str(len(content)), **headers}, content)
 
@@ -97,7 +98,7 @@ def test_what_breaks_off_is_no_answer(site: Site) -> None:
 
 
 def test_what_is_compressed_unasked_is_unpacked_and_measured_so(site: Site) -> None:
-    site.put("/", gzip.compress(b"x" * 1000), **{"Content-Encoding": "gzip"})
+    site.put("/", gzip.compress(b"x" * 1000), 200, **{"Content-Encoding": "gzip"})
     assert get(f"{site.url}/").body == b"x" * 1000
     with pytest.raises(StorageError, match="larger than the 999 bytes"):
         get(f"{site.url}/", limit_bytes=999)

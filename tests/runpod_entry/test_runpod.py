@@ -75,7 +75,7 @@ def test_a_workers_life(tmp_path: Path) -> None:
         jobs.assert_contract(received.said)
         assert received.said["status"] == "completed"
         for role, key in jobs.announced_keys(received.said["output"]).values():
-            assert at.stores.by_role(role).head(key) is not None, key  # type: ignore[arg-type]
+            assert at.stores.by_role(role).head(key) is not None, key
         progress = plane.progress("job-1")
         assert progress
         assert {"phase", "percent"} <= set(progress[0].body["output"])

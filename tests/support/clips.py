@@ -504,8 +504,8 @@ _audio("surround_51", "wav", [*sound(layout="5.1")])
 _audio("surround_71", "flac", [*sound(layout="7.1")])
 _audio("three_channels", "wav", [*sound(layout="2.1")])
 _audio("surround_51_aac", "m4a", [*sound(layout="5.1"), *AAC])
-for _rate in (8_000, 11_025, 44_100, 96_000, 192_000):
-    _audio(f"wav_{_rate}", "wav", [*sound(MUSIC, 4, rate=_rate, layout="stereo")])
+for _hertz in (8_000, 11_025, 44_100, 96_000, 192_000):
+    _audio(f"wav_{_hertz}", "wav", [*sound(MUSIC, 4, rate=_hertz, layout="stereo")])
 _audio("wav_8bit", "wav", [*sound(), *options("-c:a pcm_u8")])
 _audio("wav_24bit", "wav", [*sound(), *options("-c:a pcm_s24le")])
 _audio("wav_float", "wav", [*sound(), *options("-c:a pcm_f32le")])

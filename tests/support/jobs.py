@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema
 import s3_server
 
-from codex_assets.storage.objects import Stores
+from codex_assets.storage.objects import Role, Stores
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "whsec_of_the_tests_51c3"
@@ -177,9 +177,9 @@ def body_of(result: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in result.items() if name != "metrics"}
 
 
-def announced_keys(output: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+def announced_keys(output: Mapping[str, Any]) -> dict[str, tuple[Role, str]]:
     """Field -> (store role, key) for every key that a completed webhook names."""
-    roles = {
+    roles: dict[str, Role] = {
         "hlsMasterPlaylistKey": "media",
         "hlsPreviewKey": "media",
         "thumbnailKey": "assets",

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from codex_assets.contract import names
 from codex_assets.media import profile
 
-profile.LADDER = (*profile.LADDER, profile.VideoVariant("240p", 240, 426, 250, 64, "main"))
+profile.LADDER = (*profile.LADDER, profile.VideoVariant("240p", 240, 426, 250, 64, "main"))  # type: ignore[assignment]
 
 from codex_assets.media import outputs, recipe  # noqa: E402 - after the profile has its rung
 from codex_assets.media.outputs import DEFINITIONS, LINE_UP, OUTPUTS, OutputKind  # noqa: E402

@@ -43,7 +43,7 @@ def test_no_connection_is_made_even_without_the_fence(tools: Tools) -> None:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/a.mp4"
         with pytest.raises(ToolError) as failed:
             tools.ffprobe([*NO_FENCE, url], label="looking")
-        assert "Permission denied" in failed.value.detail or ""
+        assert "Permission denied" in (failed.value.detail or "")
         with pytest.raises(TimeoutError):
             listener.accept()
         # The same call, started by hand, does connect.

@@ -54,7 +54,7 @@ def answered(receiver: Receiver, result: dict[str, Any]) -> dict[str, Any]:
 def assert_published(settings: Settings, output: dict[str, Any]) -> None:
     stores = settings.stores()
     for role, key in jobs.announced_keys(output).values():
-        stored = stores.by_role(role).head(key)  # type: ignore[arg-type]
+        stored = stores.by_role(role).head(key)
         assert stored is not None, key
         assert stored.size > 0
 
