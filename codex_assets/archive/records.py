@@ -9,9 +9,9 @@ in `store.py`.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationInfo, field_validator
 
 from codex_assets.archive.findings import Finding, findings_of
 from codex_assets.media import outputs
@@ -228,10 +228,33 @@ class MezzanineRecord(OutputRecord):
         return self.audio_codec is not None
 
 
+_RECORDED_AS = {
+    "integrated": "integrated_lufs",
+    "true_peak": "true_peak_dbtp",
+    "range": "range_lu",
+    "threshold": "threshold_lufs",
+}
+"""Fields of a measurement: their names in records, and those of `Measurement`."""
+
+
+def _measurement_of(value: object) -> object:
+    """A measurement as it is recorded, with the names of `Measurement`; anything else as it is."""
+    if not isinstance(value, dict):
+        return value
+    return {ours: value[recorded] for recorded, ours in _RECORDED_AS.items() if recorded in value}
+
+
+def _recorded(measurement: Measurement) -> dict[str, float]:
+    return {recorded: getattr(measurement, ours) for recorded, ours in _RECORDED_AS.items()}
+
+
+RecordedMeasurement = Annotated[Measurement, BeforeValidator(_measurement_of), PlainSerializer(_recorded)]
+
+
 class LoudnessRecord(OutputRecord):
     """`measurement` is None for silence and for media without sound."""
 
-    measurement: Measurement | None = None
+    measurement: RecordedMeasurement | None = None
     measured_of: Literal["original", "mezzanine"]
 
 
@@ -256,7 +279,7 @@ class VariantRecord(OutputRecord):
     average_bandwidth: int | None = None
     duration: float | None = None
     segments: tuple[SegmentFact, ...] = ()
-    loudness: Measurement | None = None
+    loudness: RecordedMeasurement | None = None
     """What the delivered sound measures; None for silence and without sound."""
     gain_mode: str | None = None
     """How the sound was normalised: `linear`, `dynamic`, `gain`, `none`."""

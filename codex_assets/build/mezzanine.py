@@ -250,7 +250,9 @@ def _record_loudness(
     outputs: int,
 ) -> OutputRecord:
     """Write the record; its receipt shares `work` among so many `outputs`."""
-    values = None if measurement is None else [measurement.integrated, measurement.true_peak, measurement.range]
+    values = (
+        None if measurement is None else [measurement.integrated_lufs, measurement.true_peak_dbtp, measurement.range_lu]
+    )
     receipt = build.receipts.draft(build.media.media_type, LOUDNESS.name, inputs)
     record = LoudnessRecord(
         **build.head(LOUDNESS.name),

@@ -206,7 +206,7 @@ def _over_full_scale(encode: MezzanineEncode) -> float:
     if encode.treatment != "lossless" or audio is None or audio.codec not in profile.FLOAT_AUDIO:
         return 0.0
     measured = loudness.parse_summary(encode.run.log)
-    return max(0.0, measured.true_peak) if measured is not None else 0.0
+    return max(0.0, measured.true_peak_dbtp) if measured is not None else 0.0
 
 
 def _sound_beyond(seconds: float, result: MediaInfo) -> float:

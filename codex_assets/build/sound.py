@@ -74,7 +74,7 @@ def is_silent_when_merged(tools: Tools, sound: Sound) -> bool:
     source = input_flags.input_arguments(str(sound.path), trusted=True)
     run = tools.ffmpeg(loudness.merged_measuring_arguments(source), label="measuring the merged channels")
     measured = loudness.parse_summary(run.log)
-    return measured is None or measured.true_peak <= profile.WAVEFORM_FLOOR
+    return measured is None or measured.true_peak_dbtp <= profile.WAVEFORM_FLOOR
 
 
 def _measure(tools: Tools, path: Path, duration: float) -> Measurement | None:

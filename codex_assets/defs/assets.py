@@ -303,9 +303,9 @@ def _(record: LoudnessRecord) -> dict[str, Any]:
     if measured is None:
         return {"integrated_lufs": "silence or no sound"}
     return {
-        "integrated_lufs": measured.integrated,
-        "true_peak_dbtp": measured.true_peak,
-        "loudness_range_lu": measured.range,
+        "integrated_lufs": measured.integrated_lufs,
+        "true_peak_dbtp": measured.true_peak_dbtp,
+        "loudness_range_lu": measured.range_lu,
         "measured_of": record.measured_of,
     }
 
@@ -344,8 +344,8 @@ def _(record: VariantRecord) -> dict[str, Any]:
         facts |= {"size": f"{record.width}x{record.height}", "frame_rate": record.frame_rate}
     if record.loudness is not None:
         facts |= {
-            "delivered_lufs": record.loudness.integrated,
-            "delivered_true_peak_dbtp": record.loudness.true_peak,
+            "delivered_lufs": record.loudness.integrated_lufs,
+            "delivered_true_peak_dbtp": record.loudness.true_peak_dbtp,
             "gain": record.gain_mode,
         }
     return facts

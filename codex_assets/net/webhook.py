@@ -82,7 +82,7 @@ def completed_body(
     ready_variants: Sequence[str] = (),
     integrated_lufs: float | None = None,
     true_peak_dbtp: float | None = None,
-    loudness_range_lu: float | None = None,
+    range_lu: float | None = None,
     warnings: Sequence[str] = (),
 ) -> CompletedBody:
     """The body that announces published outputs. What is None or empty is left out.
@@ -116,7 +116,7 @@ def completed_body(
         "width": width,
         "height": height,
         "ready_variants": tuple(sorted(ready_variants, key=_variant_rank(media_type))) or None,
-        "loudness": _loudness(integrated_lufs, true_peak_dbtp, loudness_range_lu),
+        "loudness": _loudness(integrated_lufs, true_peak_dbtp, range_lu),
         "warnings": tuple(sentences) or None,
     }
     output = Output.model_validate({name: fact for name, fact in facts.items() if fact is not None})

@@ -147,7 +147,7 @@ def loudness(record: LoudnessRecord, gain_mode: str | None) -> LoudnessExpected:
     measured = record.measurement
     if measured is None:
         return LoudnessExpected(target=None, silent=True)
-    reached = profile.TRUE_PEAK_CEILING - measured.true_peak + measured.integrated
+    reached = profile.TRUE_PEAK_CEILING - measured.true_peak_dbtp + measured.integrated_lufs
     limit = min(profile.LOUDNESS_TARGET, reached) if gain_mode == "gain" else None
     return LoudnessExpected(target=profile.LOUDNESS_TARGET, silent=False, limit=limit)
 

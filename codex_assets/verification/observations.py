@@ -330,9 +330,9 @@ class LoudnessObservation:
 
     output: str
     problem: str | None = None
-    integrated: float = -math.inf
-    true_peak: float = -math.inf
-    loudness_range: float = 0.0
+    integrated_lufs: float = -math.inf
+    true_peak_dbtp: float = -math.inf
+    range_lu: float = 0.0
     duration: float = 0.0
     expected: LoudnessExpected = LoudnessExpected()
     kind: ObservationKind = ObservationKind.LOUDNESS
@@ -345,7 +345,7 @@ class LoudnessObservation:
     @property
     def silent(self) -> bool:
         """Whether nothing of it can be heard."""
-        return self.integrated <= profile.SILENCE_LUFS and self.true_peak <= profile.SILENCE_LUFS
+        return self.integrated_lufs <= profile.SILENCE_LUFS and self.true_peak_dbtp <= profile.SILENCE_LUFS
 
 
 @dataclass(frozen=True)

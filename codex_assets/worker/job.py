@@ -394,9 +394,9 @@ def _facts(record: OutputRecord) -> dict[str, Any]:
         if measured is None:
             return {}
         return {
-            "integrated_lufs": measured.integrated,
-            "true_peak_dbtp": measured.true_peak,
-            "loudness_range_lu": measured.range,
+            "integrated_lufs": measured.integrated_lufs,
+            "true_peak_dbtp": measured.true_peak_dbtp,
+            "range_lu": measured.range_lu,
         }
     if not record.files or record.output not in ANNOUNCED_AS:
         return {}

@@ -259,7 +259,12 @@ def test_any_log_gives_a_finite_loudness_or_none(log: str, seconds: float) -> No
     except ValueError:
         return
     if measured is not None:
-        assert all(map(math.isfinite, (measured.integrated, measured.true_peak, measured.range, measured.threshold)))
+        assert all(
+            map(
+                math.isfinite,
+                (measured.integrated_lufs, measured.true_peak_dbtp, measured.range_lu, measured.threshold_lufs),
+            )
+        )
     gain = loudness.gain_to_target(measured, seconds)
     assert not any(word in (gain.filter or "") for word in ("nan", "inf"))
 

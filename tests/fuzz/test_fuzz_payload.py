@@ -366,7 +366,7 @@ FACTS = st.fixed_dictionaries(
         ),
         "integrated_lufs": FLOATS,
         "true_peak_dbtp": FLOATS,
-        "loudness_range_lu": FLOATS,
+        "range_lu": FLOATS,
         "warnings": st.lists(SENTENCES, max_size=3),
     },
 )
@@ -388,7 +388,7 @@ def judge_completed(facts: dict[str, Any], kind: MediaType) -> None:
 @example({**ABOUT, "duration_s": float("nan")}, "video")
 @example({**ABOUT, "duration_s": float("inf")}, "video")
 @example(
-    {"job_id": "j", "media_id": "m", "integrated_lufs": -1e308, "true_peak_dbtp": 0.0, "loudness_range_lu": 0.0},
+    {"job_id": "j", "media_id": "m", "integrated_lufs": -1e308, "true_peak_dbtp": 0.0, "range_lu": 0.0},
     "audio",
 )
 def test_a_completed_body_keeps_to_its_schema_or_is_not_made(facts: dict[str, Any], kind: MediaType) -> None:

@@ -71,7 +71,7 @@ def test_video_facts_become_the_golden_body() -> None:
         ready_variants=["preview", "360p", "1080p", "480p", "720p"],
         integrated_lufs=-18.34,
         true_peak_dbtp=-1.5,
-        loudness_range_lu=7.2,
+        range_lu=7.2,
     )
     assert json.loads(to_bytes(body)) == golden("video")
 
@@ -89,7 +89,7 @@ def test_audio_facts_become_the_golden_body() -> None:
         ready_variants=["128k", "64k"],
         integrated_lufs=-23.1,
         true_peak_dbtp=0.42,
-        loudness_range_lu=11.5,
+        range_lu=11.5,
     )
     assert json.loads(to_bytes(body)) == golden("audio")
 
@@ -141,13 +141,13 @@ def test_loudness_is_whole_hundredths_within_the_receivers_ranges(
     measured: tuple[float, float, float], expected: tuple[int, int, int]
 ) -> None:
     integrated, peak, spread = measured
-    sent = made(integrated_lufs=integrated, true_peak_dbtp=peak, loudness_range_lu=spread)["loudness"]
+    sent = made(integrated_lufs=integrated, true_peak_dbtp=peak, range_lu=spread)["loudness"]
     assert (sent["integrated"], sent["peak"], sent["range"]) == expected
 
 
 @pytest.mark.parametrize("integrated", [None, float("-inf"), float("nan")])
 def test_silence_has_no_loudness(integrated: float | None) -> None:
-    assert "loudness" not in made(integrated_lufs=integrated, true_peak_dbtp=-1.0, loudness_range_lu=0.0)
+    assert "loudness" not in made(integrated_lufs=integrated, true_peak_dbtp=-1.0, range_lu=0.0)
 
 
 @pytest.mark.parametrize(

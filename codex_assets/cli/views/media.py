@@ -155,9 +155,9 @@ def _(record: LoudnessRecord) -> Iterator[str]:
     if loudness is None:
         yield "silent, or no sound"
     else:
-        yield f"{loudness.integrated:.1f} LUFS"
-        yield f"peak {loudness.true_peak:.1f} dBTP"
-        yield f"range {loudness.range:.1f} LU"
+        yield f"{loudness.integrated_lufs:.1f} LUFS"
+        yield f"peak {loudness.true_peak_dbtp:.1f} dBTP"
+        yield f"range {loudness.range_lu:.1f} LU"
 
 
 @_description.register

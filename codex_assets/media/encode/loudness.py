@@ -20,12 +20,15 @@ GainMode = Literal["none", "gain", "linear", "dynamic"]
 
 @dataclass(frozen=True)
 class Measurement:
-    """One programme: `integrated` and `threshold` in LUFS, `true_peak` in dBTP, `range` in LU. All finite."""
+    """What was measured of one programme. All finite.
 
-    integrated: float
-    true_peak: float
-    range: float
-    threshold: float
+    `threshold_lufs`: the relative gate, under which nothing counted.
+    """
+
+    integrated_lufs: float
+    true_peak_dbtp: float
+    range_lu: float
+    threshold_lufs: float
 
 
 def louder(measured: Measurement | None, decibels: float) -> Measurement | None:
@@ -33,10 +36,10 @@ def louder(measured: Measurement | None, decibels: float) -> Measurement | None:
     if measured is None or not decibels:
         return measured
     return Measurement(
-        round(measured.integrated + decibels, 2),
-        round(measured.true_peak + decibels, 2),
-        measured.range,
-        round(measured.threshold + decibels, 2),
+        round(measured.integrated_lufs + decibels, 2),
+        round(measured.true_peak_dbtp + decibels, 2),
+        measured.range_lu,
+        round(measured.threshold_lufs + decibels, 2),
     )
 
 
@@ -179,22 +182,23 @@ def gain_to_target(measured: Measurement | None, duration: float, aim: Aim = Aim
     """
     if measured is None:
         return Gain("none", None)
-    if measured.integrated > profile.LOUDEST_MEASURED:
+    if measured.integrated_lufs > profile.LOUDEST_MEASURED:
         # loudnorm knows no programme over 0 LUFS, which samples in floats may be.
-        down = profile.LOUDNESS_TARGET - measured.integrated
+        down = profile.LOUDNESS_TARGET - measured.integrated_lufs
         quieter = gain_to_target(louder(measured, down), duration, aim)
         return Gain(quieter.mode, f"volume={down:.2f}dB,{quieter.filter}")
-    gain = profile.LOUDNESS_TARGET + aim.trim - measured.integrated
-    if aim.plain or duration < profile.SHORT_PROGRAMME_SECONDS or measured.range <= 0:
-        return Gain("gain", f"volume={min(gain, aim.ceiling - measured.true_peak):.2f}dB")
-    linear = measured.true_peak + gain <= aim.ceiling and measured.range <= profile.LOUDNESS_RANGE
+    gain = profile.LOUDNESS_TARGET + aim.trim - measured.integrated_lufs
+    if aim.plain or duration < profile.SHORT_PROGRAMME_SECONDS or measured.range_lu <= 0:
+        return Gain("gain", f"volume={min(gain, aim.ceiling - measured.true_peak_dbtp):.2f}dB")
+    linear = measured.true_peak_dbtp + gain <= aim.ceiling and measured.range_lu <= profile.LOUDNESS_RANGE
     # Its linear gain is target - measured; its dynamic one adds `offset` in front of the limiter.
-    integrated = measured.integrated - (aim.trim if linear else 0.0)
+    integrated = measured.integrated_lufs - (aim.trim if linear else 0.0)
     return Gain(
         "linear" if linear else "dynamic",
         f"loudnorm=I={profile.LOUDNESS_TARGET}:TP={aim.ceiling:.2f}:LRA={profile.LOUDNESS_RANGE}"
-        f":measured_I={_legal(integrated, -99, 0):.2f}:measured_TP={_legal(measured.true_peak, -99, 99):.2f}"
-        f":measured_LRA={_legal(measured.range, 0, 99):.2f}:measured_thresh={_legal(measured.threshold, -99, 0):.2f}"
+        f":measured_I={_legal(integrated, -99, 0):.2f}:measured_TP={_legal(measured.true_peak_dbtp, -99, 99):.2f}"
+        f":measured_LRA={_legal(measured.range_lu, 0, 99):.2f}"
+        f":measured_thresh={_legal(measured.threshold_lufs, -99, 0):.2f}"
         f":offset={0.0 if linear else aim.trim:.2f}"
         # loudnorm resamples to 192 kHz in its dynamic mode; without this AAC comes out at 96 kHz. That mode of ffmpeg 7
         # dates its last three seconds 87 ms late: what is normalised has no gaps, so its samples are counted anew.
@@ -209,17 +213,17 @@ def next_aim(delivered: Measurement | None, gain: Gain, aim: Aim) -> Aim | None:
     """
     if delivered is None or gain.mode == "none":
         return None
-    over = delivered.true_peak - profile.DELIVERED_PEAK_LIMIT
+    over = delivered.true_peak_dbtp - profile.DELIVERED_PEAK_LIMIT
     if over > 0 and aim.plain:
         # How far a coder overshoots bursts of noise is chance: the next step down may be far under the limit.
         return replace(aim, ceiling=aim.ceiling - PLAIN_STEP)
     if over > 0:
         lower = replace(aim, ceiling=aim.ceiling - over - 0.2)
         return lower if lower.ceiling >= LOWEST_CEILING else Aim(plain=True)
-    off = profile.LOUDNESS_TARGET - delivered.integrated
+    off = profile.LOUDNESS_TARGET - delivered.integrated_lufs
     if abs(off) <= profile.LOUDNESS_TOLERANCE / 2:
         return None
-    room = profile.DELIVERED_PEAK_LIMIT - delivered.true_peak
+    room = profile.DELIVERED_PEAK_LIMIT - delivered.true_peak_dbtp
     limited = gain.mode != "dynamic" and off > room
     return None if limited or aim.plain else replace(aim, trim=aim.trim + off)
 

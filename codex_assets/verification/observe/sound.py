@@ -38,7 +38,9 @@ def observe_loudness(decoder: Decoder, media: Path, expected: LoudnessExpected, 
     if measured is None:
         return replace(base, problem="the meter gave no summary")
     integrated, true_peak, loudness_range, duration = measured
-    return replace(base, integrated=integrated, true_peak=true_peak, loudness_range=loudness_range, duration=duration)
+    return replace(
+        base, integrated_lufs=integrated, true_peak_dbtp=true_peak, range_lu=loudness_range, duration=duration
+    )
 
 
 def _input_of(media: Path, folder: Path) -> list[str] | None:

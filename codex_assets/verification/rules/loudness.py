@@ -27,7 +27,7 @@ def sound_measurable(seen: LoudnessObservation) -> Finding:
     """The delivered sound can be decoded and measured."""
     if seen.problem is not None:
         return Finding(False, f"The sound cannot be measured: {seen.problem}.", "a measurement", seen.problem)
-    return Finding(True, "The sound was measured.", "a measurement", f"{seen.integrated:.1f} LUFS")
+    return Finding(True, "The sound was measured.", "a measurement", f"{seen.integrated_lufs:.1f} LUFS")
 
 
 @rule(ObservationKind.LOUDNESS, source=PLAN)
@@ -39,7 +39,7 @@ def sound_audible(seen: LoudnessObservation) -> Finding | None:
     message = "The sound is audible." if not seen.silent else "The sound is silent"
     if seen.silent:
         message += ", like the source." if passed else ", though the source is not."
-    observed = f"{seen.integrated:.1f} LUFS, peak {seen.true_peak:.1f} dBTP"
+    observed = f"{seen.integrated_lufs:.1f} LUFS, peak {seen.true_peak_dbtp:.1f} dBTP"
     return Finding(passed, message, "silent" if seen.expected.silent else "audible", observed)
 
 
@@ -50,17 +50,17 @@ def loudness_on_target(seen: LoudnessObservation) -> Finding | None:
     if target is None or seen.expected.silent or seen.silent or seen.duration < MEASURABLE_SECONDS:
         return None
     tolerance = profile.LOUDNESS_TOLERANCE + LOUDNESS_ACCURACY / 2
-    expected, observed = f"{target:.1f} ± {profile.LOUDNESS_TOLERANCE} LUFS", f"{seen.integrated:.1f} LUFS"
+    expected, observed = f"{target:.1f} ± {profile.LOUDNESS_TOLERANCE} LUFS", f"{seen.integrated_lufs:.1f} LUFS"
     message = f"Integrated loudness is {observed}"
-    if abs(seen.integrated - target) <= tolerance:
+    if abs(seen.integrated_lufs - target) <= tolerance:
         return Finding(True, f"{message}.", expected, observed)
-    if seen.integrated < target and seen.true_peak >= profile.TRUE_PEAK_CEILING - PEAK_ROOM_DB:
-        limited = f"{message}: more would pass the true-peak ceiling (peak {seen.true_peak:.1f} dBTP)."
+    if seen.integrated_lufs < target and seen.true_peak_dbtp >= profile.TRUE_PEAK_CEILING - PEAK_ROOM_DB:
+        limited = f"{message}: more would pass the true-peak ceiling (peak {seen.true_peak_dbtp:.1f} dBTP)."
         return Finding(True, limited, expected, f"{observed}, gain limited by the true peak")
-    if seen.expected.limit is not None and seen.expected.limit - OVERSHOOT_LU <= seen.integrated < target:
+    if seen.expected.limit is not None and seen.expected.limit - OVERSHOOT_LU <= seen.integrated_lufs < target:
         limited = f"{message}: one gain for all of it reaches {seen.expected.limit:.1f} LUFS before its peaks clip."
         return Finding(True, limited, expected, f"{observed}, gain limited by the source's peaks")
-    peak = f"peak {seen.true_peak:.1f} dBTP"
+    peak = f"peak {seen.true_peak_dbtp:.1f} dBTP"
     return Finding(False, f"{message}, not {target:.1f} LUFS ({peak}).", expected, f"{observed}, {peak}")
 
 
@@ -70,9 +70,9 @@ def true_peak_under_limit(seen: LoudnessObservation) -> Finding | None:
     if seen.expected.target is None or seen.silent:
         return None
     limit = profile.DELIVERED_PEAK_LIMIT
-    passed = seen.true_peak <= limit + PEAK_ACCURACY / 2
-    message = f"The true peak is {seen.true_peak:.1f} dBTP{'' if passed else f', over {limit:.1f} dBTP'}."
-    return Finding(passed, message, f"at most {limit:.1f} dBTP", f"{seen.true_peak:.1f} dBTP")
+    passed = seen.true_peak_dbtp <= limit + PEAK_ACCURACY / 2
+    message = f"The true peak is {seen.true_peak_dbtp:.1f} dBTP{'' if passed else f', over {limit:.1f} dBTP'}."
+    return Finding(passed, message, f"at most {limit:.1f} dBTP", f"{seen.true_peak_dbtp:.1f} dBTP")
 
 
 @rule(ObservationKind.LOUDNESS, source="plan: output verification checklist (not clipped)")
@@ -80,6 +80,6 @@ def sound_not_clipped(seen: LoudnessObservation) -> Finding | None:
     """The delivered sound does not pass full scale, where players clip it."""
     if seen.expected.target is None or seen.silent:
         return None
-    passed = seen.true_peak <= FULL_SCALE_DBTP + PEAK_ACCURACY / 2
-    message = f"The true peak is {seen.true_peak:.1f} dBTP{'' if passed else ', over full scale: it clips'}."
-    return Finding(passed, message, f"at most {FULL_SCALE_DBTP:.1f} dBTP", f"{seen.true_peak:.1f} dBTP")
+    passed = seen.true_peak_dbtp <= FULL_SCALE_DBTP + PEAK_ACCURACY / 2
+    message = f"The true peak is {seen.true_peak_dbtp:.1f} dBTP{'' if passed else ', over full scale: it clips'}."
+    return Finding(passed, message, f"at most {FULL_SCALE_DBTP:.1f} dBTP", f"{seen.true_peak_dbtp:.1f} dBTP")

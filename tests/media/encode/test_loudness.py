@@ -56,7 +56,7 @@ def test_the_last_summary_counts() -> None:
 def test_a_programme_of_a_few_blocks_has_no_range(seconds: float | None, loudness_range: float) -> None:
     measured = loudness.parse_summary(summary(), seconds=seconds)
     assert measured is not None
-    assert measured.range == loudness_range
+    assert measured.range_lu == loudness_range
 
 
 def test_a_log_without_a_summary_is_an_error() -> None:

@@ -77,7 +77,7 @@ def test_a_thumbnail_may_be_as_blank_as_its_source(spread: float, source: float,
 def test_loudness_misses_its_target_only_at_the_ceiling(integrated: float, peak: float, good: bool) -> None:
     expected = LoudnessExpected(target=-16.0, silent=False)
     seen = LoudnessObservation(
-        "hls_720p", integrated=integrated, true_peak=peak, loudness_range=5.0, duration=60.0, expected=expected
+        "hls_720p", integrated_lufs=integrated, true_peak_dbtp=peak, range_lu=5.0, duration=60.0, expected=expected
     )
     finding = finding_of(seen, "loudness_on_target")
     assert finding is not None
@@ -89,7 +89,9 @@ def test_loudness_misses_its_target_only_at_the_ceiling(integrated: float, peak:
 @pytest.mark.parametrize(("integrated", "good"), [(-21.6, True), (-25.0, True), (-26.0, False), (-15.0, False)])
 def test_one_gain_for_everything_reaches_as_far_as_its_peaks(integrated: float, good: bool) -> None:
     expected = LoudnessExpected(target=-16.0, silent=False, limit=-21.6)
-    seen = LoudnessObservation("hls_128k", integrated=integrated, true_peak=-5.0, duration=60.0, expected=expected)
+    seen = LoudnessObservation(
+        "hls_128k", integrated_lufs=integrated, true_peak_dbtp=-5.0, duration=60.0, expected=expected
+    )
     assert passed(seen, "loudness_on_target") is good
 
 
@@ -102,9 +104,9 @@ def test_silence_has_no_loudness_to_judge() -> None:
 
 
 def test_sound_that_is_passed_through_may_be_as_loud_as_it_is() -> None:
-    seen = LoudnessObservation("hls_720p", integrated=-60.0, true_peak=2.0, duration=9.0)
+    seen = LoudnessObservation("hls_720p", integrated_lufs=-60.0, true_peak_dbtp=2.0, duration=9.0)
     assert {finding.rule for finding in judge(seen)} == {"sound_measurable"}
-    assert math.isinf(LoudnessObservation("hls_720p").integrated)
+    assert math.isinf(LoudnessObservation("hls_720p").integrated_lufs)
 
 
 @pytest.mark.parametrize(
