@@ -212,11 +212,12 @@ class _Speeds:
                 self._chosen[key] = some[name]
                 self.used |= {name} if name else set()
             else:
-                self._chosen[key] = (_assumed_speed(*key), 0)
+                self._chosen[key] = (assumed_speed(*key), 0)
         return self._chosen[key]
 
 
-def _assumed_speed(media_type: str, output: str) -> float:
+def assumed_speed(media_type: str, output: str) -> float:
+    """Media seconds per wall second that a build of an output is assumed to reach."""
     return ASSUMED_SPEEDS.get((media_type, definition(media_type, output).kind.work), ASSUMED_SPEED)
 
 

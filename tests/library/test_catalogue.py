@@ -620,7 +620,7 @@ def test_an_estimate_is_what_the_records_say(local: Archive, tmp_path: Path) -> 
     # Nothing is known of another encoder, nor of a media that was never built: assumed, and told.
     found = costs.estimate([Target("short", "video", ("hls_480p",))], index, encoder="h264_nvenc")
     assert found.encoders == ()
-    assert [(line.speed, line.builds) for line in found.lines] == [(costs.ASSUMED_SPEEDS["ladder"], 0)]
+    assert [(line.speed, line.builds) for line in found.lines] == [(costs.assumed_speed("video", "hls_720p"), 0)]
     found = costs.estimate([Target("new", "video", ("mezzanine", "loudness"))], index)
     assert (found.unknown_lengths, found.bytes_before) == (1, 0)
     assert costs.estimate([], index).usd == 0
@@ -646,4 +646,4 @@ def test_the_price_is_that_of_the_gpu_that_was_used(local: Archive, tmp_path: Pa
 def test_every_output_has_a_speed_to_assume() -> None:
     for kind, outputs in OUTPUTS.items():
         for output in outputs:
-            assert costs.ASSUMED_SPEEDS[costs._work_of(kind, output)] > 0
+            assert costs.assumed_speed(kind, output) > 0
