@@ -5,40 +5,25 @@ from __future__ import annotations
 import gzip
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback import QuietHandler, serving
 
 from codex_assets.errors import JobCancelled, StorageError
 from codex_assets.net import download, hls_fetch
 from codex_assets.net.download import Content, UnusableStatus
 
 
+@dataclass
 class Site:
     """A web server of this machine: path -> (status, headers, body)."""
 
-    def __init__(self) -> None:
-        self.pages: dict[str, tuple[int, dict[str, str], bytes]] = {}
-        self.asked: list[str] = []
-        site = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                site.asked.append(self.path)
-                status, headers, body = site.pages.get(self.path, (404, {}, b""))
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+    url: str = ""
+    pages: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
 
     def put(self, path: str, body: str | bytes, status: int = 200, **headers: Any) -> None:
         content = body.encode() if isinstance(body, str) else body
@@ -48,12 +33,20 @@ class Site:
 @pytest.fixture
 def site() -> Iterator[Site]:
     site = Site()
-    thread = threading.Thread(target=site.server.serve_forever)
-    thread.start()
-    yield site
-    site.server.shutdown()
-    site.server.server_close()
-    thread.join()
+
+    class Handler(QuietHandler):
+        def do_GET(self) -> None:
+            site.asked.append(self.path)
+            status, headers, body = site.pages.get(self.path, (404, {}, b""))
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+    with serving(Handler) as port:
+        site.url = f"http://127.0.0.1:{port}"
+        yield site
 
 
 def get(url: str, *, limit_bytes: int = 1000, timeout_s: float = 10, allow_private: bool = True) -> Content:

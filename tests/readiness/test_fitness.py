@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote_plus
 
@@ -17,6 +16,7 @@ import jobs
 import pytest
 import s3_server
 from control_plane import control_plane, running_worker
+from loopback import QuietHandler, serving
 from store_front import Answer, Asked, Change, Front, front
 
 from codex_assets.config import settings as configuration
@@ -50,36 +50,19 @@ class Store:
 def store(*answers: int) -> Iterator[Store]:
     state = Store(answers=list(answers))
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             status = state.answers.pop(0) if state.answers else 200
             if status == 0:
                 state.over.wait()
                 return
-            body = LISTING if status == 200 else REFUSAL if status == 403 else b""
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.send_body(status, LISTING if status == 200 else REFUSAL if status == 403 else b"")
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, request: object, client_address: object) -> None:
-            """Whoever asked waits no more."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    state.port = server.server_address[1]
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    try:
-        yield state
-    finally:
-        state.over.set()
-        server.shutdown()
-        server.server_close()
+    with serving(Handler) as state.port:
+        try:
+            yield state
+        finally:
+            state.over.set()
 
 
 def real(tmp_path: Path, endpoint: str, **changes: str) -> dict[str, str]:

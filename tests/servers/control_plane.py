@@ -6,7 +6,6 @@ SDK is told by the same variables of the environment where to ask. `running_work
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import signal
@@ -17,9 +16,10 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from loopback import QuietHandler, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 POLL_S = 1.0
@@ -105,7 +105,7 @@ class ControlPlane:
 def control_plane() -> Iterator[ControlPlane]:
     plane = ControlPlane()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -118,15 +118,15 @@ def control_plane() -> Iterator[ControlPlane]:
             else:
                 if room == "ping":
                     plane.pings.append(self.path)
-                self._answer(200 if room == "ping" else 404, {})
+                self.send_json(200 if room == "ping" else 404, {})
 
         def do_POST(self) -> None:
             plane.requests.append(self.path)
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = self.read_json()
             *_, room, _pod, job_id = self.path.partition("?")[0].split("/")
             if room == "job-done":
                 plane._note(Update(job_id, body, time.monotonic()))
-            self._answer(200, {})
+            self.send_json(200, {})
 
         def _job(self) -> dict[str, Any]:
             job = plane._jobs.get(timeout=POLL_S)
@@ -135,38 +135,12 @@ def control_plane() -> Iterator[ControlPlane]:
 
         def _long_poll(self, get: Any) -> None:
             try:
-                self._answer(200, get())
+                self.send_json(200, get())
             except queue.Empty:
-                self._answer(204, None)
+                self.send_json(204, None)
 
-        def _answer(self, status: int, said: dict[str, Any] | None) -> None:
-            data = b"" if said is None else json.dumps(said).encode()
-            try:
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-            except ConnectionError:
-                self.close_connection = True
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            """A worker that is killed breaks its connections off."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    plane.port = server.server_address[1]
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    try:
+    with serving(Handler) as plane.port:
         yield plane
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @dataclass

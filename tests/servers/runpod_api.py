@@ -7,7 +7,6 @@ forgotten when they are told to be. Not here: one worker watched closely (`contr
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -19,11 +18,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import loopback
 from control_plane import ROOT, processes_with
+from loopback import QuietHandler
 
 KEY = "rpa_of_the_tests_77f0"
 ENDPOINT = "ep1"
@@ -213,21 +213,20 @@ class Api:
 def serving(**settings: Any) -> Iterator[Api]:
     api = Api(**settings)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
             self._do("GET", None)
 
         def do_POST(self) -> None:
-            data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            self._do("POST", json.loads(data or b"{}"))
+            self._do("POST", self.read_json() or {})
 
         def _do(self, method: str, body: Any) -> None:
             path = self.path.partition("?")[0]
             if path.startswith("/worker/"):
                 room, pod, *job = path.split("/")[3:]
-                self._answer(*api.worker(room, pod, job[0] if job else "", body))
+                self.send_json(*api.worker(room, pod, job[0] if job else "", body))
                 return
             api.requests.append(f"{method} {path}")
             if api.faults:
@@ -235,47 +234,22 @@ def serving(**settings: Any) -> Iterator[Api]:
                 if fault == 0:
                     self.close_connection = True
                     return
-                self._answer(fault, {})
+                self.send_json(fault, {})
                 return
-            self._answer(*api.client(method, path, self.headers.get("Authorization", ""), body))
+            self.send_json(*api.client(method, path, self.headers.get("Authorization", ""), body))
 
-        def _answer(self, status: int, said: Any) -> None:
-            data = b"" if said is None else json.dumps(said).encode()
-            try:
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-            except ConnectionError:
-                self.close_connection = True
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 64
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            """Workers that are killed break their connections off."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    api.port = server.server_address[1]
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     over = threading.Event()
 
     def undertake() -> None:
         while not over.wait(0.5):
             api.bury()
 
-    threading.Thread(target=undertake, daemon=True).start()
-    try:
-        yield api
-    finally:
-        over.set()
-        server.shutdown()
-        server.server_close()
+    with loopback.serving(Handler) as api.port:
+        threading.Thread(target=undertake, daemon=True).start()
+        try:
+            yield api
+        finally:
+            over.set()
 
 
 # --- Workers ----------------------------------------------------------------------------------------------------------

@@ -7,21 +7,21 @@ endpoint starts with: references to secrets replaced by their values, those to n
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import jsonschema
+import loopback
+from loopback import QuietHandler
 
 KEY = "rpa_management_of_the_tests_5c1d"
 REFERENCE = re.compile(r"\{\{ RUNPOD_SECRET_([A-Za-z0-9_.\-/]+) \}\}")
-HANG_S = 20.0
+HANG_SECONDS = 20.0
 
 _TEXTS = {"type": "array", "items": {"type": "string"}}
 _CONTAINER: dict[str, Any] = {
@@ -138,13 +138,13 @@ class Rest:
         return {"RUNPOD_API_KEY": KEY, "RUNPOD_REST_BASE": self.base, **more}
 
     def named(self, name: str) -> dict[str, Any]:
-        (found,) = (one for one in self.endpoints.values() if one["name"] == name)
-        return found
+        (endpoint,) = (endpoint for endpoint in self.endpoints.values() if endpoint["name"] == name)
+        return endpoint
 
     def boot(self, name: str) -> dict[str, str]:
         """The environment of a worker of that endpoint."""
         return {
-            variable: REFERENCE.sub(lambda found: self.secrets.get(found[1], found[0]), text)
+            variable: REFERENCE.sub(lambda reference: self.secrets.get(reference[1], reference[0]), text)
             for variable, text in self.named(name)["env"].items()
         }
 
@@ -249,7 +249,7 @@ def problem(status: int, detail: str, *errors: str) -> tuple[int, Any]:
 
 
 def _invalid(schema: jsonschema.Draft202012Validator, body: Any) -> tuple[int, Any] | None:
-    wrong = [f"$.{'.'.join(map(str, one.path))}: {one.message}" for one in schema.iter_errors(body)]
+    wrong = [f"$.{'.'.join(map(str, error.path))}: {error.message}" for error in schema.iter_errors(body)]
     return problem(422, "Request validation failed.", *wrong) if wrong else None
 
 
@@ -257,10 +257,9 @@ def _invalid(schema: jsonschema.Draft202012Validator, body: Any) -> tuple[int, A
 def serving() -> Iterator[Rest]:
     rest = Rest()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def _do(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(length)) if length else None
+            body = self.read_json()
             path = self.path.partition("?")[0]
             rest.requests.append((self.command, path, body))
             if self.headers.get("Authorization") != f"Bearer {KEY}":
@@ -275,41 +274,20 @@ def serving() -> Iterator[Rest]:
             if fault == 0:
                 self.close_connection = True
             elif fault == -1:
-                rest.over.wait(HANG_S)
+                rest.over.wait(HANG_SECONDS)
             elif isinstance(fault, bytes):
-                self._send(200, fault)
+                self.send_body(200, fault, Content_Type="application/json")
             else:
                 self._answer(*problem(fault, "Something is wrong here."))
 
         do_GET = do_POST = do_PATCH = _do
 
-        def _answer(self, status: int, said: Any) -> None:
-            self._send(status, json.dumps(said).encode())
+        def _answer(self, status: int, answer: Any) -> None:
+            headers = {"Retry_After": rest.retry_after} if rest.retry_after else {}
+            self.send_json(status, answer, **headers)
 
-        def _send(self, status: int, data: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            if rest.retry_after:
-                self.send_header("Retry-After", rest.retry_after)
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            """Whoever asked waits no more."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    rest.port = server.server_address[1]
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    try:
-        yield rest
-    finally:
-        rest.over.set()
-        server.shutdown()
-        server.server_close()
+    with loopback.serving(Handler) as rest.port:
+        try:
+            yield rest
+        finally:
+            rest.over.set()

@@ -13,8 +13,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from loopback import QuietHandler, serving
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,10 @@ class Receiver:
 
     def taken(self) -> list[dict[str, Any]]:
         """Bodies that were answered with success, in order."""
-        return [one.said for one in self.received if one.status < 300]
+        return [request.said for request in self.received if request.status < 300]
 
     def of(self, job_id: str) -> list[Received]:
-        return [one for one in self.received if one.said.get("id") == job_id]
+        return [request for request in self.received if request.said.get("id") == job_id]
 
     def wait(self, count: int, timeout_s: float = 60.0) -> list[Received]:
         """The first `count` requests, as soon as there are that many."""
@@ -82,29 +83,12 @@ class Receiver:
 def receiving(*script: int) -> Iterator[Receiver]:
     receiver = Receiver(script=list(script))
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            status = receiver._take(self.path, {name.lower(): text for name, text in self.headers.items()}, body)
-            said = json.dumps({"received": status < 300}).encode() if receiver.answer is None else receiver.answer
-            try:
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(said)))
-                self.end_headers()
-                self.wfile.write(said)
-            except ConnectionError:
-                # The sender was killed meanwhile, which is what some tests are about.
-                pass
+            headers = {name.lower(): text for name, text in self.headers.items()}
+            status = receiver._take(self.path, headers, self.read_body())
+            answer = json.dumps({"received": status < 300}).encode() if receiver.answer is None else receiver.answer
+            self.send_body(status, answer, Content_Type="application/json")
 
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    receiver.port = server.server_address[1]
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    try:
+    with serving(Handler) as receiver.port:
         yield receiver
-    finally:
-        server.shutdown()
-        server.server_close()
