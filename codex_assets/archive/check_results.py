@@ -9,7 +9,8 @@ from __future__ import annotations
 from pydantic import ValidationInfo, field_validator
 
 from codex_assets.archive.findings import Finding, findings_of
-from codex_assets.archive.records import MediaType, Record
+from codex_assets.archive.records import Record
+from codex_assets.contract.names import MediaType
 
 VERIFICATION = "verification"
 """Name of the record that keeps what was last found of a media."""

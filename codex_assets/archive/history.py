@@ -15,8 +15,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from codex_assets.archive.records import MediaType, Record
+from codex_assets.archive.records import Record
 from codex_assets.archive.store import RecordStore
+from codex_assets.contract.names import MediaType
 
 JOBS = "jobs"
 """Name of the record."""

@@ -14,12 +14,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationInfo, field_validator
 
 from codex_assets.archive.findings import Finding, findings_of
+from codex_assets.contract.names import MediaType
 from codex_assets.media import outputs
 from codex_assets.media.encode.loudness import Measurement
 from codex_assets.media.outputs import OutputKind
-
-MediaType = Literal["video", "audio"]
-Role = Literal["archive", "media", "assets"]
+from codex_assets.storage.objects import Role
 
 
 class Record(BaseModel):

@@ -14,10 +14,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from codex_assets.archive.records import MediaType
 from codex_assets.build import upload_faults
 from codex_assets.build.encoders import EncoderChoice, Encoders
 from codex_assets.build.phases import Phase
+from codex_assets.contract.names import MediaType
 from codex_assets.errors import ToolError
 from codex_assets.media import ffprobe, profile, target_format
 from codex_assets.media.encode import loudness, mezzanine

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from codex_assets.archive.records import MediaType
 from codex_assets.build import upload_faults
+from codex_assets.contract.names import MediaType
 from codex_assets.errors import ToolError
 from codex_assets.media import decoders, ffprobe, input_flags, profile
 from codex_assets.media.encode import mezzanine

@@ -61,6 +61,7 @@ VARIANTS: Mapping[MediaType, tuple[VariantName, ...]] = {
 """What `readyVariants` may hold, best first, by media type."""
 
 HLS_FOLDER: Mapping[MediaType, str] = {"video": "hls", "audio": "hls-audio"}
+"""The folder below the creator's that holds what players load, by media type."""
 
 KEY_BYTES = 1024
 """Most bytes of an object key: the limit of S3, R2 and B2 alike."""
@@ -77,15 +78,16 @@ LOUDNESS_RANGE_RANGE = (0, 50_000)
 """LU x100 that the receiver accepts."""
 ERROR_CHARACTERS = 2000
 
-SEGMENT_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$"
-SEGMENT = re.compile(SEGMENT_PATTERN.removeprefix("^").removesuffix("$"))
+ID_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$"
+ID = re.compile(ID_PATTERN.removeprefix("^").removesuffix("$"))
+"""An id, which is one segment of every key: use `fullmatch`. The pattern is the same with anchors, for JSON Schema."""
 
 # What a JSON Schema can say about a key: no backslash, no control character, no empty, "." or ".." segment. The
 # percent-encoded forms and the creator's segment are left to `parse_payload`.
 KEY_SCHEMA_PATTERN = r"^(?!(?:.*/)?\.{0,2}(?:/|$))[^\\\u0000-\u001f\u007f-\u009f]+$"
 
 
-PathSegment = Annotated[str, Field(pattern=SEGMENT_PATTERN)]
+PathSegment = Annotated[str, Field(pattern=ID_PATTERN)]
 
 
 def when_media_type(kind: str, properties: dict[str, Any]) -> dict[str, Any]:

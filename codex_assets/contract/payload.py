@@ -21,9 +21,9 @@ from codex_assets.contract.addresses import webhook_url_problems
 from codex_assets.contract.names import (
     ASSETS,
     HLS_FOLDER,
+    ID,
     KEY_BYTES,
     KEY_SCHEMA_PATTERN,
-    SEGMENT,
     AssetName,
     InputStore,
     MediaType,
@@ -268,7 +268,7 @@ def subject(raw: object) -> Subject:
     given = raw if isinstance(raw, dict) else {}
     media_id, media_type = given.get("mediaId"), given.get("mediaType")
     return Subject(
-        media_id=media_id if isinstance(media_id, str) and SEGMENT.fullmatch(media_id) else None,
+        media_id=media_id if isinstance(media_id, str) and ID.fullmatch(media_id) else None,
         media_type=cast(MediaType, media_type) if isinstance(media_type, str) and media_type in ASSETS else None,
     )
 

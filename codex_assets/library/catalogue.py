@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from codex_assets.archive.records import MediaType
+from codex_assets.contract.names import MediaType
 from codex_assets.errors import MissingInput, StorageError
 from codex_assets.library.catalogue_index import (
     BATCH,

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from codex_assets.archive.records import MediaType
 from codex_assets.config import prices
+from codex_assets.contract.names import MediaType
 from codex_assets.library.catalogue import Catalogue, Held, Target
 from codex_assets.media import profile, recipe
 from codex_assets.media.outputs import LOUDNESS, MEZZANINE, OUTPUTS, PREVIEW, definition

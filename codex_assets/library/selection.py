@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast, get_args
 
-from codex_assets.archive.records import MediaRecord, MediaType, OutputRecord
+from codex_assets.archive.records import MediaRecord, OutputRecord
+from codex_assets.contract.names import MediaType
 from codex_assets.media.outputs import OUTPUTS
 
 NAMES = ("id", "type", "creator", "output", "recipe", "built_before", "stale")

@@ -11,9 +11,9 @@ because a `/` or `..` that slipped through would write into another creator's me
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
-MediaType: TypeAlias = Literal["video", "audio"]
+from codex_assets.contract.names import HLS_FOLDER, ID, MediaType
 
 MASTER_NAME: Final = "master.m3u8"
 PLAYLIST_NAME: Final = "playlist.m3u8"
@@ -21,23 +21,21 @@ PREVIEW_NAME: Final = "preview.m3u8"
 RECORDS_ROOT: Final = "records/"
 ORIGINALS_ROOT: Final = "originals/"
 
-_HLS_FOLDER: Final[dict[str, str]] = {"video": "hls", "audio": "hls-audio"}
-_IDENTIFIER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _RECORD_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 def original_prefix(creator_id: str, media_id: str) -> str:
     """Where uploads of this media are put; the name below it is `original` with the upload's own extension."""
-    return f"{ORIGINALS_ROOT}{_one(creator_id)}/{_one(media_id)}/"
+    return f"{ORIGINALS_ROOT}{_path_segment(creator_id)}/{_path_segment(media_id)}/"
 
 
 def mezzanine(creator_id: str, media_id: str) -> str:
-    return f"mezzanine/{_one(creator_id)}/{_one(media_id)}/mezzanine.mp4"
+    return f"mezzanine/{_path_segment(creator_id)}/{_path_segment(media_id)}/mezzanine.mp4"
 
 
 def hls_prefix(creator_id: str, media_id: str, media_type: MediaType) -> str:
     """Everything that a player of this media loads is below this prefix, and nothing else is."""
-    return f"{_one(creator_id)}/{_HLS_FOLDER[media_type]}/{_one(media_id)}/"
+    return f"{_path_segment(creator_id)}/{HLS_FOLDER[media_type]}/{_path_segment(media_id)}/"
 
 
 def master_playlist(creator_id: str, media_id: str, media_type: MediaType) -> str:
@@ -45,7 +43,7 @@ def master_playlist(creator_id: str, media_id: str, media_type: MediaType) -> st
 
 
 def variant_playlist(creator_id: str, media_id: str, media_type: MediaType, variant: str) -> str:
-    return f"{hls_prefix(creator_id, media_id, media_type)}{_one(variant)}/{PLAYLIST_NAME}"
+    return f"{hls_prefix(creator_id, media_id, media_type)}{_path_segment(variant)}/{PLAYLIST_NAME}"
 
 
 def preview_playlist(creator_id: str, media_id: str) -> str:
@@ -62,24 +60,24 @@ def segment(playlist_key: str, index: int) -> str:
 
 
 def thumbnail(creator_id: str, media_id: str) -> str:
-    return f"{_one(creator_id)}/thumbnails/media/{_one(media_id)}/auto-generated.jpg"
+    return f"{_path_segment(creator_id)}/thumbnails/media/{_path_segment(media_id)}/auto-generated.jpg"
 
 
 def waveform_json(creator_id: str, media_id: str) -> str:
-    return f"{_one(creator_id)}/waveforms/{_one(media_id)}/waveform.json"
+    return f"{_path_segment(creator_id)}/waveforms/{_path_segment(media_id)}/waveform.json"
 
 
 def waveform_png(creator_id: str, media_id: str) -> str:
     """Among the thumbnails: it is what an audio media shows where a video shows its frame."""
-    return f"{_one(creator_id)}/thumbnails/media/{_one(media_id)}/waveform.png"
+    return f"{_path_segment(creator_id)}/thumbnails/media/{_path_segment(media_id)}/waveform.png"
 
 
 def records_prefix(media_id: str) -> str:
-    return f"{RECORDS_ROOT}{_one(media_id)}/"
+    return f"{RECORDS_ROOT}{_path_segment(media_id)}/"
 
 
 def record(media_id: str, name: str) -> str:
-    return f"{records_prefix(media_id)}{_one(name, _RECORD_NAME)}.json"
+    return f"{records_prefix(media_id)}{_path_segment(name, _RECORD_NAME)}.json"
 
 
 def parse_record(key: str) -> tuple[str, str] | None:
@@ -87,12 +85,12 @@ def parse_record(key: str) -> tuple[str, str] | None:
     if not (key.startswith(RECORDS_ROOT) and key.endswith(".json")):
         return None
     media_id, _, name = key.removeprefix(RECORDS_ROOT).removesuffix(".json").partition("/")
-    if _IDENTIFIER.fullmatch(media_id) and _RECORD_NAME.fullmatch(name):
+    if ID.fullmatch(media_id) and _RECORD_NAME.fullmatch(name):
         return media_id, name
     return None
 
 
-def _one(part: str, rule: re.Pattern[str] = _IDENTIFIER) -> str:
+def _path_segment(part: str, rule: re.Pattern[str] = ID) -> str:
     if not rule.fullmatch(part):
         raise ValueError(f"{part!r} cannot be one segment of a storage key")
     return part

@@ -22,14 +22,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, Protocol, TypeAlias
 
+from codex_assets.contract.names import KEY_BYTES
 from codex_assets.errors import InternalError, MissingInput, StorageError
 
 Role: TypeAlias = Literal["archive", "media", "assets"]
 OnBytes: TypeAlias = Callable[[int], None]
 CHUNK_SIZE: Final = 1024 * 1024
 """Bytes: one step of copying a local file."""
-KEY_BYTES: Final = 1024
-"""Longest key, in bytes of UTF-8 (S3's limit)."""
 
 SHA256: Final = "sha256"
 """Name of the metadata field that holds the lower-case hex SHA-256 of an object's bytes."""

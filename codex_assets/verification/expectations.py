@@ -10,7 +10,8 @@ import math
 from dataclasses import replace
 from fractions import Fraction
 
-from codex_assets.archive.records import LoudnessRecord, MediaType, MezzanineRecord, VariantRecord, WaveformRecord
+from codex_assets.archive.records import LoudnessRecord, MezzanineRecord, VariantRecord, WaveformRecord
+from codex_assets.contract.names import MediaType
 from codex_assets.media import outputs, profile, target_format
 from codex_assets.media.facts import MediaInfo
 from codex_assets.verification.kinds import ObservationKind

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import clips
 
-from codex_assets.archive.records import MediaRecord, MediaType, OutputRecord, VariantRecord
+from codex_assets.archive.records import MediaRecord, OutputRecord, VariantRecord
 from codex_assets.build.builder import LocalBuilder
 from codex_assets.build.encoders import EncoderMode, Encoders
+from codex_assets.contract.names import MediaType
 from codex_assets.media.outputs import OUTPUTS
 from codex_assets.storage.directory import DirectoryStore
 from codex_assets.storage.objects import Stores
