@@ -25,29 +25,29 @@ class _Scope:
 
 
 _own: ContextVar[_Scope | None] = ContextVar("what lines belong to", default=None)
-_everybodys = _Scope()
+_of_the_process = _Scope()
 """Of a process that does one job: what it is at."""
 
 
 def fields() -> Mapping[str, str]:
     """What a line that is written here and now belongs to."""
-    return (_own.get() or _everybodys).fields
+    return (_own.get() or _of_the_process).fields
 
 
 @contextmanager
 def about(*, shared: bool = False, **bound: str) -> Iterator[None]:
     """Inside, lines belong to this too. `shared`: those of the process's other threads as well; it has no other job."""
-    global _everybodys
-    outer, whole = _own.get(), _everybodys
+    global _of_the_process
+    outer, whole = _own.get(), _of_the_process
     scope = _Scope({**fields(), **bound}, shared or (outer is not None and outer.shared))
     token = _own.set(scope)
     if scope.shared:
-        _everybodys = scope
+        _of_the_process = scope
     try:
         yield
     finally:
         if scope.shared:
-            _everybodys = whole
+            _of_the_process = whole
         # A generator may be closed in another context than it was begun in.
         with suppress(ValueError):
             _own.reset(token)
@@ -64,7 +64,7 @@ class JsonLines(logging.Formatter):
         self._conceal = conceal
 
     def format(self, record: logging.LogRecord) -> str:
-        told = {
+        line = {
             "time": datetime.fromtimestamp(record.created, UTC)
             .isoformat(timespec="milliseconds")
             .replace("+00:00", "Z"),
@@ -73,7 +73,7 @@ class JsonLines(logging.Formatter):
             "message": record.getMessage(),
         }
         belongs = fields()
-        told |= {name: belongs[name] for name in FIELDS if name in belongs}
+        line |= {name: belongs[name] for name in FIELDS if name in belongs}
         if record.exc_info:
-            told["exception"] = self.formatException(record.exc_info)
-        return json.dumps({name: self._conceal(text) for name, text in told.items()}, ensure_ascii=False)
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps({name: self._conceal(text) for name, text in line.items()}, ensure_ascii=False)

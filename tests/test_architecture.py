@@ -31,8 +31,8 @@ LINE = (
 
 ONLY = {
     "subprocess": {"codex_assets/system/process.py"},
-    "boto3": {"codex_assets/storage/s3.py"},
-    "botocore": {"codex_assets/storage/s3.py"},
+    "boto3": {"codex_assets/storage/s3_client.py"},
+    "botocore": {"codex_assets/storage/"},
     "requests": {"codex_assets/net/http.py"},
     "urllib3": {"codex_assets/net/http.py", "codex_assets/net/destination.py", "codex_assets/storage/"},
     "runpod": {"runpod_entry/__main__.py"},

@@ -234,20 +234,20 @@ def parse_payload(raw: object, policy: PayloadPolicy) -> JobPayload:
         if own is not None and not _is_engineers(given):
             given["webhookSecret"] = own
 
-    found: dict[str, list[str]] = {}
+    problems: dict[str, list[str]] = {}
     payload: JobPayload | None = None
     try:
         payload = JobPayload.model_validate(given)
     except ValidationError as error:
         for name, sentence in _own_problems(error, given):
-            found.setdefault(name, []).append(sentence)
-    for name, sentence in _policy_problems(given, frozenset(found), policy):
-        found.setdefault(name, []).append(sentence)
+            problems.setdefault(name, []).append(sentence)
+    for name, sentence in _policy_problems(given, frozenset(problems), policy):
+        problems.setdefault(name, []).append(sentence)
 
-    if payload is None or found:
-        told = [sentence for name in _EXPECTED for sentence in found.get(name, [])]
+    if payload is None or problems:
+        sentences = [sentence for name in _EXPECTED for sentence in problems.get(name, [])]
         secrets = [s for s in (given.get("webhookSecret"), policy.default_secret) if s is not None]
-        raise PayloadProblems(tuple(without_secrets(sentence, secrets) for sentence in told))
+        raise PayloadProblems(tuple(without_secrets(sentence, secrets) for sentence in sentences))
     return payload
 
 

@@ -70,11 +70,11 @@ def _without_long_beginning(sentence: str, secret: str) -> str:
     start = re.compile(re.escape(secret[:LONG_BEGINNING]), re.IGNORECASE)
     kept, at = [], 0
     # Place by place in the text as it is: some letters are longer in lower case.
-    while found := start.search(sentence, at):
-        pairs = zip(sentence[found.end() :], secret[LONG_BEGINNING:], strict=False)
+    while match := start.search(sentence, at):
+        pairs = zip(sentence[match.end() :], secret[LONG_BEGINNING:], strict=False)
         same = sum(1 for _ in takewhile(lambda pair: pair[0].lower() == pair[1].lower(), pairs))
-        kept += [sentence[at : found.start()], "***"]
-        at = found.end() + same
+        kept += [sentence[at : match.start()], "***"]
+        at = match.end() + same
     return "".join([*kept, sentence[at:]])
 
 

@@ -108,8 +108,8 @@ class DirectoryStore:
         return self._confirmed(key)
 
     def download(self, key: str, path: Path, *, on_bytes: OnBytes | None = None) -> StoredObject:
-        held = self.head(key)
-        if held is None:
+        stored_object = self.head(key)
+        if stored_object is None:
             raise missing(self, key)
         with self._faults("read", key):
             source = self._at(key).open("rb")
@@ -125,8 +125,8 @@ class DirectoryStore:
                     file.write(data)
                 if on_bytes:
                     on_bytes(len(data))
-            require_digest(held, digest.hexdigest(), self)
-        return held
+            require_digest(stored_object, digest.hexdigest(), self)
+        return stored_object
 
     def read(self, key: str) -> bytes:
         require_key(key)
@@ -137,18 +137,18 @@ class DirectoryStore:
         require_key(key)
         try:
             with self._faults("look up", key):
-                found = self._at(key).stat()
-                if not stat.S_ISREG(found.st_mode):
+                status = self._at(key).stat()
+                if not stat.S_ISREG(status.st_mode):
                     return None
                 noted = self._noted(key)
-                as_noted = (noted.get("size"), noted.get("modified")) == (found.st_size, found.st_mtime_ns)
+                as_noted = (noted.get("size"), noted.get("modified")) == (status.st_size, status.st_mtime_ns)
                 return StoredObject(
                     key=key,
-                    size=found.st_size,
+                    size=status.st_size,
                     sha256=noted.get("sha256") if as_noted else file_sha256(self._at(key)),
                     content_type=noted.get("contentType"),
                     cache_control=noted.get("cacheControl"),
-                    modified=datetime.fromtimestamp(found.st_mtime, UTC),
+                    modified=datetime.fromtimestamp(status.st_mtime, UTC),
                 )
         except MissingInput:
             return None
@@ -169,9 +169,9 @@ class DirectoryStore:
         if folder:
             require_key(folder)
         with self._faults("list", prefix):
-            found = sorted(_files(str(self._objects / folder), f"{folder}/" if folder else "", prefix))
-        for key, told in found:
-            yield StoredObject(key, size=told.st_size, modified=datetime.fromtimestamp(told.st_mtime, UTC))
+            entries = sorted(_files(str(self._objects / folder), f"{folder}/" if folder else "", prefix))
+        for key, status in entries:
+            yield StoredObject(key, size=status.st_size, modified=datetime.fromtimestamp(status.st_mtime, UTC))
 
     def check(self) -> None:
         # A folder needs no account to be opened first, so the bucket is made; what can go wrong is writing.
@@ -246,13 +246,13 @@ class DirectoryStore:
                 left.unlink(missing_ok=True)
 
     def _confirmed(self, key: str) -> StoredObject:
-        held = self.head(key)
-        if held is None:
+        stored_object = self.head(key)
+        if stored_object is None:
             raise StorageError(
                 f"The {self.name} store does not hold '{key}' in bucket '{self.bucket}' after it was uploaded.",
                 retryable=True,
             )
-        return held
+        return stored_object
 
     @contextmanager
     def _faults(self, action: str, key: str) -> Iterator[None]:

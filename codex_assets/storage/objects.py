@@ -96,6 +96,15 @@ class ObjectStore(Protocol):
         """Reachable, credentials accepted, bucket there; otherwise a `StorageError` that says what to do."""
 
 
+class BucketName(Protocol):
+    """What a sentence about an object says of the place that it lies in."""
+
+    @property
+    def name(self) -> Role: ...
+    @property
+    def bucket(self) -> str: ...
+
+
 @dataclass(frozen=True)
 class Stores:
     """The three buckets that a worker uses."""
@@ -163,6 +172,7 @@ def appearing(path: Path) -> Iterator[BinaryIO]:
 
 
 def require_key(key: str) -> None:
+    """Raises `StorageError` for what is no key: an empty, `.` or `..` segment, a control character, too long."""
     segments = key.split("/")
     if (
         any(segment in {"", ".", ".."} for segment in segments)
@@ -173,19 +183,23 @@ def require_key(key: str) -> None:
         raise StorageError(f"{shown!r} is not a valid storage key.", retryable=False)
 
 
-def require_unchanged(found: str, announced: str, key: str) -> None:
-    if found != announced:
+def require_unchanged(read_sha256: str, announced_sha256: str, key: str) -> None:
+    """Raises `InternalError` if a local file, of the announced SHA-256, has another one when it is read."""
+    if read_sha256 != announced_sha256:
         raise InternalError(
             f"The local file for '{key}' changed before or while it was uploaded; it was not published."
         )
 
 
-def require_digest(held: StoredObject, found: str, store: ObjectStore) -> None:
-    if held.sha256 and held.sha256 != found:
-        raise other_contents(store, held.key, f"recorded {held.sha256}, got {found}")
+def require_digest(stored_object: StoredObject, read_sha256: str, store: ObjectStore) -> None:
+    """Raises `StorageError` if what was read is not what the store records, where it records a SHA-256."""
+    recorded = stored_object.sha256
+    if recorded and recorded != read_sha256:
+        raise other_contents(store, stored_object.key, f"recorded {recorded}, got {read_sha256}")
 
 
-def other_contents(store: ObjectStore, key: str, detail: str) -> StorageError:
+def other_contents(store: BucketName, key: str, detail: str) -> StorageError:
+    """The error of an object whose bytes are not those of its recorded SHA-256."""
     return StorageError(
         f"The {store.name} store gave other contents for '{key}' in bucket '{store.bucket}' than it records.",
         detail=detail,
@@ -193,26 +207,28 @@ def other_contents(store: ObjectStore, key: str, detail: str) -> StorageError:
     )
 
 
-def missing(store: ObjectStore, key: str) -> MissingInput:
+def missing(store: BucketName, key: str) -> MissingInput:
+    """The error of an object that is not there."""
     return MissingInput(f"The {store.name} store holds no object '{key}' in bucket '{store.bucket}'.")
 
 
 # What answers say
 
 
-def is_same_type(one: str | None, other: str | None) -> bool:
+def is_same_type(content_type: str | None, other: str | None) -> bool:
     """Whether two Content-Types name one media type: its case and its parameters (`; charset=`) are no difference, and
     a store that says none denies nothing."""
-    return one is None or other is None or media_type(one) == media_type(other)
+    return content_type is None or other is None or media_type(content_type) == media_type(other)
 
 
 def media_type(content_type: str) -> str:
+    """The type and subtype of a Content-Type, in lower case and without parameters."""
     return content_type.partition(";")[0].strip(" \t\"'").lower()
 
 
-def is_same_caching(one: str | None, other: str | None) -> bool:
+def is_same_caching(cache_control: str | None, other: str | None) -> bool:
     """Whether two Cache-Controls give the same directives: their order, case and spaces are no difference."""
-    return _directives(one) == _directives(other)
+    return _directives(cache_control) == _directives(other)
 
 
 def _directives(cache_control: str | None) -> set[str]:

@@ -147,7 +147,7 @@ def prune(stores: Stores, role: Role, prefix: str, keep: Collection[str]) -> tup
     if not any(key.startswith(prefix) for key in kept):
         raise ValueError(f"nothing under {prefix!r} would be kept")
     store = stores.by_role(role)
-    gone = [found.key for found in store.list(prefix) if found.key not in kept]
+    gone = [stored_object.key for stored_object in store.list(prefix) if stored_object.key not in kept]
     with ThreadPoolExecutor(UPLOAD_THREADS, thread_name_prefix="prune") as pool:
         # Playlists first, so that none is ever there without what it names.
         for first in (True, False):
@@ -163,11 +163,11 @@ class _Fingerprint:
     content_type: str
     cache_control: str | None
 
-    def is_held(self, held: StoredObject) -> bool:
+    def is_same_as(self, stored_object: StoredObject) -> bool:
         return (
-            (held.size, held.sha256) == (self.size, self.sha256)
-            and is_same_type(held.content_type, self.content_type)
-            and is_same_caching(held.cache_control, self.cache_control)
+            (stored_object.size, stored_object.sha256) == (self.size, self.sha256)
+            and is_same_type(stored_object.content_type, self.content_type)
+            and is_same_caching(stored_object.cache_control, self.cache_control)
         )
 
 
@@ -195,7 +195,7 @@ def _names_in_store(stores: Stores, items: Iterable[_Fingerprint]) -> Callable[[
     for item in items:
         folders[_folder(item)] += 1
     listed = {
-        (role, folder): {found.key for found in stores.by_role(role).list(folder)}
+        (role, folder): {stored_object.key for stored_object in stores.by_role(role).list(folder)}
         for (role, folder), files in folders.items()
         if files >= LISTED_FROM
     }
@@ -212,10 +212,10 @@ def _send(
 ) -> tuple[StoredObject, bool]:
     """What the store holds, and whether it did so before."""
     store = stores.by_role(item.upload.role)
-    held = store.head(item.upload.key) if there(item) else None
-    if held and item.is_held(held):
+    stored_object = store.head(item.upload.key) if there(item) else None
+    if stored_object and item.is_same_as(stored_object):
         progress(item.size)
-        return held, True
+        return stored_object, True
     sent = store.upload(
         item.upload.path,
         item.upload.key,
@@ -231,12 +231,16 @@ def _confirm(stores: Stores, item: _Fingerprint, sent: tuple[StoredObject, bool]
     """Ask once more, now that the whole stage is up: another writer may have been at the same keys."""
     before, unchanged = sent
     upload, store = item.upload, stores.by_role(item.upload.role)
-    held = store.head(upload.key)
-    if held is None or not item.is_held(held) or (held.etag and before.etag and held.etag != before.etag):
+    stored_object = store.head(upload.key)
+    if (
+        stored_object is None
+        or not item.is_same_as(stored_object)
+        or (stored_object.etag and before.etag and stored_object.etag != before.etag)
+    ):
         raise StorageError(
             f"The {store.name} store no longer holds what was uploaded to '{upload.key}' in bucket '{store.bucket}'; "
             "nothing that depends on it was published.",
-            detail=f"expected {item}, found {held}",
+            detail=f"expected {item}, found {stored_object}",
             retryable=True,
         )
     return Published(

@@ -24,7 +24,7 @@ from codex_assets.readiness import doctor, fitness, machine_checks, store_checks
 from codex_assets.readiness.checks import Check, Health
 from codex_assets.readiness.fitness import Unfit
 from codex_assets.readiness.store_checks import Patience
-from codex_assets.storage import s3
+from codex_assets.storage import s3_requests
 
 LISTING = b'<?xml version="1.0"?><ListBucketResult><Name>b</Name><KeyCount>0</KeyCount></ListBucketResult>'
 REFUSAL = b"<Error><Code>InvalidAccessKeyId</Code><Message>no such key</Message></Error>"
@@ -34,7 +34,7 @@ NO_STORE = "http://127.0.0.1:9"
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What may be true for a moment only is looked at as often as ever, without the waiting."""
-    monkeypatch.setattr(s3, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(s3_requests, "PAUSES", (0.0, 0.0))
 
 
 @dataclass

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from store_front import Front, front
 
 from codex_assets.errors import StorageError
-from codex_assets.storage import s3
+from codex_assets.storage import s3_client
 from codex_assets.storage.locations import S3Location
 from codex_assets.storage.s3 import S3Store
 
@@ -68,9 +68,9 @@ def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    s3._session.cache_clear()
+    s3_client._session.cache_clear()
     yield
-    s3._session.cache_clear()
+    s3_client._session.cache_clear()
 
 
 def store(endpoint: str, bucket: str) -> S3Store:

@@ -1,0 +1,83 @@
+"""Which forms a store's answer may have, and what is read from it: ETags, sizes, the SHA-256, compressed bodies.
+
+Answers come through fronts (proxies, CDNs, firewalls) that write header names in another case, leave headers out,
+compress, or weaken ETags. Not here: refusals (`s3_failures.py`), and how an answer is asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zlib
+from contextlib import suppress
+from typing import Any, Final
+
+from codex_assets.storage.objects import SHA256
+
+_SHA256_OF_NOTHING: Final = hashlib.sha256(b"").hexdigest()
+_MD5_OF_NOTHING: Final = hashlib.md5(b"", usedforsecurity=False).hexdigest()
+UNPACKED_MOST: Final = 64 * 1024 * 1024
+"""Bytes that a body which was compressed on its way may become."""
+
+
+def md5_of(data: bytes) -> bytes:
+    """The 16 bytes of the MD5, which S3's ETags are made of."""
+    return hashlib.md5(data, usedforsecurity=False).digest()
+
+
+def differs(etag: str | None, expected: str) -> bool:
+    """Whether an ETag denies what was sent. One of another form than the expected one says nothing."""
+    if etag is None or not re.fullmatch(r"[0-9a-f]{32}(-\d+)?", etag) or ("-" in etag) != ("-" in expected):
+        return False
+    return etag != expected
+
+
+def bare_etag(etag: str | None) -> str | None:
+    """An ETag without quotes, the mark of a weak one, and what fronts append when they compress (`-gzip`)."""
+    if not etag:
+        return None
+    bare = re.sub(r"^w/", "", etag.strip(), flags=re.IGNORECASE).strip('"')
+    bare = re.sub(r"[-;](gzip|br|zstd|deflate)$", "", bare)
+    # Hex is compared without its case; other forms belong to the store alone.
+    return bare.lower() if re.fullmatch(r"[0-9a-fA-F]{32}(-\d+)?", bare) else bare or None
+
+
+def recorded_sha256(answer: Any) -> str | None:
+    """The `sha256` of an object's metadata, whatever the case of its name; None where it is no hex SHA-256: somebody
+    else's field of that name."""
+    for name, value in (answer.get("Metadata") or {}).items():
+        if name.lower() == SHA256 and re.fullmatch(r"[0-9a-fA-F]{64}", value.strip()):
+            digest: str = value.strip().lower()
+            return digest
+    return None
+
+
+def is_encoded(answer: Any) -> bool:
+    """Whether something encoded the body on its way: what we upload has no Content-Encoding. R2 and others name the
+    encoding of the upload (`aws-chunked`), which is none of the contents."""
+    names = {name.strip().lower() for name in (answer.get("ContentEncoding") or "").split(",")}
+    return bool(names - {"", "identity", "aws-chunked"})
+
+
+def announced_size(answer: Any) -> int | None:
+    """The size of the object that an answer to HEAD or GET is about; None where it does not say it for certain."""
+    if span := answer.get("ContentRange"):
+        total = re.search(r"/\s*(\d+)\s*$", span)
+        return int(total[1]) if total else None
+    size, sha256 = answer.get("ContentLength"), recorded_sha256(answer)
+    if not isinstance(size, int) or size < 0 or (sha256 is not None and is_encoded(answer)):
+        return None
+    if answer["ResponseMetadata"]["HTTPStatusCode"] == 206:
+        return None  # the length of a part, and not of what
+    # A front that has not counted says 0, also of what is not empty.
+    is_empty = sha256 == _SHA256_OF_NOTHING or (sha256 is None and bare_etag(answer.get("ETag")) == _MD5_OF_NOTHING)
+    return size if size or is_empty or "Body" in answer else None
+
+
+def unpacked(data: bytes, sha256: str) -> bytes:
+    """The contents that a front compressed, if they are those of the recorded digest; else `data` as it came."""
+    with suppress(zlib.error):
+        unpacked = zlib.decompressobj(wbits=47).decompress(data, UNPACKED_MOST)
+        if hashlib.sha256(unpacked).hexdigest() == sha256:
+            return unpacked
+    return data
