@@ -19,7 +19,7 @@ reads in the webhook: no path of the worker, no stderr, no secret. What an engin
     |- WebhookError        the receiver's: outputs are published, the announcement did not arrive
     |  `- WebhookRefused   the receiver's: it arrived, and was not accepted
     |- JobCancelled        nobody's: asked to stop
-    |- RelayedError        any of these, told by its code
+    |- RelayedError        any of these, known by its code alone
     `- InternalError       ours: anything that was not foreseen
 """
 
@@ -76,6 +76,8 @@ class PayloadError(JobError):
 
 
 class ConfigurationError(JobError):
+    """A setting is missing, not valid, or contradicts another one."""
+
     code = "worker_misconfigured"
     fault = Fault.OPERATOR
 
@@ -109,11 +111,15 @@ class SourceError(JobError):
 
 
 class MissingInput(JobError):
+    """An object that the job needs is not in its store."""
+
     code = "input_not_found"
     fault = Fault.CALLER
 
 
 class StorageError(JobError):
+    """A store refused a request (not retryable), or was unavailable (retryable)."""
+
     code = "storage_failed"
     fault = Fault.STORE
     retryable = True
@@ -184,6 +190,8 @@ class VerificationError(JobError):
 
 
 class EndpointError(JobError):
+    """RunPod's API, or the endpoint's workers, cannot be used."""
+
     code = "endpoint_failed"
     fault = Fault.OPERATOR
     retryable = True
@@ -197,18 +205,22 @@ class OutdatedWorker(JobError):
 
 
 class QueueTimeout(JobError):
+    """No worker of the endpoint took a job in time."""
+
     code = "queue_timeout"
     fault = Fault.OPERATOR
     retryable = True
 
 
 class ExecutionTimeout(JobError):
+    """RunPod ended a job that took too long."""
+
     code = "timed_out"
     fault = Fault.OPERATOR
 
 
 class WebhookError(JobError):
-    """`answer`: the start of what the receiver answered, where it did."""
+    """The webhook did not arrive. `answer`: the start of what the receiver answered; empty if it did not."""
 
     code = "webhook_undelivered"
     fault = Fault.RECEIVER
@@ -222,11 +234,15 @@ class WebhookError(JobError):
 
 
 class WebhookRefused(WebhookError):
+    """The webhook arrived, and the receiver did not accept it."""
+
     code = "webhook_refused"
     retryable = False
 
 
 class JobCancelled(JobError):
+    """The job was asked to stop."""
+
     code = "cancelled"
     fault = Fault.NOBODY
 
@@ -235,7 +251,8 @@ class JobCancelled(JobError):
 
 
 class RelayedError(JobError):
-    """A failure that crossed a boundary which keeps no classes (Dagster's events): the same facts, again an error."""
+    """A failure that crossed a boundary which keeps no classes (Dagster's events): it has the code, the
+    sentence and `retryable` of the error that it stands for."""
 
     def __init__(self, code: str, public: str, *, retryable: bool) -> None:
         super().__init__(public, retryable=retryable)

@@ -13,7 +13,7 @@ from codex_assets.archive.records import Record
 from codex_assets.contract.names import MediaType
 
 VERIFICATION = "verification"
-"""Name of the record that keeps what was last found of a media."""
+"""Name of the record that keeps findings of the last verification of a media."""
 
 
 class OutputVerification(Record):
@@ -34,7 +34,7 @@ class OutputVerification(Record):
 
 
 class VerificationRecord(Record):
-    """What was last found of everything that a media has published."""
+    """The last findings for everything that a media has published."""
 
     media_id: str
     creator_id: str

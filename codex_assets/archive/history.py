@@ -40,7 +40,7 @@ class OutputMade(Record):
 
 
 class FinalFailure(Record):
-    """What was said of an upload that no other attempt makes better, and which upload that was."""
+    """Why an upload cannot be used, whatever the attempt, and which upload that was."""
 
     code: str
     sentence: str

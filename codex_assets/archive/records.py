@@ -111,7 +111,7 @@ class OutputRecord(Record):
     files: tuple[StoredFile, ...] = ()
     warnings: tuple[str, ...] = ()
     checks: tuple[Finding, ...] = ()
-    """What was found when it was verified before publishing."""
+    """Findings of its verification before it was published."""
     build: Build | None = None
 
     @field_validator("checks", mode="after")
@@ -220,6 +220,7 @@ class MezzanineRecord(OutputRecord):
 
     @property
     def rate(self) -> Fraction | None:
+        """Frames a second; None for audio media."""
         return Fraction(self.frame_rate) if self.frame_rate else None
 
     @property
@@ -293,6 +294,8 @@ class VariantRecord(OutputRecord):
 
 
 class MasterRecord(OutputRecord):
+    """The master playlist, and the names of the variants that it lists."""
+
     master_key: str | None = None
     variants: tuple[str, ...] = ()
 
@@ -302,6 +305,8 @@ class MasterRecord(OutputRecord):
 
 
 class ThumbnailRecord(OutputRecord):
+    """The thumbnail, in pixels."""
+
     at: float = 0.0
     """Seconds into the mezzanine."""
     width: int = 0

@@ -91,6 +91,7 @@ PathSegment = Annotated[str, Field(pattern=ID_PATTERN)]
 
 
 def when_media_type(kind: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """The clause of a JSON Schema that asks `properties` of media of that type alone."""
     return {
         "if": {"properties": {"mediaType": {"const": kind}}, "required": ["mediaType"]},
         "then": {"properties": properties},

@@ -221,7 +221,7 @@ def parse_payload(raw: object, policy: PayloadPolicy) -> JobPayload:
     """The payload as a frozen object, or PayloadProblems with every problem of it.
 
     Rules that compare fields are applied to the fields that are sound by themselves, so that one typing error does not
-    hide the others and is not told twice. An explicit null counts as absent for the optional fields.
+    hide the others and is not reported twice. An explicit null counts as absent for the optional fields.
     """
     if not isinstance(raw, dict):
         raise PayloadProblems((f"the payload must be a JSON object, got {kind_of(raw)}",))
@@ -252,9 +252,9 @@ def parse_payload(raw: object, policy: PayloadPolicy) -> JobPayload:
 
 
 def _is_engineers(given: Mapping[str, Any]) -> bool:
-    """Whether nobody is to be told: outputs are named, and not a word is said of a webhook.
+    """Whether no webhook is wanted: outputs are named, and no field of the webhook is present.
 
-    An explicit null is a word: whoever fills in a URL and gets it wrong is waiting for an answer.
+    A field that is null counts as present: the sender meant to fill it in, and waits for an answer.
     """
     return "assets" in given and "webhookUrl" not in given and "webhookSecret" not in given
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 
 def is_text(text: str) -> bool:
-    """JSON can smuggle in half of a surrogate pair, which no store, signature or log can encode."""
+    """Whether a text can be encoded as UTF-8. JSON may hold half of a surrogate pair, which stores, signatures and logs
+    cannot encode."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -16,6 +17,7 @@ def is_text(text: str) -> bool:
 
 
 def kind_of(value: object) -> str:
+    """The JSON type of a value, with its article: "a number", "an object"."""
     names: Mapping[type, str] = {
         type(None): "null",
         bool: "a boolean",

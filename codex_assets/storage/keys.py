@@ -30,6 +30,7 @@ def original_prefix(creator_id: str, media_id: str) -> str:
 
 
 def mezzanine(creator_id: str, media_id: str) -> str:
+    """Key in the archive."""
     return f"mezzanine/{_path_segment(creator_id)}/{_path_segment(media_id)}/mezzanine.mp4"
 
 
@@ -39,10 +40,12 @@ def hls_prefix(creator_id: str, media_id: str, media_type: MediaType) -> str:
 
 
 def master_playlist(creator_id: str, media_id: str, media_type: MediaType) -> str:
+    """The playlist that players open first."""
     return hls_prefix(creator_id, media_id, media_type) + MASTER_NAME
 
 
 def variant_playlist(creator_id: str, media_id: str, media_type: MediaType, variant: str) -> str:
+    """`variant`: the name of a rung (`1080p`, `128k`)."""
     return f"{hls_prefix(creator_id, media_id, media_type)}{_path_segment(variant)}/{PLAYLIST_NAME}"
 
 
@@ -73,10 +76,12 @@ def waveform_png(creator_id: str, media_id: str) -> str:
 
 
 def records_prefix(media_id: str) -> str:
+    """The folder of a media's records, with a slash at its end."""
     return f"{RECORDS_ROOT}{_path_segment(media_id)}/"
 
 
 def record(media_id: str, name: str) -> str:
+    """The record `name` of a media: an output's name, or `media`, `jobs`, ..."""
     return f"{records_prefix(media_id)}{_path_segment(name, _RECORD_NAME)}.json"
 
 
@@ -91,6 +96,7 @@ def parse_record(key: str) -> tuple[str, str] | None:
 
 
 def _path_segment(part: str, rule: re.Pattern[str] = ID) -> str:
+    """`part`, if it may be one segment of a key; raises `ValueError` otherwise."""
     if not rule.fullmatch(part):
         raise ValueError(f"{part!r} cannot be one segment of a storage key")
     return part

@@ -26,7 +26,9 @@ from codex_assets.contract.names import KEY_BYTES
 from codex_assets.errors import InternalError, MissingInput, StorageError
 
 Role: TypeAlias = Literal["archive", "media", "assets"]
+"""What a store is for: originals and mezzanines, what players load, pictures and data."""
 OnBytes: TypeAlias = Callable[[int], None]
+"""Is called with the number of bytes that moved since the last call."""
 CHUNK_SIZE: Final = 1024 * 1024
 """Bytes: one step of copying a local file."""
 
@@ -84,7 +86,8 @@ class ObjectStore(Protocol):
     def write(self, key: str, data: bytes, *, content_type: str, cache_control: str | None = None) -> StoredObject:
         """`upload` of a small object from memory."""
 
-    def head(self, key: str) -> StoredObject | None: ...
+    def head(self, key: str) -> StoredObject | None:
+        """What the store says of an object; None if it is not there."""
 
     def delete(self, key: str) -> None:
         """Remove the object with all its versions; nothing happens if there is none."""
@@ -114,6 +117,7 @@ class Stores:
     assets: ObjectStore
 
     def by_role(self, role: Role) -> ObjectStore:
+        """The store of that role."""
         match role:
             case "archive":
                 return self.archive

@@ -2,7 +2,7 @@
 
 In: finished, verified local files and the keys they belong under. Out: what the stores then hold, or a failure that
 left what viewers see as it was. Not here: whether a file is fit to be published (verification/judge.py), what a key
-looks like (keys.py), how bytes travel (s3.py).
+looks like (keys.py), how bytes travel (s3.py, directory.py).
 
 Stages go up one after the other. All of a stage goes up in parallel, then every store is asked what it holds, and only
 when all of it is what was sent does the next stage begin. So a viewer sees the former version, complete, until the very
@@ -122,7 +122,7 @@ def publish(
     meant.
     """
     _require_sense(uploads)
-    progress = _Progress(on_bytes)
+    progress = _UploadProgress(on_bytes)
     with ThreadPoolExecutor(threads, thread_name_prefix="publish") as pool:
         items = _all(pool, _fingerprint, uploads, progress)
         there = _names_in_store(stores, items)
@@ -208,7 +208,7 @@ def _folder(item: _Fingerprint) -> tuple[Role, str]:
 
 
 def _send(
-    stores: Stores, item: _Fingerprint, there: Callable[[_Fingerprint], bool], progress: _Progress
+    stores: Stores, item: _Fingerprint, there: Callable[[_Fingerprint], bool], progress: _UploadProgress
 ) -> tuple[StoredObject, bool]:
     """What the store holds, and whether it did so before."""
     store = stores.by_role(item.upload.role)
@@ -252,7 +252,7 @@ class _Stopped(Exception):
     """A transfer ended because another one had failed."""
 
 
-class _Progress:
+class _UploadProgress:
     """One caller's `on_bytes` for many transfers, and what ends the others when one of them has failed."""
 
     def __init__(self, on_bytes: OnBytes | None) -> None:
@@ -284,11 +284,11 @@ def _all(
     pool: ThreadPoolExecutor,
     work: Callable[[_Item], _Result],
     items: Iterable[_Item],
-    progress: _Progress | None = None,
+    progress: _UploadProgress | None = None,
 ) -> list[_Result]:
     """`work` of every item, in order. The first failure keeps what has not begun from beginning, and is raised when
     nothing is running any more."""
-    stopping = progress or _Progress(None)
+    stopping = progress or _UploadProgress(None)
 
     def begin(item: _Item) -> _Result:
         # The thread that fails stops the others itself: until this one wakes, they would begin many a small file.

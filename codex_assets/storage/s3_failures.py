@@ -56,7 +56,7 @@ class BodyBroke(Exception):
     """The connection ended within a body that had begun to arrive."""
 
 
-class Failures:
+class StoreFailures:
     """The failures of one store, as errors of ours. Their sentences name the store, the bucket and a key."""
 
     def __init__(self, location: S3Location) -> None:
@@ -72,6 +72,7 @@ class Failures:
 
     @contextmanager
     def translated(self, action: str, key: str) -> Iterator[None]:
+        """Raises what the SDK raises in the block as `StorageError` or `MissingInput`. `action`: a verb ("read")."""
         try:
             yield
         except (ClientError, BotoCoreError, BodyBroke) as error:
@@ -122,6 +123,7 @@ class Failures:
         return refused(f"refused to {action} {what} ({code}).")
 
     def unreadable(self, action: str, key: str, detail: str) -> StorageError:
+        """The error of an answer whose form is not the documented one. `detail` is for the log."""
         return StorageError(
             f"The {self.name} store could not {action} {self._what(key)}: its answer cannot be read. If this lasts, "
             "check the endpoint in the settings, and what stands between it and the worker.",
@@ -141,6 +143,7 @@ class Failures:
         return text
 
     def not_as_sent(self, key: str, finding: str) -> StorageError:
+        """The error of an upload that the store holds otherwise than it was sent; `finding` says in which way."""
         return StorageError(
             f"The {self.name} store does not hold what was uploaded to '{key}' in bucket '{self.bucket}': {finding}.",
             retryable=True,
@@ -148,10 +151,12 @@ class Failures:
 
 
 def status_of(error: ClientError) -> int:
+    """The HTTP status of a refusal; 0 if it has none."""
     return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 
 
 def code_of(error: ClientError) -> str:
+    """S3's code of a refusal (`NoSuchKey`); "unknown" if it has none that is a word."""
     code = error.response.get("Error", {}).get("Code", "")
     return code if re.fullmatch(r"\w{1,64}", code) else "unknown"
 

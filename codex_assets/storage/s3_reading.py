@@ -98,6 +98,10 @@ class Reader:
         return size
 
     def page(self, prefix: str, more: dict[str, Any]) -> Any:
+        """One page of the listing below `prefix`, as the SDK gives it; `more`: further parameters of the request.
+
+        Raises the SDK's errors, and `StorageError` for what is no listing.
+        """
         page = self._requests.client().list_objects_v2(Bucket=self._requests.bucket, Prefix=prefix, **more)
         if not {"Name", "KeyCount", "IsTruncated", "Contents", "MaxKeys"} & page.keys():
             # A page of a front, well-formed and with a 200, would otherwise be an empty bucket.

@@ -28,7 +28,7 @@ from tenacity.wait import wait_base
 from codex_assets.errors import JobError, MissingInput, StorageError
 from codex_assets.storage.locations import S3Location
 from codex_assets.storage.s3_client import make_client
-from codex_assets.storage.s3_failures import Failures, may_pass
+from codex_assets.storage.s3_failures import StoreFailures, may_pass
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -53,7 +53,7 @@ class Requests:
         """`attempts`: tries of one request, the first included; with 1 nothing is asked twice. `pauses`: seconds,
         `PAUSES` if None."""
         self.location = location
-        self.failures = Failures(location)
+        self.failures = StoreFailures(location)
         self._attempts = attempts
         self._pauses = (PAUSES if pauses is None else pauses) if attempts > 1 else ()
         self._making = threading.Lock()

@@ -148,12 +148,12 @@ def _work(
         payload = parse_payload(raw, policy)
     except PayloadProblems as problems:
         return refusal(job_id, raw, policy, PayloadError(problems.problems))
-    job = _Job(job_id, payload, settings, started, metrics.queue_seconds(raw, started))
+    job = _JobInProgress(job_id, payload, settings, started, metrics.queue_seconds(raw, started))
     with log_lines.about(job=job_id, media=payload.media_id):
         return job.answer(listener, cancelled)
 
 
-class _Job:
+class _JobInProgress:
     """A job with a valid payload, while it is done: its media, its outputs, and what goes on record of it."""
 
     def __init__(
