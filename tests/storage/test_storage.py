@@ -21,6 +21,7 @@ from codex_assets.storage.directory import DirectoryStore
 from codex_assets.storage.locations import S3Location
 from codex_assets.storage.objects import ObjectStore, Role, Stores, file_sha256
 from codex_assets.storage.s3 import S3Store
+from codex_assets.storage.s3_parts import UploadInParts
 
 MIB = 1024 * 1024
 KEY = "c1/hls/m1/720p/segment_00000.ts"
@@ -525,18 +526,22 @@ def test_a_body_that_always_breaks_off() -> None:
     assert len(asked) == 4
 
 
-def test_a_multipart_upload_whose_last_answer_was_lost_counts_as_done(endpoint: str, tmp_path: Path) -> None:
+def test_a_multipart_upload_whose_last_answer_was_lost_counts_as_done(
+    endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The SDK repeats the completion, and the store answers that there is no such upload: it became the object."""
 
     # moto remembers completed uploads, R2 and B2 do not: the repeated request is answered by a server that forgot.
     with scripted((404, refusal("NoSuchUpload"))) as (forgetful, asked):
 
-        class AnswerLost(S3Store):
-            def _complete(self, key: str, upload_id: str, parts: list[tuple[str, bytes]]) -> None:
-                super()._complete(key, upload_id, parts)
-                forgetful._complete(key, upload_id, parts)
+        complete = UploadInParts._complete
 
-        store = AnswerLost(location(endpoint, s3_server.bucket(endpoint)), part_size=5 * MIB)
+        def complete_twice(upload: UploadInParts, upload_id: str, parts: list[tuple[str, bytes]]) -> None:
+            complete(upload, upload_id, parts)
+            complete(replace(upload, requests=forgetful._requests), upload_id, parts)
+
+        monkeypatch.setattr(UploadInParts, "_complete", complete_twice)
+        store = S3Store(location(endpoint, s3_server.bucket(endpoint)), part_size=5 * MIB)
         source = a_file(tmp_path, 6 * MIB)
         assert store.upload(source, KEY, content_type=TS).sha256 == file_sha256(source)
     assert asked == ["POST"]
