@@ -533,7 +533,6 @@ def test_a_multipart_upload_whose_last_answer_was_lost_counts_as_done(
 
     # moto remembers completed uploads, R2 and B2 do not: the repeated request is answered by a server that forgot.
     with scripted((404, refusal("NoSuchUpload"))) as (forgetful, asked):
-
         complete = UploadInParts._complete
 
         def complete_twice(upload: UploadInParts, upload_id: str, parts: list[tuple[str, bytes]]) -> None:
