@@ -8,7 +8,7 @@ limits themselves (`names.py`), addresses (`addresses.py`), secrets (`secrets.py
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, cast
 from urllib.parse import unquote
@@ -341,6 +341,15 @@ def _policy_problems(
                 "outputPrefix",
                 f"outputPrefix must be {shown(whole)} or {shown(own)}, got {shown(given['outputPrefix'])}",
             )
+    yield from _webhook_problems(given, faulty, policy)
+    if "assets" in given and sound("assets"):
+        yield from _assets_problems(given["assets"], given["mediaType"] if sound("mediaType") else None)
+
+
+def _webhook_problems(
+    given: Mapping[str, Any], faulty: frozenset[str], policy: PayloadPolicy
+) -> Iterator[tuple[str, str]]:
+    """(field, sentence) for an answer that cannot be sent where it should go."""
     if not _is_engineers(given):
         if "webhookUrl" not in given:
             yield "webhookUrl", "webhookUrl is missing"
@@ -348,23 +357,24 @@ def _policy_problems(
             yield "webhookUrl", f"webhookUrl {_EXPECTED['webhookUrl']}"
         if "webhookSecret" not in given:
             yield "webhookSecret", "webhookSecret is missing, and this endpoint has no WEBHOOK_SECRET of its own"
-    if sound("webhookUrl") and given.get("webhookUrl") is not None:
+    if "webhookUrl" not in faulty and given.get("webhookUrl") is not None:
         for phrase in webhook_url_problems(given["webhookUrl"], allow_private=policy.allow_private_webhook):
             yield "webhookUrl", f"webhookUrl {phrase}"
 
-    if "assets" in given and sound("assets"):
-        names: list[str] = list(given["assets"])
-        if not names:
-            yield "assets", "assets must name at least one output (leave it out to build everything)"
-        if repeated := sorted({name for name in names if names.count(name) > 1}):
-            yield "assets", f"assets must name each output once, got {', '.join(repeated)} more than once"
-        if sound("mediaType"):
-            known = ASSETS[given["mediaType"]]
-            if strange := [name for name in dict.fromkeys(names) if name not in known]:
-                yield (
-                    "assets",
-                    f"assets must hold outputs of {given['mediaType']} ({', '.join(known)}), got {', '.join(strange)}",
-                )
+
+def _assets_problems(names: Sequence[str], media_type: MediaType | None) -> Iterator[tuple[str, str]]:
+    """(field, sentence) for outputs that cannot be asked for. `media_type`: None where it is faulty itself."""
+    if not names:
+        yield "assets", "assets must name at least one output (leave it out to build everything)"
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        yield "assets", f"assets must name each output once, got {', '.join(repeated)} more than once"
+    if media_type is not None:
+        known = ASSETS[media_type]
+        if strange := [name for name in dict.fromkeys(names) if name not in known]:
+            yield (
+                "assets",
+                f"assets must hold outputs of {media_type} ({', '.join(known)}), got {', '.join(strange)}",
+            )
 
 
 def _key_faults(key: str) -> list[str]:

@@ -65,7 +65,7 @@ CONCEALED_FROM = 6
 # --- domain -> wire -------------------------------------------------------------------------------------------------
 
 
-def completed_body(
+def completed_body(  # noqa: PLR0913 - a parameter per field of the wire
     *,
     job_id: str,
     media_id: str,

@@ -179,6 +179,11 @@ def _refusals(desired: DesiredEndpoint) -> Iterator[str]:
         yield "image holds a placeholder"
     if desired.scaling.request_count is not None and desired.workers.idle_timeout_s is not None:
         yield "workers.idle_timeout_s does not go with scaling.request_count (RunPod refuses both together)"
+    yield from _variable_refusals(desired)
+
+
+def _variable_refusals(desired: DesiredEndpoint) -> Iterator[str]:
+    """What is wrong with the variables of its workers."""
     if names := [name for name in desired.env if not _VARIABLE.fullmatch(name)]:
         yield f"these are no names of variables: {', '.join(map(repr, names))}"
     if names := [name for name, text in desired.env.items() if not text.strip()]:
@@ -209,8 +214,7 @@ def _shared_bucket(references: Mapping[str, str]) -> list[str]:
     return [name for name, secret in buckets.items() if list(buckets.values()).count(secret) > 1]
 
 
-def doubts(desired: DesiredEndpoint) -> list[str]:
-    """Sentences about settings that are allowed and seldom intended."""
+def _gpu_doubts(desired: DesiredEndpoint) -> list[str]:
     sentences = []
     for pool in desired.gpu.pools:
         if pool in NO_NVENC_POOLS:
@@ -225,6 +229,12 @@ def doubts(desired: DesiredEndpoint) -> list[str]:
         sentences.append(f"gpu.min_cuda_version is missing: {_TOO_OLD_FOR_NVENC}")
     if len(desired.gpu.pools) > POOLS_MOST:
         sentences.append(f"More than {POOLS_MOST} pools: RunPod takes {POOLS_MOST} at most, in order of priority.")
+    return sentences
+
+
+def doubts(desired: DesiredEndpoint) -> list[str]:
+    """Sentences about settings that are allowed and seldom intended."""
+    sentences = _gpu_doubts(desired)
     if "@sha256:" not in desired.image and re.search(r":(?!latest$)[\w][\w.\-]*$", desired.image) is None:
         sentences.append(
             "The image has no tag of its own: what runs changes by itself, and there is nothing to go back to."
