@@ -40,12 +40,16 @@ ONLY = {
     "rich": {"codex_assets/cli/"},
     "sqlite3": {"codex_assets/library/catalogue.py", "codex_assets/library/catalogue_index.py", "codex_assets/defs/"},
     "dagster": {"codex_assets/defs/", "codex_assets/worker/job.py", "codex_assets/definitions.py"},
-    "dagster._core": {
-        "codex_assets/defs/event_log.py",
-        "codex_assets/defs/instance.py",
-        "codex_assets/defs/records_import.py",
-    },
+    # One writes events into Dagster's tables, the other finds and opens its databases.
+    "dagster._core": {"codex_assets/defs/event_log.py", "codex_assets/defs/instance_storage.py"},
+    "dagster._record": {"codex_assets/defs/event_log.py"},
+    "dagster._cli": set(),
+    "dagster._config": set(),
     "codex_assets.defs.event_log": {"codex_assets/defs/records_import.py"},
+    "codex_assets.defs.instance_storage": {
+        "codex_assets/defs/instance.py",
+        "codex_assets/defs/instance_failures.py",
+    },
 }
 """A library, or a module of ours -> the files and folders that may import it."""
 

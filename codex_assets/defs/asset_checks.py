@@ -46,7 +46,10 @@ def _spec(media_type: str, output: str, rule: Rule) -> dg.AssetCheckSpec:
 
 
 def results(media_type: str, output: str, findings: Iterable[Finding]) -> Iterator[dg.AssetCheckResult]:
-    """One evaluation per rule of an output: what was found, or that the rule does not apply."""
+    """One result per rule of an output, in the rules' order: its finding, or that the rule does not apply.
+
+    `findings`: those of the rules that do apply, about this output.
+    """
     by_rule = {finding.rule: finding for finding in findings}
     for rule in rules(output):
         finding = by_rule.get(rule.name)
@@ -61,7 +64,7 @@ def results(media_type: str, output: str, findings: Iterable[Finding]) -> Iterat
 
 
 def evaluations(record: OutputRecord, findings: Iterable[Finding]) -> Iterator[dg.AssetCheckEvaluation]:
-    """The same as `results`, as the events that a run would have left, without the materialization they are about."""
+    """The same as `results`, as the events that a run would have left; they name no materialization yet."""
     for result in results(record.media_type, record.output, findings):
         assert result.asset_key is not None
         assert result.check_name is not None
@@ -82,7 +85,10 @@ def _metadata(finding: Finding) -> dict[str, str]:
 
 
 def checks_job(media_type: str, tags: Mapping[str, str]) -> Any:
-    """All checks of one media, over what is published: launched with the media's partition. `tags`: of its runs."""
+    """The job `verify_video` or `verify_audio`: all checks of one media, over what is published.
+
+    It is launched with the media's partition; `tags` are those of its runs.
+    """
     keys = [dg.AssetKey([media_type, output]) for output in OUTPUTS[media_type] if kinds_of(output)]
     return dg.define_asset_job(
         f"verify_{media_type}",

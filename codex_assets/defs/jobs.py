@@ -1,7 +1,6 @@
 """Jobs that an engineer launches in the UI: all outputs of one media, its checks, the removal of originals.
 
-When jobs run by themselves is in `schedules.py` and `sensors.py`; what an output is and how it is built, in
-`assets.py`.
+When jobs run by themselves is in `schedules.py`; what an output is and how it is built is in `assets.py`.
 """
 
 from typing import Any
@@ -9,7 +8,8 @@ from typing import Any
 import dagster as dg
 
 from codex_assets.config.workshop import Workshop
-from codex_assets.defs import asset_checks, assets, partitions
+from codex_assets.defs import asset_checks, partitions
+from codex_assets.defs.run_limits import MAX_RUNTIME
 from codex_assets.library.original_removal import CleanUp, Verdict
 from codex_assets.media import outputs
 
@@ -20,11 +20,11 @@ def _everything(media_type: str) -> Any:
         f"build_{media_type}",
         selection=dg.AssetSelection.assets(*keys),
         description=f"Build every output of one {media_type} media from its original.",
-        tags=assets.RUNTIME,
+        tags=MAX_RUNTIME,
     )
 
 
-@dg.op(description="Deletes originals whose mezzanine was verified a day ago, and still is what it was.")
+@dg.op(description="Deletes originals whose mezzanine was verified a day ago or more and is intact.")
 def delete_originals(context: dg.OpExecutionContext, workshop: dg.ResourceParam[Workshop]) -> None:
     work = CleanUp(workshop.stores, workshop.tools, workshop.workspace.root, workshop.tools.cancelled)
     counts: dict[str, int] = {}
@@ -37,13 +37,13 @@ def delete_originals(context: dg.OpExecutionContext, workshop: dg.ResourceParam[
     context.add_output_metadata({"bytes_freed": freed, **counts})
 
 
-@dg.job(name="cleanup_originals", description="The same as `codex-assets cleanup-originals`.", tags=assets.RUNTIME)
+@dg.job(name="cleanup_originals", description="The same as `codex-assets cleanup-originals`.", tags=MAX_RUNTIME)
 def cleanup_originals() -> None:
     delete_originals()
 
 
 JOBS = [
     *(_everything(media_type) for media_type in partitions.PARTITIONS),
-    *(asset_checks.checks_job(media_type, assets.RUNTIME) for media_type in partitions.PARTITIONS),
+    *(asset_checks.checks_job(media_type, MAX_RUNTIME) for media_type in partitions.PARTITIONS),
     cleanup_originals,
 ]

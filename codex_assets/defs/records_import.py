@@ -3,18 +3,18 @@
 In: which media changed since an instance last looked, and their events, stored many in one transaction
 (`event_log.py`). Not here: when that is done (`sensors.py`, `codex-assets import`).
 
-An instance keeps, per media, the signatures of the record files that it has read. What has the same signature
-is not read again; what an instance built itself is recognised by its materialization and not reported twice.
+An instance keeps, per media, the signatures of the record files that it has read. A file with the same signature is
+not read again; what an instance built itself is recognised by its materialization and not reported twice.
 
-Staleness of a partition Dagster reads from storage ids: each event points at those events of its inputs that it was
-made from (`assets.pointing`). So inputs are stored before what is made from them, and what an instance would judge
-otherwise than its record says is reported again, with the pointers that make it judge right.
+Dagster decides by storage ids whether a partition is stale: each event points at those events of its inputs that it was
+made from (`materializations.py`). So inputs are stored before what is made from them, and an output that an instance
+would judge otherwise than its record says is reported again, with the pointers that make it judge right.
 """
 
 import json
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,6 @@ from itertools import islice
 from typing import Any
 
 import dagster as dg
-from dagster._core.events import DagsterEventType
 
 from codex_assets.archive import check_results, history
 from codex_assets.archive.check_results import VerificationRecord
@@ -36,8 +35,8 @@ from codex_assets.archive.records import (
     record_type,
 )
 from codex_assets.archive.store import AnyRecord, RecordStore, UnreadableRecord
-from codex_assets.defs import asset_checks, assets, partitions
-from codex_assets.defs.event_log import News, Target, latest_events, store_news
+from codex_assets.defs import asset_checks, materializations, partitions
+from codex_assets.defs.event_log import LatestEvent, OutputEvents, latest_event, latest_storage_ids, store_events
 from codex_assets.library import staleness
 from codex_assets.media.outputs import OUTPUTS, parents
 from codex_assets.storage import keys
@@ -48,32 +47,40 @@ READERS = 16
 """Records are small and far away: most of the time of reading one is waiting."""
 BATCH = 50
 """Media in one transaction: what is lost, at most, when an import is stopped."""
-KNOWN = "codex_assets/learnt/"
+CURSOR = "codex_assets/learnt/"
+"""What an instance keeps of a media is stored under this and the media's id."""
 EVENTS = "@events"
 """Beside the names of record files, in what an instance keeps of a media: the events that were the latest."""
+CURSORS_AT_ONCE = 1000
 
 _log = logging.getLogger(__name__)
 
 Picture = Callable[[OutputRecord], dict[str, Any]]
+"""Metadata with a small picture of an output; empty for one that is no picture."""
 
 
 @dataclass(frozen=True)
-class Change:
-    """A media whose records are not those that the instance learnt from, or of which something was removed from it.
+class ChangedMedia:
+    """A media whose records differ from those that the instance imported, or of which the instance lost something.
 
-    `files`: record name -> signature. `before`: those learnt from, without the outputs that were removed; None for a
-    media that the instance never learnt.
+    `files`: record name -> signature, as the archive lists them. `imported`: the same of the last import, without the
+    outputs whose events are gone from the instance; None for a media that was never imported. `modified`: when its
+    newest record was written.
     """
 
     media_id: str
     modified: datetime | None
     files: Mapping[str, str]
-    before: Mapping[str, str] | None
+    imported: Mapping[str, str] | None
+
+    def is_new(self, name: str) -> bool:
+        """Whether a record is another one than that of the last import, or has come or gone since."""
+        return self.files.get(name) != (self.imported or {}).get(name)
 
 
 @dataclass(frozen=True)
-class Learnt:
-    """What was reported of one media."""
+class ImportedMedia:
+    """How much was stored of one media: materializations of outputs, and check results."""
 
     media_id: str
     modified: datetime | None
@@ -82,7 +89,7 @@ class Learnt:
 
 
 @dataclass(frozen=True)
-class _Known:
+class _Cursor:
     """What an instance keeps of a media. `events`: `type/output` -> storage id of its latest event."""
 
     files: Mapping[str, str]
@@ -90,45 +97,51 @@ class _Known:
 
 
 @dataclass(frozen=True)
-class _Lesson:
-    change: Change
+class _ReadMedia:
+    """The records of a changed media. `media` is None where its own record is gone or cannot be read."""
+
+    change: ChangedMedia
     media: MediaRecord | None
     outputs: Mapping[str, OutputRecord]
     verification: VerificationRecord | None
-    gone: OriginalRecord | None
-    """What became of the original, unless it is kept."""
+    removal: OriginalRecord | None
+    """Since when the original has been deleted or missing; None while it is there."""
 
 
-def changes(instance: dg.DagsterInstance, archive: ObjectStore, since: datetime | None = None) -> list[Change]:
-    """The media to learn, oldest change first, from one listing of the archive: no record is read.
+def changes(instance: dg.DagsterInstance, archive: ObjectStore, since: datetime | None = None) -> list[ChangedMedia]:
+    """The media to import, oldest change first, from one listing of the archive: no record is read.
 
-    `since` leaves out what was last written before.
+    `since`: only media with a record that was written then or later, and those of which the instance lost something.
     """
     files: dict[str, dict[str, str]] = {}
     modified: dict[str, datetime] = {}
     for stored in archive.list(keys.RECORDS_ROOT):
         named = keys.parse_record(stored.key)
         if named is None or named[1] == history.JOBS:
-            # What jobs took changes with every job, and is no event of an asset.
+            # The history of jobs changes with every job, and is no event of an asset.
             continue
         media_id, name = named
         written = stored.modified.isoformat() if stored.modified is not None else ""
         files.setdefault(media_id, {})[name] = f"{stored.size}/{stored.etag or written}"
         if stored.modified is not None:
             modified[media_id] = max(stored.modified, modified.get(media_id, stored.modified))
-    known = _known(instance, [one for one, names in files.items() if "media" in names])
-    there = _Contents.of(instance)
-    found = []
+    cursors = _cursors(instance, [media_id for media_id, names in files.items() if "media" in names])
+    contents = _Contents.of(instance)
+    changed: list[ChangedMedia] = []
     for media_id, names in files.items():
-        before = known.get(media_id)
+        cursor = cursors.get(media_id)
         recent = since is None or media_id not in modified or modified[media_id] >= since
-        gone = there.gone(before, media_id) if before is not None else set()
-        removed = before is not None and (gone or media_id not in there.media_ids)
-        changed = recent and "media" in names and (before is None or before.files != names)
-        if changed or removed:
-            left = {name: one for name, one in before.files.items() if name not in gone} if before is not None else None
-            found.append(Change(media_id, modified.get(media_id), names, left))
-    return sorted(found, key=lambda one: (one.modified.timestamp() if one.modified else 0.0, one.media_id))
+        lost = contents.lost(cursor, media_id) if cursor is not None else set()
+        removed = cursor is not None and (lost or media_id not in contents.media_ids)
+        rewritten = recent and "media" in names and (cursor is None or cursor.files != names)
+        if rewritten or removed:
+            imported = None
+            if cursor is not None:
+                imported = {name: signature for name, signature in cursor.files.items() if name not in lost}
+            changed.append(ChangedMedia(media_id, modified.get(media_id), names, imported))
+    return sorted(
+        changed, key=lambda change: (change.modified.timestamp() if change.modified else 0.0, change.media_id)
+    )
 
 
 def under_way(instance: dg.DagsterInstance) -> set[str]:
@@ -137,34 +150,35 @@ def under_way(instance: dg.DagsterInstance) -> set[str]:
     return {run.tags["dagster/partition"] for run in instance.get_runs(working) if "dagster/partition" in run.tags}
 
 
-def learn(
+def import_media(
     instance: dg.DagsterInstance,
     archive: ObjectStore,
-    wanted: Sequence[Change],
+    changed: Sequence[ChangedMedia],
     *,
     accept: Callable[[MediaRecord], bool] = lambda _: True,
     picture: Picture | None = None,
     until: float | None = None,
-) -> Iterator[Learnt]:
-    """Report what changed, in the order given. `until`: the monotonic second after which no batch is begun.
+) -> Iterator[ImportedMedia]:
+    """Store what changed, in the order given; of media that `accept` refuses nothing is stored.
 
-    Each batch is whole when its media are yielded: whoever stops in between goes on from there.
+    `until`: the monotonic second after which no batch is begun. Each batch is stored whole before its media are
+    yielded: whoever stops in between goes on from there.
     """
     records = RecordStore(archive)
     with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
-        left = iter(wanted)
+        left = iter(changed)
         while batch := list(islice(left, BATCH)):
             if until is not None and time.monotonic() > until:
                 return
-            read = list(pool.map(lambda change: _read(records, change), batch))
-            lessons = [one for one in read if one.media is not None and accept(one.media)]
-            told, latest = _report(instance, lessons, picture)
-            _remember(instance, [one.change for one in lessons], latest)
-            yield from told
+            read = pool.map(lambda change: _read(records, change), batch)
+            accepted = [media for media in read if media.media is not None and accept(media.media)]
+            imported, latest = _store(instance, accepted, picture)
+            _remember(instance, [media.change for media in accepted], latest)
+            yield from imported
 
 
-def _read(records: RecordStore, change: Change) -> _Lesson:
-    """A record that cannot be read says nothing, and keeps nobody from learning the others."""
+def _read(records: RecordStore, change: ChangedMedia) -> _ReadMedia:
+    """A record that cannot be read is left out, and does not keep the others from being imported."""
 
     def read(name: str, model: type[AnyRecord]) -> AnyRecord | None:
         try:
@@ -175,154 +189,154 @@ def _read(records: RecordStore, change: Change) -> _Lesson:
 
     media = read("media", MediaRecord)
     if media is None:
-        return _Lesson(change, None, {}, None, None)
-    found = {name: read(name, record_type(name)) for name in OUTPUTS[media.media_type]}
-    outputs = {name: one for name, one in found.items() if one is not None}
+        return _ReadMedia(change, None, {}, None, None)
+    named = {name: read(name, record_type(name)) for name in OUTPUTS[media.media_type]}
+    outputs = {name: record for name, record in named.items() if record is not None}
     verification = read(check_results.VERIFICATION, VerificationRecord)
-    return _Lesson(change, media, outputs, verification, read(ORIGINAL, OriginalRecord))
+    return _ReadMedia(change, media, outputs, verification, read(ORIGINAL, OriginalRecord))
 
 
-def _report(
-    instance: dg.DagsterInstance, lessons: Sequence[_Lesson], picture: Picture | None
-) -> tuple[list[Learnt], dict[str, dict[str, int]]]:
-    """What was reported, and which event of each output is the latest then, per media as in `_Known`."""
-    known = {name: set(instance.get_dynamic_partitions(str(one.name))) for name, one in partitions.PARTITIONS.items()}
-    told: list[Learnt] = []
-    news: list[News] = []
-    register: dict[str, list[str]] = {}
+def _store(
+    instance: dg.DagsterInstance, batch: Sequence[_ReadMedia], picture: Picture | None
+) -> tuple[list[ImportedMedia], dict[str, dict[str, int]]]:
+    """Store the events of a batch. The answer: how much of each media; and media id -> `type/output` -> storage id of
+    the event that is the latest now."""
+    registered = {
+        media_type: set(instance.get_dynamic_partitions(str(definition.name)))
+        for media_type, definition in partitions.PARTITIONS.items()
+    }
+    imported: list[ImportedMedia] = []
+    events: list[OutputEvents] = []
+    new_media: dict[str, list[str]] = {}
     latest: dict[str, dict[str, int]] = {}
-    for lesson in lessons:
-        assert lesson.media is not None
-        fresh = lesson.media.media_id not in known[lesson.media.media_type]
-        # Without its partition a media may have events: it was deleted.
-        held = {} if fresh and lesson.change.before is None else _held(instance, lesson)
-        latest[lesson.media.media_id] = {f"{one.media_type}/{one.output}": one.data.storage_id for one in held.values()}
-        some = _of_media(instance, lesson, held, picture)
-        news += some
-        if fresh:
-            register.setdefault(lesson.media.media_type, []).append(lesson.media.media_id)
-        outputs = sum(one.event is not None and one.output != ORIGINAL for one in some)
-        checks = sum(len(one.evaluations) for one in some)
-        told.append(Learnt(lesson.media.media_id, lesson.change.modified, outputs, checks))
-    for media_id, stored in store_news(instance, news).items():
-        latest[media_id] |= stored
-    # Last: a media that is registered is known whole.
-    for media_type, media_ids in register.items():
-        instance.add_dynamic_partitions(str(partitions.PARTITIONS[media_type].name), media_ids)
-    return told, latest
+    for read in batch:
+        assert read.media is not None
+        media_id, media_type = read.media.media_id, read.media.media_type
+        is_new = media_id not in registered[media_type]
+        # A media without its partition may have events all the same: the partition was deleted.
+        known = {} if is_new and read.change.imported is None else _latest_events(instance, read.media)
+        latest[media_id] = {f"{media_type}/{event.output}": event.storage_id for event in known.values()}
+        own = _events_of(instance, read, known, picture)
+        events += own
+        if is_new:
+            new_media.setdefault(media_type, []).append(media_id)
+        outputs = len([each for each in own if each.event is not None and each.output != ORIGINAL])
+        checks = sum(len(each.evaluations) for each in own)
+        imported.append(ImportedMedia(media_id, read.change.modified, outputs, checks))
+    for media_id, storage_ids in store_events(instance, events).items():
+        latest[media_id] |= storage_ids
+    # Last: of a media that is registered, everything is stored.
+    for partitioned, media_ids in new_media.items():
+        instance.add_dynamic_partitions(str(partitions.PARTITIONS[partitioned].name), media_ids)
+    return imported, latest
 
 
-def _of_media(
-    instance: dg.DagsterInstance, lesson: _Lesson, held: Mapping[str, Target], picture: Picture | None
-) -> list[News]:
-    """What is to be stored of one media, inputs before what is made from them. `held`: what the instance has."""
-    assert lesson.media is not None
-    versions = {name: record.data_version for name, record in lesson.outputs.items()}
-    changed = staleness.changed_inputs(lesson.media.media_type, lesson.outputs)
-    known = {one: found.data.storage_id for one, found in held.items() if one != ORIGINAL}
-    upload = _upload(lesson, held.get(ORIGINAL))
-    news = [News(lesson.media.media_id, ORIGINAL, upload, None, {}, (), ())] if upload is not None else []
+def _events_of(
+    instance: dg.DagsterInstance, read: _ReadMedia, known: Mapping[str, LatestEvent], picture: Picture | None
+) -> list[OutputEvents]:
+    """What is to be stored of one media, inputs before what is made from them. `known`: output -> its latest event."""
+    assert read.media is not None
+    media_id = read.media.media_id
+    versions = {name: record.data_version for name, record in read.outputs.items()}
+    changed = staleness.changed_inputs(read.media.media_type, read.outputs)
+    pointers = {name: event.storage_id for name, event in known.items() if name != ORIGINAL}
+    upload = _upload(read, known.get(ORIGINAL))
+    events = [OutputEvents(media_id, ORIGINAL, upload, None, {}, (), ())] if upload is not None else []
     reported: set[str] = set()
-    for name, record in lesson.outputs.items():
-        new, verified = _written(lesson.change, name)
-        target = held.get(name)
-        same = target is not None and (not new or target.same(record))
-        if target is not None and same and not _misjudged(instance, lesson, target, changed[name], held, reported):
-            if not verified:
-                continue
+    for name, record in read.outputs.items():
+        latest = known.get(name)
+        is_known = latest is not None and (not read.change.is_new(name) or latest.is_of(record))
+        if latest is None or not is_known or _is_misjudged(instance, read, latest, changed[name], known, reported):
+            latest = None
+            event = materializations.materialization(record, versions, picture(record) if picture is not None else {})
+            reported.add(name)
+        elif read.change.is_new(check_results.VERIFICATION):
             event = None
         else:
-            target = None
-            event = assets.materialization(record, versions, picture(record) if picture is not None else {})
-            reported.add(name)
-        facts = _facts(record, lesson.verification)
-        evaluations = list(asset_checks.evaluations(record, facts)) if facts else []
-        news.append(News(record.media_id, name, event, target, known, changed[name], evaluations))
-    return news
+            continue
+        findings = _findings(record, read.verification)
+        evaluations = list(asset_checks.evaluations(record, findings)) if findings else []
+        events.append(OutputEvents(media_id, name, event, latest, pointers, changed[name], evaluations))
+    return events
 
 
-def _upload(lesson: _Lesson, known: Target | None) -> dg.AssetMaterialization | None:
-    """The event of the original, if the instance knows none of that upload or of what became of it."""
-    made = lesson.outputs.get("mezzanine")
-    assert lesson.media is not None
-    if not isinstance(made, MezzanineRecord):
+def _upload(read: _ReadMedia, known: LatestEvent | None) -> dg.AssetMaterialization | None:
+    """The event of the original; None where the instance has that of the same upload, and it was not removed since."""
+    mezzanine = read.outputs.get("mezzanine")
+    assert read.media is not None
+    if not isinstance(mezzanine, MezzanineRecord):
         return None
-    event = assets.upload(lesson.media, made, lesson.gone)
-    before = lesson.change.before or {}
-    fate = before.get(ORIGINAL) != lesson.change.files.get(ORIGINAL)
-    same = known is not None and known.tags == event.tags and not fate
-    return None if same else event
+    event = materializations.upload(read.media, mezzanine, read.removal)
+    is_known = known is not None and known.tags == event.tags and not read.change.is_new(ORIGINAL)
+    return None if is_known else event
 
 
-def _misjudged(
+def _is_misjudged(
     instance: dg.DagsterInstance,
-    lesson: _Lesson,
-    target: Target,
+    read: _ReadMedia,
+    latest: LatestEvent,
     changed: Collection[str],
-    held: Mapping[str, Target],
+    known: Mapping[str, LatestEvent],
     reported: Collection[str],
 ) -> bool:
-    """Whether Dagster would take an input of what it has for changed that is not, or for unchanged that is.
+    """Whether Dagster would misjudge an output's latest event: take an input for changed that is not, or the reverse.
 
-    `changed` are those inputs that have changed, `reported` those of which a later event is about to be stored. So it
-    would, for one, of what was built here from an input that was built elsewhere and is only learnt now.
+    `changed` are those inputs that have changed, `reported` those of which a later event is about to be stored. Dagster
+    misjudges, for one, what was built here from an input that was built elsewhere and is only imported now.
     """
-    for parent in parents(target.media_type, target.output):
-        now = held.get(parent)
-        if parent not in lesson.outputs or (now is None and parent not in reported):
+    for parent in parents(latest.media_type, latest.output):
+        parent_event = known.get(parent)
+        if parent not in read.outputs or (parent_event is None and parent not in reported):
             continue
-        pointer = assets.pointer(target.tags, target.media_type, parent)
+        pointer = materializations.pointer(latest.tags, latest.media_type, parent)
         if pointer is None:
             return True
-        seen = False
-        if parent in reported or (now is not None and now.data.storage_id > pointer):
-            before = latest_events(instance, target.media_id, target.media_type, parent, pointer + 1)
-            seen = before is None or before.data_version != lesson.outputs[parent].data_version
-        if seen != (parent in changed):
+        seems_changed = False
+        if parent in reported or (parent_event is not None and parent_event.storage_id > pointer):
+            used = latest_event(instance, latest.media_id, latest.media_type, parent, pointer + 1)
+            seems_changed = used is None or used.data_version != read.outputs[parent].data_version
+        if seems_changed != (parent in changed):
             return True
     return False
 
 
-def _written(change: Change, name: str) -> tuple[bool, bool]:
-    """Whether the output's record, and whether the verification's, is another than before."""
-    before = change.before or {}
-    return change.files.get(name) != before.get(name), change.files.get(check_results.VERIFICATION) != before.get(
-        check_results.VERIFICATION
-    )
-
-
-def _facts(record: OutputRecord, verification: VerificationRecord | None) -> tuple[Finding, ...]:
-    """What was last found of an output: after publishing, if it still has the contents that were seen, else before."""
+def _findings(record: OutputRecord, verification: VerificationRecord | None) -> tuple[Finding, ...]:
+    """The latest findings on an output: those of a verification since it was published, if it has the same
+    contents now, else those of its build."""
     built = record.build.built_at if record.build is not None else ""
-    for one in verification.outputs if verification is not None else ():
-        if one.output == record.output and one.data_version == record.data_version and one.checked_at >= built:
+    for verified in verification.outputs if verification is not None else ():
+        same = (verified.output, verified.data_version) == (record.output, record.data_version)
+        if same and verified.checked_at >= built:
             passed = (
                 Finding(
                     passed=True,
-                    message=f"Passed when it was verified at {one.checked_at}.",
+                    message=f"Passed when it was verified at {verified.checked_at}.",
                     output=record.output,
                     rule=rule,
                     severity=RULES[rule].severity,
                 )
-                for rule in one.passed
+                for rule in verified.passed
                 if rule in RULES
             )
-            return (*passed, *one.failed)
+            return (*passed, *verified.failed)
     return record.checks
 
 
-def _held(instance: dg.DagsterInstance, lesson: _Lesson) -> dict[str, Target]:
-    assert lesson.media is not None
-    found = {
-        name: latest_events(instance, lesson.media.media_id, lesson.media.media_type, name)
-        for name in (ORIGINAL, *OUTPUTS[lesson.media.media_type])
+# --- What an instance has ---------------------------------------------------------------------------------------------
+
+
+def _latest_events(instance: dg.DagsterInstance, media: MediaRecord) -> dict[str, LatestEvent]:
+    """Output, or `original` -> its latest event."""
+    events = {
+        name: latest_event(instance, media.media_id, media.media_type, name)
+        for name in (ORIGINAL, *OUTPUTS[media.media_type])
     }
-    return {name: one for name, one in found.items() if one is not None}
+    return {name: event for name, event in events.items() if event is not None}
 
 
 @dataclass(frozen=True)
 class _Contents:
-    """What an instance has: its media, and per `type/output` the latest event of each of them."""
+    """What an instance has. `latest`: `type/output` -> media id -> storage id of its latest event."""
 
     media_ids: Collection[str]
     latest: Mapping[str, Mapping[str, int]]
@@ -334,37 +348,43 @@ class _Contents:
         for media_type, definition in partitions.PARTITIONS.items():
             media_ids |= set(instance.get_dynamic_partitions(str(definition.name)))
             for output in (ORIGINAL, *OUTPUTS[media_type]):
-                latest[f"{media_type}/{output}"] = instance.event_log_storage.get_latest_storage_id_by_partition(
-                    dg.AssetKey([media_type, output]), DagsterEventType.ASSET_MATERIALIZATION
-                )
+                latest[f"{media_type}/{output}"] = latest_storage_ids(instance, media_type, output)
         return cls(media_ids, latest)
 
-    def gone(self, known: _Known, media_id: str) -> set[str]:
-        """The outputs of a media whose latest event of then is gone."""
+    def lost(self, cursor: _Cursor, media_id: str) -> set[str]:
+        """The outputs of a media whose event that was the latest at the last import is gone."""
         return {
             name.partition("/")[2]
-            for name, number in known.events.items()
+            for name, number in cursor.events.items()
             if self.latest.get(name, {}).get(media_id, -1) < number
         }
 
 
-def _known(instance: dg.DagsterInstance, media_ids: Sequence[str]) -> dict[str, _Known]:
-    found: dict[str, _Known] = {}
-    for start in range(0, len(media_ids), 1000):
-        names = {KNOWN + one for one in media_ids[start : start + 1000]}
+def _cursors(instance: dg.DagsterInstance, media_ids: Sequence[str]) -> dict[str, _Cursor]:
+    """Media id -> what the instance keeps of it, of those that were ever imported."""
+    cursors: dict[str, _Cursor] = {}
+    for start in range(0, len(media_ids), CURSORS_AT_ONCE):
+        names = {CURSOR + media_id for media_id in media_ids[start : start + CURSORS_AT_ONCE]}
         for name, value in instance.run_storage.get_cursor_values(names).items():
             files = json.loads(value)
-            # Instances of before kept none.
+            # Earlier releases kept no events.
             events = files.pop(EVENTS, {})
-            found[name.removeprefix(KNOWN)] = _Known(files, events)
-    return found
+            cursors[name.removeprefix(CURSOR)] = _Cursor(files, events)
+    return cursors
 
 
-def _remember(instance: dg.DagsterInstance, learnt: Iterable[Change], latest: Mapping[str, Mapping[str, int]]) -> None:
-    every = list(learnt)
+def _remember(
+    instance: dg.DagsterInstance, imported: Sequence[ChangedMedia], latest: Mapping[str, Mapping[str, int]]
+) -> None:
+    """Keep what was imported, as `_cursors` reads it. `latest`: as `_store` answers."""
+    new = [change for change in imported if change.imported is None]
+    changed = [change for change in imported if change.imported is not None]
     # Apart: the storage inserts all of them or updates all of them.
-    for some in ([one for one in every if one.before is None], [one for one in every if one.before is not None]):
-        if some:
-            kept = {one.media_id: {**one.files, EVENTS: dict(latest.get(one.media_id, {}))} for one in some}
-            pairs = {KNOWN + media_id: json.dumps(told, sort_keys=True) for media_id, told in kept.items()}
-            instance.run_storage.set_cursor_values(pairs)
+    for some in filter(None, (new, changed)):
+        values = {
+            CURSOR + change.media_id: json.dumps(
+                {**change.files, EVENTS: dict(latest.get(change.media_id, {}))}, sort_keys=True
+            )
+            for change in some
+        }
+        instance.run_storage.set_cursor_values(values)

@@ -10,21 +10,21 @@ import dagster as dg
 from codex_assets.build import on_runpod
 from codex_assets.config import settings as configuration
 from codex_assets.config.workshop import Workshop, open_workshop
-from codex_assets.defs import assets
+from codex_assets.defs.run_limits import MAX_RUNTIME
 
 
-@dg.resource(description="Stores, tools and a scratch directory of one run, from the environment.")
+@dg.resource(description="The stores, tools and scratch directory of one run, as the environment configures them.")
 def workshop(context: dg.InitResourceContext) -> Iterator[Workshop]:
     settings = configuration.load()
     run = context.run
     if run is not None and context.instance is not None:
-        # Here, because the runs of *Materialize* and of backfills are of no job that could bring it.
+        # Here, because the runs of *Materialize* and of backfills have no job that could bring the tag.
         context.instance.add_run_tags(
-            run.run_id, {name: limit for name, limit in assets.RUNTIME.items() if name not in run.tags}
+            run.run_id, {name: limit for name, limit in MAX_RUNTIME.items() if name not in run.tags}
         )
     with open_workshop(
         settings,
-        # Here, ops say what they do by their events; of a worker far away nobody would hear for hours.
+        # A build on this machine shows its progress by events; one on RunPod would be silent for hours.
         listener=on_runpod.progress_lines(context.log.info)
         if settings.runpod is not None and context.log is not None
         else None,

@@ -1,7 +1,7 @@
 """How often an instance looks at the archive, and how long one look may take.
 
-Dagster's own state is a view of the archive's records: the sensor finds which media changed and reports what the
-instance does not know yet. What is reported, and in which form, is in `records_import.py`.
+Dagster's own state is a view of the archive's records: the sensor asks which media changed and has them imported. What
+is stored of them, and in which form, is in `records_import.py`.
 """
 
 import time
@@ -12,40 +12,46 @@ import dagster as dg
 from codex_assets.config import settings
 from codex_assets.defs import instance, records_import
 
-SENSOR_SECONDS = 30.0
-"""How long one evaluation may work before it hands over to the next."""
+INTERVAL_SECONDS = 30
+"""From one look to the next."""
+EVALUATION_SECONDS = 30.0
+"""How long one look may work before it leaves the rest to the next."""
 OVERLAP = timedelta(minutes=5)
-"""Clocks of stores and workers differ, and a listing may be older than what was written while it ran."""
+"""By how much looks overlap: clocks of stores and workers differ, and a listing may be older than what was written
+while it ran."""
 
 
 @dg.sensor(
     name="media_of_the_archive",
-    minimum_interval_seconds=30,
+    minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Teaches this instance what the archive's records say and it does not know: media, outputs, checks.",
+    description="Imports what changed in the archive into this instance: media, outputs and check results.",
 )
 def media_of_the_archive(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    with instance.learning_lock(context.instance) as alone:
-        return _learn(context) if alone else dg.SkipReason("an import is under way")
+    with instance.import_lock(context.instance) as is_held:
+        return _import(context) if is_held else dg.SkipReason("an import is under way")
 
 
-def _learn(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+def _import(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     started = time.monotonic()
-    stores = settings.load().stores()
+    archive = settings.load().stores().archive
     since = datetime.fromisoformat(context.cursor) - OVERLAP if context.cursor else None
-    found = records_import.changes(context.instance, stores.archive, since)
-    busy = records_import.under_way(context.instance)
-    ready = [one for one in found if one.media_id not in busy]
-    learnt = list(records_import.learn(context.instance, stores.archive, ready, until=started + SENSOR_SECONDS))
-    latest = [one.modified for one in learnt if one.modified is not None]
-    if latest:
+    changed = records_import.changes(context.instance, archive, since)
+    under_way = records_import.under_way(context.instance)
+    ready = [change for change in changed if change.media_id not in under_way]
+    imported = list(records_import.import_media(context.instance, archive, ready, until=started + EVALUATION_SECONDS))
+    modified = [media.modified for media in imported if media.modified is not None]
+    if modified:
         # In the order of their changes: whatever is left over is newer, but for media that a run is working on.
-        waiting = [one.modified for one in found if one.media_id in busy and one.modified is not None]
-        context.update_cursor(min([max(latest), *waiting]).isoformat())
-    if not found:
+        waiting = [
+            change.modified for change in changed if change.media_id in under_way and change.modified is not None
+        ]
+        context.update_cursor(min([max(modified), *waiting]).isoformat())
+    if not changed:
         return dg.SkipReason("nothing new in the archive")
-    rest = f"; {len(found) - len(learnt)} at the next evaluation" if len(learnt) < len(found) else ""
-    return dg.SkipReason(f"{len(learnt)} media learnt{rest}")
+    left = len(changed) - len(imported)
+    rest = f"; {left} at the next evaluation" if left else ""
+    return dg.SkipReason(f"{len(imported)} media imported{rest}")
 
 
 SENSORS = [media_of_the_archive]

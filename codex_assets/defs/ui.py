@@ -4,19 +4,22 @@
 runs. So all of them are what `instance` makes of a `dagster.yaml`: they report to nobody, whatever that file says.
 """
 
+import runpy
+import sys
+
 import dagster as dg
-from dagster._cli.dev import dev_command
 
 from codex_assets.config import settings
 from codex_assets.defs import instance
 
 
 def main() -> None:
-    """`dagster dev` with the arguments that this was called with."""
+    """Run `python -m dagster dev` in this process, with the arguments that this one was called with."""
     dg.DagsterInstance.get = staticmethod(  # type: ignore[method-assign]
-        lambda: instance.open_home(settings.environment(), lambda: None)
+        lambda: instance.open_instance(settings.environment(), lambda: None)
     )
-    dev_command()
+    sys.argv[1:1] = ["dev"]
+    runpy.run_module("dagster", run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

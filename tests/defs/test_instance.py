@@ -112,7 +112,7 @@ def test_the_sensor_leaves_the_instance_to_an_import_and_an_import_waits_for_the
     with dg.DagsterInstance.from_config(str(home)) as held, pytest.MonkeyPatch.context() as patched:
         for name, value in room.environment.items():
             patched.setenv(name, value)
-        with instance.learning_lock(held, lambda: None) as alone:
+        with instance.import_lock(held, lambda: None) as alone:
             assert alone
             told = sensors.media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=held))
             assert told.skip_message == "an import is under way"
@@ -124,7 +124,7 @@ def test_the_sensor_leaves_the_instance_to_an_import_and_an_import_waits_for_the
             waiting.send_signal(signal.SIGINT)
             assert waiting.wait(timeout=60) == 130
         told = sensors.media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=held))
-        assert told.skip_message == "1 media learnt"
+        assert told.skip_message == "1 media imported"
 
 
 @pytest.mark.ffmpeg
@@ -132,7 +132,7 @@ def test_the_lock_of_a_process_that_was_killed_is_free(room: Room, home: Path) -
     for number in range(4):
         room.twin(f"twin{number}")
     killed = started(environment(room, home))
-    while not list(home.rglob(instance.LEARNING)):
+    while not list(home.rglob(instance.IMPORT_LOCK)):
         assert killed.poll() is None
         time.sleep(0.05)
     killed.kill()
@@ -362,7 +362,7 @@ def test_a_file_of_a_database_that_is_spoilt_is_a_sentence(
 def test_an_instance_of_a_folder_with_its_own_configuration_reports_to_nobody(home: Path) -> None:
     for text in ("", "nux: {enabled: false}\n", "telemetry: {enabled: true}\n"):
         (home / "dagster.yaml").write_text(text, encoding="utf-8")
-        with instance.opened({"DAGSTER_HOME": str(home)}, lambda: None) as held:
+        with instance.opened_instance({"DAGSTER_HOME": str(home)}, lambda: None) as held:
             assert not held.telemetry_enabled
 
 

@@ -24,6 +24,7 @@ from codex_assets.build.on_runpod import Pace
 from codex_assets.definitions import defs
 from codex_assets.defs import assets
 from codex_assets.defs.jobs import JOBS
+from codex_assets.defs.run_limits import MAX_RUNTIME
 
 ROOT = jobs.ROOT
 TAG = "dagster/max_runtime"
@@ -118,8 +119,8 @@ def test_an_engineers_own_limit_stays(room: Room, instance: dg.DagsterInstance) 
 def test_every_job_brings_it_and_no_deployment_counts_otherwise() -> None:
     for job in JOBS:
         assert job.tags is not None
-        assert job.tags[TAG] == assets.RUNTIME[TAG]
+        assert job.tags[TAG] == MAX_RUNTIME[TAG]
     settings = load_yaml_from_path(str(ROOT / "deploy" / "dagster.yaml"))
     assert isinstance(settings, dict)
     assert settings["run_monitoring"]["enabled"]
-    assert settings["run_monitoring"].get("max_runtime_seconds", 1e9) >= float(assets.RUNTIME[TAG])
+    assert settings["run_monitoring"].get("max_runtime_seconds", 1e9) >= float(MAX_RUNTIME[TAG])

@@ -28,7 +28,7 @@ from codex_assets.config.workshop import open_workshop
 from codex_assets.definitions import defs
 from codex_assets.defs import asset_checks, partitions, records_import
 from codex_assets.defs.assets import ORIGINALS, PRODUCERS
-from codex_assets.defs.records_import import Learnt
+from codex_assets.defs.records_import import ImportedMedia
 from codex_assets.defs.sensors import media_of_the_archive
 from codex_assets.media.outputs import OUTPUTS
 from codex_assets.storage.objects import Stores
@@ -75,9 +75,9 @@ class Room:
             self.records.put(media_id, output, record.model_copy(update={"media_id": media_id}))
         self.put(media_id)
 
-    def learn(self, instance: dg.DagsterInstance) -> list[Learnt]:
+    def learn(self, instance: dg.DagsterInstance) -> list[ImportedMedia]:
         found = records_import.changes(instance, self.stores.archive)
-        return list(records_import.learn(instance, self.stores.archive, found))
+        return list(records_import.import_media(instance, self.stores.archive, found))
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +244,7 @@ def test_an_import_that_was_stopped_goes_on(
     for name in names:
         room.twin(name)
     found = records_import.changes(instance, room.stores.archive)
-    going = records_import.learn(instance, room.stores.archive, found)
+    going = records_import.import_media(instance, room.stores.archive, found)
     first = next(going)
     # Nobody asks it for more. The whole batch of the media that was told.
     left = {one.media_id for one in records_import.changes(instance, room.stores.archive)}
@@ -269,14 +269,14 @@ def test_another_recipe_makes_stale_the_media_that_were_built_with_it(room: Room
 def test_the_sensor_learns_new_media_and_what_was_rebuilt(room: Room, instance: dg.DagsterInstance) -> None:
     context = dg.build_sensor_context(instance=instance)
     told = media_of_the_archive.evaluate_tick(context)
-    assert told.skip_message == "1 media learnt"
+    assert told.skip_message == "1 media imported"
     assert told.cursor
     assert instance.get_dynamic_partitions("audio_media") == [MEDIA]
 
     room.twin("next")
     room.build("waveform_json")
     told = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=told.cursor))
-    assert told.skip_message == "2 media learnt"
+    assert told.skip_message == "2 media imported"
     assert len(events(instance, "waveform_json")) == 2
     assert len(events(instance, "hls_master", "next")) == 1
 
@@ -288,11 +288,11 @@ def test_the_sensor_waits_for_the_run_that_works_on_a_media(room: Room, instance
     room.twin("twin")
     at_work = create_run_for_test(instance, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": MEDIA})
     told = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance))
-    assert told.skip_message == "1 media learnt; 1 at the next evaluation"
+    assert told.skip_message == "1 media imported; 1 at the next evaluation"
     assert instance.get_dynamic_partitions("audio_media") == ["twin"]
     instance.report_run_failed(at_work)
     told = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=told.cursor))
-    assert told.skip_message == "1 media learnt"
+    assert told.skip_message == "1 media imported"
     assert set(instance.get_dynamic_partitions("audio_media")) == {MEDIA, "twin"}
 
 
@@ -310,7 +310,7 @@ def test_what_was_removed_from_an_instance_comes_back(
 ) -> None:
     def again() -> None:
         if by_sensor:
-            assert tick(instance, LATER) == "1 media learnt"
+            assert tick(instance, LATER) == "1 media imported"
         else:
             assert [one.media_id for one in room.learn(instance)] == [MEDIA]
 
@@ -338,7 +338,7 @@ def test_what_was_removed_from_an_instance_comes_back(
         instance.wipe_assets([key(output)])
     assert events(instance, "hls_64k") == []
     if by_sensor:
-        assert tick(instance, LATER) == "2 media learnt"
+        assert tick(instance, LATER) == "2 media imported"
     else:
         assert {one.media_id for one in room.learn(instance)} == {MEDIA, "twin"}
     for media_id in (MEDIA, "twin"):
@@ -352,7 +352,7 @@ def test_what_was_removed_from_an_instance_comes_back(
 def test_an_instance_that_kept_no_events_learns_nothing_twice(room: Room, instance: dg.DagsterInstance) -> None:
     """As the releases before left it; only what changes later is kept with its events."""
     room.learn(instance)
-    name = f"{records_import.KNOWN}{MEDIA}"
+    name = f"{records_import.CURSOR}{MEDIA}"
     kept = json.loads(instance.run_storage.get_cursor_values({name})[name])
     del kept[records_import.EVENTS]
     instance.run_storage.set_cursor_values({name: json.dumps(kept)})

@@ -39,7 +39,7 @@ def import_(
     from codex_assets.cli.views.records_import import ImportTotals, totals_json, totals_line
     from codex_assets.config.settings import environment
     from codex_assets.config.workshop import open_workshop
-    from codex_assets.defs import assets, instance, records_import
+    from codex_assets.defs import instance, output_metadata, records_import
     from codex_assets.library import published_media
 
     started = time.monotonic()
@@ -49,23 +49,23 @@ def import_(
         archive = settings.stores().archive
         records = RecordStore(archive)
         cancelled = stack.enter_context(command_frame.cancelled_by_signals())
-        waiting = instance.stopping(
+        waiting = instance.wait_unless(
             cancelled.is_set, lambda: console.note("Another import is running; waiting for it.")
         )
-        opened = stack.enter_context(instance.opened(environment(), waiting))
-        stack.enter_context(instance.learning_lock(opened, waiting))
+        opened = stack.enter_context(instance.opened_instance(environment(), waiting))
+        stack.enter_context(instance.import_lock(opened, waiting))
         # Behind the lock: what another process has just imported is no change any more.
         changes = records_import.changes(opened, archive)
         workshop = stack.enter_context(open_workshop(settings, cancelled=cancelled))
         media_progress = stack.enter_context(progress.media_progress("importing", len(changes)))
-        for learnt in records_import.learn(
+        for imported in records_import.import_media(
             opened,
             archive,
             changes,
             accept=lambda media: published_media.holds(condition, media, records),
-            picture=(lambda record: assets.picture(workshop, record)) if pictures else None,
+            picture=(lambda record: output_metadata.picture(workshop, record)) if pictures else None,
         ):
-            totals = totals.plus(learnt.outputs, learnt.checks)
+            totals = totals.plus(imported.outputs, imported.checks)
             media_progress.advance(f"{totals.outputs} outputs, {totals.checks} checks")
             if cancelled.is_set():
                 raise JobCancelled
