@@ -38,7 +38,11 @@ ONLY = {
     "runpod": {"runpod_entry/__main__.py"},
     "typer": {"codex_assets/cli/app.py", "codex_assets/cli/command_frame.py", "codex_assets/cli/commands/"},
     "rich": {"codex_assets/cli/"},
-    "sqlite3": {"codex_assets/library/catalogue.py", "codex_assets/library/catalogue_index.py", "codex_assets/defs/"},
+    "sqlite3": {
+        "codex_assets/library/catalogue_index.py",
+        "codex_assets/library/catalogue_refresh.py",
+        "codex_assets/defs/",
+    },
     "dagster": {"codex_assets/defs/", "codex_assets/worker/job.py", "codex_assets/definitions.py"},
     # One writes events into Dagster's tables, the other finds and opens its databases.
     "dagster._core": {"codex_assets/defs/event_log.py", "codex_assets/defs/instance_storage.py"},

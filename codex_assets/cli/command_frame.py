@@ -145,7 +145,7 @@ def open_catalogue(settings: Settings, *, refresh: bool | None = None, reindex: 
         elif refresh:
             catalogue.refresh(on_read=on_read)
         elif refresh is None:
-            catalogue.fresh(on_read=on_read)
+            catalogue.refresh_if_old(on_read=on_read)
     return catalogue
 
 

@@ -10,7 +10,7 @@ import dagster as dg
 from codex_assets.config.workshop import Workshop
 from codex_assets.defs import asset_checks, partitions
 from codex_assets.defs.run_limits import MAX_RUNTIME
-from codex_assets.library.original_removal import CleanUp, Verdict
+from codex_assets.library.original_removal import CleanUp, RemovalVerdict
 from codex_assets.media import outputs
 
 
@@ -31,9 +31,9 @@ def delete_originals(context: dg.OpExecutionContext, workshop: dg.ResourceParam[
     freed = 0
     for result in work.run():
         counts[result.verdict.value] = counts.get(result.verdict.value, 0) + 1
-        freed += result.size if result.verdict is Verdict.DELETED else 0
-        tell = context.log.warning if result.verdict is Verdict.UNCHECKED else context.log.info
-        tell(f"{result.media_id}: {result.verdict.value}. {result.told}")
+        freed += result.size if result.verdict is RemovalVerdict.DELETED else 0
+        log = context.log.warning if result.verdict is RemovalVerdict.UNCHECKED else context.log.info
+        log(f"{result.media_id}: {result.verdict.value}. {result.message}")
     context.add_output_metadata({"bytes_freed": freed, **counts})
 
 

@@ -37,7 +37,7 @@ from codex_assets.archive.records import (
 from codex_assets.archive.store import AnyRecord, RecordStore, UnreadableRecord
 from codex_assets.defs import asset_checks, materializations, partitions
 from codex_assets.defs.event_log import LatestEvent, OutputEvents, latest_event, latest_storage_ids, store_events
-from codex_assets.library import staleness
+from codex_assets.library.media_facts import changed_inputs
 from codex_assets.media.outputs import OUTPUTS, parents
 from codex_assets.storage import keys
 from codex_assets.storage.objects import ObjectStore
@@ -238,7 +238,7 @@ def _events_of(
     assert read.media is not None
     media_id = read.media.media_id
     versions = {name: record.data_version for name, record in read.outputs.items()}
-    changed = staleness.changed_inputs(read.media.media_type, read.outputs)
+    changed = changed_inputs(read.media.media_type, read.outputs)
     pointers = {name: event.storage_id for name, event in known.items() if name != ORIGINAL}
     upload = _upload(read, known.get(ORIGINAL))
     events = [OutputEvents(media_id, ORIGINAL, upload, None, {}, (), ())] if upload is not None else []

@@ -1,10 +1,11 @@
 """What a rebuild would cost, before anything starts: outputs, minutes, a worker's time, money, bytes.
 
-From what was recorded: how fast the same output was built with the same encoder (medians), and how large it is. Where
-nothing was recorded it assumes, and says so. Not here: prices (`prices`), and what is to be rebuilt (`catalogue`).
+An estimate uses what was recorded: how fast the same output was built with the same encoder (medians), and how large it
+is. Where nothing was recorded it assumes a speed, and says so. Not here: prices (`config/prices.py`), and what is to be
+rebuilt (`catalogue.py`).
 
-Outputs that one piece of work makes together take as long as the slowest of them. A record of a whole ladder does not
-tell what one rung of it would take alone, so an estimate for single rungs is rather too high.
+Outputs that one piece of work makes together take as long as the slowest of them. The record of a whole ladder does not
+say what one rung of it would take alone, so an estimate for single rungs is rather too high.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 from codex_assets.config import prices
 from codex_assets.contract.names import MediaType
-from codex_assets.library.catalogue import Catalogue, Held, Target
+from codex_assets.library.catalogue import BuiltOutput, Catalogue, RebuildTarget
 from codex_assets.media import profile, recipe
 from codex_assets.media.outputs import LOUDNESS, MEZZANINE, OUTPUTS, PREVIEW, definition
 
@@ -34,13 +35,16 @@ ASSUMED_SPEED = 20.0
 """Of all other work, which encodes no picture."""
 LEAST_SECONDS = 2.0
 """Of any piece of work, however short the media: processes start, files travel."""
-KILOBIT = 125
-"""Bytes."""
+BYTES_PER_KILOBIT = 125
 
 
 @dataclass(frozen=True)
-class Line:
-    """One output of one media type. `seconds` of a worker, shared with what is built beside it; bytes in all."""
+class OutputEstimate:
+    """What one output of one media type takes, over all media.
+
+    `count`: media; `seconds` of a worker: its share, where several outputs are built together; `speed`: media seconds
+    per wall second.
+    """
 
     media_type: MediaType
     output: str
@@ -71,16 +75,16 @@ class Estimate:
     bytes_before: int
     bytes_after: int
     encoders: tuple[str, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[OutputEstimate, ...]
     unknown_lengths: int = 0
-    """Media whose length nobody recorded: they are taken for the median."""
+    """Media whose length was not recorded: the median of the others is assumed."""
 
     @property
     def usd(self) -> float:
         return self.worker_seconds * self.price
 
     def wire(self) -> dict[str, Any]:
-        """For machines."""
+        """As JSON has it."""
         return {
             "media": self.media,
             "outputs": self.outputs,
@@ -112,6 +116,8 @@ class Estimate:
 
 @dataclass
 class _Sum:
+    """What is added up per media type and output. `before` and `after` are bytes."""
+
     count: int = 0
     media_seconds: float = 0.0
     seconds: float = 0.0
@@ -120,60 +126,73 @@ class _Sum:
 
 
 def estimate(
-    targets: Sequence[Target], catalogue: Catalogue, *, price: float | None = None, encoder: str | None = None
+    targets: Sequence[RebuildTarget], catalogue: Catalogue, *, price: float | None = None, encoder: str | None = None
 ) -> Estimate:
-    """What building `targets` would take. `price`: USD a second of a worker costs, where that is known; `encoder`: the
-    codec name to expect (`h264_nvenc`, `libx264`), by default the one that most recorded builds of an output used."""
-    known = catalogue.held([target.media_id for target in targets])
-    speeds, sizes = _Speeds(catalogue, encoder), catalogue.sizes()
-    lengths = sorted(seconds for seconds, _ in known.values() if seconds)
-    typical = lengths[len(lengths) // 2] if lengths else 0.0
-    sums: dict[tuple[MediaType, str], _Sum] = defaultdict(_Sum)
-    total = worker = 0.0
-    unknown = 0
+    """What building `targets` would take.
+
+    `price`: USD that a second of a worker costs, where that is known. `encoder`: the codec name to expect
+    (`h264_nvenc`, `libx264`), by default the one that most recorded builds of an output used.
+    """
+    speeds, sums = _Speeds(catalogue, encoder), _Sums(catalogue, targets)
     for target in targets:
-        length, held = known.get(target.media_id, (None, {}))
-        unknown += not length
-        length = length or typical
-        total += length
-        for work in _works(target):
-            seconds = max(LEAST_SECONDS, *(length / speeds.of(target.media_type, output) for output in work))
-            worker += seconds
-            for output in work:
-                one = sums[target.media_type, output]
-                one.count += 1
-                one.media_seconds += length
-                one.seconds += seconds / len(work)
-                before = held[output].bytes if output in held else 0
-                one.before += before
-                one.after += _after(target.media_type, output, held.get(output), length, sizes)
-    order = {key: number for number, key in enumerate((kind, one) for kind in OUTPUTS for one in OUTPUTS[kind])}
+        sums.add(target, speeds)
+    order = [(media_type, output) for media_type in OUTPUTS for output in OUTPUTS[media_type]]
     lines = tuple(
-        Line(
-            *(kind, output, one.count, one.media_seconds, one.seconds, one.before, one.after),
-            speed=speeds.of(kind, output),
-            builds=speeds.builds(kind, output),
+        OutputEstimate(
+            *(media_type, output, total.count, total.media_seconds, total.seconds, total.before, total.after),
+            speed=speeds.of(media_type, output),
+            builds=speeds.builds(media_type, output),
         )
-        for (kind, output), one in sorted(sums.items(), key=lambda item: order[item[0]])
+        for (media_type, output), total in sorted(sums.by_output.items(), key=lambda item: order.index(item[0]))
     )
-    second, price_of = _price(price, catalogue)
+    usd_per_second, price_of = _price(price, catalogue)
     return Estimate(
         media=len(targets),
         outputs=sum(len(target.outputs) for target in targets),
         follows=sum(len(target.follows) for target in targets),
-        media_seconds=total,
-        worker_seconds=worker,
-        price=second,
+        media_seconds=sums.media_seconds,
+        worker_seconds=sums.worker_seconds,
+        price=usd_per_second,
         price_of=price_of,
         bytes_before=sum(line.bytes_before for line in lines),
         bytes_after=sum(line.bytes_after for line in lines),
         encoders=tuple(sorted(speeds.used)),
         lines=lines,
-        unknown_lengths=unknown,
+        unknown_lengths=sums.unknown_lengths,
     )
 
 
-def _works(target: Target) -> list[tuple[str, ...]]:
+class _Sums:
+    """Adds targets up by what is recorded of their media; a length that is not is the median of the others."""
+
+    def __init__(self, catalogue: Catalogue, targets: Sequence[RebuildTarget]) -> None:
+        self._media = catalogue.built_outputs([target.media_id for target in targets])
+        self._sizes = catalogue.sizes()
+        lengths = sorted(seconds for seconds, _ in self._media.values() if seconds)
+        self._typical_length = lengths[len(lengths) // 2] if lengths else 0.0
+        self.by_output: dict[tuple[MediaType, str], _Sum] = defaultdict(_Sum)
+        self.media_seconds = self.worker_seconds = 0.0
+        self.unknown_lengths = 0
+
+    def add(self, target: RebuildTarget, speeds: _Speeds) -> None:
+        length, built = self._media.get(target.media_id, (None, {}))
+        self.unknown_lengths += 0 if length else 1
+        length = length or self._typical_length
+        self.media_seconds += length
+        for work in _works(target):
+            seconds = max(LEAST_SECONDS, *(length / speeds.of(target.media_type, output) for output in work))
+            self.worker_seconds += seconds
+            for output in work:
+                total = self.by_output[target.media_type, output]
+                total.count += 1
+                total.media_seconds += length
+                total.seconds += seconds / len(work)
+                total.before += built[output].bytes if output in built else 0
+                total.after += _after(target.media_type, output, built.get(output), length, self._sizes)
+
+
+def _works(target: RebuildTarget) -> list[tuple[str, ...]]:
+    """The outputs of a target, those together that one piece of work makes."""
     works: dict[str, list[str]] = {}
     for output in target.outputs:
         work = definition(target.media_type, output).kind.work
@@ -181,7 +200,7 @@ def _works(target: Target) -> list[tuple[str, ...]]:
         if work == LOUDNESS.work and MEZZANINE.name in target.outputs:
             work = MEZZANINE.work
         works.setdefault(work, []).append(output)
-    return [tuple(some) for some in works.values()]
+    return [tuple(outputs) for outputs in works.values()]
 
 
 class _Speeds:
@@ -194,23 +213,25 @@ class _Speeds:
         self.used: set[str] = set()
 
     def of(self, media_type: str, output: str) -> float:
-        return self._found(media_type, output)[0]
+        """Media seconds per wall second, recorded or assumed."""
+        return self._speed(media_type, output)[0]
 
     def builds(self, media_type: str, output: str) -> int:
-        return self._found(media_type, output)[1]
+        """How many recorded builds that is the median of; 0 for an assumed speed."""
+        return self._speed(media_type, output)[1]
 
-    def _found(self, media_type: str, output: str) -> tuple[float, int]:
+    def _speed(self, media_type: str, output: str) -> tuple[float, int]:
         key = (media_type, output)
         if key not in self._chosen:
-            some = {
-                one[2]: told
-                for one, told in self._recorded.items()
-                if one[:2] == key and (self._encoder is None or one[2] in ("", self._encoder))
+            recorded = {
+                encoder: speed
+                for (kind, name, encoder), speed in self._recorded.items()
+                if (kind, name) == key and (self._encoder is None or encoder in ("", self._encoder))
             }
-            if some:
-                name = max(some, key=lambda one: some[one][1])
-                self._chosen[key] = some[name]
-                self.used |= {name} if name else set()
+            if recorded:
+                encoder = max(recorded, key=lambda encoder: recorded[encoder][1])
+                self._chosen[key] = recorded[encoder]
+                self.used |= {encoder} if encoder else set()
             else:
                 self._chosen[key] = (assumed_speed(*key), 0)
         return self._chosen[key]
@@ -224,23 +245,23 @@ def assumed_speed(media_type: str, output: str) -> float:
 def _after(
     media_type: MediaType,
     output: str,
-    held: Held | None,
+    built: BuiltOutput | None,
     length: float,
     sizes: Mapping[tuple[str, str], tuple[float, float]],
 ) -> int:
     """Bytes of an output when it is built by today's recipe: as before, by as much as its target rate changed."""
     is_preview = output == PREVIEW.name
     now = _rate(recipe.numbers(media_type, output, profile.PREVIEW_BEST if is_preview else None))
-    if held is not None and held.applicable and held.bytes:
-        then = _rate(held.recipe)
-        if is_preview and held.variant is not None:
-            now = _rate(recipe.numbers(media_type, output, held.variant))
-        return round(held.bytes * now / then) if now and then else held.bytes
+    if built is not None and built.applicable and built.bytes:
+        then = _rate(built.recipe)
+        if is_preview and built.variant is not None:
+            now = _rate(recipe.numbers(media_type, output, built.variant))
+        return round(built.bytes * now / then) if now and then else built.bytes
     if now:
         seconds = min(length, profile.PREVIEW_SECONDS) if is_preview else length
-        return round(seconds * now * KILOBIT)
-    each, per_second = sizes.get((media_type, output), (0.0, 0.0))
-    return round(length * per_second if output == MEZZANINE.name else each)
+        return round(seconds * now * BYTES_PER_KILOBIT)
+    median_bytes, per_second = sizes.get((media_type, output), (0.0, 0.0))
+    return round(length * per_second if output == MEZZANINE.name else median_bytes)
 
 
 def _rate(numbers: Mapping[str, Any]) -> float:
@@ -249,6 +270,7 @@ def _rate(numbers: Mapping[str, Any]) -> float:
 
 
 def _price(given: float | None, catalogue: Catalogue) -> tuple[float, str]:
+    """USD that a second of a worker costs, and where that number is from."""
     if given is not None:
         return given, "WORKER_PRICE_PER_SECOND"
     gpus: Counter[str] = catalogue.gpus()

@@ -16,6 +16,7 @@ from codex_assets.archive.check_results import VerificationRecord
 from codex_assets.archive.records import MediaRecord, OutputRecord
 from codex_assets.archive.store import RecordStore
 from codex_assets.library import staleness
+from codex_assets.library.media_facts import is_original_listed
 from codex_assets.library.selection import Where
 from codex_assets.library.staleness import Verdict
 from codex_assets.media.outputs import OUTPUTS
@@ -27,8 +28,8 @@ READERS = 16
 
 
 @dataclass(frozen=True)
-class Media:
-    """One media as its records tell it: an output is None when it was never built."""
+class PublishedMedia:
+    """One media as its records have it: an output is None when it was never built."""
 
     media: MediaRecord
     outputs: dict[str, OutputRecord | None] = field(default_factory=dict)
@@ -37,83 +38,89 @@ class Media:
 
     @property
     def built(self) -> list[OutputRecord]:
+        """The records of what was built and applies."""
         return [record for record in self.outputs.values() if record is not None and record.applicable]
 
     def meets(self, where: Where) -> bool:
+        """Whether a condition holds for it."""
         return where.holds(self.media, lambda: self.outputs, lambda: self.stale)
 
     @cached_property
     def stale(self) -> list[str]:
         """The outputs that are to be rebuilt."""
-        return staleness.stale(self.verdicts)
+        return staleness.stale_outputs(self.verdicts)
 
 
 def outputs_of(media: MediaRecord, records: RecordStore) -> dict[str, OutputRecord | None]:
+    """Output -> its record, or None; of every output of the media type."""
     return {output: records.output(media.media_id, output) for output in OUTPUTS[media.media_type]}
 
 
-def judged(
+def read_verdicts(
     media: MediaRecord,
     outputs: Mapping[str, OutputRecord | None],
     verification: VerificationRecord | None,
     records: RecordStore,
 ) -> dict[str, Verdict]:
-    """What is stale of a media, and why: as the catalogue would say, without it."""
-    there = {
+    """Output -> whether it is stale and why: what the catalogue would answer, without a catalogue."""
+    mezzanine = keys.mezzanine(media.creator_id, media.media_id)
+    listed = {
         key
-        for key in (keys.mezzanine(media.creator_id, media.media_id), media.input_key)
+        for key in (mezzanine, media.input_key)
         if (media.input_role == "archive" or key != media.input_key) and records.holds(key)
     }
-    return staleness.judged(
+    return staleness.verdicts_of(
         media.media_type,
         outputs,
         verification,
-        mezzanine_file=keys.mezzanine(media.creator_id, media.media_id) in there,
-        original=staleness.original_there(media, there),
+        has_mezzanine_file=mezzanine in listed,
+        has_original=is_original_listed(media, listed),
     )
 
 
-def holds(where: Where, media: MediaRecord, records: RecordStore) -> bool:
-    """Whether a condition holds for a media. Reads of its records no more than that takes."""
-    held: dict[str, OutputRecord | None] = {}
+def condition_holds(where: Where, media: MediaRecord, records: RecordStore) -> bool:
+    """Whether a condition holds for a media. Reads no more of its records than the answer takes."""
+    by_output: dict[str, OutputRecord | None] = {}
 
     def outputs() -> dict[str, OutputRecord | None]:
-        if not held:
-            held.update(outputs_of(media, records))
-        return held
+        if not by_output:
+            by_output.update(outputs_of(media, records))
+        return by_output
 
     def stale() -> list[str]:
         verification = records.get(media.media_id, check_results.VERIFICATION, VerificationRecord)
-        return staleness.stale(judged(media, outputs(), verification, records))
+        return staleness.stale_outputs(read_verdicts(media, outputs(), verification, records))
 
     return where.holds(media, outputs, stale)
 
 
-def read(media_id: str, records: RecordStore) -> Media | None:
+def read(media_id: str, records: RecordStore) -> PublishedMedia | None:
     """Everything that is known of a media; None when it was never registered."""
     media = records.media(media_id)
     if media is None:
         return None
     verification = records.get(media_id, check_results.VERIFICATION, VerificationRecord)
     outputs = outputs_of(media, records)
-    return Media(media, outputs, verification, judged(media, outputs, verification, records))
+    return PublishedMedia(media, outputs, verification, read_verdicts(media, outputs, verification, records))
 
 
-def read_all(stores: Stores) -> Iterator[Media]:
+def read_all(stores: Stores) -> Iterator[PublishedMedia]:
     """Every registered media, in order of their ids."""
     records = RecordStore(stores.archive)
     with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
-        for one in pool.map(lambda media_id: read(media_id, records), records.media_ids()):
-            if one is not None:
-                yield one
+        for media in pool.map(lambda media_id: read(media_id, records), records.media_ids()):
+            if media is not None:
+                yield media
 
 
-def kept(stores: Stores) -> Iterator[VerificationRecord]:
-    """What was last found of every media that was ever verified, in order of their ids."""
+def read_verifications(stores: Stores) -> Iterator[VerificationRecord]:
+    """The latest check results of every media that was ever verified, in order of their ids."""
     records = RecordStore(stores.archive)
     named = (keys.parse_record(stored.key) for stored in stores.archive.list(keys.RECORDS_ROOT))
     verified = [key[0] for key in named if key is not None and key[1] == check_results.VERIFICATION]
     with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
-        for record in pool.map(lambda one: records.get(one, check_results.VERIFICATION, VerificationRecord), verified):
+        for record in pool.map(
+            lambda media_id: records.get(media_id, check_results.VERIFICATION, VerificationRecord), verified
+        ):
             if record is not None:
                 yield record

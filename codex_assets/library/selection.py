@@ -1,7 +1,6 @@
-"""Which media are meant: the conditions of `--where`, as text and as they hold for one media.
+"""Which media are meant: the conditions of `--where`, as text, and whether they hold for one media.
 
-What a condition is asked of may cost more than knowing the media: records are only looked at when one of them matters.
-`catalogue` answers the same conditions from its index.
+Records are read only when a condition depends on them. `catalogue.py` answers the same conditions from its index.
 """
 
 from __future__ import annotations
@@ -38,32 +37,32 @@ class Where:
     @classmethod
     def parse(cls, text: str) -> Where:
         """`type=video,creator=X,output=hls_720p,stale`, in any order. Raises `ValueError` with a sentence."""
-        found: dict[str, str] = {}
+        values: dict[str, str] = {}
         for part in filter(None, re.split(r"[,\s]+", text)):
             name, _, value = part.partition("=")
             if name not in NAMES or (name == "stale") == bool(value):
-                known = ", ".join(f"{one}=" for one in NAMES[:-1])
+                known = ", ".join(f"{condition}=" for condition in NAMES[:-1])
                 raise ValueError(f"`{part}` is no condition; there are {known} and stale.")
-            if found.get(name, value) != value:
-                raise ValueError(f"`{name}` cannot be both `{found[name]}` and `{value}`.")
-            found[name] = value
-        if found.get("type") not in (None, *get_args(MediaType)):
+            if values.get(name, value) != value:
+                raise ValueError(f"`{name}` cannot be both `{values[name]}` and `{value}`.")
+            values[name] = value
+        if values.get("type") not in (None, *get_args(MediaType)):
             raise ValueError(f"`type` is one of {', '.join(get_args(MediaType))}.")
-        outputs = sorted({one for some in OUTPUTS.values() for one in some})
-        if found.get("output") not in (None, *outputs):
+        outputs = sorted({output for outputs in OUTPUTS.values() for output in outputs})
+        if values.get("output") not in (None, *outputs):
             raise ValueError(f"`output` is one of {', '.join(outputs)}.")
         return cls(
-            media_type=cast("MediaType | None", found.get("type")),
-            creator_id=found.get("creator"),
-            output=found.get("output"),
-            stale="stale" in found,
-            media_ids=tuple(filter(None, found["id"].split("+"))) if "id" in found else None,
-            recipe=found.get("recipe"),
-            built_before=_given(found["built_before"]) if "built_before" in found else None,
+            media_type=cast("MediaType | None", values.get("type")),
+            creator_id=values.get("creator"),
+            output=values.get("output"),
+            stale="stale" in values,
+            media_ids=tuple(filter(None, values["id"].split("+"))) if "id" in values else None,
+            recipe=values.get("recipe"),
+            built_before=_parse_time(values["built_before"]) if "built_before" in values else None,
         )
 
-    def names(self, media: MediaRecord) -> bool:
-        """Whether it can hold for this media, by what the media itself says."""
+    def may_hold(self, media: MediaRecord) -> bool:
+        """Whether it can hold for this media, as far as the media's own record says."""
         return (
             self.media_type in (None, media.media_type)
             and self.creator_id in (None, media.creator_id)
@@ -77,8 +76,12 @@ class Where:
         outputs: Callable[[], Mapping[str, OutputRecord | None]],
         stale: Callable[[], list[str]],
     ) -> bool:
-        """`outputs` and `stale` are asked at most once, and only when it depends on them."""
-        if not self.names(media):
+        """Whether it holds for a media.
+
+        `outputs` gives the media's records by output, `stale` its stale outputs: each is called at most once, and only
+        when the condition depends on it.
+        """
+        if not self.may_hold(media):
             return False
         if self.output is not None or self.recipe is not None or self.built_before is not None:
             built = [
@@ -86,14 +89,14 @@ class Where:
                 for name, record in outputs().items()
                 if record is not None and record.applicable and self.output in (None, name)
             ]
-            if not any(self._built(record) for record in built):
+            if not any(self._is_built_so(record) for record in built):
                 return False
         if not self.stale:
             return True
-        found = stale()
-        return bool(found) if self.output is None else self.output in found
+        stale_outputs = stale()
+        return bool(stale_outputs) if self.output is None else self.output in stale_outputs
 
-    def _built(self, record: OutputRecord) -> bool:
+    def _is_built_so(self, record: OutputRecord) -> bool:
         if self.recipe not in (None, record.code_version):
             return False
         if self.built_before is None:
@@ -102,12 +105,12 @@ class Where:
 
 
 def moment(text: str) -> datetime:
-    """A day or a time as ISO 8601 has it, in UTC unless it says otherwise. Raises `ValueError`."""
-    told = datetime.fromisoformat(text)
-    return told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
+    """A day or a time in ISO 8601, in UTC unless it says otherwise. Raises `ValueError`."""
+    parsed = datetime.fromisoformat(text)
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
-def _given(text: str) -> datetime:
+def _parse_time(text: str) -> datetime:
     try:
         return moment(text)
     except ValueError:

@@ -1,8 +1,8 @@
 """What many jobs and media add up to: success, time, cost, encoders, failures by code, storage by kind.
 
-Jobs are read from the histories of media (`history`), storage from the stores' own listings, so that what is billed is
-what is counted, but for former versions, which a listing does not show. No record of an output is read: a thousand
-media are a thousand small reads. Not here: how it is shown (`commands`).
+Jobs are read from the histories of media (`archive/history.py`), storage from the stores' own listings: what is counted
+is what is billed, except for former versions, which a listing does not show. No record of an output is read: a thousand
+media are a thousand small reads. Not here: how it is shown (`cli/views/stats.py`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SEGMENT = re.compile(r"[^/]+/hls(?:-audio)?/[^/]+/([^/]+)/segment_\d+\.ts")
 
 @dataclass(frozen=True)
 class Spread:
-    """Of some values: how many, their sum, middle and nearly highest (nearest rank). None without values."""
+    """How values are spread: how many there are, their sum, and their 50th and 95th percentile (nearest rank)."""
 
     count: int = 0
     total: float = 0.0
@@ -61,12 +61,15 @@ class Failures:
     fault: str | None
     jobs: int
     latest: str
-    """Media of the latest of them, to be looked at."""
+    """Media id of the latest of them."""
 
 
 @dataclass(frozen=True)
 class OutputCost:
-    """Of one output, over all jobs that built it. `seconds`: wall seconds, of all that were built at once with it."""
+    """What one output took, over all jobs that built it.
+
+    `seconds`: wall seconds of the work that made it, and maybe other outputs with it; `size` in bytes.
+    """
 
     output: str
     seconds: Spread
@@ -76,7 +79,7 @@ class OutputCost:
 
 @dataclass(frozen=True)
 class EncoderShare:
-    """`jobs` that encoded a picture with it, and how much of media that was."""
+    """How much was encoded by one encoder: `jobs` that used it for a picture, and how much media that was."""
 
     encoder: str
     gpu: str | None
@@ -86,8 +89,8 @@ class EncoderShare:
 
 
 @dataclass(frozen=True)
-class Stored:
-    """Current objects of one kind in one store."""
+class StoredKind:
+    """Current objects of one kind in one store. `size`: their bytes."""
 
     role: str
     kind: str
@@ -97,22 +100,24 @@ class Stored:
 
 @dataclass(frozen=True)
 class Statistics:
+    """What there is, and what jobs since a time came to. `since` is None for all jobs."""
+
     since: datetime | None
     media: dict[str, int] = field(default_factory=dict)
     """Registered media: in all, and those without any job on record."""
     outcomes: dict[str, int] = field(default_factory=dict)
     failures: tuple[Failures, ...] = ()
     seconds_per_minute: dict[str, Spread] = field(default_factory=dict)
-    """Of a whole job, per minute of media, by media type: jobs that built every output."""
+    """Media type -> wall seconds of a job per minute of its media, of the jobs that built every output."""
     queue_seconds: Spread = Spread()
     cost_per_job_usd: dict[str, Spread] = field(default_factory=dict)
     outputs: tuple[OutputCost, ...] = ()
     encoders: tuple[EncoderShare, ...] = ()
-    storage: tuple[Stored, ...] = ()
+    storage: tuple[StoredKind, ...] = ()
 
     @property
     def success_rate(self) -> float | None:
-        """Of the jobs that came to an end by themselves."""
+        """The share of completed jobs among those that completed or failed; None without any."""
         ended = self.outcomes.get("completed", 0) + self.outcomes.get("failed", 0)
         return self.outcomes.get("completed", 0) / ended if ended else None
 
@@ -125,17 +130,18 @@ def gather(
     wanted: Callable[[MediaRecord], bool] | None = None,
     storage: bool = True,
 ) -> Statistics:
-    """Read and add up. `since` counts jobs by their start; storage is what there is now.
+    """Read the histories of jobs and the stores' listings, and add them up.
 
-    `wanted` chooses media, by their records, which have to be read for that. Raises `StorageError`.
+    `since`: only jobs that were started then or later; storage is what there is now, and is left out without `storage`.
+    `wanted` chooses media by their records, which have to be read for that; None takes all. Raises `StorageError`.
     """
     records = RecordStore(stores.archive)
     with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
         named: dict[str, set[str]] = defaultdict(set)
         for stored in stores.archive.list(keys.RECORDS_ROOT):
-            one = keys.parse_record(stored.key)
-            if one is not None:
-                named[one[0]].add(one[1])
+            record = keys.parse_record(stored.key)
+            if record is not None:
+                named[record[0]].add(record[1])
         chosen = {media_id for media_id, names in named.items() if "media" in names}
         if wanted is not None:
             read = pool.map(records.media, sorted(chosen))
@@ -147,30 +153,30 @@ def gather(
             counted = [pool.submit(_stored, store, only) for store in roles]
         with_jobs = sorted(media_id for media_id in chosen if JOBS in named[media_id])
         histories = pool.map(lambda media_id: _history(records, media_id), with_jobs)
-        jobs = [job for some in histories for job in some if _counts(job, since)]
-        kinds = tuple(one for done in counted for one in done.result())
-    found = _added_up([_settled(job, now) for job in jobs], since)
+        jobs = [job for history_of_one in histories for job in history_of_one if _counts(job, since)]
+        kinds = tuple(kind for future in counted for kind in future.result())
+    statistics = _added_up([_settled(job, now) for job in jobs], since)
     media = {"registered": len(chosen), "withoutJobs": len(chosen) - len(with_jobs)}
-    return Statistics(**{**vars(found), "media": media, "storage": kinds})
+    return Statistics(**{**vars(statistics), "media": media, "storage": kinds})
 
 
 def faults() -> dict[str, str]:
-    """Whose fault each code of ours is."""
+    """Error code -> who has to act on it, of every code of this version."""
 
     def below(kind: type[JobError]) -> Iterator[type[JobError]]:
         yield kind
-        for one in kind.__subclasses__():
-            yield from below(one)
+        for subclass in kind.__subclasses__():
+            yield from below(subclass)
 
-    found = {kind.code: kind.fault.value for kind in below(JobError) if "code" in vars(kind)}
-    return {**found, **dict.fromkeys(SourceCode, SourceError.fault.value), LOST: "worker"}
+    codes = {kind.code: kind.fault.value for kind in below(JobError) if "code" in vars(kind)}
+    return {**codes, **dict.fromkeys(SourceCode, SourceError.fault.value), LOST: "worker"}
 
 
 def kind(role: str, key: str) -> str:
-    """What an object is, by its key."""
+    """What an object is, by the role of its store and its key: `originals`, `segments 720p`, `other`, ..."""
     if role == "archive":
         roots = {keys.ORIGINALS_ROOT: "originals", "mezzanine/": "mezzanines", keys.RECORDS_ROOT: "records"}
-        return next((told for root, told in roots.items() if key.startswith(root)), "other")
+        return next((name for root, name in roots.items() if key.startswith(root)), "other")
     if role == "media":
         segment = _SEGMENT.fullmatch(key)
         if segment is not None:
@@ -211,23 +217,23 @@ def _settled(job: JobRecord, now: datetime) -> JobRecord:
     return job.model_copy(update={"outcome": "failed", "error_code": LOST})
 
 
-def _stored(store: ObjectStore, only: set[str] | None) -> list[Stored]:
+def _stored(store: ObjectStore, only: set[str] | None) -> list[StoredKind]:
     objects: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
-    for held in store.list(""):
-        if only is not None and media_of(store.name, held.key) not in only:
+    for stored in store.list(""):
+        if only is not None and media_of(store.name, stored.key) not in only:
             continue
-        told = kind(store.name, held.key)
-        objects[told] += 1
-        sizes[told] += held.size
-    return [Stored(store.name, told, objects[told], sizes[told]) for told in sorted(objects, key=_kind_order)]
+        name = kind(store.name, stored.key)
+        objects[name] += 1
+        sizes[name] += stored.size
+    return [StoredKind(store.name, name, objects[name], sizes[name]) for name in sorted(objects, key=_kind_order)]
 
 
-def _kind_order(told: str) -> tuple[int, str]:
-    playlists = [output for some in DEFINITIONS.values() for output in some if output.has_segments]
+def _kind_order(name: str) -> tuple[int, str]:
+    playlists = [output for outputs in DEFINITIONS.values() for output in outputs if output.has_segments]
     rungs = [f"segments {output.playlist_name}" for output in playlists]
     first = ("originals", "mezzanines", "records", *rungs)
-    return (first.index(told) if told in first else len(first), told)
+    return (first.index(name) if name in first else len(first), name)
 
 
 def _added_up(jobs: Sequence[JobRecord], since: datetime | None) -> Statistics:
@@ -257,24 +263,23 @@ def _failures(jobs: Sequence[JobRecord]) -> Iterator[Failures]:
     for job in jobs:
         if job.outcome == "failed":
             by_code[job.error_code or "unknown"].append(job)
-    for code, some in sorted(by_code.items(), key=lambda item: (-len(item[1]), item[0])):
-        latest = max(some, key=lambda job: job.started_at)
-        yield Failures(code, blame.get(code), len(some), latest.media_id)
+    for code, failed in sorted(by_code.items(), key=lambda item: (-len(item[1]), item[0])):
+        latest = max(failed, key=lambda job: job.started_at)
+        yield Failures(code, blame.get(code), len(failed), latest.media_id)
 
 
 def _outputs(jobs: Sequence[JobRecord]) -> Iterator[OutputCost]:
-    made = defaultdict(list)
+    builds = defaultdict(list)
     for job in jobs:
-        for one in job.outputs:
-            made[one.output].append(one)
-    order = list(dict.fromkeys(output for some in OUTPUTS.values() for output in some))
-    for output in sorted(made, key=lambda one: order.index(one) if one in order else len(order)):
-        some = made[output]
+        for build in job.outputs:
+            builds[build.output].append(build)
+    order = list(dict.fromkeys(output for outputs in OUTPUTS.values() for output in outputs))
+    for output in sorted(builds, key=lambda name: order.index(name) if name in order else len(order)):
         yield OutputCost(
             output,
-            seconds=Spread.of(one.seconds for one in some),
-            cost_usd=Spread.of(one.cost_usd for one in some),
-            size=Spread.of(float(one.size) for one in some),
+            seconds=Spread.of(build.seconds for build in builds[output]),
+            cost_usd=Spread.of(build.cost_usd for build in builds[output]),
+            size=Spread.of(float(build.size) for build in builds[output]),
         )
 
 
@@ -283,13 +288,13 @@ def _encoders(jobs: Sequence[JobRecord]) -> Iterator[EncoderShare]:
     for job in jobs:
         if job.encoder is not None:
             by_encoder[(job.encoder, job.gpu)].append(job)
-    for (encoder, gpu), some in sorted(by_encoder.items(), key=lambda item: -len(item[1])):
-        whole = [job for job in some if set(job.asked) == set(OUTPUTS[job.media_type])]
+    for (encoder, gpu), encoded in sorted(by_encoder.items(), key=lambda item: -len(item[1])):
+        whole = [job for job in encoded if set(job.asked) == set(OUTPUTS[job.media_type])]
         yield EncoderShare(
             encoder,
             gpu,
-            len(some),
-            math.fsum(job.media_seconds or 0.0 for job in some),
+            len(encoded),
+            math.fsum(job.media_seconds or 0.0 for job in encoded),
             Spread.of(_per_minute(job) for job in whole),
         )
 
@@ -300,4 +305,5 @@ def _per_minute(job: JobRecord) -> float | None:
 
 
 def _rank(ordered: Sequence[float], part: float) -> float:
+    """The value below or at which this part of the values lies (nearest rank)."""
     return ordered[max(0, math.ceil(part * len(ordered)) - 1)]

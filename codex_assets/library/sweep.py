@@ -1,6 +1,6 @@
 """Judges the published outputs of many media, a few at once.
 
-In: the order, the number at once, and what becomes of a media that could not be judged. Out: judging one media
+In: the order, how many at once, and what becomes of a media that could not be judged. Out: judging one media
 (`verification/audit.py`), and which media there are (`published_media.py`).
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,25 +19,25 @@ from codex_assets.archive.findings import Finding
 from codex_assets.archive.records import MediaRecord
 from codex_assets.archive.store import RecordStore
 from codex_assets.errors import InternalError, JobCancelled, JobError
-from codex_assets.library.published_media import holds
+from codex_assets.library.published_media import condition_holds
 from codex_assets.library.selection import Where
-from codex_assets.media.outputs import OUTPUTS
+from codex_assets.media.outputs import MEZZANINE, OUTPUTS
 from codex_assets.storage.objects import Stores
 from codex_assets.system.tools import Tools
 from codex_assets.system.workspace import Workspace
 from codex_assets.verification import audit
 from codex_assets.verification.audit import Audit, Auditor
 
-Outcome = Literal["passed", "failed", "unchecked"]
+SweepOutcome = Literal["passed", "failed", "unchecked"]
 
 
 @dataclass(frozen=True)
-class Result:
-    """What one media came to."""
+class SweepResult:
+    """What the check of one media came to. `checks`: rules that were applied; `unbuilt`: outputs without a record."""
 
     media_id: str
     media: MediaRecord | None = None
-    outcome: Outcome = "passed"
+    outcome: SweepOutcome = "passed"
     problem: str | None = None
     """Why it could not be checked."""
     checks: int = 0
@@ -61,21 +61,21 @@ class Sweep:
     deep: bool = True
     workers: int = 2
 
-    def run(self, media_ids: Collection[str]) -> Iterator[Result | None]:
+    def run(self, media_ids: Collection[str]) -> Iterator[SweepResult | None]:
         """One result per media, as they come; None for one that `where` leaves out.
 
         Raises `JobCancelled` alone: whatever else happens to one media is its result.
         """
         pool = ThreadPoolExecutor(self.workers, thread_name_prefix="verify")
         try:
-            waiting: set[Future[Result | None]] = {pool.submit(self._one, media_id) for media_id in media_ids}
-            for done in as_completed(waiting):
-                yield done.result()
+            waiting: set[Future[SweepResult | None]] = {pool.submit(self._judge, media_id) for media_id in media_ids}
+            for future in as_completed(waiting):
+                yield future.result()
         finally:
             # Also when nobody wants the rest any more: what is running ends by `cancelled`, or by itself.
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _one(self, media_id: str) -> Result | None:
+    def _judge(self, media_id: str) -> SweepResult | None:
         if self.cancelled.is_set():
             raise JobCancelled
         started = time.monotonic()
@@ -89,20 +89,20 @@ class Sweep:
             problem = "It is no media id, or its records cannot be read."
         except Exception as error:  # noqa: BLE001 - one media must not end the check of thousands
             problem = InternalError.of(error).public
-        return Result(media_id, outcome="unchecked", problem=problem, seconds=time.monotonic() - started)
+        return SweepResult(media_id, outcome="unchecked", problem=problem, seconds=time.monotonic() - started)
 
-    def _judged(self, media_id: str, started: float) -> Result | None:
+    def _judged(self, media_id: str, started: float) -> SweepResult | None:
         records = RecordStore(self.stores.archive)
         media = records.media(media_id)
         if media is None:
-            return Result(media_id, outcome="unchecked", problem="No media of this id is registered.")
-        if not holds(self.where, media, records):
+            return SweepResult(media_id, outcome="unchecked", problem="No media of this id is registered.")
+        if not condition_holds(self.where, media, records):
             return None
-        if records.output(media_id, "mezzanine") is None:
+        if records.output(media_id, MEZZANINE.name) is None:
             problem = "Its mezzanine was never built, and without it nothing can be judged."
-            return Result(media_id, media, "unchecked", problem)
+            return SweepResult(media_id, media, "unchecked", problem)
         # The mezzanine's rules are about the file that a shallow check does not fetch.
-        outputs = [one for one in OUTPUTS[media.media_type] if self.deep or one != "mezzanine"]
+        outputs = [output for output in OUTPUTS[media.media_type] if self.deep or output != MEZZANINE.name]
         workspace = Workspace(self.scratch / f"verify-{uuid.uuid4().hex[:12]}")
         try:
             auditor = Auditor(self.stores, self.tools, workspace, deep=self.deep)
@@ -113,17 +113,15 @@ class Sweep:
         return _result(media, audits, time.monotonic() - started)
 
 
-def _result(media: MediaRecord, audits: Iterable[Audit], seconds: float) -> Result:
-    found = list(audits)
-    failed = tuple(finding for one in found for finding in one.failed)
-    unbuilt = tuple(one.output for one in found if one.record is None)
-    return Result(
+def _result(media: MediaRecord, audits: Sequence[Audit], seconds: float) -> SweepResult:
+    failed = tuple(finding for audit in audits for finding in audit.failed)
+    return SweepResult(
         media.media_id,
         media,
         "failed" if failed else "passed",
-        checks=sum(len(one.checks) for one in found),
+        checks=sum(len(audit.checks) for audit in audits),
         failed=failed,
-        warned=tuple(finding for one in found for finding in one.warned),
-        unbuilt=unbuilt,
+        warned=tuple(finding for audit in audits for finding in audit.warned),
+        unbuilt=tuple(audit.output for audit in audits if audit.record is None),
         seconds=seconds,
     )

@@ -102,7 +102,7 @@ def test_imports_at_once_into_an_empty_home_leave_it_whole_and_learn_once(room: 
     results = [ended(one) for one in processes]
     assert [code for code, _, _ in results] == [0, 0, 0, 0], results
     assert sum("2 media" in out for _, out, _ in results) == 1, results
-    assert sum("Nothing new" in out for _, out, _ in results) == 3, results
+    assert sum("nothing new in the archive" in out for _, out, _ in results) == 3, results
     told_once(room, home, {MEDIA, "twin"})
 
 

@@ -11,7 +11,7 @@ import typer.main
 
 from codex_assets.cli.app import app
 from codex_assets.library import stats
-from codex_assets.library.original_removal import Reason
+from codex_assets.library.original_removal import KeepReason
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -52,7 +52,7 @@ def test_every_section_is_there() -> None:
 
 def test_every_reason_to_keep_an_original_is_explained() -> None:
     part = TEXT.split("## Original clean-up")[1].split("\n## ")[0]
-    assert [one.value for one in Reason if f"`{one.value}`" not in part] == []
+    assert [one.value for one in KeepReason if f"`{one.value}`" not in part] == []
 
 
 def test_every_code_has_its_line() -> None:

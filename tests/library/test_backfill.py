@@ -18,7 +18,10 @@ from codex_assets.config import settings as configuration
 from codex_assets.config.settings import Settings
 from codex_assets.config.workshop import open_workshop
 from codex_assets.library.catalogue import Catalogue
-from codex_assets.library.rebuild import Journal, Limits, Order, Rebuild
+from codex_assets.library.rebuild import Rebuild
+from codex_assets.library.rebuild_journal import Journal
+from codex_assets.library.rebuild_limits import RebuildLimits
+from codex_assets.library.rebuild_order import RebuildOrder
 from codex_assets.media import outputs
 from codex_assets.storage import keys
 from codex_assets.storage.objects import Stores
@@ -81,7 +84,7 @@ def backfill(folder: Path, *, media: int, workers: int, kills: int, in_flight: i
             copy(stores, settings.stores(), media_id)
         catalogue = Catalogue(settings.catalogue, settings.stores().archive)
         catalogue.refresh()
-        order = Order(outputs=OUTPUTS)
+        order = RebuildOrder(outputs=OUTPUTS)
         targets = order.targets(catalogue)
         assert [one.media_id for one in targets] == ids
         assert {one.outputs for one in targets} == {OUTPUTS}
@@ -114,7 +117,9 @@ def backfill(folder: Path, *, media: int, workers: int, kills: int, in_flight: i
         journal = Journal.begin(configuration.journals(settings), order, targets)
         began = time.monotonic()
         try:
-            summary = Rebuild(settings, catalogue, journal, Limits(workers=in_flight, canary=lambda count: 1)).run()
+            summary = Rebuild(
+                settings, catalogue, journal, RebuildLimits(workers=in_flight, canary=lambda count: 1)
+            ).run()
         finally:
             over.set()
             reaper.join()

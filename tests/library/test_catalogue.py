@@ -27,8 +27,8 @@ from codex_assets.archive.store import RecordStore
 from codex_assets.cli.app import app
 from codex_assets.config import prices, settings
 from codex_assets.errors import MissingInput, StorageError
-from codex_assets.library import catalogue, catalogue_index, costs, published_media
-from codex_assets.library.catalogue import Catalogue, Target
+from codex_assets.library import catalogue, catalogue_refresh, costs, published_media
+from codex_assets.library.catalogue import Catalogue, RebuildTarget
 from codex_assets.library.selection import Where
 from codex_assets.media import recipe
 from codex_assets.media.outputs import OUTPUTS
@@ -151,20 +151,32 @@ def causes(index: Catalogue, where: Where | None = None) -> dict[str, dict[str, 
 # --- Kept up to date --------------------------------------------------------------------------------------------------
 
 
+def dump(index: Catalogue) -> list[tuple[Any, ...]]:
+    """Everything that answers depend on, in order: two indexes of the same archive hold the same."""
+    with index._file.connection() as database:
+        rows: list[tuple[Any, ...]] = database.execute(
+            "SELECT media_id, media_type, creator_id, input_role, input_key, seconds, text FROM media"
+            " JOIN facts ON facts.id = media.facts ORDER BY media_id"
+        ).fetchall()
+        rows += database.execute("SELECT * FROM records ORDER BY media_id, name").fetchall()
+        rows += database.execute("SELECT * FROM held ORDER BY media_id, key").fetchall()
+    return rows
+
+
 def answers(index: Catalogue) -> tuple[list[tuple[Any, ...]], list[Any], list[Any]]:
     """All that an index can be asked. Files of media that nothing tells of change no answer."""
     known = {media_id for media_id, _, _ in index.verdicts()}
-    rows = [row for row in index.dump() if len(row) != 2 or row[0] in known]
+    rows = [row for row in dump(index) if len(row) != 2 or row[0] in known]
     return rows, list(index.verdicts()), index.problems()
 
 
 @pytest.mark.ffmpeg
-@pytest.mark.parametrize("page", [catalogue_index.PAGE, 10])
+@pytest.mark.parametrize("page", [catalogue_refresh.PAGE, 10])
 def test_kept_up_to_date_it_says_what_a_new_one_says(
     archive: Archive, tmp_path: Path, page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Small enough for folders to be listed in parts.
-    monkeypatch.setattr(catalogue_index, "PAGE", page)
+    monkeypatch.setattr(catalogue_refresh, "PAGE", page)
     chance = random.Random(page)
     store = archive.store
     for number in range(4):
@@ -306,15 +318,15 @@ def test_it_is_looked_at_again_when_it_is_old_for_what_that_takes(
     assert index.age() == (None, 0.0)
     monkeypatch.setattr(catalogue, "FREE_SECONDS", 0.0)
     monkeypatch.setattr(catalogue, "SHARE", 1e9)
-    first = index.fresh()
+    first = index.refresh_if_old()
     assert first is not None
     assert first.read == len(local.templates["video"])
-    assert index.fresh() is None
+    assert index.refresh_if_old() is None
     monkeypatch.setattr(catalogue, "SHARE", 0)
-    assert index.fresh() is not None
+    assert index.refresh_if_old() is not None
     monkeypatch.setattr(catalogue, "SHARE", 1e9)
     monkeypatch.setattr(catalogue, "FREE_SECONDS", 100.0)
-    assert index.fresh() is not None
+    assert index.refresh_if_old() is not None
 
 
 # --- Several at once, and failures ------------------------------------------------------------------------------------
@@ -585,7 +597,7 @@ def test_an_estimate_is_what_the_records_say(local: Archive, tmp_path: Path) -> 
 
     # Two rungs that are made together at 2x: 30 s and 300 s; the thumbnails at 30x: 2 s (the least there is) and 20 s.
     targets = [
-        Target(media_id, "video", ("hls_720p", "hls_480p", "thumbnail"), ("hls_master",))
+        RebuildTarget(media_id, "video", ("hls_720p", "hls_480p", "thumbnail"), ("hls_master",))
         for media_id in ("short", "long")
     ]
     found = costs.estimate(targets, index, price=0.0002)
@@ -613,15 +625,15 @@ def test_an_estimate_is_what_the_records_say(local: Archive, tmp_path: Path) -> 
     sound = recipe.numbers("video", "hls_480p", None)["variant.audio_kbps"]
     local.edit("short", "hls_480p", half)
     index.refresh()
-    found = costs.estimate([Target("short", "video", ("hls_480p",))], index)
+    found = costs.estimate([RebuildTarget("short", "video", ("hls_480p",))], index)
     assert found.bytes_before == 8_460_000
     assert found.bytes_after == round(8_460_000 * (1000 + sound) / (500 + sound))
 
     # Nothing is known of another encoder, nor of a media that was never built: assumed, and told.
-    found = costs.estimate([Target("short", "video", ("hls_480p",))], index, encoder="h264_nvenc")
+    found = costs.estimate([RebuildTarget("short", "video", ("hls_480p",))], index, encoder="h264_nvenc")
     assert found.encoders == ()
     assert [(line.speed, line.builds) for line in found.lines] == [(costs.assumed_speed("video", "hls_720p"), 0)]
-    found = costs.estimate([Target("new", "video", ("mezzanine", "loudness"))], index)
+    found = costs.estimate([RebuildTarget("new", "video", ("mezzanine", "loudness"))], index)
     assert (found.unknown_lengths, found.bytes_before) == (1, 0)
     assert costs.estimate([], index).usd == 0
 
@@ -631,7 +643,7 @@ def test_the_price_is_that_of_the_gpu_that_was_used(local: Archive, tmp_path: Pa
     local.add("m1")
     index = Catalogue(tmp_path / "index.sqlite", local.store)
     index.refresh()
-    target = [Target("m1", "video", ("thumbnail",))]
+    target = [RebuildTarget("m1", "video", ("thumbnail",))]
     usual = prices.POOLS[prices.USUAL_POOL]
     assert costs.estimate(target, index).price == usual.usd_per_second
     assert "assumed" in costs.estimate(target, index).price_of

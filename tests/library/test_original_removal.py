@@ -29,7 +29,7 @@ from codex_assets.config import settings as configuration
 from codex_assets.config.settings import Settings
 from codex_assets.definitions import defs
 from codex_assets.errors import JobCancelled, StorageError
-from codex_assets.library.original_removal import CleanUp, Reason, Result, Verdict
+from codex_assets.library.original_removal import CleanUp, KeepReason, RemovalResult, RemovalVerdict
 from codex_assets.storage.directory import DirectoryStore
 from codex_assets.storage.objects import Stores
 from codex_assets.worker import job
@@ -70,7 +70,7 @@ class House:
         self.now = datetime.now(UTC) + timedelta(hours=25)
         self.cancelled = threading.Event()
 
-    def run(self, stores: Stores | None = None, **options: Any) -> list[Result]:
+    def run(self, stores: Stores | None = None, **options: Any) -> list[RemovalResult]:
         work = CleanUp(
             stores or self.stores,
             self.settings.tools(self.cancelled),
@@ -134,12 +134,12 @@ def test_an_original_is_deleted_a_day_after_its_mezzanine_was_verified(house: Ho
     size = len(jobs.film(12))
     before = jobs.objects(house.stores)
     (dry,) = house.run(dry_run=True)
-    assert (dry.verdict, dry.size) == (Verdict.WOULD_DELETE, size)
+    assert (dry.verdict, dry.size) == (RemovalVerdict.WOULD_DELETE, size)
     assert jobs.objects(house.stores) == before, "a dry run changes nothing"
 
     (result,) = house.run()
 
-    assert (result.verdict, result.key, result.size) == (Verdict.DELETED, ORIGINAL_KEY, size)
+    assert (result.verdict, result.key, result.size) == (RemovalVerdict.DELETED, ORIGINAL_KEY, size)
     after = jobs.objects(house.stores)
     assert before["archive"] - after["archive"] == {ORIGINAL_KEY}
     assert after["archive"] - before["archive"] == {f"records/{MEDIA}/original.json"}
@@ -159,24 +159,24 @@ def test_everything_is_normal_again_after_a_new_upload(house: House) -> None:
 
     jobs.put_original(house.stores, "video", MEDIA, jobs.film(11))
     (waiting,) = house.run()
-    assert (waiting.verdict, waiting.reason) == (Verdict.KEPT, Reason.NEWER_UPLOAD)
+    assert (waiting.verdict, waiting.reason) == (RemovalVerdict.KEPT, KeepReason.NEWER_UPLOAD)
 
     build(house.settings, job_id="job-3")
 
     assert house.records.get(MEDIA, ORIGINAL, OriginalRecord) is None
     house.now = datetime.now(UTC) + timedelta(hours=25)
     (result,) = house.run()
-    assert (result.verdict, result.size) == (Verdict.DELETED, len(jobs.film(11)))
+    assert (result.verdict, result.size) == (RemovalVerdict.DELETED, len(jobs.film(11)))
 
 
 def test_an_original_that_is_gone_already_is_recorded_once(house: House) -> None:
     house.stores.archive.delete(ORIGINAL_KEY)
 
     (dry,) = house.run(dry_run=True)
-    assert (dry.verdict, house.records.get(MEDIA, ORIGINAL, OriginalRecord)) == (Verdict.GONE, None)
+    assert (dry.verdict, house.records.get(MEDIA, ORIGINAL, OriginalRecord)) == (RemovalVerdict.GONE, None)
     (result,) = house.run()
 
-    assert result.verdict is Verdict.GONE
+    assert result.verdict is RemovalVerdict.GONE
     record = house.records.get(MEDIA, ORIGINAL, OriginalRecord)
     assert record is not None
     assert record.deleted is False
@@ -191,7 +191,7 @@ def test_others_in_the_same_folder_are_left_alone(house: House) -> None:
 
     (result,) = house.run()
 
-    assert result.verdict is Verdict.DELETED
+    assert result.verdict is RemovalVerdict.DELETED
     assert all(house.has_original(key) for key in beside[:2])
 
 
@@ -322,33 +322,33 @@ def read_from(role: str, key: str) -> Callable[[House], None]:
     return change
 
 
-REFUSALS: list[tuple[str, Callable[[House], None], Reason]] = [
-    ("no mezzanine", without_a_mezzanine, Reason.NO_MEZZANINE),
-    ("no mezzanine object on record", no_file_on_record, Reason.NO_MEZZANINE),
-    ("the mezzanine of another media", mezzanine_of_another, Reason.NO_MEZZANINE),
-    ("verified less than a day ago", a_day_less_a_minute, Reason.RECENT),
-    ("never checked", never_checked, Reason.UNVERIFIED),
-    ("failed before publishing", failed_before_publishing, Reason.CHECKS_FAILED),
-    ("failed when it was last verified", failed_since, Reason.CHECKS_FAILED),
-    ("mezzanine missing", no_object, Reason.MEZZANINE_MISSING),
-    ("mezzanine of another length", shorter_object, Reason.MEZZANINE_LENGTH),
-    ("mezzanine of another hash", other_object, Reason.MEZZANINE_HASH),
-    ("head does not decode", damaged_head, Reason.HEAD_UNDECODABLE),
-    ("tail does not decode", damaged_tail, Reason.TAIL_UNDECODABLE),
-    ("not a media file", no_media_file, Reason.HEAD_UNDECODABLE),
-    ("uploaded again", uploaded_again, Reason.NEWER_UPLOAD),
-    ("uploaded again, old record", uploaded_again_before_it_was_kept, Reason.NEWER_UPLOAD),
-    ("a job is under way", job_under_way, Reason.UNDER_WAY),
-    ("in the delivery bucket", read_from("media", ORIGINAL_KEY), Reason.ELSEWHERE),
-    ("a shared prefix", read_from("archive", f"uploads/{jobs.CREATOR}/{MEDIA}/original.mp4"), Reason.ELSEWHERE),
-    ("another media's", read_from("archive", f"originals/{jobs.CREATOR}/{MEDIA}2/original.mp4"), Reason.ELSEWHERE),
-    ("another creator's", read_from("archive", f"originals/someone/{MEDIA}/original.mp4"), Reason.ELSEWHERE),
+REFUSALS: list[tuple[str, Callable[[House], None], KeepReason]] = [
+    ("no mezzanine", without_a_mezzanine, KeepReason.NO_MEZZANINE),
+    ("no mezzanine object on record", no_file_on_record, KeepReason.NO_MEZZANINE),
+    ("the mezzanine of another media", mezzanine_of_another, KeepReason.NO_MEZZANINE),
+    ("verified less than a day ago", a_day_less_a_minute, KeepReason.RECENT),
+    ("never checked", never_checked, KeepReason.UNVERIFIED),
+    ("failed before publishing", failed_before_publishing, KeepReason.CHECKS_FAILED),
+    ("failed when it was last verified", failed_since, KeepReason.CHECKS_FAILED),
+    ("mezzanine missing", no_object, KeepReason.MEZZANINE_MISSING),
+    ("mezzanine of another length", shorter_object, KeepReason.MEZZANINE_LENGTH),
+    ("mezzanine of another hash", other_object, KeepReason.MEZZANINE_HASH),
+    ("head does not decode", damaged_head, KeepReason.HEAD_UNDECODABLE),
+    ("tail does not decode", damaged_tail, KeepReason.TAIL_UNDECODABLE),
+    ("not a media file", no_media_file, KeepReason.HEAD_UNDECODABLE),
+    ("uploaded again", uploaded_again, KeepReason.NEWER_UPLOAD),
+    ("uploaded again, old record", uploaded_again_before_it_was_kept, KeepReason.NEWER_UPLOAD),
+    ("a job is under way", job_under_way, KeepReason.UNDER_WAY),
+    ("in the delivery bucket", read_from("media", ORIGINAL_KEY), KeepReason.ELSEWHERE),
+    ("a shared prefix", read_from("archive", f"uploads/{jobs.CREATOR}/{MEDIA}/original.mp4"), KeepReason.ELSEWHERE),
+    ("another media's", read_from("archive", f"originals/{jobs.CREATOR}/{MEDIA}2/original.mp4"), KeepReason.ELSEWHERE),
+    ("another creator's", read_from("archive", f"originals/someone/{MEDIA}/original.mp4"), KeepReason.ELSEWHERE),
 ]
 
 
 @pytest.mark.parametrize("kind", ["folders", "versioned S3"])
 @pytest.mark.parametrize(("spoil", "reason"), [one[1:] for one in REFUSALS], ids=[one[0] for one in REFUSALS])
-def test_it_refuses(house: House, s3: str, kind: str, spoil: Callable[[House], None], reason: Reason) -> None:
+def test_it_refuses(house: House, s3: str, kind: str, spoil: Callable[[House], None], reason: KeepReason) -> None:
     if kind != "folders":
         move_to_s3(house, s3)
     spoil(house)
@@ -356,8 +356,8 @@ def test_it_refuses(house: House, s3: str, kind: str, spoil: Callable[[House], N
 
     (result,) = house.run()
 
-    assert (result.verdict, result.reason) == (Verdict.KEPT, reason), result.told
-    assert result.told.endswith(".")
+    assert (result.verdict, result.reason) == (RemovalVerdict.KEPT, reason), result.message
+    assert result.message.endswith(".")
     assert result.size == 0
     assert jobs.objects(house.stores) == before
     assert house.records.get(MEDIA, ORIGINAL, OriginalRecord) is None
@@ -367,12 +367,12 @@ def test_what_was_found_of_an_earlier_mezzanine_does_not_count(house: House) -> 
     judged = OutputVerification(output="mezzanine", data_version="another", checked_at="now", failed=(FAILED,))
     record = VerificationRecord(media_id=MEDIA, creator_id=jobs.CREATOR, media_type="video", outputs=(judged,))
     house.records.put(MEDIA, VERIFICATION, record)
-    assert house.run()[0].verdict is Verdict.DELETED
+    assert house.run()[0].verdict is RemovalVerdict.DELETED
 
 
 def test_a_job_that_was_killed_does_not_keep_an_original_for_ever(house: House) -> None:
     begun_job(house, house.now - timedelta(hours=24, minutes=1))
-    assert house.run()[0].verdict is Verdict.DELETED
+    assert house.run()[0].verdict is RemovalVerdict.DELETED
 
 
 class Interrupted(DirectoryStore):
@@ -397,13 +397,13 @@ def test_an_upload_that_comes_while_the_mezzanine_is_looked_at_is_kept(house: Ho
         jobs.put_original(house.stores, "video", MEDIA, jobs.film(13))
 
     (result,) = house.run(interrupted(house, upload))
-    assert (result.verdict, result.reason) == (Verdict.KEPT, Reason.NEWER_UPLOAD)
+    assert (result.verdict, result.reason) == (RemovalVerdict.KEPT, KeepReason.NEWER_UPLOAD)
     assert house.stores.archive.read(ORIGINAL_KEY) == jobs.film(13)
 
 
 def test_a_job_that_begins_meanwhile_keeps_it(house: House) -> None:
     (result,) = house.run(interrupted(house, lambda: begun_job(house, house.now)))
-    assert (result.verdict, result.reason) == (Verdict.KEPT, Reason.UNDER_WAY)
+    assert (result.verdict, result.reason) == (RemovalVerdict.KEPT, KeepReason.UNDER_WAY)
     assert house.has_original()
 
 
@@ -412,7 +412,7 @@ def test_a_mezzanine_that_is_built_again_meanwhile_keeps_it(house: House) -> Non
         house.change("mezzanine", house.mezzanine(), code_version="another")
 
     (result,) = house.run(interrupted(house, rebuilt))
-    assert (result.verdict, result.reason) == (Verdict.KEPT, Reason.UNDER_WAY)
+    assert (result.verdict, result.reason) == (RemovalVerdict.KEPT, KeepReason.UNDER_WAY)
     assert house.has_original()
 
 
@@ -421,15 +421,15 @@ def test_a_store_that_fails_decides_nothing(house: House) -> None:
         raise StorageError("The archive store could not read it: it is unavailable at the moment.")
 
     (result,) = house.run(interrupted(house, fail))
-    assert (result.verdict, result.reason) == (Verdict.UNCHECKED, Reason.UNAVAILABLE)
+    assert (result.verdict, result.reason) == (RemovalVerdict.UNCHECKED, KeepReason.UNAVAILABLE)
     assert house.has_original()
-    assert house.run()[0].verdict is Verdict.DELETED, "the next run tries again"
+    assert house.run()[0].verdict is RemovalVerdict.DELETED, "the next run tries again"
 
 
 def test_a_record_that_cannot_be_read_ends_nothing(house: House) -> None:
     house.stores.archive.write(f"records/{MEDIA}/mezzanine.json", b"{", content_type="application/json")
     (result,) = house.run()
-    assert (result.verdict, result.reason) == (Verdict.UNCHECKED, Reason.UNREADABLE)
+    assert (result.verdict, result.reason) == (RemovalVerdict.UNCHECKED, KeepReason.UNREADABLE)
     assert house.has_original()
 
 
@@ -467,20 +467,20 @@ def test_every_version_and_delete_marker_goes(tmp_path: Path, s3: str) -> None:
     assert versions(ORIGINAL_KEY).count(ORIGINAL_KEY) == 3
     cancelled = threading.Event()
 
-    def run() -> list[Result]:
+    def run() -> list[RemovalResult]:
         late = datetime.now(UTC) + timedelta(hours=25)
         work = CleanUp(stores, settings.tools(cancelled), tmp_path / "scratch", cancelled, now=lambda: late)
         return list(work.run())
 
     (result,) = run()
 
-    assert result.verdict is Verdict.DELETED, result.told
+    assert result.verdict is RemovalVerdict.DELETED, result.message
     assert versions(ORIGINAL_KEY) == [f"{ORIGINAL_KEY}.part"]
     held = RecordStore(stores.archive)
     record = held.get(MEDIA, ORIGINAL, OriginalRecord)
     assert record is not None
     # Looked at again because of its neighbour, and left as it is.
-    assert [one.verdict for one in run()] == [Verdict.GONE]
+    assert [one.verdict for one in run()] == [RemovalVerdict.GONE]
     assert held.get(MEDIA, ORIGINAL, OriginalRecord) == record
 
     # And back again: the new upload's job takes the record away, with its versions.
@@ -493,7 +493,7 @@ def test_what_may_be_deleted_in_s3_is(house: House, s3: str) -> None:
     """The refusals there refuse for their own reasons: unspoilt, it is deleted."""
     move_to_s3(house, s3)
     (result,) = house.run()
-    assert result.verdict is Verdict.DELETED, result.told
+    assert result.verdict is RemovalVerdict.DELETED, result.message
     assert not house.has_original()
 
 

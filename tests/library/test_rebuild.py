@@ -27,7 +27,11 @@ from codex_assets.config.settings import Settings
 from codex_assets.config.workshop import open_workshop
 from codex_assets.library import rebuild
 from codex_assets.library.catalogue import Catalogue
-from codex_assets.library.rebuild import Journal, Limits, Order, Rebuild, Summary
+from codex_assets.library.rebuild import Rebuild
+from codex_assets.library.rebuild_journal import Journal
+from codex_assets.library.rebuild_limits import RebuildLimits
+from codex_assets.library.rebuild_order import RebuildOrder
+from codex_assets.library.rebuild_summary import RebuildSummary
 from codex_assets.media import profile
 from codex_assets.media.outputs import OUTPUTS
 from codex_assets.storage import keys
@@ -96,20 +100,22 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
     return {name.rpartition("/")[0] for name in {*before, *after} if before.get(name) != after.get(name)}
 
 
-def run(settings: Settings, order: Order, limits: Limits | None = None, **more: Any) -> tuple[Summary, Journal]:
+def run(
+    settings: Settings, order: RebuildOrder, limits: RebuildLimits | None = None, **more: Any
+) -> tuple[RebuildSummary, Journal]:
     catalogue = index(settings)
     catalogue.refresh()
     journal = Journal.begin(configuration.journals(settings), order, order.targets(catalogue))
     try:
-        return Rebuild(settings, catalogue, journal, limits or Limits(), **more).run(), journal
+        return Rebuild(settings, catalogue, journal, limits or RebuildLimits(), **more).run(), journal
     finally:
         journal.close()
 
 
-def resume(settings: Settings, rebuild_id: str, limits: Limits | None = None, **more: Any) -> Summary:
+def resume(settings: Settings, rebuild_id: str, limits: RebuildLimits | None = None, **more: Any) -> RebuildSummary:
     journal = Journal.resume(configuration.journals(settings), rebuild_id)
     try:
-        return Rebuild(settings, index(settings), journal, limits or Limits(), **more).run()
+        return Rebuild(settings, index(settings), journal, limits or RebuildLimits(), **more).run()
     finally:
         journal.close()
 
@@ -207,7 +213,7 @@ def test_what_is_lost_is_built_round_by_round(settings: Settings) -> None:
     archive.delete(keys.mezzanine(jobs.CREATOR, "clip1"))
     archive.delete(keys.record("clip1", "mezzanine"))
     archive.delete(keys.record("clip1", "thumbnail"))
-    summary, _ = run(settings, Order())
+    summary, _ = run(settings, RebuildOrder())
     (outcome,) = summary.outcomes
     assert outcome.code is None
     assert outcome.built[0] == "mezzanine"
@@ -229,10 +235,10 @@ def test_a_mezzanine_without_its_original_is_refused_and_the_rest_goes_on(settin
 def test_an_original_that_goes_missing_meanwhile_skips_its_media(settings: Settings) -> None:
     catalogue = index(settings)
     catalogue.refresh()
-    order = Order(where="type=video", outputs=("mezzanine",), also_fresh=True)
+    order = RebuildOrder(where="type=video", outputs=("mezzanine",), also_fresh=True)
     journal = Journal.begin(configuration.journals(settings), order, order.targets(catalogue))
     settings.stores().archive.delete(jobs.input_key("video", "clip1"))
-    summary = Rebuild(settings, catalogue, journal, Limits()).run()
+    summary = Rebuild(settings, catalogue, journal, RebuildLimits()).run()
     journal.close()
     (skipped,) = summary.skipped
     assert skipped.media_id == "clip1"
@@ -261,7 +267,7 @@ def break_tools(settings: Settings, folder: Path) -> Settings:
     return replace(settings, tool_environment=environment)
 
 
-THUMBNAILS = Order(where="type=video", outputs=("thumbnail",), also_fresh=True)
+THUMBNAILS = RebuildOrder(where="type=video", outputs=("thumbnail",), also_fresh=True)
 
 
 def test_a_canary_that_fails_keeps_the_rest_from_beginning(
@@ -269,7 +275,9 @@ def test_a_canary_that_fails_keeps_the_rest_from_beginning(
 ) -> None:
     monkeypatch.setattr(rebuild, "RETRY_SECONDS", 0.0)
     before = objects(settings)
-    summary, journal = run(break_tools(settings, tmp_path / "broken"), THUMBNAILS, Limits(canary=lambda media: 1))
+    summary, journal = run(
+        break_tools(settings, tmp_path / "broken"), THUMBNAILS, RebuildLimits(canary=lambda media: 1)
+    )
     assert (len(summary.failed), summary.done, summary.left) == (1, 0, 3)
     assert summary.failed[0].code == "tool_failed"
     assert summary.paused == "1 of 1 media of the canary failed"
@@ -283,10 +291,10 @@ def test_too_many_failures_pause(settings: Settings, tmp_path: Path, monkeypatch
     monkeypatch.setattr(rebuild, "RETRY_SECONDS", 0.0)
     monkeypatch.setattr(rebuild, "LEAST", 2)
     broken = break_tools(settings, tmp_path / "broken")
-    summary, _ = run(broken, THUMBNAILS, Limits(max_failures=0.5))
+    summary, _ = run(broken, THUMBNAILS, RebuildLimits(max_failures=0.5))
     assert (len(summary.failed), summary.left) == (2, 3)
     assert summary.paused == "2 of 2 media failed"
-    summary, _ = run(broken, THUMBNAILS, Limits(max_failures=1.0))
+    summary, _ = run(broken, THUMBNAILS, RebuildLimits(max_failures=1.0))
     assert (len(summary.failed), summary.paused) == (3, None)
 
 
@@ -302,11 +310,11 @@ def test_a_canary_is_judged_as_it_is_published(settings: Settings, monkeypatch: 
             yield one
 
     monkeypatch.setattr(LocalBuilder, "build", spoilt)
-    summary, journal = run(settings, THUMBNAILS, Limits(canary=lambda media: 1))
+    summary, journal = run(settings, THUMBNAILS, RebuildLimits(canary=lambda media: 1))
     assert [one.code for one in summary.failed] == ["verification_failed"]
     assert summary.paused is not None
     monkeypatch.setattr(LocalBuilder, "build", plain)
-    summary = resume(settings, journal.rebuild_id, Limits(canary=lambda media: 1))
+    summary = resume(settings, journal.rebuild_id, RebuildLimits(canary=lambda media: 1))
     assert (summary.done, summary.left) == (3, 0)
     assert stale(settings) == {}
 

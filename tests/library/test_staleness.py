@@ -19,8 +19,9 @@ from codex_assets.build.encoders import EncoderMode, Encoders
 from codex_assets.config import prices
 from codex_assets.library import staleness
 from codex_assets.library.catalogue import Catalogue
+from codex_assets.library.media_facts import CheckSummary, MediaFacts, OutputFacts, RecordFacts, media_facts, recipe_key
 from codex_assets.library.selection import Where
-from codex_assets.library.staleness import Facts, Judge, Known, OutputFacts, Reason, Verdict
+from codex_assets.library.staleness import StalenessJudge, StaleReason, Verdict
 from codex_assets.media import profile, recipe
 from codex_assets.media.outputs import OUTPUTS, parents
 from codex_assets.storage import keys
@@ -33,14 +34,14 @@ VIDEO = OUTPUTS["video"]
 RECIPES: dict[str, dict[str, Any]] = {}
 
 
-def now(output: str, **changes: Any) -> Known:
+def now(output: str, **changes: Any) -> RecordFacts:
     """An output of a video of 1280x720 as it would be built now."""
     variant = "720p" if output == "preview" else None
     numbers = recipe.numbers("video", output, variant)
-    key = staleness.recipe_key(numbers)
+    key = recipe_key(numbers)
     RECIPES[key] = numbers
     inputs = {name: f"dv-{name}" for name in parents("video", output) if name != "hls_1080p"}
-    known = Known(
+    known = RecordFacts(
         code_version=recipe.code_version("video", output),
         data_version=f"dv-{output}",
         built_at="2026-01-01T00:00:00.000+00:00",
@@ -53,43 +54,43 @@ def now(output: str, **changes: Any) -> Known:
     return replace(known, **changes)
 
 
-def media(**changes: Known | None) -> dict[str, Known]:
-    marker = Known(code_version="before", data_version="not-applicable", applicable=False, variant="1080p")
+def media(**changes: RecordFacts | None) -> dict[str, RecordFacts]:
+    marker = RecordFacts(code_version="before", data_version="not-applicable", applicable=False, variant="1080p")
     outputs = {output: now(output) for output in VIDEO} | {"hls_1080p": marker} | changes
     return {name: one for name, one in outputs.items() if one is not None}
 
 
 def judged(
-    outputs: dict[str, Known],
+    outputs: dict[str, RecordFacts],
     *,
-    verified: staleness.Checked | None = None,
+    verified: dict[str, CheckSummary] | None = None,
     mezzanine_file: bool = True,
     original: bool | None = True,
 ) -> dict[str, Verdict]:
-    facts = staleness.facts("video", outputs, verified or {}, mezzanine_file=mezzanine_file, original=original)
+    facts = media_facts("video", outputs, verified or {}, has_mezzanine_file=mezzanine_file, has_original=original)
     # What is judged is what came out of the index.
-    kept = Facts.parse(facts.text())
+    kept = MediaFacts.parse(facts.text())
     assert kept == facts
-    return Judge(lambda key: RECIPES[key]).verdicts(kept)
+    return StalenessJudge(lambda key: RECIPES[key]).verdicts(kept)
 
 
-def told(verdicts: dict[str, Verdict]) -> dict[str, list[str]]:
+def causes_of(verdicts: dict[str, Verdict]) -> dict[str, list[str]]:
     return {name: [str(cause) for cause in one.causes] for name, one in verdicts.items() if one.causes}
 
 
 def test_what_was_built_as_it_would_be_now_is_fresh() -> None:
-    assert told(judged(media())) == {}
+    assert causes_of(judged(media())) == {}
 
 
 def test_a_changed_number_is_told_with_what_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     outputs = media()
     monkeypatch.setattr(profile, "LADDER", ladder("480p", video_kbps=1200))
     verdicts = judged(outputs)
-    assert told(verdicts) == {
+    assert causes_of(verdicts) == {
         "hls_480p": ["recipe changed: variant.video_kbps 1000 -> 1200"],
         "hls_master": ["follows: hls_480p"],
     }
-    assert staleness.stale(verdicts) == ["hls_480p"]
+    assert staleness.stale_outputs(verdicts) == ["hls_480p"]
     (cause,) = verdicts["hls_480p"].causes
     assert cause.wire() == {
         "reason": "recipe changed",
@@ -102,13 +103,13 @@ def test_a_changed_number_is_told_with_what_it_was(monkeypatch: pytest.MonkeyPat
 def test_a_preview_is_stale_when_its_own_rung_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     outputs = media()
     monkeypatch.setattr(profile, "LADDER", ladder("720p", video_kbps=2800))
-    assert set(told(judged(outputs))) == {"hls_720p", "preview", "hls_master"}
+    assert set(causes_of(judged(outputs))) == {"hls_720p", "preview", "hls_master"}
 
 
 def test_a_rule_that_was_raised_is_a_changed_number(monkeypatch: pytest.MonkeyPatch) -> None:
     outputs = media()
     monkeypatch.setitem(recipe.RULES, "thumbnail", 2)
-    assert told(judged(outputs)) == {"thumbnail": ["recipe changed: rule 1 -> 2"]}
+    assert causes_of(judged(outputs)) == {"thumbnail": ["recipe changed: rule 1 -> 2"]}
 
 
 def test_options_and_new_numbers_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,120 +118,120 @@ def test_options_and_new_numbers_are_told(monkeypatch: pytest.MonkeyPatch) -> No
     outputs = media(hls_360p=now("hls_360p", recipe="older", code_version="older"))
     monkeypatch.setattr(profile, "X264", replace(profile.X264, variant=("-preset", "slow", "-threads", "1")))
     verdicts = judged(outputs)
-    assert "x264.-preset faster -> slow" in told(verdicts)["hls_720p"][0]
-    assert "x264.-x264-params rc-lookahead=40 is gone" in told(verdicts)["hls_720p"][0]
-    assert "buffer_ratio 2 is new" in told(verdicts)["hls_360p"][0]
+    assert "x264.-preset faster -> slow" in causes_of(verdicts)["hls_720p"][0]
+    assert "x264.-x264-params rc-lookahead=40 is gone" in causes_of(verdicts)["hls_720p"][0]
+    assert "buffer_ratio 2 is new" in causes_of(verdicts)["hls_360p"][0]
 
 
 def test_a_record_of_before_recipes_were_kept() -> None:
     verdicts = judged(media(hls_480p=now("hls_480p", code_version="0" * 12, recipe="", inputs={})))
-    assert told(verdicts)["hls_480p"] == ["recipe changed: which numbers was not recorded"]
-    assert verdicts["hls_480p"].stale
+    assert causes_of(verdicts)["hls_480p"] == ["recipe changed: which numbers was not recorded"]
+    assert verdicts["hls_480p"].is_stale
     # Its inputs are unknown, and nothing is said of them.
-    assert told(judged(media(thumbnail=now("thumbnail", recipe="", inputs={})))) == {}
+    assert causes_of(judged(media(thumbnail=now("thumbnail", recipe="", inputs={})))) == {}
 
 
 def test_a_mezzanine_of_other_contents_makes_stale_what_is_made_from_it() -> None:
     verdicts = judged(media(mezzanine=now("mezzanine", data_version="dv-other")))
-    assert staleness.stale(verdicts) == ["hls_720p", "hls_480p", "hls_360p", "preview", "thumbnail"]
-    assert told(verdicts)["thumbnail"] == ["input changed: mezzanine dv-mezzanine -> dv-other"]
-    assert told(verdicts)["hls_master"] == ["follows: hls_720p, hls_480p, hls_360p"]
+    assert staleness.stale_outputs(verdicts) == ["hls_720p", "hls_480p", "hls_360p", "preview", "thumbnail"]
+    assert causes_of(verdicts)["thumbnail"] == ["input changed: mezzanine dv-mezzanine -> dv-other"]
+    assert causes_of(verdicts)["hls_master"] == ["follows: hls_720p, hls_480p, hls_360p"]
 
 
 def test_a_mezzanine_that_was_rebuilt_with_the_same_contents_makes_nothing_stale() -> None:
-    assert told(judged(media(mezzanine=now("mezzanine", built_at="2027-01-01T00:00:00+00:00")))) == {}
+    assert causes_of(judged(media(mezzanine=now("mezzanine", built_at="2027-01-01T00:00:00+00:00")))) == {}
 
 
 def test_a_mezzanine_to_be_rebuilt_is_followed_by_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     outputs = media()
     monkeypatch.setattr(profile, "MAX_FRAME_RATE", 30)
     verdicts = judged(outputs)
-    assert staleness.stale(verdicts) == ["mezzanine"]
-    assert [name for name, one in verdicts.items() if one.follows] == [
+    assert staleness.stale_outputs(verdicts) == ["mezzanine"]
+    assert [name for name, one in verdicts.items() if one.may_follow] == [
         *("hls_720p", "hls_480p", "hls_360p", "preview", "hls_master", "thumbnail")
     ]
     # Without its original it stays as it is, and nothing follows.
     kept = judged(outputs, original=False)
-    assert staleness.stale(kept) == []
-    assert told(kept) == {"mezzanine": ["recipe changed: max_frame_rate 60 -> 30"]}
+    assert staleness.stale_outputs(kept) == []
+    assert causes_of(kept) == {"mezzanine": ["recipe changed: max_frame_rate 60 -> 30"]}
     assert kept["mezzanine"].blocked == "its original is gone"
     # Where nobody looked, the build finds out.
-    assert staleness.stale(judged(outputs, original=None)) == ["mezzanine"]
+    assert staleness.stale_outputs(judged(outputs, original=None)) == ["mezzanine"]
 
 
 def test_the_master_is_judged_by_the_variants_that_exist() -> None:
     changed = judged(media(hls_480p=now("hls_480p", data_version="dv-other")))
-    assert told(changed) == {"hls_master": ["input changed: hls_480p dv-hls_480p -> dv-other"]}
-    gone = Known(code_version="x", data_version="not-applicable", applicable=False, variant="480p")
-    assert "hls_480p dv-hls_480p is gone" in told(judged(media(hls_480p=gone)))["hls_master"][0]
+    assert causes_of(changed) == {"hls_master": ["input changed: hls_480p dv-hls_480p -> dv-other"]}
+    gone = RecordFacts(code_version="x", data_version="not-applicable", applicable=False, variant="480p")
+    assert "hls_480p dv-hls_480p is gone" in causes_of(judged(media(hls_480p=gone)))["hls_master"][0]
     fewer = now("hls_master", inputs={"hls_720p": "dv-hls_720p", "hls_480p": "dv-hls_480p"})
-    assert told(judged(media(hls_master=fewer))) == {"hls_master": ["input changed: hls_360p dv-hls_360p is new"]}
+    assert causes_of(judged(media(hls_master=fewer))) == {"hls_master": ["input changed: hls_360p dv-hls_360p is new"]}
     # One of before inputs were kept is judged by the names that it lists.
     old = now("hls_master", inputs={}, variants=("720p", "480p", "360p"))
-    assert told(judged(media(hls_master=old))) == {}
-    assert "hls_master" in told(judged(media(hls_master=replace(old, variants=("720p", "480p")))))
+    assert causes_of(judged(media(hls_master=old))) == {}
+    assert "hls_master" in causes_of(judged(media(hls_master=replace(old, variants=("720p", "480p")))))
 
 
 def test_without_its_mezzanine_nothing_can_be_rebuilt() -> None:
     for outputs, there in ((media(mezzanine=None), False), (media(), False), (media(), True)):
         if there:
-            outputs["mezzanine"] = Known(unreadable=True)
+            outputs["mezzanine"] = RecordFacts(unreadable=True)
         verdicts = judged(outputs, mezzanine_file=there)
-        assert staleness.stale(verdicts) == ["mezzanine"]
+        assert staleness.stale_outputs(verdicts) == ["mezzanine"]
         assert {one.blocked for name, one in verdicts.items() if name != "mezzanine"} == {"its mezzanine is missing"}
-        assert told(verdicts)["thumbnail"] == ["mezzanine missing"]
-    assert staleness.stale(judged(media(), mezzanine_file=False, original=False)) == []
+        assert causes_of(verdicts)["thumbnail"] == ["mezzanine missing"]
+    assert staleness.stale_outputs(judged(media(), mezzanine_file=False, original=False)) == []
 
 
 def test_what_was_never_built_or_cannot_be_read() -> None:
-    verdicts = judged(media(thumbnail=None, hls_360p=Known(unreadable=True)))
-    assert staleness.stale(verdicts) == ["hls_360p", "thumbnail"]
-    assert told(verdicts)["thumbnail"] == ["never built"]
-    assert told(verdicts)["hls_360p"] == ["never built: its record cannot be read"]
+    verdicts = judged(media(thumbnail=None, hls_360p=RecordFacts(unreadable=True)))
+    assert staleness.stale_outputs(verdicts) == ["hls_360p", "thumbnail"]
+    assert causes_of(verdicts)["thumbnail"] == ["never built"]
+    assert causes_of(verdicts)["hls_360p"] == ["never built: its record cannot be read"]
 
 
 def test_a_variant_that_does_not_apply_is_fresh_until_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(profile, "LADDER", ladder("1080p", video_kbps=9000))
-    assert told(judged(media())) == {}
+    assert causes_of(judged(media())) == {}
     larger = judged(media(mezzanine=now("mezzanine", size=(1920, 1080))))
-    assert staleness.stale(larger) == ["hls_1080p"]
-    assert "it applies now: the picture is 1920x1080" in told(larger)["hls_1080p"][0]
+    assert staleness.stale_outputs(larger) == ["hls_1080p"]
+    assert "it applies now: the picture is 1920x1080" in causes_of(larger)["hls_1080p"][0]
     monkeypatch.setattr(profile, "LADDER", ladder("1080p", video_kbps=5000, long=1280))
-    assert "hls_1080p" in staleness.stale(judged(media()))
+    assert "hls_1080p" in staleness.stale_outputs(judged(media()))
 
 
 def test_a_check_counts_for_the_contents_that_it_saw_and_not_before_they_were_built() -> None:
-    def verified(data_version: str, at: str) -> dict[str, tuple[str, str, tuple[str, ...]]]:
-        return {"thumbnail": (data_version, at, ("thumbnail_size",))}
+    def verified(data_version: str, at: str) -> dict[str, CheckSummary]:
+        return {"thumbnail": CheckSummary(data_version, at, ("thumbnail_size",))}
 
     later = judged(media(), verified=verified("dv-thumbnail", "2026-01-01T00:00:01.000+00:00"))
-    assert told(later) == {"thumbnail": ["check failed: thumbnail_size"]}
-    assert later["thumbnail"].stale
-    assert told(judged(media(), verified=verified("dv-older", "2026-01-01T00:00:01.000+00:00"))) == {}
-    assert told(judged(media(), verified=verified("dv-thumbnail", "2025-12-31T00:00:00.000+00:00"))) == {}
+    assert causes_of(later) == {"thumbnail": ["check failed: thumbnail_size"]}
+    assert later["thumbnail"].is_stale
+    assert causes_of(judged(media(), verified=verified("dv-older", "2026-01-01T00:00:01.000+00:00"))) == {}
+    assert causes_of(judged(media(), verified=verified("dv-thumbnail", "2025-12-31T00:00:00.000+00:00"))) == {}
 
 
 def test_what_nobody_has_checked_is_told_and_not_rebuilt() -> None:
     outputs = media(thumbnail=now("thumbnail", checked=False))
-    assert told(judged(outputs)) == {"thumbnail": ["never checked"]}
-    assert staleness.stale(judged(outputs)) == []
-    seen = {"thumbnail": ("dv-thumbnail", "2026-01-02T00:00:00+00:00", ())}
-    assert told(judged(outputs, verified=seen)) == {}
+    assert causes_of(judged(outputs)) == {"thumbnail": ["never checked"]}
+    assert staleness.stale_outputs(judged(outputs)) == []
+    seen = {"thumbnail": CheckSummary("dv-thumbnail", "2026-01-02T00:00:00+00:00")}
+    assert causes_of(judged(outputs, verified=seen)) == {}
 
 
 def test_every_reason_is_either_work_or_told() -> None:
-    assert set(Reason) - staleness.REBUILT == {Reason.FOLLOWS, Reason.UNCHECKED}
+    assert set(StaleReason) - staleness.REBUILT == {StaleReason.FOLLOWS, StaleReason.UNCHECKED}
 
 
 def test_facts_say_nothing_that_two_media_cannot_share() -> None:
     """Else thousands of media would have thousands of facts, and every question would judge each."""
-    one = staleness.facts("video", media(), {}, mezzanine_file=True, original=False)
+    one = media_facts("video", media(), {}, has_mezzanine_file=True, has_original=False)
     other = {name: replace(known, built_at="2026-05-05", data_version=f"x{name}") for name, known in media().items()}
     moved = {
         name: replace(known, inputs={parent: other[parent].data_version for parent in known.inputs if parent in other})
         for name, known in other.items()
     }
-    assert staleness.facts("video", moved, {}, mezzanine_file=True, original=False).text() == one.text()
+    assert media_facts("video", moved, {}, has_mezzanine_file=True, has_original=False).text() == one.text()
     assert OutputFacts("a") != OutputFacts("b")
 
 

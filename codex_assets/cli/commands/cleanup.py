@@ -44,11 +44,11 @@ def cleanup_originals(
     from codex_assets.cli.views.cleanup import results_json, results_table
     from codex_assets.config.workshop import open_workshop
     from codex_assets.library import published_media
-    from codex_assets.library.original_removal import KEPT_FOR, CleanUp, Result, Verdict
+    from codex_assets.library.original_removal import KEPT_FOR, CleanUp, RemovalResult, RemovalVerdict
 
     if kept_for < KEPT_FOR:
         raise typer.BadParameter("Originals are kept for a day at least: `24h` or more.", param_hint="--older-than")
-    results: list[Result] = []
+    results: list[RemovalResult] = []
     with (
         command_frame.failures_end_with(UNCHECKED),
         command_frame.cancelled_by_signals() as cancelled,
@@ -59,12 +59,12 @@ def cleanup_originals(
             dry_run=dry_run,
             kept_for=kept_for,
             workers=workers,
-            wanted=lambda media: published_media.holds(condition, media, workshop.records),
+            wanted=lambda media: published_media.condition_holds(condition, media, workshop.records),
         )
         command_frame.run_in_thread(lambda: results.extend(work.run()))
     if as_json:
         console.say_json(results_json(results, dry_run))
     else:
         console.say(results_table(results, dry_run) if results else "No originals to decide on.")
-    if any(result.verdict is Verdict.UNCHECKED for result in results):
+    if any(result.verdict is RemovalVerdict.UNCHECKED for result in results):
         raise typer.Exit(UNCHECKED)

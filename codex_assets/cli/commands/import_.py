@@ -62,7 +62,7 @@ def import_(
             opened,
             archive,
             changes,
-            accept=lambda media: published_media.holds(condition, media, records),
+            accept=lambda media: published_media.condition_holds(condition, media, records),
             picture=(lambda record: output_metadata.picture(workshop, record)) if pictures else None,
         ):
             totals = totals.plus(imported.outputs, imported.checks)

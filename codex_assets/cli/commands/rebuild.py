@@ -23,11 +23,15 @@ from codex_assets.cli.command_frame import (
     OutputNames,
     Store,
 )
+from codex_assets.library.rebuild_limits import MAX_FAILURES
 
 if TYPE_CHECKING:
     from codex_assets.config.settings import Settings
     from codex_assets.library.catalogue import Catalogue
-    from codex_assets.library.rebuild import Journal, Limits, Order, Outcome, Refusal, Summary
+    from codex_assets.library.rebuild_journal import Journal
+    from codex_assets.library.rebuild_limits import RebuildLimits
+    from codex_assets.library.rebuild_order import RebuildOrder, Unbuildable
+    from codex_assets.library.rebuild_summary import RebuildOutcome, RebuildSummary
     from codex_assets.system.workspace import Listener
 
 PAUSED = 3
@@ -65,7 +69,7 @@ def rebuild(
     plan: Plan = False,
     workers: Workers = None,
     canary: Canary = "1%",
-    max_failures: MaxFailures = "5%",
+    max_failures: MaxFailures = f"{MAX_FAILURES:.0%}",
     resume: Resume = None,
     store: Store = None,
     as_json: AsJson = False,
@@ -95,22 +99,26 @@ def rebuild(
     command_frame.parse_where(where)
     from codex_assets.cli.views.rebuild import summary_json, summary_sheet
     from codex_assets.config.settings import journals
-    from codex_assets.library.rebuild import Journal, Limits, Order, refusals
+    from codex_assets.library.rebuild_journal import Journal
+    from codex_assets.library.rebuild_limits import RebuildLimits
+    from codex_assets.library.rebuild_order import RebuildOrder, unbuildable
 
-    refused: list[Refusal] = []
+    refused: list[Unbuildable] = []
     with command_frame.failures_end_with(UNCHECKED):
         settings = command_frame.load_settings(store)
         catalogue = command_frame.open_catalogue(settings, refresh=None if resume is None else False)
         if resume is not None:
             journal = Journal.resume(journals(settings), resume)
         else:
-            order = Order(where or "", tuple(dict.fromkeys(media or ())), outputs, also_fresh)
-            refused = refusals(catalogue, order)
+            order = RebuildOrder(where or "", tuple(dict.fromkeys(media or ())), outputs, also_fresh)
+            refused = unbuildable(catalogue, order)
             journal = _begin(settings, catalogue, order, refused, plan=plan, as_json=as_json)
     if not as_json:
         left = len(journal.targets) - len(journal.finished)
         console.note(f"rebuild {journal.rebuild_id}: {console.count_media(left)}")
-    summary = _work_off(settings, catalogue, journal, Limits(workers or settings.workers(), canary_size, most_failures))
+    summary = _work_off(
+        settings, catalogue, journal, RebuildLimits(workers or settings.workers(), canary_size, most_failures)
+    )
     if as_json:
         console.say_json(summary_json(summary, refused))
     else:
@@ -119,13 +127,19 @@ def rebuild(
 
 
 def _begin(
-    settings: Settings, catalogue: Catalogue, order: Order, refused: list[Refusal], *, plan: bool, as_json: bool
+    settings: Settings,
+    catalogue: Catalogue,
+    order: RebuildOrder,
+    refused: list[Unbuildable],
+    *,
+    plan: bool,
+    as_json: bool,
 ) -> Journal:
     """Begin the journal of an order. Ends the command after printing the plan, or when there is nothing to build."""
     from codex_assets.cli.views.rebuild import estimate_json, estimate_sheet, nothing_json, nothing_line, refusal_lines
     from codex_assets.config.settings import journals
     from codex_assets.library import costs
-    from codex_assets.library.rebuild import Journal
+    from codex_assets.library.rebuild_journal import Journal
 
     targets = order.targets(catalogue)
     if not as_json:
@@ -147,7 +161,7 @@ def _begin(
     raise typer.Exit(FAILED if refused and order.media_ids else 0)
 
 
-def _work_off(settings: Settings, catalogue: Catalogue, journal: Journal, limits: Limits) -> Summary:
+def _work_off(settings: Settings, catalogue: Catalogue, journal: Journal, limits: RebuildLimits) -> RebuildSummary:
     """Build what the journal says is not done yet, with progress. Ctrl-C stops it."""
     from codex_assets.library.rebuild import Rebuild
 
@@ -161,7 +175,7 @@ def _work_off(settings: Settings, catalogue: Catalogue, journal: Journal, limits
         else:
             media_progress = stack.enter_context(progress.media_progress("rebuilding", len(left)))
 
-        def advance(_: Outcome, summary: Summary) -> None:
+        def advance(_: RebuildOutcome, summary: RebuildSummary) -> None:
             if media_progress is not None:
                 media_progress.advance(f"{summary.outputs} outputs, {len(summary.failed)} failed")
 
@@ -177,7 +191,7 @@ def _work_off(settings: Settings, catalogue: Catalogue, journal: Journal, limits
         return work.run()
 
 
-def _exit_code(summary: Summary, refused: list[Refusal], *, has_names: bool) -> int:
+def _exit_code(summary: RebuildSummary, refused: list[Unbuildable], *, has_names: bool) -> int:
     """`has_names`: media were named, so that each of them has to be built."""
     if summary.cancelled:
         return INTERRUPTED

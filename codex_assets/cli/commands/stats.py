@@ -45,7 +45,11 @@ def statistics(
     with command_frame.failures_end_with():
         stores = command_frame.load_settings(store).stores()
         records = RecordStore(stores.archive)
-        wanted = (lambda media: published_media.holds(condition, media, records)) if condition is not None else None
+        wanted = (
+            (lambda media: published_media.condition_holds(condition, media, records))
+            if condition is not None
+            else None
+        )
         gathered = stats.gather(stores, now=now, since=start, wanted=wanted, storage=storage)
     if as_json:
         console.say_json(statistics_json(gathered))

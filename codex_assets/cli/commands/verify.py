@@ -16,7 +16,7 @@ from codex_assets.cli import command_frame, console, progress
 from codex_assets.cli.command_frame import FAILED, UNCHECKED, AsJson, Conditions, Store
 
 if TYPE_CHECKING:
-    from codex_assets.library.sweep import Result, Sweep
+    from codex_assets.library.sweep import Sweep, SweepResult
 
 WORKERS = 2
 """Media that are verified at once. Each has several tools running already."""
@@ -107,7 +107,7 @@ def _verify_media(sweep: Sweep, media_ids: list[str], as_json: bool) -> int:
     from codex_assets.cli.views import findings
 
     started = time.monotonic()
-    results: list[Result] = []
+    results: list[SweepResult] = []
     failed = unchecked = 0
     with progress.media_progress("verifying", len(media_ids)) as media_progress:
         for result in sweep.run(media_ids):
@@ -182,7 +182,7 @@ def failing(
     with command_frame.failures_end_with():
         failed = [
             FailingMedia(record.media_id, output.checked_at, finding)
-            for record in published_media.kept(command_frame.load_settings(store).stores())
+            for record in published_media.read_verifications(command_frame.load_settings(store).stores())
             for output in record.outputs
             for finding in output.failed
             if rule in (None, finding.rule) and (warnings or finding.is_failure)

@@ -11,12 +11,12 @@ from rich.text import Text
 
 from codex_assets.archive.records import Build, OutputRecord
 from codex_assets.cli.console import duration, money
-from codex_assets.library.published_media import Media
+from codex_assets.library.published_media import PublishedMedia
 
 Receipt = tuple[OutputRecord, Build]
 
 
-def builds(media: Media) -> list[RenderableType]:
+def builds(media: PublishedMedia) -> list[RenderableType]:
     """A paragraph for each work that built outputs of this media; nothing if no build is on record."""
     works: dict[tuple[Any, ...], list[Receipt]] = {}
     for record in media.built:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from codex_assets.archive.findings import Finding, Severity
 from codex_assets.cli.console import count_media, duration, plural
-from codex_assets.library.sweep import Result
+from codex_assets.library.sweep import SweepResult
 
 LISTED_FINDINGS = 20
 """A sweep with more findings than this counts them by rule; `failing` lists them."""
@@ -63,7 +63,7 @@ def findings_json(findings: Sequence[Finding]) -> dict[str, Any]:
     }
 
 
-def sweep_summary(results: Sequence[Result], skipped: int, seconds: float, rule: str | None) -> Group:
+def sweep_summary(results: Sequence[SweepResult], skipped: int, seconds: float, rule: str | None) -> Group:
     """What the check of many media found. `skipped` media were left out; `rule` is the only one applied, or None."""
     parts: list[RenderableType] = [*_problems(results), *_unchecked(results)]
     if len(results) <= LISTED_FINDINGS:
@@ -84,7 +84,7 @@ def sweep_summary(results: Sequence[Result], skipped: int, seconds: float, rule:
     return Group(*parts, line)
 
 
-def _problems(results: Sequence[Result]) -> list[RenderableType]:
+def _problems(results: Sequence[SweepResult]) -> list[RenderableType]:
     problems = [(result.media_id, finding) for result in results for finding in (*result.failed, *result.warned)]
     if len(problems) <= LISTED_FINDINGS:
         return [finding_line(f"{media_id} {finding.output}", finding) for media_id, finding in problems]
@@ -94,7 +94,7 @@ def _problems(results: Sequence[Result]) -> list[RenderableType]:
     ]
 
 
-def _unchecked(results: Sequence[Result]) -> list[RenderableType]:
+def _unchecked(results: Sequence[SweepResult]) -> list[RenderableType]:
     unchecked = [result for result in results if result.outcome == "unchecked"]
     lines = [f"{result.media_id}: {result.problem}" for result in unchecked[:LISTED_FINDINGS]]
     if len(unchecked) > LISTED_FINDINGS:
@@ -102,7 +102,7 @@ def _unchecked(results: Sequence[Result]) -> list[RenderableType]:
     return [Text(line, style="red") for line in lines]
 
 
-def sweep_json(results: Sequence[Result], seconds: float) -> dict[str, Any]:
+def sweep_json(results: Sequence[SweepResult], seconds: float) -> dict[str, Any]:
     """Totals, and every media with the findings that did not pass."""
     outcomes = Counter(result.outcome for result in results)
     return {
@@ -115,7 +115,7 @@ def sweep_json(results: Sequence[Result], seconds: float) -> dict[str, Any]:
     }
 
 
-def _result_json(result: Result) -> dict[str, Any]:
+def _result_json(result: SweepResult) -> dict[str, Any]:
     values: dict[str, Any] = {
         "mediaId": result.media_id,
         "mediaType": result.media.media_type if result.media is not None else None,

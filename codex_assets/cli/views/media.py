@@ -30,12 +30,12 @@ from codex_assets.cli.console import bit_rate, byte_size, count_media, duration,
 from codex_assets.cli.views.builds import builds
 from codex_assets.cli.views.findings import finding_line
 from codex_assets.cli.views.stale import verdict_line
-from codex_assets.library.published_media import Media
+from codex_assets.library.published_media import PublishedMedia
 from codex_assets.library.staleness import Verdict
 from codex_assets.media.outputs import MEZZANINE
 
 
-def outputs_tree(media: Media, only: Sequence[str] | None = None) -> Tree:
+def outputs_tree(media: PublishedMedia, only: Sequence[str] | None = None) -> Tree:
     """The outputs of a media, or `only` those that are named: what each is, its size, and where it lies."""
     tree = Tree(_title(media), guide_style="dim")
     for name, record in media.outputs.items():
@@ -55,7 +55,7 @@ def outputs_tree(media: Media, only: Sequence[str] | None = None) -> Tree:
     return tree
 
 
-def media_table(listed: Sequence[Media]) -> Group:
+def media_table(listed: Sequence[PublishedMedia]) -> Group:
     """One line per media, and how many of them are stale."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("media", "type", "creator"):
@@ -79,7 +79,7 @@ def media_table(listed: Sequence[Media]) -> Group:
     return Group(table, f"{count_media(len(listed))}, {stale} with stale outputs")
 
 
-def media_sheet(media: Media) -> Group:
+def media_sheet(media: PublishedMedia) -> Group:
     """Everything that is known of one media."""
     original = f"original: {media.media.input_role}: {media.media.input_key}"
     parts: list[RenderableType] = [_title(media), Text(original, style="dim", overflow="fold")]
@@ -90,7 +90,7 @@ def media_sheet(media: Media) -> Group:
     for verdict in media.verdicts.values():
         if verdict.causes:
             parts.append(
-                Text("stale: " if verdict.stale else "       ", style="yellow").append_text(verdict_line(verdict))
+                Text("stale: " if verdict.is_stale else "       ", style="yellow").append_text(verdict_line(verdict))
             )
     parts += builds(media)
     for record in media.built:
@@ -104,7 +104,7 @@ def media_sheet(media: Media) -> Group:
     return Group(*parts)
 
 
-def media_json(media: Media) -> dict[str, Any]:
+def media_json(media: PublishedMedia) -> dict[str, Any]:
     """The records of a media, without what they leave out, and which outputs are stale and why."""
     outputs: dict[str, Any] = {}
     for name, record in media.outputs.items():
@@ -189,16 +189,16 @@ def _(record: WaveformRecord) -> Iterator[str]:
 # --- Parts of the sheet -----------------------------------------------------------------------------------------------
 
 
-def _title(media: Media) -> Text:
+def _title(media: PublishedMedia) -> Text:
     return Text.assemble((media.media.media_id, "bold"), f"  {media.media.media_type} of {media.media.creator_id}")
 
 
-def _mezzanine(media: Media) -> MezzanineRecord | None:
+def _mezzanine(media: PublishedMedia) -> MezzanineRecord | None:
     record = media.outputs.get(MEZZANINE.name)
     return record if isinstance(record, MezzanineRecord) else None
 
 
-def _outputs_table(media: Media) -> Table:
+def _outputs_table(media: PublishedMedia) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("output", style="cyan", no_wrap=True)
     table.add_column("size", justify="right", no_wrap=True)
@@ -242,7 +242,7 @@ def _checks(record: OutputRecord) -> Text:
 def _state(verdict: Verdict | None) -> Text:
     """Whether it would be built in the same way now."""
     reasons = [cause.reason.value for cause in verdict.causes] if verdict is not None else []
-    style = "yellow" if verdict is not None and verdict.stale else "dim"
+    style = "yellow" if verdict is not None and verdict.is_stale else "dim"
     return Text(", ".join(reasons) or "current", style=style)
 
 

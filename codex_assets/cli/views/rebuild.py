@@ -13,7 +13,8 @@ from rich.text import Text
 
 from codex_assets.cli.console import byte_size, count_media, duration, money, plural
 from codex_assets.library.costs import Estimate
-from codex_assets.library.rebuild import EXAMPLES, Refusal, Summary
+from codex_assets.library.rebuild_order import Unbuildable
+from codex_assets.library.rebuild_summary import EXAMPLES, RebuildSummary
 
 LISTED_REFUSALS = 20
 
@@ -59,11 +60,11 @@ def _estimate_notes(estimate: Estimate) -> list[str]:
     return notes
 
 
-def estimate_json(estimate: Estimate, refused: Sequence[Refusal]) -> dict[str, Any]:
+def estimate_json(estimate: Estimate, refused: Sequence[Unbuildable]) -> dict[str, Any]:
     return estimate.wire() | {"refused": _refusals_json(refused)}
 
 
-def summary_sheet(summary: Summary) -> Group:
+def summary_sheet(summary: RebuildSummary) -> Group:
     """What a rebuild built, what failed and was skipped, and how to continue it."""
     parts: list[RenderableType] = []
     for code, outcomes in summary.codes():
@@ -90,23 +91,23 @@ def summary_sheet(summary: Summary) -> Group:
     return Group(*parts)
 
 
-def summary_json(summary: Summary, refused: Sequence[Refusal]) -> dict[str, Any]:
+def summary_json(summary: RebuildSummary, refused: Sequence[Unbuildable]) -> dict[str, Any]:
     return summary.wire() | {"refused": _refusals_json(refused)}
 
 
 NOTHING = "Nothing to be rebuilt."
 
 
-def nothing_line(refused: Sequence[Refusal]) -> str:
+def nothing_line(refused: Sequence[Unbuildable]) -> str:
     """Said instead of a summary when no output is built."""
     return "Nothing that can be rebuilt." if refused else NOTHING
 
 
-def nothing_json(refused: Sequence[Refusal]) -> dict[str, Any]:
+def nothing_json(refused: Sequence[Unbuildable]) -> dict[str, Any]:
     return {"media": 0, "done": 0, "outputs": 0, "refused": _refusals_json(refused)}
 
 
-def refusal_lines(refused: Sequence[Refusal]) -> list[str]:
+def refusal_lines(refused: Sequence[Unbuildable]) -> list[str]:
     """A sentence for everything that was asked for and cannot be built, up to `LISTED_REFUSALS`."""
     lines = []
     for refusal in refused[:LISTED_REFUSALS]:
@@ -117,7 +118,7 @@ def refusal_lines(refused: Sequence[Refusal]) -> list[str]:
     return lines
 
 
-def _refusals_json(refused: Sequence[Refusal]) -> list[dict[str, Any]]:
+def _refusals_json(refused: Sequence[Unbuildable]) -> list[dict[str, Any]]:
     return [
         {"mediaId": refusal.media_id, "reason": refusal.reason} | ({"output": refusal.output} if refusal.output else {})
         for refusal in refused

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from codex_assets.cli import console
-from codex_assets.library.staleness import REBUILT, Reason, Verdict
+from codex_assets.library.staleness import REBUILT, StaleReason, Verdict
 from codex_assets.media.outputs import OUTPUTS
 
 LISTED_MEDIA = 20
@@ -46,12 +46,12 @@ class StaleReport:
     @property
     def stale_count(self) -> int:
         """Media of which something is to be rebuilt."""
-        return sum(any(verdict.stale for verdict in media.verdicts) for media in self.media)
+        return sum(any(verdict.is_stale for verdict in media.verdicts) for media in self.media)
 
     @property
     def output_count(self) -> int:
         """Outputs that are to be rebuilt."""
-        return sum(verdict.stale for media in self.media for verdict in media.verdicts)
+        return sum(verdict.is_stale for media in self.media for verdict in media.verdicts)
 
     @property
     def is_short(self) -> bool:
@@ -62,10 +62,10 @@ class StaleReport:
     def unreadable_examples(self) -> Sequence[tuple[str, str, str]]:
         return self.unreadable[:LISTED_MEDIA]
 
-    def reasons(self) -> dict[str, Counter[Reason]]:
+    def reasons(self) -> dict[str, Counter[StaleReason]]:
         """Media by output and reason, in the order of outputs."""
         order = list(dict.fromkeys(output for outputs in OUTPUTS.values() for output in outputs))
-        counts: dict[str, Counter[Reason]] = {output: Counter() for output in order}
+        counts: dict[str, Counter[StaleReason]] = {output: Counter() for output in order}
         for media in self.media:
             for verdict in media.verdicts:
                 counts[verdict.output].update({cause.reason for cause in verdict.causes})
@@ -119,7 +119,7 @@ def report_json(report: StaleReport) -> dict[str, Any]:
 
 def verdict_line(verdict: Verdict) -> Text:
     """An output, why it is not as it would be if it were built now, and why it cannot be rebuilt."""
-    style = "yellow" if verdict.stale else "dim"
+    style = "yellow" if verdict.is_stale else "dim"
     line = Text.assemble((verdict.output, "cyan"), ": ", ("; ".join(map(str, verdict.causes)), style))
     if verdict.blocked and any(cause.reason in REBUILT for cause in verdict.causes):
         line.append(f" (cannot be rebuilt: {verdict.blocked})", style="red")
@@ -131,13 +131,13 @@ def _verdict_json(media: StaleMedia, verdict: Verdict) -> dict[str, Any]:
         "mediaId": media.media_id,
         "mediaType": media.media_type,
         "output": verdict.output,
-        "stale": verdict.stale,
+        "stale": verdict.is_stale,
         "reasons": [cause.wire() for cause in verdict.causes],
     } | ({"blocked": verdict.blocked} if verdict.blocked else {})
 
 
-def _reasons_table(counts: Mapping[str, Mapping[Reason, int]], blocked: Mapping[str, int]) -> Table:
-    reasons = [reason for reason in Reason if any(by_reason.get(reason) for by_reason in counts.values())]
+def _reasons_table(counts: Mapping[str, Mapping[StaleReason, int]], blocked: Mapping[str, int]) -> Table:
+    reasons = [reason for reason in StaleReason if any(by_reason.get(reason) for by_reason in counts.values())]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("output", style="cyan", no_wrap=True)
     for reason in reasons:
