@@ -58,13 +58,13 @@ def prepared(folder: Path, media_ids: list[str]) -> dict[str, str]:
     """Videos of 64x48 that nobody has built yet: every variant but the lowest is above them."""
     environment = {**os.environ, **jobs.local_environment(folder)}
     stores = configuration.load(environment).stores()
-    for one in media_ids:
-        jobs.put_original(stores, "video", one)
-        key = jobs.input_key("video", one)
+    for media_id in media_ids:
+        jobs.put_original(stores, "video", media_id)
+        key = jobs.input_key("video", media_id)
         media = MediaRecord(
-            media_id=one, creator_id=jobs.CREATOR, media_type="video", input_role="archive", input_key=key
+            media_id=media_id, creator_id=jobs.CREATOR, media_type="video", input_role="archive", input_key=key
         )
-        RecordStore(stores.archive).put(one, "media", media)
+        RecordStore(stores.archive).put(media_id, "media", media)
     home = folder / "home"
     home.mkdir()
     return {**environment, "DAGSTER_HOME": str(home)}
@@ -83,9 +83,9 @@ def dagster(environment: Mapping[str, str], log: Path) -> Iterator[str]:
     """Webserver and daemon for as long as the block; the URL of GraphQL."""
     port = free_port()
     arguments = ["dagster", "dev", "--workspace", "workspace.yaml", "--host", "127.0.0.1", "--port", str(port)]
-    with log.open("w", encoding="utf-8") as told:
+    with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
-            arguments, env=dict(environment), cwd=ROOT, stdout=told, stderr=told, start_new_session=True
+            arguments, env=dict(environment), cwd=ROOT, stdout=output, stderr=output, start_new_session=True
         )
         try:
             url = f"http://127.0.0.1:{port}"
@@ -114,22 +114,22 @@ def ask(url: str, query: str, **variables: Any) -> Any:
 
 def backfill(url: str, media_ids: list[str]) -> str:
     """The status that a backfill of every output of these media ends with."""
-    selection = [{"path": ["video", one]} for one in VIDEO]
+    selection = [{"path": ["video", output]} for output in VIDEO]
     wanted = {"assetSelection": selection, "partitionNames": media_ids, "title": "small clips"}
-    told = ask(url, LAUNCH, backfill=wanted)["launchPartitionBackfill"]
-    assert told["__typename"] == "LaunchBackfillSuccess", told
+    launched = ask(url, LAUNCH, backfill=wanted)["launchPartitionBackfill"]
+    assert launched["__typename"] == "LaunchBackfillSuccess", launched
     deadline = time.monotonic() + 500
     while time.monotonic() < deadline:
-        held = ask(url, STATUS, id=told["backfillId"])["partitionBackfillOrError"]
-        if held["status"] not in ("REQUESTED", "COMPLETING"):
-            return str(held["status"])
+        backfill = ask(url, STATUS, id=launched["backfillId"])["partitionBackfillOrError"]
+        if backfill["status"] not in ("REQUESTED", "COMPLETING"):
+            return str(backfill["status"])
         time.sleep(2)
     return "still running"
 
 
 def stale(url: str, media_id: str) -> dict[str, str]:
     """Output -> FRESH, STALE or MISSING, as the UI is told."""
-    assets = [{"path": ["video", one]} for one in VIDEO]
+    assets = [{"path": ["video", output]} for output in VIDEO]
     nodes = ask(url, STALE, assets=assets, media=[media_id])["assetNodes"]
     return {node["assetKey"]["path"][-1]: node["staleStatusByPartition"][0] for node in nodes}
 
@@ -137,15 +137,15 @@ def stale(url: str, media_id: str) -> dict[str, str]:
 def learnt(url: str, media_id: str, expected: Mapping[str, str]) -> None:
     """The sensor has taught the running instance what is expected of a media."""
     deadline = time.monotonic() + 300
-    while (told := stale(url, media_id)) != expected:
-        assert time.monotonic() < deadline, told
+    while (statuses := stale(url, media_id)) != expected:
+        assert time.monotonic() < deadline, statuses
         time.sleep(2)
 
 
 def test_dg_finds_the_project_and_its_definitions_load(tmp_path: Path) -> None:
     shutil.copy(ROOT / "deploy" / "dagster-local.yaml", tmp_path / "dagster.yaml")
-    told = command({**os.environ, "DAGSTER_HOME": str(tmp_path)}, "dg", "check", "defs")
-    assert "All definitions loaded successfully." in told
+    output = command({**os.environ, "DAGSTER_HOME": str(tmp_path)}, "dg", "check", "defs")
+    assert "All definitions loaded successfully." in output
 
 
 def test_no_deployment_reports_to_dagster() -> None:
@@ -167,7 +167,7 @@ def test_a_backfill_with_variants_that_do_not_apply_ends_well(tmp_path: Path) ->
     fresh = dict.fromkeys(VIDEO, "FRESH")
     with dagster(environment, tmp_path / "log") as url:
         assert backfill(url, media_ids) == "COMPLETED_SUCCESS"
-        assert all(stale(url, one) == fresh for one in media_ids)
+        assert all(stale(url, media_id) == fresh for media_id in media_ids)
         # What other workers leave in the archive, the running instance learns by itself.
         variant = records.output("clip0", "hls_360p")
         assert variant is not None
@@ -179,12 +179,12 @@ def test_a_backfill_with_variants_that_do_not_apply_ends_well(tmp_path: Path) ->
         assert isinstance(storage, SqlEventLogStorage)
         with storage.index_connection() as connection:
             table = AssetCheckExecutionsTable.c
-            told = connection.execute(select(table.partition, table.execution_status).distinct()).tuples().all()
-    assert sorted(told) == [(one, "SUCCEEDED") for one in media_ids]
-    for one in media_ids:
-        built = {name: records.output(one, name) for name in VIDEO}
+            results = connection.execute(select(table.partition, table.execution_status).distinct()).tuples().all()
+    assert sorted(results) == [(media_id, "SUCCEEDED") for media_id in media_ids]
+    for media_id in media_ids:
+        built = {name: records.output(media_id, name) for name in VIDEO}
         assert all(built.values())
-        assert {name for name, held in built.items() if held and not held.applicable} == {
+        assert {name for name, record in built.items() if record and not record.applicable} == {
             "hls_1080p",
             "hls_720p",
             "hls_480p",
@@ -293,9 +293,9 @@ def test_a_deployment_keeps_its_state_in_postgres_and_its_logs_in_a_bucket(tmp_p
             assert backfill(url, ["clip"]) == "COMPLETED_SUCCESS"
         # The same records, learnt by a database that knows nothing yet.
         environment["DAGSTER_POSTGRES_URL"] = f"{database}_again"
-        told = json.loads(command(environment, "codex-assets", "import", "--json"))
-        assert (told["media"], told["outputs"]) == (1, len(VIDEO))
-        assert told["checks"] > 0
+        totals = json.loads(command(environment, "codex-assets", "import", "--json"))
+        assert (totals["media"], totals["outputs"]) == (1, len(VIDEO))
+        assert totals["checks"] > 0
         with dagster(environment, tmp_path / "log again") as url:
             assert stale(url, "clip") == dict.fromkeys(VIDEO, "FRESH")
             variant = RecordStore(configuration.load(environment).stores().archive).output("clip", "hls_360p")
@@ -303,6 +303,6 @@ def test_a_deployment_keeps_its_state_in_postgres_and_its_logs_in_a_bucket(tmp_p
             changed = variant.model_copy(update={"data_version": "of other contents"})
             RecordStore(configuration.load(environment).stores().archive).put("clip", "hls_360p", changed)
             learnt(url, "clip", {**dict.fromkeys(VIDEO, "FRESH"), "hls_master": "STALE"})
-        held = s3_server.client(endpoint).list_objects_v2(Bucket=bucket).get("Contents", [])
-        logs = {str(one.get("Key")) for one in held}
-        assert any(one.startswith("compute-logs/") and one.endswith(".err") for one in logs), logs
+        stored_objects = s3_server.client(endpoint).list_objects_v2(Bucket=bucket).get("Contents", [])
+        logs = {str(stored_object.get("Key")) for stored_object in stored_objects}
+        assert any(key.startswith("compute-logs/") and key.endswith(".err") for key in logs), logs

@@ -81,8 +81,8 @@ def test_build_then_one_output_then_only_checks(tmp_path: Path, monkeypatch: pyt
             assert built == set(OUTPUTS["audio"])
             evaluations = result.get_asset_check_evaluations()
             assert evaluations
-            assert {one.partition for one in evaluations} == {MEDIA}
-            assert [one.check_name for one in evaluations if not one.passed] == []
+            assert {evaluation.partition for evaluation in evaluations} == {MEDIA}
+            assert [evaluation.check_name for evaluation in evaluations if not evaluation.passed] == []
             first = workshop.records.output(MEDIA, "hls_64k")
 
         with open_workshop(settings) as workshop:
@@ -104,8 +104,8 @@ def test_build_then_one_output_then_only_checks(tmp_path: Path, monkeypatch: pyt
             checks = dg.AssetSelection.checks_for_assets(["audio", "waveform_json"])
             result = run(workshop, instance, checks)
             assert result.get_asset_materialization_events() == []
-            failed = [one for one in result.get_asset_check_evaluations() if not one.passed]
-            assert [one.check_name for one in failed] == ["waveform_version"]
+            failed = [evaluation for evaluation in result.get_asset_check_evaluations() if not evaluation.passed]
+            assert [evaluation.check_name for evaluation in failed] == ["waveform_version"]
             assert failed[0].metadata["expected"].value == "2"
             assert failed[0].metadata["found"].value == "1"
             assert failed[0].partition == MEDIA

@@ -83,10 +83,10 @@ def refused(environ: Mapping[str, str]) -> str:
 
 def told_once(room: Room, home: Path, media_ids: set[str]) -> None:
     """The instance is whole, and has every event once."""
-    with dg.DagsterInstance.from_config(str(home)) as held:
-        assert set(held.get_dynamic_partitions("audio_media")) == media_ids
+    with dg.DagsterInstance.from_config(str(home)) as opened:
+        assert set(opened.get_dynamic_partitions("audio_media")) == media_ids
         for media_id in media_ids:
-            assert {output: len(events(held, output, media_id)) for output in AUDIO} == dict.fromkeys(AUDIO, 1)
+            assert {output: len(events(opened, output, media_id)) for output in AUDIO} == dict.fromkeys(AUDIO, 1)
     for file in home.rglob("*.db"):
         with closing(sqlite3.connect(file)) as connection:
             assert len(connection.execute("SELECT * FROM alembic_version").fetchall()) <= 1, file
@@ -99,7 +99,7 @@ def told_once(room: Room, home: Path, media_ids: set[str]) -> None:
 def test_imports_at_once_into_an_empty_home_leave_it_whole_and_learn_once(room: Room, home: Path) -> None:
     room.twin("twin")
     processes = [started(environment(room, home)) for _ in range(4)]
-    results = [ended(one) for one in processes]
+    results = [ended(process) for process in processes]
     assert [code for code, _, _ in results] == [0, 0, 0, 0], results
     assert sum("2 media" in out for _, out, _ in results) == 1, results
     assert sum("nothing new in the archive" in out for _, out, _ in results) == 3, results
@@ -109,22 +109,22 @@ def test_imports_at_once_into_an_empty_home_leave_it_whole_and_learn_once(room: 
 @pytest.mark.ffmpeg
 def test_the_sensor_leaves_the_instance_to_an_import_and_an_import_waits_for_the_sensor(room: Room, home: Path) -> None:
     (home / "dagster.yaml").write_text(QUIET, encoding="utf-8")
-    with dg.DagsterInstance.from_config(str(home)) as held, pytest.MonkeyPatch.context() as patched:
+    with dg.DagsterInstance.from_config(str(home)) as opened, pytest.MonkeyPatch.context() as patched:
         for name, value in room.environment.items():
             patched.setenv(name, value)
-        with instance.import_lock(held, lambda: None) as alone:
+        with instance.import_lock(opened, lambda: None) as alone:
             assert alone
-            told = sensors.media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=held))
-            assert told.skip_message == "an import is under way"
-            assert held.get_dynamic_partitions("audio_media") == []
+            tick = sensors.media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=opened))
+            assert tick.skip_message == "an import is under way"
+            assert opened.get_dynamic_partitions("audio_media") == []
             waiting = started(environment(room, home))
             # It says that it waits, and ends when it is asked to.
             assert waiting.stderr is not None
             assert "waiting" in waiting.stderr.readline()
             waiting.send_signal(signal.SIGINT)
             assert waiting.wait(timeout=60) == 130
-        told = sensors.media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=held))
-        assert told.skip_message == "1 media imported"
+        tick = sensors.media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=opened))
+        assert tick.skip_message == "1 media imported"
 
 
 @pytest.mark.ffmpeg
@@ -147,11 +147,11 @@ def test_two_folders_with_one_database_learn_once(room: Room, home: Path, tmp_pa
     config = f"{QUIET}storage: {{sqlite: {{base_dir: {tmp_path}/shared}}}}\n"
     homes = [home, tmp_path / "other"]
     homes[1].mkdir()
-    for one in homes:
-        (one / "dagster.yaml").write_text(config, encoding="utf-8")
+    for folder in homes:
+        (folder / "dagster.yaml").write_text(config, encoding="utf-8")
     dg.DagsterInstance.from_config(str(home)).dispose()
-    processes = [started(environment(room, one)) for one in homes]
-    results = [ended(one) for one in processes]
+    processes = [started(environment(room, folder)) for folder in homes]
+    results = [ended(process) for process in processes]
     assert [code for code, _, _ in results] == [0, 0], results
     told_once(room, home, {MEDIA})
 
@@ -180,10 +180,11 @@ def test_an_import_beside_a_webserver_and_a_daemon_that_start_on_an_empty_home(r
         ["dagster-daemon", "run", "-w", "workspace.yaml"],
     ]
     beside = [
-        subprocess.Popen(one, cwd=ROOT, env=environ, stdout=log, stderr=log, start_new_session=True) for one in commands
+        subprocess.Popen(arguments, cwd=ROOT, env=environ, stdout=log, stderr=log, start_new_session=True)
+        for arguments in commands
     ]
     try:
-        results = [ended(one) for one in [started(environ) for _ in range(2)]]
+        results = [ended(process) for process in [started(environ) for _ in range(2)]]
         assert [code for code, _, _ in results] == [0, 0], results
     finally:
         for process in beside:
@@ -201,14 +202,14 @@ def test_an_import_beside_a_webserver_and_a_daemon_that_start_on_an_empty_home(r
 def test_imports_at_once_into_an_empty_postgres_from_folders_of_their_own(room: Room, tmp_path: Path) -> None:
     homes = [tmp_path / f"home{number}" for number in range(3)]
     with deployment.postgres(Path(f"/tmp/postgres-at-once-{os.getpid()}")) as database:
-        for one in homes:
-            one.mkdir()
+        for folder in homes:
+            folder.mkdir()
             text = f"{QUIET}storage: {{postgres: {{postgres_url: '{database}'}}}}\n"
-            (one / "dagster.yaml").write_text(text, encoding="utf-8")
-        results = [ended(one) for one in [started(environment(room, one)) for one in homes]]
+            (folder / "dagster.yaml").write_text(text, encoding="utf-8")
+        results = [ended(process) for process in [started(environment(room, process)) for process in homes]]
         assert [code for code, _, _ in results] == [0, 0, 0], results
-        with dg.DagsterInstance.from_config(str(homes[0])) as held:
-            assert {output: len(events(held, output)) for output in AUDIO} == dict.fromkeys(AUDIO, 1)
+        with dg.DagsterInstance.from_config(str(homes[0])) as opened:
+            assert {output: len(events(opened, output)) for output in AUDIO} == dict.fromkeys(AUDIO, 1)
 
 
 # --- Every wrong way --------------------------------------------------------------------------------------------------
@@ -362,8 +363,8 @@ def test_a_file_of_a_database_that_is_spoilt_is_a_sentence(
 def test_an_instance_of_a_folder_with_its_own_configuration_reports_to_nobody(home: Path) -> None:
     for text in ("", "nux: {enabled: false}\n", "telemetry: {enabled: true}\n"):
         (home / "dagster.yaml").write_text(text, encoding="utf-8")
-        with instance.opened_instance({"DAGSTER_HOME": str(home)}, lambda: None) as held:
-            assert not held.telemetry_enabled
+        with instance.opened_instance({"DAGSTER_HOME": str(home)}, lambda: None) as opened:
+            assert not opened.telemetry_enabled
 
 
 @contextmanager
@@ -415,13 +416,13 @@ def test_the_ui_on_a_folder_with_its_own_configuration_calls_nobody(room: Room, 
                 time.sleep(0.5)
             page = asking.get(url).text
             query = "{ shouldShowNux workspaceOrError { __typename ... on Workspace { locationEntries { name } } } }"
-            told = asking.post(f"{url}/graphql", json={"query": query}, timeout=120).json()["data"]
+            answer = asking.post(f"{url}/graphql", json={"query": query}, timeout=120).json()["data"]
         finally:
             os.killpg(process.pid, signal.SIGINT)
             process.wait(timeout=100)
         assert heard == []
-    assert told["shouldShowNux"] is False
-    assert [one["name"] for one in told["workspaceOrError"]["locationEntries"]] == ["codex_assets"]
+    assert answer["shouldShowNux"] is False
+    assert [entry["name"] for entry in answer["workspaceOrError"]["locationEntries"]] == ["codex_assets"]
     assert '"telemetryEnabled":false' in page.replace(" ", "")
     assert left.read_text(encoding="utf-8") == "{}\n"
     assert not (home / ".telemetry").exists()
@@ -433,15 +434,15 @@ def test_nobody_is_told_to_install_this_package_from_an_index() -> None:
         r"(pip3?|pipx|uv|uvx|poetry|pdm|conda)\s+((pip|tool)\s+)?(install|add|run)?[^\n#]*?"
         r"[\s'\"]codex[-_]assets(\[[\w,]*\])?(?=[\s'\"`]|[=<>~!]|$)"
     )
-    told = []
+    named = []
     for folder, folders, names in os.walk(ROOT):
         # What setup and caches make here is not the checkout's.
         folders[:] = [name for name in folders if name == ".ci" or not name.startswith(".")]
         for path in (Path(folder, name) for name in names):
             if path.suffix in (".md", ".yaml", ".yml", ".toml", ".env", ".sh", ".txt", "") and path.is_file():
                 text = path.read_text(encoding="utf-8", errors="replace")
-                told += [f"{path}: {match[0]}" for match in wanted.finditer(text)]
-    assert told == []
+                named += [f"{path}: {match[0]}" for match in wanted.finditer(text)]
+    assert named == []
     assert wanted.search("pip install 'codex-assets[deploy]'")
     assert wanted.search("uv pip install --upgrade codex_assets")
     assert not wanted.search("pip install './codex_assets-0.1.0-py3-none-any.whl[deploy]'")

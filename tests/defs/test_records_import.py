@@ -76,8 +76,8 @@ class Room:
         self.put(media_id)
 
     def learn(self, instance: dg.DagsterInstance) -> list[ImportedMedia]:
-        found = records_import.changes(instance, self.stores.archive)
-        return list(records_import.import_media(instance, self.stores.archive, found))
+        changes = records_import.changes(instance, self.stores.archive)
+        return list(records_import.import_media(instance, self.stores.archive, changes))
 
 
 @pytest.fixture(scope="module")
@@ -116,22 +116,22 @@ def key(output: str) -> dg.AssetKey:
 def statuses(instance: dg.DagsterInstance, media_id: str = MEDIA) -> dict[str, str]:
     """Output -> FRESH, STALE or MISSING, as the UI asks for it."""
     resolver = CachingStaleStatusResolver(instance, defs.resolve_asset_graph(), LoadingContextForTest(instance))
-    return {one: resolver.get_status(key(one), media_id).value for one in AUDIO}
+    return {output: resolver.get_status(key(output), media_id).value for output in AUDIO}
 
 
 def events(instance: dg.DagsterInstance, output: str, media_id: str = MEDIA) -> list[dg.AssetMaterialization]:
-    found = instance.fetch_materializations(
+    materializations = instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=key(output), asset_partitions=[media_id]), limit=50
     )
-    made = [one.asset_materialization for one in found.records]
-    return [one for one in made if one is not None]
+    made = [row.asset_materialization for row in materializations.records]
+    return [event for event in made if event is not None]
 
 
 def run(room: Room, instance: dg.DagsterInstance, *outputs: str) -> dg.ExecuteInProcessResult:
     with open_workshop(room.settings) as workshop:
         return dg.materialize(
             [*ORIGINALS, *PRODUCERS["audio"]],
-            selection=dg.AssetSelection.assets(*(key(one) for one in outputs)),
+            selection=dg.AssetSelection.assets(*(key(output) for output in outputs)),
             instance=instance,
             resources={"workshop": workshop},
             tags={"dagster/partition": MEDIA},
@@ -143,8 +143,8 @@ def test_a_fresh_instance_learns_everything_and_then_only_what_changed(
     room: Room, instance: dg.DagsterInstance
 ) -> None:
     room.twin("twin")
-    told = room.learn(instance)
-    assert {one.media_id: one.outputs for one in told} == {MEDIA: len(AUDIO), "twin": len(AUDIO)}
+    imported = room.learn(instance)
+    assert {media.media_id: media.outputs for media in imported} == {MEDIA: len(AUDIO), "twin": len(AUDIO)}
     assert set(instance.get_dynamic_partitions("audio_media")) == {MEDIA, "twin"}
     for media_id in (MEDIA, "twin"):
         assert set(statuses(instance, media_id).values()) == {"FRESH"}
@@ -155,9 +155,9 @@ def test_a_fresh_instance_learns_everything_and_then_only_what_changed(
             assert event.tags is not None
             assert event.tags["dagster/data_version"] == record.data_version
             assert event.tags["dagster/code_version"] == record.code_version
-            held = event.metadata["record"].value
-            assert isinstance(held, dict)
-            assert held["output"] == output
+            shown = event.metadata["record"].value
+            assert isinstance(shown, dict)
+            assert shown["output"] == output
     # The UI shows a result that aims at the media's latest materialization, and no other.
     record = room.records.output(MEDIA, "waveform_json")
     assert record is not None
@@ -165,14 +165,14 @@ def test_a_fresh_instance_learns_everything_and_then_only_what_changed(
     latest = instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=key("waveform_json"), asset_partitions=[MEDIA]), limit=1
     ).records[0]
-    for rule in {one.rule for one in record.checks}:
+    for rule in {check.rule for check in record.checks}:
         history = instance.event_log_storage.get_asset_check_execution_history(
             dg.AssetCheckKey(key("waveform_json"), rule), limit=9
         )
-        reported = [one.event.dagster_event for one in history if one.event is not None]
-        results = [one.asset_check_evaluation_data for one in reported if one is not None]
-        assert {one.partition for one in results} == {MEDIA, "twin"}
-        (evaluation,) = (one for one in results if one.partition == MEDIA)
+        reported = [entry.event.dagster_event for entry in history if entry.event is not None]
+        results = [event.asset_check_evaluation_data for event in reported if event is not None]
+        assert {result.partition for result in results} == {MEDIA, "twin"}
+        (evaluation,) = (result for result in results if result.partition == MEDIA)
         assert evaluation.target_materialization_data is not None
         assert evaluation.target_materialization_data.storage_id == latest.storage_id
 
@@ -190,11 +190,11 @@ def test_what_checks_found_is_stored_as_dagster_would_store_it(room: Room, insta
     for output in AUDIO:
         record = room.records.output(MEDIA, output)
         assert record is not None
-        held = instance.fetch_materializations(dg.AssetRecordsFilter(key(output), [MEDIA]), limit=1).records[0]
-        for found in asset_checks.evaluations(record, record.checks) if record.checks else ():
-            expected[output, found.check_name] = (found, held.storage_id)
-    assert any(one.metadata.get("applies") is not None for one, _ in expected.values())
-    assert {one.severity for one, _ in expected.values()} == set(dg.AssetCheckSeverity)
+        stored = instance.fetch_materializations(dg.AssetRecordsFilter(key(output), [MEDIA]), limit=1).records[0]
+        for evaluation in asset_checks.evaluations(record, record.checks) if record.checks else ():
+            expected[output, evaluation.check_name] = (evaluation, stored.storage_id)
+    assert any(evaluation.metadata.get("applies") is not None for evaluation, _ in expected.values())
+    assert {evaluation.severity for evaluation, _ in expected.values()} == set(dg.AssetCheckSeverity)
     seen = set()
     storage = instance.event_log_storage
     assert isinstance(storage, SqlEventLogStorage)
@@ -203,18 +203,18 @@ def test_what_checks_found_is_stored_as_dagster_would_store_it(room: Room, insta
     for text in texts:
         entry = deserialize_value(text, EventLogEntry)
         assert serialize_value(entry) == text
-        told = entry.get_dagster_event().asset_check_evaluation_data
-        target = told.target_materialization_data
-        evaluation, storage_id = expected[told.asset_key.path[-1], told.check_name]
+        evaluation = entry.get_dagster_event().asset_check_evaluation_data
+        target = evaluation.target_materialization_data
+        evaluation, storage_id = expected[evaluation.asset_key.path[-1], evaluation.check_name]
         assert target is not None
         assert target.storage_id == storage_id
-        assert copy(told, target_materialization_data=None) == evaluation
-        seen.add((told.asset_key.path[-1], told.check_name))
+        assert copy(evaluation, target_materialization_data=None) == evaluation
+        seen.add((evaluation.asset_key.path[-1], evaluation.check_name))
     assert seen == set(expected)
 
 
 def changed(instance: dg.DagsterInstance) -> set[str]:
-    return {one for one in AUDIO if len(events(instance, one)) > 1}
+    return {output for output in AUDIO if len(events(instance, output)) > 1}
 
 
 def test_an_upload_is_known_and_what_became_of_it(room: Room, instance: dg.DagsterInstance) -> None:
@@ -224,8 +224,8 @@ def test_an_upload_is_known_and_what_became_of_it(room: Room, instance: dg.Dagst
     assert event.metadata["container"].value == "wav"
     gone = OriginalRecord(media_id=MEDIA, input_key=room.key, gone_since="2026-11-26T03:17:00+00:00", deleted=True)
     room.records.put(MEDIA, "original", gone)
-    (told,) = room.learn(instance)
-    assert told.outputs == 0
+    (imported,) = room.learn(instance)
+    assert imported.outputs == 0
     assert events(instance, "original")[0].metadata["deleted_at"].value == gone.gone_since
     assert set(statuses(instance).values()) == {"FRESH"}
     # It came back: the clean-up's record goes when the mezzanine is built again.
@@ -243,14 +243,14 @@ def test_an_import_that_was_stopped_goes_on(
     names = {f"twin{number}" for number in range(4)}
     for name in names:
         room.twin(name)
-    found = records_import.changes(instance, room.stores.archive)
-    going = records_import.import_media(instance, room.stores.archive, found)
+    changes = records_import.changes(instance, room.stores.archive)
+    going = records_import.import_media(instance, room.stores.archive, changes)
     first = next(going)
     # Nobody asks it for more. The whole batch of the media that was told.
-    left = {one.media_id for one in records_import.changes(instance, room.stores.archive)}
+    left = {change.media_id for change in records_import.changes(instance, room.stores.archive)}
     assert first.media_id not in left
     assert len(left) == 3
-    assert {one.media_id for one in room.learn(instance)} == left
+    assert {media.media_id for media in room.learn(instance)} == left
     assert {len(events(instance, "hls_master", name)) for name in names} == {1}
 
 
@@ -268,31 +268,31 @@ def test_another_recipe_makes_stale_the_media_that_were_built_with_it(room: Room
 
 def test_the_sensor_learns_new_media_and_what_was_rebuilt(room: Room, instance: dg.DagsterInstance) -> None:
     context = dg.build_sensor_context(instance=instance)
-    told = media_of_the_archive.evaluate_tick(context)
-    assert told.skip_message == "1 media imported"
-    assert told.cursor
+    tick = media_of_the_archive.evaluate_tick(context)
+    assert tick.skip_message == "1 media imported"
+    assert tick.cursor
     assert instance.get_dynamic_partitions("audio_media") == [MEDIA]
 
     room.twin("next")
     room.build("waveform_json")
-    told = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=told.cursor))
-    assert told.skip_message == "2 media imported"
+    tick = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=tick.cursor))
+    assert tick.skip_message == "2 media imported"
     assert len(events(instance, "waveform_json")) == 2
     assert len(events(instance, "hls_master", "next")) == 1
 
-    told = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=told.cursor))
-    assert told.skip_message == "nothing new in the archive"
+    tick = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=tick.cursor))
+    assert tick.skip_message == "nothing new in the archive"
 
 
 def test_the_sensor_waits_for_the_run_that_works_on_a_media(room: Room, instance: dg.DagsterInstance) -> None:
     room.twin("twin")
     at_work = create_run_for_test(instance, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": MEDIA})
-    told = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance))
-    assert told.skip_message == "1 media imported; 1 at the next evaluation"
+    tick = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance))
+    assert tick.skip_message == "1 media imported; 1 at the next evaluation"
     assert instance.get_dynamic_partitions("audio_media") == ["twin"]
     instance.report_run_failed(at_work)
-    told = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=told.cursor))
-    assert told.skip_message == "1 media imported"
+    tick = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=tick.cursor))
+    assert tick.skip_message == "1 media imported"
     assert set(instance.get_dynamic_partitions("audio_media")) == {MEDIA, "twin"}
 
 
@@ -312,7 +312,7 @@ def test_what_was_removed_from_an_instance_comes_back(
         if by_sensor:
             assert tick(instance, LATER) == "1 media imported"
         else:
-            assert [one.media_id for one in room.learn(instance)] == [MEDIA]
+            assert [media.media_id for media in room.learn(instance)] == [MEDIA]
 
     room.twin("twin")
     room.learn(instance)
@@ -340,7 +340,7 @@ def test_what_was_removed_from_an_instance_comes_back(
     if by_sensor:
         assert tick(instance, LATER) == "2 media imported"
     else:
-        assert {one.media_id for one in room.learn(instance)} == {MEDIA, "twin"}
+        assert {media.media_id for media in room.learn(instance)} == {MEDIA, "twin"}
     for media_id in (MEDIA, "twin"):
         assert set(statuses(instance, media_id).values()) == {"FRESH"}
         assert len(events(instance, "hls_64k", media_id)) == 1
@@ -358,18 +358,18 @@ def test_an_instance_that_kept_no_events_learns_nothing_twice(room: Room, instan
     instance.run_storage.set_cursor_values({name: json.dumps(kept)})
     assert room.learn(instance) == []
     instance.delete_dynamic_partition("audio_media", MEDIA)
-    assert [one.outputs for one in room.learn(instance)] == [0]
+    assert [media.outputs for media in room.learn(instance)] == [0]
     assert instance.get_dynamic_partitions("audio_media") == [MEDIA]
     assert room.learn(instance) == []
 
 
 def test_one_output_is_rebuilt_and_nothing_becomes_stale(room: Room, instance: dg.DagsterInstance) -> None:
     room.learn(instance)
-    before = {one: room.records.output(MEDIA, one) for one in AUDIO}
+    before = {output: room.records.output(MEDIA, output) for output in AUDIO}
     result = run(room, instance, "waveform_json")
     assert result.success
-    assert [one.asset_key for one in result.get_asset_materialization_events()] == [key("waveform_json")]
-    assert {one for one in AUDIO if room.records.output(MEDIA, one) != before[one]} == {"waveform_json"}
+    assert [event.asset_key for event in result.get_asset_materialization_events()] == [key("waveform_json")]
+    assert {output for output in AUDIO if room.records.output(MEDIA, output) != before[output]} == {"waveform_json"}
     assert set(statuses(instance).values()) == {"FRESH"}
 
 
@@ -380,19 +380,19 @@ def test_a_rebuilt_mezzanine_of_the_same_contents_makes_nothing_stale(room: Room
 
 
 def stale(instance: dg.DagsterInstance, media_id: str = MEDIA) -> set[str]:
-    told = statuses(instance, media_id)
-    assert set(told.values()) <= {"FRESH", "STALE"}, told
-    return {one for one, status in told.items() if status == "STALE"}
+    by_output = statuses(instance, media_id)
+    assert set(by_output.values()) <= {"FRESH", "STALE"}, by_output
+    return {output for output, status in by_output.items() if status == "STALE"}
 
 
 def replaced(room: Room, output: str, media_id: str = MEDIA, **changes: Any) -> OutputRecord:
     """The record as another worker's build would have left it; the one of before."""
-    held = room.records.output(media_id, output)
-    assert held is not None
-    assert held.build is not None
-    later = held.build.model_copy(update={"built_at": f"2099-01-01T00:00:00+00:00 {changes}"})
-    room.records.put(media_id, output, held.model_copy(update={"build": later, **changes}))
-    return held
+    record = room.records.output(media_id, output)
+    assert record is not None
+    assert record.build is not None
+    later = record.build.model_copy(update={"built_at": f"2099-01-01T00:00:00+00:00 {changes}"})
+    room.records.put(media_id, output, record.model_copy(update={"build": later, **changes}))
+    return record
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["learnt before and after", "by a brand-new instance"])
@@ -423,8 +423,8 @@ def test_what_is_rebuilt_with_the_same_contents_makes_nothing_stale(room: Room, 
     room.learn(instance)
     for output in ("mezzanine", "loudness", "hls_64k"):
         replaced(room, output)
-        (told,) = room.learn(instance)
-        assert told.outputs == 1
+        (imported,) = room.learn(instance)
+        assert imported.outputs == 1
         assert stale(instance) == set()
 
 
@@ -485,7 +485,10 @@ def test_a_record_that_cannot_be_read_keeps_no_other_from_being_learnt(
 ) -> None:
     room.twin("twin")
     room.stores.archive.write("records/twin/waveform_png.json", b"{", content_type="application/json")
-    assert {one.media_id: one.outputs for one in room.learn(instance)} == {MEDIA: len(AUDIO), "twin": len(AUDIO) - 1}
+    assert {media.media_id: media.outputs for media in room.learn(instance)} == {
+        MEDIA: len(AUDIO),
+        "twin": len(AUDIO) - 1,
+    }
 
 
 def test_without_its_original_only_the_mezzanine_cannot_be_rebuilt(room: Room, instance: dg.DagsterInstance) -> None:
@@ -496,8 +499,8 @@ def test_without_its_original_only_the_mezzanine_cannot_be_rebuilt(room: Room, i
     result = run(room, instance, "mezzanine")
     assert not result.success
     (failed,) = result.get_step_failure_events()
-    told = failed.step_failure_data.user_failure_data
-    assert told is not None
-    assert told.description
-    assert "original" in told.description
+    failure = failed.step_failure_data.user_failure_data
+    assert failure is not None
+    assert failure.description
+    assert "original" in failure.description
     assert room.records.output(MEDIA, "mezzanine") == before

@@ -55,22 +55,22 @@ def copy(stores: Stores, into: Stores, media_id: str) -> None:
     for source, target in zip(
         (stores.archive, stores.media, stores.assets), (into.archive, into.media, into.assets), strict=True
     ):
-        for held in source.list(""):
-            if held.key in lost or "/360p/" in held.key or "/thumbnails/" in held.key:
+        for stored in source.list(""):
+            if stored.key in lost or "/360p/" in stored.key or "/thumbnails/" in stored.key:
                 continue
-            data = source.read(held.key)
-            if held.key.startswith("records/"):
+            data = source.read(stored.key)
+            if stored.key.startswith("records/"):
                 data = data.replace(TEMPLATE.encode(), media_id.encode())
-            target.write(held.key.replace(TEMPLATE, media_id), data, content_type="application/octet-stream")
+            target.write(stored.key.replace(TEMPLATE, media_id), data, content_type="application/octet-stream")
 
 
 def contents(stores: Stores, media_id: str) -> dict[str, bytes]:
     """Everything published of a media, by key as the template has it; the archive's records aside."""
     return {
-        held.key.replace(media_id, TEMPLATE): store.read(held.key)
+        stored.key.replace(media_id, TEMPLATE): store.read(stored.key)
         for store in (stores.archive, stores.media, stores.assets)
-        for held in store.list("")
-        if f"/{media_id}/" in held.key and not held.key.startswith("records/")
+        for stored in store.list("")
+        if f"/{media_id}/" in stored.key and not stored.key.startswith("records/")
     }
 
 
@@ -86,8 +86,8 @@ def backfill(folder: Path, *, media: int, workers: int, kills: int, in_flight: i
         catalogue.refresh()
         order = RebuildOrder(outputs=OUTPUTS)
         targets = order.targets(catalogue)
-        assert [one.media_id for one in targets] == ids
-        assert {one.outputs for one in targets} == {OUTPUTS}
+        assert [target.media_id for target in targets] == ids
+        assert {target.outputs for target in targets} == {OUTPUTS}
         fleet = stack.enter_context(closing(Fleet(api, local)))
         homes = {f"w{number}": folder / f"w{number}" for number in range(workers)}
         killed: list[str] = []

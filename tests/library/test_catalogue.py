@@ -114,9 +114,9 @@ class Archive:
         self.store.write(key, data, content_type="application/octet-stream")
 
     def edit(self, media_id: str, name: str, change: Change) -> None:
-        told = json.loads(self.store.read(keys.record(media_id, name)))
-        change(told)
-        self.put(keys.record(media_id, name), json.dumps(told).encode())
+        record = json.loads(self.store.read(keys.record(media_id, name)))
+        change(record)
+        self.put(keys.record(media_id, name), json.dumps(record).encode())
 
     def original(self, media_id: str) -> str:
         kind, creator = self.media[media_id]
@@ -137,13 +137,13 @@ def local(tmp_path: Path, templates: Templates) -> Archive:
     return Archive(DirectoryStore(tmp_path / "store", "archive", settings.LOCAL_BUCKETS["B2_BUCKET_NAME"]), templates)
 
 
-def code(told: dict[str, Any]) -> None:
-    told["code_version"] = "0" * 12
+def code(record: dict[str, Any]) -> None:
+    record["code_version"] = "0" * 12
 
 
 def causes(index: Catalogue, where: Where | None = None) -> dict[str, dict[str, list[str]]]:
     return {
-        media_id: {name: list(map(str, one.causes)) for name, one in verdicts.items() if one.causes}
+        media_id: {name: list(map(str, verdict.causes)) for name, verdict in verdicts.items() if verdict.causes}
         for media_id, _, verdicts in index.verdicts(where)
     }
 
@@ -206,7 +206,7 @@ def test_kept_up_to_date_it_says_what_a_new_one_says(
             "original there": lambda media_id=media_id: archive.put(archive.original(media_id)),
             "a stranger": lambda media_id=media_id: archive.put(f"records/{media_id}/notes.txt", b"?"),
             "media lost": lambda media_id=media_id: [
-                store.delete(held.key) for held in list(store.list(keys.records_prefix(media_id)))
+                store.delete(stored.key) for stored in list(store.list(keys.records_prefix(media_id)))
             ],
             "media new": lambda step=step, kind=kind: archive.add(f"new-{step}", kind, "bob"),
         }
@@ -228,15 +228,15 @@ def test_kept_up_to_date_it_says_what_a_new_one_says(
 def test_only_what_changed_is_read(archive: Archive, tmp_path: Path) -> None:
     first, second = archive.add("m1"), archive.add("m2", "audio")
     index = Catalogue(tmp_path / "index.sqlite", archive.store)
-    told: list[tuple[int, int]] = []
-    found = index.refresh(on_read=lambda done, total: told.append((done, total)))
-    held = len(archive.templates["video"]) + len(archive.templates["audio"])
-    assert (found.read, found.gone, told[-1]) == (held, 0, (held, held))
+    progress: list[tuple[int, int]] = []
+    refreshed = index.refresh(on_read=lambda done, total: progress.append((done, total)))
+    records = len(archive.templates["video"]) + len(archive.templates["audio"])
+    assert (refreshed.read, refreshed.gone, progress[-1]) == (records, 0, (records, records))
     assert index.refresh().read == 0
     archive.edit(first, "thumbnail", code)
     archive.store.delete(keys.record(second, "hls_64k"))
-    found = index.refresh()
-    assert (found.read, found.gone) == (1, 1)
+    refreshed = index.refresh()
+    assert (refreshed.read, refreshed.gone) == (1, 1)
     # Of some media alone, nothing is learned of others.
     archive.edit(first, "hls_360p", code)
     archive.edit(second, "hls_128k", code)
@@ -248,31 +248,31 @@ def test_only_what_changed_is_read(archive: Archive, tmp_path: Path) -> None:
 
 @pytest.mark.ffmpeg
 def test_it_judges_as_the_records_do_and_answers_every_condition(archive: Archive, tmp_path: Path) -> None:
-    one, two, three = archive.add("m1"), archive.add("m2", "audio", "bob"), archive.add("m3", "video", "bob")
-    archive.edit(one, "hls_480p", code)
-    archive.edit(two, "hls_64k", lambda told: told["build"].update(built_at="2020-01-01T00:00:00.000+00:00"))
+    first, two, three = archive.add("m1"), archive.add("m2", "audio", "bob"), archive.add("m3", "video", "bob")
+    archive.edit(first, "hls_480p", code)
+    archive.edit(two, "hls_64k", lambda record: record["build"].update(built_at="2020-01-01T00:00:00.000+00:00"))
     archive.store.delete(keys.record(three, "thumbnail"))
-    archive.put(archive.original(one))
+    archive.put(archive.original(first))
     index = Catalogue(tmp_path / "index.sqlite", archive.store)
     index.refresh()
     records = RecordStore(archive.store)
-    read = {media_id: published_media.read(media_id, records) for media_id in (one, two, three)}
+    read = {media_id: published_media.read(media_id, records) for media_id in (first, two, three)}
     assert {media_id: verdicts for media_id, _, verdicts in index.verdicts()} == {
         media_id: media.verdicts for media_id, media in read.items() if media is not None
     }
     asked = {
-        "": [one, two, three],
+        "": [first, two, three],
         "type=audio": [two],
         "creator=bob": [two, three],
         "creator=bob,type=video": [three],
-        f"id={one}+{three}+nobody": [one, three],
-        "stale": [one, three],
-        "stale,output=hls_480p": [one],
+        f"id={first}+{three}+nobody": [first, three],
+        "stale": [first, three],
+        "stale,output=hls_480p": [first],
         "stale,output=thumbnail": [],
-        "output=thumbnail": [one],
+        "output=thumbnail": [first],
         # The picture is 720 lines high at most: the marker is no output.
         "output=hls_1080p": [],
-        f"recipe={'0' * 12}": [one],
+        f"recipe={'0' * 12}": [first],
         f"recipe={'0' * 12},output=hls_360p": [],
         "built_before=2021-01-01": [two],
         "built_before=2021-01-01,output=hls_128k": [],
@@ -302,7 +302,7 @@ def test_what_is_to_be_built_in_one_job_and_what_may_follow(local: Archive, tmp_
     assert target.outputs == ("mezzanine", "hls_480p")
     assert set(target.follows) == {"hls_720p", "hls_360p", "preview", "hls_master", "thumbnail"}
     assert index.targets(assets=["hls_720p"]) == []
-    assert [one.outputs for one in index.targets(assets=["hls_720p", "hls_128k"], stale_only=False)] == [
+    assert [target.outputs for target in index.targets(assets=["hls_720p", "hls_128k"], stale_only=False)] == [
         ("hls_720p",),
         ("hls_128k",),
     ]
@@ -364,7 +364,7 @@ def test_processes_refresh_at_once_and_readers_see_whole_refreshes(local: Archiv
                 other.stdin.flush()
             for _ in range(3):
                 media_id = chance.choice(media)
-                local.edit(media_id, "hls_master", lambda told, step=step: told.update(code_version=f"{step:012}"))
+                local.edit(media_id, "hls_master", lambda record, step=step: record.update(code_version=f"{step:012}"))
                 assert index.size() == len(media)
                 assert len(causes(index)) == len(media)
             if step % 4 == 0:
@@ -396,7 +396,7 @@ def test_a_refresh_waits_for_the_one_before_it_and_then_lists(local: Archive, tm
             local.add("m2")
 
         index.refresh(on_read=meanwhile)
-        assert [one.result().read for one in later] == [len(local.templates["video"])]
+        assert [future.result().read for future in later] == [len(local.templates["video"])]
     assert index.size() == 2
 
 
@@ -460,9 +460,9 @@ def test_stale_counts_lists_and_tells_machines(local: Archive, tmp_path: Path) -
     exit_code, out, _ = call(store=store)
     assert (exit_code, "25 media: nothing to be rebuilt" in out) == (0, True)
 
-    def slower(told: dict[str, Any]) -> None:
-        told["code_version"] = "0" * 12
-        told["build"]["recipe"]["variant.video_kbps"] = 900
+    def slower(report: dict[str, Any]) -> None:
+        report["code_version"] = "0" * 12
+        report["build"]["recipe"]["variant.video_kbps"] = 900
 
     for number in (0, 1, 2):
         local.edit(f"m{number:02}", "hls_480p", slower)
@@ -487,10 +487,10 @@ def test_stale_counts_lists_and_tells_machines(local: Archive, tmp_path: Path) -
     assert "m07" in out
 
     exit_code, out, _ = call("--asset", "video/hls_480p", "--where", "creator=ann,type=video", "--json", store=store)
-    told = json.loads(out)
+    report = json.loads(out)
     assert exit_code == 1
-    assert (told["media"], told["stale"], told["counts"]) == (25, 3, {"hls_480p": {"recipe changed": 3}})
-    assert told["list"][0] == {
+    assert (report["media"], report["stale"], report["counts"]) == (25, 3, {"hls_480p": {"recipe changed": 3}})
+    assert report["list"][0] == {
         "mediaId": "m00",
         "mediaType": "video",
         "output": "hls_480p",
@@ -518,16 +518,16 @@ def test_stale_tells_what_cannot_be_rebuilt_or_read(local: Archive, tmp_path: Pa
     assert exit_code == 0
     assert "cannot be rebuilt: its original is gone" in out
     assert "nothing to be rebuilt" in out
-    told = json.loads(call("--json", store=store)[1])
-    assert told["counts"]["thumbnail"] == {"mezzanine missing": 1, "cannot be rebuilt": 1}
-    assert {one["stale"] for one in told["list"]} == {False}
+    report = json.loads(call("--json", store=store)[1])
+    assert report["counts"]["thumbnail"] == {"mezzanine missing": 1, "cannot be rebuilt": 1}
+    assert {entry["stale"] for entry in report["list"]} == {False}
     local.put(keys.record(torn, "thumbnail"), b"{")
     exit_code, out, err = call(store=store)
     assert exit_code == 1
     assert "thumbnail: never built: its record cannot be read" in out
     assert "torn, thumbnail: the record cannot be read" in err
-    told = json.loads(call("--json", store=store)[1])
-    assert told["unreadable"] == [{"mediaId": torn, "record": "thumbnail"}]
+    report = json.loads(call("--json", store=store)[1])
+    assert report["unreadable"] == [{"mediaId": torn, "record": "thumbnail"}]
 
 
 @pytest.mark.ffmpeg
@@ -565,11 +565,11 @@ def priced(archive: Archive, media_id: str, *, seconds: float, walls: dict[str, 
     """Records with round numbers: so long, built in so many seconds, so large."""
 
     def change(name: str) -> Change:
-        def edit(told: dict[str, Any]) -> None:
-            if "duration" in told:
-                told["duration"] = seconds
-            told["build"]["wall_seconds"] = walls[name]
-            told["files"] = [{**told["files"][0], "size": sizes[name]}] if told["files"] else []
+        def edit(record: dict[str, Any]) -> None:
+            if "duration" in record:
+                record["duration"] = seconds
+            record["build"]["wall_seconds"] = walls[name]
+            record["files"] = [{**record["files"][0], "size": sizes[name]}] if record["files"] else []
 
         return edit
 
@@ -600,34 +600,34 @@ def test_an_estimate_is_what_the_records_say(local: Archive, tmp_path: Path) -> 
         RebuildTarget(media_id, "video", ("hls_720p", "hls_480p", "thumbnail"), ("hls_master",))
         for media_id in ("short", "long")
     ]
-    found = costs.estimate(targets, index, price=0.0002)
-    assert (found.media, found.outputs, found.follows) == (2, 6, 2)
-    assert found.media_seconds == 660
-    assert found.worker_seconds == pytest.approx(30 + 300 + 2 + 20)
-    assert found.usd == pytest.approx(352 * 0.0002)
-    assert found.price_of == "WORKER_PRICE_PER_SECOND"
-    assert found.encoders == ("libx264",)
-    assert found.bytes_before == (19_710_000 + 8_460_000) * 11 + 2 * 9000
-    assert found.bytes_after == found.bytes_before
-    assert [(line.output, line.count, line.speed, line.builds) for line in found.lines] == [
+    estimate = costs.estimate(targets, index, price=0.0002)
+    assert (estimate.media, estimate.outputs, estimate.follows) == (2, 6, 2)
+    assert estimate.media_seconds == 660
+    assert estimate.worker_seconds == pytest.approx(30 + 300 + 2 + 20)
+    assert estimate.usd == pytest.approx(352 * 0.0002)
+    assert estimate.price_of == "WORKER_PRICE_PER_SECOND"
+    assert estimate.encoders == ("libx264",)
+    assert estimate.bytes_before == (19_710_000 + 8_460_000) * 11 + 2 * 9000
+    assert estimate.bytes_after == estimate.bytes_before
+    assert [(line.output, line.count, line.speed, line.builds) for line in estimate.lines] == [
         ("hls_720p", 2, 2.0, 2),
         ("hls_480p", 2, 2.0, 2),
         ("thumbnail", 2, 30.0, 2),
     ]
-    assert [line.seconds for line in found.lines] == [165, 165, 22]
-    assert found.wire()["mediaMinutes"] == 11
+    assert [line.seconds for line in estimate.lines] == [165, 165, 22]
+    assert estimate.wire()["mediaMinutes"] == 11
 
     # It was built at 500 + 128 kbit/s, and today's recipe has 1000 + 128.
-    def half(told: dict[str, Any]) -> None:
-        told["build"]["recipe"]["variant.video_kbps"] = 500
+    def half(record: dict[str, Any]) -> None:
+        record["build"]["recipe"]["variant.video_kbps"] = 500
 
     assert recipe.numbers("video", "hls_480p", None)["variant.video_kbps"] == 1000
     sound = recipe.numbers("video", "hls_480p", None)["variant.audio_kbps"]
     local.edit("short", "hls_480p", half)
     index.refresh()
-    found = costs.estimate([RebuildTarget("short", "video", ("hls_480p",))], index)
-    assert found.bytes_before == 8_460_000
-    assert found.bytes_after == round(8_460_000 * (1000 + sound) / (500 + sound))
+    estimate = costs.estimate([RebuildTarget("short", "video", ("hls_480p",))], index)
+    assert estimate.bytes_before == 8_460_000
+    assert estimate.bytes_after == round(8_460_000 * (1000 + sound) / (500 + sound))
 
     # Nothing is known of another encoder, nor of a media that was never built: assumed, and told.
     found = costs.estimate([RebuildTarget("short", "video", ("hls_480p",))], index, encoder="h264_nvenc")
@@ -648,11 +648,11 @@ def test_the_price_is_that_of_the_gpu_that_was_used(local: Archive, tmp_path: Pa
     assert costs.estimate(target, index).price == usual.usd_per_second
     assert "assumed" in costs.estimate(target, index).price_of
     for name, gpu in (("hls_720p", "NVIDIA GeForce RTX 4090"), ("thumbnail", "NVIDIA H100 80GB HBM3")):
-        local.edit("m1", name, lambda told, gpu=gpu: told["build"].update(gpu=gpu))
+        local.edit("m1", name, lambda record, gpu=gpu: record["build"].update(gpu=gpu))
     index.refresh()
-    found = costs.estimate(target, index)
-    assert found.price == prices.POOLS["ADA_24"].usd_per_second
-    assert "RTX 4090" in found.price_of
+    estimate = costs.estimate(target, index)
+    assert estimate.price == prices.POOLS["ADA_24"].usd_per_second
+    assert "RTX 4090" in estimate.price_of
 
 
 def test_every_output_has_a_speed_to_assume() -> None:

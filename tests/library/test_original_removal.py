@@ -79,10 +79,10 @@ class House:
             now=lambda: self.now,
             **options,
         )
-        found = list(work.run())
+        results = list(work.run())
         left = list((self.folder / "scratch").glob("*")) if (self.folder / "scratch").exists() else []
         assert left == [], "its scratch space is empty again"
-        return found
+        return results
 
     def mezzanine(self) -> MezzanineRecord:
         record = self.records.get(MEDIA, "mezzanine", MezzanineRecord)
@@ -116,14 +116,14 @@ def move_to_s3(house: House, endpoint: str) -> None:
     house.stores = house.settings.stores()
     house.records = RecordStore(house.stores.archive)
     for role in ("archive", "media", "assets"):
-        for one in folders.by_role(role).list(""):
-            data = folders.by_role(role).read(one.key)
-            house.stores.by_role(role).write(one.key, data, content_type="application/octet-stream")
-    held = house.stores.archive.head(ORIGINAL_KEY)
-    assert held is not None
-    assert held.modified is not None
+        for stored in folders.by_role(role).list(""):
+            data = folders.by_role(role).read(stored.key)
+            house.stores.by_role(role).write(stored.key, data, content_type="application/octet-stream")
+    stored = house.stores.archive.head(ORIGINAL_KEY)
+    assert stored is not None
+    assert stored.modified is not None
     record = house.mezzanine()
-    source = record.source.model_copy(update={"uploaded_at": held.modified.isoformat(), "etag": held.etag})
+    source = record.source.model_copy(update={"uploaded_at": stored.modified.isoformat(), "etag": stored.etag})
     house.change("mezzanine", record, source=source)
 
 
@@ -207,10 +207,10 @@ def without_a_mezzanine(house: House) -> None:
 
 
 def a_day_less_a_minute(house: House) -> None:
-    held = house.stores.archive.head(MEZZANINE_KEY)
-    assert held is not None
-    assert held.modified is not None
-    house.now = held.modified + timedelta(hours=23, minutes=59)
+    stored = house.stores.archive.head(MEZZANINE_KEY)
+    assert stored is not None
+    assert stored.modified is not None
+    house.now = stored.modified + timedelta(hours=23, minutes=59)
 
 
 def never_checked(house: House) -> None:
@@ -347,7 +347,7 @@ REFUSALS: list[tuple[str, Callable[[House], None], KeepReason]] = [
 
 
 @pytest.mark.parametrize("kind", ["folders", "versioned S3"])
-@pytest.mark.parametrize(("spoil", "reason"), [one[1:] for one in REFUSALS], ids=[one[0] for one in REFUSALS])
+@pytest.mark.parametrize(("spoil", "reason"), [case[1:] for case in REFUSALS], ids=[case[0] for case in REFUSALS])
 def test_it_refuses(house: House, s3: str, kind: str, spoil: Callable[[House], None], reason: KeepReason) -> None:
     if kind != "folders":
         move_to_s3(house, s3)
@@ -462,7 +462,7 @@ def test_every_version_and_delete_marker_goes(tmp_path: Path, s3: str) -> None:
 
     def versions(prefix: str) -> list[str]:
         page = client.list_object_versions(Bucket=archive, Prefix=prefix)
-        return [one["Key"] for one in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]]
+        return [version["Key"] for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]]
 
     assert versions(ORIGINAL_KEY).count(ORIGINAL_KEY) == 3
     cancelled = threading.Event()
@@ -476,12 +476,12 @@ def test_every_version_and_delete_marker_goes(tmp_path: Path, s3: str) -> None:
 
     assert result.verdict is RemovalVerdict.DELETED, result.message
     assert versions(ORIGINAL_KEY) == [f"{ORIGINAL_KEY}.part"]
-    held = RecordStore(stores.archive)
-    record = held.get(MEDIA, ORIGINAL, OriginalRecord)
+    records = RecordStore(stores.archive)
+    record = records.get(MEDIA, ORIGINAL, OriginalRecord)
     assert record is not None
     # Looked at again because of its neighbour, and left as it is.
-    assert [one.verdict for one in run()] == [RemovalVerdict.GONE]
-    assert held.get(MEDIA, ORIGINAL, OriginalRecord) == record
+    assert [result.verdict for result in run()] == [RemovalVerdict.GONE]
+    assert records.get(MEDIA, ORIGINAL, OriginalRecord) == record
 
     # And back again: the new upload's job takes the record away, with its versions.
     client.put_object(Bucket=archive, Key=ORIGINAL_KEY, Body=jobs.film(2))
@@ -513,11 +513,11 @@ def aged(house: House) -> None:
     for path in (house.folder / "stores" / jobs.BUCKETS[0]).rglob("*"):
         if path.is_file() and path.name.startswith(("original", "mezzanine.mp4")):
             os.utime(path, (past, past))
-    held = house.stores.archive.head(ORIGINAL_KEY)
-    assert held is not None
-    assert held.modified is not None
+    stored = house.stores.archive.head(ORIGINAL_KEY)
+    assert stored is not None
+    assert stored.modified is not None
     record = house.mezzanine()
-    source = record.source.model_copy(update={"uploaded_at": held.modified.isoformat()})
+    source = record.source.model_copy(update={"uploaded_at": stored.modified.isoformat()})
     house.change("mezzanine", record, source=source)
 
 
@@ -568,9 +568,9 @@ def test_the_schedule_runs_the_same(house: House, monkeypatch: pytest.MonkeyPatc
     assert done.success
     assert not house.has_original()
     metadata = done.all_node_events
-    told = [event.step_output_data.metadata for event in metadata if event.is_successful_output]
-    assert told[0]["deleted"].value == 1
-    assert told[0]["bytes_freed"].value == len(jobs.film(12))
+    outputs = [event.step_output_data.metadata for event in metadata if event.is_successful_output]
+    assert outputs[0]["deleted"].value == 1
+    assert outputs[0]["bytes_freed"].value == len(jobs.film(12))
 
 
 def test_old_records_stay_readable() -> None:

@@ -87,12 +87,12 @@ def objects(settings: Settings, *, records: bool = False) -> dict[str, str]:
     """Every object's bytes and time of writing."""
     root = settings.storage_dir
     assert root is not None
-    found = {}
+    contents = {}
     for path in root.rglob("*"):
         name = path.relative_to(root).as_posix()
         if path.is_file() and ".meta" not in name and (records or "/records/" not in name):
-            found[name] = f"{hashlib.sha256(path.read_bytes()).hexdigest()} {path.stat().st_mtime_ns}"
-    return found
+            contents[name] = f"{hashlib.sha256(path.read_bytes()).hexdigest()} {path.stat().st_mtime_ns}"
+    return contents
 
 
 def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
@@ -121,9 +121,9 @@ def resume(settings: Settings, rebuild_id: str, limits: RebuildLimits | None = N
 
 
 def record(settings: Settings, media_id: str, output: str) -> OutputRecord:
-    held = RecordStore(settings.stores().archive).output(media_id, output)
-    assert held is not None
-    return held
+    record = RecordStore(settings.stores().archive).output(media_id, output)
+    assert record is not None
+    return record
 
 
 def rebuilt(settings: Settings) -> set[str]:
@@ -142,7 +142,7 @@ def stale(settings: Settings) -> dict[str, list[str]]:
     return {
         media_id: names
         for media_id, _, verdicts in catalogue.verdicts()
-        if (names := [one.output for one in verdicts.values() if one.causes])
+        if (names := [verdict.output for verdict in verdicts.values() if verdict.causes])
     }
 
 
@@ -159,16 +159,16 @@ def test_a_changed_bitrate_rebuilds_its_variant_everywhere_and_nothing_else(
     monkeypatch.setattr(
         profile,
         "LADDER",
-        tuple(replace(one, video_kbps=300) if one.name == "360p" else one for one in profile.LADDER),
+        tuple(replace(rung, video_kbps=300) if rung.name == "360p" else rung for rung in profile.LADDER),
     )
     # The preview of a source this small is made like its only variant.
     names = {"hls_360p", "preview", "hls_master"}
-    assert {media: set(found) for media, found in stale(settings).items()} == dict.fromkeys(MEDIA, names)
+    assert {media: set(outputs) for media, outputs in stale(settings).items()} == dict.fromkeys(MEDIA, names)
     code, said = command(settings, "--json")
     assert code == 0, said
-    told = json.loads(said)
-    assert (told["media"], told["done"], told["failed"], told["left"]) == (3, 3, {}, 0)
-    assert told["canary"] == 1
+    answer = json.loads(said)
+    assert (answer["media"], answer["done"], answer["failed"], answer["left"]) == (3, 3, {}, 0)
+    assert answer["canary"] == 1
     assert stale(settings) == {}
     folders = {
         f"codex-media-local/{jobs.CREATOR}/hls/{media}{sub}" for media in MEDIA for sub in ("/360p", "/preview", "")
@@ -179,7 +179,7 @@ def test_a_changed_bitrate_rebuilds_its_variant_everywhere_and_nothing_else(
     )
     again = objects(settings, records=True)
     code, said = command(settings)
-    assert (code, "Nothing to be rebuilt." in said) == (0, True)
+    assert (code, "There is nothing to rebuild." in said) == (0, True)
     assert objects(settings, records=True) == again
 
 
@@ -200,9 +200,9 @@ def test_a_plan_starts_nothing(settings: Settings) -> None:
     before = objects(settings, records=True)
     code, said = command(settings, "--assets", "hls_360p,thumbnail", "--also-fresh", "--plan", "--json")
     assert code == 0, said
-    told = json.loads(said)
-    assert (told["media"], told["outputs"]) == (3, 6)
-    assert told["usd"] > 0
+    answer = json.loads(said)
+    assert (answer["media"], answer["outputs"]) == (3, 6)
+    assert answer["usd"] > 0
     assert objects(settings, records=True) == before
     assert not configuration.journals(settings).exists()
 
@@ -289,7 +289,7 @@ def test_a_canary_that_fails_keeps_the_rest_from_beginning(
 
 def test_too_many_failures_pause(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rebuild, "RETRY_SECONDS", 0.0)
-    monkeypatch.setattr(rebuild, "LEAST", 2)
+    monkeypatch.setattr(rebuild, "LEAST_MEDIA", 2)
     broken = break_tools(settings, tmp_path / "broken")
     summary, _ = run(broken, THUMBNAILS, RebuildLimits(max_failures=0.5))
     assert (len(summary.failed), summary.left) == (2, 3)
@@ -303,15 +303,15 @@ def test_a_canary_is_judged_as_it_is_published(settings: Settings, monkeypatch: 
     plain = LocalBuilder.build
 
     def spoilt(self: Any, media: MediaRecord, outputs: Any) -> Iterator[OutputRecord]:
-        for one in plain(self, media, outputs):
+        for record in plain(self, media, outputs):
             root = settings.storage_dir
             assert root is not None
-            (root / settings.assets_bucket / one.files[0].key).write_bytes(b"no picture")
-            yield one
+            (root / settings.assets_bucket / record.files[0].key).write_bytes(b"no picture")
+            yield record
 
     monkeypatch.setattr(LocalBuilder, "build", spoilt)
     summary, journal = run(settings, THUMBNAILS, RebuildLimits(canary=lambda media: 1))
-    assert [one.code for one in summary.failed] == ["verification_failed"]
+    assert [outcome.code for outcome in summary.failed] == ["verification_failed"]
     assert summary.paused is not None
     monkeypatch.setattr(LocalBuilder, "build", plain)
     summary = resume(settings, journal.rebuild_id, RebuildLimits(canary=lambda media: 1))

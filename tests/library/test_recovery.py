@@ -23,11 +23,13 @@ KINDS = {"clip": "video", "talk": "audio"}
 
 def delivered(folder: Path) -> dict[str, bytes]:
     """Every object of the two delivery buckets."""
-    found = {}
+    contents = {}
     for bucket in jobs.BUCKETS[1:]:
         root = folder / "stores" / bucket
-        found |= {f"{bucket}/{one.relative_to(root)}": one.read_bytes() for one in root.rglob("*") if one.is_file()}
-    return found
+        contents |= {
+            f"{bucket}/{path.relative_to(root)}": path.read_bytes() for path in root.rglob("*") if path.is_file()
+        }
+    return contents
 
 
 def call(environment: dict[str, str], *arguments: str) -> Any:
@@ -58,7 +60,7 @@ def test_delivery_is_built_again_from_the_archive_alone(tmp_path: Path) -> None:
     assert call(environment, "stale").exit_code == 1
     for media_id, kind in KINDS.items():
         assert RecordStore(settings.stores().archive).media(media_id) is not None
-        wanted = [one for one in outputs.OUTPUTS[kind] if one not in ("mezzanine", "loudness")]
+        wanted = [output for output in outputs.OUTPUTS[kind] if output not in ("mezzanine", "loudness")]
         payload = jobs.payload(kind, media_id, "https://receiver.invalid/", assets=wanted)
         body = job.work(f"{media_id}-again", payload, settings).body
         assert body.status == "completed", body
@@ -66,6 +68,6 @@ def test_delivery_is_built_again_from_the_archive_alone(tmp_path: Path) -> None:
     after = delivered(tmp_path)
     assert set(after) == set(before)
     assert [key for key in before if after[key] != before[key]] == [], "the same bytes, without a GPU"
-    found = call(environment, "verify", "--all")
-    assert found.exit_code == 0, found.output
+    output = call(environment, "verify", "--all")
+    assert output.exit_code == 0, output.output
     assert call(environment, "stale", "--refresh").exit_code == 0

@@ -57,7 +57,7 @@ def now(output: str, **changes: Any) -> RecordFacts:
 def media(**changes: RecordFacts | None) -> dict[str, RecordFacts]:
     marker = RecordFacts(code_version="before", data_version="not-applicable", applicable=False, variant="1080p")
     outputs = {output: now(output) for output in VIDEO} | {"hls_1080p": marker} | changes
-    return {name: one for name, one in outputs.items() if one is not None}
+    return {name: facts for name, facts in outputs.items() if facts is not None}
 
 
 def judged(
@@ -75,7 +75,7 @@ def judged(
 
 
 def causes_of(verdicts: dict[str, Verdict]) -> dict[str, list[str]]:
-    return {name: [str(cause) for cause in one.causes] for name, one in verdicts.items() if one.causes}
+    return {name: [str(cause) for cause in verdict.causes] for name, verdict in verdicts.items() if verdict.causes}
 
 
 def test_what_was_built_as_it_would_be_now_is_fresh() -> None:
@@ -113,7 +113,9 @@ def test_a_rule_that_was_raised_is_a_changed_number(monkeypatch: pytest.MonkeyPa
 
 
 def test_options_and_new_numbers_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = {name: one for name, one in RECIPES.get(now("hls_360p").recipe, {}).items() if name != "buffer_ratio"}
+    before = {
+        name: number for name, number in RECIPES.get(now("hls_360p").recipe, {}).items() if name != "buffer_ratio"
+    }
     RECIPES["older"] = before
     outputs = media(hls_360p=now("hls_360p", recipe="older", code_version="older"))
     monkeypatch.setattr(profile, "X264", replace(profile.X264, variant=("-preset", "slow", "-threads", "1")))
@@ -147,7 +149,7 @@ def test_a_mezzanine_to_be_rebuilt_is_followed_by_everything(monkeypatch: pytest
     monkeypatch.setattr(profile, "MAX_FRAME_RATE", 30)
     verdicts = judged(outputs)
     assert staleness.stale_outputs(verdicts) == ["mezzanine"]
-    assert [name for name, one in verdicts.items() if one.may_follow] == [
+    assert [name for name, verdict in verdicts.items() if verdict.may_follow] == [
         *("hls_720p", "hls_480p", "hls_360p", "preview", "hls_master", "thumbnail")
     ]
     # Without its original it stays as it is, and nothing follows.
@@ -178,7 +180,9 @@ def test_without_its_mezzanine_nothing_can_be_rebuilt() -> None:
             outputs["mezzanine"] = RecordFacts(unreadable=True)
         verdicts = judged(outputs, mezzanine_file=there)
         assert staleness.stale_outputs(verdicts) == ["mezzanine"]
-        assert {one.blocked for name, one in verdicts.items() if name != "mezzanine"} == {"its mezzanine is missing"}
+        assert {verdict.blocked for name, verdict in verdicts.items() if name != "mezzanine"} == {
+            "its mezzanine is missing"
+        }
         assert causes_of(verdicts)["thumbnail"] == ["mezzanine missing"]
     assert staleness.stale_outputs(judged(media(), mezzanine_file=False, original=False)) == []
 
@@ -225,18 +229,18 @@ def test_every_reason_is_either_work_or_told() -> None:
 
 def test_facts_say_nothing_that_two_media_cannot_share() -> None:
     """Else thousands of media would have thousands of facts, and every question would judge each."""
-    one = media_facts("video", media(), {}, has_mezzanine_file=True, has_original=False)
+    facts = media_facts("video", media(), {}, has_mezzanine_file=True, has_original=False)
     other = {name: replace(known, built_at="2026-05-05", data_version=f"x{name}") for name, known in media().items()}
     moved = {
         name: replace(known, inputs={parent: other[parent].data_version for parent in known.inputs if parent in other})
         for name, known in other.items()
     }
-    assert media_facts("video", moved, {}, has_mezzanine_file=True, has_original=False).text() == one.text()
+    assert media_facts("video", moved, {}, has_mezzanine_file=True, has_original=False).text() == facts.text()
     assert OutputFacts("a") != OutputFacts("b")
 
 
 def ladder(name: str, **changed: Any) -> tuple[profile.VideoVariant, ...]:
-    return tuple(replace(one, **changed) if one.name == name else one for one in profile.LADDER)
+    return tuple(replace(rung, **changed) if rung.name == name else rung for rung in profile.LADDER)
 
 
 # --- The real thing ---------------------------------------------------------------------------------------------------
@@ -256,20 +260,20 @@ def film(tmp_path: Path, folder: Path) -> tuple[Bench, Catalogue]:
     return bench, Catalogue(tmp_path / "index.sqlite", bench.stores.archive)
 
 
-def found(catalogue: Catalogue) -> dict[str, list[str]]:
+def causes_in(catalogue: Catalogue) -> dict[str, list[str]]:
     catalogue.refresh()
     return {
-        name: [cause.reason.value for cause in one.causes]
+        name: [cause.reason.value for cause in verdict.causes]
         for _, _, verdicts in catalogue.verdicts()
-        for name, one in verdicts.items()
-        if one.causes
+        for name, verdict in verdicts.items()
+        if verdict.causes
     }
 
 
 def record(bench: Bench, output: str) -> OutputRecord:
-    held = RecordStore(bench.stores.archive).output(MEDIA, output)
-    assert held is not None
-    return held
+    record = RecordStore(bench.stores.archive).output(MEDIA, output)
+    assert record is not None
+    return record
 
 
 def build_of(bench: Bench, output: str) -> Build:
@@ -283,15 +287,15 @@ def test_a_changed_bitrate_rebuilds_its_variant_and_the_master_alone(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench, catalogue = film(tmp_path, folder)
-    assert found(catalogue) == {}
+    assert causes_in(catalogue) == {}
     before = bench.objects()
     monkeypatch.setattr(profile, "LADDER", ladder("480p", video_kbps=400))
-    assert found(catalogue) == {"hls_480p": ["recipe changed"], "hls_master": ["follows"]}
+    assert causes_in(catalogue) == {"hls_480p": ["recipe changed"], "hls_master": ["follows"]}
     (target,) = catalogue.targets()
     assert (target.media_id, target.outputs, target.follows) == (MEDIA, ("hls_480p",), ("hls_master",))
     bench.build(target.outputs)
     catalogue.refresh([MEDIA])
-    assert found(catalogue) == {}
+    assert causes_in(catalogue) == {}
     assert catalogue.targets() == []
     after = bench.objects()
     prefix = f"media/{CREATOR}/hls/{MEDIA}"
@@ -307,15 +311,15 @@ def test_another_version_of_a_tool_makes_nothing_stale(tmp_path: Path, folder: P
     bench, catalogue = film(tmp_path, folder)
     records = RecordStore(bench.stores.archive)
     for output in VIDEO:
-        held = record(bench, output)
-        if held.build is None:
+        built = record(bench, output)
+        if built.build is None:
             continue
-        assert not any(version in json.dumps(held.build.recipe) for version in held.build.tool_versions.values())
-        former = {**held.build.tool_versions, "ffmpeg": "5.1.9-0+deb12u1", "audiowaveform": "1.0.0"}
-        built = held.build.model_copy(update={"tool_versions": former})
-        records.put(MEDIA, output, held.model_copy(update={"build": built}))
+        assert not any(version in json.dumps(built.build.recipe) for version in built.build.tool_versions.values())
+        former = {**built.build.tool_versions, "ffmpeg": "5.1.9-0+deb12u1", "audiowaveform": "1.0.0"}
+        built = built.build.model_copy(update={"tool_versions": former})
+        records.put(MEDIA, output, built.model_copy(update={"build": built}))
     assert build_of(bench, "hls_480p").tool_versions["ffmpeg"] == "5.1.9-0+deb12u1"
-    assert found(catalogue) == {}
+    assert causes_in(catalogue) == {}
     assert catalogue.targets() == []
 
 
@@ -349,7 +353,7 @@ def test_receipts_say_what_it_was_made_from_and_early_cut_off_holds(
     # Built again with the same contents: nothing downstream is stale.
     bench.build(["mezzanine"])
     assert record(bench, "mezzanine").data_version == versions["mezzanine"]
-    assert found(catalogue) == {}
+    assert causes_in(catalogue) == {}
 
     # A loudness measured of the mezzanine was made from that.
     bench.build(["loudness"])
@@ -362,10 +366,10 @@ def test_receipts_say_what_it_was_made_from_and_early_cut_off_holds(
     assert master.build is not None
     older = master.build.model_copy(update={"inputs": {**master.build.inputs, "hls_480p": "older"}})
     records.put(MEDIA, "hls_master", master.model_copy(update={"build": older}))
-    assert found(catalogue) == {"hls_master": ["input changed"]}
+    assert causes_in(catalogue) == {"hls_master": ["input changed"]}
     written = bench.objects()
     bench.build(["hls_480p"])
-    assert found(catalogue) == {}
+    assert causes_in(catalogue) == {}
     assert build_of(bench, "hls_master") == master.build
     key = f"media/{CREATOR}/hls/{MEDIA}/master.m3u8"
     assert bench.objects()[key] == written[key]
@@ -373,16 +377,16 @@ def test_receipts_say_what_it_was_made_from_and_early_cut_off_holds(
     # A file that was lost fails its check, is rebuilt with the same bytes, and the check no longer counts.
     lost = record(bench, "thumbnail").files[0]
     bench.stores.assets.delete(lost.key)
-    assert found(catalogue) == {}
+    assert causes_in(catalogue) == {}
     verify(bench, tmp_path)
-    assert found(catalogue) == {"thumbnail": ["check failed"]}
+    assert causes_in(catalogue) == {"thumbnail": ["check failed"]}
     bench.build(["thumbnail"])
-    assert found(catalogue) == {}
+    assert causes_in(catalogue) == {}
 
     # The mezzanine's file, and then the original, are gone.
     bench.stores.archive.delete(keys.mezzanine(CREATOR, MEDIA))
-    assert {tuple(one) for one in found(catalogue).values()} == {("mezzanine missing",)}
-    assert [one.outputs for one in catalogue.targets()] == [("mezzanine",)]
+    assert {tuple(causes) for causes in causes_in(catalogue).values()} == {("mezzanine missing",)}
+    assert [target.outputs for target in catalogue.targets()] == [("mezzanine",)]
     bench.stores.archive.delete(bench.media.input_key)
     catalogue.refresh([MEDIA])
     assert catalogue.targets() == []
@@ -412,7 +416,7 @@ def test_receipts_name_the_run_and_share_its_cost(tmp_path: Path, folder: Path) 
         run_id="run-7",
         price=lambda gpu: 0.001 if gpu is None else None,
     )
-    built = {one.output: one.build for one in builder.build(bench.media, OUTPUTS["audio"])}
+    built = {record.output: record.build for record in builder.build(bench.media, OUTPUTS["audio"])}
     workspace.close()
     assert all(build is not None and build.run_id == "run-7" and build.gpu is None for build in built.values())
     together = [built[name] for name in ("hls_128k", "hls_64k", "hls_master")]

@@ -51,7 +51,7 @@ def register(stores: Stores, media_id: str, media_type: str = "video", creator_i
 
 def a_job(media_id: str, days_ago: float, outcome: str = "completed", **fields: Any) -> JobRecord:
     media_type = fields.pop("media_type", "video")
-    told = {
+    fields = {
         "id": f"{media_id}-{days_ago}",
         "media_id": media_id,
         "creator_id": "c1",
@@ -60,12 +60,12 @@ def a_job(media_id: str, days_ago: float, outcome: str = "completed", **fields: 
         "started_at": (NOW - timedelta(days=days_ago)).isoformat(),
         "outcome": outcome,
     }
-    return JobRecord.model_validate({**told, **fields})
+    return JobRecord.model_validate({**fields, **fields})
 
 
 def keep(stores: Stores, *some: JobRecord) -> None:
-    for one in some:
-        history.keep(RecordStore(stores.archive), one)
+    for outputs in some:
+        history.keep(RecordStore(stores.archive), outputs)
 
 
 # --- Adding up --------------------------------------------------------------------------------------------------------
@@ -92,29 +92,29 @@ def test_jobs_are_added_up(stores: Stores) -> None:
         a_job("talk", 1, media_type="audio", seconds=6.0, media_seconds=60.0, queue_seconds=4.0),
     )
 
-    found = stats.gather(stores, now=NOW, since=NOW - timedelta(days=30))
+    statistics = stats.gather(stores, now=NOW, since=NOW - timedelta(days=30))
 
-    assert found.media == {"registered": 5, "withoutJobs": 1}
-    assert found.outcomes == {"completed": 4, "failed": 4, "running": 1, "cancelled": 1}
-    assert found.success_rate == 0.5
-    told = {one.code: (one.jobs, one.fault, one.latest) for one in found.failures}
-    assert told == {
+    assert statistics.media == {"registered": 5, "withoutJobs": 1}
+    assert statistics.outcomes == {"completed": 4, "failed": 4, "running": 1, "cancelled": 1}
+    assert statistics.success_rate == 0.5
+    failures = {failed.code: (failed.jobs, failed.fault, failed.latest) for failed in statistics.failures}
+    assert failures == {
         "tool_failed": (2, "worker", "a"),
         "source_damaged": (1, "creator", "c"),
         LOST: (1, "worker", "c"),
     }
-    assert found.failures[0].code == "tool_failed"
-    video = found.seconds_per_minute["video"]
+    assert statistics.failures[0].code == "tool_failed"
+    video = statistics.seconds_per_minute["video"]
     assert (video.count, video.p50, video.p95, video.mean) == (2, 10.0, 30.0, 20.0)
-    assert found.seconds_per_minute["audio"].p50 == 6.0
-    assert found.cost_per_job_usd["video"].total == pytest.approx(0.03)
-    assert found.cost_per_job_usd["audio"] == Spread()
-    assert (found.queue_seconds.count, found.queue_seconds.p50) == (1, 4.0)
-    shares = {one.encoder: (one.gpu, one.jobs, one.media_seconds) for one in found.encoders}
+    assert statistics.seconds_per_minute["audio"].p50 == 6.0
+    assert statistics.cost_per_job_usd["video"].total == pytest.approx(0.03)
+    assert statistics.cost_per_job_usd["audio"] == Spread()
+    assert (statistics.queue_seconds.count, statistics.queue_seconds.p50) == (1, 4.0)
+    shares = {share.encoder: (share.gpu, share.jobs, share.media_seconds) for share in statistics.encoders}
     assert shares == {"libx264": (None, 1, 120.0), "h264_nvenc": ("NVIDIA L4", 1, 120.0)}
 
     everything = stats.gather(stores, now=NOW)
-    assert {one.code: one.jobs for one in everything.failures}["source_damaged"] == 2
+    assert {failed.code: failed.jobs for failed in everything.failures}["source_damaged"] == 2
     chosen = stats.gather(stores, now=NOW, wanted=lambda media: media.media_type == "audio")
     assert (chosen.media["registered"], sum(chosen.outcomes.values())) == (1, 1)
     assert chosen.failures == ()
@@ -127,9 +127,9 @@ def test_outputs_are_added_up_over_jobs(stores: Stores) -> None:
         (OutputMade(output="thumbnail", seconds=4.0, size=30), OutputMade(output="mezzanine", seconds=9.0, size=100)),
     ]
     keep(stores, *(a_job("a", number, outputs=some) for number, some in enumerate(made)))
-    found = {one.output: one for one in stats.gather(stores, now=NOW).outputs}
-    assert list(found) == ["mezzanine", "thumbnail"], "in the order of building"
-    thumbnail = found["thumbnail"]
+    outputs = {cost.output: cost for cost in stats.gather(stores, now=NOW).outputs}
+    assert list(outputs) == ["mezzanine", "thumbnail"], "in the order of building"
+    thumbnail = outputs["thumbnail"]
     assert (thumbnail.size.count, thumbnail.size.mean, thumbnail.seconds.p95) == (2, 20.0, 4.0)
     assert (thumbnail.cost_usd.count, thumbnail.cost_usd.total) == (1, 0.5)
 
@@ -144,9 +144,9 @@ def test_the_middle_and_the_nearly_highest(values: list[float], p50: float | Non
 
 
 def test_an_empty_archive(stores: Stores) -> None:
-    found = stats.gather(stores, now=NOW)
-    assert (found.success_rate, found.outcomes, found.storage) == (None, {}, ())
-    assert found.media == {"registered": 0, "withoutJobs": 0}
+    statistics = stats.gather(stores, now=NOW)
+    assert (statistics.success_rate, statistics.outcomes, statistics.storage) == (None, {}, ())
+    assert statistics.media == {"registered": 0, "withoutJobs": 0}
 
 
 def test_a_history_that_cannot_be_read_hides_no_other(stores: Stores) -> None:
@@ -184,9 +184,9 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize(("place", "told"), KINDS.items())
-def test_an_object_is_known_by_its_key(place: tuple[str, str], told: str) -> None:
-    assert stats.kind(*place) == told
+@pytest.mark.parametrize(("place", "kind"), KINDS.items())
+def test_an_object_is_known_by_its_key(place: tuple[str, str], kind: str) -> None:
+    assert stats.kind(*place) == kind
     assert stats.media_of(*place) == "m1"
 
 
@@ -197,13 +197,13 @@ def test_what_is_stored_is_counted_from_the_listings(stores: Stores) -> None:
         store.write(key.replace("m1", "m2"), b"y" * 100, content_type="text/plain")
     for media_id in ("m1", "m2"):
         register(stores, media_id)
-    found = stats.gather(stores, now=NOW, wanted=lambda media: media.media_id == "m1").storage
-    assert {one.role for one in found} == {"archive", "media", "assets"}
-    sizes = {(one.role, one.kind): (one.objects, one.size) for one in found}
+    storage = stats.gather(stores, now=NOW, wanted=lambda media: media.media_id == "m1").storage
+    assert {kind.role for kind in storage} == {"archive", "media", "assets"}
+    sizes = {(kind.role, kind.kind): (kind.objects, kind.size) for kind in storage}
     assert sizes["media", "playlists"] == (2, 5 + 6)
     assert sizes["assets", "waveform pictures"] == (1, 13)
     whole = stats.gather(stores, now=NOW).storage
-    assert sum(one.objects for one in whole) == 2 * len(KINDS)
+    assert sum(kind.objects for kind in whole) == 2 * len(KINDS)
     assert stats.gather(stores, now=NOW, storage=False).storage == ()
 
 
@@ -229,21 +229,21 @@ def test_the_command_over_real_jobs(tmp_path: Path) -> None:
     assert "2 jobs since" in text
     assert "1 completed, 1 failed; 50.0 % succeeded" in text
     assert "input_not_found" in text
-    for told in ("waveform_png", "originals", "mezzanines", "segments 128k", "segments 64k", "records"):
-        assert told in text
-    found = json.loads(call(tmp_path, "--json", "--since", "all").stdout)
-    assert found["successRate"] == 0.5
-    assert found["secondsPerMinute"]["audio"]["count"] == 1
-    assert {one["output"] for one in found["outputs"]} == set(OUTPUTS["audio"])
+    for kind in ("waveform_png", "originals", "mezzanines", "segments 128k", "segments 64k", "records"):
+        assert kind in text
+    report = json.loads(call(tmp_path, "--json", "--since", "all").stdout)
+    assert report["successRate"] == 0.5
+    assert report["secondsPerMinute"]["audio"]["count"] == 1
+    assert {entry["output"] for entry in report["outputs"]} == set(OUTPUTS["audio"])
     stored = sum(path.stat().st_size for path in (tmp_path / "stores" / "codex-archive").rglob("*.*") if path.is_file())
-    assert sum(one["size"] for one in found["storage"] if one["role"] == "archive") == stored
+    assert sum(kind["size"] for kind in report["storage"] if kind["role"] == "archive") == stored
 
     assert "0 jobs" in call(tmp_path, "--where", "type=video", "--no-storage").stdout
     assert call(tmp_path, "--since", "yesterday").exit_code == 2
 
 
 def test_costs_and_shares_are_shown() -> None:
-    found = Statistics(
+    statistics = Statistics(
         since=None,
         media={"registered": 2, "withoutJobs": 0},
         outcomes={"completed": 2},
@@ -259,7 +259,7 @@ def test_costs_and_shares_are_shown() -> None:
     from rich.console import Console
 
     page = StringIO()
-    Console(file=page, width=120).print(statistics_tables(found))
+    Console(file=page, width=120).print(statistics_tables(statistics))
     text = page.getvalue()
     assert "$0.00320" in text
     assert "$1.50" in text
@@ -278,7 +278,7 @@ def test_a_thousand_media_are_quick(tmp_path: Path) -> None:
         some = tuple(a_job(media_id, day, seconds=30.0, media_seconds=60.0, outputs=outputs) for day in (1, 2, 3))
         RecordStore(stores.archive).put(media_id, history.JOBS, JobHistory(media_id=media_id, jobs=some))
     started = time.monotonic()
-    found = stats.gather(stores, now=NOW)
+    statistics = stats.gather(stores, now=NOW)
     took = time.monotonic() - started
-    assert found.outcomes == {"completed": 3000}
+    assert statistics.outcomes == {"completed": 3000}
     assert took < 20, f"{took:.1f} s on {os.cpu_count()} cores"
