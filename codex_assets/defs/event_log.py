@@ -48,6 +48,7 @@ class LatestEvent:
 
     @property
     def data_version(self) -> str | None:
+        """The version of the contents; None for an event without one."""
         return self.tags.get("dagster/data_version")
 
     def is_of(self, record: OutputRecord) -> bool:
@@ -127,6 +128,7 @@ class _Transaction:
     now: float
 
     def store(self, outputs: Sequence[OutputEvents]) -> dict[str, dict[str, int]]:
+        """As `store_events`."""
         storage_ids: dict[str, dict[str, int]] = {}
         stored: list[tuple[dg.EventLogEntry, int]] = []
         results: list[tuple[dg.AssetCheckEvaluation, AssetCheckEvaluationTargetMaterializationData]] = []

@@ -26,6 +26,7 @@ def _everything(media_type: str) -> Any:
 
 @dg.op(description="Deletes originals whose mezzanine was verified a day ago or more and is intact.")
 def delete_originals(context: dg.OpExecutionContext, workshop: dg.ResourceParam[Workshop]) -> None:
+    """Delete what may be deleted, and log one line per original."""
     work = CleanUp(workshop.stores, workshop.tools, workshop.workspace.root, workshop.tools.cancelled)
     counts: dict[str, int] = {}
     freed = 0
@@ -39,6 +40,7 @@ def delete_originals(context: dg.OpExecutionContext, workshop: dg.ResourceParam[
 
 @dg.job(name="cleanup_originals", description="The same as `codex-assets cleanup-originals`.", tags=MAX_RUNTIME)
 def cleanup_originals() -> None:
+    """The graph of the job: one op."""
     delete_originals()
 
 

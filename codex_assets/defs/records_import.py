@@ -343,6 +343,7 @@ class _Contents:
 
     @classmethod
     def of(cls, instance: dg.DagsterInstance) -> "_Contents":
+        """Read what an instance has: a question for each output, whatever the number of media."""
         media_ids: set[str] = set()
         latest = {}
         for media_type, definition in partitions.PARTITIONS.items():

@@ -15,6 +15,7 @@ from codex_assets.defs.run_limits import MAX_RUNTIME
 
 @dg.resource(description="The stores, tools and scratch directory of one run, as the environment configures them.")
 def workshop(context: dg.InitResourceContext) -> Iterator[Workshop]:
+    """Open a workshop for a run, and tag the run with the longest that it may take."""
     settings = configuration.load()
     run = context.run
     if run is not None and context.instance is not None:

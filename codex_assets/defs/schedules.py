@@ -4,13 +4,13 @@ import dagster as dg
 
 from codex_assets.defs.jobs import cleanup_originals
 
-# Stopped until somebody starts it: an instance that is opened to look at production must not begin to delete there.
+# Off until somebody turns it on: an instance that is opened to look at production must not begin to delete there.
 cleanup_schedule = dg.ScheduleDefinition(
     name="cleanup_originals_daily",
     job=cleanup_originals,
     cron_schedule="17 3 * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.STOPPED,
-    description="Every night: originals whose mezzanine was verified a day ago.",
+    description="Deletes, every night at 03:17 UTC, originals whose mezzanine was verified a day ago or more.",
 )
 SCHEDULES = [cleanup_schedule]

@@ -28,6 +28,7 @@ while it ran."""
     description="Imports what changed in the archive into this instance: media, outputs and check results.",
 )
 def media_of_the_archive(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Import what changed. A sensor that starts no run ends with a reason, which says how many media were imported."""
     with instance.import_lock(context.instance) as is_held:
         return _import(context) if is_held else dg.SkipReason("an import is under way")
 

@@ -81,6 +81,7 @@ class Estimate:
 
     @property
     def usd(self) -> float:
+        """What the workers' time costs."""
         return self.worker_seconds * self.price
 
     def wire(self) -> dict[str, Any]:
@@ -175,6 +176,7 @@ class _Sums:
         self.unknown_lengths = 0
 
     def add(self, target: RebuildTarget, speeds: _Speeds) -> None:
+        """Add what building a target takes."""
         length, built = self._media.get(target.media_id, (None, {}))
         self.unknown_lengths += 0 if length else 1
         length = length or self._typical_length

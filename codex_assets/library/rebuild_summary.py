@@ -46,18 +46,22 @@ class RebuildSummary:
 
     @property
     def failed(self) -> list[RebuildOutcome]:
+        """Of media that could not be built, or not wholly."""
         return [outcome for outcome in self.outcomes if outcome.code is not None]
 
     @property
     def skipped(self) -> list[RebuildOutcome]:
+        """Of media of which nothing had to be built, or could be."""
         return [outcome for outcome in self.outcomes if outcome.skipped is not None]
 
     @property
     def outputs(self) -> int:
+        """Outputs that were built."""
         return sum(len(outcome.built) for outcome in self.outcomes)
 
     @property
     def usd(self) -> float:
+        """What the builds cost, where that is recorded."""
         return sum(outcome.usd for outcome in self.outcomes)
 
     @property

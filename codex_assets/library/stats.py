@@ -43,6 +43,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Iterable[float | None]) -> Spread:
+        """Of the values that are not None."""
         known = sorted(value for value in values if value is not None)
         if not known:
             return cls()
@@ -50,6 +51,7 @@ class Spread:
 
     @property
     def mean(self) -> float | None:
+        """None without values."""
         return self.total / self.count if self.count else None
 
 
