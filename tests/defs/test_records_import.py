@@ -203,12 +203,12 @@ def test_what_checks_found_is_stored_as_dagster_would_store_it(room: Room, insta
     for text in texts:
         entry = deserialize_value(text, EventLogEntry)
         assert serialize_value(entry) == text
-        evaluation = entry.get_dagster_event().asset_check_evaluation_data
-        target = evaluation.target_materialization_data
-        evaluation, storage_id = expected[evaluation.asset_key.path[-1], evaluation.check_name]
+        read_back = entry.get_dagster_event().asset_check_evaluation_data
+        target = read_back.target_materialization_data
+        evaluation, storage_id = expected[read_back.asset_key.path[-1], read_back.check_name]
         assert target is not None
         assert target.storage_id == storage_id
-        assert copy(evaluation, target_materialization_data=None) == evaluation
+        assert copy(read_back, target_materialization_data=None) == evaluation
         seen.add((evaluation.asset_key.path[-1], evaluation.check_name))
     assert seen == set(expected)
 

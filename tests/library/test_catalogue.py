@@ -460,9 +460,9 @@ def test_stale_counts_lists_and_tells_machines(local: Archive, tmp_path: Path) -
     exit_code, out, _ = call(store=store)
     assert (exit_code, "25 media: nothing to be rebuilt" in out) == (0, True)
 
-    def slower(report: dict[str, Any]) -> None:
-        report["code_version"] = "0" * 12
-        report["build"]["recipe"]["variant.video_kbps"] = 900
+    def slower(record: dict[str, Any]) -> None:
+        record["code_version"] = "0" * 12
+        record["build"]["recipe"]["variant.video_kbps"] = 900
 
     for number in (0, 1, 2):
         local.edit(f"m{number:02}", "hls_480p", slower)
@@ -630,11 +630,11 @@ def test_an_estimate_is_what_the_records_say(local: Archive, tmp_path: Path) -> 
     assert estimate.bytes_after == round(8_460_000 * (1000 + sound) / (500 + sound))
 
     # Nothing is known of another encoder, nor of a media that was never built: assumed, and told.
-    found = costs.estimate([RebuildTarget("short", "video", ("hls_480p",))], index, encoder="h264_nvenc")
-    assert found.encoders == ()
-    assert [(line.speed, line.builds) for line in found.lines] == [(costs.assumed_speed("video", "hls_720p"), 0)]
-    found = costs.estimate([RebuildTarget("new", "video", ("mezzanine", "loudness"))], index)
-    assert (found.unknown_lengths, found.bytes_before) == (1, 0)
+    estimate = costs.estimate([RebuildTarget("short", "video", ("hls_480p",))], index, encoder="h264_nvenc")
+    assert estimate.encoders == ()
+    assert [(line.speed, line.builds) for line in estimate.lines] == [(costs.assumed_speed("video", "hls_720p"), 0)]
+    estimate = costs.estimate([RebuildTarget("new", "video", ("mezzanine", "loudness"))], index)
+    assert (estimate.unknown_lengths, estimate.bytes_before) == (1, 0)
     assert costs.estimate([], index).usd == 0
 
 

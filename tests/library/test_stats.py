@@ -51,7 +51,7 @@ def register(stores: Stores, media_id: str, media_type: str = "video", creator_i
 
 def a_job(media_id: str, days_ago: float, outcome: str = "completed", **fields: Any) -> JobRecord:
     media_type = fields.pop("media_type", "video")
-    fields = {
+    defaults = {
         "id": f"{media_id}-{days_ago}",
         "media_id": media_id,
         "creator_id": "c1",
@@ -60,12 +60,12 @@ def a_job(media_id: str, days_ago: float, outcome: str = "completed", **fields: 
         "started_at": (NOW - timedelta(days=days_ago)).isoformat(),
         "outcome": outcome,
     }
-    return JobRecord.model_validate({**fields, **fields})
+    return JobRecord.model_validate({**defaults, **fields})
 
 
 def keep(stores: Stores, *some: JobRecord) -> None:
-    for outputs in some:
-        history.keep(RecordStore(stores.archive), outputs)
+    for job_record in some:
+        history.keep(RecordStore(stores.archive), job_record)
 
 
 # --- Adding up --------------------------------------------------------------------------------------------------------
