@@ -134,7 +134,7 @@ def estimate(
     `price`: USD that a second of a worker costs, where that is known. `encoder`: the codec name to expect
     (`h264_nvenc`, `libx264`), by default the one that most recorded builds of an output used.
     """
-    speeds, sums = _Speeds(catalogue, encoder), _Sums(catalogue, targets)
+    speeds, sums = _Speeds(catalogue, encoder), _RebuildSums(catalogue, targets)
     for target in targets:
         sums.add(target, speeds)
     order = [(media_type, output) for media_type in OUTPUTS for output in OUTPUTS[media_type]]
@@ -163,7 +163,7 @@ def estimate(
     )
 
 
-class _Sums:
+class _RebuildSums:
     """Adds targets up by what is recorded of their media; a length that is not is the median of the others."""
 
     def __init__(self, catalogue: Catalogue, targets: Sequence[RebuildTarget]) -> None:

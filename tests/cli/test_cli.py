@@ -283,7 +283,7 @@ def test_verify_everything_that_is_right(store: Path) -> None:
     assert answer.out.startswith("2 media: 2 passed, 0 failed, 0 not checked; ")
     assert call("failing", "--json", store=store).json == []
     assert "passed" in call("list", store=store).out
-    kept = {record.media_id: record for record in published_media.kept(stores_of(store))}
+    kept = {record.media_id: record for record in published_media.read_verifications(stores_of(store))}
     assert set(kept) == {"My-clip-1", "tone"}
     (thumbnail,) = [checked for checked in kept["My-clip-1"].outputs if checked.output == "thumbnail"]
     assert "thumbnail_size" in thumbnail.passed
@@ -311,12 +311,12 @@ def test_verify_finds_what_is_broken_and_failing_lists_it(store: Path) -> None:
 def test_one_rule_leaves_what_is_kept_of_the_others(store: Path) -> None:
     archive = stores_of(store)
     call("verify", "My-clip-1", "--shallow", store=store)
-    (before,) = published_media.kept(archive)
+    (before,) = published_media.read_verifications(archive)
     (store / "codex-assets-local/local/thumbnails/media/My-clip-1/auto-generated.jpg").write_bytes(b"no picture")
     answer = call("verify", "--where", "type=video", "--rule", "thumbnail_decodes", "--json", store=store)
     assert answer.code == 1
     assert answer.json["checks"] == 1
-    (after,) = published_media.kept(archive)
+    (after,) = published_media.read_verifications(archive)
     was, now = ({judged.output: judged for judged in record.outputs} for record in (before, after))
     assert {check.rule for check in now["thumbnail"].failed} == {"thumbnail_decodes"}
     assert set(now["thumbnail"].passed) == set(was["thumbnail"].passed) - {"thumbnail_decodes"}

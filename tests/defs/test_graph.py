@@ -49,7 +49,12 @@ def test_jobs_and_sensors_load() -> None:
     assert {"build_video", "build_audio", "verify_video", "verify_audio"} <= names
 
 
-def run(workshop: Workshop, instance: dg.DagsterInstance, selection: dg.AssetSelection) -> dg.RunsFilter:
+def materialized(result: dg.ExecuteInProcessResult) -> list[str]:
+    """The outputs that a run materialized, in order."""
+    return [event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key]
+
+
+def run(workshop: Workshop, instance: dg.DagsterInstance, selection: dg.AssetSelection) -> dg.ExecuteInProcessResult:
     return dg.materialize(
         [*ORIGINALS, *PRODUCERS["audio"]],
         selection=selection,
@@ -77,8 +82,7 @@ def test_build_then_one_output_then_only_checks(tmp_path: Path, monkeypatch: pyt
             workshop.records.put(MEDIA, "media", media)
             result = run(workshop, instance, dg.AssetSelection.groups("audio"))
             assert result.success
-            built = {event.asset_key.path[-1] for event in result.get_asset_materialization_events()}
-            assert built == set(OUTPUTS["audio"])
+            assert set(materialized(result)) == set(OUTPUTS["audio"])
             evaluations = result.get_asset_check_evaluations()
             assert evaluations
             assert {evaluation.partition for evaluation in evaluations} == {MEDIA}
@@ -87,7 +91,7 @@ def test_build_then_one_output_then_only_checks(tmp_path: Path, monkeypatch: pyt
 
         with open_workshop(settings) as workshop:
             result = run(workshop, instance, dg.AssetSelection.assets(["audio", "hls_64k"]))
-            assert [event.asset_key.path[-1] for event in result.get_asset_materialization_events()] == ["hls_64k"]
+            assert materialized(result) == ["hls_64k"]
             again = workshop.records.output(MEDIA, "hls_64k")
             assert first is not None
             assert again is not None

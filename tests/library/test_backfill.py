@@ -7,6 +7,7 @@ import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import control_plane
 import jobs
 import pytest
 import runpod_api
@@ -157,7 +158,7 @@ def backfill(folder: Path, *, media: int, workers: int, kills: int, in_flight: i
             assert not list((home / "tmp" / "codex-assets").glob("run-*"))
         fleet.close()
         for home in homes.values():
-            assert not runpod_api.processes_with(str(home / "tmp"))
+            assert not control_plane.processes_with(str(home / "tmp"))
 
 
 def test_a_small_backfill_survives_a_kill(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -184,32 +185,39 @@ def test_kept_up_to_date_it_says_what_a_new_one_says(
     index = Catalogue(tmp_path / "index.sqlite", store)
     index.refresh()
     assert index.size() == 4
-    seen = set()
-    for step in range(14):
-        media_id = chance.choice(sorted(archive.media))
+
+    def lose_media(media_id: str) -> None:
+        for stored in list(store.list(keys.records_prefix(media_id))):
+            store.delete(stored.key)
+
+    def happenings_to(media_id: str, name: str, step: int) -> dict[str, Callable[[], object]]:
         kind, creator = archive.media[media_id]
-        name = chance.choice(sorted(archive.templates[kind]))
         record, mezzanine = keys.record(media_id, name), keys.mezzanine(creator, media_id)
-        happenings: dict[str, Callable[[], object]] = {
-            "another recipe": lambda record=record: archive.put(
+        return {
+            "another recipe": lambda: archive.put(
                 record,
                 store.read(record).replace(b'"code_version": "', b'"code_version": "x')
                 if store.head(record)
                 else b"{}",
             ),
-            "deleted": lambda record=record: store.delete(record),
-            "cut short": lambda record=record: archive.put(record, b'{"media_id": '),
-            "another version": lambda record=record: archive.put(record, b'{"from": "the future"}'),
-            "restored": lambda media_id=media_id, name=name: archive.restore(media_id, name),
-            "mezzanine lost": lambda mezzanine=mezzanine: store.delete(mezzanine),
-            "mezzanine back": lambda mezzanine=mezzanine: archive.put(mezzanine),
-            "original there": lambda media_id=media_id: archive.put(archive.original(media_id)),
-            "a stranger": lambda media_id=media_id: archive.put(f"records/{media_id}/notes.txt", b"?"),
-            "media lost": lambda media_id=media_id: [
-                store.delete(stored.key) for stored in list(store.list(keys.records_prefix(media_id)))
-            ],
-            "media new": lambda step=step, kind=kind: archive.add(f"new-{step}", kind, "bob"),
+            "deleted": lambda: store.delete(record),
+            "cut short": lambda: archive.put(record, b'{"media_id": '),
+            "another version": lambda: archive.put(record, b'{"from": "the future"}'),
+            "restored": lambda: archive.restore(media_id, name),
+            "mezzanine lost": lambda: store.delete(mezzanine),
+            "mezzanine back": lambda: archive.put(mezzanine),
+            "original there": lambda: archive.put(archive.original(media_id)),
+            "a stranger": lambda: archive.put(f"records/{media_id}/notes.txt", b"?"),
+            "media lost": lambda: lose_media(media_id),
+            "media new": lambda: archive.add(f"new-{step}", kind, "bob"),
         }
+
+    seen: set[str] = set()
+    for step in range(14):
+        media_id = chance.choice(sorted(archive.media))
+        kind, _ = archive.media[media_id]
+        name = chance.choice(sorted(archive.templates[kind]))
+        happenings = happenings_to(media_id, name, step)
         # Each once, in any order, and then some again.
         happening = chance.choice(sorted(happenings.keys() - seen) or sorted(happenings))
         seen.add(happening)
@@ -222,6 +230,14 @@ def test_kept_up_to_date_it_says_what_a_new_one_says(
     before = answers(index)
     index.reindex()
     assert answers(index) == before
+
+
+def set_code_version(record: dict[str, Any], version: str) -> None:
+    record["code_version"] = version
+
+
+def set_gpu(record: dict[str, Any], gpu: str) -> None:
+    record["build"]["gpu"] = gpu
 
 
 @pytest.mark.ffmpeg
@@ -364,7 +380,7 @@ def test_processes_refresh_at_once_and_readers_see_whole_refreshes(local: Archiv
                 other.stdin.flush()
             for _ in range(3):
                 media_id = chance.choice(media)
-                local.edit(media_id, "hls_master", lambda record, step=step: record.update(code_version=f"{step:012}"))
+                local.edit(media_id, "hls_master", partial(set_code_version, version=f"{step:012}"))
                 assert index.size() == len(media)
                 assert len(causes(index)) == len(media)
             if step % 4 == 0:
@@ -434,7 +450,7 @@ def test_an_archive_that_cannot_be_read_leaves_the_index_as_it_was(
     Catalogue(path, store).refresh()
     before = answers(Catalogue(path, store))
     gone = Catalogue(path, bucket(endpoint, "no-such-bucket"))
-    for refresh in (gone.refresh, gone.reindex, lambda: gone.refresh(["m1"])):
+    for refresh in (gone.refresh, gone.reindex, partial(gone.refresh, ["m1"])):
         with pytest.raises((StorageError, MissingInput)):
             refresh()
     assert answers(gone) == before
@@ -648,7 +664,7 @@ def test_the_price_is_that_of_the_gpu_that_was_used(local: Archive, tmp_path: Pa
     assert costs.estimate(target, index).price == usual.usd_per_second
     assert "assumed" in costs.estimate(target, index).price_of
     for name, gpu in (("hls_720p", "NVIDIA GeForce RTX 4090"), ("thumbnail", "NVIDIA H100 80GB HBM3")):
-        local.edit("m1", name, lambda record, gpu=gpu: record["build"].update(gpu=gpu))
+        local.edit("m1", name, partial(set_gpu, gpu=gpu))
     index.refresh()
     estimate = costs.estimate(target, index)
     assert estimate.price == prices.POOLS["ADA_24"].usd_per_second

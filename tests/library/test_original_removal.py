@@ -119,11 +119,11 @@ def move_to_s3(house: House, endpoint: str) -> None:
         for stored in folders.by_role(role).list(""):
             data = folders.by_role(role).read(stored.key)
             house.stores.by_role(role).write(stored.key, data, content_type="application/octet-stream")
-    stored = house.stores.archive.head(ORIGINAL_KEY)
-    assert stored is not None
-    assert stored.modified is not None
+    original = house.stores.archive.head(ORIGINAL_KEY)
+    assert original is not None
+    assert original.modified is not None
     record = house.mezzanine()
-    source = record.source.model_copy(update={"uploaded_at": stored.modified.isoformat(), "etag": stored.etag})
+    source = record.source.model_copy(update={"uploaded_at": original.modified.isoformat(), "etag": original.etag})
     house.change("mezzanine", record, source=source)
 
 
@@ -513,11 +513,11 @@ def aged(house: House) -> None:
     for path in (house.folder / "stores" / jobs.BUCKETS[0]).rglob("*"):
         if path.is_file() and path.name.startswith(("original", "mezzanine.mp4")):
             os.utime(path, (past, past))
-    stored = house.stores.archive.head(ORIGINAL_KEY)
-    assert stored is not None
-    assert stored.modified is not None
+    original = house.stores.archive.head(ORIGINAL_KEY)
+    assert original is not None
+    assert original.modified is not None
     record = house.mezzanine()
-    source = record.source.model_copy(update={"uploaded_at": stored.modified.isoformat()})
+    source = record.source.model_copy(update={"uploaded_at": original.modified.isoformat()})
     house.change("mezzanine", record, source=source)
 
 

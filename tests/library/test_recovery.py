@@ -23,7 +23,7 @@ KINDS = {"clip": "video", "talk": "audio"}
 
 def delivered(folder: Path) -> dict[str, bytes]:
     """Every object of the two delivery buckets."""
-    contents = {}
+    contents: dict[str, bytes] = {}
     for bucket in jobs.BUCKETS[1:]:
         root = folder / "stores" / bucket
         contents |= {

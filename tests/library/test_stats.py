@@ -75,7 +75,7 @@ def test_jobs_are_added_up(stores: Stores) -> None:
     for media_id in ("a", "b", "c", "silent"):
         register(stores, media_id)
     register(stores, "talk", "audio")
-    whole = {"media_seconds": 120.0, "encoder": "libx264"}
+    whole: dict[str, Any] = {"media_seconds": 120.0, "encoder": "libx264"}
     keep(
         stores,
         a_job("a", 1, seconds=60.0, cost_usd=0.01, **whole),
