@@ -34,7 +34,7 @@ PUBLIC_LIMIT = 2000
 
 
 Passed = Literal["memory", "file", "time", "output"]
-"""The limit of its own that a tool ran into."""
+"""Which of the limits that we set for a tool ended it."""
 
 
 class Fault(StrEnum):
@@ -57,6 +57,7 @@ class JobError(Exception):
     retryable: bool = False
 
     def __init__(self, public: str, *, detail: str | None = None, retryable: bool | None = None) -> None:
+        """`public`: the sentence, clipped to `PUBLIC_LIMIT`. `detail`: for logs. `retryable`: None, the class's own."""
         self.public = clip(public)
         self.detail = detail
         if retryable is not None:
@@ -268,6 +269,7 @@ class InternalError(JobError):
 
     @classmethod
     def of(cls, error: BaseException) -> InternalError:
+        """The failure that stands for an exception which nobody foresaw."""
         return cls(f"The worker met an unexpected problem ({type(error).__name__}).")
 
 

@@ -1,8 +1,8 @@
 """A line of the log: what it belongs to (job, media, asset, step, phase), and how it is written as one JSON object.
 
-What a line belongs to is bound where that begins, and found where the line is written, so that nobody hands it along.
-Threads begin without a context: those of a process that does one job (`shared`) find the process's own. Not here: where
-lines go, which levels, and what is concealed in them (`runpod_entry.logs`).
+What a line belongs to is bound where that begins, and looked up where the line is written, so that nobody hands it
+along. Threads begin without a context: those of a process that does one job (`shared`) use the process's own. Out:
+where lines go, which levels, and what is concealed in them (`runpod_entry.logs`).
 """
 
 from __future__ import annotations
@@ -20,37 +20,42 @@ FIELDS = ("job", "media", "asset", "step", "phase")
 
 @dataclass(frozen=True)
 class _Scope:
+    """What lines belong to. `shared`: those of the process's other threads, too."""
+
     fields: Mapping[str, str] = field(default_factory=dict)
     shared: bool = False
 
 
-_own: ContextVar[_Scope | None] = ContextVar("what lines belong to", default=None)
-_of_the_process = _Scope()
-"""Of a process that does one job: what it is at."""
+_context_scope: ContextVar[_Scope | None] = ContextVar("what lines belong to", default=None)
+_process_scope = _Scope()
+"""What the lines of threads without a context belong to, in a process that does one job."""
 
 
 def fields() -> Mapping[str, str]:
     """What a line that is written here and now belongs to."""
-    return (_own.get() or _of_the_process).fields
+    return (_context_scope.get() or _process_scope).fields
 
 
 @contextmanager
 def about(*, shared: bool = False, **bound: str) -> Iterator[None]:
-    """Inside, lines belong to this too. `shared`: those of the process's other threads as well; it has no other job."""
-    global _of_the_process
-    outer, whole = _own.get(), _of_the_process
+    """Inside, lines belong to this, too: values of `FIELDS`, by name.
+
+    `shared`: those of the process's other threads as well, which has no other job.
+    """
+    global _process_scope
+    outer, former = _context_scope.get(), _process_scope
     scope = _Scope({**fields(), **bound}, shared or (outer is not None and outer.shared))
-    token = _own.set(scope)
+    token = _context_scope.set(scope)
     if scope.shared:
-        _of_the_process = scope
+        _process_scope = scope
     try:
         yield
     finally:
         if scope.shared:
-            _of_the_process = whole
+            _process_scope = former
         # A generator may be closed in another context than it was begun in.
         with suppress(ValueError):
-            _own.reset(token)
+            _context_scope.reset(token)
 
 
 class JsonLines(logging.Formatter):

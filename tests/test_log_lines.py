@@ -41,18 +41,18 @@ class Book:
 
 @pytest.fixture
 def book(monkeypatch: pytest.MonkeyPatch) -> Iterator[Book]:
-    one = Book()
+    book = Book()
     root = logging.getLogger()
     before, levels = list(root.handlers), {name: logging.getLogger(name).level for name in logs.OURS}
     level = root.level
-    monkeypatch.setattr(sys, "stderr", one.stream)
+    monkeypatch.setattr(sys, "stderr", book.stream)
     monkeypatch.setattr(logs, "_concealed", set())
     logs.configure("INFO", "json")
-    yield one
+    yield book
     root.handlers[:] = before
     root.setLevel(level)
-    for name, held in levels.items():
-        logging.getLogger(name).setLevel(held)
+    for name, own_level in levels.items():
+        logging.getLogger(name).setLevel(own_level)
 
 
 def test_a_line_is_one_object(book: Book) -> None:
@@ -83,8 +83,8 @@ def test_scopes_nest_and_end(book: Book) -> None:
             LOG.info("inside")
         LOG.info("after")
     LOG.info("outside")
-    told = [(one.get("job"), one.get("phase")) for one in book.lines]
-    assert told == [("job-1", "mezzanine"), ("job-1", None), (None, None)]
+    scopes = [(line.get("job"), line.get("phase")) for line in book.lines]
+    assert scopes == [("job-1", "mezzanine"), ("job-1", None), (None, None)]
 
 
 def test_threads_of_a_process_with_one_job_say_which(book: Book) -> None:
@@ -103,8 +103,8 @@ def test_threads_of_a_process_with_one_job_say_which(book: Book) -> None:
             go.set()
             early.join()
     ThreadPoolExecutor(1).submit(LOG.info, "afterwards").result()
-    told = {one["message"]: (one.get("job"), one.get("media"), one.get("phase")) for one in book.lines}
-    assert told == {
+    scopes = {line["message"]: (line.get("job"), line.get("media"), line.get("phase")) for line in book.lines}
+    assert scopes == {
         "late thread": ("job-1", "m1", "publishing"),
         "early thread": ("job-1", "m1", "publishing"),
         "afterwards": (None, None, None),
@@ -123,7 +123,7 @@ def test_work_beside_each_other_is_told_apart(book: Book) -> None:
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(work, ["m1", "m2"]))
-    assert all(one["message"] == one["media"] for one in book.lines)
+    assert all(line["message"] == line["media"] for line in book.lines)
     assert len(book.lines) == 2
 
 
@@ -132,7 +132,7 @@ def test_phases_of_a_workspace_are_told(book: Book, tmp_path: Path) -> None:
     with workspace.progress.phase("variants"):
         LOG.info("inside")
     LOG.info("outside")
-    assert [one.get("phase") for one in book.lines] == ["variants", None]
+    assert [line.get("phase") for line in book.lines] == ["variants", None]
 
 
 def test_a_generator_that_is_closed_elsewhere_ends_quietly(book: Book) -> None:

@@ -2,7 +2,8 @@
 
 Failures too, for they can be looked up nowhere else: RunPod forgets results after half an hour. Never a
 secret or an address: codes, numbers, and the public sentence of a final failure. Not here: what is measured
-(`metrics`), what many records add up to (`stats`), and what a second delivery of a job comes to (`redelivery`).
+(`worker/metrics.py`), what many records add up to (`library/stats.py`), and what a second delivery of a job comes to
+(`worker/redelivery.py`).
 
 Written when a job begins and when it ends. Two jobs of one media at once may lose an entry of each other's: B2 has no
 conditional write. Statistics miss that job then, and a second delivery of it is done as if it were the first.

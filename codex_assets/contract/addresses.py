@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from urllib.parse import urlsplit
 
 from codex_assets.contract.names import URL_CHARACTERS
-from codex_assets.contract.wording import is_text, shown
+from codex_assets.contract.wording import is_text, quoted
 
 _CLOSED_V4 = tuple(
     IPv4Network(block)
@@ -97,7 +97,7 @@ def webhook_url_problems(url: str, *, allow_private: bool) -> list[str]:
             if private and not allow_private:
                 problems.append(
                     "must name a public host, not a loopback, private, link-local or metadata address,"
-                    f" got {shown(host)}"
+                    f" got {quoted(host)}"
                 )
     return problems
 

@@ -1,6 +1,6 @@
 """The job payload: its fields, its rules, and what may be salvaged of one that breaks them.
 
-Every problem of a payload is found in one pass and described by its wire name, never by its value. Out: the names and
+Every problem of a payload is listed in one pass and described by its wire name, never by its value. Out: the names and
 limits themselves (`names.py`), addresses (`addresses.py`), secrets (`secrets.py`), and which buckets are ours
 (`config/settings.py`).
 """
@@ -30,7 +30,7 @@ from codex_assets.contract.names import (
     PathSegment,
 )
 from codex_assets.contract.secrets import secret_problem, without_secrets
-from codex_assets.contract.wording import is_text, kind_of, shown
+from codex_assets.contract.wording import is_text, json_kind, quoted
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,14 @@ class ReplyAddress:
 
 
 def _key_rules(key: str) -> str:
+    """The key. Raises PydanticCustomError for an unfit one."""
     if faults := _key_faults(key):
         raise PydanticCustomError("contract", "must be a plain object key: {faults}", {"faults": ", ".join(faults)})
     return key
 
 
 def _secret_rules(secret: SecretStr) -> SecretStr:
+    """The secret. Raises PydanticCustomError for an unfit one."""
     if problem := secret_problem(secret):
         raise PydanticCustomError("contract", "{problem}", {"problem": problem})
     return secret
@@ -214,7 +216,8 @@ _EXPECTED: Mapping[str, str] = {
     "webhookSecret": "must be text",
     "assets": "must be a list of output names",
 }
-_WITHHELD = frozenset({"webhookUrl", "webhookSecret"})
+"""What a field has to be, by its wire name, as a phrase to follow it; problems are listed in this order."""
+_CONFIDENTIAL = frozenset({"webhookUrl", "webhookSecret"})
 
 
 def parse_payload(raw: object, policy: PayloadPolicy) -> JobPayload:
@@ -224,14 +227,14 @@ def parse_payload(raw: object, policy: PayloadPolicy) -> JobPayload:
     hide the others and is not reported twice. An explicit null counts as absent for the optional fields.
     """
     if not isinstance(raw, dict):
-        raise PayloadProblems((f"the payload must be a JSON object, got {kind_of(raw)}",))
+        raise PayloadProblems((f"the payload must be a JSON object, got {json_kind(raw)}",))
     given = dict(raw)
     if given.get("assets") is None:
         given.pop("assets", None)
     if given.get("webhookSecret") is None:
         given.pop("webhookSecret", None)
         own = policy.default_secret if policy.default_secret and not secret_problem(policy.default_secret) else None
-        if own is not None and not _is_engineers(given):
+        if own is not None and not _asks_for_no_webhook(given):
             given["webhookSecret"] = own
 
     problems: dict[str, list[str]] = {}
@@ -251,7 +254,7 @@ def parse_payload(raw: object, policy: PayloadPolicy) -> JobPayload:
     return payload
 
 
-def _is_engineers(given: Mapping[str, Any]) -> bool:
+def _asks_for_no_webhook(given: Mapping[str, Any]) -> bool:
     """Whether no webhook is wanted: outputs are named, and no field of the webhook is present.
 
     A field that is null counts as present: the sender meant to fill it in, and waits for an answer.
@@ -301,11 +304,11 @@ def _own_problems(error: ValidationError, given: Mapping[str, Any]) -> Iterator[
             yield name, f"{name} {fault['msg']}"
         elif len(fault["loc"]) > 1:
             item = given[name][fault["loc"][1]]
-            yield name, f"{name} must hold names of outputs, got {shown(item)}"
-        elif name in _WITHHELD:
+            yield name, f"{name} must hold names of outputs, got {quoted(item)}"
+        elif name in _CONFIDENTIAL:
             yield name, f"{name} {_EXPECTED[name]}"
         else:
-            yield name, f"{name} {_EXPECTED[name]}, got {shown(given[name])}"
+            yield name, f"{name} {_EXPECTED[name]}, got {quoted(given[name])}"
 
 
 def _policy_problems(
@@ -320,18 +323,18 @@ def _policy_problems(
     if sound("inputBucket") and given["inputBucket"] not in inputs:
         yield (
             "inputBucket",
-            f"inputBucket must be the archive bucket {shown(inputs[0])} or the delivery bucket"
-            f" {shown(inputs[1])}, got {shown(given['inputBucket'])}",
+            f"inputBucket must be the archive bucket {quoted(inputs[0])} or the delivery bucket"
+            f" {quoted(inputs[1])}, got {quoted(given['inputBucket'])}",
         )
     for name, wanted in (("outputBucket", policy.media_bucket), ("assetsBucket", policy.assets_bucket)):
         if sound(name) and given[name] != wanted:
-            yield name, f"{name} must be {shown(wanted)}, got {shown(given[name])}"
+            yield name, f"{name} must be {quoted(wanted)}, got {quoted(given[name])}"
 
     if sound("inputKey", "creatorId") and given["creatorId"] not in given["inputKey"].split("/")[:-1]:
         yield (
             "inputKey",
-            f"inputKey must contain {shown(given['creatorId'] + '/')} as a whole path segment,"
-            f" got {shown(given['inputKey'])}",
+            f"inputKey must contain {quoted(given['creatorId'] + '/')} as a whole path segment,"
+            f" got {quoted(given['inputKey'])}",
         )
     if sound("outputPrefix", "creatorId", "mediaId", "mediaType"):
         whole = f"{given['creatorId']}/"
@@ -339,7 +342,7 @@ def _policy_problems(
         if given["outputPrefix"] not in {whole, whole[:-1], own, own[:-1]}:
             yield (
                 "outputPrefix",
-                f"outputPrefix must be {shown(whole)} or {shown(own)}, got {shown(given['outputPrefix'])}",
+                f"outputPrefix must be {quoted(whole)} or {quoted(own)}, got {quoted(given['outputPrefix'])}",
             )
     yield from _webhook_problems(given, faulty, policy)
     if "assets" in given and sound("assets"):
@@ -350,7 +353,7 @@ def _webhook_problems(
     given: Mapping[str, Any], faulty: frozenset[str], policy: PayloadPolicy
 ) -> Iterator[tuple[str, str]]:
     """(field, sentence) for an answer that cannot be sent where it should go."""
-    if not _is_engineers(given):
+    if not _asks_for_no_webhook(given):
         if "webhookUrl" not in given:
             yield "webhookUrl", "webhookUrl is missing"
         elif given["webhookUrl"] is None:
@@ -398,6 +401,7 @@ def _key_faults(key: str) -> list[str]:
 
 
 def _path_faults(path: str) -> list[str]:
+    """What makes a key unfit as it is written, each a clause."""
     segments = path.split("/")
     faults = []
     if path.startswith("/"):

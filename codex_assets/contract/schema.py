@@ -26,7 +26,7 @@ def payload_schema() -> dict[str, Any]:
         wanted = schema["properties"][name]
         wanted["type"] = [wanted["type"], "null"]
     schema["allOf"] = [
-        *(when_media_type(kind, {"assets": {"items": {"enum": list(names)}}}) for kind, names in ASSETS.items()),
+        *(when_media_type(name, {"assets": {"items": {"enum": list(outputs)}}}) for name, outputs in ASSETS.items()),
         {
             "if": {"not": {"required": ["webhookUrl"]}},
             "then": {

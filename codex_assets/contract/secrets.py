@@ -1,4 +1,4 @@
-"""Secrets on the wire: which ones are no secrets at all, and how one is kept out of a text.
+"""Secrets on the wire: which values cannot be secrets, and how a secret is kept out of a text.
 
 In: placeholders and empty values, the rules of a webhook's secret, and taking a secret, or the beginning of one, out of
 a sentence. Out: signing (`net/webhook.py`), and where secrets come from (`config/settings.py`).
@@ -50,7 +50,7 @@ def without_secrets(sentence: str, secrets: list[object]) -> str:
     for secret in secrets:
         text = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
         if isinstance(text, str) and len(text) >= 6:
-            # As `shown` writes it: quoted, maybe escaped, maybe cut off; a host comes in lower case.
+            # As `wording.quoted` writes it: quoted, maybe escaped, maybe cut off; a host comes in lower case.
             for form in dict.fromkeys([text, *(json.dumps(text, ensure_ascii=plain)[1:-1] for plain in (True, False))]):
                 sentence = re.sub(re.escape(form), "***", sentence, flags=re.IGNORECASE)
                 sentence = _without_long_beginning(sentence, form)

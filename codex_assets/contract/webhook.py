@@ -63,11 +63,12 @@ _AUDIO_ONLY = ("waveform_key", "waveform_image_key")
 
 
 def _output_by_media_type(schema: dict[str, Any]) -> None:
-    banned = {"video": _AUDIO_ONLY, "audio": _VIDEO_ONLY}
+    """Add to the schema which fields each media type may have."""
+    excluded = {"video": _AUDIO_ONLY, "audio": _VIDEO_ONLY}
     clauses = []
     for kind, names in VARIANTS.items():
         properties: dict[str, Any] = {"readyVariants": {"items": {"enum": list(names)}}}
-        properties |= {to_camel(name): False for name in banned[kind]}
+        properties |= {to_camel(name): False for name in excluded[kind]}
         clauses.append(when_media_type(kind, properties))
     schema["allOf"] = clauses
     schema["dependentRequired"] = {"width": ["height"], "height": ["width"]}
@@ -126,6 +127,8 @@ class FailedOutput(_Wire):
 
 
 class _Body(_Wire):
+    """What both bodies have."""
+
     id: str = Field(min_length=1, description="RunPod's job id.")
 
     def wire(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ def is_text(text: str) -> bool:
     return True
 
 
-def kind_of(value: object) -> str:
+def json_kind(value: object) -> str:
     """The JSON type of a value, with its article: "a number", "an object"."""
     names: Mapping[type, str] = {
         type(None): "null",
@@ -30,8 +30,8 @@ def kind_of(value: object) -> str:
     return names.get(type(value), type(value).__name__)
 
 
-def shown(value: object) -> str:
-    """A value as a person can recognise it: short, quoted, without control characters."""
+def quoted(value: object) -> str:
+    """A value as a person can recognise it: text short, in quotes and without control characters, else its kind."""
     if not isinstance(value, str):
-        return kind_of(value)
+        return json_kind(value)
     return json.dumps(value if len(value) <= 80 else value[:79] + "…", ensure_ascii=not value.isprintable())

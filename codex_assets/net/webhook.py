@@ -147,16 +147,16 @@ def to_bytes(body: CompletedBody | FailedBody) -> bytes:
     return json.dumps(body.wire(), ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _loudness(integrated: float | None, peak: float | None, spread: float | None) -> Loudness | None:
-    """LUFS, dBTP and LU as integers x100, within the receiver's ranges. None unless all three are finite."""
-    if integrated is None or peak is None or spread is None:
+def _loudness(integrated_lufs: float | None, true_peak_dbtp: float | None, range_lu: float | None) -> Loudness | None:
+    """The three as integers x100, within the receiver's ranges. None unless all three are finite."""
+    if integrated_lufs is None or true_peak_dbtp is None or range_lu is None:
         return None
-    if not all(math.isfinite(value) for value in (integrated, peak, spread)):
+    if not all(math.isfinite(value) for value in (integrated_lufs, true_peak_dbtp, range_lu)):
         return None
     return Loudness(
-        integrated=_hundredths(integrated, *INTEGRATED_RANGE),
-        peak=_hundredths(peak, *PEAK_RANGE),
-        range=_hundredths(spread, *LOUDNESS_RANGE_RANGE),
+        integrated=_hundredths(integrated_lufs, *INTEGRATED_RANGE),
+        peak=_hundredths(true_peak_dbtp, *PEAK_RANGE),
+        range=_hundredths(range_lu, *LOUDNESS_RANGE_RANGE),
     )
 
 

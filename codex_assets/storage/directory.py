@@ -192,7 +192,7 @@ class DirectoryStore:
     # Files
 
     def path(self, key: str) -> Path:
-        """Where the object of that key lies, if there is one."""
+        """The file that is the object of that key, whether or not there is one. Raises `StorageError` for no key."""
         require_key(key)
         return self._at(key)
 
@@ -242,8 +242,8 @@ class DirectoryStore:
             with opened:
                 yield opened, place
         finally:
-            for left in (file, note):
-                left.unlink(missing_ok=True)
+            for leftover in (file, note):
+                leftover.unlink(missing_ok=True)
 
     def _confirmed(self, key: str) -> StoredObject:
         stored_object = self.head(key)
@@ -269,7 +269,10 @@ class DirectoryStore:
 
 
 def _files(folder: str, start: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Files of a folder, whose keys begin with `start`, if they begin with `prefix`. What goes meanwhile is gone."""
+    """Key and status of each file below a folder whose keys begin with `start`, if they begin with `prefix`.
+
+    Files that are removed meanwhile are left out.
+    """
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         for entry in entries:
             key = start + entry.name

@@ -63,10 +63,12 @@ def segment(playlist_key: str, index: int) -> str:
 
 
 def thumbnail(creator_id: str, media_id: str) -> str:
+    """Video only."""
     return f"{_path_segment(creator_id)}/thumbnails/media/{_path_segment(media_id)}/auto-generated.jpg"
 
 
 def waveform_json(creator_id: str, media_id: str) -> str:
+    """Audio only."""
     return f"{_path_segment(creator_id)}/waveforms/{_path_segment(media_id)}/waveform.json"
 
 

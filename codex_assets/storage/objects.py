@@ -126,16 +126,9 @@ class Stores:
             case "assets":
                 return self.assets
 
-    def by_bucket(self, bucket: str) -> ObjectStore | None:
-        """The store of that bucket; the archive first, should two providers have a bucket of one name."""
-        for store in (self.archive, self.media, self.assets):
-            if store.bucket == bucket:
-                return store
-        return None
-
 
 def file_sha256(path: Path) -> str:
-    """Lower-case hex."""
+    """The SHA-256 of a local file, lower-case hex. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

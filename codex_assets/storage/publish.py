@@ -125,11 +125,11 @@ def publish(
     progress = _UploadProgress(on_bytes)
     with ThreadPoolExecutor(threads, thread_name_prefix="publish") as pool:
         items = _all(pool, _fingerprint, uploads, progress)
-        there = _names_in_store(stores, items)
+        may_be_there = _may_be_in_store(stores, items)
         results: dict[Upload, Published] = {}
         for stage in sorted({item.upload.stage for item in items}):
             batch = [item for item in items if item.upload.stage == stage]
-            sent = _all(pool, lambda item: _send(stores, item, there, progress), batch, progress)
+            sent = _all(pool, lambda item: _send(stores, item, may_be_there, progress), batch, progress)
             confirmed = _all(pool, lambda pair: _confirm(stores, *pair), zip(batch, sent, strict=True), progress)
             results.update(zip((item.upload for item in batch), confirmed, strict=True))
     return tuple(results[upload] for upload in uploads)
@@ -150,8 +150,8 @@ def prune(stores: Stores, role: Role, prefix: str, keep: Collection[str]) -> tup
     gone = [stored_object.key for stored_object in store.list(prefix) if stored_object.key not in kept]
     with ThreadPoolExecutor(UPLOAD_THREADS, thread_name_prefix="prune") as pool:
         # Playlists first, so that none is ever there without what it names.
-        for first in (True, False):
-            _all(pool, store.delete, [key for key in gone if key.endswith(".m3u8") is first])
+        for are_playlists in (True, False):
+            _all(pool, store.delete, [key for key in gone if key.endswith(".m3u8") is are_playlists])
     return tuple(gone)
 
 
@@ -164,6 +164,7 @@ class _Fingerprint:
     cache_control: str | None
 
     def is_same_as(self, stored_object: StoredObject) -> bool:
+        """Whether the stored object has the file's contents, and the headers that it is to have."""
         return (
             (stored_object.size, stored_object.sha256) == (self.size, self.sha256)
             and is_same_type(stored_object.content_type, self.content_type)
@@ -188,9 +189,12 @@ def _fingerprint(upload: Upload) -> _Fingerprint:
     return _Fingerprint(upload, size, digest, *headers(upload.key))
 
 
-def _names_in_store(stores: Stores, items: Iterable[_Fingerprint]) -> Callable[[_Fingerprint], bool]:
-    """Which objects may be there already. The first time a media is published this is one listing per folder, and
-    saves a question per segment."""
+def _may_be_in_store(stores: Stores, items: Iterable[_Fingerprint]) -> Callable[[_Fingerprint], bool]:
+    """A function that says whether an object may be there already.
+
+    It costs a listing for each folder of many files, and saves a request per segment when a media is published for the
+    first time.
+    """
     folders: dict[tuple[Role, str], int] = defaultdict(int)
     for item in items:
         folders[_folder(item)] += 1
@@ -208,11 +212,11 @@ def _folder(item: _Fingerprint) -> tuple[Role, str]:
 
 
 def _send(
-    stores: Stores, item: _Fingerprint, there: Callable[[_Fingerprint], bool], progress: _UploadProgress
+    stores: Stores, item: _Fingerprint, may_be_there: Callable[[_Fingerprint], bool], progress: _UploadProgress
 ) -> tuple[StoredObject, bool]:
     """What the store holds, and whether it did so before."""
     store = stores.by_role(item.upload.role)
-    stored_object = store.head(item.upload.key) if there(item) else None
+    stored_object = store.head(item.upload.key) if may_be_there(item) else None
     if stored_object and item.is_same_as(stored_object):
         progress(item.size)
         return stored_object, True
@@ -272,6 +276,7 @@ class _UploadProgress:
                     raise
 
     def require_going(self) -> None:
+        """Raise `_Stopped` once a transfer has failed."""
         if self._stopped:
             raise _Stopped
 

@@ -52,7 +52,7 @@ class S3Store:
         pauses: tuple[float, ...] | None = None,
     ) -> None:
         """`part_size` in bytes: S3 accepts 5 MiB at least. `attempts`: tries of one request, the first included; with
-        1 nothing is asked twice, and `pauses` (`PAUSES`) do not matter."""
+        1 nothing is asked twice, and `pauses` (`s3_requests.PAUSES_SECONDS`) do not matter."""
         self._location = location
         self._part_size = part_size
         self._requests = Requests(location, attempts, pauses)
@@ -98,7 +98,7 @@ class S3Store:
         return self._put(key, data, _headers(content_type, cache_control, digest), digest, None)
 
     def download(self, key: str, path: Path, *, on_bytes: OnBytes | None = None) -> StoredObject:
-        # Whoever downloads was told that the object is there: that it is not is believed at the last look only.
+        # Whoever downloads expects the object to be there: only the last look is believed that it is not.
         stored_object = self._requests.look_until(lambda: self.head(key), lambda seen: seen is not None)
         if stored_object is None:
             # HEAD has no body that could tell a missing bucket from a missing object.
@@ -181,7 +181,7 @@ class S3Store:
         return self._confirmed(key, len(data), sha256, md5_of(data).hex())
 
     def _confirmed(self, key: str, size: int, sha256: str, etag: str) -> StoredObject:
-        def denied(stored_object: StoredObject | None) -> str | None:
+        def denial(stored_object: StoredObject | None) -> str | None:
             if stored_object is None:
                 return "it is not there"
             if stored_object.size != size:
@@ -194,9 +194,9 @@ class S3Store:
                 return "its ETag is that of other contents"
             return None
 
-        stored_object = self._requests.look_until(lambda: self.head(key), lambda seen: denied(seen) is None)
-        if (finding := denied(stored_object)) is not None or stored_object is None:
-            raise self._requests.failures.not_as_sent(key, finding or "it is not there")
+        stored_object = self._requests.look_until(lambda: self.head(key), lambda seen: denial(seen) is None)
+        if (reason := denial(stored_object)) is not None or stored_object is None:
+            raise self._requests.failures.not_as_sent(key, reason or "it is not there")
         if stored_object.sha256 is None:
             raise StorageError(
                 f"The {self.name} store does not give back the metadata of '{key}' in bucket '{self.bucket}': what "

@@ -16,8 +16,8 @@ from codex_assets.storage.objects import SHA256
 
 _SHA256_OF_NOTHING: Final = hashlib.sha256(b"").hexdigest()
 _MD5_OF_NOTHING: Final = hashlib.md5(b"", usedforsecurity=False).hexdigest()
-UNPACKED_MOST: Final = 64 * 1024 * 1024
-"""Bytes that a body which was compressed on its way may become."""
+UNPACKED_BYTES: Final = 64 * 1024 * 1024
+"""Most bytes that a body which was compressed on its way may become."""
 
 
 def md5_of(data: bytes) -> bytes:
@@ -68,7 +68,7 @@ def announced_size(answer: Any) -> int | None:
     if not isinstance(size, int) or size < 0 or (sha256 is not None and is_encoded(answer)):
         return None
     if answer["ResponseMetadata"]["HTTPStatusCode"] == 206:
-        return None  # the length of a part, and not of what
+        return None  # the length of a part, and not of the object
     # A front that has not counted says 0, also of what is not empty.
     is_empty = sha256 == _SHA256_OF_NOTHING or (sha256 is None and bare_etag(answer.get("ETag")) == _MD5_OF_NOTHING)
     return size if size or is_empty or "Body" in answer else None
@@ -77,7 +77,7 @@ def announced_size(answer: Any) -> int | None:
 def unpacked(data: bytes, sha256: str) -> bytes:
     """The contents that a front compressed, if they are those of the recorded digest; else `data` as it came."""
     with suppress(zlib.error):
-        unpacked = zlib.decompressobj(wbits=47).decompress(data, UNPACKED_MOST)
-        if hashlib.sha256(unpacked).hexdigest() == sha256:
-            return unpacked
+        contents = zlib.decompressobj(wbits=47).decompress(data, UNPACKED_BYTES)
+        if hashlib.sha256(contents).hexdigest() == sha256:
+            return contents
     return data

@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 POOL_CONNECTIONS: Final = 32
-CONNECT_TIMEOUT: Final = 10
-"""Seconds."""
-READ_TIMEOUT: Final = 120
+CONNECT_TIMEOUT_SECONDS: Final = 10
+READ_TIMEOUT_SECONDS: Final = 120
 """Seconds without a byte."""
 
 _MAKING_CLIENTS: Final = threading.Lock()
@@ -57,11 +56,11 @@ def _session() -> boto3.session.Session:
     core.register_component(
         "data_loader", Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
     )
-    core.register("before-call.s3", _stay)
+    core.register("before-call.s3", _leave_redirects)
     return boto3.session.Session(botocore_session=core)
 
 
-def _stay(**event: Any) -> None:
+def _leave_redirects(**event: Any) -> None:
     """Keep the SDK from looking for the bucket's region when a store redirects: it asks HEAD of the bucket, whose own
     redirect it follows likewise, without an end. A redirect is an answer to us."""
     event["params"].get("context", {}).get("s3_redirect", {})["redirected"] = True
@@ -83,8 +82,8 @@ def make_client(location: S3Location, attempts: int) -> S3Client:
                 signature_version="s3v4",
                 retries={"mode": "standard", "total_max_attempts": attempts},
                 max_pool_connections=POOL_CONNECTIONS,
-                connect_timeout=CONNECT_TIMEOUT,
-                read_timeout=READ_TIMEOUT,
+                connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                read_timeout=READ_TIMEOUT_SECONDS,
                 tcp_keepalive=True,
                 # Newer SDKs add checksum headers by default, which R2 and B2 have refused.
                 request_checksum_calculation="when_required",

@@ -79,25 +79,25 @@ class StoreFailures:
             raise self._translate(error, action, key) from error
         except (ResponseParserError, LookupError, AttributeError, TypeError, ValueError) as error:
             # The SDK trusts answers to have the form that is documented.
-            raise self.unreadable(action, key, self.scrub(error)) from error
+            raise self.unreadable(action, key, self.without_keys(error)) from error
 
     def _translate(self, error: Exception, action: str, key: str) -> StorageError | MissingInput:
-        store, detail, what = f"The {self.name} store", self.scrub(error), self._what(key)
+        store, detail, place = f"The {self.name} store", self.without_keys(error), self._place(key)
 
         def refused(sentence: str, *, retryable: bool = False) -> StorageError:
             return StorageError(f"{store} {sentence}", detail=detail, retryable=retryable)
 
         unavailable = refused(
-            f"could not {action} {what}: it is unavailable or cannot be reached at the moment.{_hint(error)}",
+            f"could not {action} {place}: it is unavailable or cannot be reached at the moment.{_hint(error)}",
             retryable=True,
         )
         if not isinstance(error, ClientError):
             if isinstance(error, (HTTPClientError, BotoConnectionError, BodyBroke)):
                 return unavailable
-            return refused(f"could not {action} {what}: the request could not be made ({type(error).__name__}).")
+            return refused(f"could not {action} {place}: the request could not be made ({type(error).__name__}).")
 
         status, code = status_of(error), code_of(error)
-        front = f"could not {action} {what}: not the store answered, but a web page ({status}). Check the endpoint"
+        front = f"could not {action} {place}: not the store answered, but a web page ({status}). Check the endpoint"
         if code == "NoSuchBucket" or (status == 404 and action == "list" and not is_page(error)):
             return refused(f"has no bucket '{self.bucket}': check the bucket's name and the endpoint in the settings.")
         if is_page(error) and 300 <= status < 500 and status not in {408, 425, 429}:
@@ -110,42 +110,42 @@ class StoreFailures:
             return refused("is in another region: check the region and the endpoint in the settings.")
         if code in _CLOCK:
             return refused(
-                f"refused to {action} {what}: the clock of the worker is wrong by more than it allows.", retryable=True
+                f"refused to {action} {place}: the clock of the worker is wrong by more than it allows.", retryable=True
             )
         if code in _UNAVAILABLE or status >= 500 or status in {404, 408, 425, 429}:
             return unavailable
         if _is_cap(error):
             return refused(
-                f"refused to {action} {what}: a usage cap of its account is exceeded. Raise the cap, then run again."
+                f"refused to {action} {place}: a usage cap of its account is exceeded. Raise the cap, then run again."
             )
         if status == 403:
-            return refused(f"refused to {action} {what}: the worker's credentials are wrong, or do not allow it.")
-        return refused(f"refused to {action} {what} ({code}).")
+            return refused(f"refused to {action} {place}: the worker's credentials are wrong, or do not allow it.")
+        return refused(f"refused to {action} {place} ({code}).")
 
     def unreadable(self, action: str, key: str, detail: str) -> StorageError:
         """The error of an answer whose form is not the documented one. `detail` is for the log."""
         return StorageError(
-            f"The {self.name} store could not {action} {self._what(key)}: its answer cannot be read. If this lasts, "
+            f"The {self.name} store could not {action} {self._place(key)}: its answer cannot be read. If this lasts, "
             "check the endpoint in the settings, and what stands between it and the worker.",
             detail=detail,
             retryable=True,
         )
 
-    def _what(self, key: str) -> str:
+    def _place(self, key: str) -> str:
         return f"'{key}' in bucket '{self.bucket}'" if key else f"bucket '{self.bucket}'"
 
-    def scrub(self, error: Exception) -> str:
-        """What an engineer may read in a log: B2 quotes the key id in its messages."""
+    def without_keys(self, error: Exception) -> str:
+        """What an engineer may read of an error in a log: B2 quotes the key id in its messages."""
         text = f"{type(error).__name__}: {error}"
         for secret in (self._location.access_key, self._location.secret_key):
             if value := secret.get_secret_value():
                 text = text.replace(value, "***")
         return text
 
-    def not_as_sent(self, key: str, finding: str) -> StorageError:
-        """The error of an upload that the store holds otherwise than it was sent; `finding` says in which way."""
+    def not_as_sent(self, key: str, reason: str) -> StorageError:
+        """The error of an upload that the store holds otherwise than it was sent; `reason` says in which way."""
         return StorageError(
-            f"The {self.name} store does not hold what was uploaded to '{key}' in bucket '{self.bucket}': {finding}.",
+            f"The {self.name} store does not hold what was uploaded to '{key}' in bucket '{self.bucket}': {reason}.",
             retryable=True,
         )
 

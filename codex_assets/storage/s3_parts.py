@@ -68,7 +68,7 @@ class UploadInParts:
                     "parts of %s were left in bucket %s: %s",
                     self.key,
                     self.requests.bucket,
-                    self.requests.failures.scrub(error),
+                    self.requests.failures.without_keys(error),
                 )
             raise
         return _md5_of_parts(parts)
@@ -114,6 +114,7 @@ class UploadInParts:
         return parts, whole.hexdigest()
 
     def _send_part(self, data: bytes, md5: bytes, upload_id: str, number: int) -> str:
+        """Send one part, counted from 1; its ETag, quoted, as the store wants it back."""
         answer = self.requests.ask(
             "write",
             self.key,
@@ -148,4 +149,5 @@ class UploadInParts:
 
 
 def _md5_of_parts(parts: _Parts) -> str:
+    """The ETag that S3 gives to an object of those parts."""
     return f"{md5_of(b''.join(md5 for _, md5 in parts)).hex()}-{len(parts)}"

@@ -136,15 +136,15 @@ class Reader:
                     task, length = waiting.popleft()
                     body = task.result()
                     if stored_object.etag is None:
-                        stored_object = replace(
-                            stored_object, etag=body.etag
-                        )  # the next range must be of the same object
+                        # The next range must be of the same object.
+                        stored_object = replace(stored_object, etag=body.etag)
                     yield self._range(stored_object, body, length)
             finally:
                 for task, _ in waiting:
                     task.cancel()
 
     def _range(self, stored_object: StoredObject, body: Body, length: int) -> bytes:
+        """The bytes of `body`, if they are `length` bytes of the object; raises `StorageError` otherwise."""
         if (stored_object.etag and body.etag and body.etag != stored_object.etag) or len(body.data) != length:
             raise StorageError(
                 f"The object '{stored_object.key}' in bucket '{self._requests.bucket}' of the "
@@ -159,7 +159,10 @@ class Reader:
         reraise=True,
     )
     def body(self, key: str, span: str | None = None) -> Body:
-        """The bytes of an object, or of the range `span`."""
+        """The bytes of an object, or of the range `span` (as the header says it: `bytes=0-99`).
+
+        Raises the SDK's errors, `BodyBroke`, and `StorageError` for a store that ignores ranges.
+        """
         ranged: dict[str, Any] = {"Range": span} if span else {}
         answer: Any = self._requests.client().get_object(Bucket=self._requests.bucket, Key=key, **ranged)
         with closing(answer["Body"]) as body:

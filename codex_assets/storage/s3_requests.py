@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 ATTEMPTS: Final = 8
 """Tries of one request, the first included. B2 answers 500 and 503 in normal operation."""
-PAUSES: Final = (1.0, 3.0)
-"""Seconds before the second and the third look at what may be true only for a moment: a refusal while a new key or
+PAUSES_SECONDS: Final = (1.0, 3.0)
+"""Before the second and the third look at what may be true only for a moment: a refusal while a new key or
 bucket spreads through a store, an object that was written and is not seen yet, a refusal for haste."""
-ABSENT_PAUSE: Final = 0.3
-"""Seconds before the second look at a small object that is not there."""
+ABSENT_PAUSE_SECONDS: Final = 0.3
+"""Before the second look at a small object that is not there."""
 
 _log = logging.getLogger(__name__)
 
@@ -47,20 +47,21 @@ _Value = TypeVar("_Value")
 
 
 class Requests:
-    """Requests to one bucket. Safe to use from several threads."""
+    """Sends and repeats the requests to one bucket. Safe to use from several threads."""
 
     def __init__(self, location: S3Location, attempts: int, pauses: tuple[float, ...] | None) -> None:
         """`attempts`: tries of one request, the first included; with 1 nothing is asked twice. `pauses`: seconds,
-        `PAUSES` if None."""
+        `PAUSES_SECONDS` if None."""
         self.location = location
         self.failures = StoreFailures(location)
         self._attempts = attempts
-        self._pauses = (PAUSES if pauses is None else pauses) if attempts > 1 else ()
+        self._pauses = (PAUSES_SECONDS if pauses is None else pauses) if attempts > 1 else ()
         self._making = threading.Lock()
         self._client: S3Client | None = None
 
     @property
     def bucket(self) -> str:
+        """The bucket's name."""
         return self.location.bucket
 
     def client(self) -> S3Client:
@@ -77,13 +78,13 @@ class Requests:
             raise StorageError(
                 f"The {self.failures.name} store cannot be used: the address or the region in the settings is not "
                 "valid.",
-                detail=self.failures.scrub(error),
+                detail=self.failures.without_keys(error),
                 retryable=False,
             ) from error
 
     def ask(self, action: str, key: str, request: Callable[[], _Value]) -> _Value:
-        """What `request` gives. A refusal that may be true for a moment only is met as often as `PAUSES` say before it
-        is final; what the SDK repeats by itself is not repeated here.
+        """What `request` gives. A refusal that may be true for a moment only is met as often as there are pauses before
+        it is final; what the SDK repeats by itself is not repeated here.
 
         `action` is a verb of the error's sentence ("read", "write"). Raises `MissingInput` and `StorageError`.
         """
@@ -113,7 +114,7 @@ class Requests:
         once_more = Retrying(
             retry=retry_if_exception_type(MissingInput),
             stop=stop_after_attempt(2 if self._pauses else 1),
-            wait=wait_fixed(min(ABSENT_PAUSE, *self._pauses) if self._pauses else 0.0),
+            wait=wait_fixed(min(ABSENT_PAUSE_SECONDS, *self._pauses) if self._pauses else 0.0),
             reraise=True,
         )
         answer: _Value = once_more(self.ask, "read", key, request)

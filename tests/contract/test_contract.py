@@ -71,10 +71,10 @@ def test_valid_payload(raw: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("golden", goldens("payloads/invalid"))
 def test_invalid_payload(golden: dict[str, Any]) -> None:
-    told = problems(golden["payload"])
-    assert list(dict.fromkeys(sentence.split()[0] for sentence in told)) == golden["fields"]
+    sentences = problems(golden["payload"])
+    assert list(dict.fromkeys(sentence.split()[0] for sentence in sentences)) == golden["fields"]
     assert written_schema("job-payload.schema.json").is_valid(golden["payload"]) is not golden["schemaRefuses"]
-    whole = " ".join(told)
+    whole = " ".join(sentences)
     assert "hunter2" not in whole
     if isinstance(secret := golden["payload"].get("webhookSecret"), str) and secret.strip():
         assert secret not in whole
@@ -170,8 +170,8 @@ def test_an_engineers_job_takes_no_secret_from_the_endpoint() -> None:
         assert (parsed.webhook_url, parsed.webhook_secret, parsed.reply_address) == (None, None, None)
         assert salvage(raw, policy) is None
     # With a URL the same job is the platform's, which waits for its webhook.
-    told = problems({**raw, "webhookUrl": "https://example.com/hook"})
-    assert [sentence.split()[0] for sentence in told] == ["webhookSecret"]
+    sentences = problems({**raw, "webhookUrl": "https://example.com/hook"})
+    assert [sentence.split()[0] for sentence in sentences] == ["webhookSecret"]
     assert parse_payload({**raw, "webhookUrl": "https://example.com/hook"}, LOCAL).reply_address is not None
 
 
@@ -210,9 +210,9 @@ def test_secret_and_url_are_told_nowhere() -> None:
 
 
 def test_half_surrogates_are_refused_where_they_would_be_encoded() -> None:
-    told = problems(payload(webhookSecret="abc\ud800", webhookUrl="https://example.com/\ud800"))
-    assert [sentence.split()[0] for sentence in told] == ["webhookUrl", "webhookSecret"]
-    "; ".join(told).encode()
+    sentences = problems(payload(webhookSecret="abc\ud800", webhookUrl="https://example.com/\ud800"))
+    assert [sentence.split()[0] for sentence in sentences] == ["webhookUrl", "webhookSecret"]
+    "; ".join(sentences).encode()
 
 
 def test_long_values_are_told_short() -> None:

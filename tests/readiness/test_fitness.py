@@ -34,7 +34,7 @@ NO_STORE = "http://127.0.0.1:9"
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What may be true for a moment only is looked at as often as ever, without the waiting."""
-    monkeypatch.setattr(s3_requests, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(s3_requests, "PAUSES_SECONDS", (0.0, 0.0))
 
 
 @dataclass

@@ -45,9 +45,9 @@ class Noting(DirectoryStore):
         if key == self.refused:
             raise StorageError(f"The {self.name} store refused '{key}'.", retryable=False)
         time.sleep(self.takes)
-        held = super().upload(path, key, **options)
+        stored_object = super().upload(path, key, **options)
         self.sent.append(key)
-        return held
+        return stored_object
 
     def delete(self, key: str) -> None:
         super().delete(key)
@@ -120,17 +120,21 @@ def test_everything_is_where_the_answer_says(kind: str, request: pytest.FixtureR
     moved: list[int] = []
     done = publish(stores, uploads, on_bytes=moved.append)
 
-    assert [(one.role, one.key) for one in done] == [(upload.role, upload.key) for upload in uploads]
+    assert [(published.role, published.key) for published in done] == [(upload.role, upload.key) for upload in uploads]
     assert sum(moved) == sum(upload.path.stat().st_size for upload in uploads)
-    for one, upload in zip(done, uploads, strict=True):
-        store, data = stores.by_role(one.role), upload.path.read_bytes()
-        content_type, cache_control = headers(one.key)
-        assert one == Published(
+    for published, upload in zip(done, uploads, strict=True):
+        store, data = stores.by_role(published.role), upload.path.read_bytes()
+        content_type, cache_control = headers(published.key)
+        assert published == Published(
             upload.role, store.bucket, upload.key, len(data), hashlib.sha256(data).hexdigest(), content_type
         )
-        held = store.head(one.key)
-        assert held is not None
-        assert (held.sha256, held.content_type, held.cache_control) == (one.sha256, content_type, cache_control)
+        stored_object = store.head(published.key)
+        assert stored_object is not None
+        assert (stored_object.sha256, stored_object.content_type, stored_object.cache_control) == (
+            published.sha256,
+            content_type,
+            cache_control,
+        )
 
 
 @pytest.mark.parametrize(
@@ -235,15 +239,15 @@ def test_contents_swapped_under_an_unchanged_record_are_noticed(
         nonlocal seen
         seen += 1
         if seen == SEGMENTS:
-            held = s3_stores.media.head(victim)
-            assert held is not None
+            stored_object = s3_stores.media.head(victim)
+            assert stored_object is not None
             s3_server.client(endpoint).put_object(
                 Bucket=s3_stores.media.bucket,
                 Key=victim,
-                Body=b"x" * held.size,
-                Metadata={"sha256": held.sha256 or ""},
-                ContentType=held.content_type or "",
-                CacheControl=held.cache_control or "",
+                Body=b"x" * stored_object.size,
+                Metadata={"sha256": stored_object.sha256 or ""},
+                ContentType=stored_object.content_type or "",
+                CacheControl=stored_object.cache_control or "",
             )
 
     with pytest.raises(StorageError, match="no longer holds"):
@@ -255,8 +259,8 @@ def test_a_bucket_that_goes_away_in_the_middle(s3_stores: Stores, endpoint: str,
     client, bucket = s3_server.client(endpoint), s3_stores.media.bucket
 
     def remove(count: int) -> None:
-        for found in s3_stores.media.list(""):
-            s3_stores.media.delete(found.key)
+        for stored_object in s3_stores.media.list(""):
+            s3_stores.media.delete(stored_object.key)
         client.delete_bucket(Bucket=bucket)
 
     segments = [upload for upload in a_version(tmp_path, "one") if upload.role == "media"]
@@ -269,16 +273,16 @@ def test_what_is_there_already_is_not_sent_again(kind: str, request: pytest.Fixt
     stores: Stores = request.getfixturevalue(kind)
     uploads = a_version(tmp_path, "one")
     first = publish(stores, uploads)
-    times = {found.key: found.modified for found in stores.media.list("")}
-    assert not any(one.unchanged for one in first)
+    times = {stored_object.key: stored_object.modified for stored_object in stores.media.list("")}
+    assert not any(published.unchanged for published in first)
 
     changed = uploads[2]
     changed.path.write_bytes(b"other contents")
     moved: list[int] = []
     second = publish(stores, uploads, on_bytes=moved.append)
-    assert [one.key for one in second if not one.unchanged] == [changed.key]
+    assert [published.key for published in second if not published.unchanged] == [changed.key]
     assert sum(moved) == sum(upload.path.stat().st_size for upload in uploads)
-    after = {found.key: found.modified for found in stores.media.list("")}
+    after = {stored_object.key: stored_object.modified for stored_object in stores.media.list("")}
     assert {key for key in times if times[key] != after[key]} <= {changed.key}
 
 
@@ -287,9 +291,9 @@ def test_same_contents_under_other_headers_are_sent_again(stores: Stores, tmp_pa
     stores.media.write(MASTER, uploads[0].path.read_bytes(), content_type="text/plain")
     done = publish(stores, uploads)
     assert not done[0].unchanged
-    held = stores.media.head(MASTER)
-    assert held is not None
-    assert held.content_type == "application/vnd.apple.mpegurl"
+    stored_object = stores.media.head(MASTER)
+    assert stored_object is not None
+    assert stored_object.content_type == "application/vnd.apple.mpegurl"
 
 
 def test_cancelling_stops_and_is_not_renamed(stores: Stores, media: Noting, tmp_path: Path) -> None:
@@ -350,11 +354,11 @@ def test_pruning_takes_what_is_no_longer_named(kind: str, request: pytest.Fixtur
         stores.media.write(key, os.urandom(4), content_type="video/mp2t")
 
     done = publish(stores, a_version(tmp_path, "two", segments=4))
-    gone = prune(stores, "media", PREFIX, {one.key for one in done})
+    gone = prune(stores, "media", PREFIX, {published.key for published in done})
     assert gone == (*old, keys.segment(VARIANT, 4), keys.segment(VARIANT, 5))
-    left = [found.key for found in stores.media.list("")]
-    assert left == sorted([*neighbours, *(one.key for one in done if one.role == "media")])
-    assert prune(stores, "media", PREFIX, {one.key for one in done}) == ()
+    left = [stored_object.key for stored_object in stores.media.list("")]
+    assert left == sorted([*neighbours, *(published.key for published in done if published.role == "media")])
+    assert prune(stores, "media", PREFIX, {published.key for published in done}) == ()
 
 
 def test_pruning_takes_playlists_before_their_segments(stores: Stores, media: Noting) -> None:

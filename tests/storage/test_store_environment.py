@@ -89,7 +89,7 @@ def works(url: str, bucket: str) -> S3Store:
     made = store(url, bucket)
     made.write(KEY, b"here", content_type="text/plain")
     assert made.read(KEY) == b"here"
-    assert [held.key for held in made.list("")] == [KEY]
+    assert [stored_object.key for stored_object in made.list("")] == [KEY]
     made.delete(KEY)
     return made
 

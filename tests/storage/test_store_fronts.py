@@ -1,6 +1,6 @@
 """Stores behind what people put before them: fronts that re-write answers, leave parts of them out, or answer instead.
 
-A real S3 server behind a real proxy. What the store holds is never in doubt; what is told of it is.
+A real S3 server behind a real proxy. What the store has is never in doubt; what its answers say of it is.
 """
 
 from __future__ import annotations
@@ -224,9 +224,9 @@ def test_what_a_front_writes_otherwise_changes_nothing(
     (again,) = publish(stores, uploads)
     assert again.unchanged, "it is known again"
 
-    held = store.head(KEY)
-    assert held is not None
-    assert (held.size, held.sha256) == (size, file_sha256(source))
+    stored_object = store.head(KEY)
+    assert stored_object is not None
+    assert (stored_object.size, stored_object.sha256) == (size, file_sha256(source))
     assert store.download(KEY, target).size == size
     assert target.read_bytes() == source.read_bytes()
     if size < MIB:
@@ -276,9 +276,9 @@ def test_somebody_elses_metadata_of_that_name_is_not_ours(
     store = behind()
     digest = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
     s3_server.client(upstream).put_object(Bucket=store.bucket, Key=KEY, Body=b"movie", Metadata={"sha256": digest})
-    held = store.head(KEY)
-    assert held is not None
-    assert held.sha256 is None
+    stored_object = store.head(KEY)
+    assert stored_object is not None
+    assert stored_object.sha256 is None
     assert store.download(KEY, tmp_path / "movie").size == 5
 
 
@@ -327,8 +327,8 @@ def test_a_whole_job_behind_a_front(upstream: str, tmp_path: Path, changes: tupl
         result = job.run("job-1", jobs.payload("audio", "m", receiver.url, buckets=buckets), settings)
     assert result["status"] == "completed", result
     for role, key in jobs.announced_keys(result["output"]).values():
-        held = settings.stores().by_role(role)
-        assert s3_server.client(upstream).head_object(Bucket=held.bucket, Key=key)["ContentLength"]
+        store = settings.stores().by_role(role)
+        assert s3_server.client(upstream).head_object(Bucket=store.bucket, Key=key)["ContentLength"]
 
 
 # --- What a refusal is about ------------------------------------------------------------------------------------------

@@ -37,9 +37,9 @@ def observe_loudness(decoder: Decoder, media: Path, expected: LoudnessExpected, 
     measured = _summary(run.log)
     if measured is None:
         return replace(base, problem="the meter gave no summary")
-    integrated, true_peak, loudness_range, duration = measured
+    integrated_lufs, true_peak_dbtp, range_lu, duration = measured
     return replace(
-        base, integrated_lufs=integrated, true_peak_dbtp=true_peak, range_lu=loudness_range, duration=duration
+        base, integrated_lufs=integrated_lufs, true_peak_dbtp=true_peak_dbtp, range_lu=range_lu, duration=duration
     )
 
 
@@ -62,8 +62,8 @@ def _summary(log: Sequence[str]) -> tuple[float, float, float, float] | None:
     if not all(numbers):
         return None
     hours, minutes, seconds = (re.findall(r"time=(\d+):(\d+):([\d.]+)", text) or [("0", "0", "0")])[-1]
-    integrated, true_peak, loudness_range = (float(values[-1]) for values in numbers)
-    return integrated, true_peak, loudness_range, int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    integrated_lufs, true_peak_dbtp, range_lu = (float(values[-1]) for values in numbers)
+    return integrated_lufs, true_peak_dbtp, range_lu, int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
 def delivered_envelope(decoder: Decoder, segments: Sequence[Path], at: float, seconds: float) -> Envelope | None:
