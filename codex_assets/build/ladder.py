@@ -1,7 +1,7 @@
 """Builds the variants and the preview of a media, and puts them in the place of those that are published.
 
 In: which variants this source gets, their encodes, the order of the switch, and what is removed after it. Out: a
-variant's playlist and record (`playlists.py`), the master (`master.py`), the arguments (`media/encode/ladder`).
+variant's playlist and record (`encoded_variant.py`), the master (`master.py`), the arguments (`media/encode/ladder`).
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from codex_assets.archive.records import MezzanineRecord, OutputRecord, VariantRecord
-from codex_assets.build import master, playlists
+from codex_assets.build import encoded_variant, master
+from codex_assets.build.encoded_variant import EncodedVariant
 from codex_assets.build.media_build import MediaBuild, UnpublishedOutput
 from codex_assets.build.phases import Phase
-from codex_assets.build.playlists import EncodedVariant
 from codex_assets.build.receipts import Encode
 from codex_assets.build.sound import Sound
 from codex_assets.media import profile, target_format
@@ -41,7 +41,7 @@ def build_ladder(build: MediaBuild, outputs: Collection[str]) -> Iterator[Output
         encoded, markers = _video_playlists(build, source, outputs)
     else:
         encoded = _audio_playlists(build, source, outputs)
-    playlists.observe(build, source, encoded, [marker.output for marker in markers])
+    encoded_variant.observe(build, source, encoded, [marker.output for marker in markers])
     change = master.change_for(build, encoded, markers, is_wanted=MASTER.name in outputs)
     unpublished: list[UnpublishedOutput[OutputRecord]] = [*encoded]
     if change.output is not None:
@@ -81,9 +81,9 @@ def _video_playlists(
     sounds = build.delivered_sounds(sorted({rung.variant.audio_kbps for rung in [*wanted, *alone]}))
     encoded = _encode(build, source, wanted, sounds, None)
     encoded |= _encode(build, source, alone, sounds, ladder.preview_limit(source.duration))
-    unpublished = [playlists.unpublished_variant(build, source, encoded[rung.name]) for rung in wanted]
+    unpublished = [encoded_variant.unpublished_variant(build, source, encoded[rung.name]) for rung in wanted]
     if previewed is not None:
-        unpublished.append(playlists.unpublished_preview(build, source, encoded[previewed.name]))
+        unpublished.append(encoded_variant.unpublished_preview(build, source, encoded[previewed.name]))
     return unpublished, markers
 
 
@@ -158,7 +158,7 @@ def _audio_playlists(
             duration=source.duration,
         )
         encoded = EncodedVariant(variant.name, folder, sound, Encode(run, source.duration))
-        unpublished.append(playlists.unpublished_variant(build, source, encoded))
+        unpublished.append(encoded_variant.unpublished_variant(build, source, encoded))
     return unpublished
 
 

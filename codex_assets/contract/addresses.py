@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from urllib.parse import urlsplit
 
 from codex_assets.contract.names import URL_CHARACTERS
-from codex_assets.contract.wording import is_text, quoted
+from codex_assets.contract.quoted_values import is_text, quoted
 
 _CLOSED_V4 = tuple(
     IPv4Network(block)

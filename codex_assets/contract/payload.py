@@ -29,8 +29,8 @@ from codex_assets.contract.names import (
     MediaType,
     PathSegment,
 )
+from codex_assets.contract.quoted_values import is_text, json_kind, quoted
 from codex_assets.contract.secrets import secret_problem, without_secrets
-from codex_assets.contract.wording import is_text, json_kind, quoted
 
 
 @dataclass(frozen=True)

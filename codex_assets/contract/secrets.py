@@ -12,7 +12,7 @@ from itertools import takewhile
 
 from pydantic import SecretStr
 
-from codex_assets.contract.wording import is_text
+from codex_assets.contract.quoted_values import is_text
 
 _NO_VALUES = frozenset({"undefined", "null", "none", "changeme", "placeholder", "replaceme"})
 _TO_BE_FILLED_IN = re.compile(r"<[^<>]+>|your[-_ ].+|x{3,}|\.{3}", re.IGNORECASE)

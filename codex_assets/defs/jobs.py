@@ -9,7 +9,7 @@ import dagster as dg
 
 from codex_assets.config.workshop import Workshop
 from codex_assets.defs import asset_checks, partitions
-from codex_assets.defs.run_limits import MAX_RUNTIME
+from codex_assets.defs.max_runtime import MAX_RUNTIME
 from codex_assets.library.original_removal import CleanUp, RemovalVerdict
 from codex_assets.media import outputs
 

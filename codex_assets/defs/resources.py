@@ -10,7 +10,7 @@ import dagster as dg
 from codex_assets.build import on_runpod
 from codex_assets.config import settings as configuration
 from codex_assets.config.workshop import Workshop, open_workshop
-from codex_assets.defs.run_limits import MAX_RUNTIME
+from codex_assets.defs.max_runtime import MAX_RUNTIME
 
 
 @dg.resource(description="The stores, tools and scratch directory of one run, as the environment configures them.")

@@ -24,7 +24,7 @@ from codex_assets.build.on_runpod import Pace
 from codex_assets.definitions import defs
 from codex_assets.defs import assets
 from codex_assets.defs.jobs import JOBS
-from codex_assets.defs.run_limits import MAX_RUNTIME
+from codex_assets.defs.max_runtime import MAX_RUNTIME
 
 ROOT = jobs.ROOT
 TAG = "dagster/max_runtime"

@@ -3,7 +3,7 @@
 The order of the imports is the order in which rules are listed and applied.
 
 This folder should contain rules, with the numbers that only they use, and nothing that reads a file: a rule gets an
-observation and returns a finding. Numbers that several files share are in `tolerances.py`, comparisons in
+observation and returns a finding. Numbers that several files share are in `shared_limits.py`, comparisons in
 `comparisons.py`; what a rule is is in `verification/rule.py`, and what a finding is in `archive/findings.py`.
 """
 

@@ -1,7 +1,7 @@
 """How rules compare what was observed with what is expected, and put the difference into words.
 
 In: comparisons that rules of several files use, each returning a finding, or None where it does not apply. Out:
-tolerances (`tolerances.py`, and the rule files).
+tolerances (`shared_limits.py`, and the rule files).
 """
 
 from __future__ import annotations

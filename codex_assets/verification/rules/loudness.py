@@ -7,7 +7,7 @@ from codex_assets.media import profile
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import LoudnessObservation
 from codex_assets.verification.rule import rule
-from codex_assets.verification.rules.tolerances import PLAN
+from codex_assets.verification.rules.shared_limits import PLAN
 
 FULL_SCALE_DBTP = 0.0
 PEAK_ROOM_DB = 1.0

@@ -14,7 +14,7 @@ from codex_assets.verification.measures import average_rate, codecs, peak_rate
 from codex_assets.verification.observations import MasterObservation, StreamInf, VariantObservation
 from codex_assets.verification.rule import rule
 from codex_assets.verification.rules.comparisons import Problem, expect_equal, expect_no_problem
-from codex_assets.verification.rules.tolerances import APPLE, CONTRACT, DURATION_SECONDS, PLAN
+from codex_assets.verification.rules.shared_limits import APPLE, CONTRACT, DURATION_SECONDS, PLAN
 
 RATE_SLACK = 0.10
 """Apple HLS authoring spec 1.28, 1.29: average and peak within 10 % of what the master declares."""

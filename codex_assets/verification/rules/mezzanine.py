@@ -20,7 +20,7 @@ from codex_assets.verification.rules.comparisons import (
     expect_together,
     expect_tracks,
 )
-from codex_assets.verification.rules.tolerances import DURATION_SECONDS, TRACKS_TOGETHER_SECONDS, VARIANTS
+from codex_assets.verification.rules.shared_limits import DURATION_SECONDS, TRACKS_TOGETHER_SECONDS, VARIANTS
 
 
 @rule(ObservationKind.MEZZANINE, source="contract: storage keys", gate=True)

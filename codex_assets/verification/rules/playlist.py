@@ -17,7 +17,7 @@ from codex_assets.verification.measures import cuts
 from codex_assets.verification.observations import MasterObservation, Span, VariantObservation
 from codex_assets.verification.rule import rule
 from codex_assets.verification.rules.comparisons import Problem, expect_equal, expect_near, expect_no_problem
-from codex_assets.verification.rules.tolerances import APPLE, CONTRACT, DURATION_SECONDS, PLAN, PLAYLISTS
+from codex_assets.verification.rules.shared_limits import APPLE, CONTRACT, DURATION_SECONDS, PLAN, PLAYLISTS
 
 LONGEST_GOP_SLACK = 1.5
 """Frames by which a key frame may come late, for rates that do not divide the interval."""

@@ -8,7 +8,7 @@ from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import ThumbnailObservation
 from codex_assets.verification.rule import rule
 from codex_assets.verification.rules.comparisons import expect_equal, expect_size
-from codex_assets.verification.rules.tolerances import CONTRACT, PLAN, SAME_PICTURE_DIFFERENCE
+from codex_assets.verification.rules.shared_limits import CONTRACT, PLAN, SAME_PICTURE_DIFFERENCE
 
 BLANK_SPREAD = 3.0
 """Standard deviation of the grey values under which a picture shows nothing."""

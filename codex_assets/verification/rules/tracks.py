@@ -24,7 +24,7 @@ from codex_assets.verification.rules.comparisons import (
     expect_together,
     expect_tracks,
 )
-from codex_assets.verification.rules.tolerances import (
+from codex_assets.verification.rules.shared_limits import (
     APPLE,
     PLAN,
     PLAYLISTS,

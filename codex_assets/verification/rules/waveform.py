@@ -10,7 +10,7 @@ from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import WaveformImageObservation, WaveformObservation
 from codex_assets.verification.rule import rule
 from codex_assets.verification.rules.comparisons import expect_equal, expect_near, expect_size
-from codex_assets.verification.rules.tolerances import CONTRACT, DURATION_SECONDS, PLAN
+from codex_assets.verification.rules.shared_limits import CONTRACT, DURATION_SECONDS, PLAN
 
 WAVEFORM_RATE_SLACK = 0.01
 WAVEFORM_LENGTH_POINTS = 2
