@@ -44,7 +44,7 @@ QUESTIONS: Mapping[str, tuple[str, dict[str, Any]]] = {
         partitionStats { numMaterialized numMaterializing numPartitions numFailed }
         assetChecksOrError { ... on AssetChecks { checks { name
         executionForLatestMaterialization { status timestamp } } } } } }""",
-        {"keys": [{"path": ["video", one]} for one in VIDEO]},
+        {"keys": [{"path": ["video", name]} for name in VIDEO]},
     ),
     "an asset's page: all its partitions": (
         """query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
@@ -138,11 +138,11 @@ def main() -> None:
             home.mkdir(parents=True)
             shutil.copy(ROOT / "deploy" / "dagster-local.yaml", home / "dagster.yaml")
             command = [sys.executable, "-m", "codex_assets.cli.app", "import", "--json"]
-            told = timed("import into an empty instance", *command, environment=environment)
-            print(json.dumps(json.loads(told)), f"{sum(f.stat().st_size for f in home.rglob('*')) / 1e9:.2f} GB")
+            output = timed("import into an empty instance", *command, environment=environment)
+            print(json.dumps(json.loads(output)), f"{sum(f.stat().st_size for f in home.rglob('*')) / 1e9:.2f} GB")
             timed("import again, nothing new", *command, environment=environment)
         records = store / catalogue.BUCKET / "records"
-        media_id = next(one for one in sorted(os.listdir(records)) if (records / one / "hls_720p.json").exists())
+        media_id = next(name for name in sorted(os.listdir(records)) if (records / name / "hls_720p.json").exists())
         with webserver(environment) as url:
             for label, (query, variables) in QUESTIONS.items():
                 ask(url, label, query, json.loads(json.dumps(variables).replace("@MEDIA@", media_id)))

@@ -120,10 +120,10 @@ def make_clip(path: Path, seconds: float) -> None:
 def encode(clip: Path, out: Path, candidate: Candidate, use: Use, seconds: float, decode_cpu: float) -> Run:
     _, cpu, wall = ffmpeg("-i", str(clip), *candidate.arguments(use), str(out))
     compared, _, _ = ffmpeg("-i", str(out), "-i", str(clip), "-lavfi", "[0:v][1:v]ssim", "-f", "null", "-")
-    found = re.search(r"SSIM .*All:([0-9.]+)", compared)
-    if found is None:
+    match = re.search(r"SSIM .*All:([0-9.]+)", compared)
+    if match is None:
         raise SystemExit("no SSIM in ffmpeg's log")
-    return Run(cpu - decode_cpu, wall, out.stat().st_size * 8 / 1000 / seconds, float(found.group(1)))
+    return Run(cpu - decode_cpu, wall, out.stat().st_size * 8 / 1000 / seconds, float(match.group(1)))
 
 
 def table(use: Use, clip: Path, scratch: Path, seconds: float, rounds: int) -> None:

@@ -83,13 +83,13 @@ def run(folder: Path, count: int) -> Iterator[str]:
             if kind not in ("missing", "again"):
                 jobs.put_original(stores, media_type, media, upload(kind))
             if kind == "again":
-                held = jobs.input_key("audio", media)
-                media_type = "audio" if stores.archive.head(held) is not None else "video"
+                key = jobs.input_key("audio", media)
+                media_type = "audio" if stores.archive.head(key) is not None else "video"
             if number % FAILING_RECEIVER == FAILING_RECEIVER - 1:
                 receiver.script.append(503)
             plane.submit(job, jobs.payload(media_type, media, receiver.url))
             yield from answered(plane, job, kind, answers)
-            webhooks = [one for one in receiver.of(job) if one.status < 300]
+            webhooks = [webhook for webhook in receiver.of(job) if webhook.status < 300]
             if len(webhooks) != 1:
                 yield f"{job}: {len(webhooks)} webhooks were taken"
             if kind not in FAILS:
@@ -106,8 +106,8 @@ def run(folder: Path, count: int) -> Iterator[str]:
             yield f"left in scratch space: {[path.name for path in left]}"
     tenth = max(1, len(memory) // 10)
     early, late = (sum(part) / len(part) for part in (memory[tenth : 2 * tenth] or memory, memory[-tenth:]))
-    told = ", ".join(f"{many} {what}" for what, many in sorted(answers.items()))
-    print(f"{count} jobs: {told}; memory {early:.0f} MB early, {late:.0f} MB late")
+    counts = ", ".join(f"{many} {what}" for what, many in sorted(answers.items()))
+    print(f"{count} jobs: {counts}; memory {early:.0f} MB early, {late:.0f} MB late")
 
 
 def answered(plane: ControlPlane, job: str, kind: str, answers: Counter[str]) -> Iterator[str]:

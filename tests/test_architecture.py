@@ -88,14 +88,14 @@ BANNED_NAMES = {"utils", "helpers", "common", "misc"}
 
 def imports(path: Path) -> set[str]:
     """Every module that a file imports, with the names it takes from packages (`a.b` for `from a import b`)."""
-    found: set[str] = set()
+    modules: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             assert node.level == 0, f"{path.name} imports relatively"
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+            modules |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return modules
 
 
 def is_of(module: str, whole: str) -> bool:

@@ -20,13 +20,13 @@ ROW = re.compile(r"^\| `(\w+)` \| (.+) \|$", re.MULTILINE)
 
 
 def rows() -> dict[str, list[str]]:
-    found = ROW.findall(DOCUMENT.read_text(encoding="utf-8"))
-    assert len({code for code, _ in found}) == len(found)
-    return {code: [cell.strip() for cell in rest.split(" | ")] for code, rest in found}
+    rows = ROW.findall(DOCUMENT.read_text(encoding="utf-8"))
+    assert len({code for code, _ in rows}) == len(rows)
+    return {code: [cell.strip() for cell in rest.split(" | ")] for code, rest in rows}
 
 
 def kinds(kind: type[JobError] = JobError) -> list[type[JobError]]:
-    return [one for sub in kind.__subclasses__() for one in (sub, *kinds(sub))]
+    return [subclass for sub in kind.__subclasses__() for subclass in (sub, *kinds(sub))]
 
 
 def own_kinds() -> dict[str, type[JobError]]:

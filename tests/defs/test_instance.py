@@ -81,7 +81,7 @@ def refused(environ: Mapping[str, str]) -> str:
     return " ".join(done.stderr.split())
 
 
-def told_once(room: Room, home: Path, media_ids: set[str]) -> None:
+def is_imported_once(room: Room, home: Path, media_ids: set[str]) -> None:
     """The instance is whole, and has every event once."""
     with dg.DagsterInstance.from_config(str(home)) as opened:
         assert set(opened.get_dynamic_partitions("audio_media")) == media_ids
@@ -103,7 +103,7 @@ def test_imports_at_once_into_an_empty_home_leave_it_whole_and_learn_once(room: 
     assert [code for code, _, _ in results] == [0, 0, 0, 0], results
     assert sum("2 media" in out for _, out, _ in results) == 1, results
     assert sum("Nothing new" in out for _, out, _ in results) == 3, results
-    told_once(room, home, {MEDIA, "twin"})
+    is_imported_once(room, home, {MEDIA, "twin"})
 
 
 @pytest.mark.ffmpeg
@@ -139,7 +139,7 @@ def test_the_lock_of_a_process_that_was_killed_is_free(room: Room, home: Path) -
     killed.communicate()
     code, _, err = ended(started(environment(room, home)))
     assert code == 0, err
-    told_once(room, home, {MEDIA, *(f"twin{number}" for number in range(4))})
+    is_imported_once(room, home, {MEDIA, *(f"twin{number}" for number in range(4))})
 
 
 @pytest.mark.ffmpeg
@@ -153,7 +153,7 @@ def test_two_folders_with_one_database_learn_once(room: Room, home: Path, tmp_pa
     processes = [started(environment(room, folder)) for folder in homes]
     results = [ended(process) for process in processes]
     assert [code for code, _, _ in results] == [0, 0], results
-    told_once(room, home, {MEDIA})
+    is_imported_once(room, home, {MEDIA})
 
 
 @pytest.mark.ffmpeg
@@ -166,7 +166,7 @@ def test_a_home_that_two_of_dagsters_own_processes_left_with_two_versions_is_men
             connection.commit()
     code, _, err = ended(started(environment(room, home)))
     assert code == 0, err
-    told_once(room, home, {MEDIA})
+    is_imported_once(room, home, {MEDIA})
 
 
 @pytest.mark.slow
@@ -193,7 +193,7 @@ def test_an_import_beside_a_webserver_and_a_daemon_that_start_on_an_empty_home(r
         for process in beside:
             process.wait(timeout=60)
         log.close()
-    told_once(room, home, {MEDIA})
+    is_imported_once(room, home, {MEDIA})
 
 
 @pytest.mark.slow

@@ -49,8 +49,8 @@ def test_ffmpeg_is_licensed_as_the_page_says() -> None:
     built = subprocess.run([ffmpeg, "-version"], capture_output=True, text=True, check=True).stdout
     assert "--enable-gpl" in built
     assert "--enable-nonfree" not in built
-    told = subprocess.run([ffmpeg, "-hide_banner", "-L"], capture_output=True, text=True, check=True)
-    assert "GNU General Public License" in told.stdout + told.stderr
+    licence = subprocess.run([ffmpeg, "-hide_banner", "-L"], capture_output=True, text=True, check=True)
+    assert "GNU General Public License" in licence.stdout + licence.stderr
 
 
 def test_the_pinned_audiowaveform_is_the_one_on_the_page() -> None:

@@ -52,7 +52,7 @@ def test_every_section_is_there() -> None:
 
 def test_every_reason_to_keep_an_original_is_explained() -> None:
     part = TEXT.split("## Original clean-up")[1].split("\n## ")[0]
-    assert [one.value for one in KeepReason if f"`{one.value}`" not in part] == []
+    assert [reason.value for reason in KeepReason if f"`{reason.value}`" not in part] == []
 
 
 def test_every_code_has_its_line() -> None:

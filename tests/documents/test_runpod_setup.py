@@ -56,20 +56,20 @@ class Block:
 def blocks() -> list[Block]:
     """Of the guide, in order; what is shown under commands is part of them."""
     text = GUIDE.read_text(encoding="utf-8")
-    found: list[Block] = []
+    blocks: list[Block] = []
     pattern = re.compile(r"(?:^<!-- ([^\n]*) -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-    for one in pattern.finditer(text):
-        block = Block(one[2], one[3], text[: one.start()].count("\n") + 1, one[1] or "")
+    for match in pattern.finditer(text):
+        block = Block(match[2], match[3], text[: match.start()].count("\n") + 1, match[1] or "")
         if block.kind == "text" and not block.note:
-            assert found, block
-            assert found[-1].kind == "sh", f"line {block.line}: nothing printed this"
-            found[-1].shown = [line.strip() for line in block.text.splitlines()]
-            if code := re.fullmatch(r"\(exit code (\d+)\)", found[-1].shown[-1]):
-                found[-1].exit_code = int(code[1])
-                found[-1].shown.pop()
+            assert blocks, block
+            assert blocks[-1].kind == "sh", f"line {block.line}: nothing printed this"
+            blocks[-1].shown = [line.strip() for line in block.text.splitlines()]
+            if code := re.fullmatch(r"\(exit code (\d+)\)", blocks[-1].shown[-1]):
+                blocks[-1].exit_code = int(code[1])
+                blocks[-1].shown.pop()
         else:
-            found.append(block)
-    return found
+            blocks.append(block)
+    return blocks
 
 
 class Shell:
@@ -116,7 +116,7 @@ def unseen(shown: list[str], printed: str) -> list[str]:
     left = [" ".join(line.split()) for line in printed.splitlines()]
     for line in shown:
         wanted = ".*".join(re.escape(part) for part in " ".join(line.split()).split("..."))
-        where = next((index for index, one in enumerate(left) if re.fullmatch(f".*{wanted}.*", one)), None)
+        where = next((index for index, line in enumerate(left) if re.fullmatch(f".*{wanted}.*", line)), None)
         if where is None:
             return [line]
         left = left[where + 1 :]
@@ -240,7 +240,7 @@ def test_the_guide_leads_to_a_working_endpoint(tmp_path: Path) -> None:
         (job,) = api.jobs.values()
         assert job.status == "COMPLETED"
         assert job.output["output"]["readyVariants"]
-        assert [one["name"] for one in rest.endpoints.values()] == ["codex-assets-staging"]
+        assert [endpoint["name"] for endpoint in rest.endpoints.values()] == ["codex-assets-staging"]
         assert rest.named("codex-assets-staging")["image"] == "ghcr.io/acme/codex-assets:0.2.0"
         log = (tmp_path / "pod-1" / "worker.log").read_text(encoding="utf-8")
         assert not [text for text in secrets if text in log]
@@ -275,7 +275,7 @@ def test_links_lead_somewhere() -> None:
         assert target.exists(), link
         if anchor:
             headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
-            assert anchor in {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}, link
+            assert anchor in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}, link
 
 
 def test_what_the_guide_recommends_is_what_the_files_say() -> None:

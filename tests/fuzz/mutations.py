@@ -158,8 +158,8 @@ def swap(data: bytearray, place: float, other: float, share: float) -> bytearray
     """Two blocks change places."""
     first, second = sorted((_at(data, place), _at(data, other)))
     size = min(max(1, int(share * len(data))), max(1, second - first))
-    one, two = data[first : first + size], data[second : second + size]
-    return data[:first] + two + data[first + size : second] + one + data[second + size :]
+    first_part, two = data[first : first + size], data[second : second + size]
+    return data[:first] + two + data[first + size : second] + first_part + data[second + size :]
 
 
 def cut(data: bytearray, place: float) -> bytearray:
@@ -169,7 +169,7 @@ def cut(data: bytearray, place: float) -> bytearray:
 
 def field(data: bytearray, which: float, offset: int, value: bytes) -> bytearray:
     """Another value `offset` bytes from the name of a box, chunk or element: its size, or a field of it."""
-    names = [found.start() for found in (*_BOXES.finditer(data), *_ELEMENTS.finditer(data))]
+    names = [match.start() for match in (*_BOXES.finditer(data), *_ELEMENTS.finditer(data))]
     if not names:
         return put(data, which, value)
     at = max(0, names[min(int(which * len(names)), len(names) - 1)] + offset)
@@ -179,8 +179,8 @@ def field(data: bytearray, which: float, offset: int, value: bytes) -> bytearray
 
 def box(data: bytearray, name: bytes, offset: int, value: bytes) -> bytearray:
     """As `field`, at every box of this name."""
-    for found in list(re.finditer(re.escape(name), bytes(data))):
-        at = found.start() + offset
+    for match in list(re.finditer(re.escape(name), bytes(data))):
+        at = match.start() + offset
         data[at : at + len(value)] = value
     return data
 

@@ -48,7 +48,7 @@ def others_codes() -> set[str]:
     """Codes of failures that are not the creator's: none of them may be an upload's doing."""
 
     def kinds(kind: type[JobError]) -> list[type[JobError]]:
-        return [kind, *(one for sub in kind.__subclasses__() for one in kinds(sub))]
+        return [kind, *(subclass for sub in kind.__subclasses__() for subclass in kinds(sub))]
 
     return {kind.code for kind in kinds(JobError) if kind.fault is not Fault.CREATOR}
 

@@ -96,14 +96,14 @@ SEEDS = ("mp4", "mkv", "mov", "ts", "avi", "mp3", "webm", "wav")
 def probed() -> tuple[tuple[dict[str, Any], list[str]], ...]:
     """What ffprobe says of real files, whole and packet by packet."""
     tools = Tools(tool_environment(os.environ))
-    told = []
+    calls = []
     with tempfile.TemporaryDirectory() as folder:
         for name in SEEDS:
             path = Path(folder) / name
             path.write_bytes(mutations.seed_bytes(name))
             document = tools.ffprobe(ffprobe.probe_arguments(str(path)), label="probing")
-            told.append((document, list(tools.ffprobe_lines(scan_arguments(str(path)), label="scanning"))))
-    return tuple(told)
+            calls.append((document, list(tools.ffprobe_lines(scan_arguments(str(path)), label="scanning"))))
+    return tuple(calls)
 
 
 def assert_in_range(info: MediaInfo) -> None:
@@ -154,7 +154,7 @@ def test_real_facts_are_in_range() -> None:
 @settings(max_examples=300)
 def test_what_ffprobe_says_is_in_range_or_unknown(data: st.DataObject) -> None:
     document, packets = data.draw(st.sampled_from(probed()))
-    info = ffprobe.parse(data.draw(altered(document).filter(lambda one: isinstance(one, dict))))
+    info = ffprobe.parse(data.draw(altered(document).filter(lambda value: isinstance(value, dict))))
     assert_usable(info)
     assert_usable(read_packets(info, packets))
 
@@ -173,12 +173,12 @@ LINE = st.one_of(
 )
 
 
-def _line(told: tuple[object, ...] | str) -> str:
+def _line(line: tuple[object, ...] | str) -> str:
     """A packet as ffprobe lists it: track, times, whatever else is asked for, flags."""
-    if isinstance(told, str):
-        return told
+    if isinstance(line, str):
+        return line
     more = min(line.count(",") for line in probed()[0][1] if line) - 4
-    *times, flags = told
+    *times, flags = line
     return ",".join(map(str, (*times, *["100"] * more, flags)))
 
 
@@ -413,12 +413,12 @@ def test_any_progress_is_survived(tmp_path: Path) -> None:
     script = tmp_path / "ffmpeg"
     script.write_text(f'#!/bin/sh\ncat "{said}"; cat "{said}" >&2\n')
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    told: list[Progress] = []
+    reports: list[Progress] = []
     tools = Tools(tool_environment(os.environ), ffmpeg=str(script), stall_seconds=20)
-    tools.ffmpeg([], label="talking", duration=3.0, on_progress=told.append)
-    assert told[-1].seconds == 1.5
-    assert all(math.isfinite(one.seconds) and 0 <= (one.fraction or 0) <= 1 for one in told)
-    assert all(one.speed is None or math.isfinite(one.speed) for one in told)
+    tools.ffmpeg([], label="talking", duration=3.0, on_progress=reports.append)
+    assert reports[-1].seconds == 1.5
+    assert all(math.isfinite(report.seconds) and 0 <= (report.fraction or 0) <= 1 for report in reports)
+    assert all(report.speed is None or math.isfinite(report.speed) for report in reports)
 
 
 @given(out=st.binary(max_size=60))
@@ -463,7 +463,7 @@ RECORDS: dict[str, dict[str, Any]] = {
 @given(data=st.data(), name=st.sampled_from(sorted(RECORDS)))
 @settings(max_examples=200)
 def test_a_damaged_record_is_a_record_or_a_clear_error(data: st.DataObject, name: str) -> None:
-    held = data.draw(
+    content = data.draw(
         st.one_of(
             altered(RECORDS[name]).map(lambda document: json.dumps(document).encode()),
             altered_bytes(json.dumps(RECORDS[name]).encode()),
@@ -473,7 +473,7 @@ def test_a_damaged_record_is_a_record_or_a_clear_error(data: st.DataObject, name
     )
     with folder() as here:
         archive = DirectoryStore(here, "archive", "archive")
-        archive.write(f"records/m1/{name}.json", held, content_type="application/json")
+        archive.write(f"records/m1/{name}.json", content, content_type="application/json")
         records = RecordStore(archive)
         try:
             record = records.media("m1") if name == "media" else records.output("m1", name)

@@ -194,8 +194,8 @@ def assert_host_is_public(url: str) -> None:
 def assert_taken_rightly(raw: dict[str, Any], policy: PayloadPolicy) -> None:
     """What was accepted keeps every rule of the payload table."""
     creator, media, kind = raw["creatorId"], raw["mediaId"], raw["mediaType"]
-    for one in (creator, media):
-        assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", one)
+    for given_id in (creator, media):
+        assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", given_id)
     assert kind in OUTPUTS
     assert raw["inputBucket"] in (policy.archive_bucket, policy.media_bucket)
     assert raw["outputBucket"] == policy.media_bucket
@@ -237,7 +237,7 @@ def judge(raw: object, policy: PayloadPolicy) -> None:
     try:
         taken = parse_payload(raw, policy)
     except PayloadProblems as refused:
-        assert_told_well(refused, raw, policy, about)
+        assert_explained(refused, raw, policy, about)
     else:
         assert isinstance(raw, dict)
         assert_taken_rightly(raw, policy)
@@ -248,7 +248,7 @@ def judge(raw: object, policy: PayloadPolicy) -> None:
         written_schema("job-payload.schema.json").validate(raw)
 
 
-def assert_told_well(refused: PayloadProblems, raw: object, policy: PayloadPolicy, about: Subject) -> None:
+def assert_explained(refused: PayloadProblems, raw: object, policy: PayloadPolicy, about: Subject) -> None:
     error = errors.PayloadError(refused.problems)
     assert refused.problems
     assert len(error.public) <= 2000
@@ -261,7 +261,7 @@ def assert_told_well(refused: PayloadProblems, raw: object, policy: PayloadPolic
         assert problem.startswith(("the payload must be", *FIELDS))
         assert not re.search(r"[\x00-\x1f\x7f]", problem)
     for secret in secrets:
-        assert not any(shows(told, secret) for told in (str(refused), repr(refused), error.public))
+        assert not any(shows(sentence, secret) for sentence in (str(refused), repr(refused), error.public))
     body = net_webhook.failed_body(job_id="job-1", media_id=about.media_id, media_type=about.media_type, error=error)
     written_schema("webhook-body.schema.json").validate(json.loads(net_webhook.to_bytes(body)))
 

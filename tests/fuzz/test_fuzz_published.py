@@ -71,20 +71,20 @@ def media_of(path: Path) -> str:
     return next(media for media in MEDIA.values() if media in path.parts)
 
 
-def assert_told(answer: Answer, *, broken: bool) -> dict[str, Any]:
+def assert_reported(answer: Answer, *, broken: bool) -> dict[str, Any]:
     (media,) = answer.json["media"]
     outcomes = {"passed": 0, "failed": 1, "unchecked": 2}
     assert outcomes[media["outcome"]] == answer.code, media
     if broken:
         assert media["outcome"] != "passed", media
     if media["outcome"] == "failed":
-        assert all(one["message"] and "/tmp" not in one["message"] for one in media["findings"])
+        assert all(finding["message"] and "/tmp" not in finding["message"] for finding in media["findings"])
     if media["outcome"] == "unchecked":
         assert media["problem"].endswith(".")
         assert InternalError.of(ValueError()).public.partition("(")[0] not in media["problem"], media["problem"]
         assert "/tmp" not in media["problem"]
-    found: dict[str, Any] = media
-    return found
+    result: dict[str, Any] = media
+    return result
 
 
 def damaged(store: Path, relative: str, kind: str) -> Answer:
@@ -114,7 +114,7 @@ def damaged(store: Path, relative: str, kind: str) -> Answer:
     ],
 )
 def test_a_damaged_object_is_told(store: Path, relative: str, kind: str) -> None:
-    assert_told(damaged(store, relative, kind), broken=True)
+    assert_reported(damaged(store, relative, kind), broken=True)
 
 
 def test_a_damaged_record_is_named_by_every_command(store: Path) -> None:
@@ -171,12 +171,12 @@ UNJUDGED = ("verification.json", "jobs.json")
 @pytest.mark.parametrize("media", MEDIA.values())
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_every_object_in_every_way_damaged_is_told(store: Path, media: str, kind: str) -> None:
-    seen = [one for one in objects(store) if media in Path(one).parts and not one.endswith(UNJUDGED)]
+    seen = [path for path in objects(store) if media in Path(path).parts and not path.endswith(UNJUDGED)]
     assert len(seen) >= 15
     wrong = []
     for relative in seen:
         try:
-            assert_told(damaged(store, relative, kind), broken=kind in DESTROYED)
+            assert_reported(damaged(store, relative, kind), broken=kind in DESTROYED)
         except AssertionError as error:
             wrong.append(f"{relative}: {error}")
     assert not wrong, "\n".join(wrong)

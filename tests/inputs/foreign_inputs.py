@@ -71,20 +71,20 @@ def codec_of(path: Path, media_type: MediaType) -> str | None:
     # ffprobe says nothing of a file of which a decoder does not start.
     listing = subprocess.run(["ffmpeg", "-hide_banner", "-i", str(path)], capture_output=True, check=False).stderr
     kind = media_type.capitalize()
-    found = re.search(rf"^  Stream #0:0[^ ]*: {kind}: (\w+)", listing.decode("utf-8", "replace"), re.MULTILINE)
-    return None if found is None else found[1]
+    codec = re.search(rf"^  Stream #0:0[^ ]*: {kind}: (\w+)", listing.decode("utf-8", "replace"), re.MULTILINE)
+    return None if codec is None else codec[1]
 
 
 @cache
 def decoded_codecs() -> dict[str, tuple[MediaType, tuple[str, ...]]]:
     """Every codec of pictures and sounds that this ffmpeg decodes: its kind, and its encoders."""
     listed = subprocess.run([*FFMPEG, "-codecs"], capture_output=True, text=True, check=True).stdout
-    found: dict[str, tuple[MediaType, tuple[str, ...]]] = {}
+    uploads: dict[str, tuple[MediaType, tuple[str, ...]]] = {}
     for encodes, kind, name, rest in re.findall(r"^ D([.E])([VA])\S{3} (\S+)(.*)$", listed, re.MULTILINE):
         encoders = re.search(r"\(encoders: ([^)]*)\)", rest)
         names = tuple(encoders[1].split()) if encoders is not None else (name,) if encodes == "E" else ()
-        found[name] = ("video" if kind == "V" else "audio", names)
-    return found
+        uploads[name] = ("video" if kind == "V" else "audio", names)
+    return uploads
 
 
 @cache

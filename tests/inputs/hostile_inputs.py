@@ -72,8 +72,8 @@ def refused(
 
     def register(make: Make) -> Make:
         assert name not in REFUSED, name
-        told = tuple(f"source_{code}" for code in codes)
-        REFUSED[name] = Hostile(name, media_type, told, make, plain, tuple(options), slow)
+        full_codes = tuple(f"source_{code}" for code in codes)
+        REFUSED[name] = Hostile(name, media_type, full_codes, make, plain, tuple(options), slow)
         return make
 
     return register
@@ -111,17 +111,17 @@ def png(width: int, height: int, rows: bytes) -> bytes:
 
 
 def archive() -> bytes:
-    held = io.BytesIO()
-    with zipfile.ZipFile(held, "w") as file:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
         file.writestr("holiday.mp4", b"\0" * 5000)
-    return held.getvalue()
+    return buffer.getvalue()
 
 
 def tape() -> bytes:
-    held = io.BytesIO()
-    with tarfile.open(fileobj=held, mode="w") as file:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as file:
         file.addfile(tarfile.TarInfo("holiday.mp4"), io.BytesIO())
-    return held.getvalue()
+    return buffer.getvalue()
 
 
 fixed("empty.mp4", "video", "empty", b"")
@@ -273,11 +273,11 @@ def mov(
     base = len(head) + 8
     places = [sum(map(len, samples[:number])) for number in range(len(samples))] if offsets is None else list(offsets)
     number = len(places) if count is None else count
-    sizes = [len(one) for one in samples]
+    sizes = [len(sample) for sample in samples]
     if count is not None or offsets is not None:
         table = full(b"stsz", struct.pack(">II", sizes[0], number))
     else:
-        table = full(b"stsz", struct.pack(">II", 0, number), *(struct.pack(">I", one) for one in sizes))
+        table = full(b"stsz", struct.pack(">II", 0, number), *(struct.pack(">I", size) for size in sizes))
     length = number * delta
     version = 1 if length >= 1 << 32 else 0
     times = struct.pack(">QQIQ", 0, 0, timescale, length) if version else struct.pack(">IIII", 0, 0, timescale, length)
@@ -510,8 +510,8 @@ def _asf(lures: Lures) -> bytes:
     """The Content Encryption object, put into the header of a plain file."""
     data = made(lures, "wma", *SOUND)
     guid = bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e")
-    held = b"".join(struct.pack("<I", 4) + b"KEY\0" for _ in range(4))
-    added = guid + struct.pack("<Q", 24 + len(held)) + held
+    keys = b"".join(struct.pack("<I", 4) + b"KEY\0" for _ in range(4))
+    added = guid + struct.pack("<Q", 24 + len(keys)) + keys
     size, number = struct.unpack("<QI", data[16:28])
     return data[:16] + struct.pack("<QI", size + len(added), number + 1) + data[28:30] + added + data[30:]
 

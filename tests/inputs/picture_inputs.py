@@ -337,12 +337,12 @@ def tagging(options: str) -> list[str]:
     names = {"-color_range": "range", "-colorspace": "colorspace"}
     names |= {f"-{name}": name for name in ("color_primaries", "color_trc")}
     words = options.split()
-    told = {names[word]: FILTERS_NAMES.get(value, value) for word, value in pairwise(words) if word in names}
-    if not told:
+    named = {names[word]: FILTERS_NAMES.get(value, value) for word, value in pairwise(words) if word in names}
+    if not named:
         return []
     # First the samples' form: of some colours ffmpeg 7 converts nothing at all.
     form = [f"format={value}" for word, value in pairwise(words) if word == "-pix_fmt"]
-    return [*form, "setparams=" + ":".join(f"{name}={value}" for name, value in told.items())]
+    return [*form, "setparams=" + ":".join(f"{name}={value}" for name, value in named.items())]
 
 
 def make(made: Case, folder: Path) -> Path:
@@ -376,8 +376,8 @@ def make(made: Case, folder: Path) -> Path:
     except BrokenPipeError:
         pass
     assert process.stderr is not None
-    told = process.stderr.read().decode()
-    assert process.wait() == 0, told
+    log = process.stderr.read().decode()
+    assert process.wait() == 0, log
     upload = folder / f"upload.{made.suffix}"
     if made.more is not None:
         made.more(encoded, upload)

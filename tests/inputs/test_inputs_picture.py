@@ -34,42 +34,42 @@ def expected(case: Case) -> dict[str, Colour]:
     return {name: case.truth(colour) if case.truth is not None else colour for name, colour in cells.items()}
 
 
-def colour_problems(case: Case, found: dict[str, Colour], tolerance: float) -> list[str]:
+def colour_problems(case: Case, colours: dict[str, Colour], tolerance: float) -> list[str]:
     if case.hdr:
-        return hdr_problems(found, tolerance - case.tolerance)
-    told = []
+        return hdr_problems(colours, tolerance - case.tolerance)
+    problems = []
     for name, truth in expected(case).items():
-        off = measure.distance(found[name], truth)
+        off = measure.distance(colours[name], truth)
         if off > tolerance:
-            shown = tuple(round(channel) for channel in found[name])
-            told.append(f"{name} is {shown}, not {tuple(round(channel) for channel in truth)}")
-    return told
+            shown = tuple(round(channel) for channel in colours[name])
+            problems.append(f"{name} is {shown}, not {tuple(round(channel) for channel in truth)}")
+    return problems
 
 
-def hdr_problems(found: dict[str, Colour], more: float) -> list[str]:
-    told = []
-    greys = [found[name] for name in GREY_NAMES]
+def hdr_problems(colours: dict[str, Colour], more: float) -> list[str]:
+    problems = []
+    greys = [colours[name] for name in GREY_NAMES]
     for name, grey in zip(GREY_NAMES, greys, strict=True):
         if max(grey) - min(grey) > 5:
-            told.append(f"{name} is not neutral: {grey}")
+            problems.append(f"{name} is not neutral: {grey}")
     levels = [sum(grey) / 3 for grey in greys]
     if any(b - a < 4 for a, b in pairwise(levels)) or levels[0] > 6:
-        told.append(f"the greys are {[round(level) for level in levels]}")
+        problems.append(f"the greys are {[round(level) for level in levels]}")
     if not WHITE_OF_HDR[0] <= levels[-1] <= WHITE_OF_HDR[1]:
-        told.append(f"reference white is {levels[-1]:.0f}")
+        problems.append(f"reference white is {levels[-1]:.0f}")
     for name, truth in TRUTH.items():
         # The curve bends near white alone.
         within = 6.0 if max(truth) <= 160 else 28.0 if name not in ("grey 255", "bottom right") else 45.0
-        if measure.distance(found[name], truth) > within + more:
-            told.append(f"{name} is {tuple(round(channel) for channel in found[name])}, not near {truth}")
+        if measure.distance(colours[name], truth) > within + more:
+            problems.append(f"{name} is {tuple(round(channel) for channel in colours[name])}, not near {truth}")
         if name in GREY_NAMES or max(truth) - min(truth) < 40:
             continue
-        hues = [colorsys.rgb_to_hsv(*colour)[0] for colour in (found[name], truth)]
+        hues = [colorsys.rgb_to_hsv(*colour)[0] for colour in (colours[name], truth)]
         if min(abs(hues[0] - hues[1]), 1 - abs(hues[0] - hues[1])) > HUE:
-            told.append(f"the hue of {name} is turned: {tuple(round(c) for c in found[name])}, not {truth}")
-        if colorsys.rgb_to_hsv(*found[name])[1] < 0.6 * colorsys.rgb_to_hsv(*truth)[1]:
-            told.append(f"{name} is pale: {tuple(round(c) for c in found[name])}, not {truth}")
-    return told
+            problems.append(f"the hue of {name} is turned: {tuple(round(c) for c in colours[name])}, not {truth}")
+        if colorsys.rgb_to_hsv(*colours[name])[1] < 0.6 * colorsys.rgb_to_hsv(*truth)[1]:
+            problems.append(f"{name} is pale: {tuple(round(c) for c in colours[name])}, not {truth}")
+    return problems
 
 
 def places(case: Case) -> dict[str, Box]:
@@ -79,7 +79,7 @@ def places(case: Case) -> dict[str, Box]:
 def picture_problems(case: Case, path: Path, size: tuple[int, int]) -> list[str]:
     """What is wrong with a delivered file or playlist. `size`: what it has to be."""
     facts = measure.seen(path)
-    told = []
+    problems = []
     rate = Fraction(case.delivered_rate or case.rate)
     for name, got, wanted in (
         ("codec", facts.codec, "h264"),
@@ -87,38 +87,38 @@ def picture_problems(case: Case, path: Path, size: tuple[int, int]) -> list[str]
         ("size", (facts.width, facts.height), size),
         ("pixel shape", facts.sample_aspect in ("1:1", "0:1"), True),
         ("turned", facts.turned, False),
-        ("what is told beside it", facts.told_beside, ()),
+        ("what is told beside it", facts.side_data_beside, ()),
         ("tags", facts.tags, TAGS),
         ("rate", facts.rate, rate),
         # A playlist's head does not always say it.
         ("field order", facts.field_order in ("progressive", "unknown"), True),
     ):
         if got != wanted:
-            told.append(f"{name} is {got}, not {wanted}")
+            problems.append(f"{name} is {got}, not {wanted}")
     film = measure.decoded(path)
     if case.delivered_frames is not None and len(film.planes) != case.delivered_frames:
-        told.append(f"{len(film.planes)} pictures, not {case.delivered_frames}")
+        problems.append(f"{len(film.planes)} pictures, not {case.delivered_frames}")
     middle = len(film.planes) // 2
-    found = {name: film.colour(middle, box) for name, box in places(case).items()}
-    told += colour_problems(case, found, case.tolerance)
-    return told + motion_problems(case, film, rate)
+    colours = {name: film.colour(middle, box) for name, box in places(case).items()}
+    problems += colour_problems(case, colours, case.tolerance)
+    return problems + motion_problems(case, film, rate)
 
 
 def motion_problems(case: Case, film: measure.Film, rate: Fraction) -> list[str]:
     if not case.moving or case.tiny:
         return []
-    told = []
+    problems = []
     combs = max(measure.combing(film, number, BAR_BOX) for number in range(1, max(2, len(film.planes) - 1)))
     if combs > COMBED:
-        told.append(f"combed: {combs:.0f}")
+        problems.append(f"combed: {combs:.0f}")
     if case.even and len(film.planes) >= 4:
         positions = [measure.bar(film, number, BAR_BOX) for number in range(len(film.planes))]
         steps = measure.steps(positions)[1:-1]
         moments = Fraction(case.rate) * (2 if case.fields else 1)
         wanted = case.step * float(moments / rate) / ((BAR_BOX[2] - BAR_BOX[0]) * card_width(case))
         if not steps or max(abs(step - wanted) for step in steps) > 0.6 * wanted:
-            told.append(f"the bar goes {[round(step, 3) for step in steps[:12]]}, not {wanted:.3f} each time")
-    return told
+            problems.append(f"the bar goes {[round(step, 3) for step in steps[:12]]}, not {wanted:.3f} each time")
+    return problems
 
 
 def card_width(case: Case) -> int:
@@ -142,18 +142,18 @@ def check(case: Case, tmp_path: Path) -> None:
         assert delivered.published() == set()
         return
     output = delivered.output
-    told = [] if delivered.warnings == [] else [f"warned: {delivered.warnings}"]
+    problems = [] if delivered.warnings == [] else [f"warned: {delivered.warnings}"]
     if (output["width"], output["height"]) != case.displayed:
-        told.append(f"the webhook says {output['width']}x{output['height']}, not {case.displayed}")
+        problems.append(f"the webhook says {output['width']}x{output['height']}, not {case.displayed}")
     if tuple(output["readyVariants"]) != case.variants:
-        told.append(f"ready are {output['readyVariants']}, not {case.variants}")
-    told += [f"mezzanine: {one}" for one in picture_problems(case, delivered.mezzanine, case.mezzanine)]
+        problems.append(f"ready are {output['readyVariants']}, not {case.variants}")
+    problems += [f"mezzanine: {problem}" for problem in picture_problems(case, delivered.mezzanine, case.mezzanine)]
     for variant in case.variants:
         size = fitted_size(case, preview_of(case.variants) if variant == "preview" else variant)
-        told += [f"{variant}: {one}" for one in picture_problems(case, delivered.playlist(variant), size)]
-    told += [f"thumbnail: {one}" for one in thumbnail_problems(case, delivered.path("thumbnailKey"))]
-    told += [f"metadata: {one}" for one in metadata_problems(case, delivered)]
-    assert told == []
+        problems += [f"{variant}: {problem}" for problem in picture_problems(case, delivered.playlist(variant), size)]
+    problems += [f"thumbnail: {problem}" for problem in thumbnail_problems(case, delivered.path("thumbnailKey"))]
+    problems += [f"metadata: {problem}" for problem in metadata_problems(case, delivered)]
+    assert problems == []
     assert list(delivered.left_behind()) == []
 
 
@@ -177,16 +177,16 @@ def thumbnail_problems(case: Case, path: Path) -> list[str]:
     if size != (1280, 720):
         return [f"it is {size[0]}x{size[1]}"]
     boxes = {name: measure.fitted(*case.mezzanine, size, box) for name, box in places(case).items()}
-    found = {name: measure.jpeg_colour(path, box) for name, box in boxes.items()}
+    colours = {name: measure.jpeg_colour(path, box) for name, box in boxes.items()}
     # Scaled up and coded once more.
-    return colour_problems(case, found, case.tolerance + 5)
+    return colour_problems(case, colours, case.tolerance + 5)
 
 
 def metadata_problems(case: Case, delivered: Delivered) -> list[str]:
     record = RecordStore(delivered.stores.archive).get(MEDIA, "mezzanine", MezzanineRecord)
     assert record is not None
     facts = record.source.model_dump()
-    return [f"{name} is {facts[name]}, not {told}" for name, told in case.source.items() if facts[name] != told]
+    return [f"{name} is {facts[name]}, not {value}" for name, value in case.source.items() if facts[name] != value]
 
 
 QUICK = sorted(name for name, case in CASES.items() if case.quick)

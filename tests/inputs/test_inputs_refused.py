@@ -54,15 +54,15 @@ class Watched:
         os.utime(self.lures.canary, (LONG_AGO, LONG_AGO))
 
     def touched(self) -> set[str]:
-        told = set()
+        codes = set()
         if self.lures.canary.stat().st_atime != LONG_AGO:
-            told.add("canary")
+            codes.add("canary")
         try:
             self.tcp.accept()[0].close()
-            told.add("tcp")
+            codes.add("tcp")
         except BlockingIOError:
             pass
-        return told
+        return codes
 
     def close(self) -> None:
         self.tcp.close()
@@ -150,7 +150,7 @@ def _has_bound(port: int) -> bool:
 
 def test_there_are_enough_of_them_and_of_every_kind() -> None:
     assert len(REFUSED) >= 60
-    told = {code for case in REFUSED.values() for code in case.codes}
-    assert told == {code.value for code in SourceCode}
+    codes = {code for case in REFUSED.values() for code in case.codes}
+    assert codes == {code.value for code in SourceCode}
     assert {case.plain for case in REFUSED.values()} >= {"canary", "tcp", "udp"}
     assert hostile_inputs.REFUSED is REFUSED

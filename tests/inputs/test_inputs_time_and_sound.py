@@ -42,14 +42,14 @@ def check(case: Case, tmp_path: Path) -> None:
         assert re.search(case.fails, delivered.body["error"]), delivered.body["error"]
         assert delivered.published() == set()
         return
-    told = [
+    problems = [
         *warning_problems(case, delivered),
         *length_problems(case, delivered),
         *sync_problems(case, delivered),
         *sound_problems(case, delivered),
         *fact_problems(case, delivered),
     ]
-    assert told == []
+    assert problems == []
 
 
 def outputs(case: Case, delivered: Delivered) -> dict[str, Path]:
@@ -58,57 +58,57 @@ def outputs(case: Case, delivered: Delivered) -> dict[str, Path]:
 
 
 def warning_problems(case: Case, delivered: Delivered) -> list[str]:
-    found = delivered.warnings
-    if len(found) != len(case.warns) or not all(map(re.search, case.warns, found)):
-        return [f"warned: {found}, not {case.warns}"]
+    warnings_given = delivered.warnings
+    if len(warnings_given) != len(case.warns) or not all(map(re.search, case.warns, warnings_given)):
+        return [f"warned: {warnings_given}, not {case.warns}"]
     return []
 
 
 def length_problems(case: Case, delivered: Delivered) -> list[str]:
-    told = []
+    problems = []
     announced = float(delivered.output["durationSeconds"])
     # The contract announces at least a second.
     if case.seconds is not None and abs(announced - max(1.0, case.seconds)) > max(case.within, 0.5):
-        told.append(f"the webhook says {announced} s, not {case.seconds}")
+        problems.append(f"the webhook says {announced} s, not {case.seconds}")
     whole = measure.tracks(delivered.mezzanine).seconds
     for name, path in outputs(case, delivered).items():
         tracks = measure.tracks(path)
         if case.seconds is not None and name == "mezzanine" and abs(tracks.seconds - case.seconds) > case.within:
-            told.append(f"{name} lasts {tracks.seconds:.3f} s, not {case.seconds}")
+            problems.append(f"{name} lasts {tracks.seconds:.3f} s, not {case.seconds}")
         expected = min(whole, 30.0) if name == "preview" else whole
         if abs(tracks.seconds - expected) > SEGMENTED:
-            told.append(f"{name} lasts {tracks.seconds:.3f} s, not {expected:.3f}")
+            problems.append(f"{name} lasts {tracks.seconds:.3f} s, not {expected:.3f}")
         if set(tracks.kinds) - {"video", "audio"} or len(tracks.kinds) > 2:
-            told.append(f"{name} holds {tracks.kinds}")
+            problems.append(f"{name} holds {tracks.kinds}")
         if case.media_type == "audio" and tracks.video is not None:
-            told.append(f"{name} holds a picture")
+            problems.append(f"{name} holds a picture")
         if tracks.audio is not None and name != "mezzanine" and tracks.channels != 2:
-            told.append(f"{name} has {tracks.channels} channels")
-    return told
+            problems.append(f"{name} has {tracks.channels} channels")
+    return problems
 
 
 def sync_problems(case: Case, delivered: Delivered) -> list[str]:
     if case.flashes is None and case.beeps is None:
         return []
-    told = []
+    problems = []
     for name, path in outputs(case, delivered).items():
         start = measure.tracks(path).start if name != "mezzanine" else 0.0
         until = 30.0 if name == "preview" else math.inf
         flashes = None if case.flashes is None else [at - start for at in measure.flashes(path)]
         beeps = None if case.beeps is None else [at - start for at in measure.beeps(path)]
-        for kind, found, wanted in (("flashes", flashes, case.flashes), ("beeps", beeps, case.beeps)):
-            if found is None or wanted is None:
+        for kind, seen_times, wanted in (("flashes", flashes, case.flashes), ("beeps", beeps, case.beeps)):
+            if seen_times is None or wanted is None:
                 continue
             places = [at for at in wanted if at < until - 0.2]
-            off = [abs(a - b) for a, b in zip(found, places, strict=False)]
-            if len(found) != len(places) or max(off, default=0.0) > PLACED:
-                told.append(f"{name}: {kind} at {[round(at, 3) for at in found]}, not {places}")
+            off = [abs(a - b) for a, b in zip(seen_times, places, strict=False)]
+            if len(seen_times) != len(places) or max(off, default=0.0) > PLACED:
+                problems.append(f"{name}: {kind} at {[round(at, 3) for at in seen_times]}, not {places}")
         if flashes and beeps:
             pairs = [(min(beeps, key=lambda beep: abs(beep - flash)) - flash) for flash in flashes]
             pairs = [pair for pair in pairs if abs(pair) < 0.5]
             if max(map(abs, pairs), default=math.inf) > case.slack:
-                told.append(f"{name}: beeps come {[round(1000 * pair) for pair in pairs]} ms after their flashes")
-    return told
+                problems.append(f"{name}: beeps come {[round(1000 * pair) for pair in pairs]} ms after their flashes")
+    return problems
 
 
 def sound_problems(case: Case, delivered: Delivered) -> list[str]:
@@ -122,14 +122,14 @@ def sound_problems(case: Case, delivered: Delivered) -> list[str]:
         return [] if said is None and quiet else [f"silence is told as {said} LUFS and heard as {heard}"]
     if said is None or heard is None:
         return [f"the sound is told as {said} LUFS and heard as {heard}"]
-    told = []
+    problems = []
     record = record_of(delivered)
     # Turned down where it was over full scale; what is told is the upload's, up to the most that the contract holds.
     kept = said / 100 + record.sound_gain
     if abs(kept - heard) > LOUDNESS and not (said == LOUDEST and kept < heard):
-        told.append(f"told as {said / 100} LUFS with {record.sound_gain} dB, heard as {heard}")
+        problems.append(f"told as {said / 100} LUFS with {record.sound_gain} dB, heard as {heard}")
     name = case.variants[0]
-    return told + tone_problems(case, name, delivered.playlist(name))
+    return problems + tone_problems(case, name, delivered.playlist(name))
 
 
 def tone_problems(case: Case, name: str, path: Path) -> list[str]:
@@ -143,14 +143,14 @@ def tone_problems(case: Case, name: str, path: Path) -> list[str]:
         for frequency in case.tones
     }
     loudest = max(max(pair) for pair in levels.values())
-    told = []
+    problems = []
     for frequency, where in case.tones.items():
         left, right = (level / loudest for level in levels[frequency])
         wanted = {"both": (True, True), "left": (True, False), "right": (False, True), "none": (False, False)}[where]
         for side, level, there in (("left", left, wanted[0]), ("right", right, wanted[1])):
             if (level < PRESENT) if there else (level > ABSENT):
-                told.append(f"{name}: {frequency} Hz is {level:.2f} of the loudest on the {side}, wanted {where}")
-    return told
+                problems.append(f"{name}: {frequency} Hz is {level:.2f} of the loudest on the {side}, wanted {where}")
+    return problems
 
 
 def record_of(delivered: Delivered) -> MezzanineRecord:
@@ -162,7 +162,7 @@ def record_of(delivered: Delivered) -> MezzanineRecord:
 def fact_problems(case: Case, delivered: Delivered) -> list[str]:
     """What the asset's metadata tells of the upload and of what was lost."""
     source = record_of(delivered).source
-    shares = [one for one in (source.video_share_lost, source.audio_share_lost) if one is not None]
+    shares = [share for share in (source.video_share_lost, source.audio_share_lost) if share is not None]
     lost = max(shares, default=0.0)
     damaged = [pattern for pattern in case.warns if "damaged" in pattern or "cut off" in pattern]
     if damaged and lost < 0.005:

@@ -141,8 +141,8 @@ def steps(suffix: str, *lists: Sequence[str], change: Change | None = None) -> M
             if arguments[-1].startswith(">"):
                 kind = arguments.pop()[1:]
             before, made = made, folder / f"{number}.{kind}"
-            told = [part.replace("{before}", str(before)).replace("{folder}", str(folder)) for part in arguments]
-            subprocess.run([*FFMPEG, *told, str(made)], check=True)
+            filled = [part.replace("{before}", str(before)).replace("{folder}", str(folder)) for part in arguments]
+            subprocess.run([*FFMPEG, *filled, str(made)], check=True)
         if change is not None:
             made.write_bytes(change(made.read_bytes()))
         return made
@@ -235,15 +235,15 @@ def _body(data: bytes) -> tuple[int, int]:
 
 def _boxes(data: bytes, at: int, end: int) -> list[tuple[bytes, int, int]]:
     """(type, start, end) of the boxes between two offsets (ISO/IEC 14496-12 4.2)."""
-    found = []
+    boxes = []
     while at + 8 <= end:
         size = int.from_bytes(data[at : at + 4], "big")
         kind = data[at + 4 : at + 8]
         if size < 8 or not kind.isalnum() or at + size > end:
             break
-        found.append((kind, at, at + size))
+        boxes.append((kind, at, at + size))
         at += size
-    return found
+    return boxes
 
 
 def edited(*edits: tuple[int, int], handler: bytes | None = None) -> Change:
@@ -257,8 +257,8 @@ def edited(*edits: tuple[int, int], handler: bytes | None = None) -> Change:
         assert moov[2] == len(data), "the index has to be last"
         made = b""
         for kind, at, end in _boxes(data, moov[1] + 8, moov[2]):
-            held = data[at:end]
-            made += _edited_track(held, edits, handler) if kind == b"trak" else held
+            content = data[at:end]
+            made += _edited_track(content, edits, handler) if kind == b"trak" else content
         # The movie's time scale is 1000 in what ffmpeg writes.
         return data[: moov[1]] + _box(b"moov", made)
 
@@ -275,9 +275,9 @@ def _edited_track(track: bytes, edits: Sequence[tuple[int, int]], handler: bytes
     if handler is not None and b"hdlr" + bytes(8) + handler not in mdia:
         return track
     # What the encoder's delay is counts from the first edit that ffmpeg wrote.
-    held = b"".join(track[at:end] for kind, at, end in inside if kind == b"edts")
-    told = [struct.unpack(">i", held[at + 4 : at + 8])[0] for at in range(24, len(held) - 11, 12)]
-    delay = next((time for time in told if time >= 0), 0)
+    content = b"".join(track[at:end] for kind, at, end in inside if kind == b"edts")
+    rates = [struct.unpack(">i", content[at + 4 : at + 8])[0] for at in range(24, len(content) - 11, 12)]
+    delay = next((time for time in rates if time >= 0), 0)
     scale = struct.unpack(">I", mdia[mdia.index(b"mdhd") + 16 :][:4])[0]
     entries = b"".join(
         struct.pack(">Iihh", length, -1 if start < 0 else delay + start * scale // 1000, 1, 0)
@@ -285,7 +285,7 @@ def _edited_track(track: bytes, edits: Sequence[tuple[int, int]], handler: bytes
     )
     edts = _box(b"edts", _box(b"elst", struct.pack(">II", 0, len(edits)) + entries))
     kept = [(kind, track[at:end]) for kind, at, end in inside if kind != b"edts"]
-    return _box(b"trak", b"".join(held + (edts if kind == b"tkhd" else b"") for kind, held in kept))
+    return _box(b"trak", b"".join(content + (edts if kind == b"tkhd" else b"") for kind, content in kept))
 
 
 # --- Time: frame rates ------------------------------------------------------------------------------------------------
@@ -918,8 +918,8 @@ def _extensible(mask: int, channels: int, bits: int, valid: int) -> Change:
     def change(data: bytes) -> bytes:
         samples = data[data.index(b"data") + 8 :]
         align = channels * bits // 8
-        told = struct.pack("<HHIIHHHHI", 0xFFFE, channels, 48000, 48000 * align, align, bits, 22, valid, mask)
-        form = told + sub_format
+        extension = struct.pack("<HHIIHHHHI", 0xFFFE, channels, 48000, 48000 * align, align, bits, 22, valid, mask)
+        form = extension + sub_format
         body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(samples)) + samples
         return b"RIFF" + struct.pack("<I", len(body)) + body
 
@@ -1019,12 +1019,12 @@ audio("aac_in_wav", steps("wav", [*speech(4), *options("-c:a aac")]), fails="AAC
 
 def _each(*makes: Make) -> Callable[[Path], list[bytes]]:
     def made(folder: Path) -> list[bytes]:
-        found = []
+        packets_found = []
         for number, make in enumerate(makes):
             inner = folder / f"part{number}"
             inner.mkdir()
-            found.append(make(inner).read_bytes())
-        return found
+            packets_found.append(make(inner).read_bytes())
+        return packets_found
 
     return made
 

@@ -56,7 +56,7 @@ class Traces:
 
     places: dict[str, bytes]
 
-    def found(self) -> list[str]:
+    def leaks(self) -> list[str]:
         places_found = []
         for what, secret in SECRETS.items():
             plain = secret.encode()
@@ -190,7 +190,7 @@ def cells(database: sqlite3.Connection) -> Iterator[bytes]:
 
 
 def test_no_secret_is_found_anywhere(traces: Traces) -> None:
-    assert traces.found() == []
+    assert traces.leaks() == []
 
 
 def test_every_place_was_searched(traces: Traces) -> None:
@@ -204,4 +204,4 @@ def test_every_place_was_searched(traces: Traces) -> None:
     )
     assert b"ASSET_MATERIALIZATION" in events
     assert b"STEP_FAILURE" in events
-    assert Traces({"here": SECRETS["R2's secret key"].encode()}).found() == ["R2's secret key, as it is, in here"]
+    assert Traces({"here": SECRETS["R2's secret key"].encode()}).leaks() == ["R2's secret key, as it is, in here"]

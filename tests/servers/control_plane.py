@@ -89,11 +89,11 @@ class ControlPlane:
         return posted()[0].body
 
     def wait_for_progress(self, job_id: str, phase: str, timeout_s: float = 120.0) -> None:
-        def told() -> bool:
+        def has_come() -> bool:
             return any(update.body["output"]["phase"] == phase for update in self.progress(job_id))
 
         with self._changed:
-            assert self._changed.wait_for(told, timeout_s), f"{job_id} did not come to {phase} within {timeout_s} s"
+            assert self._changed.wait_for(has_come, timeout_s), f"{job_id} did not come to {phase} within {timeout_s} s"
 
     def _note(self, update: Update) -> None:
         with self._changed:
@@ -187,7 +187,7 @@ def processes_with(text: str) -> dict[int, str]:
     have closed their memory, to others than root: those have `text` in their command line, or were started by such a
     process or by this one.
     """
-    found: dict[int, str] = {}
+    processes: dict[int, str] = {}
     closed: dict[int, tuple[int, str]] = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -203,10 +203,10 @@ def processes_with(text: str) -> dict[int, str]:
         except OSError:
             continue
         if text.encode() in environment:
-            found[int(entry.name)] = line
+            processes[int(entry.name)] = line
     place = text.removeprefix("TMPDIR=").rstrip("\0")
     for _ in closed:
         for pid, (parent, line) in closed.items():
-            if place in line or parent in found or (parent == os.getpid() and "child.begin" in line):
-                found[pid] = line
-    return found
+            if place in line or parent in processes or (parent == os.getpid() and "child.begin" in line):
+                processes[pid] = line
+    return processes

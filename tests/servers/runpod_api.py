@@ -110,7 +110,7 @@ class Api:
             job = self.jobs[self._queue.popleft()]
             job.status = "IN_PROGRESS"
             job.pods.append(pod)
-            self.most_at_once = max(self.most_at_once, sum(one.status == "IN_PROGRESS" for one in self.jobs.values()))
+            self.most_at_once = max(self.most_at_once, sum(job.status == "IN_PROGRESS" for job in self.jobs.values()))
             self._changed.notify_all()
             return job
 
@@ -187,8 +187,8 @@ class Api:
                 if job.status not in ENDED:
                     job.status = "CANCELLED"
                 self._changed.notify_all()
-        told = {"id": job.job_id, "status": job.status, "output": job.output, "error": job.error}
-        return 200, {name: value for name, value in told.items() if value is not None}
+        answer = {"id": job.job_id, "status": job.status, "output": job.output, "error": job.error}
+        return 200, {name: value for name, value in answer.items() if value is not None}
 
     def worker(self, room: str, pod: str, job_id: str, body: Any) -> tuple[int, Any]:
         if room == "ping":

@@ -68,7 +68,7 @@ class Front:
         return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def count(self, method: str) -> int:
-        return sum(one.method == method for one in self.asked)
+        return sum(request.method == method for request in self.asked)
 
 
 @contextmanager

@@ -273,7 +273,7 @@ def segment_left_over(root: Path) -> None:
 def segment_without_tables(root: Path) -> None:
     data = segment(root, 1).read_bytes()
     packets = [data[at : at + 188] for at in range(0, len(data), 188)]
-    kept = [one for one in packets if (one[1] & 0x1F) << 8 | one[2] not in (0, 0x1000)]
+    kept = [packet for packet in packets if (packet[1] & 0x1F) << 8 | packet[2] not in (0, 0x1000)]
     assert len(kept) < len(packets)
     segment(root, 1).write_bytes(b"".join(kept))
 
@@ -798,7 +798,7 @@ def waveform_data_cut(root: Path) -> None:
 @breaks("waveform_json", "waveform_values")
 def waveform_values_too_large(root: Path) -> None:
     data = json.loads((root / "waveform.json").read_text())["data"]
-    waveform(root, data=[one * 100 for one in data])
+    waveform(root, data=[value * 100 for value in data])
 
 
 @breaks("waveform_json", "waveform_values")

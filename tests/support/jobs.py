@@ -156,14 +156,14 @@ def _worker(folder: Path) -> dict[str, str]:
 
 
 def put_original(stores: Stores, media_type: str, media_id: str, data: bytes | None = None) -> None:
-    held = original(media_type) if data is None else data
-    stores.archive.write(input_key(media_type, media_id), held, content_type="application/octet-stream")
+    content = original(media_type) if data is None else data
+    stores.archive.write(input_key(media_type, media_id), content, content_type="application/octet-stream")
 
 
 def objects(stores: Stores) -> dict[str, set[str]]:
     """Keys that each store holds, by role."""
     return {
-        store.name: {held.key for held in store.list("")} for store in (stores.archive, stores.media, stores.assets)
+        store.name: {stored.key for stored in store.list("")} for store in (stores.archive, stores.media, stores.assets)
     }
 
 
@@ -187,6 +187,6 @@ def announced_keys(output: Mapping[str, Any]) -> dict[str, tuple[Role, str]]:
         "waveformImageKey": "assets",
         "mezzanineKey": "archive",
     }
-    found = {name: (roles[name], text) for name, text in output.items() if name.endswith("Key")}
-    assert found
-    return found
+    announced = {name: (roles[name], text) for name, text in output.items() if name.endswith("Key")}
+    assert announced
+    return announced

@@ -38,7 +38,7 @@ class Seen:
     tags: tuple[str | None, ...]
     turned: bool
     """Whether a player would still have to turn or mirror it."""
-    told_beside: tuple[str, ...]
+    side_data_beside: tuple[str, ...]
     """What else the stream or its first frame says of the picture, but for matrices and notes of encoders."""
     frames: int
 
@@ -64,7 +64,7 @@ def seen(path: Path) -> Seen:
     (frame,) = json.loads(_run(("ffprobe", "-v", "error", "-select_streams", "v:0", "-of", "json", *first)))["frames"][
         :1
     ]
-    beside = {side.get("side_data_type", "") for one in (stream, frame) for side in one.get("side_data_list", [])}
+    beside = {side.get("side_data_type", "") for part in (stream, frame) for side in part.get("side_data_list", [])}
     names = ("color_range", "color_space", "color_transfer", "color_primaries")
     return Seen(
         codec=stream["codec_name"],
@@ -76,7 +76,7 @@ def seen(path: Path) -> Seen:
         field_order=stream.get("field_order", "unknown"),
         tags=tuple(stream.get(name) for name in names),
         turned=any("rotation" in side for side in stream.get("side_data_list", [])) or "rotate" in _tags(stream),
-        told_beside=tuple(sorted(name for name in beside if name not in BESIDE_EVERYTHING)),
+        side_data_beside=tuple(sorted(name for name in beside if name not in BESIDE_EVERYTHING)),
         frames=int(stream["nb_read_packets"]),
     )
 
@@ -116,9 +116,9 @@ def fitted(width: int, height: int, into: tuple[int, int], box: Box) -> Box:
     return left + box[0] * wide, top + box[1] * high, left + box[2] * wide, top + box[3] * high
 
 
-def distance(one: Colour, other: Colour) -> float:
+def distance(colour: Colour, other: Colour) -> float:
     """The largest difference of a channel."""
-    return max(abs(a - b) for a, b in zip(one, other, strict=True))
+    return max(abs(a - b) for a, b in zip(colour, other, strict=True))
 
 
 def bar(film: Film, number: int, box: Box) -> float | None:

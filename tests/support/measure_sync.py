@@ -67,15 +67,15 @@ def tracks(path: Path) -> Tracks:
     """Raises `CalledProcessError` for what ffprobe cannot read."""
     fields = "packet=stream_index,pts_time,duration_time:stream=index,codec_type,channels"
     command = ["ffprobe", "-v", "error", "-of", "json", "-show_entries", fields, str(path)]
-    told = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    kinds = {stream["index"]: stream["codec_type"] for stream in told["streams"]}
+    listed = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    kinds = {stream["index"]: stream["codec_type"] for stream in listed["streams"]}
     spans: dict[str, tuple[float, float]] = {}
-    for packet in told["packets"]:
+    for packet in listed["packets"]:
         if "pts_time" in packet:
             kind, at = kinds[packet["stream_index"]], float(packet["pts_time"])
             first, last = spans.get(kind, (at, at))
             spans[kind] = (min(first, at), max(last, at + float(packet.get("duration_time", 0))))
-    channels = next((stream["channels"] for stream in told["streams"] if stream["codec_type"] == "audio"), None)
+    channels = next((stream["channels"] for stream in listed["streams"] if stream["codec_type"] == "audio"), None)
     return Tracks(spans.get("video"), spans.get("audio"), tuple(kinds.values()), channels)
 
 
@@ -120,14 +120,14 @@ def beeps(path: Path, part: float = 0.3) -> list[float]:
 
 
 def _onsets(steps: Sequence[tuple[float, float]], threshold: float) -> list[float]:
-    found: list[float] = []
+    onsets: list[float] = []
     last = -math.inf
     for at, level in steps:
         if level > threshold:
             if at - last > QUIET_SECONDS:
-                found.append(at)
+                onsets.append(at)
             last = at
-    return found
+    return onsets
 
 
 def offsets(path: Path) -> list[float]:
@@ -143,17 +143,17 @@ def loudness(path: Path) -> float | None:
     # With silence in its gaps, as players play them.
     meter = "aresample=async=1,aformat=sample_fmts=fltp:channel_layouts=stereo,ebur128=framelog=verbose"
     _, log = _ffmpeg("-i", str(path), "-map", "0:a:0", "-af", meter, "-f", "null", "-")
-    (told,) = re.findall(r"^\s+I:\s+(-?[\d.]+|-inf|nan) LUFS", log, re.MULTILINE)[-1:]
-    return None if told in ("-inf", "nan") or float(told) <= -70.0 else float(told)
+    (loudness,) = re.findall(r"^\s+I:\s+(-?[\d.]+|-inf|nan) LUFS", log, re.MULTILINE)[-1:]
+    return None if loudness in ("-inf", "nan") or float(loudness) <= -70.0 else float(loudness)
 
 
 def tone(samples: Sequence[float], frequency: float) -> float:
     """Amplitude of one frequency (Goertzel), full scale is 1."""
     turn = 2 * math.cos(2 * math.pi * frequency / RATE)
-    one = two = 0.0
+    state_1 = state_2 = 0.0
     for sample in samples:
-        one, two = sample + turn * one - two, one
-    power = one * one + two * two - turn * one * two
+        state_1, state_2 = sample + turn * state_1 - state_2, state_1
+    power = state_1 * state_1 + state_2 * state_2 - turn * state_1 * state_2
     return 2 * math.sqrt(max(0.0, power)) / max(1, len(samples))
 
 

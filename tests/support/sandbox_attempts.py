@@ -56,7 +56,9 @@ _LIBC.syscall.restype = ctypes.c_long
 
 def call(name: str, *arguments: int | bytes) -> int:
     number = _NUMBERS[name][0 if platform.machine() == "x86_64" else 1]
-    given = [ctypes.c_long(one) if isinstance(one, int) else ctypes.c_char_p(one) for one in arguments]
+    given = [
+        ctypes.c_long(argument) if isinstance(argument, int) else ctypes.c_char_p(argument) for argument in arguments
+    ]
     result = int(_LIBC.syscall(ctypes.c_long(number), *given))
     if result < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
@@ -82,9 +84,9 @@ def attempts(where: dict[str, str]) -> dict[str, Callable[[], object]]:
             pass
 
     def connects(address: object, family: int = socket.AF_UNIX) -> None:
-        with socket.socket(family) as one:
-            one.settimeout(TRIED)
-            one.connect(address)  # type: ignore[arg-type]
+        with socket.socket(family) as connection:
+            connection.settimeout(TRIED)
+            connection.connect(address)  # type: ignore[arg-type]
 
     def lowers_a_limit() -> None:
         resource.prlimit(keyholder, resource.RLIMIT_CORE, (0, 0))
@@ -203,14 +205,14 @@ def attempt(arguments: list[str]) -> None:
     """As ffmpeg: the last argument is the output, the one after `-i` the input, beside which it says what there is."""
     source, made = arguments[arguments.index("-i") + 1], arguments[-1]
     where = json.loads(Path(source).read_text())
-    found = {}
+    outcomes = {}
     for name, act in attempts(where).items():
         try:
             act()
-            found[name] = "done"
+            outcomes[name] = "done"
         except OSError as error:
-            found[name] = error.strerror or str(error)
-    Path(made).write_text(json.dumps(found))
+            outcomes[name] = error.strerror or str(error)
+    Path(made).write_text(json.dumps(outcomes))
 
 
 # --- Who has keys -----------------------------------------------------------------------------------------------------
@@ -224,8 +226,8 @@ def hold(checkout: str, folder: str, kind: str) -> None:
 
     base = Path(folder)
     run, other = base / "run-1", base / "run-2"
-    for one in (run, other):
-        one.mkdir()
+    for run_folder in (run, other):
+        run_folder.mkdir()
     (other / "original").write_text("somebody else's\n")
     os.chdir(base / "here")
     tool = base / "bin" / "ffmpeg"
@@ -264,7 +266,7 @@ def hold(checkout: str, folder: str, kind: str) -> None:
     (run / "original").write_text(json.dumps(where))
     try:
         tools.ffmpeg(["-i", str(run / "original"), str(run / "made.json")], label="trying it all")
-        found = json.loads((run / "made.json").read_text())
+        made = json.loads((run / "made.json").read_text())
     finally:
         os.kill(spare, signal.SIGKILL)
     daemons = [int(line) for line in (run / "daemons").read_text().split()] if (run / "daemons").exists() else []
@@ -275,9 +277,9 @@ def hold(checkout: str, folder: str, kind: str) -> None:
     for pid in alive:
         os.kill(pid, signal.SIGKILL)
     # Which is which does not matter: none may be.
-    for name in [one for one in found if one.startswith(LEFT_BEHIND)]:
-        found[name] = "done" if alive else "ended with the run"
-    print(json.dumps(found))
+    for name in [name for name in made if name.startswith(LEFT_BEHIND)]:
+        made[name] = "done" if alive else "ended with the run"
+    print(json.dumps(made))
 
 
 def _is_alive(pid: int) -> bool:
@@ -335,9 +337,9 @@ def refuse(kind: str) -> None:
 
 def python() -> str | None:
     """A Python that anybody may run; None where there is none."""
-    for one in ("/usr/bin/python3", "/usr/local/bin/python3", os.path.realpath(sys.executable)):
-        if os.path.exists(one) and not os.path.realpath(one).startswith("/root"):
-            return one
+    for program in ("/usr/bin/python3", "/usr/local/bin/python3", os.path.realpath(sys.executable)):
+        if os.path.exists(program) and not os.path.realpath(program).startswith("/root"):
+            return program
     return None
 
 
@@ -384,9 +386,9 @@ def table(checkouts: list[str]) -> None:
         columns |= {f"before, {name}": tried("full", user, Path(checkout)) for user, name in USERS.items()}
     print("| attempt | " + " | ".join(columns) + " |")
     print("| --- |" + " --- |" * len(columns))
-    for one in next(iter(columns.values())):
-        cells = ["**yes**" if found.get(one) == "done" else "no" for found in columns.values()]
-        print(f"| {one} | " + " | ".join(cells) + " |")
+    for name in next(iter(columns.values())):
+        cells = ["**yes**" if column.get(name) == "done" else "no" for column in columns.values()]
+        print(f"| {name} | " + " | ".join(cells) + " |")
 
 
 USERS = {SOMEBODY: f"uid {SOMEBODY}", 0: "root"}

@@ -35,8 +35,8 @@ class Delivered:
     @property
     def output(self) -> dict[str, Any]:
         assert self.body["status"] == "completed", self.body
-        held: dict[str, Any] = self.body["output"]
-        return held
+        output: dict[str, Any] = self.body["output"]
+        return output
 
     @property
     def warnings(self) -> list[str]:
@@ -65,8 +65,8 @@ class Delivered:
         """Every object that is neither the original nor a record, as `role/key`."""
         return {
             f"{role}/{key}"
-            for role, found in jobs.objects(self.stores).items()
-            for key in found
+            for role, objects in jobs.objects(self.stores).items()
+            for key in objects
             if not key.startswith(("originals/", "records/"))
         }
 

@@ -74,18 +74,18 @@ class Bench:
 
     def objects(self, *, records: bool = False) -> dict[str, str]:
         """Every object by `bucket/key`, with the hash of its bytes and when it was written."""
-        found = {}
+        contents = {}
         for store in (self.stores.archive, self.stores.media, self.stores.assets):
-            for held in store.list(""):
-                if records or not held.key.startswith("records/"):
-                    written = (self.root / store.bucket / held.key).stat().st_mtime_ns
-                    digest = hashlib.sha256(store.read(held.key)).hexdigest()
-                    found[f"{store.bucket}/{held.key}"] = f"{digest} {written}"
-        return found
+            for stored in store.list(""):
+                if records or not stored.key.startswith("records/"):
+                    written = (self.root / store.bucket / stored.key).stat().st_mtime_ns
+                    digest = hashlib.sha256(store.read(stored.key)).hexdigest()
+                    contents[f"{store.bucket}/{stored.key}"] = f"{digest} {written}"
+        return contents
 
     def contents(self) -> dict[str, str]:
         """As `objects`, without the times."""
-        return {name: told.partition(" ")[0] for name, told in self.objects().items()}
+        return {name: text.partition(" ")[0] for name, text in self.objects().items()}
 
     def path(self, role: str, key: str) -> Path:
         return self.root / role / key
@@ -97,8 +97,8 @@ class Bench:
 
 def variants(records: dict[str, OutputRecord]) -> dict[str, VariantRecord]:
     """The variants that were made, by name, best first."""
-    made = [one for one in records.values() if isinstance(one, VariantRecord) and one.applicable]
-    return {one.variant: one for one in made if one.output != "preview"}
+    made = [record for record in records.values() if isinstance(record, VariantRecord) and record.applicable]
+    return {record.variant: record for record in made if record.output != "preview"}
 
 
 def complaints(records: dict[str, OutputRecord]) -> list[str]:
