@@ -475,9 +475,13 @@ class LocalBuilder:
         segments = _segments(playlist)
         if not segments:
             raise ToolError(f"encoding {name}", reason="no segment was written")
+        first = folder / segments[0].name
+        if missing := hls.filling(segments[0].size):
+            with first.open("ab") as out:
+                out.write(missing)
+            segments = _segments(playlist)
         # Written anew: ffmpeg gives a programme under half a second a target duration of 0.
         playlist.write_text(hls.media_playlist(segments), encoding="utf-8")
-        first = folder / segments[0].name
         info = probe.parse(self._tools.ffprobe(hls.segment_arguments(str(first)), label="probing"))
         rates = hls.measured(segments)
         prefix = key.rpartition("/")[0]

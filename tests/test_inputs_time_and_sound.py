@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+import subprocess
 from pathlib import Path
 
 import measure_sync as measure
 import pytest
-from time_and_sound_inputs import CASES, Case
+from time_and_sound_inputs import CASES, H264, Case, speech, steps
 from whole_job import MEDIA, Delivered, deliver
 
 from codex_assets.records import MezzanineRecord, RecordStore
@@ -186,3 +187,38 @@ def test_an_upload_is_delivered_whole_and_in_sync(name: str, tmp_path: Path) -> 
 )
 def test_any_upload_is_delivered_whole_and_in_sync(name: str, tmp_path: Path) -> None:
     check(CASES[name], tmp_path)
+
+
+TINY = {
+    "a tenth of a second of silence": ("audio", ["-f", "lavfi", "-i", "anullsrc=d=0.1", ">wav"]),
+    "a sample of sound": ("audio", [*speech(1), "-af", "atrim=end_sample=1", ">wav"]),
+    "a picture": ("video", ["-f", "lavfi", "-i", "color=black:s=16x16:r=25:d=0.04", *H264, ">mp4"]),
+    "a picture with sound": (
+        "video",
+        [*("-f", "lavfi", "-i", "color=black:s=16x16:r=25:d=0.04", "-f", "lavfi", "-i", "anullsrc=d=0.04"), ">mp4"],
+    ),
+}
+"""The smallest uploads that can be delivered: media type, and the arguments that make each."""
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_tiny_upload_plays_where_programs_go_by_the_bytes(name: str, tmp_path: Path) -> None:
+    media_type, made = TINY[name]
+    delivered = deliver(steps("mkv", made)(tmp_path), media_type, tmp_path / "job")  # type: ignore[arg-type]
+    master = delivered.path("hlsMasterPlaylistKey")
+    for playlist in sorted(master.parent.rglob("*.m3u8")):
+        said = subprocess.run(
+            ["ffmpeg", "-nostdin", "-hide_banner", "-xerror", "-i", str(playlist), "-map", "0", "-f", "null", "-"],
+            capture_output=True,
+            text=True,
+        )
+        assert said.returncode == 0, said.stderr
+        assert not re.search("misdetection|corrupt|[Ee]rror|not found", said.stderr), said.stderr
+        tracks = measure.tracks(playlist)
+        assert tracks.channels in (2, None)
+        assert (tracks.video is not None) == (media_type == "video")
+    for first in master.parent.rglob("segment_00000.ts"):
+        # Without a name to go by.
+        with first.open("rb") as data:
+            said = subprocess.run(["ffprobe", "-show_format", "-"], stdin=data, capture_output=True, text=True)
+        assert "format_name=mpegts" in said.stdout

@@ -15,6 +15,12 @@ from codex_assets.media import profile
 
 PLAYLIST = "playlist.m3u8"
 AAC_LC = "mp4a.40.2"
+RECOGNISED_PACKETS = 12
+"""Of a first segment: of fewer, programs that go by the bytes alone (ffmpeg, and all that is made with it) take a
+transport stream for something else, such as bare AAC."""
+_PACKET = 188
+_NULL_PACKET = bytes.fromhex("471fff10") + b"\xff" * (_PACKET - 4)
+"""What every receiver throws away (ISO 13818-1 2.4.3.3)."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,11 @@ def measured(segments: Sequence[Segment]) -> Rates:
             if seconds >= 0.5 * target or (number == 0 and seconds >= profile.PEAK_SEGMENT_SECONDS):
                 peak = max(peak, 8 * size / seconds)
     return Rates(peak=max(math.ceil(peak), average), average=average)
+
+
+def filling(size: int) -> bytes:
+    """What has to follow a first segment of `size` bytes so that it is recognised: nothing, if it is not tiny."""
+    return _NULL_PACKET * max(0, RECOGNISED_PACKETS - size // _PACKET)
 
 
 def target_duration(segments: Sequence[Segment]) -> int:
