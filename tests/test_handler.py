@@ -23,7 +23,7 @@ from webhook_receiver import Receiver, receiving
 from codex_assets import encoders, resources
 from codex_assets.records import RecordStore
 from codex_assets.tools import Trial
-from runpod_entry import child
+from runpod_entry import child, process
 from runpod_entry.handler import Worker
 
 Result = TypeVar("Result")
@@ -307,6 +307,7 @@ def is_alive(pid: int) -> bool:
     ("end", "times", "told"),
     [
         ("crash", 1, "it crashed (SIGSEGV)"),
+        ("hang", 1, "it hung: it passed its limit of 3 s"),
         ("refusal", 1, "No capable devices"),
         ("out of sessions", 2, "out of memory"),
     ],
@@ -315,6 +316,10 @@ def test_a_worker_tries_nvenc_once(
     end: str, times: int, told: str, tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each job has a process of its own, and knows what the one before it has found out, unless that may pass."""
+    if end == "hang":
+        # It costs its limit: a short one here, in the processes of the jobs.
+        short = "from codex_assets.tools import Tools; Tools.try_encode.__kwdefaults__['timeout'] = 3; child.begin("
+        monkeypatch.setattr(process, "_CODE", process._CODE.replace("child.begin(", short))
     tools = stand_in_tools.ffmpeg(tmp_path / "tools", end, numbered=True)
     for name, value in jobs.local_environment(tmp_path, VIDEO_ENCODER="auto").items():
         monkeypatch.setenv(name, value)
