@@ -129,7 +129,11 @@ class Normaliser:
             told.append(damage.SOUND_LEFT_OUT)
         missing = 0.0
         if self._with_picture and info.seconds is not None and plan.info.audio is not None:
-            missing = info.seconds - ((got.video.duration if got.video is not None else None) or 0.0)
+            heard = (got.audio.duration if got.audio is not None else None) or 0.0
+            if heard <= info.seconds + profile.TRACKS_APART_SECONDS:
+                # Only what a decoder makes of damage lasts longer than its packets say.
+                heard = 0.0
+            missing = max(info.seconds, heard) - ((got.video.duration if got.video is not None else None) or 0.0)
         if plan.info is info and missing <= profile.TRACKS_APART_SECONDS:
             return made
         return self._encode(replace(plan, missing=max(0.0, missing)))

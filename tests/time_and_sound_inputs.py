@@ -1491,6 +1491,41 @@ audio("mp3_cut_60", steps("mp3", [*speech(20), *options("-c:a libmp3lame")], cha
 audio("wav_cut_30", steps("wav", speech(20), change=cut(0.7)), 14, warns=(_CUT_SOUND,), within=0.3, quick=True)
 audio("wav_cut_60", steps("wav", speech(20), change=cut(0.4)), fails="cut off")
 audio("flac_bits", steps("flac", speech(20), change=flipped(400)), 20, warns=(_SOUND,), within=0.5)
+# Damage that a demuxer steps over without a word, in some release or in all.
+audio(
+    "flac_24_hole_15",
+    steps("flac", [*speech(20, channels=2), *options("-c:a flac -sample_fmt s32")], change=zeroed(0.45, 0.6)),
+    20,
+    warns=(_SOUND,),
+    within=0.5,
+    quick=True,
+)
+audio("wavpack_hole_15", steps("wv", speech(20), change=zeroed(0.65, 0.8)), None, warns=(_CUT_SOUND,), within=0.5)
+video(
+    "mxf_hole_15",
+    steps("mxf", [*_MOVING, *options("-c:v mpeg2video -q:v 5 -c:a pcm_s16le -ar 48000")], change=zeroed(0.45, 0.6)),
+    None,
+    warns=(_PICTURE, _SOUND),
+)
+_DV = ["-f", "lavfi", "-i", "testsrc2=s=720x576:r=25:d=3", *speech(3, channels=2)]
+_DV += options("-c:v dvvideo -c:a pcm_s16le -ac 2 -pix_fmt yuv420p")
+# The demuxer gives up behind the hole, or loses its step.
+video("dv_hole_10", steps("dv", _DV, change=zeroed(0.7, 0.8)), None, warns=(_PICTURE, _SOUND), quick=True)
+video("dv_hole_in_the_middle", steps("dv", _DV, change=zeroed(0.45, 0.6)), fails="too damaged")
+video(
+    "dv_ntsc_hole_15",
+    steps(
+        "dv",
+        [
+            *("-f", "lavfi", "-i", "testsrc2=s=720x480:r=30000/1001:d=3", *speech(3, channels=2)),
+            *options("-c:v dvvideo -c:a pcm_s16le -ac 2 -pix_fmt yuv411p"),
+        ],
+        change=zeroed(0.45, 0.6),
+    ),
+    3,
+    # A frame of zeros is one of this system, and black; the sound in it is missing.
+    warns=(_SOUND,),
+)
 audio("flac_cut_30", steps("flac", speech(20), change=cut(0.7)), 14, warns=(_CUT_SOUND,), within=0.5)
 audio(
     "ogg_hole_20",

@@ -121,7 +121,11 @@ def losses(
         usual = seconds / counted.packets
         hole = profile.GAP_SECONDS if isinstance(track, VideoStream) else 3 * usual
         holes = sum(step - usual for step in counted.steps if step > max(hole, profile.GAP_STEPS * usual))
-        inside = log.lost_packets(found, track.index) * usual + (holes if damaged else 0.0)
+        given_up = max(log.lost_packets(found, track.index), counted.foreign)
+        inside = given_up * usual + (holes if damaged else 0.0)
+        if counted.each is not None:
+            # A demuxer may step over a hole without a word, and say so of the packet in front of it too.
+            inside = max(given_up * counted.each, counted.unshown if counted.unshown > counted.each / 2 else 0.0)
         # What is dated back is missing at the end, as is a pause there.
         spared = track.dated_late if isinstance(track, VideoStream) else counted.pauses * usual
         short = max(0.0, seconds - spared - made[track.index]) if made and track.index in made else 0.0

@@ -32,15 +32,20 @@ LOSSLESS_AUDIO = (
     *("flac", "alac", "wavpack", "ape", "tta", "truehd", "mlp", "tak", "shorten"),
     *("wmalossless", "als"),
 )
-INDEXED_CONTAINERS = ("mov", "matroska", "avi", "asf", "flac")
-"""Containers whose durations come from an index, so that they tell a cut-off upload from a whole one."""
+INDEXED_CONTAINERS = ("mov", "matroska", "avi", "asf", "flac", "wv", "tta", "caf", "dv")
+"""Containers whose durations come from an index (of DV: from its frames, which have one size), so that they tell a
+cut-off upload, or one of which the demuxer gives up the rest, from a whole one."""
 SHARED_DURATIONS = ("matroska", "asf")
 """Containers that know only how long the whole lasts."""
 RESTARTING_CLOCKS = ("mpegts", "mpeg", "ogg")
 """Containers whose clock may jump (broadcasts wrap around, edits restart it, ogg files are chained): the first and the
 last time then say nothing of what lies between, and ffmpeg joins the parts by itself."""
-COUNTED_TIME = ("avi",)
+COUNTED_TIME = ("avi", "dv")
 """Containers without times: pictures follow one another in the order in which they are stored."""
+GAPLESS = ("dv", "flac", "mxf", "mxf_opatom")
+"""Containers in which every frame follows the one before it: a step in their clock is what a demuxer stepped over."""
+DV_SEQUENCE_BYTES, DV_SEQUENCES = 12_000, {12: Fraction(25), 10: Fraction(30000, 1001)}
+"""A frame of DV has so many sequences in each of its channels, at that rate (IEC 61834-2, SMPTE 314M and 370M)."""
 UNCLOCKED = ("h264", "hevc", "m4v", "mpegvideo", "obu")
 """Raw streams: no times at all, but each packet tells how long its picture is shown."""
 OFF = 0.005
@@ -63,6 +68,10 @@ LISTENED_SECONDS = 3
 STEADY_PACKETS, STEADY_SECONDS, STEADY_NOMINAL = 3, 0.0021, 1.5
 """Pictures whose clock steps differ by no more than this (containers round to a millisecond) have a constant rate, and
 a header that tells this many times as much counts something else."""
+DV_WHOLE_PICTURES = 720
+"""Lines of the DV that shows every field as a picture of its own, at twice the rate."""
+SIZES = 64
+"""So many different sizes of packets, and none is the usual one."""
 STEP_KINDS = 64
 """So many different steps, and the clock has no beat."""
 AAC_FRAME_BYTES = 768
@@ -169,6 +178,12 @@ class Counted:
     steps: tuple[float, ...] = ()
     pauses: int = 0
     """Packets with which a telephone's codec says that nobody speaks: ffmpeg gives them up, and silence is right."""
+    unshown: float = 0.0
+    """Seconds between the first and the last moment in which no packet is shown, in a container without pauses."""
+    each: float | None = None
+    """Seconds that a packet is shown, in such a container; None where packets do not tell."""
+    foreign: int = 0
+    """Packets that are no pictures of this film: DV of the other system, as a hole of zeros is read."""
 
 
 @dataclass(frozen=True)
@@ -295,6 +310,8 @@ def scanned(info: MediaInfo, packets: Iterable[str]) -> MediaInfo:
     if video is not None and (extent := known(video.index)) is not None:
         rate = extent.rate(video)
         nominal = extent.nominal(video.nominal_rate, rate)
+        if info.container == "dv":
+            rate = nominal = extent.dv_rate(video) or rate
         video = replace(
             video,
             start=extent.start,
@@ -322,7 +339,14 @@ def scanned(info: MediaInfo, packets: Iterable[str]) -> MediaInfo:
         audio=audio,
         end=max(ends) if ends and len(ends) == len(extents) else None,
         others=(),
-        counted={index: extent.counted(pausing=index in pausing) for index, extent in extents.items()},
+        counted={
+            index: extent.counted(
+                pausing=index in pausing,
+                gapless=info.container in GAPLESS,
+                constant=info.container == "dv" and video is not None and index == video.index,
+            )
+            for index, extent in extents.items()
+        },
         orderly=not any(extent.disordered for extent in extents.values()),
         timed=not any(extent.untimed for extent in extents.values()),
     )
@@ -340,7 +364,9 @@ class _Extent:
         self._stored: float | None = None
         self._step = self._guessed = 0.0
         self._shortest, self._longest = math.inf, 0.0
-        self._seen = self._leading = self._tiny = 0
+        self._seen = self._leading = self._tiny = self._placed = 0
+        self._sizes: Counter[int] = Counter()
+        self._placed_for = 0.0
         self._keyed = False
         self._hidden = 0.0
         self._steps: list[float] = []
@@ -359,6 +385,8 @@ class _Extent:
             self._stored = stored
         self._seen += 1
         self._tiny += size.isdecimal() and int(size) <= PAUSE_BYTES
+        if size.isdecimal() and len(self._sizes) < SIZES:
+            self._sizes[int(size)] += 1
         self._keyed = self._keyed or "K" in flags
         self._leading += not self._keyed
         if shows := _seconds(duration):
@@ -379,6 +407,9 @@ class _Extent:
                 self._steps.append(step)
         self._clock, self._clock_is_stored = clock, stored is not None
         lasts = _seconds(duration) or self._step
+        if shows:
+            self._placed += 1
+            self._placed_for += shows
         self.start = shown if not self.packets else min(self.start, shown)
         if not self.packets or shown + lasts > self.end:
             self.end = shown + lasts
@@ -457,11 +488,32 @@ class _Extent:
         even = self._slowest <= self._quickest + STEADY_SECONDS
         return replace(video, average_rate=rate, nominal_rate=rate if even and not near(nominal) else nominal)
 
-    def counted(self, *, pausing: bool) -> Counted:
+    def dv_rate(self, video: VideoStream) -> Fraction | None:
+        """The rate of DV, as the size of most packets tells it: the demuxer goes by single ones, damaged or not."""
+        sizes = ((count * DV_SEQUENCE_BYTES, rate) for count, rate in DV_SEQUENCES.items())
+        rate = next((rate for size, rate in sizes if self._usual_size and self._usual_size % size == 0), None)
+        return rate * 2 if rate is not None and video.coded_height == DV_WHOLE_PICTURES else rate
+
+    @property
+    def _usual_size(self) -> int:
+        return max(self._sizes, key=lambda size: self._sizes[size], default=0)
+
+    def counted(self, *, pausing: bool, gapless: bool = False, constant: bool = False) -> Counted:
+        """`gapless`: by its container. `constant`: all packets have one size."""
         usual = self.seconds / self.packets if self.packets else 0.0
         long = tuple(step for step in self._steps if step > 2 * usual)
         leading = self._leading if self._keyed else 0
-        return Counted(self._seen, leading, self._hidden, long, self._tiny if pausing else 0)
+        known = gapless and self._placed == self.packets
+        return Counted(
+            self._seen,
+            leading,
+            self._hidden,
+            long,
+            self._tiny if pausing else 0,
+            unshown=max(0.0, self.seconds - self._placed_for) if known else 0.0,
+            each=self._placed_for / self.packets if known and self.packets else None,
+            foreign=self._seen - self._sizes[self._usual_size] if constant else 0,
+        )
 
     def rate(self, video: VideoStream) -> Fraction | None:
         """The header's average, unless the packets tell quite another one: two packets may make an interlaced frame."""
