@@ -111,14 +111,18 @@ def _relayed(failure: FinalFailure) -> JobError:
 def _built(
     job_id: str, media: MediaRecord, outputs: Sequence[str], records: RecordStore
 ) -> tuple[OutputRecord, ...] | None:
-    """The records of all `outputs`, or None when one of them is not this job's."""
-    built = []
-    for output in outputs:
-        record = records.output(media.media_id, output)
-        if record is None or record.build is None or record.build.run_id != job_id:
-            return None
-        built.append(record)
-    return tuple(built)
+    """The records of all `outputs`, or None when one of them is not this job's.
+
+    A marker names no job: it follows from what was built beside it, and is written after that.
+    """
+    asked = [records.output(media.media_id, output) for output in outputs]
+    known = tuple(record for record in asked if record is not None)
+    built = [record for record in known if record.applicable]
+    if len(known) < len(asked) or not built:
+        return None
+    if any(record.build is None or record.build.run_id != job_id for record in built):
+        return None
+    return known
 
 
 def is_published(built: Sequence[OutputRecord], stores: Stores) -> bool:

@@ -46,6 +46,8 @@ def examined(tools: Tools, media_type: MediaType, source: Path) -> Examined:
     if size == 0:
         raise SourceError("The upload is empty: it holds no bytes. Upload it again.", SourceCode.EMPTY)
     head = _ends(source)
+    if head[4:8] in intake.QUICKTIME and _is_index_cut_off(source, size):
+        _refuse(intake.CUT_INDEX)
     with_picture = media_type == "video"
     said: list[str] = []
     try:
@@ -234,6 +236,16 @@ def _ends(source: Path) -> bytes:
             file.seek(-min(left, intake.HEAD_BYTES), 2)
             head += file.read(intake.HEAD_BYTES)
     return head
+
+
+def _is_index_cut_off(source: Path, size: int) -> bool:
+    with source.open("rb") as file:
+
+        def read_at(offset: int, length: int) -> bytes:
+            file.seek(offset)
+            return file.read(length)
+
+        return probe.is_index_cut_off(read_at, size)
 
 
 def _wanted(info: MediaInfo, media_type: MediaType) -> bool:

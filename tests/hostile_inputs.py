@@ -355,11 +355,12 @@ def _rmra(lures: Lures) -> bytes:
 
 
 def cut(name: str, media_type: str, share: float, *arguments: str, codes: Sequence[str] = ("truncated",)) -> None:
+    """An upload of which a share has arrived; below zero: all but so many bytes."""
     suffix = name.rpartition(".")[2]
 
     def make(lures: Lures) -> bytes:
         whole = made(lures, suffix, *arguments)
-        return whole[: int(len(whole) * share)]
+        return whole[: int(share if share < 0 else len(whole) * share)]
 
     refused(name, media_type, *codes)(make)
 
@@ -368,6 +369,11 @@ LONGER = ("-f", "lavfi", "-i", "testsrc2=size=64x48:rate=10:duration=20", "-f", 
 cut("cut-index-last.mp4", "video", 0.6, *PICTURE, *SOUND, *CODED)
 cut("cut-index-first.mp4", "video", 0.3, *LONGER, *CODED, "-movflags", "+faststart")
 cut("cut.mov", "video", 0.5, *PICTURE, *SOUND, *CODED)
+for lost in (1200, 4000, 6000):
+    # Inside the tables of the sound, or of the picture; all that they list is there.
+    cut(f"cut-in-its-index-{lost}.mp4", "video", -lost, *LONGER, *CODED)
+    cut(f"cut-in-its-index-{lost}.mov", "video", -lost, *LONGER, *CODED)
+cut("cut-in-its-index.m4a", "audio", -600, *LONGER[4:])
 cut("cut.mkv", "video", 0.3, *LONGER, *CODED)
 cut("cut.avi", "video", 0.3, *LONGER, "-c:v", "mpeg4", "-c:a", "mp3")
 cut("cut.wav", "audio", 0.2, *LONGER[4:])

@@ -69,11 +69,11 @@ def another_sound() -> bytes:
 
 
 @cache
-def film(seconds: int, size: str = "160x90") -> bytes:
-    """A small video of some segments."""
+def film(seconds: int, size: str = "160x90", *moved: str) -> bytes:
+    """A small video of some segments. `moved`: more arguments of the muxer."""
     picture = (*_LAVFI, f"testsrc2=size={size}:rate=25:duration={seconds}", "-f", "lavfi", "-i")
     sound = (f"sine=duration={seconds}", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
-    return _made((*picture, *sound, "-c:a", "aac"), "mp4")
+    return _made((*picture, *sound, "-c:a", "aac", *moved), "mp4")
 
 
 @cache

@@ -45,7 +45,7 @@ _ASF_ENCRYPTION = (
 )
 """GUIDs of the Content Encryption and the Extended Content Encryption objects."""
 _SAMPLE_KEYS = re.compile(rb"senc\x00\x00\x00[\x00\x02]")
-_QUICKTIME = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+QUICKTIME = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 _NAMED = (
     (b"\x89PNG\r\n\x1a\n", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
@@ -156,7 +156,7 @@ def in_header(probed: Mapping[str, Any], head: bytes) -> Refusal | None:
         )
     if any(_is_encrypted(one) for one in tracks) or _is_encrypted_asf(head) or _is_encrypted_mp4(head):
         return ENCRYPTED
-    if head[4:8] in _QUICKTIME and refers_elsewhere(head):
+    if head[4:8] in QUICKTIME and refers_elsewhere(head):
         return REFERENCES
     return None
 
@@ -164,6 +164,7 @@ def in_header(probed: Mapping[str, Any], head: bytes) -> Refusal | None:
 ENCRYPTED = Refusal("encrypted", "The upload is encrypted (copy-protected). Upload a copy without protection.")
 
 
+CUT_INDEX = Refusal("truncated", "The upload seems to be cut off: its index did not arrive whole. Upload it again.")
 REFERENCES = Refusal(
     "elsewhere", "The upload is a film that names other files instead of holding them. Upload the media file itself."
 )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Literal
@@ -74,6 +74,8 @@ SIZES = 64
 """So many different sizes of packets, and none is the usual one."""
 STEP_KINDS = 64
 """So many different steps, and the clock has no beat."""
+MOST_BOXES = 10_000
+"""Boxes of an MP4 file that are looked at side by side: a film in fragments has two for each."""
 AAC_FRAME_BYTES = 768
 """The most that a channel of an AAC frame takes (ISO/IEC 14496-3, 4.5.3.1: 6144 bits)."""
 NOTED_STEP_SECONDS = 0.05
@@ -663,6 +665,44 @@ def promised_bytes(head: bytes) -> int | None:
     if len(head) < 12 or kind not in (b"RIFF", b"FORM") or size == 0 or size >= 0x7FFFF000:
         return None
     return size + 8
+
+
+def is_index_cut_off(read_at: Callable[[int, int], bytes], size: int) -> bool:
+    """Whether an MP4 or QuickTime file ends inside a track's part of its index (ISO/IEC 14496-12, 4.2 and 8.3).
+
+    `read_at`: offset and length -> bytes of the file, fewer at its end. `size`: bytes of the file. Some releases of
+    ffmpeg read such a file as if it had only the tracks that are left, and say nothing. A file that ends in what
+    follows the tracks (`udta`) has lost none; one without an index is not judged here.
+    """
+    index = next((box for box in _boxes(read_at, 0, size) if box.kind == b"moov"), None)
+    if index is None:
+        return False
+    return any(box.kind == b"trak" and box.end > size for box in _boxes(read_at, index.content, min(index.end, size)))
+
+
+@dataclass(frozen=True)
+class _Box:
+    """A box of an MP4 file: its type, where its content begins and where it says that it ends (bytes)."""
+
+    kind: bytes
+    content: int
+    end: int
+
+
+def _boxes(read_at: Callable[[int, int], bytes], start: int, end: int) -> Iterator[_Box]:
+    """The boxes that lie between two offsets, until one says that it is smaller than its own header."""
+    for _ in range(MOST_BOXES):
+        header = read_at(start, 16) if start < end else b""
+        if len(header) < 8:
+            return
+        length, content = int.from_bytes(header[:4], "big"), start + 8
+        if length == 1 and len(header) == 16:
+            length, content = int.from_bytes(header[8:], "big"), start + 16
+        box = _Box(header[4:8], content, start + length if length else end)
+        if box.end < box.content:
+            return
+        yield box
+        start = box.end
 
 
 def parse(probed: Mapping[str, Any]) -> MediaInfo:
