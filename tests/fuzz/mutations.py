@@ -158,8 +158,8 @@ def swap(data: bytearray, place: float, other: float, share: float) -> bytearray
     """Two blocks change places."""
     first, second = sorted((_at(data, place), _at(data, other)))
     size = min(max(1, int(share * len(data))), max(1, second - first))
-    first_part, two = data[first : first + size], data[second : second + size]
-    return data[:first] + two + data[first + size : second] + first_part + data[second + size :]
+    first_block, second_block = data[first : first + size], data[second : second + size]
+    return data[:first] + second_block + data[first + size : second] + first_block + data[second + size :]
 
 
 def cut(data: bytearray, place: float) -> bytearray:

@@ -276,8 +276,8 @@ def _edited_track(track: bytes, edits: Sequence[tuple[int, int]], handler: bytes
         return track
     # What the encoder's delay is counts from the first edit that ffmpeg wrote.
     content = b"".join(track[at:end] for kind, at, end in inside if kind == b"edts")
-    rates = [struct.unpack(">i", content[at + 4 : at + 8])[0] for at in range(24, len(content) - 11, 12)]
-    delay = next((time for time in rates if time >= 0), 0)
+    media_times = [struct.unpack(">i", content[at + 4 : at + 8])[0] for at in range(24, len(content) - 11, 12)]
+    delay = next((time for time in media_times if time >= 0), 0)
     scale = struct.unpack(">I", mdia[mdia.index(b"mdhd") + 16 :][:4])[0]
     entries = b"".join(
         struct.pack(">Iihh", length, -1 if start < 0 else delay + start * scale // 1000, 1, 0)
@@ -1019,12 +1019,12 @@ audio("aac_in_wav", steps("wav", [*speech(4), *options("-c:a aac")]), fails="AAC
 
 def _each(*makes: Make) -> Callable[[Path], list[bytes]]:
     def made(folder: Path) -> list[bytes]:
-        packets_found = []
+        streams = []
         for number, make in enumerate(makes):
             inner = folder / f"part{number}"
             inner.mkdir()
-            packets_found.append(make(inner).read_bytes())
-        return packets_found
+            streams.append(make(inner).read_bytes())
+        return streams
 
     return made
 

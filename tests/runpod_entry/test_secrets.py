@@ -57,15 +57,15 @@ class Traces:
     places: dict[str, bytes]
 
     def leaks(self) -> list[str]:
-        places_found = []
+        leaks = []
         for what, secret in SECRETS.items():
             plain = secret.encode()
             forms = {"as it is": plain, "in base64": base64.b64encode(plain)[:-4], "in hex": plain.hex().encode()}
             for form, text in forms.items():
-                places_found += [
+                leaks += [
                     f"{what}, {form}, in {place}" for place, text_there in self.places.items() if text in text_there
                 ]
-        return places_found
+        return leaks
 
 
 @pytest.fixture(scope="module")
