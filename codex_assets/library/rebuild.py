@@ -18,6 +18,8 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
+from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
+
 from codex_assets.archive.records import MediaRecord, OutputRecord
 from codex_assets.config.settings import Settings
 from codex_assets.config.workshop import Workshop, open_workshop
@@ -104,11 +106,27 @@ class Rebuild:
     def _outcome(self, target: RebuildTarget, is_canary: bool) -> RebuildOutcome:
         """Build one media, again where that may help. Raises `JobCancelled` alone."""
         built: dict[str, float] = {}
-        attempt = 1
-        while (failure := self._attempt(target, is_canary, built)) is not None:
-            if not failure.retryable or attempt >= TRIES or self._cancelled.wait(RETRY_SECONDS):
-                break
-            attempt += 1
+        failure: JobError | None = None
+
+        def attempt() -> JobError | None:
+            nonlocal failure
+            # Cancelled in the pause before it: the failure that it was to make good stands.
+            if failure is None or not self._cancelled.is_set():
+                failure = self._attempt(target, is_canary, built)
+            return failure
+
+        def pause(seconds: float) -> None:
+            self._cancelled.wait(seconds)
+
+        again = Retrying(
+            retry=retry_if_result(lambda failure: failure is not None and failure.retryable),
+            stop=stop_after_attempt(TRIES),
+            wait=wait_fixed(RETRY_SECONDS),
+            sleep=pause,
+            # What the last attempt came to, whether it was worth another.
+            retry_error_callback=lambda _: failure,
+        )
+        again(attempt)
         outcome = RebuildOutcome(target.media_id, tuple(built), sum(built.values()))
         if failure is None:
             return outcome if built else replace(outcome, skipped="it was as it should be by then")
