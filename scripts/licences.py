@@ -57,27 +57,27 @@ SHORT = 40
 
 def shipped() -> list[str]:
     """Names of the packages in the image, in order."""
-    found: set[tuple[str, frozenset[str]]] = set()
+    walked: set[tuple[str, frozenset[str]]] = set()
 
     def walk(wanted: Requirement) -> None:
         name = canonicalize_name(wanted.name)
-        if (name, frozenset(wanted.extras)) in found:
+        if (name, frozenset(wanted.extras)) in walked:
             return
-        found.add((name, frozenset(wanted.extras)))
+        walked.add((name, frozenset(wanted.extras)))
         try:
             requires = metadata.requires(name) or ()
         except metadata.PackageNotFoundError:
             # Of another Python than this one; what it needs itself is nothing, or needed by others.
             return
-        for one in map(Requirement, requires):
-            extras = wanted.extras or {""}
-            if one.marker is None or any(one.marker.evaluate({**IMAGE, "extra": extra}) for extra in extras):
-                walk(one)
+        for requirement in map(Requirement, requires):
+            marker, extras = requirement.marker, wanted.extras or {""}
+            if marker is None or any(marker.evaluate({**IMAGE, "extra": extra}) for extra in extras):
+                walk(requirement)
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for line in project["dependencies"]:
         walk(Requirement(line))
-    return sorted({name for name, _ in found})
+    return sorted({name for name, _ in walked})
 
 
 def licence(name: str) -> str | None:
@@ -88,8 +88,8 @@ def licence(name: str) -> str | None:
         return None
     text = said.get("License-Expression") or said.get("License") or ""
     if not text.strip() or len(text) > SHORT:
-        classifiers = [one for one in said.get_all("Classifier") or () if one.startswith("License ::")]
-        text = " OR ".join(sorted(one.rpartition(" :: ")[2] for one in classifiers)) or "not said"
+        classifiers = [line for line in said.get_all("Classifier") or () if line.startswith("License ::")]
+        text = " OR ".join(sorted(line.rpartition(" :: ")[2] for line in classifiers)) or "not said"
     return SPDX.get(text.strip(), text.strip())
 
 
@@ -110,7 +110,7 @@ def table(known: Mapping[str, str]) -> str:
         by_licence.setdefault(licence(name) or known.get(name) or "not said", []).append(name)
     rows = [
         f"| {text} | {len(names)} | {', '.join(names)} |"
-        for text, names in sorted(by_licence.items(), key=lambda one: (-len(one[1]), one[0]))
+        for text, names in sorted(by_licence.items(), key=lambda row: (-len(row[1]), row[0]))
     ]
     return "\n".join(["| licence | packages | which |", "| --- | --- | --- |", *rows])
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(path for folder in ("codex_assets", "runpod_entry") for path in (ROOT / folder).rglob("*.py"))
-READ = sorted([*MODULES, *(path for folder in ("tests", "bench") for path in (ROOT / folder).rglob("*.py"))])
+READ = sorted([*MODULES, *(path for folder in ("tests", "bench", "scripts") for path in (ROOT / folder).rglob("*.py"))])
 FOLDERS = sorted({path.parent.relative_to(ROOT).as_posix() for path in READ})
 
 BANNED = {"told", "one", "found", "held"}

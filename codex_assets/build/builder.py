@@ -58,7 +58,6 @@ class LocalBuilder:
         encoders: Encoders,
         workspace: Workspace,
         *,
-        observer: Observer | None = None,
         run_id: str | None = None,
         price: Callable[[str | None], float | None] = lambda gpu: None,
     ) -> None:
@@ -66,7 +65,7 @@ class LocalBuilder:
         self._stores, self._encoders, self._workspace = stores, encoders, workspace
         self._records = RecordStore(stores.archive)
         self._tools = tools.within(workspace.root)
-        self._observer = observer or Observer(self._tools, scratch=workspace.root)
+        self._observer = Observer(self._tools, scratch=workspace.root)
         self._receipts = Receipts(self._tools, workspace, run_id=run_id, price=price)
 
     def build(self, media: MediaRecord, outputs: Collection[str]) -> Iterator[OutputRecord]:

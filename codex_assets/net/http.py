@@ -316,21 +316,8 @@ class _WatchedConnection(HTTPConnection):
         self._deadline.is_connected = True
 
 
-class _WatchedTlsConnection(HTTPSConnection):
-    """The same over TLS."""
-
-    response_class = _WholeHeaders
-
-    def __init__(self, *arguments: Any, deadline: _Deadline, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._deadline = deadline
-
-    def _new_conn(self) -> socket.socket:
-        return self._deadline.watch(super()._new_conn())
-
-    def connect(self) -> None:
-        super().connect()
-        self._deadline.is_connected = True
+class _WatchedTlsConnection(_WatchedConnection, HTTPSConnection):
+    """The same over TLS: what the watched one calls above itself is urllib3's connection with TLS."""
 
 
 class _Deadline:

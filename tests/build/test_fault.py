@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import jobs
 import pytest
-from webhook_receiver import Receiver, receiving
+from webhook_receiver import Receiver
 
 from codex_assets.config import settings as configuration
 from codex_assets.worker import job
@@ -25,12 +24,6 @@ for argument in "$@"; do
 done
 exec {ffmpeg} "${{args[@]}}"
 """
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
 
 
 def contents(folder: Path) -> dict[str, str]:

@@ -16,14 +16,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import certificates
+import loopback
 import pytest
 from certificates import Certificate
+from loopback import QuietHandler
 from pydantic import SecretStr, ValidationError
 
 from codex_assets.contract.addresses import webhook_url_problems
@@ -268,36 +270,18 @@ def serving(*script: Callable[[BaseHTTPRequestHandler], None], tls: ssl.SSLConte
     receiver = Receiver(list(script))
     lock = threading.Lock()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.read_body()
             with lock:
                 turn = min(len(receiver.seen), len(receiver.script) - 1)
                 receiver.seen.append(Received(self.path, dict(self.headers.items()), body))
             receiver.script[turn](self)
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Quiet."""
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        block_on_close = False
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            """Clients that refuse a certificate hang up: expected here."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    receiver.port = server.server_address[1]
     if tls is not None:
         tls.sni_callback = lambda sock, name, context: receiver.server_names.append(name)
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with loopback.serving(Handler, tls) as receiver.port:
         yield receiver
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 LOCAL = DeliveryPolicy(allow_private=True, timeout_s=5.0)

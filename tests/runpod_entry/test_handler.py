@@ -18,7 +18,7 @@ import jobs
 import pytest
 import stand_in_tools
 from control_plane import processes_with
-from webhook_receiver import Receiver, receiving
+from webhook_receiver import Receiver
 
 from codex_assets.archive.store import RecordStore
 from codex_assets.build import encoders
@@ -104,12 +104,6 @@ def house(whole_house: House) -> Iterator[House]:
     yield whole_house
     assert whole_house.leftovers() == []
     assert len(whole_house.processes()) == 1, "between jobs there is the spare process, and nothing else"
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as server:
-        yield server
 
 
 async def until(look: Callable[[], Result], timeout_s: float = 60.0) -> Result:

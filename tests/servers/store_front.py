@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import http.client
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+from loopback import QuietHandler, serving
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,11 @@ def front(upstream: str, *changes: Change, tls: ssl.SSLContext | None = None) ->
     state = Front(changes=list(changes), scheme="http" if tls is None else "https")
     where = urlsplit(upstream)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
 
         def answer(self) -> None:
-            body = self._body()
+            body = self.read_body()
             asked = Asked(self.command, self.path, {n.lower(): v for n, v in self.headers.items()}, body)
             state.asked.append(asked)
             link = http.client.HTTPConnection(where.hostname or "", where.port)
@@ -114,30 +114,7 @@ def front(upstream: str, *changes: Change, tls: ssl.SSLContext | None = None) ->
             sent = "\r\n".join([*lines, "", ""]).encode("latin-1")
             self.wfile.write(sent + (b"" if self.command == "HEAD" else answer.body))
 
-        def _body(self) -> bytes:
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-
         do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = answer
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        block_on_close = False
-
-        def handle_error(self, request: object, client_address: object) -> None:
-            """Whoever asked hung up."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    state.port = server.server_address[1]
-    if tls is not None:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with serving(Handler, tls) as state.port:
         yield state
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

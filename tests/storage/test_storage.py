@@ -9,11 +9,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import s3_server
+from loopback import QuietHandler, serving
 from pydantic import SecretStr
 
 from codex_assets.errors import InternalError, JobCancelled, MissingInput, StorageError
@@ -423,14 +423,14 @@ def test_no_secret_shows() -> None:
 # Answers that moto never gives, from a server that gives nothing else
 
 
-class Scripted(BaseHTTPRequestHandler):
+class Scripted(QuietHandler):
     """Answers each request with the next of `answers`, the last one for ever."""
 
     answers: list[tuple[int, bytes]]
     asked: list[str]
 
     def answer(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.read_body()
         self.asked.append(self.command)
         status, body = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         announced = len(body)
@@ -446,23 +446,13 @@ class Scripted(BaseHTTPRequestHandler):
 
     do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = answer
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
 
 @contextmanager
 def scripted(*answers: tuple[int, bytes], attempts: int = 1) -> Iterator[tuple[S3Store, list[str]]]:
     asked: list[str] = []
     handler = type("Handler", (Scripted,), {"answers": list(answers), "asked": asked})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield S3Store(location(f"http://127.0.0.1:{server.server_port}", "b"), attempts=attempts), asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(handler) as port:
+        yield S3Store(location(f"http://127.0.0.1:{port}", "b"), attempts=attempts), asked
 
 
 def refusal(code: str, message: str = "no") -> bytes:

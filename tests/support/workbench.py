@@ -21,7 +21,6 @@ from codex_assets.storage.directory import DirectoryStore
 from codex_assets.storage.objects import Stores
 from codex_assets.system.tools import Tools, tool_environment
 from codex_assets.system.workspace import Workspace
-from codex_assets.verification.observe.observer import Observer
 
 CREATOR, MEDIA = "c1", "m1"
 _numbers = count()
@@ -60,12 +59,11 @@ class Bench:
         *,
         mode: EncoderMode = EncoderMode.X264,
         tools: Tools | None = None,
-        observer: Observer | None = None,
         stores: Stores | None = None,
     ) -> dict[str, OutputRecord]:
         tools = tools or self.tools
         workspace = Workspace(self.root.parent / f"work-{self.root.name}-{os.getpid()}-{next(_numbers)}")
-        builder = LocalBuilder(stores or self.stores, tools, Encoders(mode, tools), workspace, observer=observer)
+        builder = LocalBuilder(stores or self.stores, tools, Encoders(mode, tools), workspace)
         wanted = list(OUTPUTS[self.media_type] if outputs is None else outputs)
         try:
             return {record.output: record for record in builder.build(self.media, wanted)}

@@ -12,7 +12,7 @@ from typing import Any
 import jobs
 import pytest
 import s3_server
-from webhook_receiver import Receiver, receiving
+from webhook_receiver import Receiver
 
 from codex_assets.config import settings as configuration
 from codex_assets.config.settings import Settings
@@ -26,12 +26,6 @@ from codex_assets.worker import job
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return configuration.load(jobs.local_environment(tmp_path))
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as server:
-        yield server
 
 
 @pytest.fixture(scope="session")

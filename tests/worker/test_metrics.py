@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 import jobs
 import pytest
-from webhook_receiver import Receiver, receiving
+from webhook_receiver import Receiver
 
 from codex_assets.archive import history
 from codex_assets.archive.history import KEPT, JobRecord
@@ -29,12 +28,6 @@ from codex_assets.worker import job, metrics
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return configuration.load(jobs.local_environment(tmp_path))
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as server:
-        yield server
 
 
 def kept(settings: Settings, media_id: str) -> tuple[JobRecord, ...]:

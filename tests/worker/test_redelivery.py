@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jobs
 import pytest
-from webhook_receiver import Receiver, receiving
+from webhook_receiver import Receiver
 
 from codex_assets.archive import history
 from codex_assets.archive.history import JobHistory
@@ -25,12 +25,6 @@ pytestmark = pytest.mark.ffmpeg
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return configuration.load(jobs.local_environment(tmp_path))
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as server:
-        yield server
 
 
 class Delivery:
