@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from codex_assets.errors import MissingInput, StorageError
 from codex_assets.storage.locations import S3Location
@@ -32,12 +32,9 @@ from codex_assets.storage.objects import (
     require_unchanged,
 )
 from codex_assets.storage.s3_answers import bare_etag, differs, md5_of
-from codex_assets.storage.s3_parts import UploadInParts
+from codex_assets.storage.s3_parts import PART_SIZE, UploadInParts
 from codex_assets.storage.s3_reading import Reader
 from codex_assets.storage.s3_requests import ATTEMPTS, Requests
-
-PART_SIZE: Final = 16 * 1024 * 1024
-"""Bytes: a larger file goes up in parts of this size, and comes down in ranges of it."""
 
 
 class S3Store:

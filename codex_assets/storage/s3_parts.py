@@ -18,6 +18,8 @@ from codex_assets.storage.s3_answers import bare_etag, differs, md5_of
 from codex_assets.storage.s3_failures import code_of
 from codex_assets.storage.s3_requests import Requests
 
+PART_SIZE: Final = 16 * 1024 * 1024
+"""Bytes: a larger file goes up in parts of this size, and comes down in ranges of it."""
 PARTS_MOST: Final = 9000
 """Parts of one upload at most; S3 allows 10,000. Larger files get larger parts."""
 PART_THREADS: Final = 6
