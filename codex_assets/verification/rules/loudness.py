@@ -9,6 +9,8 @@ from codex_assets.verification.observations import LoudnessObservation
 from codex_assets.verification.rule import rule
 from codex_assets.verification.rules.shared_limits import PLAN
 
+TOLERANCE_LU = 0.5
+"""Contract: loudness. The judge's own number: what the builder aims at is in the profile."""
 FULL_SCALE_DBTP = 0.0
 PEAK_ROOM_DB = 1.0
 """Sound within this of the true-peak ceiling has used its room: more gain would pass the ceiling."""
@@ -49,8 +51,8 @@ def loudness_on_target(seen: LoudnessObservation) -> Finding | None:
     target = seen.expected.target
     if target is None or seen.expected.silent or seen.silent or seen.duration < MEASURABLE_SECONDS:
         return None
-    tolerance = profile.LOUDNESS_TOLERANCE + LOUDNESS_ACCURACY / 2
-    expected, observed = f"{target:.1f} ± {profile.LOUDNESS_TOLERANCE} LUFS", f"{seen.integrated_lufs:.1f} LUFS"
+    tolerance = TOLERANCE_LU + LOUDNESS_ACCURACY / 2
+    expected, observed = f"{target:.1f} ± {TOLERANCE_LU} LUFS", f"{seen.integrated_lufs:.1f} LUFS"
     message = f"Integrated loudness is {observed}"
     if abs(seen.integrated_lufs - target) <= tolerance:
         return Finding(True, f"{message}.", expected, observed)

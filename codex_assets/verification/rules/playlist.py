@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from itertools import pairwise
 
 from codex_assets.archive.findings import Finding, Severity
 from codex_assets.media import profile
@@ -18,9 +17,6 @@ from codex_assets.verification.observations import MasterObservation, Span, Vari
 from codex_assets.verification.rule import rule
 from codex_assets.verification.rules.comparisons import Problem, expect_equal, expect_near, expect_no_problem
 from codex_assets.verification.rules.shared_limits import APPLE, CONTRACT, DURATION_SECONDS, PLAN, PLAYLISTS
-
-LONGEST_GOP_SLACK = 1.5
-"""Frames by which a key frame may come late, for rates that do not divide the interval."""
 
 
 @rule(*PLAYLISTS, source="RFC 8216 s4.1", gate=True)
@@ -296,22 +292,6 @@ def segments_self_contained(seen: VariantObservation) -> Finding | None:
     return expect_no_problem(
         problems, expected="nothing before the first frame", message="Every segment stands for itself."
     )
-
-
-@rule(*PLAYLISTS, source=f"{APPLE} 1.10", severity=Severity.WARN)
-def key_frames_often(seen: VariantObservation) -> Finding | None:
-    """A key frame comes at least every 2 s, so that seeking is quick."""
-    limit = profile.KEYFRAME_SECONDS + LONGEST_GOP_SLACK * seen.frame_seconds
-    spans = [(segment, segment.video) for segment in seen.segments if segment.video is not None]
-    if not spans:
-        return None
-    problems = []
-    for segment, span in spans:
-        longest = max((b - a for a, b in pairwise([*span.key_times, span.end])), default=span.end - span.start)
-        if longest > limit:
-            message = f"{segment.name} goes {longest:.3f} s without a key frame"
-            problems.append(Problem(segment.name, f"{longest:.3f} s", message))
-    return expect_no_problem(problems, expected=f"at most {limit:.3f} s", message="Key frames come every 2 s.")
 
 
 @rule(*PLAYLISTS, source="RFC 8216 s6.2.4")

@@ -5,6 +5,8 @@ The playlist around them is judged in `playlist.py`.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from codex_assets.archive.findings import Finding, Severity
 from codex_assets.media import profile
 from codex_assets.verification.kinds import ObservationKind
@@ -44,6 +46,8 @@ SYNC_CORRELATION = 0.5
 """Below it, the two sounds are too different to show a shift."""
 SAME_SOUND_CORRELATION = 0.2
 """Below it at the start and at the end, it is another sound. AAC at 64 kbit/s keeps more than 0.9."""
+LONGEST_GOP_SLACK = 1.5
+"""Frames by which a key frame may come late, for rates that do not divide the interval."""
 LEVEL_SLACK = 10
 """A level may be one whole number above the lowest that fits (x264 counts reference frames too)."""
 LEVEL_FLOOR = 31
@@ -134,6 +138,22 @@ def pictures_decode(seen: VariantObservation) -> Finding | None:
     if seen.decode_errors is None or seen.video is None:
         return None
     return expect_decodes(seen.decode_errors, "The key frames decode.", "Key frames do not decode")
+
+
+@rule(*PLAYLISTS, source=f"{APPLE} 1.10", severity=Severity.WARN)
+def key_frames_often(seen: VariantObservation) -> Finding | None:
+    """A key frame comes at least every 2 s, so that seeking is quick."""
+    limit = profile.KEYFRAME_SECONDS + LONGEST_GOP_SLACK * seen.frame_seconds
+    spans = [(segment, segment.video) for segment in seen.segments if segment.video is not None]
+    if not spans:
+        return None
+    problems = []
+    for segment, span in spans:
+        longest = max((b - a for a, b in pairwise([*span.key_times, span.end])), default=span.end - span.start)
+        if longest > limit:
+            message = f"{segment.name} goes {longest:.3f} s without a key frame"
+            problems.append(Problem(segment.name, f"{longest:.3f} s", message))
+    return expect_no_problem(problems, expected=f"at most {limit:.3f} s", message="Key frames come every 2 s.")
 
 
 @rule(*PLAYLISTS, source=f"contract: variants; {APPLE} 1.1, 1.3")
