@@ -86,7 +86,9 @@ def licence(name: str) -> str | None:
         said = metadata.metadata(name)
     except metadata.PackageNotFoundError:
         return None
-    text = said.get("License-Expression") or said.get("License") or ""
+    if expression := said.get("License-Expression"):
+        return expression.strip()
+    text = said.get("License") or ""
     if not text.strip() or len(text) > SHORT:
         classifiers = [line for line in said.get_all("Classifier") or () if line.startswith("License ::")]
         text = " OR ".join(sorted(line.rpartition(" :: ")[2] for line in classifiers)) or "not said"

@@ -38,6 +38,7 @@ ONLY = {
     "runpod": {"runpod_entry/__main__.py"},
     "typer": {"codex_assets/cli/app.py", "codex_assets/cli/command_frame.py", "codex_assets/cli/commands/"},
     "rich": {"codex_assets/cli/"},
+    "numpy": {"codex_assets/verification/observe/"},
     "sqlite3": {
         "codex_assets/library/catalogue_index.py",
         "codex_assets/library/catalogue_refresh.py",
