@@ -14,7 +14,7 @@ from types import MappingProxyType
 SEGMENT_SECONDS = 6
 """Target segment length, video and audio (Apple HLS authoring spec 7.5: six seconds)."""
 KEYFRAME_SECONDS = 2
-"""An IDR frame at least this often (Apple HLS authoring spec 1.10); divides `SEGMENT_SECONDS`."""
+"""An IDR frame at least this often (Apple HLS authoring spec 1.13); divides `SEGMENT_SECONDS`."""
 SEGMENT_PATTERN = "segment_%05d.ts"
 PREVIEW_SECONDS = 30
 """A whole number of segments, so that a preview is the first segments of its variant."""

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codex_assets.archive.findings import Finding
+from codex_assets.media import outputs
 from codex_assets.net import hls_fetch
 from codex_assets.net.outward import Outward
 from codex_assets.system.sandbox import Reach
 from codex_assets.system.tools import Tools
 from codex_assets.verification.judge import judge
+from codex_assets.verification.observations import AnyObservation, MasterObservation, VariantObservation
 from codex_assets.verification.observe.observer import Observer
 from codex_assets.verification.observe.playlists import parse_master
 
@@ -52,12 +54,49 @@ class HlsCheck:
             reach = Reach(reads=(playlist.parent.absolute(),), writes=(Path(scratch),))
             tools = Tools(self.variables, reach=reach, cancelled=self.cancelled)
             observer = Observer(tools, scratch=Path(scratch), workers=WORKERS)
-            if parse_master(playlist.read_text(encoding="utf-8", errors="replace")).streams:
-                observations = observer.hls(playlist)
-            else:
-                observations = (observer.variant(playlist, output=playlist.parent.resolve().name),)
+            observations = _observe(observer, playlist)
         only = None if self.rule is None else (self.rule,)
         return [finding for observation in observations for finding in judge(observation, only=only)]
+
+
+def _observe(observer: Observer, playlist: Path) -> tuple[AnyObservation, ...]:
+    """What there is of HLS, given its master or one media playlist; judged by the contract if it is laid out so."""
+    master = parse_master(playlist.read_text(encoding="utf-8", errors="replace"))
+    if master.streams:
+        return tuple(
+            _as_ours(seen) if is_laid_out_as_ours([stream.uri for stream in master.streams]) else seen
+            for seen in observer.hls(playlist)
+        )
+    folder = playlist.parent.resolve().name
+    look = observer.preview if is_preview(folder, playlist.name) else observer.variant
+    seen = look(playlist, output=folder)
+    return (_as_ours(seen) if is_laid_out_as_ours([f"{folder}/{playlist.name}"]) else seen,)
+
+
+def is_preview(folder: str, name: str) -> bool:
+    """Whether a playlist is called as our previews are."""
+    return (folder, name) == ("preview", "preview.m3u8")
+
+
+def is_laid_out_as_ours(uris: Sequence[str]) -> bool:
+    """Whether all playlists have the folders and the name that ours have."""
+    folders = {output.playlist_name for output in (*outputs.variants("video"), *outputs.variants("audio"))}
+    return all(uri in {f"{folder}/playlist.m3u8" for folder in folders} or is_preview(*_parts(uri)) for uri in uris)
+
+
+def _parts(uri: str) -> tuple[str, str]:
+    folder, _, name = uri.rpartition("/")
+    return folder, name
+
+
+def _as_ours(seen: AnyObservation) -> AnyObservation:
+    match seen:
+        case VariantObservation():
+            return replace(seen, expected=replace(seen.expected, is_of_contract=True))
+        case MasterObservation():
+            return replace(seen, expected=replace(seen.expected, is_of_contract=True))
+        case _:
+            return seen
 
 
 def find_playlist(target: Path) -> Path | None:

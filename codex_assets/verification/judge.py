@@ -45,13 +45,18 @@ def judge(observation: Observation, *, only: Iterable[str] | None = None) -> tup
     `only`: names of the rules that are asked; None asks all of them.
     """
     wanted = None if only is None else frozenset(only)
+    # Only playlists may be of others.
+    is_ours = getattr(observation, "is_ours", True)
     findings = []
     for rule in rules_for(observation.kind):
         if (wanted is not None and rule.name not in wanted) or not (observation.readable or rule.gate):
             continue
+        if rule.is_of_contract and not is_ours:
+            continue
         finding = rule.function(observation)
         if finding is not None:
-            findings.append(replace(finding, output=observation.output, rule=rule.name, severity=rule.severity))
+            severity = rule.severity if is_ours else rule.elsewhere or rule.severity
+            findings.append(replace(finding, output=observation.output, rule=rule.name, severity=severity))
     return tuple(findings)
 
 

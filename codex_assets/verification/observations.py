@@ -13,6 +13,7 @@ from fractions import Fraction
 
 from codex_assets.media import profile
 from codex_assets.verification.kinds import ObservationKind
+from codex_assets.verification.playlist_text import Attribute, PlaylistText
 
 AAC_FRAME = profile.AAC_FRAME_SAMPLES / profile.SAMPLE_RATE
 """Seconds. Sound can only be cut between its frames."""
@@ -72,6 +73,8 @@ class PlaylistSeen:
     independent: bool = False
     tags: tuple[str, ...] = ()
     uri_tags: tuple[str, ...] = ()
+    text: PlaylistText | None = None
+    """None for a playlist that is known from records alone."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,8 @@ class VideoSeen:
     rotation: int
     frame_rate: Fraction | None
     interlaced: bool
+    transfer: str | None = None
+    """ffprobe's name of the transfer characteristics."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,8 @@ class VariantExpected:
     h264_profile: str | None = None
     duration: float | None = None
     cuts: tuple[float, ...] | None = None
+    is_of_contract: bool = False
+    """It is laid out as ours are, though nothing else is known of it."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +151,7 @@ class VariantObservation:
     playlist: PlaylistSeen
     segments: tuple[SegmentSeen, ...] = ()
     stray: tuple[str, ...] = ()
-    """Segment files in the folder that the playlist does not name."""
+    """What lies in the folder, and no playlist there names it."""
     video: VideoSeen | None = None
     audio: AudioSeen | None = None
     decode_errors: tuple[str, ...] | None = None
@@ -159,6 +166,11 @@ class VariantObservation:
     def readable(self) -> bool:
         """Whether there is a media playlist; else `playlist.problem` says why not."""
         return self.playlist.problem is None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it has to keep the contract, and not the standards alone: something is known of how it should be."""
+        return self.expected != VariantExpected()
 
     @property
     def frame_seconds(self) -> float:
@@ -193,6 +205,14 @@ class StreamInf:
     codecs: str | None = None
     resolution: tuple[int, int] | None = None
     frame_rate: float | None = None
+    video_range: str | None = None
+    attributes: tuple[Attribute, ...] = ()
+    """All of them, as they are written, up to the first fault of form."""
+    has_faults: bool = False
+
+    def has(self, name: str) -> bool:
+        """Whether it has this attribute, however it is written."""
+        return any(attribute.name == name for attribute in self.attributes)
 
 
 @dataclass(frozen=True)
@@ -200,6 +220,8 @@ class MasterExpected:
     """`variants`: names, best to worst. None: the folders beside the master that hold a `playlist.m3u8`."""
 
     variants: tuple[str, ...] | None = None
+    is_of_contract: bool = False
+    """It is laid out as ours are, though nothing else is known of it."""
 
 
 @dataclass(frozen=True)
@@ -216,11 +238,17 @@ class MasterObservation:
     measured: tuple[tuple[str, VariantObservation], ...] = ()
     expected: MasterExpected = MasterExpected()
     kind: ObservationKind = ObservationKind.MASTER
+    text: PlaylistText | None = None
 
     @property
     def readable(self) -> bool:
         """Whether it could be read; else `problem` says why not."""
         return self.problem is None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it has to keep the contract, and not the standards alone: something is known of how it should be."""
+        return self.expected != MasterExpected()
 
     @property
     def listed(self) -> tuple[str, ...]:

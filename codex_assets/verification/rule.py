@@ -19,7 +19,8 @@ class Rule:
     """A function that judges observations of some kinds, and what is to be known of it.
 
     `function` returns a finding without output, rule and severity, or None where the rule does not apply.
-    `source` says who asks for the rule. A `gate` rule also judges what could not be read.
+    `source` says who asks for the rule. A `gate` rule also judges what could not be read. One that `is_of_contract`
+    judges our own outputs alone. `elsewhere` is its severity for HLS that others made; None is the same one.
     """
 
     name: str
@@ -29,6 +30,8 @@ class Rule:
     description: str
     function: Callable[[Any], Finding | None]
     gate: bool = False
+    is_of_contract: bool = False
+    elsewhere: Severity | None = None
 
 
 REGISTERED: dict[str, Rule] = {}
@@ -38,7 +41,12 @@ RuleFunction = TypeVar("RuleFunction", bound=Callable[..., Finding | None])
 
 
 def rule(
-    *kinds: ObservationKind, source: str, severity: Severity = Severity.ERROR, gate: bool = False
+    *kinds: ObservationKind,
+    source: str,
+    severity: Severity = Severity.ERROR,
+    gate: bool = False,
+    is_of_contract: bool = False,
+    elsewhere: Severity | None = None,
 ) -> Callable[[RuleFunction], RuleFunction]:
     """Register the decorated function as the rule of its own name; the first line of its docstring describes it.
 
@@ -50,7 +58,9 @@ def rule(
         if name in REGISTERED:
             raise ValueError(f"two rules are called {name}")
         description = (function.__doc__ or "").strip().splitlines()[0]
-        REGISTERED[name] = Rule(name, frozenset(kinds), severity, source, description, function, gate)
+        REGISTERED[name] = Rule(
+            name, frozenset(kinds), severity, source, description, function, gate, is_of_contract, elsewhere
+        )
         return function
 
     return register

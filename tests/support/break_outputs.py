@@ -220,9 +220,9 @@ def target_too_short(root: Path) -> None:
     edit(media_list(root), "TARGETDURATION:6", "TARGETDURATION:5")
 
 
-@breaks("listing", "target_duration", "target_duration_not_zero")
+@breaks("listing", "target_duration_not_zero", "duration_of_source", "cuts_like_siblings")
 def target_of_zero(root: Path) -> None:
-    edit(media_list(root), "TARGETDURATION:6", "TARGETDURATION:0")
+    variant(root, VARIANT, "-t", "0.4")
 
 
 @breaks("listing", "no_uri_in_tags")
@@ -281,6 +281,7 @@ def segment_without_tables(root: Path) -> None:
 @breaks("variant", "segments_start_with_idr")
 def cut_between_key_frames(root: Path) -> None:
     variant(root, VARIANT, keys="0,2,4,6.04,8,10,12.04", flags="independent_segments+split_by_time")
+    edit(media_list(root), "^(#EXT-X-PLAYLIST-TYPE.*)$", r"\1\n#EXT-X-INDEPENDENT-SEGMENTS")
 
 
 @breaks("variant", "segments_start_with_idr", "segments_self_contained", "extinf_true")
@@ -521,7 +522,7 @@ def variant_never_made(root: Path) -> None:
     edit(root / "master.m3u8", "^180p/", "240p/")
 
 
-@breaks("hls", "master_lists_what_exists", "master_playlists_exist", "playlist_readable")
+@breaks("hls", "master_playlists_exist", "playlist_readable")
 def listed_playlist_missing(root: Path) -> None:
     media_list(root).unlink()
 

@@ -13,6 +13,7 @@ from codex_assets.verification.observations import (
     PlaylistSeen,
     SegmentSeen,
     Span,
+    VariantExpected,
     VariantObservation,
     VideoSeen,
 )
@@ -49,7 +50,10 @@ def variant(*durations: float, sizes: tuple[int, ...] = (), target: int = 6, ste
         segments.append(SegmentSeen(name, duration, size, True, True, b"\x67", span(at, duration, step, size)))
         at += duration
     playlist = PlaylistSeen("playlist.m3u8", target_duration=target, type="VOD", ended=True)
-    return VariantObservation("hls_720p", ObservationKind.VARIANT, playlist, tuple(segments), video=VIDEO)
+    expected = VariantExpected(is_of_contract=True)
+    return VariantObservation(
+        "hls_720p", ObservationKind.VARIANT, playlist, tuple(segments), video=VIDEO, expected=expected
+    )
 
 
 def finding_of(observation: AnyObservation, name: str) -> Finding | None:

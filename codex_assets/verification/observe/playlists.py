@@ -6,94 +6,111 @@ Whatever is wrong with a playlist becomes part of what was seen; nothing is rais
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from codex_assets.verification.observations import MasterObservation, PlaylistSeen, StreamInf
+from codex_assets.verification.playlist_text import (
+    Attribute,
+    PlaylistLine,
+    PlaylistText,
+    read_attributes,
+    read_text,
+)
+
+STREAM_INF = "EXT-X-STREAM-INF"
 
 
 def parse_media_playlist(name: str, text: str) -> tuple[PlaylistSeen, list[tuple[str, float]]]:
     """A media playlist, and its segments as (name, EXTINF seconds); without segments where it has a problem of form.
 
-    `name` is that of the file. Unknown tags are kept by name; a segment without EXTINF has 0.0.
+    `name` is that of the file. Of a tag that is there twice, the first counts.
     """
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if not lines or lines[0] != "#EXTM3U":
-        return PlaylistSeen(name, problem="it does not start with #EXTM3U"), []
-    tags, uri_tags, values, entries = [], [], {}, []
-    extinf: float | None = None
-    for line in lines[1:]:
-        if line.startswith("#EXT"):
-            tag, _, value = line[1:].partition(":")
-            tags.append(tag)
-            values[tag] = value
-            if re.search(r'(^|,)URI="', value):
-                uri_tags.append(tag)
-            if tag == "EXTINF":
-                extinf = _number(value.partition(",")[0])
-        elif not line.startswith("#"):
-            entries.append((line, extinf if extinf is not None else 0.0))
-            extinf = None
-    problem = "it is a master playlist" if "EXT-X-STREAM-INF" in values else None
-    if problem is None and not entries:
-        problem = "it names no segment"
-    target = values.get("EXT-X-TARGETDURATION", "")
-    version = values.get("EXT-X-VERSION", "")
+    written = read_text(text)
+    if (problem := _problem_of_start(written)) is not None:
+        return PlaylistSeen(name, problem=problem, text=written), []
+    tags = [line.tag or "" for line in written.tags[1:]]
+    entries, problem = _segments(written)
+    if STREAM_INF in tags:
+        problem = "it is a master playlist"
     seen = PlaylistSeen(
         name,
         problem=problem,
-        version=_count(version),
-        target_duration=_count(target),
-        type=values.get("EXT-X-PLAYLIST-TYPE"),
-        ended="EXT-X-ENDLIST" in values,
-        independent="EXT-X-INDEPENDENT-SEGMENTS" in values,
+        version=_count(written.value_of("EXT-X-VERSION") or ""),
+        target_duration=_count(written.value_of("EXT-X-TARGETDURATION") or ""),
+        type=written.value_of("EXT-X-PLAYLIST-TYPE"),
+        ended="EXT-X-ENDLIST" in tags,
+        independent="EXT-X-INDEPENDENT-SEGMENTS" in tags,
         tags=tuple(tags),
-        uri_tags=tuple(uri_tags),
+        uri_tags=_uri_tags(written),
+        text=written,
     )
-    return seen, entries
+    return seen, entries if problem is None else []
+
+
+def _segments(written: PlaylistText) -> tuple[list[tuple[str, float]], str | None]:
+    """Name and seconds of each segment, and None; or what makes that impossible."""
+    entries = []
+    for extinf, uri in written.pairs("EXTINF"):
+        if uri is None:
+            continue
+        if extinf is None:
+            return [], f"{uri.content} has no EXTINF"
+        seconds = _number(extinf.value.partition(",")[0])
+        if seconds is None:
+            return [], f"the EXTINF of {uri.content} says no number of seconds"
+        entries.append((uri.content, seconds))
+    return entries, None if entries else "it names no segment"
+
+
+def _problem_of_start(written: PlaylistText) -> str | None:
+    """Why the first line makes it no playlist; None when it is a playlist."""
+    first = written.lines[0].text.rstrip()
+    if first.startswith("\ufeff"):
+        return "it starts with a byte order mark"
+    return None if first == "#EXTM3U" else "it does not start with #EXTM3U"
+
+
+def _uri_tags(written: PlaylistText) -> tuple[str, ...]:
+    """Names of the tags that have an attribute URI."""
+    return tuple(line.tag or "" for line in written.tags if re.search(r'(^|,)\s*URI\s*="', line.value))
 
 
 def parse_master(text: str) -> MasterObservation:
     """A master playlist as its text says it: without an output, and with no variant measured."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if not lines or lines[0] != "#EXTM3U":
-        return MasterObservation("", problem="it does not start with #EXTM3U")
-    streams, uri_tags, independent = [], [], False
-    waiting: dict[str, str] | None = None
-    for line in lines[1:]:
-        tag, _, value = line[1:].partition(":")
-        if line.startswith("#EXT-X-STREAM-INF:"):
-            waiting = _attributes(value)
-        elif line.startswith("#EXT"):
-            independent = independent or tag == "EXT-X-INDEPENDENT-SEGMENTS"
-            if "URI" in _attributes(value):
-                uri_tags.append(tag)
-            if tag == "EXTINF":
-                return MasterObservation("", problem="it is a media playlist")
-        elif not line.startswith("#") and waiting is not None:
-            streams.append(_stream(line, waiting))
-            waiting = None
-    return MasterObservation("", streams=tuple(streams), independent=independent, uri_tags=tuple(uri_tags))
-
-
-def _attributes(text: str) -> dict[str, str]:
-    pairs = re.findall(r'([A-Z0-9-]+)=("[^"]*"|[^,]*)', text)
-    return {name: value.strip('"') for name, value in pairs}
-
-
-def _stream(uri: str, attributes: Mapping[str, str]) -> StreamInf:
-    def integer(name: str) -> int | None:
-        return _count(attributes.get(name, ""))
-
-    size = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", attributes.get("RESOLUTION", ""))
-    return StreamInf(
-        uri,
-        bandwidth=integer("BANDWIDTH"),
-        average_bandwidth=integer("AVERAGE-BANDWIDTH"),
-        codecs=attributes.get("CODECS"),
-        resolution=(int(size[1]), int(size[2])) if size else None,
-        frame_rate=_number(attributes.get("FRAME-RATE", "")),
+    written = read_text(text)
+    if (problem := _problem_of_start(written)) is not None:
+        return MasterObservation("", problem=problem, text=written)
+    if written.with_tag("EXTINF"):
+        return MasterObservation("", problem="it is a media playlist", text=written)
+    return MasterObservation(
+        "",
+        streams=tuple(_stream(tag, uri) for tag, uri in written.pairs(STREAM_INF) if tag is not None and uri),
+        independent=bool(written.with_tag("EXT-X-INDEPENDENT-SEGMENTS")),
+        uri_tags=_uri_tags(written),
+        text=written,
     )
+
+
+def _stream(tag: PlaylistLine, uri: PlaylistLine) -> StreamInf:
+    attributes, rest = read_attributes(tag.value)
+    values = {attribute.name: attribute.value for attribute in reversed(attributes)}
+    size = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})", values.get("RESOLUTION", ""))
+    return StreamInf(
+        uri.content,
+        bandwidth=_count(values.get("BANDWIDTH", "")),
+        average_bandwidth=_count(values.get("AVERAGE-BANDWIDTH", "")),
+        codecs=_quoted(attributes, "CODECS"),
+        resolution=(int(size[1]), int(size[2])) if size else None,
+        frame_rate=_number(values.get("FRAME-RATE", "")),
+        video_range=values.get("VIDEO-RANGE"),
+        attributes=attributes,
+        has_faults=rest is not None,
+    )
+
+
+def _quoted(attributes: Iterable[Attribute], name: str) -> str | None:
+    return next((item.unquoted for item in attributes if item.name == name and item.is_quoted), None)
 
 
 def _number(text: str) -> float | None:
@@ -101,7 +118,7 @@ def _number(text: str) -> float | None:
 
 
 def _count(text: str) -> int | None:
-    """A decimal-integer of RFC 8216 4.2: up to 20 digits."""
+    """A decimal-integer of RFC 8216bis 4.2: up to 20 digits."""
     return int(text) if re.fullmatch("[0-9]{1,20}", text) else None
 
 
@@ -114,4 +131,4 @@ def text_of(path: Path) -> tuple[str | None, str | None]:
     except OSError:
         return None, "it is no file that can be read"
     except UnicodeDecodeError:
-        return None, "it is no text"
+        return None, "it is no text in UTF-8"

@@ -21,6 +21,7 @@ from codex_assets.verification.observe.sound import delivered_envelope, referenc
 from codex_assets.verification.observe.sync import LONGEST_LAG_SECONDS, WINDOW_SECONDS, find_lag
 from codex_assets.verification.observe.tracks import picture_of, sound_of
 from codex_assets.verification.observe.transport_stream import by_segment, read_head, read_start, span_of
+from codex_assets.verification.playlist_text import read_text
 
 THUMB = (32, 18)
 """Pixels at which key frames are compared with the mezzanine's."""
@@ -46,15 +47,22 @@ def observe_playlist(
     if seen.problem is not None:
         return VariantObservation(output, kind, seen, expected=expected)
     files = [path_inside(playlist.parent, name) for name, _ in entries]
-    stray = sorted(
-        {path.name for path in playlist.parent.glob("*.ts")} - {name.rpartition("/")[2] for name, _ in entries}
-    )
-    base = VariantObservation(output, kind, seen, stray=tuple(stray), expected=expected)
+    base = VariantObservation(output, kind, seen, stray=_stray(playlist, entries), expected=expected)
     try:
         return _with_segments(decoder, base, entries, files, reference, decode)
     except ToolError as error:
         problem = public_reason(error, playlist.parent)
         return replace(base, playlist=replace(seen, problem=f"its segments cannot be read ({problem})"))
+
+
+def _stray(playlist: Path, entries: Sequence[tuple[str, float]]) -> tuple[str, ...]:
+    """What lies beside a playlist, and neither it nor another playlist there names it."""
+    beside = {path.name for path in playlist.parent.iterdir()} - {playlist.name}
+    named = {name.removeprefix("./").partition("/")[0] for name, _ in entries}
+    for other in playlist.parent.glob("*.m3u8"):
+        if other != playlist and (text := text_of(other)[0]) is not None:
+            named |= {line.content.partition("/")[0] for line in read_text(text).lines if line.is_uri}
+    return tuple(sorted(beside - named))
 
 
 def _with_segments(

@@ -31,6 +31,7 @@ def picture_of(info: MediaInfo, span: Span | None, sps: bytes | None) -> VideoSe
         rotation=video.rotation,
         frame_rate=_true_rate(video, span),
         interlaced=video.interlaced,
+        transfer=video.transfer,
     )
 
 

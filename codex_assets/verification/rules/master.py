@@ -14,13 +14,16 @@ from codex_assets.verification.measures import average_rate, codecs, peak_rate
 from codex_assets.verification.observations import MasterObservation, StreamInf, VariantObservation
 from codex_assets.verification.rule import rule
 from codex_assets.verification.rules.comparisons import Problem, expect_equal, expect_no_problem
-from codex_assets.verification.rules.shared_limits import APPLE, CONTRACT, DURATION_SECONDS, PLAN
+from codex_assets.verification.rules.playlist import target_duration
+from codex_assets.verification.rules.shared_limits import APPLE, CONTRACT, DURATION_SECONDS, PLAN, RFC
 
 RATE_SLACK = 0.10
-"""Apple HLS authoring spec 1.28, 1.29: average and peak within 10 % of what the master declares."""
+"""Apple HLS authoring spec 1.26, 1.27: average and peak within 10 % of what the master declares."""
+TRANSFERS = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
+RANGES = {None, "SDR", *TRANSFERS.values()}
 
 
-@rule(ObservationKind.MASTER, source=f"{PLAN}; RFC 8216 s4.1", gate=True)
+@rule(ObservationKind.MASTER, source=f"{PLAN}; {RFC} s4.1", gate=True)
 def master_readable(seen: MasterObservation) -> Finding:
     """The master exists and is a master playlist."""
     if seen.problem is not None:
@@ -30,7 +33,7 @@ def master_readable(seen: MasterObservation) -> Finding:
     return Finding(passed, message, "at least one variant", f"{len(seen.streams)} variants")
 
 
-@rule(ObservationKind.MASTER, source=CONTRACT)
+@rule(ObservationKind.MASTER, source=CONTRACT, is_of_contract=True)
 def master_names_plain(seen: MasterObservation) -> Finding:
     """Variants are named `{variant}/playlist.m3u8`: plain, relative, one folder deep."""
     problems = [
@@ -43,7 +46,7 @@ def master_names_plain(seen: MasterObservation) -> Finding:
     )
 
 
-@rule(ObservationKind.MASTER, source=PLAN)
+@rule(ObservationKind.MASTER, source=PLAN, is_of_contract=True)
 def master_lists_what_exists(seen: MasterObservation) -> Finding | None:
     """The master references exactly the variants that exist, each once."""
     wanted = seen.expected.variants if seen.expected.variants is not None else seen.variant_folders
@@ -71,7 +74,7 @@ def master_lists_what_exists(seen: MasterObservation) -> Finding | None:
     )
 
 
-@rule(ObservationKind.MASTER, source=PLAN)
+@rule(ObservationKind.MASTER, source=f"{PLAN}; {RFC} s4.4.6.2")
 def master_playlists_exist(seen: MasterObservation) -> Finding | None:
     """Every playlist that the master names can be opened."""
     if not seen.measured:
@@ -82,37 +85,87 @@ def master_playlists_exist(seen: MasterObservation) -> Finding | None:
     return expect_no_problem(problems, expected="all can be opened", message="Every named playlist can be opened.")
 
 
-@rule(ObservationKind.MASTER, source=CONTRACT)
+@rule(ObservationKind.MASTER, source=CONTRACT, is_of_contract=True)
 def master_best_first(seen: MasterObservation) -> Finding:
     """Variants are listed from best to worst."""
 
-    def worth(stream: StreamInf) -> int:
+    def is_worse(before: StreamInf, after: StreamInf) -> bool:
         # By size where there is a picture: of a still one, a smaller variant can measure a little more.
-        return stream.resolution[0] * stream.resolution[1] if stream.resolution is not None else stream.bandwidth or 0
+        if before.resolution is not None and after.resolution is not None:
+            return math.prod(before.resolution) < math.prod(after.resolution)
+        return (before.bandwidth or math.inf) < (after.bandwidth or 0)
 
     problems = [
         Problem(after.uri, f"after {before.uri}", f"{after.uri} comes after {before.uri}, which is worse")
         for before, after in pairwise(seen.streams)
-        if worth(after) > worth(before)
+        if is_worse(before, after)
     ]
     order = " > ".join(stream.uri.partition("/")[0] for stream in seen.streams)
     return expect_no_problem(problems, expected="best to worst", message="Best comes first.", observed=order)
 
 
-@rule(ObservationKind.MASTER, source=f"{APPLE}: EXT-X-INDEPENDENT-SEGMENTS; RFC 8216 s4.3.5.1")
+@rule(ObservationKind.MASTER, source=f"{APPLE} 9.11, 9.12; {RFC} s4.4.2.1", elsewhere=Severity.WARN)
 def master_independent_segments(seen: MasterObservation) -> Finding:
-    """The master says EXT-X-INDEPENDENT-SEGMENTS, which the segments then have to keep."""
-    observed = "present" if seen.independent else "absent"
-    return expect_equal("EXT-X-INDEPENDENT-SEGMENTS", "present", observed)
+    """The master says EXT-X-INDEPENDENT-SEGMENTS (in others' HLS, each playlist), which segments then have to keep."""
+    in_each = bool(seen.measured) and all(variant.playlist.independent for _, variant in seen.measured)
+    is_there = seen.independent or (in_each and not seen.is_ours)
+    return expect_equal("EXT-X-INDEPENDENT-SEGMENTS", "present", "present" if is_there else "absent")
 
 
-@rule(ObservationKind.MASTER, source="RFC 8216 s4.3.4.2")
+@rule(ObservationKind.MASTER, source=f"{RFC} s4.4.6.2")
+def bandwidth_declared(seen: MasterObservation) -> Finding | None:
+    """Every variant has BANDWIDTH: without it the master is invalid."""
+    return _expect_declared(seen, "BANDWIDTH", seen.streams)
+
+
+@rule(ObservationKind.MASTER, source=f"{APPLE} 9.14", elsewhere=Severity.WARN)
+def average_bandwidth_declared(seen: MasterObservation) -> Finding | None:
+    """Every variant has AVERAGE-BANDWIDTH."""
+    return _expect_declared(seen, "AVERAGE-BANDWIDTH", seen.streams)
+
+
+@rule(ObservationKind.MASTER, source=f"{APPLE} 9.1", elsewhere=Severity.WARN)
+def codecs_declared(seen: MasterObservation) -> Finding | None:
+    """Every variant has CODECS: without it players fetch a segment to learn whether they can play it."""
+    return _expect_declared(seen, "CODECS", seen.streams)
+
+
+@rule(ObservationKind.MASTER, source=f"{APPLE} 9.2", elsewhere=Severity.WARN)
+def resolution_declared(seen: MasterObservation) -> Finding | None:
+    """Every variant with a picture has RESOLUTION."""
+    return _expect_declared(seen, "RESOLUTION", _with_picture(seen))
+
+
+@rule(ObservationKind.MASTER, source=f"{APPLE} 9.15", elsewhere=Severity.WARN)
+def frame_rate_declared(seen: MasterObservation) -> Finding | None:
+    """Every variant with a picture has FRAME-RATE."""
+    return _expect_declared(seen, "FRAME-RATE", _with_picture(seen))
+
+
+def _with_picture(seen: MasterObservation) -> list[StreamInf]:
+    return [stream for stream, variant in seen.pairs if variant.video is not None]
+
+
+def _expect_declared(seen: MasterObservation, name: str, streams: Sequence[StreamInf]) -> Finding | None:
+    if seen.text is None or not streams:
+        return None
+    problems = [
+        Problem(stream.uri, "absent", f"{stream.uri} has no {name}")
+        for stream in streams
+        # Of a list that cannot be read, nobody can say what is missing.
+        if not stream.has(name) and not stream.has_faults
+    ]
+    return expect_no_problem(problems, expected="present", message=f"Every variant has {name}.")
+
+
+@rule(ObservationKind.MASTER, source=f"{RFC} s4.4.6.2; {APPLE} 1.27, 9.13")
 def bandwidth_covers_peak(seen: MasterObservation) -> Finding | None:
-    """BANDWIDTH is at least the measured peak segment bit rate: below it players stall."""
+    """BANDWIDTH is at least the measured peak segment bit rate (in others' HLS, about): below it players stall."""
     problems = []
+    slack = 0.0 if seen.is_ours else RATE_SLACK
     for stream, variant in seen.pairs:
         peak = math.floor(peak_rate(variant))
-        if stream.bandwidth is None or stream.bandwidth < peak:
+        if stream.bandwidth is not None and stream.bandwidth < math.floor(peak * (1 - slack)):
             message = f"{stream.uri} peaks at {peak} bit/s, and BANDWIDTH says {stream.bandwidth}"
             problems.append(Problem(stream.uri, str(stream.bandwidth), message))
     return _expect_attributes(seen, problems, "at least the measured peak", "BANDWIDTH covers every variant's peak.")
@@ -124,7 +177,7 @@ def _expect_attributes(
     return expect_no_problem(problems, expected=expected, message=message) if seen.pairs else None
 
 
-@rule(ObservationKind.MASTER, source=f"{APPLE} 1.29", severity=Severity.WARN)
+@rule(ObservationKind.MASTER, source=f"{APPLE} 1.27", elsewhere=Severity.WARN)
 def bandwidth_close_to_peak(seen: MasterObservation) -> Finding | None:
     """BANDWIDTH is at most 10 % above the measured peak: far above it players choose too low."""
     problems = []
@@ -138,13 +191,13 @@ def bandwidth_close_to_peak(seen: MasterObservation) -> Finding | None:
     )
 
 
-@rule(ObservationKind.MASTER, source=f"RFC 8216 s4.3.4.2; {APPLE} 1.28")
+@rule(ObservationKind.MASTER, source=f"{RFC} s4.4.6.2; {APPLE} 1.26")
 def average_bandwidth_true(seen: MasterObservation) -> Finding | None:
     """AVERAGE-BANDWIDTH is the measured average within 10 %."""
     problems = []
     for stream, variant in seen.pairs:
         average = average_rate(variant)
-        if stream.average_bandwidth is None or abs(stream.average_bandwidth - average) > RATE_SLACK * average:
+        if stream.average_bandwidth is not None and abs(stream.average_bandwidth - average) > RATE_SLACK * average:
             message = (
                 f"{stream.uri} averages {average:.0f} bit/s, and AVERAGE-BANDWIDTH says {stream.average_bandwidth}"
             )
@@ -152,25 +205,51 @@ def average_bandwidth_true(seen: MasterObservation) -> Finding | None:
     return _expect_attributes(seen, problems, "within 10 % of the measured average", "AVERAGE-BANDWIDTH is true.")
 
 
-@rule(ObservationKind.MASTER, source="RFC 8216 s4.3.4.2; RFC 6381")
+@rule(ObservationKind.MASTER, source=f"{RFC} s4.1, s4.4.6.2")
+def average_not_above_peak(seen: MasterObservation) -> Finding | None:
+    """AVERAGE-BANDWIDTH is at most BANDWIDTH: an average cannot be above its peak."""
+    measured = [average_bandwidth_true(seen), bandwidth_covers_peak(seen)]
+    # A rate that is not the measured one is another rule's.
+    if any(finding is not None and not finding.passed for finding in measured):
+        return None
+    problems = [
+        Problem(
+            stream.uri,
+            str(stream.average_bandwidth),
+            f"{stream.uri} has AVERAGE-BANDWIDTH={stream.average_bandwidth}, over its BANDWIDTH={stream.bandwidth}",
+        )
+        for stream in seen.streams
+        if (stream.average_bandwidth or 0) > (stream.bandwidth or math.inf)
+    ]
+    return expect_no_problem(problems, expected="at most BANDWIDTH", message="No average is above its peak.")
+
+
+@rule(ObservationKind.MASTER, source=f"{RFC} s4.4.6.2; RFC 6381")
 def codecs_true(seen: MasterObservation) -> Finding | None:
     """CODECS names the profile, constraints and level that the streams have."""
     problems = []
     for stream, variant in seen.pairs:
         wanted = codecs(variant)
-        declared = {part.strip().lower() for part in (stream.codecs or "").split(",") if part.strip()}
-        if wanted is not None and declared != set(wanted.split(",")):
+        declared = sorted(part.strip().lower() for part in (stream.codecs or "").split(","))
+        if wanted is None or stream.codecs is None:
+            continue
+        expected = sorted(wanted.split(","))
+        # Others' variants may name codecs of renditions, which are elsewhere.
+        is_true = declared == expected or (not seen.is_ours and set(expected) <= set(declared))
+        if not is_true:
             message = f"{stream.uri} is {wanted}, and CODECS says {stream.codecs or 'nothing'}"
-            problems.append(Problem(stream.uri, stream.codecs or "absent", message))
+            problems.append(Problem(stream.uri, stream.codecs or "nothing", message))
     return _expect_attributes(seen, problems, "what the streams are", "CODECS is true.")
 
 
-@rule(ObservationKind.MASTER, source=f"plan: phase 2; RFC 8216 s4.3.4.2; {APPLE}: RESOLUTION")
+@rule(ObservationKind.MASTER, source=f"plan: phase 2; {RFC} s4.4.6.2; {APPLE} 9.2")
 def resolution_true(seen: MasterObservation) -> Finding | None:
     """RESOLUTION is the size of the picture, and absent without one."""
     problems = []
     for stream, variant in seen.pairs:
         wanted = (variant.video.coded_width, variant.video.coded_height) if variant.video else None
+        if wanted is not None and stream.resolution is None:
+            continue
         if stream.resolution != wanted:
             actual, declared = _show_size(wanted), _show_size(stream.resolution)
             problems.append(Problem(stream.uri, declared, f"{stream.uri} is {actual}, and RESOLUTION says {declared}"))
@@ -181,14 +260,14 @@ def _show_size(size: tuple[int, int] | None) -> str:
     return "{}x{}".format(*size) if size else "nothing"
 
 
-@rule(ObservationKind.MASTER, source=f"RFC 8216 s4.3.4.2; {APPLE}: FRAME-RATE")
+@rule(ObservationKind.MASTER, source=f"{RFC} s4.4.6.2; {APPLE} 9.15")
 def frame_rate_true(seen: MasterObservation) -> Finding | None:
     """FRAME-RATE is the rate of the picture, to three decimals, and absent without one."""
     problems = []
     for stream, variant in seen.pairs:
         rate = variant.video.frame_rate if variant.video else None
         wanted = round(float(rate), 3) if rate is not None else None
-        if variant.video is not None and rate is None:
+        if variant.video is not None and (rate is None or stream.frame_rate is None):
             continue
         if (wanted is None) != (stream.frame_rate is None) or abs((stream.frame_rate or 0) - (wanted or 0)) > 0.0015:
             message = f"{stream.uri} has {wanted} frames a second, and FRAME-RATE says {stream.frame_rate}"
@@ -196,7 +275,41 @@ def frame_rate_true(seen: MasterObservation) -> Finding | None:
     return _expect_attributes(seen, problems, "the picture's rate", "FRAME-RATE is true.")
 
 
-@rule(ObservationKind.MASTER, source=f"RFC 8216 s6.2.4; {APPLE}: aligned segments")
+@rule(ObservationKind.MASTER, source=f"{RFC} s4.4.6.2; {APPLE} 9.16, 1.24")
+def video_range_true(seen: MasterObservation) -> Finding | None:
+    """VIDEO-RANGE is the range of the picture: SDR, HLG or PQ; it may be absent only where that is SDR."""
+    problems = []
+    for stream, variant in seen.pairs:
+        if variant.video is None or (stream.has("VIDEO-RANGE") and stream.video_range not in RANGES):
+            continue
+        wanted = TRANSFERS.get(variant.video.transfer or "", "SDR")
+        if (stream.video_range or "SDR") != wanted:
+            declared = stream.video_range or "absent"
+            message = f"{stream.uri} is {wanted}, and VIDEO-RANGE is {declared}"
+            problems.append(Problem(stream.uri, declared, message))
+    return _expect_attributes(seen, problems, "the picture's range", "VIDEO-RANGE is true.")
+
+
+@rule(ObservationKind.MASTER, source=f"{RFC} s6.2.4; {APPLE} 8.2", elsewhere=Severity.WARN)
+def one_target_duration(seen: MasterObservation) -> Finding | None:
+    """All variants have the same target duration."""
+    pairs = seen.pairs
+    known = [(stream.uri, variant.playlist.target_duration) for stream, variant in pairs]
+    # One that is wrong by itself is another rule's.
+    is_true = all((finding := target_duration(variant)) is not None and finding.passed for _, variant in pairs)
+    cuts = variants_cut_alike(seen)
+    if len(known) < 2 or not is_true or (cuts is not None and not cuts.passed):
+        return None
+    (first, target), *others = known
+    problems = [
+        Problem(uri, f"{other} s", f"{uri} has a target duration of {other} s, and {first} one of {target} s")
+        for uri, other in others
+        if other != target
+    ]
+    return expect_no_problem(problems, expected=f"{target} s", message=f"All target durations are {target} s.")
+
+
+@rule(ObservationKind.MASTER, source=f"{RFC} s6.2.4; {APPLE} 8.3, 8.7, 8.22", elsewhere=Severity.WARN)
 def variants_cut_alike(seen: MasterObservation) -> Finding | None:
     """All variants have their segment boundaries, and their clocks, at the same times."""
     pairs = seen.pairs

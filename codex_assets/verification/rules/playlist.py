@@ -16,10 +16,10 @@ from codex_assets.verification.measures import cuts
 from codex_assets.verification.observations import MasterObservation, Span, VariantObservation
 from codex_assets.verification.rule import rule
 from codex_assets.verification.rules.comparisons import Problem, expect_equal, expect_near, expect_no_problem
-from codex_assets.verification.rules.shared_limits import APPLE, CONTRACT, DURATION_SECONDS, PLAN, PLAYLISTS
+from codex_assets.verification.rules.shared_limits import APPLE, CONTRACT, DURATION_SECONDS, PLAN, PLAYLISTS, RFC
 
 
-@rule(*PLAYLISTS, source="RFC 8216 s4.1", gate=True)
+@rule(*PLAYLISTS, source=f"{RFC} s4.1", gate=True)
 def playlist_readable(seen: VariantObservation) -> Finding:
     """The playlist exists and is a media playlist."""
     problem = seen.playlist.problem
@@ -30,58 +30,65 @@ def playlist_readable(seen: VariantObservation) -> Finding:
     return Finding(False, f"The playlist cannot be read: {problem}.", "a media playlist", problem, seen.playlist.name)
 
 
-@rule(*PLAYLISTS, source=CONTRACT)
+@rule(*PLAYLISTS, source=CONTRACT, is_of_contract=True)
 def playlist_name(seen: VariantObservation) -> Finding:
     """The playlist has the name that its key ends in."""
     name = "preview.m3u8" if seen.kind is ObservationKind.PREVIEW else "playlist.m3u8"
     return expect_equal("The playlist's name", name, seen.playlist.name)
 
 
-@rule(*PLAYLISTS, source=f"{PLAN}; RFC 8216 s4.3.3.5")
+@rule(*PLAYLISTS, source=f"{PLAN}; {APPLE} 8.6; {RFC} s4.4.3.5", elsewhere=Severity.WARN)
 def playlist_is_vod(seen: VariantObservation) -> Finding:
     """The playlist says that it is VOD."""
     return expect_equal("EXT-X-PLAYLIST-TYPE", "VOD", seen.playlist.type or "absent")
 
 
-@rule(*PLAYLISTS, source=f"{PLAN}; RFC 8216 s4.3.3.4")
+@rule(*PLAYLISTS, source=f"{PLAN}; {RFC} s4.4.3.4", elsewhere=Severity.WARN)
 def playlist_ended(seen: VariantObservation) -> Finding:
     """The playlist ends with EXT-X-ENDLIST: without it players wait for more."""
     observed = "present" if seen.playlist.ended else "absent"
     return expect_equal("EXT-X-ENDLIST", "present", observed)
 
 
-@rule(*PLAYLISTS, source="RFC 8216 s4.3.3.1")
-def target_duration(seen: VariantObservation) -> Finding:
-    """No segment, rounded to whole seconds, lasts longer than the target duration."""
+@rule(*PLAYLISTS, source=f"{CONTRACT}; {RFC} s4.4.3.1; {APPLE} 7.7")
+def target_duration(seen: VariantObservation) -> Finding | None:
+    """The target duration is the longest EXTINF, rounded to whole seconds; in others' HLS, that or more."""
     target = seen.playlist.target_duration
     if target is None:
-        return Finding(False, "EXT-X-TARGETDURATION is absent.", "present", "absent")
-    problems = [
-        Problem(
-            segment.name,
-            f"{segment.extinf:.3f} s",
-            f"{segment.name} lasts {segment.extinf:.3f} s, over the target of {target} s",
-        )
-        for segment in seen.segments
-        # The RFC does not say which way a half is rounded.
-        if math.ceil(segment.extinf - 0.5) > target
-    ]
-    return expect_no_problem(
-        problems, expected=f"at most {target} s, rounded", message=f"No segment passes the target of {target} s."
+        # One that is there and no whole number is another rule's.
+        is_there = "EXT-X-TARGETDURATION" in seen.playlist.tags
+        return None if is_there else Finding(False, "EXT-X-TARGETDURATION is absent.", "present", "absent")
+    longest = max(seen.segments, key=lambda segment: segment.extinf)
+    # The RFC does not say which way a half is rounded.
+    least, most = math.ceil(longest.extinf - 0.5), math.floor(longest.extinf + 0.5)
+    passed = least <= target and (not seen.is_ours or target <= max(1, most))
+    message = (
+        f"The target duration is {target} s, and the longest segment ({longest.name}) lasts {longest.extinf:.3f} s."
     )
+    expected = f"{longest.extinf:.3f} s, rounded" if seen.is_ours else f"at least {least} s"
+    return Finding(passed, message, expected, f"{target} s", "" if passed else longest.name)
 
 
-@rule(*PLAYLISTS, source="RFC 8216 s6.3.3, s6.3.4", severity=Severity.WARN)
+@rule(*PLAYLISTS, source=f"{RFC} s6.3.3, s6.3.4", severity=Severity.WARN)
 def target_duration_not_zero(seen: VariantObservation) -> Finding | None:
     """The target duration is at least a second: players count their buffer and their waiting times in it."""
-    target = seen.playlist.target_duration
-    if target is None:
+    target, by_segments = seen.playlist.target_duration, target_duration(seen)
+    if target is None or by_segments is None or not by_segments.passed:
         return None
     message = f"The target duration is {target} s."
     return Finding(target >= 1, message, "at least 1 s", f"{target} s")
 
 
-@rule(*PLAYLISTS, ObservationKind.MASTER, source=CONTRACT)
+@rule(*PLAYLISTS, source=f"{APPLE} 7.5", severity=Severity.WARN)
+def target_duration_of_six(seen: VariantObservation) -> Finding | None:
+    """The target duration of others' HLS is 6 s, if there is so much; ours is cut so, as another rule finds."""
+    target = seen.playlist.target_duration
+    if seen.is_ours or target is None or (seen.duration < profile.SEGMENT_SECONDS and target <= seen.duration + 1):
+        return None
+    return expect_equal("The target duration", f"{profile.SEGMENT_SECONDS} s", f"{target} s")
+
+
+@rule(*PLAYLISTS, ObservationKind.MASTER, source=CONTRACT, is_of_contract=True)
 def no_uri_in_tags(seen: VariantObservation | MasterObservation) -> Finding:
     """No tag carries a URI (EXT-X-MAP, EXT-X-MEDIA, EXT-X-KEY): the private-streaming proxy signs plain lines only."""
     tags = seen.uri_tags if isinstance(seen, MasterObservation) else seen.playlist.uri_tags
@@ -89,7 +96,7 @@ def no_uri_in_tags(seen: VariantObservation | MasterObservation) -> Finding:
     return expect_no_problem(problems, expected="no URI in any tag", message="No tag carries a URI.", observed="none")
 
 
-@rule(*PLAYLISTS, source="contract: storage keys; RFC 8216 s4.3.2.3")
+@rule(*PLAYLISTS, source=f"{CONTRACT}; {RFC} s4.4.4.3, s4.4.4.7; {APPLE} 8.13 to 8.15", is_of_contract=True)
 def no_discontinuity(seen: VariantObservation) -> Finding:
     """The playlist has no EXT-X-DISCONTINUITY and no EXT-X-GAP: it was made in one piece."""
     odd = [tag for tag in seen.playlist.tags if tag in ("EXT-X-DISCONTINUITY", "EXT-X-GAP")]
@@ -97,7 +104,7 @@ def no_discontinuity(seen: VariantObservation) -> Finding:
     return expect_no_problem(problems, expected="none", message="The playlist is one piece.", observed="none")
 
 
-@rule(*PLAYLISTS, source=CONTRACT)
+@rule(*PLAYLISTS, source=CONTRACT, is_of_contract=True)
 def plain_segment_names(seen: VariantObservation) -> Finding:
     """Segments are named by plain relative names in the playlist's own folder."""
     problems = [
@@ -108,7 +115,7 @@ def plain_segment_names(seen: VariantObservation) -> Finding:
     return expect_no_problem(problems, expected="plain relative names", message="All names are plain.")
 
 
-@rule(*PLAYLISTS, source=PLAN)
+@rule(*PLAYLISTS, source=PLAN, is_of_contract=True)
 def segments_numbered(seen: VariantObservation) -> Finding:
     """Segments are named `segment_00000.ts` and on, in order and without gaps."""
     wanted = [profile.SEGMENT_PATTERN % index for index in range(len(seen.segments))]
@@ -155,12 +162,12 @@ def segments_not_empty(seen: VariantObservation) -> Finding:
     return expect_no_problem(problems, expected="something in each", message="No segment is empty.")
 
 
-@rule(*PLAYLISTS, source=CONTRACT, severity=Severity.WARN)
+@rule(*PLAYLISTS, source=CONTRACT, severity=Severity.WARN, is_of_contract=True)
 def no_stray_segments(seen: VariantObservation) -> Finding:
-    """The folder holds no segment that the playlist does not name."""
+    """The folder holds nothing that no playlist names, whatever it is called."""
     problems = [Problem(name, name, f"{name} is in no playlist") for name in seen.stray]
     return expect_no_problem(
-        problems, expected="none", message="Every segment in the folder is in the playlist.", observed="none"
+        problems, expected="none", message="Everything in the folder is in the playlist.", observed="none"
     )
 
 
@@ -192,7 +199,7 @@ def segments_start_with_idr(seen: VariantObservation) -> Finding | None:
     return expect_no_problem(problems, expected="an IDR frame first", message="Every segment starts with an IDR frame.")
 
 
-@rule(*PLAYLISTS, source=f"{PLAN}; {APPLE} 7.5")
+@rule(*PLAYLISTS, source=f"{PLAN}; {APPLE} 7.5, 7.6", is_of_contract=True)
 def segment_length(seen: VariantObservation) -> Finding:
     """Every segment lasts 6 s within one frame; the last one at most that."""
     target, frame = float(profile.SEGMENT_SECONDS), seen.frame_seconds
@@ -208,29 +215,65 @@ def segment_length(seen: VariantObservation) -> Finding:
     return expect_no_problem(problems, expected=expected, message=f"All segments last {target:.0f} s within a frame.")
 
 
-@rule(*PLAYLISTS, source="RFC 8216 s4.3.2.1")
+@rule(*PLAYLISTS, source=f"{RFC} s4.4.4.1")
 def extinf_true(seen: VariantObservation) -> Finding | None:
     """EXTINF is the time that the segment really lasts, within half a frame (the last: one frame)."""
-    leads = [segment.video if seen.video is not None else segment.audio for segment in seen.segments]
-    if not any(leads):
+    measured = _lengths(seen)
+    if all(lasts is None for lasts in measured):
         return None
-    tolerance = max(0.5 * seen.frame_seconds, 0.005)
-    problems = []
-    for index, (segment, span) in enumerate(zip(seen.segments, leads, strict=True)):
-        if span is None:
-            continue
-        following = leads[index + 1] if index + 1 < len(leads) else None
-        # Where the next segment starts elsewhere, a hole that another rule finds, this segment's own end counts.
-        ends = following.start if following is not None and abs(following.start - span.end) < tolerance else span.end
-        lasts = ends - span.start
+    tolerance = _extinf_tolerance(seen)
+    problems = [
+        Problem(
+            segment.name,
+            f"{lasts:.3f} s",
+            f"{segment.name} lasts {lasts:.3f} s, and EXTINF says {segment.extinf:.3f} s",
+        )
+        for segment, lasts in zip(seen.segments, measured, strict=True)
         # Muxers measure the last one from frame to frame, and may leave out the last frame's own length.
-        allowed = tolerance if segment is not seen.segments[-1] else 2.1 * tolerance
-        if abs(lasts - segment.extinf) > allowed:
-            message = f"{segment.name} lasts {lasts:.3f} s, and EXTINF says {segment.extinf:.3f} s"
-            problems.append(Problem(segment.name, f"{lasts:.3f} s", message))
+        if lasts is not None
+        and abs(lasts - segment.extinf) > (tolerance if segment is not seen.segments[-1] else 2.1 * tolerance)
+    ]
     return expect_no_problem(
         problems, expected=f"within {tolerance:.3f} s", message="Every EXTINF is what the segment lasts."
     )
+
+
+def _extinf_tolerance(seen: VariantObservation) -> float:
+    return max(0.5 * seen.frame_seconds, 0.005)
+
+
+def _lengths(seen: VariantObservation) -> list[float | None]:
+    """Seconds that each segment really lasts, by its picture, or its sound where there is none; None if unknown."""
+    leads = [segment.video if seen.video is not None else segment.audio for segment in seen.segments]
+    lengths: list[float | None] = []
+    for span, following in zip(leads, [*leads[1:], None], strict=True):
+        if span is None:
+            lengths.append(None)
+            continue
+        # Where the next segment starts elsewhere, a hole that another rule finds, this segment's own end counts.
+        is_next = following is not None and abs(following.start - span.end) < _extinf_tolerance(seen)
+        lengths.append((following.start if is_next and following is not None else span.end) - span.start)
+    return lengths
+
+
+@rule(*PLAYLISTS, source=f"{APPLE} 8.1", elsewhere=Severity.WARN)
+def extinf_sums(seen: VariantObservation) -> Finding | None:
+    """The EXTINFs of any neighbouring segments add up to the time that these last, within one frame."""
+    measured = [lasts for lasts in _lengths(seen) if lasts is not None]
+    each = extinf_true(seen)
+    if len(measured) < len(seen.segments) or each is None or not each.passed:
+        return None
+    allowed = max(seen.frame_seconds, 0.01) + 0.001
+    error, least, most, worst = 0.0, 0.0, 0.0, 0.0
+    where = ""
+    for segment, lasts in zip(seen.segments, measured, strict=True):
+        error += segment.extinf - lasts
+        least, most = min(least, error), max(most, error)
+        if most - least > worst:
+            worst, where = most - least, segment.name
+    passed = worst <= allowed
+    message = f"Up to {where} the EXTINFs are {worst:.3f} s off." if not passed else "The EXTINFs add up."
+    return Finding(passed, message, f"within {allowed:.3f} s", f"{worst:.3f} s", "" if passed else where)
 
 
 def _continuity(seen: VariantObservation, track: str, spans: Sequence[Span | None]) -> Finding | None:
@@ -265,13 +308,13 @@ def _continuity(seen: VariantObservation, track: str, spans: Sequence[Span | Non
     )
 
 
-@rule(*PLAYLISTS, source="RFC 8216 s3, s6.2.1")
+@rule(*PLAYLISTS, source=f"{APPLE} 7.1, 7.2; {RFC} s3, s6.2.1")
 def picture_continuous(seen: VariantObservation) -> Finding | None:
     """The picture's timestamps run on, inside segments and from one to the next: no gap, no overlap."""
     return _continuity(seen, "picture", [segment.video for segment in seen.segments])
 
 
-@rule(*PLAYLISTS, source="RFC 8216 s3, s6.2.1")
+@rule(*PLAYLISTS, source=f"{APPLE} 7.1, 7.2; {RFC} s3, s6.2.1")
 def sound_continuous(seen: VariantObservation) -> Finding | None:
     """The sound's timestamps run on, inside segments and from one to the next: no gap, no overlap."""
     return _continuity(seen, "sound", [segment.audio for segment in seen.segments])
@@ -294,13 +337,17 @@ def segments_self_contained(seen: VariantObservation) -> Finding | None:
     )
 
 
-@rule(*PLAYLISTS, source="RFC 8216 s6.2.4")
+@rule(*PLAYLISTS, source=f"{APPLE} 8.22; {RFC} s6.2.4")
 def cuts_like_siblings(seen: VariantObservation) -> Finding | None:
     """Segments are cut where the other variants' are, so that switching between them is seamless."""
     wanted = seen.expected.cuts
     if wanted is None:
         return None
-    own = cuts(segment.extinf for segment in seen.segments)
+    measured = [lasts for lasts in _lengths(seen) if lasts is not None]
+    each = extinf_true(seen)
+    # Small errors of EXTINF, which add up, are another rule's; where lengths cannot be measured, EXTINF has to do.
+    is_measured = len(measured) == len(seen.segments) and each is not None and each.passed
+    own = cuts(measured if is_measured else (segment.extinf for segment in seen.segments))
     # A preview is the start of its variant.
     wanted = wanted[: len(own)] if seen.kind is ObservationKind.PREVIEW else wanted
     return _same_cuts(own, wanted, "another variant's", 0.5 * seen.frame_seconds)

@@ -50,6 +50,8 @@ LONGEST_GOP_SLACK = 1.5
 """Frames by which a key frame may come late, for rates that do not divide the interval."""
 LEVEL_SLACK = 10
 """A level may be one whole number above the lowest that fits (x264 counts reference frames too)."""
+HIGHEST_LEVEL = 52
+HIGHEST_RATE = 60.0
 LEVEL_FLOOR = 31
 """Every device in use decodes level 3.1: a level up to it shuts nobody out."""
 
@@ -140,7 +142,7 @@ def pictures_decode(seen: VariantObservation) -> Finding | None:
     return expect_decodes(seen.decode_errors, "The key frames decode.", "Key frames do not decode")
 
 
-@rule(*PLAYLISTS, source=f"{APPLE} 1.10", severity=Severity.WARN)
+@rule(*PLAYLISTS, source=f"{APPLE} 1.13", severity=Severity.WARN)
 def key_frames_often(seen: VariantObservation) -> Finding | None:
     """A key frame comes at least every 2 s, so that seeking is quick."""
     limit = profile.KEYFRAME_SECONDS + LONGEST_GOP_SLACK * seen.frame_seconds
@@ -156,7 +158,7 @@ def key_frames_often(seen: VariantObservation) -> Finding | None:
     return expect_no_problem(problems, expected=f"at most {limit:.3f} s", message="Key frames come every 2 s.")
 
 
-@rule(*PLAYLISTS, source=f"contract: variants; {APPLE} 1.1, 1.3")
+@rule(*PLAYLISTS, source=f"contract: variants; {APPLE} 1.1, 1.2, 1.5", elsewhere=Severity.WARN)
 def picture_is_h264(seen: VariantObservation) -> Finding | None:
     """The picture is H.264 with 8 bits and 4:2:0."""
     return expect_h264(seen.video)
@@ -187,11 +189,34 @@ def level_sufficient(seen: VariantObservation) -> Finding | None:
     return Finding(passed, message, f"at least {needed / 10}", f"{observed / 10}")
 
 
-@rule(*PLAYLISTS, source=f"{APPLE} 1.3", severity=Severity.WARN)
+@rule(*PLAYLISTS, source=f"{APPLE} 1.3b", elsewhere=Severity.WARN)
+def level_playable(seen: VariantObservation) -> Finding | None:
+    """The H.264 level is at most 5.2, the highest that devices have to play."""
+    if seen.video is None or seen.video.codec != "h264" or seen.video.level is None:
+        return None
+    observed, most = seen.video.level / 10, HIGHEST_LEVEL / 10
+    passed = observed <= most
+    message = f"The stream claims level {observed}{'' if passed else f', above {most}'}."
+    return Finding(passed, message, f"at most {most}", str(observed))
+
+
+@rule(*PLAYLISTS, source=f"{APPLE} 1.19", elsewhere=Severity.WARN)
+def at_most_60_frames(seen: VariantObservation) -> Finding | None:
+    """The picture has at most 60 frames a second."""
+    span = seen.video_span
+    if span is None or span.frames < 2:
+        return None
+    # The clock's own rounding weighs more, the shorter the stream is.
+    passed = span.rate <= HIGHEST_RATE * (1.0004 + 0.0001 / (span.frames * span.frame_seconds))
+    message = f"The picture has {span.rate:.3f} frames a second{'' if passed else f', over {HIGHEST_RATE:.0f}'}."
+    return Finding(passed, message, f"at most {HIGHEST_RATE:.0f}", f"{span.rate:.3f}")
+
+
+@rule(*PLAYLISTS, source=f"{APPLE} 1.11", severity=Severity.WARN)
 def level_not_excessive(seen: VariantObservation) -> Finding | None:
     """The H.264 level is not far above what is needed: it would shut out devices that could play the stream."""
     needed = needed_level(seen)
-    if needed is None or seen.video is None or seen.video.level is None:
+    if needed is None or seen.video is None or seen.video.level is None or seen.video.level > HIGHEST_LEVEL:
         return None
     observed, most = seen.video.level, max(LEVEL_FLOOR, needed + LEVEL_SLACK)
     passed = observed <= most
@@ -199,7 +224,7 @@ def level_not_excessive(seen: VariantObservation) -> Finding | None:
     return Finding(passed, message, f"at most {most / 10}", f"{observed / 10}")
 
 
-@rule(*PLAYLISTS, source=VARIANTS)
+@rule(*PLAYLISTS, source=VARIANTS, elsewhere=Severity.WARN)
 def one_picture_format(seen: VariantObservation) -> Finding | None:
     """All segments have the same picture parameters (SPS): players do not expect a change inside a playlist."""
     known = [segment for segment in seen.segments if segment.sps is not None]
@@ -221,7 +246,7 @@ def picture_progressive(seen: VariantObservation) -> Finding | None:
     return expect_progressive(seen.video)
 
 
-@rule(*PLAYLISTS, source=VARIANTS)
+@rule(*PLAYLISTS, source=VARIANTS, is_of_contract=True)
 def picture_square_pixels(seen: VariantObservation) -> Finding | None:
     """Pixels are square."""
     return expect_square_pixels(seen.video)
@@ -239,7 +264,7 @@ def picture_rate(seen: VariantObservation) -> Finding | None:
     return expect_frame_rate(seen.video_span, seen.expected.frame_rate)
 
 
-@rule(*PLAYLISTS, source=VARIANTS)
+@rule(*PLAYLISTS, source=f"{VARIANTS}; {APPLE} 2.2, 2.3", is_of_contract=True)
 def sound_is_aac(seen: VariantObservation) -> Finding | None:
     """The sound is AAC-LC."""
     if seen.audio is None:
@@ -247,13 +272,13 @@ def sound_is_aac(seen: VariantObservation) -> Finding | None:
     return expect_equal("The sound", "aac LC", f"{seen.audio.codec} {seen.audio.profile or ''}".strip())
 
 
-@rule(*PLAYLISTS, source=LOUDNESS)
+@rule(*PLAYLISTS, source=LOUDNESS, is_of_contract=True)
 def sound_48_khz(seen: VariantObservation) -> Finding | None:
     """The sound has 48,000 samples a second."""
     return None if seen.audio is None else expect_equal("The sample rate", profile.SAMPLE_RATE, seen.audio.sample_rate)
 
 
-@rule(*PLAYLISTS, source=f"{APPLE}: audio")
+@rule(*PLAYLISTS, source=f"{VARIANTS}; {APPLE} 2.3", is_of_contract=True)
 def sound_stereo(seen: VariantObservation) -> Finding | None:
     """The sound has two channels."""
     return None if seen.audio is None else expect_equal("The number of channels", profile.CHANNELS, seen.audio.channels)

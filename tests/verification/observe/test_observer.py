@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import break_outputs
+import break_playlists  # noqa: F401 - its breaks
 import pytest
 from break_outputs import BREAKS, SECONDS, SIZES, TOOLS, VARIANT, Break
 
