@@ -428,7 +428,7 @@ def level_too_low(root: Path) -> None:
 
 @breaks("variant", "level_not_excessive")
 def level_too_high(root: Path) -> None:
-    repacked(root, "-bsf:v", "h264_metadata=level=5.2")
+    repacked(root, "-bsf:v", "h264_metadata=level=5")
 
 
 @breaks("variant", "picture_progressive")

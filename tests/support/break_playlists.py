@@ -292,3 +292,41 @@ def average_above_its_peak(root: Path) -> None:
     peak = re.search(r":BANDWIDTH=(\d+).*\n180p", (root / "master.m3u8").read_text())
     assert peak is not None
     attribute(root, "AVERAGE-BANDWIDTH", f"AVERAGE-BANDWIDTH={int(peak[1]) + 1000},")
+
+
+@breaks("master", "captions_declared")
+def captions_of_no_group(root: Path) -> None:
+    edit(root / "master.m3u8", "^(#EXT-X-STREAM-INF.*)$", r'\1,CLOSED-CAPTIONS="captions"')
+
+
+@breaks("master", "captions_declared")
+def captions_denied_for_some(root: Path) -> None:
+    edit(root / "master.m3u8", "^(#EXT-X-STREAM-INF.*)(?=\n180p)", r"\1,CLOSED-CAPTIONS=NONE")
+
+
+@breaks("master", "captions_declared")
+def captions_that_no_variant_names(root: Path) -> None:
+    media = '#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID="captions",NAME="Captions",INSTREAM-ID="CC1"'
+    edit(root / "master.m3u8", "^#EXT-X-STREAM", f"{media}\n#EXT-X-STREAM", count=1)
+
+
+@breaks("master", "attributes_valid")
+def captions_of_no_service(root: Path) -> None:
+    captions(root, 'INSTREAM-ID="CC5"')
+
+
+@breaks("master", "captions_declared")
+def captions_without_a_service(root: Path) -> None:
+    captions(root, "AUTOSELECT=YES")
+
+
+@breaks("master", "playlist_version")
+def captions_of_a_newer_version(root: Path) -> None:
+    captions(root, 'INSTREAM-ID="SERVICE1"')
+
+
+def captions(root: Path, last: str) -> None:
+    """Closed captions that every variant names, with `last` as the last attribute of their declaration."""
+    media = f'#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID="captions",NAME="Captions",DEFAULT=NO,{last}'
+    edit(root / "master.m3u8", "^(#EXT-X-STREAM-INF.*)$", r'\1,CLOSED-CAPTIONS="captions"')
+    edit(root / "master.m3u8", "^#EXT-X-STREAM", f"{media}\n#EXT-X-STREAM", count=1)

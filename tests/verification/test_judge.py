@@ -119,3 +119,38 @@ def test_two_rules_cannot_have_one_name() -> None:
         @as_rule(ObservationKind.VARIANT, source="nowhere")
         def playlist_ended(seen: VariantObservation) -> None:
             """Never registered."""
+
+
+# --- The page about the specifications --------------------------------------------------------------------------------
+
+
+def _coverage() -> list[tuple[str, set[str]]]:
+    """The clauses of docs/apple-hls.md, each with the rules that its row names: `Apple 7.4`, `RFC 4.4.1`."""
+    page = (ROOT / "docs" / "apple-hls.md").read_text()
+    rows = []
+    for part, cells in (("Apple", 4), ("RFC 8216bis", 3)):
+        section = page.split(f"\n## {part}\n")[1].split("\n## ")[0]
+        for line in section.splitlines():
+            row = [cell.strip() for cell in line.strip("|").split("|")]
+            if len(row) == cells and re.fullmatch(r"[\d.]+", row[0]):
+                rows.append((f"{part} {row[0]}", set(re.findall(r"`(\w+)`", row[-1]))))
+    return rows
+
+
+def test_the_page_about_the_specifications_names_rules_that_exist() -> None:
+    rows = _coverage()
+    assert len(rows) > 60
+    assert {name for _, names in rows for name in names} <= set(RULES)
+    assert [clause for clause, names in rows if not names] == []
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_a_rule_stands_beside_each_clause_that_it_cites(name: str) -> None:
+    """A new rule that cites Apple or RFC 8216bis gets its place in docs/apple-hls.md."""
+    named = {clause for clause, names in _coverage() if name in names}
+    cited = set()
+    for source in RULES[name].source.split(";"):
+        for part, label in (("Apple", "Apple HLS authoring spec "), ("RFC 8216bis", "RFC 8216bis ")):
+            if source.strip().startswith(label):
+                cited |= {f"{part} {number}" for number in re.findall(r"\d+(?:\.\d+)*", source.split(label)[1])}
+    assert cited <= named

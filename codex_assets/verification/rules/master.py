@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from codex_assets.archive.findings import Finding, Severity
@@ -12,6 +12,7 @@ from codex_assets.media import profile
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.measures import average_rate, codecs, peak_rate
 from codex_assets.verification.observations import MasterObservation, StreamInf, VariantObservation
+from codex_assets.verification.playlist_text import read_attributes
 from codex_assets.verification.rule import rule
 from codex_assets.verification.rules.comparisons import Problem, expect_equal, expect_no_problem
 from codex_assets.verification.rules.playlist import target_duration
@@ -288,6 +289,48 @@ def video_range_true(seen: MasterObservation) -> Finding | None:
             message = f"{stream.uri} is {wanted}, and VIDEO-RANGE is {declared}"
             problems.append(Problem(stream.uri, declared, message))
     return _expect_attributes(seen, problems, "the picture's range", "VIDEO-RANGE is true.")
+
+
+@rule(ObservationKind.MASTER, source=f"{RFC} s4.4.6.1, s4.4.6.2; {APPLE} 4.4")
+def captions_declared(seen: MasterObservation) -> Finding | None:
+    """Closed captions are declared whole, and all variants name the same group of them, or none."""
+    if seen.text is None:
+        return None
+    services = [_attributes_of(line.value) for line in seen.text.with_tag("EXT-X-MEDIA")]
+    services = [service for service in services if service.get("TYPE") == "CLOSED-CAPTIONS"]
+    named = [_attributes_of(line.value).get("CLOSED-CAPTIONS") for line in seen.text.with_tag("EXT-X-STREAM-INF")]
+    problems = [Problem("EXT-X-MEDIA", fault, fault) for fault in _caption_faults(services)]
+    groups = {service.get("GROUP-ID") for service in services}
+    for name in sorted({name for name in named if name is not None}):
+        if name != "NONE" and name not in groups:
+            problems.append(Problem(name, name, f"CLOSED-CAPTIONS names {name}, and no EXT-X-MEDIA has that GROUP-ID"))
+    if "NONE" in named and set(named) != {"NONE"}:
+        message = "CLOSED-CAPTIONS=NONE is not on every EXT-X-STREAM-INF"
+        problems.append(Problem("EXT-X-STREAM-INF", "on some", message))
+    elif seen.is_ours and len(set(named)) > 1:
+        problems.append(Problem("EXT-X-STREAM-INF", "on some", "Not every variant names the same closed captions"))
+    elif seen.is_ours and groups - {*named}:
+        problems.append(Problem("EXT-X-MEDIA", "unused", "Closed captions are declared, and no variant names them"))
+    return expect_no_problem(problems, expected="the same of all", message="All variants say the same of captions.")
+
+
+def _attributes_of(value: str) -> dict[str, str]:
+    return {attribute.name: attribute.value for attribute in read_attributes(value)[0]}
+
+
+def _caption_faults(services: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """What is wrong with the EXT-X-MEDIA of closed captions, each alone and all together."""
+    for service in services:
+        lacking = [name for name in ("GROUP-ID", "NAME", "INSTREAM-ID") if name not in service]
+        if lacking:
+            yield f"An EXT-X-MEDIA of closed captions has no {lacking[0]}"
+        elif service.get("DEFAULT") == "YES" and service.get("AUTOSELECT", "YES") == "NO":
+            yield f"{service['NAME']} is the default, and AUTOSELECT is NO"
+    for name in ("NAME", "INSTREAM-ID"):
+        values = [(service.get("GROUP-ID"), service.get(name)) for service in services if name in service]
+        again = next((value for value in values if values.count(value) > 1), None)
+        if again is not None:
+            yield f"Two EXT-X-MEDIA of one group have {name}={again[1]}"
 
 
 @rule(ObservationKind.MASTER, source=f"{RFC} s6.2.4; {APPLE} 8.2", elsewhere=Severity.WARN)

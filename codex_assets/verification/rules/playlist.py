@@ -96,7 +96,7 @@ def no_uri_in_tags(seen: VariantObservation | MasterObservation) -> Finding:
     return expect_no_problem(problems, expected="no URI in any tag", message="No tag carries a URI.", observed="none")
 
 
-@rule(*PLAYLISTS, source=f"{CONTRACT}; {RFC} s4.4.4.3, s4.4.4.7; {APPLE} 8.13 to 8.15", is_of_contract=True)
+@rule(*PLAYLISTS, source=f"{CONTRACT}; {RFC} s4.4.4.3, s4.4.4.7; {APPLE} 8.13, 8.14, 8.15", is_of_contract=True)
 def no_discontinuity(seen: VariantObservation) -> Finding:
     """The playlist has no EXT-X-DISCONTINUITY and no EXT-X-GAP: it was made in one piece."""
     odd = [tag for tag in seen.playlist.tags if tag in ("EXT-X-DISCONTINUITY", "EXT-X-GAP")]
@@ -171,7 +171,7 @@ def no_stray_segments(seen: VariantObservation) -> Finding:
     )
 
 
-@rule(*PLAYLISTS, source="RFC 8216 s3.2")
+@rule(*PLAYLISTS, source=f"{RFC} s3.1.1")
 def segments_have_tables(seen: VariantObservation) -> Finding | None:
     """Every segment starts with its PAT and PMT, so that a player can start at it."""
     known = [segment for segment in seen.segments if segment.tables_first is not None]
@@ -185,7 +185,7 @@ def segments_have_tables(seen: VariantObservation) -> Finding | None:
     return expect_no_problem(problems, expected="PAT and PMT first", message="Every segment starts with PAT and PMT.")
 
 
-@rule(*PLAYLISTS, source=f"{APPLE} 1.10; RFC 8216 s4.3.5.1")
+@rule(*PLAYLISTS, source=f"{APPLE} 7.4; {RFC} s4.4.2.1", elsewhere=Severity.WARN)
 def segments_start_with_idr(seen: VariantObservation) -> Finding | None:
     """Every segment with a picture starts with an IDR frame, so that a player can start or switch at it."""
     known = [segment for segment in seen.segments if segment.starts_with_idr is not None]
@@ -277,7 +277,7 @@ def extinf_sums(seen: VariantObservation) -> Finding | None:
 
 
 def _continuity(seen: VariantObservation, track: str, spans: Sequence[Span | None]) -> Finding | None:
-    if not any(spans):
+    if not any(spans) or (not seen.is_ours and "EXT-X-DISCONTINUITY" in seen.playlist.tags):
         return None
     problems = []
     for index, (segment, span) in enumerate(zip(seen.segments, spans, strict=True)):
@@ -320,7 +320,7 @@ def sound_continuous(seen: VariantObservation) -> Finding | None:
     return _continuity(seen, "sound", [segment.audio for segment in seen.segments])
 
 
-@rule(*PLAYLISTS, source="RFC 8216 s4.3.5.1")
+@rule(*PLAYLISTS, source=f"{RFC} s4.4.2.1", elsewhere=Severity.WARN)
 def segments_self_contained(seen: VariantObservation) -> Finding | None:
     """No frame of a segment is presented before its first one: closed GOPs, as far as timestamps prove it."""
     known = [segment for segment in seen.segments if segment.video is not None]

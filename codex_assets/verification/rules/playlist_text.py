@@ -219,7 +219,7 @@ def uris_after_their_tags(seen: AnyPlaylist) -> Finding | None:
     return expect_no_problem(problems, expected=f"{tag_name}, then its name", message=f"Every name has its {tag_name}.")
 
 
-@rule(*ALL_PLAYLISTS, source=f"{RFC} s4.2, s4.4.1 to s4.4.3")
+@rule(*ALL_PLAYLISTS, source=f"{RFC} s4.2, s4.4.1, s4.4.2, s4.4.3")
 def tag_values(seen: AnyPlaylist) -> Finding | None:
     """A tag that takes no value has none, and one that takes a whole number has that."""
     if (text := _text(seen)) is None:
@@ -321,7 +321,7 @@ def extinf_form(seen: VariantObservation) -> Finding | None:
     return expect_no_problem(problems, expected="seconds and a comma", message="Every EXTINF is well formed.")
 
 
-@rule(*ALL_PLAYLISTS, source=f"{RFC} s4.2, s4.4.6")
+@rule(*ALL_PLAYLISTS, source=f"{RFC} s4.2, s4.4.6.1, s4.4.6.2")
 def attributes_valid(seen: AnyPlaylist) -> Finding | None:
     """Attributes are written as the specification has them, and none is there twice; ours has no other than ours."""
     if (text := _text(seen)) is None:

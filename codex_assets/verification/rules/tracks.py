@@ -50,7 +50,8 @@ LONGEST_GOP_SLACK = 1.5
 """Frames by which a key frame may come late, for rates that do not divide the interval."""
 LEVEL_SLACK = 10
 """A level may be one whole number above the lowest that fits (x264 counts reference frames too)."""
-HIGHEST_LEVEL = 52
+HIGHEST_LEVEL = 50
+"""Apple's is 5.2 in general, 5.1 on tvOS and 5.0 on macOS; the lowest of them plays everywhere."""
 HIGHEST_RATE = 60.0
 LEVEL_FLOOR = 31
 """Every device in use decodes level 3.1: a level up to it shuts nobody out."""
@@ -189,9 +190,9 @@ def level_sufficient(seen: VariantObservation) -> Finding | None:
     return Finding(passed, message, f"at least {needed / 10}", f"{observed / 10}")
 
 
-@rule(*PLAYLISTS, source=f"{APPLE} 1.3b", elsewhere=Severity.WARN)
+@rule(*PLAYLISTS, source=f"{APPLE} 1.3", elsewhere=Severity.WARN)
 def level_playable(seen: VariantObservation) -> Finding | None:
-    """The H.264 level is at most 5.2, the highest that devices have to play."""
+    """The H.264 level is at most 5.0, the highest that every kind of Apple's devices has to play."""
     if seen.video is None or seen.video.codec != "h264" or seen.video.level is None:
         return None
     observed, most = seen.video.level / 10, HIGHEST_LEVEL / 10
@@ -240,7 +241,7 @@ def one_picture_format(seen: VariantObservation) -> Finding | None:
     )
 
 
-@rule(*PLAYLISTS, source=f"contract: variants; {APPLE} 1.14")
+@rule(*PLAYLISTS, source=f"{VARIANTS}; {APPLE} 1.14", elsewhere=Severity.WARN)
 def picture_progressive(seen: VariantObservation) -> Finding | None:
     """The picture is progressive."""
     return expect_progressive(seen.video)
