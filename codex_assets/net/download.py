@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import ssl
 import time
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from codex_assets.errors import StorageError
@@ -39,6 +40,11 @@ class Content:
     url: str
     """Where it was at last, after redirects: what relative references in it start from."""
     body: bytes
+    """Unpacked, if it came compressed."""
+    status: int = field(default=HTTPStatus.OK, compare=False)
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    """Of the last answer; names in any case."""
+    redirects: int = field(default=0, compare=False)
 
 
 def get(
@@ -50,11 +56,12 @@ def get(
     resolve: Resolver = resolve_host,
     tls: ssl.SSLContext | None = None,
     outward: Outward | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Content:
     """The content at a URL, after at most five redirects.
 
     `outward`: the environment's way, for a URL that may lead anywhere (`allow_private`). `timeout_s` is for all
-    requests together.
+    requests together. `headers` are sent in addition, or in the place of the usual ones.
 
     Raises UnusableStatus for a status that carries no content, and StorageError for what cannot be reached, is not
     allowed, or is larger than `limit_bytes`.
@@ -62,10 +69,10 @@ def get(
     limits = ReplyLimits(time.monotonic() + timeout_s, timeout_s, limit_bytes)
     way = outward if outward is not None and allow_private else DIRECT
     destination = _checked(url, "The URL")
-    for _ in range(REDIRECTS + 1):
+    for redirects in range(REDIRECTS + 1):
         try:
             route = http.find_route(destination, allow_private=allow_private, outward=way, resolve=resolve, tls=tls)
-            reply = http.send(Request("GET", destination, _headers(destination)), route, limits)
+            reply = http.send(Request("GET", destination, {**_headers(destination), **(headers or {})}), route, limits)
         except NotPublic as error:
             raise StorageError(
                 f"{destination.host} leads to an address that is not public, and nothing was fetched from it.",
@@ -77,7 +84,8 @@ def get(
                 f"{destination.path} could not be fetched from {destination.host}: {error.reason}.", detail=error.detail
             ) from None
         if (redirected := _redirected(destination, reply)) is None:
-            return Content(destination.url, _usable_body(destination, reply, limit_bytes))
+            body = _usable_body(destination, reply, limit_bytes)
+            return Content(destination.url, body, reply.status, reply.headers, redirects)
         destination = redirected
     raise StorageError(f"{destination.host} redirects more than {REDIRECTS} times.", retryable=False)
 

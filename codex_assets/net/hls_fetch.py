@@ -1,7 +1,7 @@
 """A published HLS folder, from a URL to this machine, laid out so that it can be judged as a local one is.
 
-In: which of a playlist's lines are fetched, under which names they lie, and how much may come.
-Out: one GET (`download.py`), what must be true of what came (`verification/judge.py`).
+In: which of a playlist's lines are fetched, under which names they lie, how much may come, and what servers said of
+each file. Out: one GET (`download.py`), what must be true of what came (`verification/judge.py`).
 
 Fetched is what plain lines name: relative URIs that do not lead up, and absolute ones below the first playlist's
 folder. Everything else, and what the server says is not there, stays missing for the rules to see. What tags name
@@ -13,10 +13,12 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import unquote, urljoin, urlsplit
 
 from codex_assets.errors import JobCancelled, StorageError
@@ -36,10 +38,57 @@ NAME_BYTES, PATH_BYTES = 200, 1000
 """Longer names cannot be trusted to be file names."""
 
 
+ORIGIN = "https://example.com"
+"""The site whose page is said to ask: servers name whom they allow only when a site asks."""
+GZIP = MappingProxyType({"Accept-Encoding": "gzip"})
+RANGE_BYTES = 188
+"""Asked for of a segment, to see whether a part can be had: one packet of MPEG-TS."""
+
+
+@dataclass(frozen=True)
+class PartAnswer:
+    """What a server answered when the first `RANGE_BYTES` of a file were asked for."""
+
+    status: int
+    size: int = 0
+    content_range: str | None = None
+
+
+@dataclass(frozen=True)
+class FetchedFile:
+    """A file that came, and what its server said of it. `name` is its path below the first playlist's folder.
+
+    `is_first`: the playlist whose URL was given. `redirects`: how many led to it. `size`: bytes, unpacked; a playlist
+    is asked for with gzip. `part` is None where no part was asked for. Of headers that were not there, None.
+    """
+
+    name: str
+    is_playlist: bool
+    is_first: bool
+    is_tls: bool
+    redirects: int
+    size: int
+    content_type: str | None = None
+    content_length: str | None = None
+    content_encoding: str | None = None
+    cache_control: str | None = None
+    allow_origin: str | None = None
+    part: PartAnswer | None = None
+
+
+@dataclass(frozen=True)
+class FetchedHls:
+    """The first playlist on this machine, and every file that came, in the order of their names."""
+
+    playlist: Path
+    files: tuple[FetchedFile, ...]
+
+
 @dataclass(frozen=True)
 class _Wanted:
     url: str
     path: Path
+    is_first_segment: bool = False
 
 
 def fetch(
@@ -50,8 +99,8 @@ def fetch(
     cancelled: threading.Event | None = None,
     total_bytes: int = TOTAL_BYTES,
     outward: Outward | None = None,
-) -> Path:
-    """Download a master with its variants and their segments, or a media playlist with its segments; its path here.
+) -> FetchedHls:
+    """Download a master with its variants and their segments, or a media playlist with its segments.
 
     What is no playlist lies there alone, as it came. Raises StorageError for a playlist that cannot be had, an answer
     that says neither here nor gone, and too much; JobCancelled.
@@ -75,15 +124,19 @@ class _Fetch:
         self._lock = threading.Lock()
         self._taken: set[Path] = set()
         self._prefixes: tuple[str, ...] = ()
+        self._first = folder
+        self._files: list[FetchedFile] = []
 
-    def run(self, url: str) -> Path:
-        """Fetch everything; the path of the first playlist on this machine."""
-        playlist = self._get(url, PLAYLIST_BYTES, PLAYLIST_SECONDS)
+    def run(self, url: str) -> FetchedHls:
+        """Fetch everything."""
+        playlist = self._get(url, PLAYLIST_BYTES, PLAYLIST_SECONDS, GZIP)
         parts = [_plain(unquote(part)) for part in urlsplit(url).path.split("/") if part]
         # The folder's name is what a media playlist is called by.
         name = parts.pop() if parts else "master.m3u8"
         first = self._folder / (parts.pop() if parts else "hls") / name
+        self._first = first
         self._taken.add(first)
+        self._keep(first, playlist, is_playlist=True)
         self._prefixes = tuple({urljoin(start, ".").rstrip("/") + "/" for start in (url, playlist.url)})
         text = playlist.body.decode("utf-8", "replace")
         wanted = self._write_playlist(first, playlist)
@@ -92,16 +145,17 @@ class _Fetch:
                 wanted = [segment for segments in pool.map(self._variant, wanted) for segment in segments]
             for _ in pool.map(self._segment, wanted):
                 pass
-        return first
+        return FetchedHls(first, tuple(sorted(self._files, key=lambda file: file.name)))
 
     def _variant(self, wanted: _Wanted) -> list[_Wanted]:
         """Fetch a media playlist; the segments that it names. None for one that the server does not have."""
         try:
-            playlist = self._get(wanted.url, PLAYLIST_BYTES, PLAYLIST_SECONDS)
+            playlist = self._get(wanted.url, PLAYLIST_BYTES, PLAYLIST_SECONDS, GZIP)
         except UnusableStatus as error:
             if error.status not in MISSING:
                 raise
             return []
+        self._keep(wanted.path, playlist, is_playlist=True)
         if b"#EXT-X-STREAM-INF" in playlist.body:
             # A master in the place of a variant: a rule reports it.
             _write(wanted.path, playlist.body)
@@ -115,13 +169,48 @@ class _Fetch:
             if error.status not in MISSING:
                 raise
             return
+        part = self._part(wanted.url, len(segment.body)) if wanted.is_first_segment else None
+        self._keep(wanted.path, segment, is_playlist=False, part=part)
         _write(wanted.path, segment.body)
 
-    def _get(self, url: str, limit: int, seconds: float) -> Content:
+    def _part(self, url: str, size: int) -> PartAnswer:
+        """What the server answers to the first bytes of a segment of `size` bytes: those, or all of it."""
+        try:
+            answer = self._get(url, max(size, RANGE_BYTES), SEGMENT_SECONDS, {"Range": f"bytes=0-{RANGE_BYTES - 1}"})
+        except UnusableStatus as error:
+            return PartAnswer(error.status)
+        return PartAnswer(answer.status, len(answer.body), answer.headers.get("Content-Range"))
+
+    def _keep(self, path: Path, content: Content, *, is_playlist: bool, part: PartAnswer | None = None) -> None:
+        """Remember what the server said of a file."""
+        headers = content.headers
+        file = FetchedFile(
+            path.relative_to(self._first.parent).as_posix(),
+            is_playlist=is_playlist,
+            is_first=path == self._first,
+            is_tls=content.url.lower().startswith("https:"),
+            redirects=content.redirects,
+            size=len(content.body),
+            content_type=headers.get("Content-Type"),
+            content_length=headers.get("Content-Length"),
+            content_encoding=headers.get("Content-Encoding"),
+            cache_control=headers.get("Cache-Control"),
+            allow_origin=headers.get("Access-Control-Allow-Origin"),
+            part=part,
+        )
+        with self._lock:
+            self._files.append(file)
+
+    def _get(self, url: str, limit: int, seconds: float, headers: Mapping[str, str] = MappingProxyType({})) -> Content:
         if self._cancelled.is_set():
             raise JobCancelled
         content = get(
-            url, limit_bytes=limit, timeout_s=seconds, allow_private=self._allow_private, outward=self._outward
+            url,
+            limit_bytes=limit,
+            timeout_s=seconds,
+            allow_private=self._allow_private,
+            outward=self._outward,
+            headers={"Origin": ORIGIN, **headers},
         )
         with self._lock:
             self._left -= len(content.body)
@@ -139,7 +228,7 @@ class _Fetch:
         It is kept as it came, byte for byte, but for URIs that can be no file's name.
         """
         lines = playlist.body.decode("utf-8", "surrogateescape").splitlines(keepends=True)
-        wanted = []
+        wanted: list[_Wanted] = []
         if lines and lines[0].strip() == "#EXTM3U":
             for number, line in enumerate(lines):
                 uri = line.strip()
@@ -150,7 +239,7 @@ class _Fetch:
                 lines[number] = line.replace(uri, name)
                 here = path.parent / name
                 if link is not None and self._claim(here):
-                    wanted.append(_Wanted(link, here))
+                    wanted.append(_Wanted(link, here, is_first_segment=not wanted))
         _write(path, "".join(lines).encode("utf-8", "surrogateescape"))
         return wanted
 

@@ -15,9 +15,11 @@ from pathlib import Path
 from codex_assets.archive.findings import Finding
 from codex_assets.media import outputs
 from codex_assets.net import hls_fetch
+from codex_assets.net.hls_fetch import FetchedFile, FetchedHls
 from codex_assets.net.outward import Outward
 from codex_assets.system.sandbox import Reach
 from codex_assets.system.tools import Tools
+from codex_assets.verification.delivery import DeliveredFile, DeliveryObservation, PartSeen
 from codex_assets.verification.judge import judge
 from codex_assets.verification.observations import AnyObservation, MasterObservation, VariantObservation
 from codex_assets.verification.observe.observer import Observer
@@ -45,8 +47,8 @@ class HlsCheck:
         playlist cannot be had; other files that are missing are findings.
         """
         with tempfile.TemporaryDirectory(prefix="codex-assets-fetch-") as folder:
-            playlist = hls_fetch.fetch(url, Path(folder), allow_private=True, cancelled=self.cancelled, outward=outward)
-            return self.check_playlist(playlist)
+            fetched = hls_fetch.fetch(url, Path(folder), allow_private=True, cancelled=self.cancelled, outward=outward)
+            return [*self.check_playlist(fetched.playlist), *judge(delivery_of(fetched), only=self._only)]
 
     def check_playlist(self, playlist: Path) -> list[Finding]:
         """Check a master with its variants, or a variant alone. Returns every finding, passed ones too."""
@@ -55,8 +57,37 @@ class HlsCheck:
             tools = Tools(self.variables, reach=reach, cancelled=self.cancelled)
             observer = Observer(tools, scratch=Path(scratch), workers=WORKERS)
             observations = _observe(observer, playlist)
-        only = None if self.rule is None else (self.rule,)
-        return [finding for observation in observations for finding in judge(observation, only=only)]
+        return [finding for observation in observations for finding in judge(observation, only=self._only)]
+
+    @property
+    def _only(self) -> tuple[str, ...] | None:
+        return None if self.rule is None else (self.rule,)
+
+
+def delivery_of(fetched: FetchedHls) -> DeliveryObservation:
+    """What servers said of the files that were fetched, for the rules about delivery."""
+    playlist = fetched.playlist
+    uris = [stream.uri for stream in parse_master(playlist.read_text(encoding="utf-8", errors="replace")).streams]
+    is_ours = is_laid_out_as_ours(uris or [f"{playlist.parent.name}/{playlist.name}"])
+    return DeliveryObservation(tuple(_delivered(file) for file in fetched.files), hls_fetch.ORIGIN, is_ours)
+
+
+def _delivered(file: FetchedFile) -> DeliveredFile:
+    part = file.part
+    return DeliveredFile(
+        file.name,
+        is_playlist=file.is_playlist,
+        is_first=file.is_first,
+        is_tls=file.is_tls,
+        redirects=file.redirects,
+        size=file.size,
+        content_type=file.content_type,
+        content_length=file.content_length,
+        content_encoding=file.content_encoding,
+        cache_control=file.cache_control,
+        allow_origin=file.allow_origin,
+        part=PartSeen(hls_fetch.RANGE_BYTES, part.status, part.size, part.content_range) if part is not None else None,
+    )
 
 
 def _observe(observer: Observer, playlist: Path) -> tuple[AnyObservation, ...]:

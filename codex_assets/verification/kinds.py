@@ -23,6 +23,8 @@ class ObservationKind(StrEnum):
     LOUDNESS = "loudness"
     WAVEFORM_JSON = "waveform_json"
     WAVEFORM_PNG = "waveform_png"
+    DELIVERY = "delivery"
+    """Of no output: what servers say of HLS that is checked by URL."""
 
 
 KINDS: dict[OutputKind, tuple[ObservationKind, ...]] = {

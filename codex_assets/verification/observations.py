@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from codex_assets.media import profile
+from codex_assets.verification.delivery import DeliveryObservation
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.playlist_text import Attribute, PlaylistText
 
@@ -437,6 +438,7 @@ AnyObservation = (
     | LoudnessObservation
     | WaveformObservation
     | WaveformImageObservation
+    | DeliveryObservation
 )
 
 

@@ -15,6 +15,7 @@ from loopback import QuietHandler, serving
 from codex_assets.errors import JobCancelled, StorageError
 from codex_assets.net import download, hls_fetch
 from codex_assets.net.download import Content, UnusableStatus
+from codex_assets.net.hls_fetch import PartAnswer
 
 
 @dataclass
@@ -123,7 +124,7 @@ def test_only_what_lies_below_is_fetched(site: Site, tmp_path: Path) -> None:
     site.put("/v/x/playlist.m3u8", media(*names))
     for path in ("/v/x/a.ts", "/v/x/a.ts?b=c", f"/v/x/{long}", "/v/x/b.ts", "/v/c.ts", "/v/x/a.ts?/../../../c.ts"):
         site.put(path, path)
-    first = hls_fetch.fetch(f"{site.url}/v/x/playlist.m3u8", tmp_path, allow_private=True)
+    first = hls_fetch.fetch(f"{site.url}/v/x/playlist.m3u8", tmp_path, allow_private=True).playlist
     assert first == tmp_path / "x" / "playlist.m3u8"
     fetched = files(tmp_path / "x")
     text = fetched.pop("playlist.m3u8").decode().splitlines()
@@ -131,7 +132,9 @@ def test_only_what_lies_below_is_fetched(site: Site, tmp_path: Path) -> None:
     assert set(fetched) < set(text)
     assert {"a.ts", "a.ts?b=c", "../c.ts", "https://example.invalid/v/x/a.ts", f"{site.url}/v/c.ts"} < set(text)
     assert not list(tmp_path.parent.rglob("c.ts"))
-    assert site.asked.count("/v/x/a.ts") == 1
+    # Of the first segment a part, too.
+    assert site.asked.count("/v/x/a.ts") == 2
+    assert site.asked.count("/v/x/b.ts") == 1
     assert "/v/c.ts" not in site.asked
 
 
@@ -140,13 +143,13 @@ def test_variants_are_fetched_from_where_the_master_is_at_last(site: Site, tmp_p
     site.put("/v/1/master.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nhigh/playlist.m3u8\n")
     site.put("/v/1/high/playlist.m3u8", media("a.ts"))
     site.put("/v/1/high/a.ts", "a")
-    first = hls_fetch.fetch(f"{site.url}/play", tmp_path, allow_private=True)
+    first = hls_fetch.fetch(f"{site.url}/play", tmp_path, allow_private=True).playlist
     assert (first.parent / "high" / "a.ts").read_bytes() == b"a"
 
 
 def test_what_is_no_playlist_names_nothing(site: Site, tmp_path: Path) -> None:
     site.put("/v/master.m3u8", "<html>\nnot/found\n</html>")
-    first = hls_fetch.fetch(f"{site.url}/v/master.m3u8", tmp_path, allow_private=True)
+    first = hls_fetch.fetch(f"{site.url}/v/master.m3u8", tmp_path, allow_private=True).playlist
     assert files(tmp_path) == {"v/master.m3u8": first.read_bytes()}
     assert len(site.asked) == 1
 
@@ -172,3 +175,20 @@ def test_a_cancelled_fetch_asks_nothing(site: Site, tmp_path: Path) -> None:
     with pytest.raises(JobCancelled):
         hls_fetch.fetch(f"{site.url}/v/playlist.m3u8", tmp_path, allow_private=True, cancelled=cancelled)
     assert site.asked == []
+
+
+def test_what_the_server_says_of_each_file_is_kept(site: Site, tmp_path: Path) -> None:
+    playlist = gzip.compress(media("a.ts", "b.ts").encode())
+    site.put("/v/x/playlist.m3u8", playlist, 200, **{"Content-Encoding": "gzip", "Content-Type": "audio/mpegurl"})
+    site.put("/v/x/a.ts", b"a" * 400, 200, **{"Cache-Control": "no-store", "Access-Control-Allow-Origin": "*"})
+    site.put("/v/x/b.ts", "", 302, Location="/v/x/c.ts")
+    site.put("/v/x/c.ts", b"c")
+    fetched = hls_fetch.fetch(f"{site.url}/v/x/playlist.m3u8", tmp_path, allow_private=True)
+    first, second, top = fetched.files
+    assert (top.name, top.is_first, top.content_encoding, top.content_type) == (
+        *("playlist.m3u8", True, "gzip", "audio/mpegurl"),
+    )
+    assert top.size == len(media("a.ts", "b.ts"))
+    assert (first.name, first.size, first.cache_control, first.allow_origin) == ("a.ts", 400, "no-store", "*")
+    assert first.part == PartAnswer(200, 400)
+    assert (second.redirects, second.part, second.is_tls) == (1, None, False)

@@ -16,4 +16,5 @@ from codex_assets.verification.rules import (  # noqa: F401, I001 - the order in
     thumbnail,
     loudness,
     waveform,
+    delivery,
 )

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+import break_delivery
 import break_outputs
 import break_playlists  # noqa: F401 - its breaks
+import certificates
 import pytest
 from break_outputs import BREAKS, SECONDS, SIZES, TOOLS, VARIANT, Break
+from hls_site import site
 
 from codex_assets.archive.findings import Finding
+from codex_assets.net import hls_fetch
+from codex_assets.net.outward import Outward
 from codex_assets.verification import measures
+from codex_assets.verification.hls_check import delivery_of
 from codex_assets.verification.judge import RULES, judge
 from codex_assets.verification.observations import (
     AnyObservation,
@@ -66,6 +73,7 @@ class Good:
             "master": lambda at: (self._master(at, self.variants),),
             "rewritten": self._rewritten,
             "hls": lambda at: self.observer.hls(at / "master.m3u8"),
+            "delivery": self._delivery,
             "mezzanine": self._mezzanine,
             "thumbnail": lambda at: (
                 self.observer.thumbnail(at / "thumbnail.jpg", reference=self.mezzanine, at=0.1 * SECONDS),
@@ -113,6 +121,19 @@ class Good:
         break_outputs.write_master(root / "master.m3u8", list(variants.items()))
         return (self._master(root, variants),)
 
+    def _delivery(self, root: Path) -> tuple[AnyObservation, ...]:
+        """What a server says that delivers `root` as the break has it; without a word of it, as it should be."""
+        delivery = break_delivery.read_delivery(root)
+        certificate = certificates.made(root, "localhost", "127.0.0.1")
+        outward = Outward(certificates=(certificate.authority,))
+        with (
+            site(root, delivery, certificate.server if break_delivery.has_tls(root) else None) as url,
+            tempfile.TemporaryDirectory() as folder,
+        ):
+            start = f"{url}/{break_delivery.START if (root / break_delivery.START).exists() else 'master.m3u8'}"
+            fetched = hls_fetch.fetch(start, Path(folder), allow_private=True, outward=outward)
+            return (replace(delivery_of(fetched), is_ours=True),)
+
     def _mezzanine(self, root: Path) -> tuple[AnyObservation, ...]:
         expected = MezzanineExpected(float(SECONDS), (320, 180), Fraction(25), True, True)
         return (self.observer.mezzanine(root / "mezzanine.mp4", expected),)
@@ -157,7 +178,7 @@ def findings_on(observations: Sequence[AnyObservation]) -> list[Finding]:
 
 @pytest.fixture(scope="session")
 def good_findings(good: Good) -> list[Finding]:
-    looks = ("variant", "preview", "audio", "master", "hls", "mezzanine", "thumbnail", "loudness")
+    looks = ("variant", "preview", "audio", "master", "hls", "delivery", "mezzanine", "thumbnail", "loudness")
     return [
         finding
         for what in (*looks, "waveform_json", "waveform_png")
