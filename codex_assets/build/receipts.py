@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from codex_assets.archive.records import Build
 from codex_assets.build.encoders import EncoderChoice, gpu_model
@@ -91,7 +92,7 @@ class Receipts:
             speed=encode.speed if encode is not None else None,
             encoder=choice.row.codec if choice is not None else None,
             encoder_reason=choice.reason if choice is not None else None,
-            tool_versions=self._workspace.once("versions", self._tool_versions),
+            tool_versions=self._tool_versions(with_x264=choice is not None and choice.row is profile.X264),
             inputs=dict(inputs),
             recipe=recipe.numbers(media_type, output, variant),
             gpu=self._gpu_model() if choice is not None and choice.row is profile.NVENC else None,
@@ -118,5 +119,9 @@ class Receipts:
         self._gpu = self._workspace.once("gpu", lambda: gpu_model(self._tools))
         return self._gpu
 
-    def _tool_versions(self) -> dict[str, str]:
-        return {tool: self._tools.version(tool) or "missing" for tool in ("ffmpeg", "audiowaveform")}
+    def _tool_versions(self, *, with_x264: bool) -> dict[str, str]:
+        tools = ("ffmpeg", "audiowaveform", *(("x264",) if with_x264 else ()))
+        return {
+            tool: self._workspace.once(f"version of {tool}", partial(self._tools.version, tool)) or "missing"
+            for tool in tools
+        }

@@ -46,6 +46,8 @@ class OutputKind:
     """For engineers; `{rung}` is the name of its rung."""
     labels: frozenset[str]
     """The tools that make it, and the format of its files."""
+    tools: tuple[str, ...] = ("ffmpeg",)
+    """The tools whose version its bytes may depend on; x264 is a library of ffmpeg's with versions of its own."""
     keeps_busy: bool = False
     """Building it keeps every core or the GPU busy."""
     is_still: bool = False
@@ -59,6 +61,7 @@ MEZZANINE = OutputKind(
     work="mezzanine",
     description="The original, normalised once: H.264 (or sound alone) that every other output is made from. Archive.",
     labels=frozenset({"ffmpeg", "mp4"}),
+    tools=("ffmpeg", "x264"),
     keeps_busy=True,
 )
 LOUDNESS = OutputKind(
@@ -77,6 +80,7 @@ VARIANT = OutputKind(
     work="ladder",
     description="HLS variant {rung}: 6 s segments, cut alike in every variant.",
     labels=frozenset({"ffmpeg", "hls"}),
+    tools=("ffmpeg", "x264"),
     keeps_busy=True,
 )
 PREVIEW = OutputKind(
@@ -86,6 +90,7 @@ PREVIEW = OutputKind(
     work="ladder",
     description="The first 30 seconds at up to 720p: the first segments of their variant.",
     labels=frozenset({"ffmpeg", "hls"}),
+    tools=("ffmpeg", "x264"),
     keeps_busy=True,
 )
 MASTER = OutputKind(
@@ -95,6 +100,7 @@ MASTER = OutputKind(
     work="ladder",
     description="The master playlist of all variants that exist, with measured rates.",
     labels=frozenset({"m3u8"}),
+    tools=(),
     keeps_busy=True,
 )
 THUMBNAIL = OutputKind(
@@ -113,6 +119,7 @@ WAVEFORM_JSON = OutputKind(
     work="waveform",
     description="audiowaveform's data of the delivered sound, 10 points a second.",
     labels=frozenset({"audiowaveform", "json"}),
+    tools=("ffmpeg", "audiowaveform"),
 )
 WAVEFORM_PNG = OutputKind(
     "waveform_png",
@@ -121,6 +128,7 @@ WAVEFORM_PNG = OutputKind(
     work="waveform",
     description="The waveform drawn at 1280x720.",
     labels=frozenset({"audiowaveform", "png"}),
+    tools=("ffmpeg", "audiowaveform"),
     is_still=True,
 )
 

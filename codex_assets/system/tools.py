@@ -232,7 +232,12 @@ class Tools:
         return Trial(True, "a trial encode with the real options succeeded")
 
     def version(self, tool: str) -> str | None:
-        """The version that `tool` prints of itself, or None when it is missing."""
+        """The version that `tool` prints of itself, or None when it is missing.
+
+        `x264` is the library that ffmpeg encodes with: its version is what it writes into a picture.
+        """
+        if tool == "x264":
+            return self._x264_version()
         path = self.path(tool)
         if path is None:
             return None
@@ -242,6 +247,24 @@ class Tools:
         first = text.splitlines()[0] if text else ""
         number = re.search(r"v?(\d+\.\d[^\s,]*)", first)
         return number[1] if number else first or None
+
+    def versions(self) -> dict[str, str]:
+        """The versions of the tools that make outputs, of those that are there."""
+        known = {tool: self.version(tool) for tool in ("ffmpeg", "x264", "audiowaveform")}
+        return {tool: version for tool, version in known.items() if version is not None}
+
+    def _x264_version(self) -> str | None:
+        path = self.path("ffmpeg")
+        if path is None:
+            return None
+        argv = [path, "-hide_banner", "-nostdin", "-loglevel", "error"]
+        argv += ["-f", "lavfi", "-i", "color=size=16x16", "-frames:v", "1", "-c:v", "libx264", "-f", "h264", "-"]
+        try:
+            run = self._runner.run(argv, RunOrder("asking x264 for its version", keep_stdout=True))
+        except ToolError:
+            return None
+        number = re.search(rb"x264 - core (\d+(?: r\d+)?(?: [0-9a-f]+)?)", run.stdout)
+        return number[1].decode() if number else None
 
     def gpu(self) -> str | None:
         """The model of the first GPU that the driver tells of, or None where there is no driver or no GPU."""

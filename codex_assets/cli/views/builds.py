@@ -56,8 +56,9 @@ def _details(receipts: Sequence[Receipt]) -> list[str]:
         for _, build in receipts
         if build.encoder
     )
-    if first.tool_versions:
-        lines.append("tools " + ", ".join(f"{name} {version}" for name, version in first.tool_versions.items()))
+    versions = {name: version for _, build in receipts for name, version in build.tool_versions.items()}
+    if versions:
+        lines.append("tools " + ", ".join(f"{name} {version}" for name, version in versions.items()))
     return lines
 
 
