@@ -1,0 +1,92 @@
+"""A store that is read and never written: what is written or deleted goes no further than a folder of this machine.
+
+Whoever works on an overlay sees the store below it with its own changes on top, and nobody else sees these changes. For
+building without publishing. The protocol is in `objects.py`.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from pathlib import Path
+
+from codex_assets.errors import StorageError
+from codex_assets.storage.directory import DirectoryStore
+from codex_assets.storage.objects import ObjectStore, OnBytes, Role, StoredObject, Stores, missing
+
+
+class OverlayStore:
+    """A store over another one. `folder` holds what is written; it belongs to nobody else, and may be lost."""
+
+    def __init__(self, below: ObjectStore, folder: Path) -> None:
+        self._below = below
+        self._changes = DirectoryStore(folder, below.name, below.bucket)
+        self._deleted: set[str] = set()
+
+    @property
+    def name(self) -> Role:
+        return self._below.name
+
+    @property
+    def bucket(self) -> str:
+        return self._below.bucket
+
+    def upload(
+        self,
+        path: Path,
+        key: str,
+        *,
+        content_type: str,
+        cache_control: str | None = None,
+        sha256: str | None = None,
+        on_bytes: OnBytes | None = None,
+    ) -> StoredObject:
+        stored = self._changes.upload(
+            path, key, content_type=content_type, cache_control=cache_control, sha256=sha256, on_bytes=on_bytes
+        )
+        self._deleted.discard(key)
+        return stored
+
+    def write(self, key: str, data: bytes, *, content_type: str, cache_control: str | None = None) -> StoredObject:
+        stored = self._changes.write(key, data, content_type=content_type, cache_control=cache_control)
+        self._deleted.discard(key)
+        return stored
+
+    def download(self, key: str, path: Path, *, on_bytes: OnBytes | None = None) -> StoredObject:
+        return self._holder(key).download(key, path, on_bytes=on_bytes)
+
+    def read(self, key: str) -> bytes:
+        return self._holder(key).read(key)
+
+    def head(self, key: str) -> StoredObject | None:
+        if key in self._deleted:
+            return None
+        return self._changes.head(key) or self._below.head(key)
+
+    def delete(self, key: str) -> None:
+        self._deleted.add(key)
+        self._changes.delete(key)
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        last = None
+        # Of two objects of a key, the one that was written here comes first.
+        for stored in heapq.merge(
+            self._changes.list(prefix), self._below.list(prefix), key=lambda stored_object: stored_object.key
+        ):
+            if stored.key != last and stored.key not in self._deleted:
+                yield stored
+            last = stored.key
+
+    def check(self) -> None:
+        raise StorageError("A store that is only read cannot be tested.", retryable=False)
+
+    def _holder(self, key: str) -> ObjectStore:
+        """The store that has the object as it is now. Raises `MissingInput` for one that was deleted here."""
+        if key in self._deleted:
+            raise missing(self, key)
+        return self._changes if self._changes.head(key) is not None else self._below
+
+
+def overlaid(stores: Stores, folder: Path) -> Stores:
+    """All three stores, with what is written to them kept in `folder`."""
+    return Stores(*(OverlayStore(stores.by_role(role), folder / role) for role in ("archive", "media", "assets")))
