@@ -65,6 +65,11 @@ OutputNames = Annotated[
     ),
 ]
 
+ByTools = Annotated[
+    bool,
+    typer.Option("--tools", help="Count what other versions of ffmpeg, x264 or audiowaveform built as stale, too."),
+]
+
 # --- Their values -----------------------------------------------------------------------------------------------------
 
 
@@ -85,6 +90,23 @@ def parse_duration(text: str, option: str) -> timedelta:
         raise typer.BadParameter(f"`{text}` is not a length of time, such as `90m`, `24h` or `30d`.", param_hint=option)
     unit = {"m": "minutes", "h": "hours", "d": "days"}[match[2]]
     return timedelta(**{unit: int(match[1])})
+
+
+def parse_share(text: str, option: str) -> float:
+    """`5%` as 0.05. Raises a usage error for what is no share."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?%", text.strip())
+    if match is None or float(match[1]) > 100:
+        raise typer.BadParameter(f"`{text}` is not a share, such as `5%`.", param_hint=option)
+    return float(match[1]) / 100
+
+
+def parse_size(text: str, option: str) -> Callable[[int], int]:
+    """How many of so many media: a share such as `1%` (of several media at least one), or a number."""
+    if text.strip().isdigit():
+        count = int(text)
+        return lambda media: min(count, media)
+    share = parse_share(text, option)
+    return lambda media: max(1, round(media * share)) if share and media > 1 else 0
 
 
 def parse_outputs(text: str | None, option: str) -> list[str]:

@@ -103,11 +103,16 @@ class Catalogue:
 
     # --- Asking -------------------------------------------------------------------------------------------------------
 
-    def verdicts(self, where: Where | None = None) -> Iterator[tuple[str, MediaType, dict[str, Verdict]]]:
-        """(media id, type, verdicts) of every media for which `where` holds, in order of their ids."""
+    def verdicts(
+        self, where: Where | None = None, *, tools: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[str, MediaType, dict[str, Verdict]]]:
+        """(media id, type, verdicts) of every media for which `where` holds, in order of their ids.
+
+        `tools`: versions by tool; what others built is then stale.
+        """
         condition = where or Where()
         with self._file.connection() as database:
-            judge = StalenessJudge(recorded_recipes(database))
+            judge = StalenessJudge(recorded_recipes(database), tools)
             judged: dict[int, dict[str, Verdict]] = {}
             clause, given = _clause(condition)
             rows = database.execute(
@@ -124,12 +129,17 @@ class Catalogue:
                 yield media_id, media_type, verdicts
 
     def targets(
-        self, where: Where | None = None, assets: Sequence[str] | None = None, *, stale_only: bool = True
+        self,
+        where: Where | None = None,
+        assets: Sequence[str] | None = None,
+        *,
+        stale_only: bool = True,
+        tools: Mapping[str, str] | None = None,
     ) -> list[RebuildTarget]:
         """What is to be rebuilt, media by media: of all outputs, or of `assets`; with `stale_only` what is stale, else
-        whatever applies and can be built. Media with nothing to do are left out."""
+        whatever applies and can be built. Media with nothing to do are left out. `tools`: as in `verdicts`."""
         targets = []
-        for media_id, media_type, verdicts in self.verdicts(where):
+        for media_id, media_type, verdicts in self.verdicts(where, tools=tools):
             outputs = tuple(
                 verdict.output
                 for verdict in verdicts.values()

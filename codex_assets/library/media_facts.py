@@ -38,6 +38,8 @@ class RecordFacts:
     recipe: str = ""
     """Key of the recipe that was recorded, if one was."""
     unreadable: bool = False
+    tools: Mapping[str, str] = field(default_factory=dict)
+    """Versions of the tools that its bytes may depend on, as far as they were recorded."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class OutputFacts:
     """Rules of severity ERROR that the contents broke since they were built."""
     unchecked: bool = False
     unreadable: bool = False
+    tools: tuple[tuple[str, str], ...] = ()
+    """The tools that its bytes may depend on, and the versions that built it."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +95,7 @@ class MediaFacts:
         outputs = [
             [
                 *(name, output.code_version, output.applicable, output.variant, output.recipe, output.inputs),
-                *(output.failed, output.unchecked),
-                *([True] if output.unreadable else []),
+                *(output.failed, output.unchecked, output.unreadable, output.tools),
             ]
             for name, output in self.outputs
         ]
@@ -103,10 +106,11 @@ class MediaFacts:
         """The facts that `text` made this text of."""
         media_type, size, mezzanine, original, rows = json.loads(text)
         outputs = []
-        for name, code_version, applicable, variant, recipe, inputs, failed, unchecked, *unreadable in rows:
+        for name, code_version, applicable, variant, recipe, inputs, failed, unchecked, unreadable, tools in rows:
             changed = tuple((changed_input[0], changed_input[1], changed_input[2]) for changed_input in inputs)
+            versions = tuple((tool, version) for tool, version in tools)
             facts = OutputFacts(
-                *(code_version, applicable, variant, recipe, changed), tuple(failed), unchecked, bool(unreadable)
+                *(code_version, applicable, variant, recipe, changed), tuple(failed), unchecked, unreadable, versions
             )
             outputs.append((name, facts))
         return cls(media_type, tuple(size) if size else None, mezzanine, original, tuple(outputs))
@@ -160,6 +164,7 @@ def _output_facts(
         _changed_inputs(media_type, output, outputs),
         check.failed if check is not None else (),
         unchecked=not record.checked and check is None,
+        tools=tuple(sorted(record.tools.items())),
     )
 
 
@@ -177,7 +182,16 @@ def record_facts(record: OutputRecord) -> RecordFacts:
         size=record.picture_size,
         inputs=build.inputs if build is not None else {},
         recipe=recipe_key(build.recipe) if build is not None else "",
+        tools=recorded_tools(record),
     )
+
+
+def recorded_tools(record: OutputRecord) -> dict[str, str]:
+    """The tools that an output's bytes may depend on, with the versions that built it; none where none was recorded."""
+    kind, build = media_outputs.kind_of(record.output), record.build
+    if kind is None or build is None:
+        return {}
+    return {tool: build.tool_versions[tool] for tool in kind.tools if tool in build.tool_versions}
 
 
 def recipe_key(numbers: Mapping[str, Any]) -> str:

@@ -47,6 +47,7 @@ class Journal:
                     "media": order.media_ids,
                     "outputs": order.outputs,
                     "alsoFresh": order.also_fresh,
+                    "tools": order.tools,
                 },
                 "targets": [[target.media_id, target.media_type, target.outputs] for target in targets],
             }
@@ -69,7 +70,8 @@ class Journal:
             file.close()
             raise MissingInput(f"The journal of rebuild {rebuild_id} was cut short; begin a new one.")
         fields = lines[0]["order"]
-        order = RebuildOrder(fields["where"], tuple(fields["media"]), tuple(fields["outputs"]), fields["alsoFresh"])
+        media_ids, outputs = tuple(fields["media"]), tuple(fields["outputs"])
+        order = RebuildOrder(fields["where"], media_ids, outputs, fields["alsoFresh"], fields.get("tools"))
         targets = [
             RebuildTarget(media_id, media_type, tuple(outputs)) for media_id, media_type, outputs in lines[0]["targets"]
         ]

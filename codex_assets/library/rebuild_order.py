@@ -6,6 +6,7 @@ In: the order as an engineer gives it, and its targets by what the catalogue say
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from codex_assets.library.catalogue import Catalogue, RebuildTarget
@@ -19,13 +20,15 @@ class RebuildOrder:
     """What is to be rebuilt.
 
     `where` is a condition as `--where` has it, and `media_ids` restricts it to these media, or () to none. `outputs`:
-    these alone, or () for all; `also_fresh`: what is not stale too.
+    these alone, or () for all; `also_fresh`: what is not stale too. `tools`: versions by tool, where what others built
+    is meant too.
     """
 
     where: str = ""
     media_ids: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     also_fresh: bool = False
+    tools: Mapping[str, str] | None = None
 
     def condition(self) -> Where:
         """Both conditions in one. Raises `ValueError` for a `where` that is no condition."""
@@ -37,14 +40,16 @@ class RebuildOrder:
 
     def targets(self, catalogue: Catalogue) -> list[RebuildTarget]:
         """What is to be built of all media that are meant."""
-        return catalogue.targets(self.condition(), self.outputs or None, stale_only=not self.also_fresh)
+        return catalogue.targets(
+            self.condition(), self.outputs or None, stale_only=not self.also_fresh, tools=self.tools
+        )
 
     def stale_outputs(self, catalogue: Catalogue, media_id: str) -> tuple[str, ...]:
         """What of one media is meant and stale now. The master is meant wherever variants are: it follows them."""
         names = self.outputs or None
         if names is not None and any(map(is_variant, names)):
             names = (*names, MASTER.name)
-        targets = catalogue.targets(Where(media_ids=(media_id,)), names)
+        targets = catalogue.targets(Where(media_ids=(media_id,)), names, tools=self.tools)
         return targets[0].outputs if targets else ()
 
 
@@ -61,7 +66,7 @@ def unbuildable(catalogue: Catalogue, order: RebuildOrder) -> list[Unbuildable]:
     """What of the order cannot be built, and why; what is fresh is left out unless it was asked for."""
     refused: list[Unbuildable] = []
     known = set()
-    for media_id, _, verdicts in catalogue.verdicts(order.condition()):
+    for media_id, _, verdicts in catalogue.verdicts(order.condition(), tools=order.tools):
         known.add(media_id)
         for verdict in verdicts.values():
             is_meant = not order.outputs or verdict.output in order.outputs

@@ -4,7 +4,8 @@ An output is stale, and is rebuilt, when it was never built, when another recipe
 inputs than there are now, when it broke a rule since it was built, and when it is a mezzanine whose file is gone. Two
 more causes are reported and do not make it stale: that an input of it is to be rebuilt (it becomes stale only if that
 input then has other contents), and that it was never checked. An output that cannot be rebuilt is not stale either:
-without the original there is no mezzanine, and without the mezzanine nothing else.
+without the original there is no mezzanine, and without the mezzanine nothing else. That other versions of the tools
+built it makes an output stale only where that is asked for.
 
 In: facts of a media (`media_facts.py`), compared with the recipes that the code has now. No I/O, no Dagster.
 """
@@ -39,12 +40,17 @@ class StaleReason(StrEnum):
     RECIPE = "recipe changed"
     INPUT = "input changed"
     CHECK_FAILED = "check failed"
+    TOOLS = "tools changed"
+    """Only where it is asked for."""
     FOLLOWS = "follows"
     UNCHECKED = "never checked"
 
 
 REBUILT = frozenset(
-    {StaleReason.NEVER_BUILT, StaleReason.MISSING, StaleReason.RECIPE, StaleReason.INPUT, StaleReason.CHECK_FAILED}
+    {
+        *(StaleReason.NEVER_BUILT, StaleReason.MISSING, StaleReason.RECIPE, StaleReason.INPUT),
+        *(StaleReason.CHECK_FAILED, StaleReason.TOOLS),
+    }
 )
 """Reasons to build an output again, unless it cannot be."""
 
@@ -126,9 +132,12 @@ class Verdict:
 class StalenessJudge:
     """Compares facts with the recipes that the code has now. Make one per question: recipes are read once."""
 
-    def __init__(self, recorded: Callable[[str], Mapping[str, Any]]) -> None:
-        """`recorded` gives the recipe that was recorded under a key, as named numbers; empty where there is none."""
-        self._recorded = recorded
+    def __init__(self, recorded: Callable[[str], Mapping[str, Any]], tools: Mapping[str, str] | None = None) -> None:
+        """`recorded` gives the recipe that was recorded under a key, as named numbers; empty where there is none.
+
+        `tools`: versions by tool; what others built is then stale. None: versions do not matter.
+        """
+        self._recorded, self._tools = recorded, tools or {}
         self._codes: dict[tuple[str, str], str] = {}
         self._compared: dict[tuple[str, str, str | None, str, str], Cause | None] = {}
         self._rungs: dict[tuple[int, int], frozenset[str]] = {}
@@ -178,6 +187,8 @@ class StalenessJudge:
             causes.append(Cause(StaleReason.INPUT, changes=tuple(Change(*change) for change in facts.inputs)))
         if facts.failed:
             causes.append(Cause(StaleReason.CHECK_FAILED, names=facts.failed))
+        if changes := changed_tools(dict(facts.tools), self._tools):
+            causes.append(Cause(StaleReason.TOOLS, changes=changes))
         return causes
 
     def _marker_causes(self, media: MediaFacts, output: str, facts: OutputFacts) -> list[Cause]:
@@ -249,6 +260,11 @@ def verdicts_of(
         has_original=has_original,
     )
     return StalenessJudge(lambda key: recipes[key]).verdicts(facts)
+
+
+def changed_tools(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[Change, ...]:
+    """The tools that both know, and have in other versions."""
+    return tuple(Change(tool, then[tool], now[tool]) for tool in then if tool in now and then[tool] != now[tool])
 
 
 def stale_outputs(verdicts: Mapping[str, Verdict]) -> list[str]:

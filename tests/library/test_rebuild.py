@@ -151,6 +151,37 @@ def command(settings: Settings, *arguments: str) -> tuple[int, str]:
     return result.exit_code, result.stdout if "--json" in arguments else result.output
 
 
+def test_what_other_tools_built_is_rebuilt_where_that_is_asked_for(settings: Settings) -> None:
+    records = RecordStore(settings.stores().archive)
+    published = record(settings, TALK, "waveform_png")
+    assert published.build is not None
+    versions = published.build.tool_versions
+    former = published.build.model_copy(update={"tool_versions": {**versions, "audiowaveform": "1.0.0"}})
+    records.put(TALK, "waveform_png", published.model_copy(update={"build": former}))
+    assert command(settings, "--json")[0] == 0
+    assert rebuilt(settings) == set(), "another version alone is no reason"
+    code, printed = command(settings, "--tools", "--json")
+    assert (code, json.loads(printed)["done"]) == (0, 1)
+    assert rebuilt(settings) == {f"{TALK} waveform_png"}
+    again = record(settings, TALK, "waveform_png").build
+    assert again is not None
+    assert again.tool_versions == versions
+    assert json.loads(command(settings, "--tools", "--json")[1])["media"] == 0
+
+
+def test_the_tools_of_workers_elsewhere_are_not_known_here(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"BUILD_ON": "runpod", "RUNPOD_ENDPOINT_ID": "e1", "RUNPOD_API_KEY": "key"}.items():
+        monkeypatch.setenv(name, value)
+    code, printed = command(settings, "--tools")
+    assert (code, "BUILD_ON=runpod lets others build" in printed) == (2, True), printed
+
+
+def test_the_versions_of_the_tools_are_part_of_the_order(settings: Settings) -> None:
+    order = RebuildOrder(outputs=("waveform_png",), tools={"audiowaveform": "2.0.0"})
+    _, journal = run(settings, order, RebuildLimits(canary=lambda media: 0, max_failures=1.0))
+    assert Journal.resume(configuration.journals(settings), journal.rebuild_id).order == order
+
+
 def test_a_changed_bitrate_rebuilds_its_variant_everywhere_and_nothing_else(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,12 +66,13 @@ def judged(
     verified: dict[str, CheckSummary] | None = None,
     mezzanine_file: bool = True,
     original: bool | None = True,
+    tools: dict[str, str] | None = None,
 ) -> dict[str, Verdict]:
     facts = media_facts("video", outputs, verified or {}, has_mezzanine_file=mezzanine_file, has_original=original)
     # What is judged is what came out of the index.
     kept = MediaFacts.parse(facts.text())
     assert kept == facts
-    return StalenessJudge(lambda key: RECIPES[key]).verdicts(kept)
+    return StalenessJudge(lambda key: RECIPES[key], tools).verdicts(kept)
 
 
 def causes_of(verdicts: dict[str, Verdict]) -> dict[str, list[str]]:
@@ -243,6 +244,38 @@ def ladder(name: str, **changed: Any) -> tuple[profile.VideoVariant, ...]:
     return tuple(replace(rung, **changed) if rung.name == name else rung for rung in profile.LADDER)
 
 
+# --- Tools ------------------------------------------------------------------------------------------------------------
+
+
+def test_other_versions_of_the_tools_count_only_where_that_is_asked_for() -> None:
+    former, here = {"ffmpeg": "5.1.9", "x264": "164"}, {"ffmpeg": "7.1.5", "x264": "164", "audiowaveform": "1.6.0"}
+    outputs = media(hls_480p=now("hls_480p", tools=former), thumbnail=now("thumbnail", tools={"ffmpeg": "7.1.5"}))
+    assert causes_of(judged(outputs)) == {}
+    verdicts = judged(outputs, tools=here)
+    assert causes_of(verdicts) == {
+        "hls_480p": ["tools changed: ffmpeg 5.1.9 -> 7.1.5"],
+        "hls_master": ["follows: hls_480p"],
+    }
+    assert verdicts["hls_480p"].is_stale
+    (cause,) = verdicts["hls_480p"].causes
+    assert cause.wire() == {
+        "reason": "tools changed",
+        "changes": [{"name": "ffmpeg", "from": "5.1.9", "to": "7.1.5"}],
+    }
+
+
+def test_only_tools_that_were_recorded_and_are_here_are_compared() -> None:
+    outputs = media(hls_480p=now("hls_480p", tools={"ffmpeg": "7.1.5"}), thumbnail=now("thumbnail"))
+    assert causes_of(judged(outputs, tools={"ffmpeg": "7.1.5", "x264": "165"})) == {}
+    assert causes_of(judged(outputs, tools={})) == {}
+
+
+def test_a_mezzanine_of_other_tools_stays_where_its_original_is_gone() -> None:
+    outputs = media(mezzanine=now("mezzanine", tools={"ffmpeg": "5.1.9"}))
+    verdict = judged(outputs, original=False, tools={"ffmpeg": "7.1.5"})["mezzanine"]
+    assert (verdict.is_stale, verdict.blocked) == (False, "its original is gone")
+
+
 # --- The real thing ---------------------------------------------------------------------------------------------------
 
 
@@ -322,6 +355,11 @@ def test_another_version_of_a_tool_makes_nothing_stale(tmp_path: Path, folder: P
     assert build_of(bench, "hls_480p").tool_versions["ffmpeg"] == "5.1.9-0+deb12u1"
     assert causes_in(catalogue) == {}
     assert catalogue.targets() == []
+    # Where it is asked for, every output is compared by the tools that have a part in it.
+    here = {"ffmpeg": "7.1.5", "audiowaveform": "1.6.0"}
+    (target,) = catalogue.targets(tools=here)
+    assert target.outputs == tuple(output for output in VIDEO if output not in ("hls_1080p", "hls_master"))
+    assert {str(cause) for cause in target.reasons["hls_480p"]} == {"tools changed: ffmpeg 5.1.9-0+deb12u1 -> 7.1.5"}
 
 
 @pytest.mark.ffmpeg

@@ -6,8 +6,6 @@ In: the options, when nothing is begun, and the exit code. Out: which outputs, h
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,10 +17,12 @@ from codex_assets.cli.command_frame import (
     INTERRUPTED,
     UNCHECKED,
     AsJson,
+    ByTools,
     Conditions,
     OutputNames,
     Store,
 )
+from codex_assets.errors import ConfigurationError
 from codex_assets.library.rebuild_limits import MAX_FAILURES
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def rebuild(
     assets: OutputNames = None,
     where: Conditions = None,
     also_fresh: AlsoFresh = False,
+    tools: ByTools = False,
     plan: Plan = False,
     workers: Workers = None,
     canary: Canary = "1%",
@@ -91,11 +92,14 @@ def rebuild(
     ```
     """
     outputs = tuple(command_frame.parse_outputs(assets, "--assets"))
-    if resume is not None and (media or outputs or where or also_fresh or plan):
+    if resume is not None and (media or outputs or where or also_fresh or tools or plan):
         raise typer.BadParameter(
             "It continues with the media and outputs that it began with; name no others.", param_hint="--resume"
         )
-    canary_size, most_failures = _parse_canary(canary), _parse_share(max_failures, "--max-failures")
+    canary_size, most_failures = (
+        command_frame.parse_size(canary, "--canary"),
+        command_frame.parse_share(max_failures, "--max-failures"),
+    )
     command_frame.parse_where(where)
     from codex_assets.cli.views.rebuild import summary_json, summary_sheet
     from codex_assets.config.settings import journals
@@ -110,7 +114,8 @@ def rebuild(
         if resume is not None:
             journal = Journal.resume(journals(settings), resume)
         else:
-            order = RebuildOrder(where or "", tuple(dict.fromkeys(media or ())), outputs, also_fresh)
+            versions = _versions(settings) if tools else None
+            order = RebuildOrder(where or "", tuple(dict.fromkeys(media or ())), outputs, also_fresh, versions)
             refused = unbuildable(catalogue, order)
             journal = _begin(settings, catalogue, order, refused, plan=plan, as_json=as_json)
     if not as_json:
@@ -124,6 +129,16 @@ def rebuild(
     else:
         console.say(summary_sheet(summary))
     raise typer.Exit(_exit_code(summary, refused, has_names=bool(media)))
+
+
+def _versions(settings: Settings) -> dict[str, str]:
+    """The versions of the tools that will build. Raises `ConfigurationError` when that is another machine's matter."""
+    if (settings.runpod_backfills or settings.runpod) is not None:
+        raise ConfigurationError(
+            "`--tools` compares with the tools of this machine, and BUILD_ON=runpod lets others build; "
+            "set BUILD_ON=here, or name the outputs and give --also-fresh."
+        )
+    return settings.tools().versions()
 
 
 def _begin(
@@ -199,20 +214,3 @@ def _exit_code(summary: RebuildSummary, refused: list[Unbuildable], *, has_names
         return PAUSED
     is_incomplete = has_names and bool(refused or (summary.skipped and not summary.done))
     return FAILED if summary.failed or is_incomplete else 0
-
-
-def _parse_share(text: str, option: str) -> float:
-    """`5%` as 0.05."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?%", text.strip())
-    if match is None or float(match[1]) > 100:
-        raise typer.BadParameter(f"`{text}` is not a share, such as `5%`.", param_hint=option)
-    return float(match[1]) / 100
-
-
-def _parse_canary(text: str) -> Callable[[int], int]:
-    """How many of so many media: a share such as `1%` (of several media at least one), or a number."""
-    if text.strip().isdigit():
-        count = int(text)
-        return lambda media: min(count, media)
-    share = _parse_share(text, "--canary")
-    return lambda media: max(1, round(media * share)) if share and media > 1 else 0

@@ -5,13 +5,13 @@ Answers from the catalogue (`library/catalogue.py`). The tables are in `cli/view
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from codex_assets.cli import command_frame, console
-from codex_assets.cli.command_frame import FAILED, UNCHECKED, AsJson, Conditions, Store
+from codex_assets.cli.command_frame import FAILED, UNCHECKED, AsJson, ByTools, Conditions, Store
 
 if TYPE_CHECKING:
     from codex_assets.cli.views.stale import StaleReport
@@ -39,6 +39,7 @@ Reindex = Annotated[bool, typer.Option("--reindex", help="Build the index from s
 def stale(
     asset: OutputNames = None,
     where: Conditions = None,
+    tools: ByTools = False,
     list_all: ListAll = False,
     refresh: Refresh = None,
     reindex: Reindex = False,
@@ -60,6 +61,10 @@ def stale(
     - `follows`: one of its inputs is to be rebuilt. It is rebuilt too if that input comes out different.
     - `never checked`: it has never been checked.
 
+    With `--tools` there is one more reason, which is none by default: another version's bytes are as good.
+
+    - `tools changed`: other versions built it than this machine has.
+
     Without its mezzanine no output of a media can be rebuilt, and without its original no mezzanine.
 
     Exit codes: `0` nothing is to be rebuilt; `1` something is; `2` the archive could not be read.
@@ -68,6 +73,7 @@ def stale(
     codex-assets stale
     codex-assets stale --list --where type=video,creator=ann
     codex-assets stale --asset hls_720p,thumbnail --refresh --json
+    codex-assets stale --tools --asset waveform_png
     ```
     """
     condition = command_frame.parse_where(where)
@@ -75,8 +81,9 @@ def stale(
     from codex_assets.cli.views.stale import report_json, report_sheet
 
     with command_frame.failures_end_with(UNCHECKED):
-        catalogue = command_frame.open_catalogue(command_frame.load_settings(store), refresh=refresh, reindex=reindex)
-        report = _report(catalogue, condition, outputs)
+        settings = command_frame.load_settings(store)
+        catalogue = command_frame.open_catalogue(settings, refresh=refresh, reindex=reindex)
+        report = _report(catalogue, condition, outputs, settings.tools().versions() if tools else None)
     if as_json:
         console.say_json(report_json(report))
     else:
@@ -89,12 +96,17 @@ def stale(
         raise typer.Exit(FAILED)
 
 
-def _report(catalogue: Catalogue, condition: Where, outputs: Collection[str]) -> StaleReport:
-    """What the catalogue says of the media that meet `condition`, and of `outputs` only, unless there are none."""
+def _report(
+    catalogue: Catalogue, condition: Where, outputs: Collection[str], tools: Mapping[str, str] | None
+) -> StaleReport:
+    """What the catalogue says of the media that meet `condition`, and of `outputs` only, unless there are none.
+
+    `tools`: versions by tool, where what others built is stale; None where it is not.
+    """
     from codex_assets.cli.views.stale import StaleMedia, StaleReport
 
     reported = []
-    for media_id, media_type, verdicts in catalogue.verdicts(condition):
+    for media_id, media_type, verdicts in catalogue.verdicts(condition, tools=tools):
         shown = [
             verdict for verdict in verdicts.values() if verdict.causes and (not outputs or verdict.output in outputs)
         ]
