@@ -20,6 +20,7 @@ from codex_assets.cli.commands import (
     import_,
     media,
     rebuild,
+    reproduce,
     run,
     stale,
     stats,
@@ -86,6 +87,7 @@ app.command(name="stats", rich_help_panel=LOOK)(stats.statistics)
 CHECK = "Check"
 app.command(name="verify", rich_help_panel=CHECK)(verify.verify_)
 app.command(rich_help_panel=CHECK)(verify.failing)
+app.command(rich_help_panel=CHECK)(reproduce.reproduce)
 
 MAINTAIN = "Maintain"
 app.command(name="cleanup-originals", rich_help_panel=MAINTAIN)(cleanup.cleanup_originals)

@@ -113,6 +113,21 @@ def read_all(stores: Stores) -> Iterator[PublishedMedia]:
                 yield media
 
 
+def matching_ids(stores: Stores, where: Where) -> list[str]:
+    """The ids of all registered media for which a condition holds, in order."""
+    records = RecordStore(stores.archive)
+    media_ids = list(records.media_ids())
+    if where == Where():
+        return media_ids
+
+    def holds(media_id: str) -> bool:
+        media = records.media(media_id)
+        return media is not None and condition_holds(where, media, records)
+
+    with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
+        return [media_id for media_id, does in zip(media_ids, pool.map(holds, media_ids), strict=True) if does]
+
+
 def read_verifications(stores: Stores) -> Iterator[VerificationRecord]:
     """The latest check results of every media that was ever verified, in order of their ids."""
     records = RecordStore(stores.archive)
