@@ -42,7 +42,7 @@ def build_thumbnail(build: MediaBuild) -> OutputRecord:
         build=receipt,
     )
     with build.phase(Phase.VERIFYING):
-        observation = build.observer.thumbnail(path, reference=mezzanine_file, at=at)
+        observation = build.observer.thumbnail(path, reference=mezzanine_file, at=expectations.thumbnail_moment(source))
     key = keys.thumbnail(build.media.creator_id, build.media.media_id)
     upload = Upload(path, "assets", key, Stage.CONTENT)
     (published,) = build.publish([UnpublishedOutput(record, [upload], [observation])], work)

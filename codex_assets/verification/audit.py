@@ -203,7 +203,8 @@ class Auditor:
     @_observe.register
     def _observe_thumbnail(self, record: ThumbnailRecord, audited: _AuditedMedia) -> Iterator[AnyObservation]:
         reference = self._reference(audited.media, audited.source)
-        yield self._observer.thumbnail(self._file(audited.media, record), reference=reference, at=record.at)
+        at = expectations.thumbnail_moment(audited.source)
+        yield self._observer.thumbnail(self._file(audited.media, record), reference=reference, at=at)
 
     @_observe.register
     def _observe_waveform(self, record: WaveformRecord, audited: _AuditedMedia) -> Iterator[AnyObservation]:

@@ -156,3 +156,8 @@ def loudness(record: LoudnessRecord, gain_mode: str | None) -> LoudnessExpected:
 def waveform(source: MezzanineRecord, record: WaveformRecord) -> WaveformExpected:
     """What the waveform's numbers and picture are judged against."""
     return WaveformExpected(duration=source.duration, silent=record.silent)
+
+
+def thumbnail_moment(source: MezzanineRecord) -> float:
+    """Seconds into the mezzanine of the frame that the thumbnail shows: a tenth of it."""
+    return source.duration * profile.THUMBNAIL_AT

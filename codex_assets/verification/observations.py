@@ -15,6 +15,7 @@ from codex_assets.media import profile
 from codex_assets.verification.delivery import DeliveryObservation
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.playlist_text import Attribute, PlaylistText
+from codex_assets.verification.still_observations import ImageFile, Moment, StillDifference
 
 AAC_FRAME = profile.AAC_FRAME_SAMPLES / profile.SAMPLE_RATE
 """Seconds. Sound can only be cut between its frames."""
@@ -334,6 +335,12 @@ class ThumbnailObservation:
     output: str
     problem: str | None = None
     picture: PictureSeen | None = None
+    file: ImageFile | None = None
+    difference: StillDifference | None = None
+    """To the mezzanine's frame; None without one."""
+    moment: Moment | None = None
+    padding: float | None = None
+    """How bright what lies beside the frame is, of 255; None where the frame fills the picture."""
     expected: ThumbnailExpected = ThumbnailExpected()
     kind: ObservationKind = ObservationKind.THUMBNAIL
 

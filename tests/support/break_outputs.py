@@ -32,6 +32,11 @@ HLS = (
     *("-f", "hls", "-hls_playlist_type", "vod", "-hls_list_size", "0", "-hls_flags", "independent_segments"),
     *("-hls_segment_type", "mpegts"),
 )
+STILL = (
+    "scale=1280:720:flags=lanczos+accurate_rnd:in_color_matrix=bt709:out_color_matrix=bt601:out_range=pc,"
+    "format=yuvj420p"
+)
+EXACT = ("-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact")
 VARIANT = "180p"
 """The variant that is broken."""
 
@@ -79,8 +84,8 @@ def make_good(root: Path) -> None:
         *(part for name, kbps in (("128k", 128), ("64k", 64)) for part in audio_variant(root, name, kbps)),
     )
     at = f"{SECONDS * 0.1}"
-    still = ("-frames:v", "1", "-vf", "scale=1280:720", "-q:v", "3")
-    ffmpeg("-ss", at, "-i", str(root / "mezzanine.mp4"), *still, str(root / "thumbnail.jpg"))
+    still = ("-frames:v", "1", "-vf", STILL, "-c:v", "mjpeg", "-q:v", "3", *EXACT)
+    ffmpeg("-ss", at, "-i", str(root / "mezzanine.mp4"), *still, "-f", "image2", str(root / "thumbnail.jpg"))
     wav = root / "sound.wav"
     ffmpeg("-i", str(root / "mezzanine.mp4"), "-map", "0:a", "-c:a", "pcm_s16le", str(wav))
     points = ("--pixels-per-second", "10", "-b", "8")
@@ -664,9 +669,10 @@ def mezzanine_with_location(root: Path) -> None:
 # --- Thumbnail --------------------------------------------------------------------------------------------------------
 
 
-def thumbnail(root: Path, filters: str, *out: str, picture: str = "") -> None:
-    source = ("-f", "lavfi", "-i", picture) if picture else ("-ss", "1.4", "-i", str(root / "mezzanine.mp4"))
-    ffmpeg(*source, "-frames:v", "1", "-vf", filters, *out, "-f", "image2", str(root / "thumbnail.jpg"))
+def thumbnail(root: Path, filters: str, *out: str, picture: str = "", at: float = 1.4) -> None:
+    source = ("-f", "lavfi", "-i", picture) if picture else ("-ss", str(at), "-i", str(root / "mezzanine.mp4"))
+    coded = ("-c:v", "mjpeg", "-q:v", "3", *EXACT, *out)
+    ffmpeg(*source, "-frames:v", "1", "-vf", filters, *coded, "-f", "image2", str(root / "thumbnail.jpg"))
 
 
 @breaks("thumbnail", "thumbnail_decodes")
@@ -681,28 +687,88 @@ def thumbnail_is_text(root: Path) -> None:
 
 @breaks("thumbnail", "thumbnail_decodes")
 def thumbnail_damaged(root: Path) -> None:
-    path = root / "thumbnail.jpg"
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    (root / "thumbnail.jpg").write_bytes(b"\xff\xd8\xff\xdb" + bytes(1000))
 
 
 @breaks("thumbnail", "thumbnail_is_jpeg")
 def thumbnail_is_a_png(root: Path) -> None:
-    thumbnail(root, "scale=1280:720", "-c:v", "png")
+    thumbnail(root, "scale=1280:720,format=rgb24", "-c:v", "png")
 
 
 @breaks("thumbnail", "thumbnail_size")
 def thumbnail_too_small(root: Path) -> None:
-    thumbnail(root, "scale=640:360")
+    thumbnail(root, f"{STILL},scale=640:360")
 
 
 @breaks("thumbnail", "thumbnail_not_blank")
 def thumbnail_black(root: Path) -> None:
-    thumbnail(root, "null", picture="color=black:s=1280x720")
+    thumbnail(root, "format=yuvj420p", picture="color=black:s=1280x720")
 
 
-@breaks("thumbnail", "thumbnail_shows_its_moment")
-def thumbnail_of_something_else(root: Path) -> None:
-    thumbnail(root, "scale=1280:720,negate")
+THUMBNAIL_MISTAKES = {
+    "thumbnail_of_another_moment": (STILL, "shows another moment: 9.0 s instead of 1.4 s"),
+    "thumbnail_negative": (f"negate,{STILL}", "is a negative"),
+    "thumbnail_upside_down": (f"vflip,{STILL}", "is upside down"),
+    "thumbnail_mirrored": (f"hflip,{STILL}", "is mirrored"),
+    "thumbnail_colour_planes_exchanged": (f"swapuv,{STILL}", "has its two colour planes exchanged"),
+    "thumbnail_of_another_matrix": (STILL.replace("=bt709", "=bt601"), "has the colours of another matrix"),
+    "thumbnail_darker": (f"{STILL},lutyuv=y=val-14", "is darker than the film"),
+    "thumbnail_grey": (f"{STILL},lutyuv=u=128:v=128", "has no colours"),
+    "thumbnail_paler": (f"{STILL},hue=s=0.8", "has paler colours than the film"),
+    "thumbnail_shifted": (f"{STILL},crop=1264:720:0:0,pad=1280:720:16:0", "is moved by 16 pixels to the right"),
+    "thumbnail_blurred": (f"{STILL},gblur=6", "is blurred"),
+    "thumbnail_half_decoded": (f"{STILL},drawbox=y=ih/2:h=ih/2:w=iw:color=gray:t=fill", "in a part of the picture"),
+    "thumbnail_with_a_patch": (f"{STILL},drawbox=x=400:y=400:w=40:h=40:color=black:t=fill", "in a part"),
+}
+"""Filters, and what the finding has to say."""
+
+
+def _mistaken(name: str, filters: str) -> Callable[[Path], None]:
+    def apply(root: Path) -> None:
+        thumbnail(root, filters, at=9.0 if name.endswith("moment") else 1.4)
+
+    apply.__name__ = name
+    return apply
+
+
+for _name, (_filters, _) in THUMBNAIL_MISTAKES.items():
+    breaks("thumbnail", "thumbnail_shows_its_moment")(_mistaken(_name, _filters))
+
+
+@breaks("thumbnail", "thumbnail_quality")
+def thumbnail_coarse(root: Path) -> None:
+    thumbnail(root, STILL, "-q:v", "9")
+
+
+@breaks("thumbnail", "thumbnail_is_plain")
+def thumbnail_with_exif(root: Path) -> None:
+    path = root / "thumbnail.jpg"
+    data, exif = path.read_bytes(), b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0"
+    path.write_bytes(data[:20] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[20:])
+
+
+@breaks("thumbnail", "thumbnail_is_plain")
+def thumbnail_with_a_tail(root: Path) -> None:
+    path = root / "thumbnail.jpg"
+    path.write_bytes(path.read_bytes() + b"PK\x03\x04")
+
+
+@breaks("thumbnail", "thumbnail_is_plain")
+def thumbnail_without_an_end(root: Path) -> None:
+    path = root / "thumbnail.jpg"
+    path.write_bytes(path.read_bytes()[:-2])
+
+
+@breaks("portrait", "thumbnail_padding_black")
+def thumbnail_with_grey_bars(root: Path) -> None:
+    portrait(root, "gray")
+
+
+def portrait(root: Path, colour: str) -> None:
+    """A mezzanine that stands upright, and its thumbnail with bars of this colour."""
+    mezzanine(root, picture=f"testsrc2=s=180x320:r={RATE}:d=2", sound="anullsrc=d=2")
+    fitted = STILL.replace("1280:720", "404:720")
+    thumbnail(root, f"{fitted},pad=1280:720:438:0:color={colour}", at=0.2)
 
 
 # --- Loudness ---------------------------------------------------------------------------------------------------------

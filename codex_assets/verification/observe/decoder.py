@@ -167,9 +167,12 @@ def concatenation(listing: Path, files: Sequence[Path]) -> list[str]:
     return [*input_format(files[0]), "-i", f"concatf:{listing}"]
 
 
-def complaints(log: Sequence[str], folder: Path) -> tuple[str, ...]:
-    """The first lines that ffmpeg tagged as errors, fit for the public: without tags, addresses and paths."""
-    lines = [line for line in log if re.search(r"\[(panic|fatal|error)\] ", line)]
+def complaints(log: Sequence[str], folder: Path, *, warnings: bool = False) -> tuple[str, ...]:
+    """The first lines that ffmpeg tagged as errors (or `warnings`), fit for the public: without tags, addresses and
+    paths."""
+    levels = "panic|fatal|error|warning" if warnings else "panic|fatal|error"
+    # ffmpeg says the last of whole files too, if they are small.
+    lines = [line for line in log if re.search(rf"\[({levels})\] (?!EOI missing)", line)]
     return tuple(_without_paths(line, folder) for line in lines[:COMPLAINTS_KEPT])
 
 

@@ -1,17 +1,20 @@
-"""What is observed of single pictures, the thumbnail and the drawn waveform, and how grey pictures are compared.
+"""What is observed of single pictures: the thumbnail beside the frames that it may show, and the drawn waveform.
 
-In: sizes at which pictures are compared, and arithmetic on their grey values. Out: how alike they have to be
-(`rules/`).
+In: what is decoded of them, where the frame lies in the thumbnail, and where else in the mezzanine its picture is. Out:
+how pictures are compared (`stills.py`), and how alike they have to be (`rules/`).
 """
 
 from __future__ import annotations
 
-import statistics
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy
 
 from codex_assets.errors import ToolError
 from codex_assets.media import profile
+from codex_assets.media.facts import VideoStream
 from codex_assets.verification.observations import (
     PictureSeen,
     ThumbnailExpected,
@@ -19,12 +22,41 @@ from codex_assets.verification.observations import (
     WaveformExpected,
     WaveformImageObservation,
 )
-from codex_assets.verification.observe.decoder import Decoder, public_reason
+from codex_assets.verification.observe import stills
+from codex_assets.verification.observe.decoder import Decoder, complaints, public_reason
+from codex_assets.verification.observe.image_files import read_jpeg
+from codex_assets.verification.observe.raw_pictures import (
+    JPEG_COLOURS,
+    MEZZANINE_COLOURS,
+    Picture,
+    RawPicture,
+    averaged,
+    frame_bytes,
+    picture_of,
+)
+from codex_assets.verification.still_observations import STRETCHED, Explanation, Moment, StillDifference
 
-STILL = (64, 36)
-"""Pixels at which a thumbnail is compared with its moment."""
-SMALLEST_COMPARED = 32
-"""Pixels a side under which two ways of enlarging give different pictures."""
+MEZZANINE_FORMAT = "yuv420p"
+SEARCHED = (32, 18)
+"""Pixels at which the whole mezzanine is searched for a picture that is not where it should be."""
+SEARCHED_FRAMES = 2000
+FOUND_RATIO = 0.5
+"""It is found where it differs so much less than at its own moment."""
+FAR_DISTANCE = 5.0
+"""A picture that is this far from its frame is looked for elsewhere."""
+
+
+@dataclass(frozen=True)
+class _FramePlace:
+    """Where in the thumbnail the frame lies: pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def of(self, picture: Picture) -> Picture:
+        return picture[self.top : self.top + self.height, self.left : self.left + self.width]
 
 
 def observe_thumbnail(
@@ -35,26 +67,159 @@ def observe_thumbnail(
     if not path.is_file():
         return replace(base, problem="it does not exist")
     try:
-        info = decoder.probe(path)
-        filters = "scale={}:{}:flags=area,format=rgb24".format(*STILL)
-        grey = decoder.grey_picture(["-i", str(path)], filters, strict=True)
+        video = decoder.probe(path).video
+        raw = _frames(decoder, path, None, video, count=1, strict=True) if video is not None else []
+        if video is None or (not raw and _is_read(video)):
+            return replace(base, problem="it holds no picture")
     except ToolError as error:
         return replace(base, problem=public_reason(error, path.parent))
-    if info.video is None or len(grey) != STILL[0] * STILL[1]:
-        return replace(base, problem="it holds no picture")
-    picture = PictureSeen(info.video.codec, info.video.coded_width, info.video.coded_height, spread_of(grey))
-    expected = ThumbnailExpected()
-    if reference is not None and at is not None:
-        moment = decoder.still(reference, at, STILL, padded=True)
-        if moment is not None and _is_large_enough(decoder, reference):
-            expected = ThumbnailExpected(spread_of(moment), difference_of(grey, moment))
-    return replace(base, picture=picture, expected=expected)
+    seen = replace(base, file=read_jpeg(path.read_bytes()))
+    if not raw:
+        return replace(seen, picture=PictureSeen(video.codec, video.coded_width, video.coded_height, 128.0))
+    still = raw[0].fitted(*raw[0].size, JPEG_COLOURS)[0]
+    picture = PictureSeen(video.codec, video.coded_width, video.coded_height, _spread(still))
+    seen = replace(seen, picture=picture)
+    whole = (profile.PICTURE_WIDTH, profile.PICTURE_HEIGHT)
+    if reference is None or at is None or raw[0].size != whole:
+        return seen
+    return _beside_frame(decoder, seen, still, reference, at)
 
 
-def _is_large_enough(decoder: Decoder, reference: Path) -> bool:
-    """Whether a frame has enough pixels to be compared with a picture that it was enlarged to."""
-    video = decoder.probe(reference).video
-    return video is not None and min(video.width, video.height) >= SMALLEST_COMPARED
+def _beside_frame(
+    decoder: Decoder, seen: ThumbnailObservation, still: Picture, reference: Path, at: float
+) -> ThumbnailObservation:
+    """`seen`, compared with that of the mezzanine's frames about `at` seconds that it is most like."""
+    try:
+        video = decoder.probe(reference).video
+        if video is None or video.pixel_format != MEZZANINE_FORMAT:
+            return seen
+        step = float(1 / video.average_rate) if video.average_rate else 0.0
+        frames = _frames(decoder, reference, at - 0.95 * step, video, count=2)
+        # A picture that ends before that moment is shown from its start.
+        frames = frames or _frames(decoder, reference, 0.0, video, count=1)
+    except ToolError:
+        return seen
+    if not frames:
+        return seen
+    nearest = min(
+        (
+            (stills.distance(place.of(still), fitted), index, place, fitted)
+            for index, frame in enumerate(frames)
+            for place in _places(frame.size)
+            for fitted in frame.fitted(place.width, place.height, MEZZANINE_COLOURS)
+        ),
+        key=lambda candidate: candidate[0],
+    )
+    _, index, place, frame = nearest
+    difference = stills.difference(place.of(still), frame)
+    difference = replace(difference, smallest_side=min(difference.smallest_side, *frames[index].size))
+    shown = _moment(decoder, reference, video, still, at) if difference.distance > FAR_DISTANCE else None
+    return replace(
+        seen,
+        expected=ThumbnailExpected(_spread(frame), stills.distance(place.of(still), frame)),
+        difference=_shaped(difference, still, frame),
+        moment=Moment(at, shown),
+        padding=_padding(still, place),
+    )
+
+
+def _shaped(difference: StillDifference, still: Picture, frame: Picture) -> StillDifference:
+    """`difference`, explained by a shape of the picture where that explains it better."""
+    height, width = still.shape[:2]
+    if frame.shape[:2] == still.shape[:2] or difference.distance <= FAR_DISTANCE:
+        return difference
+    stretched = stills.distance(still, stills.shaped(frame, width, height))
+    if difference.explanation is None or stretched < difference.explanation.distance:
+        explanation = Explanation(STRETCHED, stretched)
+        return replace(difference, explanation=explanation)
+    return difference
+
+
+def _places(size: tuple[int, int]) -> Iterator[_FramePlace]:
+    """Where a frame of this size may lie: as large as fits, in the middle, with even sides however they are rounded."""
+    width, height = size
+    scale = min(profile.PICTURE_WIDTH / width, profile.PICTURE_HEIGHT / height)
+    sides = []
+    for side, most in ((width, profile.PICTURE_WIDTH), (height, profile.PICTURE_HEIGHT)):
+        exact = side * scale
+        lower = max(2, int(exact + 1e-6) // 2 * 2)
+        sides.append({lower, min(most, lower + 2)} if exact - lower > 1e-6 else {lower})
+    for across in sides[0]:
+        for down in sides[1]:
+            left, top = (profile.PICTURE_WIDTH - across) // 2, (profile.PICTURE_HEIGHT - down) // 2
+            yield _FramePlace(left // 2 * 2, top // 2 * 2, across, down)
+
+
+def _padding(still: Picture, place: _FramePlace) -> float | None:
+    """How bright what lies beside the frame is: the mean of the brightest block of 16x16, of 255; None where nothing
+    does. Blocks that the frame reaches into carry its edge's ripples, and do not count."""
+    height, width = still.shape[:2]
+    rows, columns = height // 16, width // 16
+    blocks = averaged(still.max(axis=2)[:, :, None], 16, 16)[:, :, 0]
+    bottom, right = -(-(place.top + place.height) // 16), -(-(place.left + place.width) // 16)
+    beside = numpy.ones((rows, columns), bool)
+    beside[place.top // 16 : bottom, place.left // 16 : right] = False
+    return float(blocks[beside].max()) if beside.any() else None
+
+
+def _moment(decoder: Decoder, reference: Path, video: VideoStream, still: Picture, at: float) -> float | None:
+    """Seconds into the mezzanine of the picture that is most like the thumbnail; None where none is like it."""
+    size = SEARCHED[0] * SEARCHED[1] * 3
+    duration = max(video.duration or 0.0, 0.04)
+    rate = min(SEARCHED_FRAMES / duration, float(video.average_rate or 25))
+    place = next(_places((video.coded_width, video.coded_height)))
+    own = averaged(place.of(still), max(1, place.width // SEARCHED[0]), max(1, place.height // SEARCHED[1]))
+    own = own[: SEARCHED[1], : SEARCHED[0]]
+    if own.shape != (SEARCHED[1], SEARCHED[0], 3):
+        return None
+    with decoder.scratch_folder() as folder:
+        raw = folder / "search.rgb"
+        filters = "fps={:.6f},scale={}:{}:flags=area:in_color_matrix=bt709,format=rgb24".format(rate, *SEARCHED)
+        try:
+            arguments = ["-i", str(reference), "-map", "0:v:0", "-vf", filters, "-f", "rawvideo", str(raw)]
+            decoder.run(arguments, label="looking for a picture", duration=duration)
+        except ToolError:
+            return None
+        pictures = numpy.fromfile(raw, numpy.uint8) if raw.exists() else numpy.zeros(0, numpy.uint8)
+    count = len(pictures) // size
+    if not count:
+        return None
+    apart = abs(pictures[: count * size].reshape(count, -1) - own.reshape(1, -1)).mean(axis=1)
+    best = int(apart.argmin())
+    wanted = min(count - 1, round(at * rate))
+    return best / rate if apart[best] <= FOUND_RATIO * apart[wanted] else None
+
+
+def _is_read(video: VideoStream) -> bool:
+    return frame_bytes(video.pixel_format or "", video.coded_width, video.coded_height) is not None
+
+
+def _frames(
+    decoder: Decoder, path: Path, at: float | None, video: VideoStream, *, count: int, strict: bool = False
+) -> list[RawPicture]:
+    """The first pictures of a file from `at` seconds on, as they are coded; none of a format that is not read.
+
+    `strict`: a complaint of the decoder, a mere warning too, is a `ToolError`.
+    """
+    width, height, form = video.coded_width, video.coded_height, video.pixel_format or ""
+    size = frame_bytes(form, width, height)
+    with decoder.scratch_folder() as folder:
+        raw = folder / "still.raw"
+        seek = ["-ss", f"{at:.6f}"] if at is not None and at > 0 else []
+        arguments = [*seek, "-i", str(path), "-map", "0:v:0", "-frames:v", str(count), "-fps_mode", "passthrough"]
+        run = decoder.run([*arguments, "-f", "rawvideo", str(raw)], label="decoding a picture")
+        errors = complaints(run.log, folder, warnings=True) if strict else ()
+        if errors:
+            raise ToolError("decoding a picture", reason=errors[0])
+        data = raw.read_bytes() if raw.exists() else b""
+    if size is None:
+        return []
+    return [picture_of(data[start:], form, width, height) for start in range(0, len(data) - size + 1, size)]
+
+
+def _spread(picture: Picture) -> float:
+    """Standard deviation of a picture's grey values, at a size at which noise is none."""
+    return float((stills.cells(picture) @ stills.LUMA).std())
 
 
 def observe_waveform_picture(
@@ -86,11 +251,6 @@ def observe_waveform_picture(
 def difference_of(own: bytes, other: bytes) -> float:
     """Mean difference of the grey values of two pictures of one size, of 255."""
     return sum(abs(a - b) for a, b in zip(own, other, strict=True)) / len(own)
-
-
-def spread_of(grey: bytes) -> float:
-    """Standard deviation of a picture's grey values: 0 for one grey, to about 128."""
-    return statistics.pstdev(grey)
 
 
 def _grey_of(colour: str) -> float:

@@ -14,7 +14,7 @@ import break_outputs
 import break_playlists  # noqa: F401 - its breaks
 import certificates
 import pytest
-from break_outputs import BREAKS, SECONDS, SIZES, TOOLS, VARIANT, Break
+from break_outputs import BREAKS, SECONDS, SIZES, THUMBNAIL_MISTAKES, TOOLS, VARIANT, Break
 from hls_site import site
 
 from codex_assets.archive.findings import Finding
@@ -77,6 +77,9 @@ class Good:
             "mezzanine": self._mezzanine,
             "thumbnail": lambda at: (
                 self.observer.thumbnail(at / "thumbnail.jpg", reference=self.mezzanine, at=0.1 * SECONDS),
+            ),
+            "portrait": lambda at: (
+                self.observer.thumbnail(at / "thumbnail.jpg", reference=at / "mezzanine.mp4", at=0.2),
             ),
             "loudness": self._loudness,
             "waveform_json": lambda at: (
@@ -177,13 +180,20 @@ def findings_on(observations: Sequence[AnyObservation]) -> list[Finding]:
 
 
 @pytest.fixture(scope="session")
-def good_findings(good: Good) -> list[Finding]:
+def good_findings(good: Good, upright: Path) -> list[Finding]:
     looks = ("variant", "preview", "audio", "master", "hls", "delivery", "mezzanine", "thumbnail", "loudness")
     return [
         finding
         for what in (*looks, "waveform_json", "waveform_png")
         for finding in findings_on(good.look(what, good.root))
-    ]
+    ] + findings_on(good.look("portrait", upright))
+
+
+@pytest.fixture(scope="session")
+def upright(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("upright")
+    break_outputs.portrait(root, "black")
+    return root
 
 
 def test_good_outputs_pass_every_rule(good_findings: list[Finding]) -> None:
@@ -203,6 +213,13 @@ def test_break_is_told_by_its_rule_alone(good: Good, copy: Path, broken: Break) 
         assert str(copy) not in finding.message + finding.observed + finding.expected + finding.where
         assert "/tmp" not in finding.message
         assert finding.message.endswith(".")
+
+
+@pytest.mark.parametrize(("name", "words"), [(name, words) for name, (_, words) in THUMBNAIL_MISTAKES.items()])
+def test_finding_about_a_thumbnail_says_what_is_wrong(good: Good, copy: Path, name: str, words: str) -> None:
+    next(broken for broken in BREAKS if broken.name == name).apply(copy)
+    (finding,) = [finding for finding in findings_on(good.look("thumbnail", copy)) if not finding.passed]
+    assert words in finding.message
 
 
 def test_every_rule_has_a_break() -> None:

@@ -1,0 +1,151 @@
+"""Reads the structure of a JPEG and of a PNG: their parts by name, and what is beside the picture.
+
+In: the bytes between the parts' headers. Out: decoding (`pictures.py`), and what may be there (`rules/`).
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+
+from codex_assets.verification.still_observations import ImageFile
+
+_JPEG_NAMES = {0xC4: "DHT", 0xDB: "DQT", 0xDA: "SOS", 0xDD: "DRI", 0xFE: "COM", 0xD8: "SOI", 0xD9: "EOI"}
+_JPEG_PICTURE = ("SOI", "APP0", "DQT", "SOF0", "DHT", "SOS", "EOI", "DRI")
+_FRAMES = {0: "baseline", 1: "extended", 2: "progressive", 3: "lossless"}
+_JFIF = b"JFIF\0"
+_ENCODER = re.compile(rb"Lavc[0-9.]*\0?")
+_ABOUT = {
+    b"Exif\0": "Exif data, as cameras write it",
+    b"http://ns.adobe.com/": "XMP data",
+    b"ICC_PROFILE\0": "a colour profile",
+    b"Photoshop": "data of an image editor",
+    b"JFXX\0": "a small picture of its own",
+    b"Adobe\0": "a mark of an image editor",
+}
+
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_PNG_PICTURE = ("IHDR", "PLTE", "IDAT", "IEND")
+_PNG_HARMLESS = ("pHYs",)
+_PNG_COLOURS = {0: "grey", 2: "RGB", 3: "a palette", 4: "grey with alpha", 6: "RGB with alpha"}
+_PNG_ABOUT = {"eXIf": "Exif data", "tIME": "a time", "iCCP": "a colour profile"}
+
+
+def read_jpeg(data: bytes) -> ImageFile | None:
+    """The structure of a JPEG; None for other bytes."""
+    if not data.startswith(b"\xff\xd8"):
+        return None
+    parts, foreign, form, steps = ["SOI"], [], None, []
+    at, ended = 2, False
+    while at + 2 <= len(data) and not ended:
+        if data[at] != 0xFF:
+            foreign.append(f"bytes that belong to nothing after {parts[-1]}")
+            break
+        marker = data[at + 1]
+        if marker == 0xFF:
+            at += 1
+            continue
+        name = _jpeg_name(marker)
+        parts.append(name)
+        at += 2
+        if name == "EOI":
+            ended = True
+            break
+        length = int.from_bytes(data[at : at + 2], "big")
+        body = data[at + 2 : at + length]
+        beside = _beside_jpeg(name, body)
+        if beside is not None:
+            foreign.append(beside)
+        if name.startswith("SOF"):
+            form = _jpeg_form(name, body)
+        if name == "DQT":
+            steps.append(body)
+        at += length
+        if name == "SOS":
+            at = _after_scan(data, at)
+    return ImageFile(
+        tuple(parts), tuple(foreign), form, ended, max(0, len(data) - at) if ended else 0, _coarseness(steps)
+    )
+
+
+def _jpeg_name(marker: int) -> str:
+    if marker in _JPEG_NAMES:
+        return _JPEG_NAMES[marker]
+    if 0xE0 <= marker <= 0xEF:
+        return f"APP{marker - 0xE0}"
+    return f"SOF{marker - 0xC0}" if 0xC0 <= marker <= 0xCF else f"{marker:02X}"
+
+
+def _beside_jpeg(name: str, body: bytes) -> str | None:
+    """What a segment holds that is no part of the picture."""
+    if name == "APP0" and body.startswith(_JFIF) and len(body) == 14:
+        return None
+    if name == "COM":
+        return None if _ENCODER.fullmatch(body) else "a comment"
+    if name.startswith("APP"):
+        return next((words for start, words in _ABOUT.items() if body.startswith(start)), f"a segment {name}")
+    return None if name in _JPEG_PICTURE or name.startswith("SOF") else f"a segment {name}"
+
+
+def _jpeg_form(name: str, body: bytes) -> str:
+    coding = _FRAMES.get(int(name[3:]), "unusual")
+    components = [body[6 + 3 * index : 9 + 3 * index] for index in range(body[5] if len(body) > 5 else 0)]
+    factors = [(part[1] >> 4, part[1] & 15) for part in components if len(part) == 3]
+    if len(factors) != 3:
+        return f"{coding}, {len(factors)} channels"
+    sampling: dict[tuple[tuple[int, int], ...], str] = {
+        ((2, 2), (1, 1), (1, 1)): "4:2:0",
+        ((2, 1), (1, 1), (1, 1)): "4:2:2",
+        ((1, 1),) * 3: "4:4:4",
+    }
+    return f"{coding}, {sampling.get(tuple(factors), 'unusual sampling')}"
+
+
+def _after_scan(data: bytes, at: int) -> int:
+    """Where the next marker after a scan's data is; its end where there is none."""
+    while True:
+        at = data.find(b"\xff", at)
+        if at < 0 or at + 1 >= len(data):
+            return len(data)
+        if data[at + 1] != 0 and not 0xD0 <= data[at + 1] <= 0xD7:
+            return at
+        at += 2
+
+
+def _coarseness(tables: list[bytes]) -> float | None:
+    """The mean step of quantisation table 0, that of the luma."""
+    for body in tables:
+        at = 0
+        while at < len(body):
+            wide, number = body[at] >> 4, body[at] & 15
+            size = 128 if wide else 64
+            values = body[at + 1 : at + 1 + size]
+            if number == 0 and len(values) == size:
+                steps = [int.from_bytes(values[2 * i : 2 * i + 2], "big") for i in range(64)] if wide else list(values)
+                return sum(steps) / 64
+            at += 1 + size
+    return None
+
+
+def read_png(data: bytes) -> ImageFile | None:
+    """The structure of a PNG; None for other bytes. Chunks whose checksum is wrong are `foreign`."""
+    if not data.startswith(_PNG_START):
+        return None
+    parts: list[str] = []
+    foreign: list[str] = []
+    form, at, ended = None, len(_PNG_START), False
+    while at + 12 <= len(data) and not ended:
+        length = int.from_bytes(data[at : at + 4], "big")
+        kind, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
+        name = kind.decode("ascii", "replace")
+        parts.append(name)
+        if len(body) < length or zlib.crc32(kind + body) != int.from_bytes(data[at + 8 + length : at + 12 + length]):
+            foreign.append(f"a damaged part {name}")
+        if name == "IHDR" and len(body) == 13:
+            form = f"{body[8]} bits, {_PNG_COLOURS.get(body[9], 'unusual colours')}"
+            form += ", interlaced" if body[12] else ""
+        if name not in _PNG_PICTURE + _PNG_HARMLESS:
+            foreign.append(_PNG_ABOUT.get(name, "a text" if name[1:] in ("EXt", "TXt") else f"a part {name}"))
+        at += 12 + length
+        ended = name == "IEND"
+    return ImageFile(tuple(parts), tuple(foreign), form, ended, max(0, len(data) - at) if ended else 0)
