@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup image image-demo image-test image-push demo ui dev test test-all test-debian13 lint format schemas fixtures lock bench clean
+.PHONY: help setup image image-demo image-test image-push demo ui dev test test-all test-debian13 lint format schemas fixtures lock bench mutants clean
 
 # The environment's own tools come first; audiowaveform is in .tools/bin.
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
@@ -62,6 +62,9 @@ lock: ## write requirements.lock (make lock ARGS=--upgrade)
 
 bench: setup ## run every measurement in bench/
 	@for script in bench/*.py; do echo "== $$script"; nice python "$$script" $(ARGS); done
+
+mutants: setup ## break published media in every known way and count what the judge finds (make mutants ARGS='-k pictures')
+	@PYTHONPATH=tests/mutants nice python tests/mutants/score.py $(ARGS)
 
 image: ## build the worker's image with docker or buildah (make image BASE=...)
 	@scripts/image build

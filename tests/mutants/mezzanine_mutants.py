@@ -1,0 +1,273 @@
+"""Faults in the mezzanine itself, of which everything else is made: its picture, its sound, its container."""
+
+from __future__ import annotations
+
+import struct
+from functools import partial
+
+from fault_encodes import LAVFI, encode_mezzanine
+from mutant import Harm, Mutant, Seam, Workpiece, mutant, register
+from picture_mutants import BURST, FULL, MATRIX
+
+FILM = ("portrait", "film", "flat")
+HEARD = ("music", "portrait", "flat")
+SIZE = ("{w}", "{h}")
+
+PICTURES: tuple[tuple[str, Harm, str, str], ...] = (
+    ("mezzanine_black", "grave", "the picture is black", "drawbox=t=fill:c=black"),
+    ("mezzanine_black_for_two_seconds", "grave", "the picture is black for two seconds",
+     "drawbox=t=fill:c=black:enable='between(t,3,5)'"),
+    ("mezzanine_frozen", "grave", "one picture stands for two seconds",
+     "split[a][b];[b]trim=start_frame=50:end_frame=51,loop=loop=-1:size=1,setpts=N/({rate})/TB[f];"
+     "[a][f]overlay=enable='between(t,2,4)':shortest=1"),
+    ("mezzanine_mirrored", "grave", "left and right are exchanged", "hflip"),
+    ("mezzanine_upside_down", "grave", "the picture is upside down", "vflip"),
+    ("mezzanine_turned", "grave", "the picture is turned by 180 degrees", "hflip,vflip"),
+    ("mezzanine_planes_exchanged", "grave", "the planes of blue and red are exchanged", "shuffleplanes=0:2:1:0"),
+    ("mezzanine_of_another_matrix", "medium", "colours went through the wrong matrix", MATRIX),
+    ("mezzanine_range_full", "medium", "levels use the full range and are called limited", FULL),
+    ("mezzanine_grey", "grave", "there is no colour", "hue=s=0"),
+    ("mezzanine_brighter", "medium", "the picture is 20 levels brighter", "lutyuv=y=val+20"),
+    ("mezzanine_of_wrong_gamma", "medium", "middle tones are lifted", "eq=gamma=1.35"),
+    ("mezzanine_blurred", "medium", "the picture is out of focus", "gblur=sigma=2.5"),
+    ("mezzanine_upscaled", "medium", "the picture was enlarged from a third of its size",
+     "scale=iw/3:ih/3:flags=area,scale={w}:{h}:flags=bicubic"),
+    ("mezzanine_cropped", "medium", "a tenth of each side is cut off", "crop=iw*0.8:ih*0.8,scale={w}:{h}"),
+    ("mezzanine_in_bars", "medium", "black bars were added",
+     "scale=iw:trunc(ih*0.38)*2,pad={w}:{h}:0:(oh-ih)/2,setsar=1"),
+    ("mezzanine_with_a_bad_second", "medium", "noise covers one second", BURST),
+    ("mezzanine_with_a_logo", "medium", "a white box covers a corner",
+     "drawbox=x=iw-iw/6:y=ih/20:w=iw/8:h=ih/10:color=white:t=fill"),
+    ("mezzanine_picture_late_by_one", "medium", "the picture comes one frame late",
+     "tpad=start=1:start_mode=clone,setpts=N/({rate})/TB,trim=end_frame={frames}"),
+    ("mezzanine_picture_late", "grave", "the picture comes three seconds late",
+     "tpad=start_duration=3:start_mode=clone,setpts=N/({rate})/TB,trim=end_frame={frames}"),
+    ("mezzanine_half_the_rate", "medium", "every second picture is the one before it again",
+     "select='not(mod(n,2))',setpts=2*N/({rate})/TB,fps={rate}:round=up,tpad=stop=2:stop_mode=clone,"
+     "trim=end_frame={frames}"),
+    ("mezzanine_reversed", "grave", "the picture runs backward", "reverse"),
+    ("mezzanine_combed", "medium", "fields of two moments are woven together",
+     "split[a][b];[b]tpad=start=1:start_mode=clone,setpts=N/({rate})/TB,il=l=d:c=d,crop=iw:ih/2:0:0[f];"
+     "[a]il=l=d:c=d,crop=iw:ih/2:0:ih/2[g];[f][g]vstack,il=l=i:c=i"),
+    ("mezzanine_end_missing", "grave", "the last two seconds of the picture are missing", "trim=end={end2}"),
+)  # fmt: skip
+
+SOUND: tuple[tuple[str, Harm, str, str], ...] = (
+    ("mezzanine_silent", "grave", "there is nothing but silence", "volume=0"),
+    ("mezzanine_second_half_silent", "grave", "the second half is silent", "volume=0:enable='gt(t,{half})'"),
+    ("mezzanine_channel_dead", "grave", "the left channel is silent", "pan=stereo|c0=0*c0|c1=c1"),
+    ("mezzanine_channels_exchanged", "grave", "left and right are exchanged", "pan=stereo|c0=c1|c1=c0"),
+    ("mezzanine_channel_inverted", "grave", "the right channel is inverted", "pan=stereo|c0=c0|c1=-1*c1"),
+    ("mezzanine_sound_dull", "medium", "there is nothing above 3 kHz", "lowpass=f=3000,lowpass=f=3000,lowpass=f=3000"),
+    ("mezzanine_sound_softer", "medium", "the sound is 6 dB softer", "volume=-6dB"),
+    ("mezzanine_sound_clipped", "medium", "peaks are cut off",
+     "volume=14dB,alimiter=limit=0.9:level=0:attack=0.1:release=1,volume=-10dB"),
+    ("mezzanine_sound_late", "medium", "the sound comes 100 ms late", "adelay=100:all=1,atrim=end={seconds}"),
+    ("mezzanine_sound_drifts", "medium", "the sound runs one percent too slow", "atempo=0.99,atrim=end={seconds}"),
+    ("mezzanine_sound_reversed", "grave", "the sound runs backward", "areverse"),
+    ("mezzanine_of_wrong_pitch", "grave", "the pitch is a semitone higher",
+     "asetrate=50854,aresample=48000,atempo=0.9439"),
+    ("mezzanine_sound_with_noise", "medium", "noise lies under the sound",
+     "aeval='val(0)+0.05*(random(0)-0.5)|val(1)+0.05*(random(1)-0.5)':c=same"),
+    ("mezzanine_sound_dropouts", "medium", "a tenth of a second is silent in each second",
+     "volume=0:enable='between(mod(t,1),0.4,0.5)'"),
+    ("mezzanine_sound_mono", "medium", "both channels are the sum of both",
+     "pan=stereo|c0=0.5*c0+0.5*c1|c1=0.5*c0+0.5*c1"),
+    ("mezzanine_sound_compressed", "medium", "soft and loud parts are equally loud",
+     "acompressor=threshold=0.01:ratio=20:attack=5:release=50:makeup=2,volume=-4dB"),
+)  # fmt: skip
+
+
+def _pictured(chain: str, piece: Workpiece) -> None:
+    assert piece.rate is not None
+    info = piece.tools.ffprobe(["-show_streams", "-select_streams", "v", str(piece.path)], label="probing")
+    (video,) = info["streams"]
+    encode_mezzanine(
+        piece,
+        chain.format(
+            w=video["width"],
+            h=video["height"],
+            rate=piece.rate,
+            frames=round(piece.seconds * piece.rate),
+            end2=piece.seconds - 2,
+        ),
+    )
+
+
+def _heard(graph: str, piece: Workpiece) -> None:
+    for name, value in (("{seconds}", piece.seconds), ("{half}", piece.seconds / 2)):
+        graph = graph.replace(name, f"{value:.3f}")
+    encode_mezzanine(piece, sound=graph)
+
+
+for _number, (_name, _harm, _description, _chain) in enumerate(PICTURES):
+    _contents = FILM[_number % 2 :] + FILM[: _number % 2]
+    register(Mutant(_name, "mezzanine", _harm, Seam.MEZZANINE, _description, _contents, partial(_pictured, _chain)))
+for _number, (_name, _harm, _description, _chain) in enumerate(SOUND):
+    _contents = HEARD[_number % 2 :] + HEARD[: _number % 2]
+    register(Mutant(_name, "mezzanine", _harm, Seam.MEZZANINE, _description, _contents, partial(_heard, _chain)))
+
+
+@mutant("mezzanine", "grave", Seam.MEZZANINE, FILM)
+def mezzanine_of_another_film(piece: Workpiece) -> None:
+    """the picture is that of another film"""
+    info = piece.tools.ffprobe(["-show_streams", "-select_streams", "v", str(piece.path)], label="probing")
+    (video,) = info["streams"]
+    size = f"{video['width']}x{video['height']}"
+    other = f"gradients=s={size}:r={piece.rate}:d={piece.seconds}:seed=3:speed=0.05"
+    encode_mezzanine(piece, "nullsink;[1:v]null", inputs=(*LAVFI, other))
+
+
+@mutant("mezzanine", "grave", Seam.MEZZANINE, HEARD)
+def mezzanine_with_other_sound(piece: Workpiece) -> None:
+    """the sound is that of something else"""
+    other = f"aevalsrc='0.2*sin(2*PI*300*t)*gt(sin(2*PI*1.7*t),0)|0.1*sin(2*PI*520*t)':s=48000:d={piece.seconds}"
+    encode_mezzanine(piece, sound="anullsink;[1:a]anull", inputs=(*LAVFI, other))
+
+
+# --- Coding and container ---------------------------------------------------------------------------------------------
+
+OPTIONS: tuple[tuple[str, Harm, str, str | None, tuple[str, ...]], ...] = (
+    ("mezzanine_without_sound", "grave", "there is no sound", None, ("-an",)),
+    ("mezzanine_in_mpeg4", "grave", "the picture is MPEG-4 part 2's", "null",
+     ("-c:v", "mpeg4", "-profile:v", "0", "-q:v", "4", "-preset", "0")),
+    ("mezzanine_in_4_4_4", "medium", "the picture is coded in 4:4:4", "null",
+     ("-profile:v", "high444", "-pix_fmt", "yuv444p")),
+    ("mezzanine_with_10_bits", "medium", "the picture is coded with 10 bits", "null",
+     ("-profile:v", "high10", "-pix_fmt", "yuv420p10le")),
+    ("mezzanine_starved_of_bits", "medium", "the picture falls to blocks", "null", ("-crf", "48")),
+    ("mezzanine_interlaced", "medium", "the picture is coded as fields", "null",
+     ("-flags", "+ildct+ilme", "-x264-params", "tff=1")),
+    ("mezzanine_pixels_not_square", "medium", "pixels are 4:3", "setsar=4/3", ()),
+    ("mezzanine_of_another_size", "medium", "the picture is two lines smaller", "scale=iw:ih-2,setsar=1", ()),
+    ("mezzanine_of_another_rate", "grave", "the picture has 20 frames a second", "fps=20", ()),
+    ("mezzanine_of_variable_rate", "medium", "seven pictures are missing, and their time is not",
+     "select='not(between(n,60,66))'", ("-fps_mode", "vfr")),
+    ("mezzanine_called_bt601", "medium", "the tags say BT.601's matrix", "null",
+     ("-bsf:v", "h264_metadata=matrix_coefficients=6", "-colorspace", "smpte170m")),
+    ("mezzanine_called_hdr", "grave", "the tags say PQ", "null",
+     ("-bsf:v", "h264_metadata=transfer_characteristics=16", "-color_trc", "smpte2084")),
+    ("mezzanine_without_colour_tags", "medium", "no tags say which colours these are", "null",
+     ("-bsf:v", "h264_metadata=matrix_coefficients=2:transfer_characteristics=2:colour_primaries=2",
+      "-movflags", "+faststart-write_colr")),
+    ("mezzanine_called_full_range", "medium", "the tags say full range", "null",
+     ("-bsf:v", "h264_metadata=video_full_range_flag=1")),
+    ("mezzanine_key_frames_rare", "light", "there is one key frame only", "null", ("-g", "9999", "-sc_threshold", "0")),
+    ("mezzanine_with_a_title", "medium", "a tag names a person", None, ("-metadata", "artist=Jane Doe")),
+    ("mezzanine_with_a_place", "grave", "a tag names the place", None, ("-metadata", "location=+52.5200+013.4050/")),
+    ("mezzanine_with_a_device", "medium", "a tag names the camera", None,
+     ("-movflags", "+use_metadata_tags+faststart", "-metadata", "com.apple.quicktime.model=Phone 12")),
+    ("mezzanine_with_a_date", "medium", "a tag names the date", None,
+     ("-metadata", "creation_time=2024-05-06T07:08:09Z")),
+    ("mezzanine_with_a_comment", "medium", "a tag holds a comment", None,
+     ("-metadata", "comment=Recorded at home, Elm Street 4")),
+    ("mezzanine_track_with_a_name", "medium", "a track's tag names a person", None,
+     ("-metadata:s:0", "handler_name=Jane Doe's recorder")),
+    ("mezzanine_track_with_a_language", "light", "a track names a language", None, ("-metadata:s:0", "language=fra")),
+    ("mezzanine_sound_mp3", "light", "the sound is coded otherwise", None, ("-c:a", "mp3", "-b:a", "320k")),
+    ("mezzanine_fragmented", "medium", "the file is in fragments", None, ("-movflags", "frag_keyframe+empty_moov")),
+    ("mezzanine_sound_starts_late", "medium", "the sound's track starts 300 ms late", None,
+     ("-c:a", "aac", "-af", "asetpts=PTS+0.3/TB")),
+)  # fmt: skip
+
+
+def _with_options(picture: str | None, options: tuple[str, ...], piece: Workpiece) -> None:
+    encode_mezzanine(piece, picture, options=options)
+
+
+for _name, _harm, _description, _picture, _options in OPTIONS:
+    register(
+        Mutant(
+            _name,
+            "mezzanine",
+            _harm,
+            Seam.MEZZANINE,
+            _description,
+            ("portrait", "flat"),
+            partial(_with_options, _picture, _options),
+        )
+    )
+
+
+@mutant("mezzanine", "light", Seam.MEZZANINE, ("portrait", "music"))
+def mezzanine_index_last(piece: Workpiece) -> None:
+    """the index comes after the media"""
+    encode_mezzanine(piece, faststart=False)
+
+
+@mutant("mezzanine", "medium", Seam.MEZZANINE, ("portrait", "flat"))
+def mezzanine_with_another_sound_track(piece: Workpiece) -> None:
+    """there is a second track of sound"""
+    encode_mezzanine(piece, options=("-map", "0:a:0", "-c:a", "aac"))
+
+
+@mutant("mezzanine", "medium", Seam.MEZZANINE, ("portrait", "music"))
+def mezzanine_with_subtitles(piece: Workpiece) -> None:
+    """there is a track of subtitles"""
+    path = piece.scratch / "notes.srt"
+    path.write_text("1\n00:00:00,100 --> 00:00:03,000\nHello\n")
+    encode_mezzanine(piece, inputs=("-i", str(path)), options=("-map", "1:s", "-c:s", "mov_text"))
+
+
+@mutant("mezzanine", "light", Seam.MEZZANINE, ("portrait", "music"))
+def mezzanine_with_chapters(piece: Workpiece) -> None:
+    """there are chapters"""
+    path = piece.scratch / "chapters.txt"
+    path.write_text(";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=3000\ntitle=At home\n")
+    encode_mezzanine(piece, inputs=("-i", str(path)), options=("-map_chapters", "1"))
+
+
+@mutant("mezzanine", "medium", Seam.MEZZANINE, ("music",))
+def mezzanine_of_audio_with_a_picture(piece: Workpiece) -> None:
+    """an audio media has a track of pictures"""
+    cover = ("-f", "lavfi", "-i", f"color=red:s=320x180:r=5:d={piece.seconds}")
+    encode_mezzanine(piece, inputs=cover, options=("-map", "1:v", "-c:v", "libx264", "-pix_fmt", "yuv420p"))
+
+
+@mutant("mezzanine", "grave", Seam.MEZZANINE, ("portrait", "music", "film"))
+def mezzanine_cut_off(piece: Workpiece) -> None:
+    """the last quarter of the file is missing"""
+    data = piece.path.read_bytes()
+    piece.path.write_bytes(data[: len(data) * 3 // 4])
+
+
+@mutant("mezzanine", "grave", Seam.MEZZANINE, ("portrait", "music", "film"))
+def mezzanine_damaged(piece: Workpiece) -> None:
+    """two thousand bytes in the middle are zeros"""
+    data = bytearray(piece.path.read_bytes())
+    middle = len(data) * 2 // 3
+    data[middle : middle + 2000] = bytes(2000)
+    piece.path.write_bytes(bytes(data))
+
+
+@mutant("mezzanine", "grave", Seam.MEZZANINE, ("film", "portrait"))
+def mezzanine_damaged_a_little(piece: Workpiece) -> None:
+    """a few bytes between two key frames are wrong"""
+    data = bytearray(piece.path.read_bytes())
+    for at in range(len(data) // 2, len(data) // 2 + 900, 300):
+        data[at : at + 3] = b"\x5a\xc3\x18"
+    piece.path.write_bytes(bytes(data))
+
+
+@mutant("mezzanine", "grave", Seam.MEZZANINE, ("portrait", "music"))
+def mezzanine_is_text(piece: Workpiece) -> None:
+    """the file is a server's page about an error"""
+    piece.path.write_text("<html>503</html>\n")
+
+
+@mutant("mezzanine", "grave", Seam.MEZZANINE, ("portrait", "flat"))
+def mezzanine_turned_by_a_tag(piece: Workpiece) -> None:
+    """a tag tells players to turn the picture"""
+    data = bytearray(piece.path.read_bytes())
+    at = data.index(b"tkhd") + 4
+    start = at + (52 if data[at] else 40)
+    matrix = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
+    data[start : start + 36] = matrix
+    piece.path.write_bytes(bytes(data))
+
+
+@mutant("mezzanine", "medium", Seam.MEZZANINE, ("portrait", "music"))
+def mezzanine_with_bytes_behind(piece: Workpiece) -> None:
+    """a name and an address follow the media"""
+    text = b"Jane Doe, Elm Street 4, 52.5200 13.4050 " * 20
+    piece.path.write_bytes(piece.path.read_bytes() + struct.pack(">I4s", len(text) + 8, b"free") + text)
