@@ -27,9 +27,9 @@ def listed(text: str) -> list[tuple[str, str, str, str]]:
         heading = re.fullmatch(r"### Mutants: (.+)", line)
         if heading:
             area = heading[1]
-        row = re.fullmatch(r"\| `(\w+)` \| ([^|]*) \| (\w+) \| [^|]* \| [^|]* \|", line)
+        row = re.fullmatch(r"\| `(\w+)` \| (\w+) \| ([^|]*) \| [^|]* \| [^|]* \|", line)
         if row:
-            rows.append((area, row[1], row[3], row[2]))
+            rows.append((area, row[1], row[2], row[3]))
     return rows
 
 
@@ -46,13 +46,13 @@ def _tables(judged: Iterable[Judgement]) -> list[str]:
         lines += [
             f"### Mutants: {area}",
             "",
-            "| kind | what is wrong | harm | rule | when |",
+            "| kind | harm | what is wrong | rule | when |",
             "| --- | --- | --- | --- | --- |",
         ]
         for mutant in MUTANTS.values():
             if mutant.area == area:
                 said = by_mutant.get(mutant.name, {})
-                cells = (f"`{mutant.name}`", mutant.description, mutant.harm, _rules(said), _when(mutant, said))
+                cells = (f"`{mutant.name}`", mutant.harm, mutant.description, _rules(said), _when(mutant, said))
                 lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
     return lines
