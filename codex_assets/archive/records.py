@@ -192,6 +192,8 @@ class SourceFacts(Record):
     """Of what was declared, 0 to 1."""
     audio_seconds_declared: float | None = None
     audio_share_lost: float | None = None
+    captions: tuple[str, ...] | None = None
+    """Services of the closed captions in its picture, as INSTREAM-ID names them (`CC1`); None: not known."""
 
 
 class MezzanineRecord(OutputRecord):
@@ -209,6 +211,9 @@ class MezzanineRecord(OutputRecord):
     """`copied`, `lossless` (ALAC) or `encoded` (AAC); None without sound."""
     sound_gain: float = 0.0
     """Decibels by which the sound was turned down, because its samples passed full scale."""
+    captions: tuple[str, ...] | None = None
+    """Services of the closed captions that its picture carries, all of the upload's or none; None for audio media, and
+    where it was made before captions were looked for."""
 
     @property
     def media_seconds(self) -> float | None:
@@ -283,6 +288,8 @@ class VariantRecord(OutputRecord):
     """What the delivered sound measures; None for silence and without sound."""
     gain_mode: str | None = None
     """How the sound was normalised: `linear`, `dynamic`, `gain`, `none`."""
+    captions: tuple[str, ...] | None = None
+    """Services of the closed captions that its pictures carry; None where it was made before there were any."""
 
     @property
     def media_seconds(self) -> float | None:

@@ -36,6 +36,8 @@ class EncodedVariant:
     folder: Path
     sound: Sound | None
     encode: Encode
+    captions: tuple[str, ...] = ()
+    """Services that its pictures carry."""
 
 
 def unpublished_variant(
@@ -109,9 +111,16 @@ def _output(
         segments=tuple(SegmentFact(name=each.name, duration=each.duration, size=each.size) for each in segments),
         loudness=sound.measured if sound is not None else None,
         gain_mode=sound.gain.mode if sound is not None else None,
+        captions=encoded.captions,
         build=receipt,
     )
     return UnpublishedOutput(record, uploads)
+
+
+def segment_paths(folder: Path) -> list[Path]:
+    """The segments that ffmpeg's playlist in a folder names, in order."""
+    listed = hls.parse_segments((folder / hls.PLAYLIST).read_text(encoding="utf-8"))
+    return [folder / name for name, _ in listed]
 
 
 def _segments(playlist: Path) -> list[hls.Segment]:

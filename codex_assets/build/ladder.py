@@ -10,7 +10,7 @@ import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from codex_assets.archive.records import MezzanineRecord, OutputRecord, VariantRecord
-from codex_assets.build import encoded_variant, master
+from codex_assets.build import caption_transfer, encoded_variant, master
 from codex_assets.build.encoded_variant import EncodedVariant
 from codex_assets.build.media_build import MediaBuild, UnpublishedOutput
 from codex_assets.build.phases import Phase
@@ -121,8 +121,13 @@ def _encode(
 
     tool_run, choice = build.encoders.encode(run, smallest_side=min(min(rung.width, rung.height) for rung in rungs))
     encode = Encode(tool_run, source.duration, choice)
+    captions = source.captions or ()
+    if captions:
+        by_frame = caption_transfer.of_mezzanine(path)
+        for folder in folders.values():
+            caption_transfer.into_segments(encoded_variant.segment_paths(folder), by_frame, rate)
     return {
-        rung.name: EncodedVariant(rung.name, folders[rung.name], sounds.get(rung.variant.audio_kbps), encode)
+        rung.name: EncodedVariant(rung.name, folders[rung.name], sounds.get(rung.variant.audio_kbps), encode, captions)
         for rung in rungs
     }
 

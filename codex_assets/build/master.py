@@ -129,4 +129,5 @@ def _stream_info(record: VariantRecord) -> hls.StreamInfo:
         width=record.width,
         height=record.height,
         frame_rate=record.frame_rate,
+        captions=record.captions or (),
     )

@@ -14,7 +14,8 @@ from typing import Literal
 
 from codex_assets.archive.records import ORIGINAL as ORIGINAL_RECORD
 from codex_assets.archive.records import LoudnessRecord, MezzanineRecord, OriginalRecord, OutputRecord
-from codex_assets.build import upload_check
+from codex_assets.build import caption_transfer, upload_check
+from codex_assets.build.caption_transfer import CaptionTransfer
 from codex_assets.build.media_build import (
     SCRATCH_PER_INPUT,
     MediaBuild,
@@ -28,12 +29,12 @@ from codex_assets.build.receipts import Encode, Work
 from codex_assets.build.source_facts import source_facts
 from codex_assets.build.upload_check import ExaminedUpload
 from codex_assets.errors import MissingInput
-from codex_assets.media import input_flags, profile
+from codex_assets.media import input_flags, profile, target_format
 from codex_assets.media.encode import loudness
 from codex_assets.media.encode.loudness import Measurement
 from codex_assets.media.facts import MediaInfo
 from codex_assets.media.outputs import LOUDNESS, MEZZANINE, ORIGINAL
-from codex_assets.media.upload import damage
+from codex_assets.media.upload import damage, refusals
 from codex_assets.media.upload.damage import Loss
 from codex_assets.storage import keys
 from codex_assets.storage.objects import file_sha256
@@ -67,6 +68,7 @@ class _EncodedMezzanine:
     """Seconds of its longest track."""
     loss: dict[int, Loss]
     """Of the upload, by track."""
+    captions: CaptionTransfer
 
 
 def build_mezzanine(build: MediaBuild, *, with_loudness: bool) -> Iterator[OutputRecord]:
@@ -157,6 +159,9 @@ def _encode(build: MediaBuild, original: _Original) -> _EncodedMezzanine:
     media_type = build.media.media_type
     upload = upload_check.examine(build.tools, media_type, original.path)
     path = build.workspace.folder("mezzanine") / "mezzanine.mp4"
+    folder = build.workspace.folder("normalising")
+    with_captions = build.is_video and caption_transfer.may_have_captions(upload.path)
+    carrier = folder / "captions.ts" if with_captions else None
     encoder = MezzanineEncoder(
         build.tools,
         build.encoders,
@@ -164,9 +169,13 @@ def _encode(build: MediaBuild, original: _Original) -> _EncodedMezzanine:
         media_type=media_type,
         source=upload.path,
         path=path,
-        folder=build.workspace.root / "normalising",
+        folder=folder,
+        carrier=carrier,
     )
     encode = encoder.encode(upload.info)
+    captions = CaptionTransfer()
+    if carrier is not None and encode.info.video is not None:
+        captions = caption_transfer.into_mezzanine(path, carrier, target_format.frame_rate(encode.info.video))
     info = build.probe(path)
     upload_check.require_decoded(info, media_type)
     duration = upload_check.longest_seconds(info)
@@ -174,12 +183,14 @@ def _encode(build: MediaBuild, original: _Original) -> _EncodedMezzanine:
         upload.header, upload.info, encode.log, arrived=upload.arrived, decoded_seconds=encode.decoded_seconds
     )
     upload_check.require_enough(loss, upload.info, media_type)
-    return _EncodedMezzanine(path, file_sha256(path), upload, encode, info, duration, loss)
+    return _EncodedMezzanine(path, file_sha256(path), upload, encode, info, duration, loss, captions)
 
 
 def _mezzanine_record(build: MediaBuild, original: _Original, encoded: _EncodedMezzanine) -> MezzanineRecord:
     video, audio, encode = encoded.info.video, encoded.info.audio, encoded.encode
     source = source_facts(encoded.upload.info, original.path, encoded.loss)
+    uploaded = {"uploaded_at": original.uploaded_at, "etag": original.etag}
+    captions = {"captions": encoded.captions.uploaded if build.is_video else None}
     receipt = build.receipts.draft(
         build.media.media_type,
         MEZZANINE.name,
@@ -190,7 +201,7 @@ def _mezzanine_record(build: MediaBuild, original: _Original, encoded: _EncodedM
         **build.head(MEZZANINE.name),
         data_version=encoded.sha256[:32],
         warnings=_warnings(build, encoded),
-        source=source.model_copy(update={"uploaded_at": original.uploaded_at, "etag": original.etag}),
+        source=source.model_copy(update=uploaded | captions),
         duration=encoded.duration,
         width=video.width if video else None,
         height=video.height if video else None,
@@ -200,6 +211,7 @@ def _mezzanine_record(build: MediaBuild, original: _Original, encoded: _EncodedM
         audio_codec=audio.codec if audio else None,
         audio_treatment=encode.treatment,
         sound_gain=encode.gain,
+        captions=encoded.captions.kept if build.is_video else None,
         build=receipt,
     )
 
@@ -207,7 +219,9 @@ def _mezzanine_record(build: MediaBuild, original: _Original, encoded: _EncodedM
 def _warnings(build: MediaBuild, encoded: _EncodedMezzanine) -> tuple[str, ...]:
     """A sentence for the creator for each thing that is not as it was uploaded."""
     used, log = _without_cover(build, encoded.upload.info), encoded.encode.log
-    return (*encoded.encode.warnings, *damage.loss_warnings(encoded.loss, used), *damage.left_out_warnings(log, used))
+    lost = [refusals.CAPTIONS_LEFT_OUT] if encoded.captions.uploaded != encoded.captions.kept else []
+    damaged = (*damage.loss_warnings(encoded.loss, used), *damage.left_out_warnings(log, used))
+    return (*encoded.encode.warnings, *damaged, *lost)
 
 
 def _expected(build: MediaBuild, encoded: _EncodedMezzanine) -> MezzanineExpected:
@@ -218,7 +232,10 @@ def _expected(build: MediaBuild, encoded: _EncodedMezzanine) -> MezzanineExpecte
     is_longer = lost_seconds < -profile.LOST_SECONDS
     is_trusted = info.orderly and info.timed and not (is_longer and log.is_damaged(info))
     return expectations.new_mezzanine(
-        info, with_picture=build.is_video, is_complete=lost_seconds <= profile.LOST_SECONDS and is_trusted
+        info,
+        with_picture=build.is_video,
+        is_complete=lost_seconds <= profile.LOST_SECONDS and is_trusted,
+        captions=encoded.captions.kept if build.is_video else None,
     )
 
 

@@ -81,11 +81,13 @@ class MezzanineEncoder:
         source: Path,
         path: Path,
         folder: Path,
+        carrier: Path | None = None,
     ) -> None:
-        """`source` is what is decoded, `path` where the mezzanine is written, `folder` where scratch files may be."""
+        """`source` is what is decoded, `path` where the mezzanine is written, `folder` where scratch files may be,
+        `carrier` where the captions of its picture are written; None: it has none."""
         self._tools, self._encoders, self._tool_phase = tools, encoders, tool_phase
         self._with_picture = media_type == "video"
-        self._source, self._path, self._folder = source, path, folder
+        self._source, self._path, self._folder, self._carrier = source, path, folder, carrier
 
     def encode(self, info: MediaInfo) -> MezzanineEncode:
         """Write the mezzanine of an upload whose packets show `info`; the last of several tries is what is returned.
@@ -168,12 +170,11 @@ class MezzanineEncoder:
                 row,
                 treatment=plan.treatment,
                 with_picture=self._with_picture,
-                # Always: a copy is decoded as well, to find out whether it can be.
-                measure=True,
                 sound=str(plan.steady) if plan.steady is not None else None,
                 missing=plan.missing,
                 gain=plan.gain,
                 clipped=plan.clipped,
+                carrier=str(self._carrier) if self._carrier is not None else None,
             )
             with self._tool_phase(Phase.MEZZANINE) as on_progress:
                 tool_run = self._tools.ffmpeg(

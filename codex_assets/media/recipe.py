@@ -21,7 +21,7 @@ RULES = {
     "variant": 1,
     "audio_variant": 1,
     "preview": 1,
-    "hls_master": 1,
+    "hls_master": 2,
     "thumbnail": 1,
     "waveform_json": 1,
     "waveform_png": 1,

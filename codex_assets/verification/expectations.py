@@ -14,6 +14,7 @@ from codex_assets.archive.records import LoudnessRecord, MezzanineRecord, Varian
 from codex_assets.contract.names import MediaType
 from codex_assets.media import outputs, profile, target_format
 from codex_assets.media.facts import MediaInfo
+from codex_assets.verification.captions_seen import CaptionsSeen
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import (
     AAC_FRAME,
@@ -30,12 +31,14 @@ from codex_assets.verification.observations import (
 )
 
 
-def new_mezzanine(info: MediaInfo, *, with_picture: bool, is_complete: bool) -> MezzanineExpected:
+def new_mezzanine(
+    info: MediaInfo, *, with_picture: bool, is_complete: bool, captions: tuple[str, ...] | None = None
+) -> MezzanineExpected:
     """What a mezzanine that was just made is judged against.
 
     `info`: the upload, with its packets counted. `with_picture`: False for an audio media, whose cover is left out.
     `is_complete`: False when a part of the upload could not be decoded, as the creator is told elsewhere: then nobody
-    knows how long the mezzanine should be, and the duration is None.
+    knows how long the mezzanine should be, and the duration is None. `captions`: services that were taken over.
     """
     source = info if with_picture else replace(info, video=None)
     video = source.video
@@ -45,6 +48,7 @@ def new_mezzanine(info: MediaInfo, *, with_picture: bool, is_complete: bool) -> 
         frame_rate=target_format.frame_rate(video) if video is not None else None,
         has_video=with_picture,
         has_audio=info.audio is not None,
+        captions=captions,
     )
 
 
@@ -57,6 +61,7 @@ def mezzanine(record: MezzanineRecord) -> MezzanineExpected:
         frame_rate=record.rate,
         has_video=has_video,
         has_audio=record.has_audio,
+        captions=record.captions,
     )
 
 
@@ -81,6 +86,7 @@ def variant(
         has_audio=source.has_audio,
         h264_profile=fitted.variant.h264_profile,
         duration=source.duration,
+        captions=source.captions,
         cuts=cuts if outputs.is_variant(output) else None,
     )
 
@@ -108,6 +114,7 @@ def recorded_variant(record: VariantRecord, start: float) -> VariantObservation:
         tuple(segments),
         video=_recorded_picture(record, codecs, rate),
         audio=AudioSeen("aac", "LC", profile.SAMPLE_RATE, profile.CHANNELS) if has_sound else None,
+        captions=CaptionsSeen(record.captions) if record.captions is not None else None,
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from codex_assets.media import profile
+from codex_assets.verification.captions_seen import CaptionsSeen
 from codex_assets.verification.delivery import DeliveryObservation
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.playlist_text import Attribute, PlaylistText
@@ -140,6 +141,8 @@ class VariantExpected:
     h264_profile: str | None = None
     duration: float | None = None
     cuts: tuple[float, ...] | None = None
+    captions: tuple[str, ...] | None = None
+    """Services of the mezzanine's closed captions; None where nobody looked for any when it was made."""
     is_of_contract: bool = False
     """It is laid out as ours are, though nothing else is known of it."""
 
@@ -162,6 +165,8 @@ class VariantObservation:
     """Mean grey difference to the mezzanine, of 255, at a few moments; None without a reference."""
     lag_start: Lag | None = None
     lag_end: Lag | None = None
+    captions: CaptionsSeen | None = None
+    """None without a picture."""
     expected: VariantExpected = VariantExpected()
 
     @property
@@ -274,6 +279,8 @@ class MezzanineExpected:
     frame_rate: Fraction | None = None
     has_video: bool | None = None
     has_audio: bool | None = None
+    captions: tuple[str, ...] | None = None
+    """Services of its closed captions; None where nobody looked for any when it was made."""
 
 
 @dataclass(frozen=True)
@@ -295,6 +302,8 @@ class MezzanineObservation:
     """The index comes before the media; None when the container has no such order."""
     personal_tags: tuple[str, ...] = ()
     """Names of metadata that could tell where or by whom it was recorded."""
+    captions: tuple[str, ...] | None = None
+    """Services of its closed captions; None without a picture."""
     expected: MezzanineExpected = MezzanineExpected()
     kind: ObservationKind = ObservationKind.MEZZANINE
 

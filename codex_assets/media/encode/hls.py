@@ -15,6 +15,7 @@ from codex_assets.media import profile
 
 PLAYLIST = "playlist.m3u8"
 AAC_LC = "mp4a.40.2"
+CAPTION_GROUP = "captions"
 RECOGNISED_PACKETS = 12
 """Of a first segment: of fewer, programs that go by the bytes alone (ffmpeg, and all that is made with it) take a
 transport stream for something else, such as bare AAC."""
@@ -50,6 +51,8 @@ class StreamInfo:
     width: int | None = None
     height: int | None = None
     frame_rate: float | None = None
+    captions: tuple[str, ...] = ()
+    """Services of the closed captions that its pictures carry, as INSTREAM-ID names them."""
 
 
 def parse_segments(playlist: str) -> list[tuple[str, float]]:
@@ -111,9 +114,13 @@ def master_playlist(variants: Sequence[StreamInfo]) -> str:
     """The master of these variants, best first.
 
     BANDWIDTH is the measured peak, AVERAGE-BANDWIDTH the measured average (RFC 8216 4.3.4.2); CODECS, RESOLUTION and
-    FRAME-RATE are what the segments hold (Apple HLS authoring spec 9.1 to 9.15).
+    FRAME-RATE are what the segments hold (Apple HLS authoring spec 9.1 to 9.15). Captions are declared only where every
+    variant carries the same ones: where one has none, all of them have to say so (RFC 8216 4.3.4.2).
     """
-    lines = ["#EXTM3U", "#EXT-X-VERSION:6", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    captions = variants[0].captions if len({variant.captions for variant in variants}) == 1 else ()
+    version = 7 if any(name.startswith("SERVICE") for name in captions) else 6
+    lines = ["#EXTM3U", f"#EXT-X-VERSION:{version}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    lines += [_caption_rendition(number, name) for number, name in enumerate(captions, start=1)]
     for variant in variants:
         attributes = [
             f"BANDWIDTH={variant.rates.peak}",
@@ -124,8 +131,20 @@ def master_playlist(variants: Sequence[StreamInfo]) -> str:
             attributes.append(f"RESOLUTION={variant.width}x{variant.height}")
         if variant.frame_rate is not None:
             attributes.append(f"FRAME-RATE={variant.frame_rate:.3f}")
+        if variant.width is not None:
+            attributes.append("VIDEO-RANGE=SDR")
+        attributes.append(f'CLOSED-CAPTIONS="{CAPTION_GROUP}"' if captions else "CLOSED-CAPTIONS=NONE")
         lines += ["#EXT-X-STREAM-INF:" + ",".join(attributes), variant.uri]
     return "\n".join([*lines, ""])
+
+
+def _caption_rendition(number: int, name: str) -> str:
+    """The line that declares one service, whose language nobody knows. It has no URI: captions lie in the picture."""
+    title = "Captions" if number == 1 else f"Captions {number}"
+    return (
+        f'#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID="{CAPTION_GROUP}",NAME="{title}",DEFAULT=NO,AUTOSELECT=YES,'
+        f'INSTREAM-ID="{name}"'
+    )
 
 
 def preview_segments(segments: Sequence[Segment]) -> list[Segment]:

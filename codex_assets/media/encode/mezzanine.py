@@ -41,6 +41,11 @@ UNTRUE_OF_THE_MEZZANINE = (
 )
 """What frames may say of the upload's picture that the finished one is not any more. From ffmpeg 7 on the encoder and
 the container are given it: a player would turn the picture once more, or take it for HDR."""
+CAPTIONS = "A53_CC"
+"""What filters do with captions depends on the release: frames that are repeated have them twice, and from ffmpeg 7 on
+deinterlacing loses half of them. So they go past the filters."""
+CARRIER_SIDE = 64
+"""Pixels of the pictures beside the mezzanine that carry the captions out of the decoder."""
 
 
 def clock_shift(info: MediaInfo, *, with_picture: bool) -> float:
@@ -81,9 +86,7 @@ def picture_filters(info: MediaInfo, *, missing: float = 0.0) -> str:
     assert video is not None
     width, height = size(video)
     rate = frame_rate(video)
-    chain = relabelled(video)
-    if video.dated_late:
-        chain.append(f"setpts=PTS-{video.dated_late:.6f}/TB")
+    chain = [f"sidedata=mode=delete:type={CAPTIONS}", *relabelled(video), *_redated(video)]
     deinterlacing = _deinterlacing(video)
     if deinterlacing:
         # First: every later filter would mix the two fields of a frame. It takes no other size than that of the first
@@ -120,6 +123,26 @@ def picture_filters(info: MediaInfo, *, missing: float = 0.0) -> str:
     chain += [f"sidedata=mode=delete:type={kind}" for kind in UNTRUE_OF_THE_MEZZANINE]
     chain.append(f"setsar=1,{TAGGED}")
     return ",".join(chain)
+
+
+def _redated(video: VideoStream) -> list[str]:
+    return [f"setpts=PTS-{video.dated_late:.6f}/TB"] if video.dated_late else []
+
+
+def _carrier_filters(video: VideoStream) -> str:
+    """The chain that leaves little but captions and times of the pictures."""
+    side = CARRIER_SIDE
+    small = [f"crop=min(iw\\,{side}):min(ih\\,{side})", f"scale={side}:{side}", "format=yuv420p"]
+    return ",".join([*relabelled(video), *_redated(video), *small])
+
+
+def _carrier_arguments(path: str) -> list[str]:
+    """Tiny pictures, one for each that was decoded, at its own time: only encoders write captions."""
+    return [
+        *("-map", "[carrier]", "-fps_mode", "passthrough"),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-qp", "51", "-bf", "0", "-threads", "1", "-a53cc", "1"),
+        *("-muxdelay", "0", "-muxpreload", "0", "-avoid_negative_ts", "disabled", "-f", "mpegts", path),
+    ]
 
 
 def relabelled(video: VideoStream) -> list[str]:
@@ -174,18 +197,19 @@ def arguments(
     *,
     treatment: AudioTreatment | None,
     with_picture: bool,
-    measure: bool,
     sound: str | None = None,
     missing: float = 0.0,
     gain: float = 0.0,
     clipped: bool = False,
+    carrier: str | None = None,
 ) -> list[str]:
     """Arguments for ffmpeg that decode `source` once, into the mezzanine at `output`.
 
-    `measure`: the loudness of the upload is measured too, and its summary is in the log. `treatment`: of the sound;
-    None when there is none. `sound`: a file that holds it in one form (`steady_arguments`), where the source's changes
+    The loudness of the upload is measured too, and its summary is in the log. `treatment`: of the sound; None when
+    there is none. `sound`: a file that holds it in one form (`steady_arguments`), where the source's changes
     midway. `missing`: as in `picture_filters`. `gain`: decibels that the sound is changed by, before it is measured.
-    `clipped`: the sound is cut at full scale; what a decoder makes of damage may be far louder.
+    `clipped`: the sound is cut at full scale; what a decoder makes of damage may be far louder. `carrier`: where a
+    stream of tiny pictures is written that carry the upload's captions; None: nowhere.
     """
     # Each graph by itself: a change of the sound's form starts its own anew, and not the picture's.
     graphs: list[str] = []
@@ -195,7 +219,8 @@ def arguments(
         assert info.video is not None
         track = f"[0:{info.video.index}]"
         # Of a graph with one input ffmpeg gives the output that input's display matrix, to be turned once more: so two.
-        graphs.append(f"{track}{picture_filters(info, missing=missing)}[picture];{track}nullsink")
+        second = f"{_carrier_filters(info.video)}[carrier]" if carrier is not None else "nullsink"
+        graphs.append(f"{track}{picture_filters(info, missing=missing)}[picture];{track}{second}")
         maps += ["-map", "[picture]"]
         codecs += _picture_codec(info.video, encoder)
     meter: list[str] = []
@@ -206,10 +231,10 @@ def arguments(
             filters = ["aformat=sample_fmts=s32p", *filters]
         if gain:
             filters = ["aformat=sample_fmts=fltp", f"volume={gain:.2f}dB", *filters]
-        if measure:
-            chain = ",".join([*filters, loudness.delivered_form(), loudness.meter()])
-            graphs.append(f"[{track}]{chain}[metered]")
-            meter = ["-map", "[metered]", "-f", "null", "-"]
+        # A copy is decoded as well, to find out whether it can be.
+        chain = ",".join([*filters, loudness.delivered_form(), loudness.meter()])
+        graphs.append(f"[{track}]{chain}[metered]")
+        meter = ["-map", "[metered]", "-f", "null", "-"]
         maps += ["-map", track]
         codecs += _audio_codec(info.audio, treatment, filters)
     return [
@@ -225,6 +250,7 @@ def arguments(
         *BITEXACT,
         *("-movflags", "+faststart", "-f", "mp4", output),
         *meter,
+        *(_carrier_arguments(carrier) if with_picture and carrier is not None else []),
     ]
 
 

@@ -230,6 +230,11 @@ def too_much_lost(track: str, seconds: float, declared_seconds: float) -> Upload
 SOUND_LEFT_OUT = "The sound could not be decoded and is left out."
 SOUND_ENCODED_AGAIN = "The sound could not be kept as it was uploaded and was encoded once more in high quality."
 
+CAPTIONS_LEFT_OUT = (
+    "The closed captions in the upload's picture are left out: its frame rate was changed, and there are not enough "
+    "pictures left to carry them in time."
+)
+
 
 def end_is_missing(track: str, seconds: float, declared_seconds: float, share: float) -> str:
     """`track`: "picture" or "sound", of which the last `seconds` are missing; `share`: of all of it that is lost."""

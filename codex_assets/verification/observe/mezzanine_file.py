@@ -14,6 +14,7 @@ from codex_assets.errors import ToolError
 from codex_assets.media import ffprobe
 from codex_assets.media.facts import MediaInfo
 from codex_assets.verification.observations import MezzanineExpected, MezzanineObservation
+from codex_assets.verification.observe.captions import caption_services
 from codex_assets.verification.observe.decoder import Decoder, complaints, public_reason
 from codex_assets.verification.observe.tracks import picture_of, sound_of
 from codex_assets.verification.observe.transport_stream import span_of, trimmed
@@ -34,6 +35,7 @@ def observe_mezzanine(
         packets = decoder.packets(["-i", str(path)], info)
         video, audio = span_of(packets["video"]), span_of(packets["audio"], video=False)
         errors, frames = _decode_all(decoder, path, info) if decode else (None, None)
+        captions = caption_services(decoder, path, video.frame_seconds) if video is not None else None
     except ToolError as error:
         return replace(base, problem=public_reason(error, path.parent))
     return replace(
@@ -49,6 +51,7 @@ def observe_mezzanine(
         decode_errors=errors,
         index_first=_index_first(path),
         personal_tags=_personal_tags(document),
+        captions=captions,
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from codex_assets.errors import ToolError
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import Lag, PlaylistSeen, SegmentSeen, VariantExpected, VariantObservation
+from codex_assets.verification.observe.captions import observe_captions
 from codex_assets.verification.observe.decoder import Decoder, complaints, concatenation, path_inside, public_reason
 from codex_assets.verification.observe.pictures import difference_of
 from codex_assets.verification.observe.playlists import parse_media_playlist, text_of
@@ -90,6 +91,8 @@ def _with_segments(
         seen = replace(seen, video=picture_of(info, seen.video_span, sps), audio=sound_of(info))
         if decode and seen.video is not None:
             seen = _with_pictures(decoder, seen, joined, folder, reference)
+    if seen.video is not None and seen.video_span is not None:
+        seen = _with_captions(decoder, seen, files, reference)
     if reference is not None and seen.audio is not None:
         seen = _with_lags(decoder, seen, files, reference)
     return seen
@@ -140,6 +143,19 @@ def _with_pictures(
         if original is not None:
             differences.append(difference_of(pictures[index], original))
     return replace(seen, picture_differences=tuple(differences) or None)
+
+
+def _with_captions(
+    decoder: Decoder, seen: VariantObservation, files: Sequence[Path | None], reference: Path | None
+) -> VariantObservation:
+    """`seen` with its closed captions, beside the mezzanine's where the first segment is there to count frames from."""
+    rate = seen.expected.frame_rate
+    frame_seconds = float(1 / rate) if rate else seen.frame_seconds
+    named = zip(seen.segments, files, strict=True)
+    present = [(segment.name, path) for segment, path in named if path is not None and segment.video is not None]
+    whole = seen.segments[0].video is not None
+    captions = observe_captions(decoder, present, reference if whole else None, frame_seconds)
+    return replace(seen, captions=captions)
 
 
 def _with_lags(

@@ -11,6 +11,7 @@ from codex_assets.verification.rules import (  # noqa: F401, I001 - the order in
     playlist,
     playlist_text,
     tracks,
+    captions,
     master,
     mezzanine,
     thumbnail,

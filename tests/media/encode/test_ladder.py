@@ -177,7 +177,7 @@ def test_nvenc_takes_every_option(use: str, tools: Tools, tmp_path: Path) -> Non
 
         info = MediaInfo("", None, FILM, None)
         made = mezzanine.arguments(
-            info, "in", str(tmp_path / "m.mp4"), profile.NVENC, treatment=None, with_picture=True, measure=False
+            info, "in", str(tmp_path / "m.mp4"), profile.NVENC, treatment=None, with_picture=True
         )
         arguments = [*source, *made[made.index("in") + 1 :]]
     complaint = failure(tools, arguments)

@@ -271,7 +271,7 @@ def test_which_frames_are_taken_apart(changed: dict[str, object], filtered: list
 def test_alpha_beside_the_picture_needs_another_decoder() -> None:
     video = replace(FILM, codec="vp9", alpha_track=True)
     arguments = mezzanine.arguments(
-        replace(INFO, video=video), "in", "out", profile.X264, treatment=None, with_picture=True, measure=False
+        replace(INFO, video=video), "in", "out", profile.X264, treatment=None, with_picture=True
     )
     assert arguments[arguments.index("-c:0") + 1] == "libvpx-vp9"
     assert arguments.index("-c:0") < arguments.index("-i")
@@ -301,9 +301,7 @@ def test_what_happens_to_the_sound(codec: str, late: float, with_picture: bool, 
 
 def made(treatment: AudioTreatment | None = "copied", **changed: object) -> list[str]:
     info = replace(INFO, audio=replace(SOUND, **changed))  # type: ignore[arg-type]
-    return mezzanine.arguments(
-        info, "in", "out.mp4", profile.X264, treatment=treatment, with_picture=True, measure=treatment is not None
-    )
+    return mezzanine.arguments(info, "in", "out.mp4", profile.X264, treatment=treatment, with_picture=True)
 
 
 def after(arguments: list[str], flag: str) -> str:
