@@ -173,6 +173,7 @@ def write_master(path: Path, variants: Sequence[tuple[str, VariantObservation]])
         if seen.video is not None and seen.video.frame_rate is not None:
             size = f"{seen.video.coded_width}x{seen.video.coded_height}"
             lines[-1] += f",RESOLUTION={size},FRAME-RATE={float(seen.video.frame_rate):.3f}"
+        lines[-1] += ",CLOSED-CAPTIONS=NONE"
         lines.append(f"{name}/playlist.m3u8")
     path.write_text("\n".join(lines) + "\n")
 

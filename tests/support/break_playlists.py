@@ -296,12 +296,12 @@ def average_above_its_peak(root: Path) -> None:
 
 @breaks("master", "captions_declared")
 def captions_of_no_group(root: Path) -> None:
-    edit(root / "master.m3u8", "^(#EXT-X-STREAM-INF.*)$", r'\1,CLOSED-CAPTIONS="captions"')
+    edit(root / "master.m3u8", "CLOSED-CAPTIONS=NONE", 'CLOSED-CAPTIONS="captions"')
 
 
 @breaks("master", "captions_declared")
 def captions_denied_for_some(root: Path) -> None:
-    edit(root / "master.m3u8", "^(#EXT-X-STREAM-INF.*)(?=\n180p)", r"\1,CLOSED-CAPTIONS=NONE")
+    edit(root / "master.m3u8", ",CLOSED-CAPTIONS=NONE(?=\n360p)", "")
 
 
 @breaks("master", "captions_declared")
@@ -320,7 +320,7 @@ def captions_without_a_service(root: Path) -> None:
     captions(root, "AUTOSELECT=YES")
 
 
-@breaks("master", "playlist_version")
+@breaks("master", "playlist_version", "captions_true")
 def captions_of_a_newer_version(root: Path) -> None:
     captions(root, 'INSTREAM-ID="SERVICE1"')
 
@@ -328,5 +328,5 @@ def captions_of_a_newer_version(root: Path) -> None:
 def captions(root: Path, last: str) -> None:
     """Closed captions that every variant names, with `last` as the last attribute of their declaration."""
     media = f'#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID="captions",NAME="Captions",DEFAULT=NO,{last}'
-    edit(root / "master.m3u8", "^(#EXT-X-STREAM-INF.*)$", r'\1,CLOSED-CAPTIONS="captions"')
+    edit(root / "master.m3u8", "CLOSED-CAPTIONS=NONE", 'CLOSED-CAPTIONS="captions"')
     edit(root / "master.m3u8", "^#EXT-X-STREAM", f"{media}\n#EXT-X-STREAM", count=1)

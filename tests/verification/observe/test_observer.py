@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+import break_captions
 import break_delivery
 import break_outputs
 import break_playlists  # noqa: F401 - its breaks
@@ -75,6 +76,8 @@ class Good:
             "hls": lambda at: self.observer.hls(at / "master.m3u8"),
             "delivery": self._delivery,
             "mezzanine": self._mezzanine,
+            "captions": self._captions,
+            "captioned": lambda at: (self.captioned(at),),
             "thumbnail": lambda at: (
                 self.observer.thumbnail(at / "thumbnail.jpg", reference=self.mezzanine, at=0.1 * SECONDS),
             ),
@@ -141,6 +144,22 @@ class Good:
         expected = MezzanineExpected(float(SECONDS), (320, 180), Fraction(25), True, True)
         return (self.observer.mezzanine(root / "mezzanine.mp4", expected),)
 
+    def _captions(self, root: Path) -> tuple[AnyObservation, ...]:
+        """A mezzanine with captions, a variant of it, always against the good mezzanine, and their master."""
+        folder, captions = root / break_captions.FOLDER, break_captions.SERVICES
+        seen = self.captioned(root)
+        mezzanine = self.observer.mezzanine(folder / "mezzanine.mp4", MezzanineExpected(captions=captions))
+        master = self.observer.master(
+            folder / "master.m3u8", {break_captions.RUNG: seen}, MasterExpected((break_captions.RUNG,))
+        )
+        return (mezzanine, seen, master)
+
+    def captioned(self, root: Path) -> VariantObservation:
+        playlist = root / break_captions.FOLDER / break_captions.RUNG / "playlist.m3u8"
+        expected = VariantExpected(frame_rate=Fraction(25), captions=break_captions.SERVICES)
+        reference = self.root / break_captions.FOLDER / "mezzanine.mp4"
+        return self.observer.variant(playlist, expected, output="hls_360p", reference=reference)
+
     def _loudness(self, root: Path) -> tuple[AnyObservation, ...]:
         delivered = root / "delivered.wav"
         media = delivered if delivered.exists() else root / "360p" / "playlist.m3u8"
@@ -159,7 +178,11 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Good:
         made.variants[name] = made.observer.variant(
             playlist, made.expected(name), output=f"hls_{name}", reference=made.mezzanine
         )
-    break_outputs.write_master(root / "master.m3u8", list(made.variants.items()))
+    master = root / "master.m3u8"
+    break_captions.make_captioned(root)
+    break_outputs.write_master(master, [(break_captions.RUNG, made.captioned(root))])
+    break_captions.write_captioned_master(root, master.read_text())
+    break_outputs.write_master(master, list(made.variants.items()))
     return made
 
 
@@ -182,9 +205,21 @@ def findings_on(observations: Sequence[AnyObservation]) -> list[Finding]:
 @pytest.fixture(scope="session")
 def good_findings(good: Good, upright: Path) -> list[Finding]:
     looks = ("variant", "preview", "audio", "master", "hls", "delivery", "mezzanine", "thumbnail", "loudness")
+def good_findings(good: Good) -> list[Finding]:
+    looks = (
+        "variant",
+        "preview",
+        "audio",
+        "master",
+        "hls",
+        "delivery",
+        "mezzanine",
+        "thumbnail",
+        "loudness",
+    )
     return [
         finding
-        for what in (*looks, "waveform_json", "waveform_png")
+        for what in (*looks, "waveform_json", "waveform_png", "captions")
         for finding in findings_on(good.look(what, good.root))
     ] + findings_on(good.look("portrait", upright))
 
