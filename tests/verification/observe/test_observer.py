@@ -205,18 +205,6 @@ def findings_on(observations: Sequence[AnyObservation]) -> list[Finding]:
 @pytest.fixture(scope="session")
 def good_findings(good: Good, upright: Path) -> list[Finding]:
     looks = ("variant", "preview", "audio", "master", "hls", "delivery", "mezzanine", "thumbnail", "loudness")
-def good_findings(good: Good) -> list[Finding]:
-    looks = (
-        "variant",
-        "preview",
-        "audio",
-        "master",
-        "hls",
-        "delivery",
-        "mezzanine",
-        "thumbnail",
-        "loudness",
-    )
     return [
         finding
         for what in (*looks, "waveform_json", "waveform_png", "captions")
