@@ -189,8 +189,10 @@ class Auditor:
             observation = self._variant(audited.media, audited.source, record)
             audited.seen[record.output] = observation
             yield observation
-        # A part of a programme has another loudness than the whole.
+        seen = audited.seen.get(record.output)
+        # A part of a programme has another loudness than the whole; of a playlist that cannot be read nothing is heard.
         is_heard = audited.source.has_audio and media_outputs.is_variant(record.output)
+        is_heard = is_heard and (seen is None or seen.readable)
         if ObservationKind.LOUDNESS in audited.kinds and is_heard:
             playlist = self._playlist(audited.media, record)
             wanted = self._loudness_expected(audited.media, record.gain_mode)

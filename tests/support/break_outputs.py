@@ -523,12 +523,17 @@ def variant_not_listed(root: Path) -> None:
     edit(root / "master.m3u8", "^#EXT-X-STREAM-INF.*\n180p/playlist.m3u8\n", "")
 
 
-@breaks("master", "master_lists_what_exists", "master_playlists_exist")
+@breaks("hls", "master_playlists_exist")
+def variant_elsewhere(root: Path) -> None:
+    edit(root / "master.m3u8", "^180p/", "../180p/")
+
+
+@breaks("master", "master_lists_what_exists")
 def variant_never_made(root: Path) -> None:
     edit(root / "master.m3u8", "^180p/", "240p/")
 
 
-@breaks("hls", "master_playlists_exist", "playlist_readable")
+@breaks("hls", "playlist_readable")
 def listed_playlist_missing(root: Path) -> None:
     media_list(root).unlink()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from codex_assets.archive.findings import Finding, Severity
 from codex_assets.verification.kinds import ObservationKind
@@ -264,7 +264,9 @@ def playlist_version(seen: AnyPlaylist) -> Finding | None:
     if value is not None and not re.fullmatch(WHOLE, value):
         return None
     version = int(value) if value is not None else 1
-    needed, reason = _needed_version(text)
+    # A tag that ours may not hold is another rule's.
+    used = MEDIA_TAGS | MASTER_TAGS if seen.is_ours else {line.tag for line in text.tags}
+    needed, reason = _needed_version(text, [line for line in text.tags if line.tag in used])
     least = max(needed, LEAST_VERSION_OF_OURS) if seen.is_ours else needed
     most = MOST_VERSION_OF_OURS if seen.is_ours else NEWEST_VERSION
     why = f", and {reason} {needed}" if version < needed else f", not {least} to {most}"
@@ -273,10 +275,10 @@ def playlist_version(seen: AnyPlaylist) -> Finding | None:
     return Finding(passed, f"{said}{'' if passed else why}.", f"{least} to {most}", value or "absent")
 
 
-def _needed_version(text: PlaylistText) -> tuple[int, str]:
-    """The lowest version that has everything that the playlist uses (RFC 8216bis 7), and what needs it."""
+def _needed_version(text: PlaylistText, tags: Iterable[PlaylistLine]) -> tuple[int, str]:
+    """The lowest version that has all of these tags of a playlist (RFC 8216bis 7), and what needs it."""
     needs = [(1, "nothing needs")]
-    for line in text.tags:
+    for line in tags:
         value = line.value
         match line.tag:
             case "EXTINF" if "." in value.partition(",")[0]:
