@@ -226,7 +226,7 @@ def target_too_short(root: Path) -> None:
     edit(media_list(root), "TARGETDURATION:6", "TARGETDURATION:5")
 
 
-@breaks("listing", "target_duration_not_zero", "duration_of_source", "cuts_like_siblings")
+@breaks("listing", "target_duration_not_zero", "duration_of_source")
 def target_of_zero(root: Path) -> None:
     variant(root, VARIANT, "-t", "0.4")
 
@@ -296,7 +296,7 @@ def open_gop(root: Path) -> None:
     variant(root, VARIANT, *options, keys="expr:eq(n,0)")
 
 
-@breaks("variant", "segment_length", "cuts_like_siblings")
+@breaks("variant", "segment_length")
 def four_second_segments(root: Path) -> None:
     variant(root, VARIANT, seconds=4)
 
@@ -482,7 +482,7 @@ def preview_too_large(root: Path) -> None:
     variant(root, VARIANT, filters="scale=1300:16,setsar=1", playlist="preview/preview.m3u8")
 
 
-@breaks("audio", "segment_length", "cuts_like_siblings")
+@breaks("audio", "segment_length")
 def audio_in_other_segments(root: Path) -> None:
     arguments = audio_variant(root, "64k", 64)
     arguments[arguments.index("-hls_time") + 1] = "4"
@@ -578,7 +578,7 @@ def frame_rate_lies(root: Path) -> None:
     edit(root / "master.m3u8", r"FRAME-RATE=25.000(.*\n)(180p)", r"FRAME-RATE=24.975\1\2")
 
 
-@breaks("rewritten", "variants_cut_alike")
+@breaks("hls", "variants_cut_alike")
 def variants_cut_differently(root: Path) -> None:
     key_frame_shifted(root)
 

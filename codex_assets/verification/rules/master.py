@@ -15,7 +15,14 @@ from codex_assets.verification.observations import MasterObservation, StreamInf,
 from codex_assets.verification.playlist_text import read_attributes
 from codex_assets.verification.rule import rule
 from codex_assets.verification.rules.comparisons import Problem, expect_equal, expect_no_problem
-from codex_assets.verification.rules.playlist import target_duration
+from codex_assets.verification.rules.playlist import (
+    cuts_like_siblings,
+    duration_of_source,
+    extinf_true,
+    has_right_names,
+    target_duration,
+)
+from codex_assets.verification.rules.playlist_text import uris_after_their_tags
 from codex_assets.verification.rules.shared_limits import APPLE, CONTRACT, DURATION_SECONDS, PLAN, RFC
 
 RATE_SLACK = 0.10
@@ -51,7 +58,8 @@ def master_names_plain(seen: MasterObservation) -> Finding:
 def master_lists_what_exists(seen: MasterObservation) -> Finding | None:
     """The master references exactly the variants that exist, each once."""
     wanted = seen.expected.variants if seen.expected.variants is not None else seen.variant_folders
-    if wanted is None:
+    pairs = uris_after_their_tags(seen)
+    if wanted is None or (pairs is not None and not pairs.passed):
         return None
     listed = seen.listed
     problems = [
@@ -93,10 +101,17 @@ def master_best_first(seen: MasterObservation) -> Finding:
 
     def is_worse(before: StreamInf, after: StreamInf) -> bool:
         # By size where there is a picture: of a still one, a smaller variant can measure a little more.
-        if before.resolution is not None and after.resolution is not None:
-            return math.prod(before.resolution) < math.prod(after.resolution)
+        if sizes.get(before.uri) and sizes.get(after.uri):
+            return math.prod(sizes[before.uri]) < math.prod(sizes[after.uri])
         return (before.bandwidth or math.inf) < (after.bandwidth or 0)
 
+    sizes: dict[str, tuple[int, ...]] = {stream.uri: stream.resolution or () for stream in seen.streams}
+    # What is declared wrongly is another rule's.
+    sizes |= {
+        stream.uri: (variant.video.coded_width, variant.video.coded_height)
+        for stream, variant in seen.pairs
+        if variant.video is not None
+    }
     problems = [
         Problem(after.uri, f"after {before.uri}", f"{after.uri} comes after {before.uri}, which is worse")
         for before, after in pairwise(seen.streams)
@@ -165,12 +180,22 @@ def bandwidth_covers_peak(seen: MasterObservation) -> Finding | None:
     """BANDWIDTH is at least the measured peak segment bit rate (in others' HLS, about): below it players stall."""
     problems = []
     slack = 0.0 if seen.is_ours else RATE_SLACK
-    for stream, variant in seen.pairs:
+    for stream, variant in _measurable(seen):
         peak = math.floor(peak_rate(variant))
         if stream.bandwidth is not None and stream.bandwidth < math.floor(peak * (1 - slack)):
             message = f"{stream.uri} peaks at {peak} bit/s, and BANDWIDTH says {stream.bandwidth}"
             problems.append(Problem(stream.uri, str(stream.bandwidth), message))
     return _expect_attributes(seen, problems, "at least the measured peak", "BANDWIDTH covers every variant's peak.")
+
+
+def _measurable(seen: MasterObservation) -> list[tuple[StreamInf, VariantObservation]]:
+    """The variants whose rates can be measured: all segments are there, and last what their playlist says."""
+    return [
+        (stream, variant)
+        for stream, variant in seen.pairs
+        if all(segment.size is not None for segment in variant.segments)
+        and ((each := extinf_true(variant)) is None or each.passed)
+    ]
 
 
 def _expect_attributes(
@@ -183,7 +208,7 @@ def _expect_attributes(
 def bandwidth_close_to_peak(seen: MasterObservation) -> Finding | None:
     """BANDWIDTH is at most 10 % above the measured peak: far above it players choose too low."""
     problems = []
-    for stream, variant in seen.pairs:
+    for stream, variant in _measurable(seen):
         peak = peak_rate(variant)
         if stream.bandwidth is not None and stream.bandwidth > peak * (1 + RATE_SLACK):
             message = f"{stream.uri} peaks at {peak:.0f} bit/s, and BANDWIDTH says {stream.bandwidth}"
@@ -197,7 +222,7 @@ def bandwidth_close_to_peak(seen: MasterObservation) -> Finding | None:
 def average_bandwidth_true(seen: MasterObservation) -> Finding | None:
     """AVERAGE-BANDWIDTH is the measured average within 10 %."""
     problems = []
-    for stream, variant in seen.pairs:
+    for stream, variant in _measurable(seen):
         average = average_rate(variant)
         if stream.average_bandwidth is not None and abs(stream.average_bandwidth - average) > RATE_SLACK * average:
             message = (
@@ -357,7 +382,7 @@ def one_target_duration(seen: MasterObservation) -> Finding | None:
 def variants_cut_alike(seen: MasterObservation) -> Finding | None:
     """All variants have their segment boundaries, and their clocks, at the same times."""
     pairs = seen.pairs
-    if len(pairs) < 2:
+    if len(pairs) < 2 or any(_is_cut_wrongly(variant) for _, variant in pairs):
         return None
     first = pairs[0][1]
     allowed = 0.5 * first.frame_seconds
@@ -377,6 +402,12 @@ def variants_cut_alike(seen: MasterObservation) -> Finding | None:
             observed = f"{variant.duration:.3f} s"
             return Finding(False, message, f"{first.duration:.3f} s", observed, stream.uri)
     return Finding(True, "All variants are cut alike.", f"within {allowed:.3f} s", f"within {allowed:.3f} s")
+
+
+def _is_cut_wrongly(variant: VariantObservation) -> bool:
+    """Whether the variant's own rules find that its segments are not those that they should be."""
+    own = (cuts_like_siblings(variant), duration_of_source(variant), extinf_true(variant))
+    return not has_right_names(variant) or any(finding is not None and not finding.passed for finding in own)
 
 
 def _starts(variant: VariantObservation) -> list[float]:

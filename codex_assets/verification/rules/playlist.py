@@ -58,15 +58,15 @@ def target_duration(seen: VariantObservation) -> Finding | None:
         # One that is there and no whole number is another rule's.
         is_there = "EXT-X-TARGETDURATION" in seen.playlist.tags
         return None if is_there else Finding(False, "EXT-X-TARGETDURATION is absent.", "present", "absent")
-    longest = max(seen.segments, key=lambda segment: segment.extinf)
+    lengths = believed_lengths(seen)
+    seconds = max(lengths)
+    longest = seen.segments[lengths.index(seconds)].name
     # The RFC does not say which way a half is rounded.
-    least, most = math.ceil(longest.extinf - 0.5), math.floor(longest.extinf + 0.5)
+    least, most = math.ceil(seconds - 0.5), math.floor(seconds + 0.5)
     passed = least <= target and (not seen.is_ours or target <= max(1, most))
-    message = (
-        f"The target duration is {target} s, and the longest segment ({longest.name}) lasts {longest.extinf:.3f} s."
-    )
-    expected = f"{longest.extinf:.3f} s, rounded" if seen.is_ours else f"at least {least} s"
-    return Finding(passed, message, expected, f"{target} s", "" if passed else longest.name)
+    message = f"The target duration is {target} s, and the longest segment ({longest}) lasts {seconds:.3f} s."
+    expected = f"{seconds:.3f} s, rounded" if seen.is_ours else f"at least {least} s"
+    return Finding(passed, message, expected, f"{target} s", "" if passed else longest)
 
 
 @rule(*PLAYLISTS, source=f"{RFC} s6.3.3, s6.3.4", severity=Severity.WARN)
@@ -115,15 +115,20 @@ def plain_segment_names(seen: VariantObservation) -> Finding:
     return expect_no_problem(problems, expected="plain relative names", message="All names are plain.")
 
 
+def _wanted_names(seen: VariantObservation) -> list[str]:
+    return [profile.SEGMENT_PATTERN % index for index in range(len(seen.segments))]
+
+
 @rule(*PLAYLISTS, source=PLAN, is_of_contract=True)
-def segments_numbered(seen: VariantObservation) -> Finding:
+def segments_numbered(seen: VariantObservation) -> Finding | None:
     """Segments are named `segment_00000.ts` and on, in order and without gaps."""
-    wanted = [profile.SEGMENT_PATTERN % index for index in range(len(seen.segments))]
+    if not plain_segment_names(seen).passed:
+        return None
+    wanted = _wanted_names(seen)
     problems = [
         Problem(segment.name, segment.name, f"Segment {index} is called {segment.name}, not {name}")
         for index, (segment, name) in enumerate(zip(seen.segments, wanted, strict=True))
-        # Another rule finds a name that is no plain name.
-        if segment.name.rpartition("/")[2] != name
+        if segment.name != name
     ]
     return expect_no_problem(
         problems[:1], expected=f"{wanted[0]} to {wanted[-1]}", message="Segments are numbered without gaps."
@@ -135,8 +140,9 @@ def segments_present(seen: VariantObservation) -> Finding:
     """Every segment that the playlist names exists."""
     problems = [
         Problem(segment.name, "missing", f"{segment.name} does not exist")
-        for segment in seen.segments
-        if segment.size is None
+        for segment, name in zip(seen.segments, _wanted_names(seen), strict=True)
+        # One of ours that is called otherwise is found by its name.
+        if segment.size is None and (not seen.is_ours or segment.name == name)
     ]
     return expect_no_problem(
         problems, expected=f"{len(seen.segments)} segments", message=f"All {len(seen.segments)} segments exist."
@@ -165,10 +171,27 @@ def segments_not_empty(seen: VariantObservation) -> Finding:
 @rule(*PLAYLISTS, source=CONTRACT, severity=Severity.WARN, is_of_contract=True)
 def no_stray_segments(seen: VariantObservation) -> Finding:
     """The folder holds nothing that no playlist names, whatever it is called."""
-    problems = [Problem(name, name, f"{name} is in no playlist") for name in seen.stray]
+    # Where the list itself is wrong, a segment that is not in it is no stray.
+    is_list_wrong = not has_right_names(seen) or _lacks_segments(seen)
+    problems = [
+        Problem(name, name, f"{name} is in no playlist")
+        for name in seen.stray
+        if not (is_list_wrong and re.fullmatch(r"segment_[0-9]{5}\.ts", name))
+    ]
     return expect_no_problem(
         problems, expected="none", message="Everything in the folder is in the playlist.", observed="none"
     )
+
+
+def has_right_names(seen: VariantObservation) -> bool:
+    """Whether a playlist of ours names its segments as it has to; True for others."""
+    numbered = segments_numbered(seen)
+    return not seen.is_ours or (numbered is not None and numbered.passed)
+
+
+def _lacks_segments(seen: VariantObservation) -> bool:
+    wanted = seen.expected.cuts
+    return wanted is not None and seen.kind is ObservationKind.VARIANT and len(seen.segments) < len(wanted)
 
 
 @rule(*PLAYLISTS, source=f"{RFC} s3.1.1")
@@ -205,12 +228,12 @@ def segment_length(seen: VariantObservation) -> Finding:
     target, frame = float(profile.SEGMENT_SECONDS), seen.frame_seconds
     slack = frame + 0.001
     problems = []
-    for segment in seen.segments:
+    for segment, lasts in zip(seen.segments, believed_lengths(seen), strict=True):
         last = segment is seen.segments[-1]
-        over, under = segment.extinf > target + slack, segment.extinf < target - slack
-        if over or (under and not last) or segment.extinf <= 0:
-            message = f"{segment.name} lasts {segment.extinf:.3f} s, not {target:.0f} s within a frame ({frame:.3f} s)"
-            problems.append(Problem(segment.name, f"{segment.extinf:.3f} s", message))
+        over, under = lasts > target + slack, lasts < target - slack
+        if over or (under and not last) or lasts <= 0:
+            message = f"{segment.name} lasts {lasts:.3f} s, not {target:.0f} s within a frame ({frame:.3f} s)"
+            problems.append(Problem(segment.name, f"{lasts:.3f} s", message))
     expected = f"{target:.3f} ± {frame:.3f} s, the last at most that"
     return expect_no_problem(problems, expected=expected, message=f"All segments last {target:.0f} s within a frame.")
 
@@ -256,6 +279,17 @@ def _lengths(seen: VariantObservation) -> list[float | None]:
     return lengths
 
 
+def believed_lengths(seen: VariantObservation) -> list[float]:
+    """Seconds of each segment: by EXTINF, or measured where EXTINF is found to be wrong and nothing else is."""
+    each, measured = extinf_true(seen), [lasts for lasts in _lengths(seen) if lasts is not None]
+    lead = picture_continuous(seen) if seen.video is not None else sound_continuous(seen)
+    whole = segments_self_contained(seen)
+    is_measured = len(measured) == len(seen.segments) and lead is not None and lead.passed
+    if each is not None and not each.passed and is_measured and (whole is None or whole.passed):
+        return measured
+    return [segment.extinf for segment in seen.segments]
+
+
 @rule(*PLAYLISTS, source=f"{APPLE} 8.1", elsewhere=Severity.WARN)
 def extinf_sums(seen: VariantObservation) -> Finding | None:
     """The EXTINFs of any neighbouring segments add up to the time that these last, within one frame."""
@@ -280,6 +314,7 @@ def _continuity(seen: VariantObservation, track: str, spans: Sequence[Span | Non
     if not any(spans) or (not seen.is_ours and "EXT-X-DISCONTINUITY" in seen.playlist.tags):
         return None
     problems = []
+    is_in_order = has_right_names(seen)
     for index, (segment, span) in enumerate(zip(seen.segments, spans, strict=True)):
         if span is None:
             continue
@@ -295,7 +330,8 @@ def _continuity(seen: VariantObservation, track: str, spans: Sequence[Span | Non
             message = f"Frames of the {track} of {segment.name} overlap"
             problems.append(Problem(segment.name, f"frames {span.smallest_step:.3f} s apart", message))
         before = spans[index - 1] if index else None
-        if before is None:
+        # Of segments in a wrong order, which another rule finds, none continues the one before.
+        if before is None or not is_in_order:
             continue
         apart = span.start - before.end
         if abs(apart) > slack:
@@ -341,13 +377,17 @@ def segments_self_contained(seen: VariantObservation) -> Finding | None:
 def cuts_like_siblings(seen: VariantObservation) -> Finding | None:
     """Segments are cut where the other variants' are, so that switching between them is seamless."""
     wanted = seen.expected.cuts
-    if wanted is None:
+    duration, lengths = duration_of_source(seen), segment_length(seen)
+    # Segments that are missing, or of another length throughout, are found by that.
+    if wanted is None or not has_right_names(seen) or not lengths.passed:
+        return None
+    if len(seen.segments) != len(wanted) and duration is not None and not duration.passed:
         return None
     measured = [lasts for lasts in _lengths(seen) if lasts is not None]
     each = extinf_true(seen)
     # Small errors of EXTINF, which add up, are another rule's; where lengths cannot be measured, EXTINF has to do.
     is_measured = len(measured) == len(seen.segments) and each is not None and each.passed
-    own = cuts(measured if is_measured else (segment.extinf for segment in seen.segments))
+    own = cuts(measured if is_measured else believed_lengths(seen))
     # A preview is the start of its variant.
     wanted = wanted[: len(own)] if seen.kind is ObservationKind.PREVIEW else wanted
     return _same_cuts(own, wanted, "another variant's", 0.5 * seen.frame_seconds)
@@ -376,20 +416,22 @@ def _same_cuts(own: Sequence[float], wanted: Sequence[float], whose: str, tolera
 def duration_of_source(seen: VariantObservation) -> Finding | None:
     """The variant lasts as long as the mezzanine."""
     wanted = seen.expected.duration
-    if wanted is None or not seen.segments:
+    if wanted is None or not seen.segments or not has_right_names(seen):
         return None
-    return expect_near("The duration", wanted, seen.duration, max(DURATION_SECONDS, 1.5 * seen.frame_seconds))
+    lasts = math.fsum(believed_lengths(seen))
+    return expect_near("The duration", wanted, lasts, max(DURATION_SECONDS, 1.5 * seen.frame_seconds))
 
 
 @rule(ObservationKind.PREVIEW, source=PLAN)
 def preview_duration(seen: VariantObservation) -> Finding | None:
     """The preview lasts 30 s, or as long as a shorter source."""
-    if not seen.segments:
+    if not seen.segments or not has_right_names(seen):
         return None
+    lasts = math.fsum(believed_lengths(seen))
     tolerance = max(DURATION_SECONDS, 1.5 * seen.frame_seconds)
     longest = float(profile.PREVIEW_SECONDS)
     if seen.expected.duration is not None:
-        return expect_near("The preview's duration", min(longest, seen.expected.duration), seen.duration, tolerance)
-    passed = seen.duration <= longest + tolerance
-    message = f"The preview lasts {seen.duration:.3f} s{'' if passed else f', over {longest:.0f} s'}."
-    return Finding(passed, message, f"at most {longest:.0f} s", f"{seen.duration:.3f} s")
+        return expect_near("The preview's duration", min(longest, seen.expected.duration), lasts, tolerance)
+    passed = lasts <= longest + tolerance
+    message = f"The preview lasts {lasts:.3f} s{'' if passed else f', over {longest:.0f} s'}."
+    return Finding(passed, message, f"at most {longest:.0f} s", f"{lasts:.3f} s")
