@@ -26,10 +26,10 @@ from codex_assets.verification.observe.encode_pair import PictureLikeness, compa
 
 READERS = 8
 """Published files that are fetched at once: segments are small, and far away."""
-FURTHER_SECOND = 2.0
+FURTHER_SECOND = 1.5
 """An encode by NVENC may be so many times as far from the mezzanine, in any second, as the one that is built here.
 Measurements are in docs/rebuilding.md."""
-FURTHER_PICTURE = 3.0
+FURTHER_PICTURE = 2.5
 """... in a single picture."""
 ALIKE_MEZZANINE = 0.94
 """Least SSIM of two mezzanines, which are near to their source, in any picture."""

@@ -50,7 +50,7 @@ def verify_(
     The results are kept in the archive: `failing`, `show` and `list` read them. docs/verification.md lists the rules.
 
     Given a path or a URL, any HLS is checked, whoever made it. Only rules that need no knowledge of the source are
-    applied, and the results are not kept. A URL is downloaded first.
+    applied, and the results are not kept. A URL is downloaded first, and how its files are delivered is checked too.
 
     Conditions of `--where` are separated by commas, and all of them must be met:
 
