@@ -17,6 +17,7 @@ from codex_assets.verification.delivery import DeliveryObservation
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.playlist_text import Attribute, PlaylistText
 from codex_assets.verification.still_observations import ImageFile, Moment, StillDifference
+from codex_assets.verification.stream_observations import SegmentStream
 
 AAC_FRAME = profile.AAC_FRAME_SAMPLES / profile.SAMPLE_RATE
 """Seconds. Sound can only be cut between its frames."""
@@ -61,6 +62,8 @@ class SegmentSeen:
     sps: bytes | None = None
     video: Span | None = None
     audio: Span | None = None
+    stream: SegmentStream | None = None
+    """The headers of all its packets; None of what is no transport stream, or when nobody looked."""
 
 
 @dataclass(frozen=True)

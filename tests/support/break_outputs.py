@@ -28,6 +28,9 @@ PICTURE = f"testsrc2=s=320x180:r={RATE}:d={SECONDS}"
 SOUND = f"aevalsrc='0.32*sin(2*PI*440*t)*(0.3+0.7*abs(sin(2*PI*0.37*t*t/3)))':s=48000:c=mono:d={SECONDS}"
 OTHER_SOUND = f"aevalsrc='0.32*sin(2*PI*600*t)*(0.1+0.9*abs(sin(2*PI*1.3*sqrt(t)*t)))':s=48000:c=mono:d={SECONDS}"
 KEYS = "expr:gte(t,n_forced*2)"
+TAGGED = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+TAGS = ("-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709", "-color_range", "tv")
+"""The same of frames and of the stream: from ffmpeg 7 on, an encoder goes by its frames."""
 HLS = (
     *("-f", "hls", "-hls_playlist_type", "vod", "-hls_list_size", "0", "-hls_flags", "independent_segments"),
     *("-hls_segment_type", "mpegts"),
@@ -131,8 +134,8 @@ def variant(
         old.unlink()
     ffmpeg(
         *(source or ("-i", str(root / "mezzanine.mp4"), "-map", "0:v", "-map", "0:a?")),
-        *("-vf", f"scale={width}:{height},setsar=1,{filters}"),
-        *("-c:v", "libx264", "-preset", "ultrafast", "-profile:v", "main", "-pix_fmt", "yuv420p"),
+        *("-vf", f"scale={width}:{height},setsar=1,{TAGGED},{filters}"),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-profile:v", "main", "-pix_fmt", "yuv420p", *TAGS),
         *("-b:v", f"{kbps}k", "-maxrate", f"{kbps * 1.1:.0f}k", "-bufsize", f"{kbps * 2}k", "-g", "1000"),
         *("-force_key_frames", keys, "-sc_threshold", "0"),
         *("-c:a", "aac", "-b:a", "64k", "-ar", "48000", "-ac", "2"),

@@ -18,10 +18,11 @@ from codex_assets.verification.observe.captions import observe_captions
 from codex_assets.verification.observe.decoder import Decoder, complaints, concatenation, path_inside, public_reason
 from codex_assets.verification.observe.pictures import difference_of
 from codex_assets.verification.observe.playlists import parse_media_playlist, text_of
+from codex_assets.verification.observe.segment_stream import read_segment
 from codex_assets.verification.observe.sound import delivered_envelope, reference_envelope
 from codex_assets.verification.observe.sync import LONGEST_LAG_SECONDS, WINDOW_SECONDS, find_lag
 from codex_assets.verification.observe.tracks import picture_of, sound_of
-from codex_assets.verification.observe.transport_stream import by_segment, read_head, read_start, span_of
+from codex_assets.verification.observe.transport_stream import by_segment, span_of
 from codex_assets.verification.playlist_text import read_text
 
 THUMB = (32, 18)
@@ -101,15 +102,20 @@ def _with_segments(
 def _read_segments(
     entries: Sequence[tuple[str, float]], files: Sequence[Path | None]
 ) -> tuple[list[SegmentSeen], list[Path]]:
-    """Each segment with its size and its first bytes, and the paths of those that exist and are not empty."""
+    """Each segment with its size and its headers, and the paths of those that exist and are not empty."""
     segments, present = [], []
     for (name, extinf), path in zip(entries, files, strict=True):
         size = path.stat().st_size if path is not None and path.is_file() else None
         segment = SegmentSeen(name, extinf, size)
         if path is not None and size:
-            head = read_head(read_start(path))
+            stream = read_segment(path)
+            picture = stream.picture if stream is not None else None
             segment = replace(
-                segment, tables_first=head.tables_first, starts_with_idr=head.starts_with_idr, sps=head.sps
+                segment,
+                tables_first=stream is not None and stream.tables_first,
+                starts_with_idr=picture.starts_with_idr if picture is not None else None,
+                sps=next(iter(picture.sps), None) if picture is not None else None,
+                stream=stream,
             )
             present.append(path)
         segments.append(segment)

@@ -12,6 +12,7 @@ from codex_assets.verification.rules import (  # noqa: F401, I001 - the order in
     playlist_text,
     tracks,
     captions,
+    transport_stream,
     master,
     mezzanine,
     thumbnail,

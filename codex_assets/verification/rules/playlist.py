@@ -17,6 +17,7 @@ from codex_assets.verification.observations import MasterObservation, Span, Vari
 from codex_assets.verification.rule import rule
 from codex_assets.verification.rules.comparisons import Problem, expect_equal, expect_near, expect_no_problem
 from codex_assets.verification.rules.shared_limits import APPLE, CONTRACT, DURATION_SECONDS, PLAN, PLAYLISTS, RFC
+from codex_assets.verification.rules.stream_faults import is_broken
 
 
 @rule(*PLAYLISTS, source=f"{RFC} s4.1", gate=True)
@@ -316,7 +317,8 @@ def _continuity(seen: VariantObservation, track: str, spans: Sequence[Span | Non
     problems = []
     is_in_order = has_right_names(seen)
     for index, (segment, span) in enumerate(zip(seen.segments, spans, strict=True)):
-        if span is None:
+        # What lost packets leave behind is found with them.
+        if span is None or is_broken(segment):
             continue
         slack = 0.6 * span.frame_seconds
         if span.frames > 1 and span.largest_step > span.frame_seconds + slack:
@@ -331,7 +333,7 @@ def _continuity(seen: VariantObservation, track: str, spans: Sequence[Span | Non
             problems.append(Problem(segment.name, f"frames {span.smallest_step:.3f} s apart", message))
         before = spans[index - 1] if index else None
         # Of segments in a wrong order, which another rule finds, none continues the one before.
-        if before is None or not is_in_order:
+        if before is None or not is_in_order or is_broken(seen.segments[index - 1]):
             continue
         apart = span.start - before.end
         if abs(apart) > slack:

@@ -11,7 +11,7 @@ from codex_assets.archive.findings import Finding, Severity
 from codex_assets.media import profile
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.measures import needed_level
-from codex_assets.verification.observations import Lag, VariantObservation
+from codex_assets.verification.observations import Lag, SegmentSeen, VariantObservation
 from codex_assets.verification.rule import rule
 from codex_assets.verification.rules.comparisons import (
     Problem,
@@ -234,11 +234,17 @@ def one_picture_format(seen: VariantObservation) -> Finding | None:
     problems = [
         Problem(segment.name, "other parameters", f"{segment.name} has other picture parameters than {known[0].name}")
         for segment in known
-        if segment.sps != known[0].sps
+        if segment.sps != known[0].sps or _has_another_sps(segment)
     ]
     return expect_no_problem(
         problems, expected="the same in all", message="All segments have the same picture parameters."
     )
+
+
+def _has_another_sps(segment: SegmentSeen) -> bool:
+    """Whether its parameters change inside the segment."""
+    picture = segment.stream.picture if segment.stream is not None else None
+    return picture is not None and len(picture.sps) > 1
 
 
 @rule(*PLAYLISTS, source=f"{VARIANTS}; {APPLE} 1.14", elsewhere=Severity.WARN)

@@ -13,6 +13,7 @@ import break_captions
 import break_delivery
 import break_outputs
 import break_playlists  # noqa: F401 - its breaks
+import break_streams  # noqa: F401 - its breaks
 import certificates
 import pytest
 from break_outputs import BREAKS, SECONDS, SIZES, THUMBNAIL_MISTAKES, TOOLS, VARIANT, Break

@@ -1,0 +1,273 @@
+"""Reads an H.264 byte stream: its access units, and what its parameter sets and messages say (ITU-T H.264 7.3, E.1).
+
+In: units by their headers; slices are not decoded. Out: PES packets around them (`pes_packets.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from codex_assets.verification.stream_observations import PictureParameters, PictureUnits, StreamFault
+
+SLICES, IDR = (1, 5), 5
+SEI, SPS, PPS, DELIMITER = 6, 7, 8, 9
+KNOWN_TYPES = frozenset((1, 5, 6, 7, 8, 9, 10, 11, 12))
+"""Slices, IDR slices, SEI, SPS, PPS, delimiter, ends, filler: all that a stream of one layer has."""
+HIGH_PROFILES = (100, 110, 122, 244, 44, 83, 86, 118, 128)
+EXTENDED_SAR = 255
+SAMPLE_ASPECTS = (
+    *((0, 0), (1, 1), (12, 11), (10, 11), (16, 11), (40, 33), (24, 11), (20, 11), (32, 11)),
+    *((80, 33), (18, 11), (15, 11), (64, 33), (160, 99), (4, 3), (3, 2), (2, 1)),
+)
+"""Table E-1."""
+REGISTERED, UNREGISTERED = 4, 5
+CAPTIONS = bytes.fromhex("b50031") + b"GA94"
+"""What user data of ATSC A/53 begins with: closed captions."""
+X264 = bytes.fromhex("dc45e9bde6d948b7962cd820d923eeef")
+X264_TEXT = re.compile(rb"x264 - core [\w .]+ - H\.264/MPEG-4 AVC codec - Copy[\w .:/-]+ - options: [\w=.:,+ ()/-]*\0?")
+"""Its own version and settings, which name nobody."""
+
+
+@dataclass
+class UnitsRead:
+    """What an H.264 stream is made of, and faults with the offset in the stream where each was seen."""
+
+    seen: PictureUnits | None = None
+    starts: list[int] = field(default_factory=list)
+    """Offsets of access units."""
+    faults: list[tuple[StreamFault, int]] = field(default_factory=list)
+
+
+@dataclass
+class _Unit:
+    """An access unit while it is read: types of its NAL units in order."""
+
+    at: int
+    types: list[int] = field(default_factory=list)
+    starts_whole: bool = True
+
+    @property
+    def has_slice(self) -> bool:
+        return any(kind in SLICES for kind in self.types)
+
+
+def read_units(stream: bytes) -> UnitsRead:
+    """Everything but the slices' contents of an H.264 byte stream."""
+    read = UnitsRead()
+    sps: dict[bytes, None] = {}
+    pps: dict[bytes, None] = {}
+    messages: dict[int, None] = {}
+    units: list[_Unit] = []
+    has_delimiters = re.search(rb"\x00\x00\x01[\x09\x29\x49\x69]", stream[:4096]) is not None
+    for at, end in _nal_units(stream):
+        header = stream[at]
+        kind = header & 0x1F
+        # first_mb_in_slice is zero: its code is a single bit.
+        is_first_slice = kind in SLICES and at + 1 < end and stream[at + 1] & 0x80 > 0
+        if not units or _begins(units[-1], kind, is_first_slice, has_delimiters):
+            units.append(_Unit(at))
+        unit = units[-1]
+        if kind in SLICES and not unit.has_slice:
+            unit.starts_whole = is_first_slice
+        unit.types.append(kind)
+        if header & 0x80 or kind not in KNOWN_TYPES:
+            read.faults.append((StreamFault.UNITS, at))
+        elif kind == SPS:
+            sps[stream[at:end].rstrip(b"\x00")] = None
+        elif kind == PPS:
+            pps[stream[at:end].rstrip(b"\x00")] = None
+        elif kind == SEI:
+            for message, is_private in _messages(stream[at + 1 : end]):
+                messages[message] = None
+                if is_private:
+                    read.faults.append((StreamFault.PRIVATE, at))
+    read.starts = [unit.at for unit in units]
+    for unit in units:
+        read.faults += _unit_faults(unit, has_delimiters)
+    with_slices = next((unit for unit in units if unit.has_slice), None)
+    first = next(iter(sps), None)
+    read.seen = PictureUnits(
+        units=len(units),
+        sps=tuple(sps),
+        pps=tuple(pps),
+        parameters=parameters_of(first) if first is not None else None,
+        starts_with_idr=None if with_slices is None else next(k for k in with_slices.types if k in SLICES) == IDR,
+        message_types=tuple(messages),
+    )
+    return read
+
+
+def _nal_units(stream: bytes) -> Iterator[tuple[int, int]]:
+    """Start and end of each unit, behind its start code and before the next one."""
+    at = stream.find(b"\x00\x00\x01")
+    while 0 <= at < len(stream) - 3:
+        following = stream.find(b"\x00\x00\x01", at + 3)
+        yield at + 3, following if following >= 0 else len(stream)
+        at = following
+
+
+def _begins(unit: _Unit, kind: int, is_first_slice: bool, has_delimiters: bool) -> bool:
+    """Whether a NAL unit of this kind begins the access unit after `unit` (7.4.1.2.3)."""
+    if kind == DELIMITER:
+        return True
+    if has_delimiters:
+        return False
+    return unit.has_slice and (kind in (SEI, SPS, PPS) or is_first_slice)
+
+
+def _unit_faults(unit: _Unit, has_delimiters: bool) -> Iterator[tuple[StreamFault, int]]:
+    slices = [kind for kind in unit.types if kind in SLICES]
+    if not slices or not unit.starts_whole or (has_delimiters and unit.types[0] != DELIMITER):
+        yield StreamFault.UNITS, unit.at
+    elif IDR in slices:
+        before = unit.types[: unit.types.index(IDR)]
+        if SPS not in before or PPS not in before:
+            yield StreamFault.PARAMETERS_ABSENT, unit.at
+
+
+def _messages(data: bytes) -> Iterator[tuple[int, bool]]:
+    """Types of the messages of an SEI unit, and whether each is user data that nobody needs to play the stream."""
+    data = data.replace(b"\x00\x00\x03", b"\x00\x00")
+    at = 0
+    while at + 2 <= len(data) and data[at:].rstrip(b"\x00") != b"\x80":
+        kind, at = _sum_of_bytes(data, at)
+        length, at = _sum_of_bytes(data, at)
+        payload = data[at : at + length]
+        at += length
+        is_known = (
+            kind not in (REGISTERED, UNREGISTERED)
+            or (kind == REGISTERED and payload.startswith(CAPTIONS))
+            or (kind == UNREGISTERED and payload.startswith(X264) and X264_TEXT.fullmatch(payload[16:]) is not None)
+        )
+        yield kind, not is_known
+
+
+def _sum_of_bytes(data: bytes, at: int) -> tuple[int, int]:
+    total = 0
+    while at < len(data) and data[at] == 0xFF:
+        total, at = total + 255, at + 1
+    return total + (data[at] if at < len(data) else 0), at + 1
+
+
+class _Bits:
+    """Bits of a unit, from the first; zero past its end."""
+
+    def __init__(self, data: bytes) -> None:
+        data = data.replace(b"\x00\x00\x03", b"\x00\x00") + bytes(64)
+        self._value, self._length, self._at = int.from_bytes(data, "big"), 8 * len(data), 0
+
+    def take(self, bits: int) -> int:
+        self._at += bits
+        return self._value >> max(0, self._length - self._at) & ((1 << bits) - 1)
+
+    def flag(self) -> bool:
+        return self.take(1) == 1
+
+    def unsigned(self) -> int:
+        """ue(v); at most 32 bits."""
+        zeros = 0
+        while zeros < 32 and not self.flag():
+            zeros += 1
+        return (1 << zeros) - 1 + self.take(zeros)
+
+    def signed(self) -> int:
+        """se(v)."""
+        code = self.unsigned()
+        return (code + 1) // 2 if code % 2 else -(code // 2)
+
+
+def parameters_of(sps: bytes) -> PictureParameters | None:
+    """What an SPS, with the header of its NAL unit, says; None of one that is cut."""
+    if len(sps) < 5:
+        return None
+    profile, constraints, level = sps[1:4]
+    bits = _Bits(sps[4:])
+    bits.unsigned()
+    chroma = _skip_high_profile(bits) if profile in HIGH_PROFILES else 1
+    bits.unsigned()
+    _skip_picture_order(bits)
+    bits.unsigned()
+    bits.take(1)
+    columns, rows = bits.unsigned() + 1, bits.unsigned() + 1
+    is_frames = bits.flag()
+    if not is_frames:
+        bits.take(1)
+    bits.take(1)
+    left = right = top = bottom = 0
+    if bits.flag():
+        left, right, top, bottom = (bits.unsigned() for _ in range(4))
+    across, down = 2 if chroma in (1, 2) else 1, (2 if chroma == 1 else 1) * (1 if is_frames else 2)
+    usability = _usability(bits) if bits.flag() else {}
+    return PictureParameters(
+        profile=profile,
+        constraints=constraints,
+        level=level,
+        width=16 * columns - across * (left + right),
+        height=16 * rows * (1 if is_frames else 2) - down * (top + bottom),
+        is_progressive=is_frames,
+        **usability,
+    )
+
+
+def _skip_high_profile(bits: _Bits) -> int:
+    """Go past what only high profiles have; returns chroma_format_idc."""
+    chroma = bits.unsigned()
+    if chroma == 3:
+        bits.take(1)
+    bits.unsigned()
+    bits.unsigned()
+    bits.take(1)
+    if bits.flag():
+        for index in range(8 if chroma != 3 else 12):
+            if bits.flag():
+                _skip_scaling_list(bits, 16 if index < 6 else 64)
+    return chroma
+
+
+def _skip_scaling_list(bits: _Bits, size: int) -> None:
+    last = following = 8
+    for _ in range(size):
+        if following:
+            following = (last + bits.signed()) % 256
+        last = following or last
+
+
+def _skip_picture_order(bits: _Bits) -> None:
+    kind = bits.unsigned()
+    if kind == 0:
+        bits.unsigned()
+    elif kind == 1:
+        bits.take(1)
+        bits.signed()
+        bits.signed()
+        for _ in range(min(255, bits.unsigned())):
+            bits.signed()
+
+
+def _usability(bits: _Bits) -> dict[str, Any]:
+    """The VUI up to its clock (E.1.1), as fields of `PictureParameters`."""
+    seen: dict[str, Any] = {}
+    if bits.flag():
+        code = bits.take(8)
+        if code == EXTENDED_SAR:
+            seen["sample_aspect"] = (bits.take(16), bits.take(16))
+        elif code < len(SAMPLE_ASPECTS):
+            seen["sample_aspect"] = SAMPLE_ASPECTS[code]
+    if bits.flag():
+        bits.take(1)
+    if bits.flag():
+        bits.take(3)
+        seen["full_range"] = bits.flag()
+        if bits.flag():
+            seen |= {"primaries": bits.take(8), "transfer": bits.take(8), "matrix": bits.take(8)}
+    if bits.flag():
+        bits.unsigned()
+        bits.unsigned()
+    if bits.flag():
+        ticks, scale = bits.take(32), bits.take(32)
+        seen["rate"] = scale / (2 * ticks) if ticks else None
+        seen["is_fixed_rate"] = bits.flag()
+    return seen
