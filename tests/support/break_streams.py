@@ -25,7 +25,7 @@ def write(root: Path, packets: list[bytearray], index: int = 1) -> None:
     segment(root, index).write_bytes(b"".join(packets))
 
 
-def pid_of(packet: bytes) -> int:
+def pid_of(packet: bytearray) -> int:
     return (packet[1] & 0x1F) << 8 | packet[2]
 
 
@@ -155,7 +155,7 @@ def with_section(packet: bytearray, change: Callable[[bytes], bytes]) -> None:
     length = 3 + ((packet[6] & 0x0F) << 8 | packet[7])
     section = bytearray(change(bytes(packet[5 : 5 + length - 4])))
     section[1], section[2] = section[1] & 0xF0, len(section) + 4 - 3
-    packet[5:] = (bytes(section) + checksum(section).to_bytes(4, "big")).ljust(SIZE - 5, b"\xff")
+    packet[5:] = (bytes(section) + checksum(bytes(section)).to_bytes(4, "big")).ljust(SIZE - 5, b"\xff")
 
 
 # --- Clocks and PES packets -------------------------------------------------------------------------------------------
@@ -209,7 +209,7 @@ def repacked_with_reordering(root: Path) -> None:
     variant(root, VARIANT, "-preset", "veryfast", "-bf", "2", "-x264-params", "b-adapt=0")
 
 
-def pes_at(packet: bytes) -> int:
+def pes_at(packet: bytearray) -> int:
     return 5 + packet[4] if packet[3] & 0x20 else 4
 
 
@@ -236,8 +236,8 @@ def parameters_missing(packets: list[bytearray]) -> None:
 @breaks_packets("frames_whole")
 def delimiter_missing(packets: list[bytearray]) -> None:
     at = places(packets, PICTURE, begins=True)[30]
-    found = packets[at].index(b"\x00\x00\x01\x09") + 3
-    packets[at][found] = 12
+    offset = packets[at].index(b"\x00\x00\x01\x09") + 3
+    packets[at][offset] = 12
 
 
 @breaks("listing", "picture_colours")
@@ -258,16 +258,16 @@ def another_rate_said(root: Path) -> None:
 @breaks_packets("sound_frames_whole")
 def sound_frame_damaged(packets: list[bytearray]) -> None:
     at = next(at for at in places(packets, SOUND) if b"\xff\xf1\x4c\x80" in packets[at][40:150])
-    found = packets[at].index(b"\xff\xf1\x4c\x80", 40)
-    packets[at][found] = 0
+    offset = packets[at].index(b"\xff\xf1\x4c\x80", 40)
+    packets[at][offset] = 0
 
 
 @breaks_packets("one_sound_format")
 def sound_frame_of_another_rate(packets: list[bytearray]) -> None:
     at = next(at for at in places(packets, SOUND) if b"\xff\xf1\x4c\x80" in packets[at][40:150])
-    found = packets[at].index(b"\xff\xf1\x4c\x80", 40)
+    offset = packets[at].index(b"\xff\xf1\x4c\x80", 40)
     # 44,100 samples a second.
-    packets[at][found + 2] = 0x50
+    packets[at][offset + 2] = 0x50
 
 
 # --- What nobody needs ------------------------------------------------------------------------------------------------

@@ -137,8 +137,8 @@ class _Reading:
                 self.add(kind, self.name(int(self.packets.pids[row])), row)
         for pid in np.unique(self.packets.pids).tolist():
             if pid != NULL_PID:
-                for found in counter_breaks(self.packets, self.packets.of(pid)):
-                    self.add(found.kind, self.name(pid), found.row, found.count)
+                for jump in counter_breaks(self.packets, self.packets.of(pid)):
+                    self.add(jump.kind, self.name(pid), jump.row, jump.count)
 
     def read_tracks(self) -> None:
         """PES packets of every stream that the PMT names, and H.264 and AAC in them."""

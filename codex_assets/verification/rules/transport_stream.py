@@ -228,7 +228,7 @@ def clock_runs(seen: VariantObservation) -> Finding | None:
         problem = _clock_problem(seen, stream)
         if problem:
             problems.append(Problem(segment.name, "no sound clock", f"{segment.name} {problem}"))
-    if not known:
+    if not known or (problems and not _is_continuous(seen)):
         return None
     return expect_no_problem(problems, expected="a clock that runs", message="The clock runs through all segments.")
 
@@ -269,11 +269,15 @@ def decoding_times_rise(seen: VariantObservation) -> Finding | None:
         return None
     kinds = (StreamFault.PES_WITHOUT_TIME, StreamFault.PES_BACKWARDS, StreamFault.PRESENTED_EARLY)
     problems = fault_problems(seen, streams(seen, *DAMAGE, *LOSS, *PES), *kinds)
-    by_others = (playlist.picture_continuous(seen), playlist.sound_continuous(seen))
-    is_continuous = all(finding is None or finding.passed for finding in by_others)
-    if not problems and seen.is_ours and is_continuous:
+    if not problems and seen.is_ours and _is_continuous(seen):
         problems = list(_uneven_times(seen))
     return expect_no_problem(problems, expected="rising times", message="Decoding times rise through all segments.")
+
+
+def _is_continuous(seen: VariantObservation) -> bool:
+    """Whether no other rule finds a hole in the time of picture or sound: clocks have it, too."""
+    by_others = (playlist.picture_continuous(seen), playlist.sound_continuous(seen))
+    return all(finding is None or finding.passed for finding in by_others)
 
 
 def _uneven_times(seen: VariantObservation) -> Iterator[Problem]:
