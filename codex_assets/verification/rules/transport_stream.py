@@ -118,6 +118,8 @@ def packets_run_on(seen: VariantObservation) -> Finding | None:
     by_others = (playlist.picture_continuous, playlist.sound_continuous, tracks.one_picture_format)
     if any(finding is not None and not finding.passed for finding in (judged(seen) for judged in by_others)):
         return None
+    if not playlist.has_right_names(seen):
+        return None
     whole = {segment.name for segment, _ in streams(seen, *DAMAGE)}
     problems = []
     for before, after in pairwise(seen.segments):
@@ -277,7 +279,7 @@ def decoding_times_rise(seen: VariantObservation) -> Finding | None:
 def _is_continuous(seen: VariantObservation) -> bool:
     """Whether no other rule finds a hole in the time of picture or sound: clocks have it, too."""
     by_others = (playlist.picture_continuous(seen), playlist.sound_continuous(seen))
-    return all(finding is None or finding.passed for finding in by_others)
+    return all(finding is None or finding.passed for finding in by_others) and playlist.has_right_names(seen)
 
 
 def _uneven_times(seen: VariantObservation) -> Iterator[Problem]:
