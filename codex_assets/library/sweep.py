@@ -110,18 +110,22 @@ class Sweep:
         finally:
             workspace.close()
         audit.keep_results(records, media, audits, all_rules=self.rule is None and self.deep)
-        return _result(media, audits, time.monotonic() - started)
+        return _result(media, audits, time.monotonic() - started, whole=self.rule is None)
 
 
-def _result(media: MediaRecord, audits: Sequence[Audit], seconds: float) -> SweepResult:
+def _result(media: MediaRecord, audits: Sequence[Audit], seconds: float, *, whole: bool) -> SweepResult:
+    """`whole`: every rule was asked, so that a media with outputs that were never built has not passed."""
     failed = tuple(finding for audit in audits for finding in audit.failed)
+    unbuilt = tuple(audit.output for audit in audits if audit.record is None)
+    outcome: SweepOutcome = "failed" if failed else "unchecked" if unbuilt and whole else "passed"
     return SweepResult(
         media.media_id,
         media,
-        "failed" if failed else "passed",
+        outcome,
+        f"It is not published whole: {', '.join(unbuilt)} were never built." if outcome == "unchecked" else None,
         checks=sum(len(audit.checks) for audit in audits),
         failed=failed,
         warned=tuple(finding for audit in audits for finding in audit.warned),
-        unbuilt=tuple(audit.output for audit in audits if audit.record is None),
+        unbuilt=unbuilt,
         seconds=seconds,
     )

@@ -29,12 +29,14 @@ from codex_assets.archive.records import (
 from codex_assets.archive.store import RecordStore
 from codex_assets.errors import MissingInput, StorageError
 from codex_assets.media import outputs as media_outputs
+from codex_assets.media import target_format
 from codex_assets.media.outputs import OUTPUTS
-from codex_assets.storage.objects import Stores
+from codex_assets.storage import keys
+from codex_assets.storage.objects import Role, Stores, file_sha256
 from codex_assets.system.tools import Tools
 from codex_assets.system.workspace import Workspace
 from codex_assets.verification import expectations, measures
-from codex_assets.verification.judge import RULES, failures, judge
+from codex_assets.verification.judge import RULES, Observation, failures, judge
 from codex_assets.verification.kinds import ObservationKind, kinds_of
 from codex_assets.verification.observations import (
     AnyObservation,
@@ -44,14 +46,20 @@ from codex_assets.verification.observations import (
     VariantObservation,
 )
 from codex_assets.verification.observe.observer import Observer
+from codex_assets.verification.record_observations import (
+    FetchedFile,
+    missing_record,
+    record_observation,
+    wrong_marker,
+)
 
 
 @dataclass(frozen=True)
 class Audit:
     """The findings on one published output.
 
-    `record` is the output's own record, None when it was never built; then there are no findings, as there are none on
-    an output that does not apply to its media.
+    `record` is the output's own record, None when there is none: then the only finding, if the media is published, is
+    that it is missing. There are none on an output that does not apply to its media.
     """
 
     output: str
@@ -126,6 +134,16 @@ def _merged(known: OutputVerification, fresh: OutputVerification) -> OutputVerif
     )
 
 
+def _applies(media: MediaRecord, source: MezzanineRecord, output: str) -> bool:
+    """Whether a media has this variant, by its mezzanine."""
+    if not media_outputs.is_variant(output):
+        return False
+    if media.media_type == "audio":
+        return source.has_audio
+    rungs = target_format.rungs(*source.picture_size) if source.picture_size is not None else ()
+    return output in {media_outputs.variant_output(rung.name) for rung in rungs}
+
+
 @dataclass(frozen=True)
 class _AuditedMedia:
     """A media whose outputs are judged. `seen`: its variants that were observed so far, by output."""
@@ -163,15 +181,54 @@ class Auditor:
         wanted = [output for output in OUTPUTS[media.media_type] if output in outputs]
         for output in wanted:
             record = self._records.output(media.media_id, output)
-            if record is None or not record.applicable or source is None or not asked.intersection(kinds_of(output)):
-                yield Audit(output, record, ())
-                continue
-            findings = [
-                finding
-                for observation in self._observe(record, _AuditedMedia(media, source, seen, asked))
-                for finding in judge(observation, only=only)
-            ]
+            if not asked.intersection(kinds_of(output)):
+                observations: list[Observation] = []
+            elif record is None:
+                observations = [missing_record(output)] if self._is_published(media, output) else []
+            elif source is None:
+                observations = []
+            elif not record.applicable:
+                observations = [wrong_marker(record)] if _applies(media, source, output) else []
+            else:
+                audited = _AuditedMedia(media, source, seen, asked)
+                looks = list(self._observe(record, audited))
+                observations = [*self._of_record(record, audited, looks), *looks]
+            findings = [finding for observation in observations for finding in judge(observation, only=only)]
             yield Audit(output, record, tuple(findings))
+
+    def _is_published(self, media: MediaRecord, output: str) -> bool:
+        """Whether an output without a record was published: the media's master is, or the output's own object is
+        there."""
+        if self._records.get(media.media_id, media_outputs.MASTER.name, MasterRecord) is not None:
+            return True
+        creator, media_id = media.creator_id, media.media_id
+        objects: dict[str, tuple[Role, str]] = {
+            media_outputs.MASTER.name: ("media", keys.master_playlist(creator, media_id, media.media_type)),
+            media_outputs.PREVIEW.name: ("media", keys.preview_playlist(creator, media_id)),
+            media_outputs.THUMBNAIL.name: ("assets", keys.thumbnail(creator, media_id)),
+            media_outputs.WAVEFORM_JSON.name: ("assets", keys.waveform_json(creator, media_id)),
+            media_outputs.WAVEFORM_PNG.name: ("assets", keys.waveform_png(creator, media_id)),
+        }
+        if output not in objects:
+            return False
+        role, key = objects[output]
+        return self._stores.by_role(role).head(key) is not None
+
+    def _of_record(
+        self, record: OutputRecord, audited: _AuditedMedia, looks: list[AnyObservation]
+    ) -> Iterator[Observation]:
+        """The record itself, beside the files that it names and what was observed of them."""
+        if ObservationKind.RECORD not in audited.kinds:
+            return
+        files = []
+        is_fetched = self._deep or record.output != media_outputs.MEZZANINE.name
+        folder = self._fetched(audited.media, record) if is_fetched else None
+        for file in record.files:
+            path = folder / Path(file.key).name if folder is not None else None
+            if path is not None and path.is_file():
+                fetched = path.stat().st_size, file_sha256(path)
+                files.append(FetchedFile(path.name, file.size, file.sha256, *fetched))
+        yield record_observation(record, audited.source, files, looks)
 
     @singledispatchmethod
     def _observe(self, record: OutputRecord, audited: _AuditedMedia) -> Iterator[AnyObservation]:

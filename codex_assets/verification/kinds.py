@@ -15,6 +15,7 @@ from codex_assets.media.outputs import OutputKind
 class ObservationKind(StrEnum):
     """What an observation is of. A rule names the kinds that it judges."""
 
+    RECORD = "record"
     MEZZANINE = "mezzanine"
     VARIANT = "variant"
     PREVIEW = "preview"
@@ -28,15 +29,15 @@ class ObservationKind(StrEnum):
 
 
 KINDS: dict[OutputKind, tuple[ObservationKind, ...]] = {
-    outputs.MEZZANINE: (ObservationKind.MEZZANINE,),
+    outputs.MEZZANINE: (ObservationKind.RECORD, ObservationKind.MEZZANINE),
     # It has no file of its own; its sound is judged in each variant.
     outputs.LOUDNESS: (),
-    outputs.VARIANT: (ObservationKind.VARIANT, ObservationKind.LOUDNESS),
-    outputs.PREVIEW: (ObservationKind.PREVIEW,),
-    outputs.MASTER: (ObservationKind.MASTER,),
-    outputs.THUMBNAIL: (ObservationKind.THUMBNAIL,),
-    outputs.WAVEFORM_JSON: (ObservationKind.WAVEFORM_JSON,),
-    outputs.WAVEFORM_PNG: (ObservationKind.WAVEFORM_PNG,),
+    outputs.VARIANT: (ObservationKind.RECORD, ObservationKind.VARIANT, ObservationKind.LOUDNESS),
+    outputs.PREVIEW: (ObservationKind.RECORD, ObservationKind.PREVIEW),
+    outputs.MASTER: (ObservationKind.RECORD, ObservationKind.MASTER),
+    outputs.THUMBNAIL: (ObservationKind.RECORD, ObservationKind.THUMBNAIL),
+    outputs.WAVEFORM_JSON: (ObservationKind.RECORD, ObservationKind.WAVEFORM_JSON),
+    outputs.WAVEFORM_PNG: (ObservationKind.RECORD, ObservationKind.WAVEFORM_PNG),
 }
 
 

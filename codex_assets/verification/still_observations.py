@@ -47,6 +47,8 @@ class Moment:
 
     wanted: float
     shown: float | None = None
+    is_past_end: bool = False
+    """The mezzanine's picture ends before."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ which rules have to tell of it: usually one, more only where one fault cannot ha
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import clips
 
+from codex_assets.archive.records import StoredFile, ThumbnailRecord
 from codex_assets.media import profile
 from codex_assets.system.tools import Tools, tool_environment
 from codex_assets.verification import measures
@@ -89,6 +91,7 @@ def make_good(root: Path) -> None:
     at = f"{SECONDS * 0.1}"
     still = ("-frames:v", "1", "-vf", STILL, "-c:v", "mjpeg", "-q:v", "3", *EXACT)
     ffmpeg("-ss", at, "-i", str(root / "mezzanine.mp4"), *still, "-f", "image2", str(root / "thumbnail.jpg"))
+    write_record(root)
     wav = root / "sound.wav"
     ffmpeg("-i", str(root / "mezzanine.mp4"), "-map", "0:a", "-c:a", "pcm_s16le", str(wav))
     points = ("--pixels-per-second", "10", "-b", "8")
@@ -778,6 +781,61 @@ def portrait(root: Path, colour: str) -> None:
     mezzanine(root, picture=f"testsrc2=s=180x320:r={RATE}:d=2", sound="anullsrc=d=2")
     fitted = STILL.replace("1280:720", "404:720")
     thumbnail(root, f"{fitted},pad=1280:720:438:0:color={colour}", at=0.2)
+
+
+# --- Records ----------------------------------------------------------------------------------------------------------
+
+
+def write_record(root: Path, **changes: object) -> None:
+    """The record of the thumbnail as it is, with `changes`."""
+    data = (root / "thumbnail.jpg").read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    file = StoredFile(role="assets", key="c1/thumbnails/media/m1/thumbnail.jpg", size=len(data), sha256=digest)
+    record = ThumbnailRecord(
+        media_id="m1",
+        media_type="video",
+        output="thumbnail",
+        code_version="0" * 12,
+        data_version=digest[:32],
+        files=(file,),
+        at=SECONDS * 0.1,
+        width=1280,
+        height=720,
+    )
+    (root / "thumbnail.json").write_text(record.model_copy(update=changes).model_dump_json())
+
+
+@breaks("record", "record_kept")
+def record_missing(root: Path) -> None:
+    (root / "thumbnail.json").unlink()
+
+
+@breaks("record", "files_as_recorded")
+def file_exchanged(root: Path) -> None:
+    thumbnail(root, STILL, "-q:v", "4")
+
+
+@breaks("record", "files_as_recorded")
+def file_changed_in_one_bit(root: Path) -> None:
+    path = root / "thumbnail.jpg"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+
+
+@breaks("record", "record_true")
+def record_of_another_size(root: Path) -> None:
+    write_record(root, width=640, height=360)
+
+
+@breaks("record", "record_true")
+def record_of_another_moment(root: Path) -> None:
+    write_record(root, at=2.8)
+
+
+@breaks("record", "record_true")
+def record_of_other_contents(root: Path) -> None:
+    write_record(root, data_version="1" * 32)
 
 
 # --- Loudness ---------------------------------------------------------------------------------------------------------

@@ -96,6 +96,7 @@ def _beside_frame(
         step = float(1 / video.average_rate) if video.average_rate else 0.0
         frames = _frames(decoder, reference, at - 0.95 * step, video, count=2)
         # A picture that ends before that moment is shown from its start.
+        is_past_end = not frames
         frames = frames or _frames(decoder, reference, 0.0, video, count=1)
     except ToolError:
         return seen
@@ -118,7 +119,7 @@ def _beside_frame(
         seen,
         expected=ThumbnailExpected(_spread(frame), stills.distance(place.of(still), frame)),
         difference=_shaped(difference, still, frame),
-        moment=Moment(at, shown),
+        moment=Moment(at, shown, is_past_end),
         padding=_padding(still, place),
     )
 

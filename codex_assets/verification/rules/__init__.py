@@ -8,6 +8,7 @@ observation and returns a finding. Numbers that several files share are in `shar
 """
 
 from codex_assets.verification.rules import (  # noqa: F401, I001 - the order in which rules are listed and applied
+    records,
     playlist,
     playlist_text,
     tracks,

@@ -20,13 +20,14 @@ from break_outputs import BREAKS, SECONDS, SIZES, THUMBNAIL_MISTAKES, TOOLS, VAR
 from hls_site import site
 
 from codex_assets.archive.findings import Finding
+from codex_assets.archive.records import MezzanineRecord, SourceFacts, ThumbnailRecord
 from codex_assets.net import hls_fetch
 from codex_assets.net.outward import Outward
+from codex_assets.storage.objects import file_sha256
 from codex_assets.verification import measures
 from codex_assets.verification.hls_check import delivery_of
-from codex_assets.verification.judge import RULES, judge
+from codex_assets.verification.judge import RULES, Observation, judge
 from codex_assets.verification.observations import (
-    AnyObservation,
     LoudnessExpected,
     MasterExpected,
     MezzanineExpected,
@@ -35,6 +36,7 @@ from codex_assets.verification.observations import (
     WaveformExpected,
 )
 from codex_assets.verification.observe.observer import Observer
+from codex_assets.verification.record_observations import FetchedFile, missing_record, record_observation
 
 pytestmark = pytest.mark.ffmpeg
 CUTS = (6.0, 12.0, 14.0)
@@ -59,9 +61,9 @@ class Good:
             cuts=CUTS,
         )
 
-    def look(self, what: str, root: Path) -> tuple[AnyObservation, ...]:
+    def look(self, what: str, root: Path) -> tuple[Observation, ...]:
         """Observe one output, or a group of them, in `root`; always against the good mezzanine."""
-        looks: dict[str, Callable[[Path], tuple[AnyObservation, ...]]] = {
+        looks: dict[str, Callable[[Path], tuple[Observation, ...]]] = {
             # A playlist's text changes nothing of what its segments decode to.
             "listing": lambda at: (
                 self.observer.variant(
@@ -85,6 +87,7 @@ class Good:
             "portrait": lambda at: (
                 self.observer.thumbnail(at / "thumbnail.jpg", reference=at / "mezzanine.mp4", at=0.2),
             ),
+            "record": self._record,
             "loudness": self._loudness,
             "waveform_json": lambda at: (
                 self.observer.waveform_json(at / "waveform.json", WaveformExpected(float(SECONDS), False)),
@@ -104,11 +107,11 @@ class Good:
             playlist, self.expected(VARIANT), output=f"hls_{VARIANT}", reference=self.mezzanine
         )
 
-    def _preview(self, root: Path) -> tuple[AnyObservation, ...]:
+    def _preview(self, root: Path) -> tuple[Observation, ...]:
         expected = VariantExpected(has_video=True, has_audio=True, duration=float(SECONDS))
         return (self.observer.preview(root / "preview" / "preview.m3u8", expected, reference=self.mezzanine),)
 
-    def _audio(self, root: Path) -> tuple[AnyObservation, ...]:
+    def _audio(self, root: Path) -> tuple[Observation, ...]:
         best = self.observer.variant(root / "audio/128k/playlist.m3u8", output="hls_128k", reference=self.mezzanine)
         expected = VariantExpected(
             has_video=False,
@@ -119,16 +122,16 @@ class Good:
         playlist = root / "audio/64k/playlist.m3u8"
         return (best, self.observer.variant(playlist, expected, output="hls_64k", reference=self.mezzanine))
 
-    def _master(self, root: Path, variants: dict[str, VariantObservation]) -> AnyObservation:
+    def _master(self, root: Path, variants: dict[str, VariantObservation]) -> Observation:
         return self.observer.master(root / "master.m3u8", variants, MasterExpected(tuple(SIZES)))
 
-    def _rewritten(self, root: Path) -> tuple[AnyObservation, ...]:
+    def _rewritten(self, root: Path) -> tuple[Observation, ...]:
         """A master that is true to its changed variants."""
         variants = {**self.variants, VARIANT: self._variant(root / VARIANT / "playlist.m3u8")}
         break_outputs.write_master(root / "master.m3u8", list(variants.items()))
         return (self._master(root, variants),)
 
-    def _delivery(self, root: Path) -> tuple[AnyObservation, ...]:
+    def _delivery(self, root: Path) -> tuple[Observation, ...]:
         """What a server says that delivers `root` as the break has it; without a word of it, as it should be."""
         delivery = break_delivery.read_delivery(root)
         certificate = certificates.made(root, "localhost", "127.0.0.1")
@@ -141,11 +144,11 @@ class Good:
             fetched = hls_fetch.fetch(start, Path(folder), allow_private=True, outward=outward)
             return (replace(delivery_of(fetched), is_ours=True),)
 
-    def _mezzanine(self, root: Path) -> tuple[AnyObservation, ...]:
+    def _mezzanine(self, root: Path) -> tuple[Observation, ...]:
         expected = MezzanineExpected(float(SECONDS), (320, 180), Fraction(25), True, True)
         return (self.observer.mezzanine(root / "mezzanine.mp4", expected),)
 
-    def _captions(self, root: Path) -> tuple[AnyObservation, ...]:
+    def _captions(self, root: Path) -> tuple[Observation, ...]:
         """A mezzanine with captions, a variant of it, always against the good mezzanine, and their master."""
         folder, captions = root / break_captions.FOLDER, break_captions.SERVICES
         seen = self.captioned(root)
@@ -161,7 +164,28 @@ class Good:
         reference = self.root / break_captions.FOLDER / "mezzanine.mp4"
         return self.observer.variant(playlist, expected, output="hls_360p", reference=reference)
 
-    def _loudness(self, root: Path) -> tuple[AnyObservation, ...]:
+    def _record(self, root: Path) -> tuple[Observation, ...]:
+        path = root / "thumbnail.json"
+        if not path.exists():
+            return (missing_record("thumbnail"),)
+        record = ThumbnailRecord.model_validate_json(path.read_bytes())
+        source = MezzanineRecord(
+            media_id="m1",
+            media_type="video",
+            output="mezzanine",
+            code_version="0" * 12,
+            data_version="0" * 32,
+            source=SourceFacts(container="mov", size=1),
+            duration=float(SECONDS),
+            frame_rate="25",
+        )
+        (recorded,) = record.files
+        still = root / "thumbnail.jpg"
+        file = FetchedFile(still.name, recorded.size, recorded.sha256, still.stat().st_size, file_sha256(still))
+        seen = self.observer.thumbnail(still, reference=self.mezzanine, at=0.1 * SECONDS)
+        return (record_observation(record, source, [file], [seen]),)
+
+    def _loudness(self, root: Path) -> tuple[Observation, ...]:
         delivered = root / "delivered.wav"
         media = delivered if delivered.exists() else root / "360p" / "playlist.m3u8"
         expected = LoudnessExpected(target=-16.0, silent=False)
@@ -195,17 +219,17 @@ def copy(good: Good, tmp_path: Path) -> Iterator[Path]:
     shutil.rmtree(root)
 
 
-def failed(observations: Sequence[AnyObservation]) -> set[str]:
+def failed(observations: Sequence[Observation]) -> set[str]:
     return {finding.rule for seen in observations for finding in judge(seen) if not finding.passed}
 
 
-def findings_on(observations: Sequence[AnyObservation]) -> list[Finding]:
+def findings_on(observations: Sequence[Observation]) -> list[Finding]:
     return [finding for seen in observations for finding in judge(seen)]
 
 
 @pytest.fixture(scope="session")
 def good_findings(good: Good, upright: Path) -> list[Finding]:
-    looks = ("variant", "preview", "audio", "master", "hls", "delivery", "mezzanine", "thumbnail", "loudness")
+    looks = ("variant", "preview", "audio", "master", "hls", "delivery", "mezzanine", "thumbnail", "record", "loudness")
     return [
         finding
         for what in (*looks, "waveform_json", "waveform_png", "captions")

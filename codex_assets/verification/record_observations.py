@@ -1,0 +1,224 @@
+"""What a record says of an output beside what the output is: the observation that the rules for records judge.
+
+In: the statements of a record, each with what was observed, by the type of the record. Out: looking (`observe/`), how
+far both may be apart (`rules/records.py`), and which records are read (`audit.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import singledispatch
+
+from codex_assets.archive.records import (
+    MasterRecord,
+    MezzanineRecord,
+    OutputRecord,
+    ThumbnailRecord,
+    VariantRecord,
+    WaveformRecord,
+)
+from codex_assets.media import outputs as media_outputs
+from codex_assets.verification import expectations, measures
+from codex_assets.verification.kinds import ObservationKind
+from codex_assets.verification.observations import (
+    AnyObservation,
+    LoudnessObservation,
+    MasterObservation,
+    MezzanineObservation,
+    ThumbnailObservation,
+    VariantObservation,
+    WaveformImageObservation,
+    WaveformObservation,
+)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One thing that a record says: `subject` ("the width"), what is recorded, and what was observed.
+
+    Numbers may be `slack` apart; everything else is equal or not.
+    """
+
+    subject: str
+    recorded: object
+    observed: object
+    slack: float = 0.0
+
+    @property
+    def is_true(self) -> bool:
+        if isinstance(self.recorded, int | float) and isinstance(self.observed, int | float):
+            if math.isinf(self.recorded) or math.isinf(self.observed):
+                return self.recorded == self.observed
+            return abs(self.recorded - self.observed) <= self.slack
+        return self.recorded == self.observed
+
+
+@dataclass(frozen=True)
+class FetchedFile:
+    """A published file as it was recorded and as it was fetched."""
+
+    name: str
+    recorded_size: int
+    recorded_sha256: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class RecordObservation:
+    """The record of one output, with the files that it names, as far as they are there.
+
+    `problem`: why there is nothing to compare.
+    """
+
+    output: str
+    problem: str | None = None
+    files: tuple[FetchedFile, ...] = ()
+    statements: tuple[Statement, ...] = ()
+    kind: ObservationKind = ObservationKind.RECORD
+
+    @property
+    def readable(self) -> bool:
+        """Whether there is a record; else `problem` says why not."""
+        return self.problem is None
+
+
+def missing_record(output: str) -> RecordObservation:
+    """A published media has no record of an output."""
+    return RecordObservation(output, problem="there is none, though the media is published")
+
+
+def wrong_marker(record: OutputRecord) -> RecordObservation:
+    """A record says that an output does not apply, and the source says that it does."""
+    statement = Statement("whether it applies to this media", "no", "yes")
+    return RecordObservation(record.output, statements=(statement,))
+
+
+def record_observation(
+    record: OutputRecord,
+    source: MezzanineRecord,
+    files: Sequence[FetchedFile],
+    observations: Sequence[AnyObservation],
+) -> RecordObservation:
+    """The record of an output beside its fetched files and what was observed of it. `source`: of the same media."""
+    seen = [observation for observation in observations if observation.readable]
+    statements = [*_contents(record, files), *_statements(record, source, seen)]
+    return RecordObservation(record.output, files=tuple(files), statements=tuple(statements))
+
+
+def _contents(record: OutputRecord, files: Sequence[FetchedFile]) -> Iterator[Statement]:
+    if len(record.files) == 1 and files:
+        yield Statement("the version of the contents", record.data_version, record.files[0].sha256[:32])
+
+
+@singledispatch
+def _statements(record: OutputRecord, source: MezzanineRecord, seen: Sequence[AnyObservation]) -> Iterator[Statement]:
+    """What a record says beside what was observed, by its type."""
+    yield from ()
+
+
+@_statements.register
+def _of_mezzanine(
+    record: MezzanineRecord, source: MezzanineRecord, seen: Sequence[AnyObservation]
+) -> Iterator[Statement]:
+    for mezzanine in seen:
+        if not isinstance(mezzanine, MezzanineObservation):
+            continue
+        video, audio = mezzanine.video, mezzanine.audio
+        # Duration, size and rate are what its own rules compare.
+        yield Statement("the picture's codec", record.video_codec, video.codec if video is not None else None)
+        yield Statement("the sound's codec", record.audio_codec, audio.codec if audio is not None else None)
+        if record.frames is not None and mezzanine.frames_indexed is not None:
+            yield Statement("the number of frames", record.frames, mezzanine.frames_indexed)
+
+
+@_statements.register
+def _of_variant(record: VariantRecord, source: MezzanineRecord, seen: Sequence[AnyObservation]) -> Iterator[Statement]:
+    for each in seen:
+        if isinstance(each, VariantObservation) and each.segments:
+            yield from _of_playlist(record, each)
+        if isinstance(each, LoudnessObservation):
+            yield from _of_loudness(record, each)
+    if media_outputs.is_variant(record.output):
+        yield Statement("the variant", record.variant, record.output.removeprefix(media_outputs.variant_output("")))
+
+
+def _of_playlist(record: VariantRecord, playlist: VariantObservation) -> Iterator[Statement]:
+    yield Statement("the number of segments", len(record.segments), len(playlist.segments))
+    for recorded, segment in zip(record.segments, playlist.segments, strict=False):
+        yield Statement("a segment's name", recorded.name, segment.name)
+        yield Statement(f"the length of {segment.name}", recorded.duration, segment.extinf, 0.001)
+        if segment.size is not None:
+            yield Statement(f"the size of {segment.name}", recorded.size, segment.size)
+    video = playlist.video
+    if video is not None:
+        yield Statement("the width", record.width, video.coded_width)
+        yield Statement("the height", record.height, video.coded_height)
+        span = playlist.video_span
+        if video.frame_rate is not None and record.frame_rate is not None and span is not None and span.frames > 1:
+            yield Statement("the frame rate", record.frame_rate, float(video.frame_rate), 0.01 * record.frame_rate)
+    else:
+        yield Statement("the width", record.width, None)
+    if record.codecs is not None and (codecs := measures.codecs(playlist)) is not None:
+        yield Statement("the codecs", record.codecs.lower(), codecs.lower())
+    if record.duration is not None:
+        yield Statement("the duration", record.duration, playlist.duration, 0.1)
+    if record.average_bandwidth is not None:
+        average = measures.average_rate(playlist)
+        yield Statement("the average bit rate", record.average_bandwidth, round(average), 0.1 * average)
+    if record.bandwidth is not None:
+        peak = measures.peak_rate(playlist)
+        yield Statement("the peak bit rate", record.bandwidth, round(peak), 0.15 * peak)
+
+
+def _of_loudness(record: VariantRecord, sound: LoudnessObservation) -> Iterator[Statement]:
+    if record.loudness is None:
+        yield Statement("the loudness", "silent", "silent" if sound.silent else "not silent")
+        return
+    yield Statement("the loudness", record.loudness.integrated_lufs, sound.integrated_lufs, 0.5)
+    yield Statement("the true peak", record.loudness.true_peak_dbtp, sound.true_peak_dbtp, 0.6)
+    if sound.duration > LOUDNESS_RANGE_SECONDS:
+        yield Statement("the loudness range", record.loudness.range_lu, sound.range_lu, 1.0)
+
+
+LOUDNESS_RANGE_SECONDS = 10.0
+"""Of shorter sound a range is a matter of a few blocks."""
+
+
+@_statements.register
+def _of_master(record: MasterRecord, source: MezzanineRecord, seen: Sequence[AnyObservation]) -> Iterator[Statement]:
+    for master in seen:
+        if isinstance(master, MasterObservation):
+            yield Statement("the variants", ", ".join(record.variants), ", ".join(master.listed))
+
+
+@_statements.register
+def _of_thumbnail(
+    record: ThumbnailRecord, source: MezzanineRecord, seen: Sequence[AnyObservation]
+) -> Iterator[Statement]:
+    frame = float(1 / source.rate) if source.rate else 0.04
+    stills = [still for still in seen if isinstance(still, ThumbnailObservation)]
+    # A picture that ends before its moment is shown from its start.
+    may_be_first = any(still.moment is None or still.moment.is_past_end for still in stills)
+    if record.at or not may_be_first:
+        yield Statement("the moment that it shows", record.at, expectations.thumbnail_moment(source), 1.6 * frame)
+    for still in stills:
+        if still.picture is not None:
+            yield Statement("the width", record.width, still.picture.width)
+            yield Statement("the height", record.height, still.picture.height)
+
+
+@_statements.register
+def _of_waveform(
+    record: WaveformRecord, source: MezzanineRecord, seen: Sequence[AnyObservation]
+) -> Iterator[Statement]:
+    yield Statement("the duration", record.duration, source.duration, 0.1)
+    for waveform in seen:
+        if isinstance(waveform, WaveformObservation):
+            yield Statement("the number of points", record.points, waveform.length)
+            yield Statement("the samples of a point", record.samples_per_pixel, waveform.samples_per_pixel)
+        if isinstance(waveform, WaveformImageObservation):
+            yield Statement("the width", record.width, waveform.width)
+            yield Statement("the height", record.height, waveform.height)
