@@ -92,7 +92,7 @@ def build_waveform(build: MediaBuild, kind: OutputKind) -> OutputRecord:
     )
     observe = build.observer.waveform_json if kind is WAVEFORM_JSON else build.observer.waveform_png
     with build.phase(Phase.VERIFYING):
-        observation = observe(path, expectations.waveform(source, record))
+        observation = observe(path, expectations.waveform(source, record), reference=sound.path)
     upload = Upload(path, "assets", key, Stage.CONTENT)
     (published,) = build.publish([UnpublishedOutput(record, [upload], [observation])], work)
     return published

@@ -269,7 +269,11 @@ class Auditor:
     def _observe_waveform(self, record: WaveformRecord, audited: _AuditedMedia) -> Iterator[AnyObservation]:
         is_data = record.output == media_outputs.WAVEFORM_JSON.name
         look = self._observer.waveform_json if is_data else self._observer.waveform_png
-        yield look(self._file(audited.media, record), expectations.waveform(audited.source, record))
+        best = media_outputs.variants(audited.media.media_type)[0].name
+        sound = self._records.get(audited.media.media_id, best, VariantRecord)
+        reference = self._playlist(audited.media, sound) if sound is not None and sound.applicable else None
+        expected = expectations.waveform(audited.source, record)
+        yield look(self._file(audited.media, record), expected, reference=reference)
 
     def _variant(self, media: MediaRecord, source: MezzanineRecord, record: VariantRecord) -> VariantObservation:
         look = self._observer.variant if media_outputs.is_variant(record.output) else self._observer.preview

@@ -16,6 +16,7 @@ from codex_assets.verification.captions_seen import CaptionsSeen
 from codex_assets.verification.delivery import DeliveryObservation
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.playlist_text import Attribute, PlaylistText
+from codex_assets.verification.sound_observations import PeakDifference
 from codex_assets.verification.still_observations import ImageFile, Moment, StillDifference
 from codex_assets.verification.stream_observations import SegmentStream
 
@@ -421,6 +422,12 @@ class WaveformObservation:
     lowest: int | None = None
     highest: int | None = None
     not_integers: int = 0
+    inverted: int = 0
+    """Pairs whose lowest value is above their highest."""
+    other_fields: tuple[str, ...] = ()
+    """Names that the format does not have."""
+    sound: PeakDifference | None = None
+    """To the delivered sound; None without it."""
     expected: WaveformExpected = WaveformExpected()
     kind: ObservationKind = ObservationKind.WAVEFORM_JSON
 
@@ -440,6 +447,11 @@ class WaveformImageObservation:
     width: int = 0
     height: int = 0
     drawn_to: int = 0
+    file: ImageFile | None = None
+    other_colours: float | None = None
+    """Share of the pixels whose colour is neither the wave's nor the background's."""
+    sound: PeakDifference | None = None
+    """Of the columns to the delivered sound; None without it."""
     expected: WaveformExpected = WaveformExpected()
     kind: ObservationKind = ObservationKind.WAVEFORM_PNG
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,9 +99,9 @@ def make_good(root: Path) -> None:
     TOOLS.audiowaveform(["-q", "-i", str(wav), *points, "-o", str(root / "waveform.json")], label="waveform")
     draw = ("-z", str(SECONDS * 48000 // 1280 + 1), "-w", "1280", "-h", "720", "--no-axis-labels")
     colours = ("--background-color", profile.WAVEFORM_BACKGROUND, "--waveform-color", profile.WAVEFORM_COLOUR)
-    TOOLS.audiowaveform(
-        ["-q", "-i", str(wav), *draw, *colours, "-o", str(root / "waveform.png")], label="waveform picture"
-    )
+    fine = str(root / "fine.dat")
+    TOOLS.audiowaveform(["-q", "-i", str(wav), "-z", "256", "-b", "8", "-o", fine], label="waveform data")
+    TOOLS.audiowaveform(["-q", "-i", fine, *draw, *colours, "-o", str(root / "waveform.png")], label="waveform picture")
 
 
 def mezzanine(
@@ -947,6 +948,51 @@ def waveform_all_zero(root: Path) -> None:
     waveform(root, data=[0] * len(data))
 
 
+@breaks("waveform_json", "waveform_fields")
+def waveform_with_a_title(root: Path) -> None:
+    waveform(root, title="Anna's party")
+
+
+@breaks("waveform_json", "waveform_sample_rate")
+def waveform_of_another_sample_rate(root: Path) -> None:
+    waveform(root, sample_rate=44100, samples_per_pixel=4410)
+
+
+@breaks("waveform_json", "waveform_pairs")
+def waveform_inverted(root: Path) -> None:
+    pairs = waveform_pairs(root)
+    waveform(root, data=[value for low, high in pairs for value in (high, low)])
+
+
+def waveform_pairs(root: Path) -> list[tuple[int, int]]:
+    data = json.loads((root / "waveform.json").read_text())["data"]
+    return list(zip(data[::2], data[1::2], strict=True))
+
+
+Pairs = list[tuple[int, int]]
+WAVEFORM_MISTAKES: dict[str, tuple[Callable[[Pairs], Pairs], str]] = {
+    "waveform_late": (lambda pairs: [*pairs[-4:], *pairs[:-4]], "is 0.4 s late"),
+    "waveform_lower": (lambda pairs: [(low * 3 // 4, high * 3 // 4) for low, high in pairs], "is 0.75 times as high"),
+    "waveform_backwards": (lambda pairs: pairs[::-1], "runs backwards"),
+    "waveform_with_a_hole": (lambda pairs: [*pairs[:50], *[(0, 0)] * 9, *pairs[59:]], "from 5.0 to 5.9 s"),
+    "waveform_of_one_side": (lambda pairs: [(0, high) for _, high in pairs], "sound"),
+    "waveform_of_another_sound": (lambda pairs: sorted(pairs), "is not that of the sound"),
+}
+"""What is done to the points, and what the finding has to say."""
+
+
+def _rewritten(change: Callable[[Pairs], Pairs], name: str) -> Callable[[Path], None]:
+    def apply(root: Path) -> None:
+        waveform(root, data=[value for pair in change(waveform_pairs(root)) for value in pair])
+
+    apply.__name__ = name
+    return apply
+
+
+for _name, (_change, _) in WAVEFORM_MISTAKES.items():
+    breaks("waveform_json", "waveform_shows_its_sound")(_rewritten(_change, _name))
+
+
 def image(root: Path, filters: str, *out: str) -> None:
     path, changed = root / "waveform.png", root / "changed.png"
     ffmpeg("-i", str(path), "-vf", filters, "-frames:v", "1", *out, "-f", "image2", str(changed))
@@ -971,3 +1017,34 @@ def image_too_small(root: Path) -> None:
 @breaks("waveform_png", "waveform_image_covers_all")
 def image_cut(root: Path) -> None:
     image(root, "crop=iw*0.8:ih:0:0,pad=1280:720:0:0:color=white")
+
+
+PAPER = f"0x{profile.WAVEFORM_BACKGROUND[:6]}"
+
+
+@breaks("waveform_png", "waveform_image_shows_its_sound")
+def image_of_lower_waves(root: Path) -> None:
+    image(root, f"scale=1280:540:flags=neighbor,pad=1280:720:0:90:color={PAPER}", "-pix_fmt", "rgb24", *EXACT)
+
+
+@breaks("waveform_png", "waveform_image_shows_its_sound")
+def image_with_a_hole(root: Path) -> None:
+    image(root, f"format=rgb24,drawbox=x=400:w=90:h=720:y=0:color={PAPER}:t=fill", "-pix_fmt", "rgb24", *EXACT)
+
+
+@breaks("waveform_png", "waveform_image_shows_its_sound")
+def image_mirrored(root: Path) -> None:
+    image(root, "hflip", "-pix_fmt", "rgb24", *EXACT)
+
+
+@breaks("waveform_png", "waveform_image_colours")
+def image_of_other_colours(root: Path) -> None:
+    image(root, "negate", "-pix_fmt", "rgb24", *EXACT)
+
+
+@breaks("waveform_png", "waveform_image_is_plain")
+def image_with_a_text(root: Path) -> None:
+    path = root / "waveform.png"
+    data, text = path.read_bytes(), b"tEXtAuthor\0Anna"
+    chunk = (len(text) - 4).to_bytes(4, "big") + text + zlib.crc32(text).to_bytes(4, "big")
+    path.write_bytes(data[:33] + chunk + data[33:])

@@ -164,13 +164,27 @@ class Observer:
         return observe_loudness(self._decoder, media, expected or LoudnessExpected(), output=output)
 
     def waveform_json(
-        self, path: Path, expected: WaveformExpected | None = None, *, output: str = outputs.WAVEFORM_JSON.name
+        self,
+        path: Path,
+        expected: WaveformExpected | None = None,
+        *,
+        reference: Path | None = None,
+        output: str = outputs.WAVEFORM_JSON.name,
     ) -> WaveformObservation:
-        """Observe a waveform's numbers."""
-        return observe_waveform_data(path, expected or WaveformExpected(), output=output)
+        """Observe a waveform's numbers. `reference`: the delivered sound, a file or a playlist, that it shows."""
+        return observe_waveform_data(
+            self._decoder, path, expected or WaveformExpected(), reference=reference, output=output
+        )
 
     def waveform_png(
-        self, path: Path, expected: WaveformExpected | None = None, *, output: str = outputs.WAVEFORM_PNG.name
+        self,
+        path: Path,
+        expected: WaveformExpected | None = None,
+        *,
+        reference: Path | None = None,
+        output: str = outputs.WAVEFORM_PNG.name,
     ) -> WaveformImageObservation:
-        """Observe a waveform's picture."""
-        return observe_waveform_picture(self._decoder, path, expected or WaveformExpected(), output=output)
+        """Observe a waveform's picture. `reference`: as for `waveform_json`."""
+        return observe_waveform_picture(
+            self._decoder, path, expected or WaveformExpected(), reference=reference, output=output
+        )

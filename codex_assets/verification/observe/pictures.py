@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy
+from numpy.typing import NDArray
 
 from codex_assets.errors import ToolError
 from codex_assets.media import profile
@@ -23,8 +24,8 @@ from codex_assets.verification.observations import (
     WaveformImageObservation,
 )
 from codex_assets.verification.observe import stills
-from codex_assets.verification.observe.decoder import Decoder, complaints, public_reason
-from codex_assets.verification.observe.image_files import read_jpeg
+from codex_assets.verification.observe.decoder import Decoder, complaints
+from codex_assets.verification.observe.image_files import read_jpeg, read_png
 from codex_assets.verification.observe.raw_pictures import (
     JPEG_COLOURS,
     MEZZANINE_COLOURS,
@@ -34,7 +35,8 @@ from codex_assets.verification.observe.raw_pictures import (
     frame_bytes,
     picture_of,
 )
-from codex_assets.verification.still_observations import STRETCHED, Explanation, Moment, StillDifference
+from codex_assets.verification.observe.sound_peaks import peak_difference, peaks_of
+from codex_assets.verification.still_observations import STRETCHED, Explanation, ImageFile, Moment, StillDifference
 
 MEZZANINE_FORMAT = "yuv420p"
 SEARCHED = (32, 18)
@@ -42,6 +44,8 @@ SEARCHED = (32, 18)
 SEARCHED_FRAMES = 2000
 FOUND_RATIO = 0.5
 """It is found where it differs so much less than at its own moment."""
+COLOUR_SLACK = 12
+"""Of 255, by which a colour may be off, in each of red, green and blue."""
 FAR_DISTANCE = 5.0
 """A picture that is this far from its frame is looked for elsewhere."""
 
@@ -71,8 +75,8 @@ def observe_thumbnail(
         raw = _frames(decoder, path, None, video, count=1, strict=True) if video is not None else []
         if video is None or (not raw and _is_read(video)):
             return replace(base, problem="it holds no picture")
-    except ToolError as error:
-        return replace(base, problem=public_reason(error, path.parent))
+    except ToolError:
+        return replace(base, problem=_damage(read_jpeg(path.read_bytes())))
     seen = replace(base, file=read_jpeg(path.read_bytes()))
     if not raw:
         return replace(seen, picture=PictureSeen(video.codec, video.coded_width, video.coded_height, 128.0))
@@ -224,29 +228,77 @@ def _spread(picture: Picture) -> float:
 
 
 def observe_waveform_picture(
-    decoder: Decoder, path: Path, expected: WaveformExpected, *, output: str
+    decoder: Decoder, path: Path, expected: WaveformExpected, *, reference: Path | None, output: str
 ) -> WaveformImageObservation:
     """The waveform's picture at `path`; see `Observer.waveform_png`."""
     base = WaveformImageObservation(output, expected=expected)
     if not path.is_file():
         return replace(base, problem="it does not exist")
     try:
-        info = decoder.probe(path)
-        grey = decoder.grey_picture(["-i", str(path)], "null", strict=True)
-    except ToolError as error:
-        return replace(base, problem=public_reason(error, path.parent))
-    if info.video is None or len(grey) != info.video.coded_width * info.video.coded_height:
+        video = decoder.probe(path).video
+        pixels = _rgb_pixels(decoder, path, video) if video is not None else None
+    except ToolError:
+        return replace(base, problem=_damage(read_png(path.read_bytes())))
+    if video is None or pixels is None:
         return replace(base, problem="it holds no picture")
-    width, height = info.video.coded_width, info.video.coded_height
-    ink = _grey_of(profile.WAVEFORM_COLOUR)
+    ink, paper = (_colour(name) for name in (profile.WAVEFORM_COLOUR, profile.WAVEFORM_BACKGROUND))
+    is_ink = abs(pixels.astype(int) - ink).max(axis=2) <= COLOUR_SLACK
+    is_paper = abs(pixels.astype(int) - paper).max(axis=2) <= COLOUR_SLACK
+    drawn = numpy.flatnonzero(is_ink.any(axis=0))
+    seen = replace(
+        base,
+        codec=video.codec,
+        width=video.coded_width,
+        height=video.coded_height,
+        drawn_to=int(drawn[-1]) + 1 if len(drawn) else 0,
+        file=read_png(path.read_bytes()),
+        other_colours=float((~is_ink & ~is_paper).mean()),
+    )
+    peaks = peaks_of(decoder, reference) if reference is not None else None
+    if peaks is None or pixels.shape[:2] != (profile.PICTURE_HEIGHT, profile.PICTURE_WIDTH):
+        return seen
+    wanted = peaks.columns(profile.PICTURE_WIDTH)
+    seconds = peaks.count / profile.SAMPLE_RATE / profile.PICTURE_WIDTH
+    return replace(seen, sound=peak_difference(_drawn_pairs(is_ink, len(drawn) and drawn[-1] + 1), wanted, seconds))
 
-    def is_drawn(column: int) -> bool:
-        values = set(grey[column::width])
-        # A column of one colour is bare, unless the sound is so loud there that the wave fills it.
-        return len(values) > 1 or abs(values.pop() - ink) < 8
 
-    drawn_to = next((column + 1 for column in range(width - 1, -1, -1) if is_drawn(column)), 0)
-    return replace(base, codec=info.video.codec, width=width, height=height, drawn_to=drawn_to)
+def _damage(file: ImageFile | None) -> str:
+    """Why a picture does not decode, by the structure of its file."""
+    if file is None:
+        return "it is no picture of its kind"
+    if not file.ended:
+        return "its file breaks off"
+    return f"{file.behind} bytes follow its end" if file.behind else "its file is damaged"
+
+
+def _rgb_pixels(decoder: Decoder, path: Path, video: VideoStream) -> NDArray[numpy.uint8] | None:
+    """Red, green and blue of a picture: height x width x 3."""
+    width, height = video.coded_width, video.coded_height
+    with decoder.scratch_folder() as folder:
+        raw = folder / "picture.rgb"
+        arguments = ["-i", str(path), "-map", "0:v:0", "-frames:v", "1", "-pix_fmt", "rgb24", "-f", "rawvideo"]
+        run = decoder.run([*arguments, str(raw)], label="decoding a picture")
+        errors = complaints(run.log, folder)
+        if errors:
+            raise ToolError("decoding a picture", reason=errors[0])
+        data = raw.read_bytes() if raw.exists() else b""
+    if len(data) != width * height * 3:
+        return None
+    return numpy.frombuffer(data, numpy.uint8).reshape(height, width, 3)
+
+
+def _drawn_pairs(is_ink: NDArray[numpy.bool_], columns: int) -> NDArray[numpy.int16]:
+    """Lowest and highest value that each column shows; 0 where it is bare, or its wave is broken."""
+    height = is_ink.shape[0]
+    part = is_ink[:, :columns]
+    highest = part.argmax(axis=0)
+    lowest = height - 1 - part[::-1].argmax(axis=0)
+    middle = (height - 1) / 2
+    step = height / 256
+    pairs = numpy.stack([numpy.round((middle - lowest) / step), numpy.round((middle - highest) / step)], axis=1)
+    is_whole = part.sum(axis=0) == lowest - highest + 1
+    pairs[~(is_whole & part.any(axis=0))] = 0
+    return pairs.astype(numpy.int16)
 
 
 def difference_of(own: bytes, other: bytes) -> float:
@@ -254,7 +306,6 @@ def difference_of(own: bytes, other: bytes) -> float:
     return sum(abs(a - b) for a, b in zip(own, other, strict=True)) / len(own)
 
 
-def _grey_of(colour: str) -> float:
-    """Grey value of `rrggbb...` (ITU-R BT.601)."""
-    red, green, blue = (int(colour[at : at + 2], 16) for at in (0, 2, 4))
-    return 0.299 * red + 0.587 * green + 0.114 * blue
+def _colour(name: str) -> NDArray[numpy.int64]:
+    """Red, green and blue of `rrggbb...`."""
+    return numpy.array([int(name[at : at + 2], 16) for at in (0, 2, 4)], numpy.int64)

@@ -25,7 +25,7 @@ def observe_loudness(decoder: Decoder, media: Path, expected: LoudnessExpected, 
     base = LoudnessObservation(output, expected=expected)
     try:
         with decoder.scratch_folder() as folder:
-            source = _input_of(media, folder)
+            source = input_of(media, folder)
             if source is None:
                 return replace(base, problem="there is nothing to decode")
             # The frame-by-frame log would push the summary's beginning out of the kept lines.
@@ -43,7 +43,7 @@ def observe_loudness(decoder: Decoder, media: Path, expected: LoudnessExpected, 
     )
 
 
-def _input_of(media: Path, folder: Path) -> list[str] | None:
+def input_of(media: Path, folder: Path) -> list[str] | None:
     """Input arguments for a file as it is, or for a playlist's segments one after the other; None: there are none."""
     if media.suffix != ".m3u8":
         return ["-i", str(media)] if media.is_file() else None

@@ -6,11 +6,22 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy
+
+from codex_assets.media import profile
 from codex_assets.verification.observations import WaveformExpected, WaveformObservation
+from codex_assets.verification.observe.decoder import Decoder
 from codex_assets.verification.observe.playlists import text_of
+from codex_assets.verification.observe.sound_peaks import peak_difference, peaks_of
+from codex_assets.verification.sound_observations import PeakDifference
+
+FIELDS = ("version", "channels", "sample_rate", "samples_per_pixel", "bits", "length", "data")
+"""Of the format's version 2."""
 
 
-def observe_waveform_data(path: Path, expected: WaveformExpected, *, output: str) -> WaveformObservation:
+def observe_waveform_data(
+    decoder: Decoder, path: Path, expected: WaveformExpected, *, reference: Path | None, output: str
+) -> WaveformObservation:
     """The JSON at `path`; see `Observer.waveform_json`."""
     base = WaveformObservation(output, expected=expected)
     text, problem = text_of(path)
@@ -31,6 +42,7 @@ def observe_waveform_data(path: Path, expected: WaveformExpected, *, output: str
         return value if _is_integer(value) else None
 
     integers = [value for value in data if _is_integer(value)]
+    is_whole = len(integers) == len(data) and len(data) % 2 == 0 and max(map(abs, integers), default=0) <= 128
     return replace(
         base,
         version=number("version"),
@@ -43,7 +55,18 @@ def observe_waveform_data(path: Path, expected: WaveformExpected, *, output: str
         lowest=min(integers, default=None),
         highest=max(integers, default=None),
         not_integers=len(data) - len(integers),
+        inverted=sum(low > high for low, high in zip(data[::2], data[1::2], strict=False)) if is_whole else 0,
+        other_fields=tuple(name for name in document if name not in FIELDS),
+        sound=_beside_sound(decoder, reference, data) if is_whole and data and reference is not None else None,
     )
+
+
+def _beside_sound(decoder: Decoder, reference: Path, data: list[int]) -> PeakDifference | None:
+    peaks = peaks_of(decoder, reference)
+    if peaks is None:
+        return None
+    own = numpy.array(data, numpy.int16).reshape(-1, 2)
+    return peak_difference(own, peaks.points, 1 / profile.WAVEFORM_POINTS_PER_SECOND)
 
 
 def _is_integer(value: object) -> bool:

@@ -9,12 +9,23 @@ from codex_assets.media import profile
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import WaveformImageObservation, WaveformObservation
 from codex_assets.verification.rule import rule
-from codex_assets.verification.rules.comparisons import expect_equal, expect_near, expect_size
+from codex_assets.verification.rules.comparisons import (
+    Problem,
+    expect_equal,
+    expect_near,
+    expect_no_problem,
+    expect_size,
+)
 from codex_assets.verification.rules.shared_limits import CONTRACT, DURATION_SECONDS, PLAN
+from codex_assets.verification.sound_observations import PeakDifference
 
 WAVEFORM_RATE_SLACK = 0.01
 WAVEFORM_LENGTH_POINTS = 2
 """The last, partial point and the encoder's delay."""
+POINT_SAMPLES = profile.SAMPLE_RATE // profile.WAVEFORM_POINTS_PER_SECOND
+FARTHEST_PEAK = 3
+"""Steps of which full scale has 128. Honest waveforms are exact; two decoders differ by 1, a drawing's pixels by 1."""
+MOST_OTHER_COLOURS = 0.001
 
 
 WAVEFORM = "audiowaveform data format"
@@ -52,6 +63,12 @@ def waveform_resolution(seen: WaveformObservation) -> Finding:
     wanted = float(profile.WAVEFORM_POINTS_PER_SECOND)
     observed = seen.sample_rate / seen.samples_per_pixel if seen.sample_rate and seen.samples_per_pixel else 0.0
     return expect_near("The resolution", wanted, observed, WAVEFORM_RATE_SLACK * wanted, unit="points/s")
+
+
+@rule(ObservationKind.WAVEFORM_JSON, source="contract: loudness")
+def waveform_sample_rate(seen: WaveformObservation) -> Finding:
+    """The samples counted are those of the delivered sound: 48,000 a second."""
+    return expect_equal("The sample rate", profile.SAMPLE_RATE, seen.sample_rate)
 
 
 @rule(ObservationKind.WAVEFORM_JSON, source="plan: phase 3")
@@ -99,6 +116,33 @@ def waveform_not_flat(seen: WaveformObservation) -> Finding | None:
     )
 
 
+@rule(ObservationKind.WAVEFORM_JSON, source=WAVEFORM)
+def waveform_fields(seen: WaveformObservation) -> Finding:
+    """The JSON has the fields of its format, and no others."""
+    problems = [Problem(name[:40], name[:40], f"The waveform has a field {name[:40]}") for name in seen.other_fields]
+    return expect_no_problem(problems, expected="none", message="The fields are those of the format.", observed="none")
+
+
+@rule(ObservationKind.WAVEFORM_JSON, source=WAVEFORM)
+def waveform_pairs(seen: WaveformObservation) -> Finding | None:
+    """The lowest value of every point is at most its highest."""
+    if not seen.values or seen.not_integers:
+        return None
+    return expect_equal("The number of inverted points", 0, seen.inverted)
+
+
+@rule(ObservationKind.WAVEFORM_JSON, source="contract: variants (waveform)")
+def waveform_shows_its_sound(seen: WaveformObservation) -> Finding | None:
+    """Every point is the lowest and highest sample of the delivered sound there, with its channels merged."""
+    is_flat = seen.lowest == 0 and seen.highest == 0 and not seen.expected.silent
+    if seen.samples_per_pixel != POINT_SAMPLES or is_flat or seen.inverted or seen.values != 2 * (seen.length or 0):
+        return None
+    length = waveform_length(seen)
+    if length is not None and not length.passed:
+        return None
+    return _beside_sound(seen.sound, "The waveform")
+
+
 @rule(ObservationKind.WAVEFORM_PNG, source=PLAN, gate=True)
 def waveform_image_decodes(seen: WaveformImageObservation) -> Finding:
     """The waveform's picture exists and decodes without an error."""
@@ -120,12 +164,70 @@ def waveform_image_size(seen: WaveformImageObservation) -> Finding:
 
 
 @rule(ObservationKind.WAVEFORM_PNG, source="contract: variants (waveform)")
-def waveform_image_covers_all(seen: WaveformImageObservation) -> Finding:
+def waveform_image_covers_all(seen: WaveformImageObservation) -> Finding | None:
     """The drawing reaches the right edge: it shows the whole file, silence included."""
+    if seen.codec == "png" and (seen.other_colours or 0.0) > MOST_OTHER_COLOURS:
+        return None
+    passed, least = _covers_all(seen)
+    message = f"The drawing ends at column {seen.drawn_to} of {seen.width}."
+    return Finding(passed, message, f"at least column {least}", f"column {seen.drawn_to}")
+
+
+def _covers_all(seen: WaveformImageObservation) -> tuple[bool, int]:
+    """Whether the drawing reaches the right edge, and the column that it has to reach."""
     samples = (seen.expected.duration or 3600.0) * profile.SAMPLE_RATE
     # Whole samples per column: the shorter the file, the more columns rounding up can leave bare at the end.
     per_column = max(2, math.ceil(samples / max(1, seen.width)))
     least = math.floor(seen.width * (1 - 1 / per_column) * 0.99)
-    passed = seen.drawn_to >= least
-    message = f"The drawing ends at column {seen.drawn_to} of {seen.width}."
-    return Finding(passed, message, f"at least column {least}", f"column {seen.drawn_to}")
+    return seen.drawn_to >= least, least
+
+
+@rule(ObservationKind.WAVEFORM_PNG, source="contract: variants (waveform)")
+def waveform_image_shows_its_sound(seen: WaveformImageObservation) -> Finding | None:
+    """Every column is drawn from the lowest to the highest sample of the delivered sound there."""
+    if (seen.other_colours or 0.0) > MOST_OTHER_COLOURS or not _covers_all(seen)[0]:
+        return None
+    return _beside_sound(seen.sound, "The waveform's picture")
+
+
+@rule(ObservationKind.WAVEFORM_PNG, source="contract: variants (waveform)")
+def waveform_image_colours(seen: WaveformImageObservation) -> Finding | None:
+    """The picture has two colours: the wave's and the background's."""
+    if seen.other_colours is None or seen.codec != "png":
+        return None
+    passed = seen.other_colours <= MOST_OTHER_COLOURS
+    message = f"The picture has {'its two colours' if passed else 'other colours than the wave and its background'}."
+    return Finding(passed, message, "two colours", f"{100 * seen.other_colours:.1f} % others")
+
+
+@rule(ObservationKind.WAVEFORM_PNG, source="plan: phase 3 (safety); ISO/IEC 15948")
+def waveform_image_is_plain(seen: WaveformImageObservation) -> Finding | None:
+    """The PNG holds its picture and nothing else: no text, no Exif, nothing behind; and its checksums are right."""
+    if seen.file is None:
+        return None
+    problems = [Problem(part, part, f"The picture's file also holds {part}") for part in seen.file.foreign]
+    if not seen.file.ended:
+        problems.append(Problem("end", "missing", "The picture's file breaks off"))
+    if seen.file.behind:
+        problems.append(Problem("end", f"{seen.file.behind} bytes", f"{seen.file.behind} bytes follow its end"))
+    return expect_no_problem(
+        problems, expected="a picture", message="The PNG holds its picture alone.", observed="a picture"
+    )
+
+
+def _beside_sound(difference: PeakDifference | None, subject: str) -> Finding | None:
+    if difference is None:
+        return None
+    expected, observed = f"at most {FARTHEST_PEAK} of 128", f"{difference.worst} of 128"
+    beside = abs(difference.points - difference.wanted_points)
+    if difference.worst <= FARTHEST_PEAK and beside <= 1:
+        return Finding(True, f"{subject} is that of the sound.", expected, observed)
+    if difference.mistake is not None:
+        return Finding(False, f"{subject} {difference.mistake}.", expected, observed)
+    if difference.begins is None or difference.ends is None:
+        message = f"{subject} has {difference.points} points, and the sound {difference.wanted_points}."
+        return Finding(False, message, expected, observed)
+    if difference.share > 0.6:
+        return Finding(False, f"{subject} is that of another sound.", expected, observed)
+    place = f"from {difference.begins:.1f} to {difference.ends:.1f} s"
+    return Finding(False, f"{subject} is not that of the sound {place}.", expected, observed, place)

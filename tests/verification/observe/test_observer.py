@@ -16,7 +16,7 @@ import break_playlists  # noqa: F401 - its breaks
 import break_streams  # noqa: F401 - its breaks
 import certificates
 import pytest
-from break_outputs import BREAKS, SECONDS, SIZES, THUMBNAIL_MISTAKES, TOOLS, VARIANT, Break
+from break_outputs import BREAKS, SECONDS, SIZES, THUMBNAIL_MISTAKES, TOOLS, VARIANT, WAVEFORM_MISTAKES, Break
 from hls_site import site
 
 from codex_assets.archive.findings import Finding
@@ -89,12 +89,8 @@ class Good:
             ),
             "record": self._record,
             "loudness": self._loudness,
-            "waveform_json": lambda at: (
-                self.observer.waveform_json(at / "waveform.json", WaveformExpected(float(SECONDS), False)),
-            ),
-            "waveform_png": lambda at: (
-                self.observer.waveform_png(at / "waveform.png", WaveformExpected(float(SECONDS), False)),
-            ),
+            "waveform_json": self._waveform,
+            "waveform_png": self._waveform_picture,
         }
         return looks[what](root)
 
@@ -163,6 +159,14 @@ class Good:
         expected = VariantExpected(frame_rate=Fraction(25), captions=break_captions.SERVICES)
         reference = self.root / break_captions.FOLDER / "mezzanine.mp4"
         return self.observer.variant(playlist, expected, output="hls_360p", reference=reference)
+
+    def _waveform(self, root: Path) -> tuple[Observation, ...]:
+        expected, sound = WaveformExpected(float(SECONDS), False), self.root / "sound.wav"
+        return (self.observer.waveform_json(root / "waveform.json", expected, reference=sound),)
+
+    def _waveform_picture(self, root: Path) -> tuple[Observation, ...]:
+        expected, sound = WaveformExpected(float(SECONDS), False), self.root / "sound.wav"
+        return (self.observer.waveform_png(root / "waveform.png", expected, reference=sound),)
 
     def _record(self, root: Path) -> tuple[Observation, ...]:
         path = root / "thumbnail.json"
@@ -267,6 +271,13 @@ def test_break_is_told_by_its_rule_alone(good: Good, copy: Path, broken: Break) 
 def test_finding_about_a_thumbnail_says_what_is_wrong(good: Good, copy: Path, name: str, words: str) -> None:
     next(broken for broken in BREAKS if broken.name == name).apply(copy)
     (finding,) = [finding for finding in findings_on(good.look("thumbnail", copy)) if not finding.passed]
+    assert words in finding.message
+
+
+@pytest.mark.parametrize(("name", "words"), [(name, words) for name, (_, words) in WAVEFORM_MISTAKES.items()])
+def test_finding_about_a_waveform_says_what_is_wrong(good: Good, copy: Path, name: str, words: str) -> None:
+    next(broken for broken in BREAKS if broken.name == name).apply(copy)
+    (finding,) = [finding for finding in findings_on(good.look("waveform_json", copy)) if not finding.passed]
     assert words in finding.message
 
 
