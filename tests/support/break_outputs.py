@@ -993,6 +993,9 @@ for _name, (_change, _) in WAVEFORM_MISTAKES.items():
     breaks("waveform_json", "waveform_shows_its_sound")(_rewritten(_change, _name))
 
 
+PAPER = f"0x{profile.WAVEFORM_BACKGROUND[:6]}"
+
+
 def image(root: Path, filters: str, *out: str) -> None:
     path, changed = root / "waveform.png", root / "changed.png"
     ffmpeg("-i", str(path), "-vf", filters, "-frames:v", "1", *out, "-f", "image2", str(changed))
@@ -1011,15 +1014,12 @@ def image_is_a_jpeg(root: Path) -> None:
 
 @breaks("waveform_png", "waveform_image_size")
 def image_too_small(root: Path) -> None:
-    image(root, "scale=640:360:flags=neighbor")
+    image(root, "scale=640:360:flags=neighbor", "-pix_fmt", "rgb24", *EXACT)
 
 
 @breaks("waveform_png", "waveform_image_covers_all")
 def image_cut(root: Path) -> None:
-    image(root, "crop=iw*0.8:ih:0:0,pad=1280:720:0:0:color=white")
-
-
-PAPER = f"0x{profile.WAVEFORM_BACKGROUND[:6]}"
+    image(root, f"crop=iw*0.8:ih:0:0,pad=1280:720:0:0:color={PAPER}", "-pix_fmt", "rgb24", *EXACT)
 
 
 @breaks("waveform_png", "waveform_image_shows_its_sound")
