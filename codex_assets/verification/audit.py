@@ -47,7 +47,7 @@ from codex_assets.verification.observations import (
 )
 from codex_assets.verification.observe.observer import Observer
 from codex_assets.verification.record_observations import (
-    FetchedFile,
+    PublishedFile,
     missing_record,
     record_observation,
     wrong_marker,
@@ -227,7 +227,7 @@ class Auditor:
             path = folder / Path(file.key).name if folder is not None else None
             if path is not None and path.is_file():
                 fetched = path.stat().st_size, file_sha256(path)
-                files.append(FetchedFile(path.name, file.size, file.sha256, *fetched))
+                files.append(PublishedFile(path.name, file.size, file.sha256, *fetched))
         yield record_observation(record, audited.source, files, looks)
 
     @singledispatchmethod

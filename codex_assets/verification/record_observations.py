@@ -56,7 +56,7 @@ class Statement:
 
 
 @dataclass(frozen=True)
-class FetchedFile:
+class PublishedFile:
     """A published file as it was recorded and as it was fetched."""
 
     name: str
@@ -75,7 +75,7 @@ class RecordObservation:
 
     output: str
     problem: str | None = None
-    files: tuple[FetchedFile, ...] = ()
+    files: tuple[PublishedFile, ...] = ()
     statements: tuple[Statement, ...] = ()
     kind: ObservationKind = ObservationKind.RECORD
 
@@ -99,7 +99,7 @@ def wrong_marker(record: OutputRecord) -> RecordObservation:
 def record_observation(
     record: OutputRecord,
     source: MezzanineRecord,
-    files: Sequence[FetchedFile],
+    files: Sequence[PublishedFile],
     observations: Sequence[AnyObservation],
 ) -> RecordObservation:
     """The record of an output beside its fetched files and what was observed of it. `source`: of the same media."""
@@ -108,7 +108,7 @@ def record_observation(
     return RecordObservation(record.output, files=tuple(files), statements=tuple(statements))
 
 
-def _contents(record: OutputRecord, files: Sequence[FetchedFile]) -> Iterator[Statement]:
+def _contents(record: OutputRecord, files: Sequence[PublishedFile]) -> Iterator[Statement]:
     if len(record.files) == 1 and files:
         yield Statement("the version of the contents", record.data_version, record.files[0].sha256[:32])
 

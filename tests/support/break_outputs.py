@@ -1014,7 +1014,7 @@ def image_is_a_jpeg(root: Path) -> None:
 
 @breaks("waveform_png", "waveform_image_size")
 def image_too_small(root: Path) -> None:
-    image(root, "scale=640:360:flags=neighbor", "-pix_fmt", "rgb24", *EXACT)
+    image(root, "crop=640:360", "-pix_fmt", "rgb24", *EXACT)
 
 
 @breaks("waveform_png", "waveform_image_covers_all")

@@ -36,7 +36,7 @@ from codex_assets.verification.observations import (
     WaveformExpected,
 )
 from codex_assets.verification.observe.observer import Observer
-from codex_assets.verification.record_observations import FetchedFile, missing_record, record_observation
+from codex_assets.verification.record_observations import PublishedFile, missing_record, record_observation
 
 pytestmark = pytest.mark.ffmpeg
 CUTS = (6.0, 12.0, 14.0)
@@ -185,7 +185,7 @@ class Good:
         )
         (recorded,) = record.files
         still = root / "thumbnail.jpg"
-        file = FetchedFile(still.name, recorded.size, recorded.sha256, still.stat().st_size, file_sha256(still))
+        file = PublishedFile(still.name, recorded.size, recorded.sha256, still.stat().st_size, file_sha256(still))
         seen = self.observer.thumbnail(still, reference=self.mezzanine, at=0.1 * SECONDS)
         return (record_observation(record, source, [file], [seen]),)
 
