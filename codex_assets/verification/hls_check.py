@@ -15,7 +15,7 @@ from pathlib import Path
 from codex_assets.archive.findings import Finding
 from codex_assets.media import outputs
 from codex_assets.net import hls_fetch
-from codex_assets.net.hls_fetch import FetchedHls, PublishedFile
+from codex_assets.net.hls_fetch import FetchedHls, FetchedFile
 from codex_assets.net.outward import Outward
 from codex_assets.system.sandbox import Reach
 from codex_assets.system.tools import Tools
@@ -72,7 +72,7 @@ def delivery_of(fetched: FetchedHls) -> DeliveryObservation:
     return DeliveryObservation(tuple(_delivered(file) for file in fetched.files), hls_fetch.ORIGIN, is_ours)
 
 
-def _delivered(file: PublishedFile) -> DeliveredFile:
+def _delivered(file: FetchedFile) -> DeliveredFile:
     part = file.part
     return DeliveredFile(
         file.name,
