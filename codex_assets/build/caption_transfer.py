@@ -110,10 +110,12 @@ def _of_carrier(carrier: Path) -> list[tuple[Fraction, bytes]]:
     if not carrier.exists():
         return []
     seen = []
-    for picture in transport_stream.pictures(carrier.read_bytes()):
-        triplets = b"".join(captions.captions_of(unit) for _, unit in transport_stream.units(picture.data))
-        if triplets:
-            seen.append((Fraction(picture.pts, transport_stream.CLOCK), triplets))
+    with carrier.open("rb") as file:
+        for part in transport_stream.whole_pictures(iter(lambda: file.read(_READ_BYTES), b"")):
+            for picture in transport_stream.pictures(part):
+                triplets = b"".join(captions.captions_of(unit) for unit in transport_stream.units(picture.data))
+                if triplets:
+                    seen.append((Fraction(picture.pts, transport_stream.CLOCK), triplets))
     return sorted(seen, key=lambda picture: picture[0])
 
 

@@ -7,7 +7,7 @@ bytes (`captions.py`), and reading streams for the judge, who has a parser of it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 PACKET = 188
@@ -68,12 +68,30 @@ def _picture(offsets: list[int], payload: bytearray) -> StoredPicture:
     return StoredPicture(tuple(offsets), bytes(payload), pts - _WRAP if pts > _WRAP // 2 else pts)
 
 
-def units(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Where each NAL unit of a picture starts, with its start code, and the unit without it."""
+def whole_pictures(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """A long stream in pieces that each hold whole pictures. `parts`: the same bytes, cut anywhere."""
+    kept = b""
+    for part in parts:
+        kept += part
+        last = next((at for at in range(len(kept) // PACKET * PACKET - PACKET, 0, -PACKET) if _begins(kept, at)), 0)
+        if last:
+            yield kept[:last]
+            kept = kept[last:]
+    if kept:
+        yield kept
+
+
+def _begins(stream: bytes, at: int) -> bool:
+    """Whether the packet at `at` is a picture's first."""
+    return stream[at + 1] & 0x5F == 0x40 | PICTURE_PID >> 8 and stream[at + 2] == PICTURE_PID & 0xFF
+
+
+def units(data: bytes) -> Iterator[bytes]:
+    """The NAL units of a picture."""
     starts = list(_START_CODE.finditer(data))
     for number, match in enumerate(starts):
         end = starts[number + 1].start() if number + 1 < len(starts) else len(data)
-        yield match.start(), data[match.end() - 1 : end].rstrip(b"\x00")
+        yield data[match.end() - 1 : end].rstrip(b"\x00")
 
 
 def before_slices(data: bytes) -> int:

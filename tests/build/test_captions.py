@@ -129,6 +129,13 @@ def test_interlaced_captions_stay_with_the_first_field_of_their_picture(tmp_path
     assert_carried(built, b"".join(captions.values()), ("CC1", "SERVICE1"))
 
 
+def test_captions_of_a_broadcast_in_mpeg_2_are_carried_in_the_order_of_display(tmp_path: Path) -> None:
+    captions = {frame: text_708(frame) for frame in FRAMES}
+    plain = film(tmp_path / "plain.mp4", captions)
+    run("-i", str(plain), "-c:v", "mpeg2video", "-b:v", "1M", "-bf", "2", "-c:a", "mp2", str(tmp_path / "film.mpg"))
+    assert_carried(build(tmp_path / "film.mpg", tmp_path), b"".join(captions.values()), ("CC1", "SERVICE1"))
+
+
 def test_captions_of_a_varying_rate_are_carried_at_their_times(tmp_path: Path) -> None:
     captions = {frame: text_608(frame) for frame in FRAMES}
     plain = film(tmp_path / "plain.mkv", captions, sound=False)

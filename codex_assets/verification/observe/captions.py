@@ -60,8 +60,9 @@ def observe_captions(
 
 
 def caption_services(decoder: Decoder, path: Path, frame_seconds: float) -> tuple[str, ...]:
-    """The services that the picture of a mezzanine carries. Raises `ToolError`."""
-    return services_of(_of_file(decoder, path, frame_seconds))
+    """The services that the picture of a mezzanine carries; `frame_seconds` is 0 for a single frame. Raises
+    `ToolError`."""
+    return services_of(_of_file(decoder, path, frame_seconds or 1.0))
 
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
