@@ -63,9 +63,11 @@ def captions_true(seen: MasterObservation) -> Finding | None:
     """The closed captions that the master declares for a variant are those in its pictures, all of them."""
     problems = []
     looked_at = [(stream, variant.captions) for stream, variant in seen.pairs if variant.captions is not None]
+    is_in_all = len(looked_at) == len(seen.pairs) and all(captions.services for _, captions in looked_at)
     for stream, captions in looked_at:
         declared = _declared(seen, stream)
-        if declared is None or set(declared) == set(captions.services):
+        # Where one variant has none, all of them have to be declared without: that it has none is another rule's.
+        if declared is None or set(declared) == set(captions.services) or not (declared or is_in_all):
             continue
         ours, theirs = _shown(captions.services), _shown(declared)
         message = f"{stream.uri} has the closed captions {ours}, and the master declares {theirs}"
