@@ -15,7 +15,7 @@ from pathlib import Path
 from codex_assets.archive.findings import Finding
 from codex_assets.media import outputs
 from codex_assets.net import hls_fetch
-from codex_assets.net.hls_fetch import FetchedHls, FetchedFile
+from codex_assets.net.hls_fetch import FetchedFile, FetchedHls
 from codex_assets.net.outward import Outward
 from codex_assets.system.sandbox import Reach
 from codex_assets.system.tools import Tools
