@@ -64,6 +64,7 @@ PURE = (
     "verification/rule.py",
     "verification/judge.py",
     "verification/observations.py",
+    "verification/fidelity.py",
     "verification/measures.py",
     "verification/rules/",
 )

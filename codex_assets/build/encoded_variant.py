@@ -18,7 +18,7 @@ from codex_assets.build.phases import Phase
 from codex_assets.build.receipts import Encode
 from codex_assets.build.sound import Sound
 from codex_assets.errors import ToolError
-from codex_assets.media import ffprobe, profile, target_format
+from codex_assets.media import ffprobe, profile
 from codex_assets.media.encode import hls
 from codex_assets.media.outputs import PREVIEW, variant_output, variants
 from codex_assets.storage import keys
@@ -148,26 +148,33 @@ def observe(
     playlists: Sequence[UnpublishedOutput[VariantRecord]],
     inapplicable: Collection[str],
 ) -> None:
-    """Add to each playlist what is observed of it. Sound is measured once per rate: variants of a rate hold the same
-    bytes. `inapplicable`: outputs that this source does not get any more."""
-    reference = build.mezzanine_file(source) if playlists else None
+    """Add to each playlist what is observed of it. Loudness is measured once of the same bytes. `inapplicable`: outputs
+    that this source does not get any more."""
+    if not playlists:
+        return
     media_type = build.media.media_type
     cuts = _cuts(build, [playlist.record for playlist in playlists], inapplicable)
-    loudness_by_rate: dict[int, LoudnessObservation] = {}
+    reference = build.mezzanine_file(source)
     with build.phase(Phase.VERIFYING) as advance:
-        for number, playlist in enumerate(playlists):
+        seen = []
+        for playlist in playlists:
             record = playlist.record
             path = next(upload.path for upload in playlist.uploads if upload.stage is Stage.PLAYLIST)
             look = build.observer.preview if record.output == PREVIEW.name else build.observer.variant
-            expected = expectations.variant(media_type, source, record.output, record.variant, cuts)
-            playlist.observations.append(look(path, expected, output=record.output, reference=reference))
+            expected = expectations.variant(media_type, source, record.output, record.variant, cuts, record.gain_mode)
+            seen.append((path, look(path, expected, output=record.output, reference=reference, decode=False)))
+        compared = build.observer.compared(seen, reference)
+        advance(0.7, None)
+        loudness: dict[str | None, LoudnessObservation] = {}
+        for playlist, (path, _), observation in zip(playlists, seen, compared, strict=True):
+            record = playlist.record
+            playlist.observations.append(observation)
             if source.has_audio and record.output != PREVIEW.name:
-                rate = target_format.sound_kbps(media_type, record.variant)
-                if rate not in loudness_by_rate:
+                digest = observation.sound_digest
+                if digest is None or digest not in loudness:
                     wanted = expectations.loudness(build.loudness_record(), record.gain_mode)
-                    loudness_by_rate[rate] = build.observer.loudness(path, wanted, output=record.output)
-                playlist.observations.append(replace(loudness_by_rate[rate], output=record.output))
-            advance((number + 1) / len(playlists), None)
+                    loudness[digest] = build.observer.loudness(path, wanted, output=record.output)
+                playlist.observations.append(replace(loudness[digest], output=record.output))
 
 
 def _cuts(

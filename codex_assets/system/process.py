@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import IO, ClassVar
+from typing import IO, ClassVar, TypeAlias
 
 from codex_assets.errors import JobCancelled, Passed, ToolError
 from codex_assets.media import ffmpeg_words
@@ -38,6 +38,10 @@ STRAYS_SECONDS = 3.0
 _OUT_OF_MEMORY = re.compile(r"Cannot allocate memory|\bmalloc of size \d+ failed|std::bad_alloc")
 _SIGNALLED = 123
 """ffmpeg's exit status when it was asked to end more than three times."""
+
+
+Reader: TypeAlias = Callable[[Callable[[int], bytes]], None]
+"""Reads the output of a run: it is given a function that returns the next so many bytes, fewer at the end."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,8 @@ class RunOrder:
     `label`: what it does, for logs and errors. `duration`: seconds of media that it will write, where it writes some.
     `on_log` is given every line of the log, from another thread. `keep_stdout`: standard output is in the result;
     `stdout_to`: it goes to that file instead. `seconds`: the wall time that it may take, and `limits` what else, where
-    `duration` does not decide. `writes`: whether it may write files.
+    `duration` does not decide. `writes`: whether it may write files. `read`: reads standard output, in another
+    thread.
     """
 
     label: str
@@ -158,6 +163,7 @@ class RunOrder:
     seconds: float | None = None
     limits: Limits | None = None
     writes: bool = True
+    read: Reader | None = None
 
 
 class Runner:
@@ -198,12 +204,15 @@ class Runner:
         `JobCancelled` when asked to stop.
         """
         with _Run.begun(self, order) as run:
-            main = run.start(argv, run.advance, read_stdout=not sinks)
+            main = run.start(argv, run.advance, read_stdout=not sinks and order.read is None)
+            reading = Reading(main, order.read, run.advance) if order.read is not None else None
             for sink in sinks:
                 run.start(sink, run.advance, stdin=subprocess.PIPE)
             if sinks:
                 main.threads.append(tee(main, run.children[1:], run.advance))
             run.wait()
+            if reading is not None:
+                reading.finish()
         return ToolRun(tuple(main.errors.tail), bytes(main.output.data), run.seconds_since_start())
 
     def run_piped(
@@ -379,6 +388,37 @@ def tee(main: Child, readers: Iterable[Child], advance: Advance) -> threading.Th
     thread = threading.Thread(target=copy, daemon=True)
     thread.start()
     return thread
+
+
+class Reading:
+    """Lets a function read a child's standard output in a thread of its own; every read counts as progress."""
+
+    def __init__(self, child: Child, reader: Reader, advance: Advance) -> None:
+        self._stream = child.output.stream
+        self._reader = reader
+        self._advance = advance
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Wait for the end of the output; raises what the function raised."""
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def _take(self, size: int) -> bytes:
+        self._advance.log_line("")
+        return self._stream.read(size)
+
+    def _run(self) -> None:
+        try:
+            self._reader(self._take)
+        except BaseException as failure:  # noqa: BLE001 - it is raised again where the run is waited for
+            self._failure = failure
+        # Who stopped early must not leave the child waiting for a reader.
+        while self._stream.read(PIPE_BYTES):
+            pass
 
 
 def end_children(children: Sequence[Child]) -> None:

@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from codex_assets.errors import ConfigurationError, ToolError
 from codex_assets.system import run_limits
-from codex_assets.system.process import Runner, RunOrder, ToolRun, signal_name
+from codex_assets.system.process import Reader, Runner, RunOrder, ToolRun, signal_name
 from codex_assets.system.run_limits import STALL_SECONDS
 from codex_assets.system.run_output import LOG_LINE_BYTES, Progress, cause_of
 from codex_assets.system.sandbox import Reach
@@ -125,6 +125,16 @@ class Tools:
         """
         argv = [self._require("ffmpeg"), *FFMPEG_GLOBALS, *arguments]
         return self._runner.run(argv, RunOrder(label, duration, on_progress, on_log))
+
+    def ffmpeg_into(
+        self, arguments: Sequence[str], read: Reader, *, label: str, duration: float | None = None
+    ) -> ToolRun:
+        """Run ffmpeg whose output (`arguments` end in `-`) is read by `read`, in another thread.
+
+        `duration`: seconds of media that it decodes. Raises as `ffmpeg`, and what `read` raises.
+        """
+        argv = [self._require("ffmpeg"), *FFMPEG_GLOBALS[:-2], *arguments]
+        return self._runner.run(argv, RunOrder(label, duration, read=read))
 
     def list_inputs(self, arguments: Sequence[str], *, label: str, on_log: Callable[[str], None]) -> None:
         """Let ffmpeg say what inputs hold: `on_log` is given the log's lines. Nothing where it cannot read them.

@@ -146,10 +146,12 @@ def _applies(media: MediaRecord, source: MezzanineRecord, output: str) -> bool:
 
 @dataclass(frozen=True)
 class _AuditedMedia:
-    """A media whose outputs are judged. `seen`: its variants that were observed so far, by output."""
+    """A media whose outputs are judged. `wanted`: its variants and preview that are to be judged; `seen`: those that
+    were observed so far, by output."""
 
     media: MediaRecord
     source: MezzanineRecord
+    wanted: tuple[str, ...]
     seen: dict[str, VariantObservation]
     kinds: frozenset[ObservationKind]
     """Those that the rules ask for."""
@@ -179,6 +181,8 @@ class Auditor:
         source = self._records.get(media.media_id, "mezzanine", MezzanineRecord)
         seen: dict[str, VariantObservation] = {}
         wanted = [output for output in OUTPUTS[media.media_type] if output in outputs]
+        moving = {ObservationKind.VARIANT, ObservationKind.PREVIEW}
+        playlists = tuple(output for output in wanted if moving.intersection(kinds_of(output)))
         for output in wanted:
             record = self._records.output(media.media_id, output)
             if not asked.intersection(kinds_of(output)):
@@ -190,7 +194,7 @@ class Auditor:
             elif not record.applicable:
                 observations = [wrong_marker(record)] if _applies(media, source, output) else []
             else:
-                audited = _AuditedMedia(media, source, seen, asked)
+                audited = _AuditedMedia(media, source, playlists, seen, asked)
                 looks = list(self._observe(record, audited))
                 observations = [*self._of_record(record, audited, looks), *looks]
             findings = [finding for observation in observations for finding in judge(observation, only=only)]
@@ -243,9 +247,9 @@ class Auditor:
     @_observe.register
     def _observe_variant(self, record: VariantRecord, audited: _AuditedMedia) -> Iterator[AnyObservation]:
         if audited.kinds & {ObservationKind.VARIANT, ObservationKind.PREVIEW}:
-            observation = self._variant(audited.media, audited.source, record)
-            audited.seen[record.output] = observation
-            yield observation
+            if record.output not in audited.seen:
+                audited.seen.update(self._variants(audited, record))
+            yield audited.seen[record.output]
         seen = audited.seen.get(record.output)
         # A part of a programme has another loudness than the whole; of a playlist that cannot be read nothing is heard.
         is_heard = audited.source.has_audio and media_outputs.is_variant(record.output)
@@ -275,13 +279,38 @@ class Auditor:
         expected = expectations.waveform(audited.source, record)
         yield look(self._file(audited.media, record), expected, reference=reference)
 
-    def _variant(self, media: MediaRecord, source: MezzanineRecord, record: VariantRecord) -> VariantObservation:
+    def _variants(self, audited: _AuditedMedia, record: VariantRecord) -> dict[str, VariantObservation]:
+        """What is observed of an output and, because the mezzanine is decoded once for all, of the others that are
+        still to be judged and compared with it."""
+        media, source = audited.media, audited.source
+        reference = self._reference(media, source)
+        records = [record]
+        if reference is not None:
+            later = [self._records.get(media.media_id, name, VariantRecord) for name in audited.wanted]
+            records += [
+                other
+                for other in later
+                if other is not None and other.applicable and other.output not in {*audited.seen, record.output}
+            ]
+        looked = [(self._playlist(media, each), self._looked_at(media, source, each)) for each in records]
+        seen = self._observer.compared(looked, reference) if reference is not None else [each for _, each in looked]
+        return {observation.output: observation for observation in seen}
+
+    def _looked_at(self, media: MediaRecord, source: MezzanineRecord, record: VariantRecord) -> VariantObservation:
+        """A playlist as it is, before it is compared with anything."""
         look = self._observer.variant if media_outputs.is_variant(record.output) else self._observer.preview
         expected = expectations.variant(
-            media.media_type, source, record.output, record.variant, self._cuts(media, record)
+            media.media_type, source, record.output, record.variant, self._cuts(media, record), record.gain_mode
         )
-        playlist = self._playlist(media, record)
-        return look(playlist, expected, output=record.output, reference=self._reference(media, source))
+        reference = self._reference(media, source)
+        # What is compared is decoded then.
+        return look(
+            self._playlist(media, record),
+            expected,
+            output=record.output,
+            reference=reference,
+            decode=reference is None,
+        )
 
     def _cuts(self, media: MediaRecord, record: VariantRecord) -> tuple[float, ...] | None:
         """Segment boundaries of another variant, as they were recorded, in seconds; None when there is none."""
@@ -312,7 +341,7 @@ class Auditor:
                 continue
             existing.append(variant.variant)
             if output.name not in seen:
-                seen[output.name] = self._variant(media, source, variant)
+                seen[output.name] = self._looked_at(media, source, variant)
         path = self._file(media, record)
         observed = {output.playlist_name: seen[output.name] for output in variants if output.name in seen}
         return self._observer.master(path, observed, MasterExpected(tuple(existing)))

@@ -66,16 +66,22 @@ def mezzanine(record: MezzanineRecord) -> MezzanineExpected:
 
 
 def variant(
-    media_type: MediaType, source: MezzanineRecord, output: str, rung: str, cuts: tuple[float, ...] | None
+    media_type: MediaType,
+    source: MezzanineRecord,
+    output: str,
+    rung: str,
+    cuts: tuple[float, ...] | None,
+    gain_mode: str | None = None,
 ) -> VariantExpected:
     """What a variant or the preview is judged against.
 
     `rung`: the one that it is, or that the preview is cut from. `cuts`: segment boundaries of another variant, in
-    seconds from the start, None when there is none; not used for the preview. Raises `StopIteration` for a rung that a
-    source of this size does not get.
+    seconds from the start, None when there is none; not used for the preview. `gain_mode`: how the sound was
+    normalised. Raises `StopIteration` for a rung that a source of this size does not get.
     """
+    steady = gain_mode in ("none", "gain", "linear")
     if media_type == "audio":
-        return VariantExpected(has_video=False, has_audio=True, duration=source.duration, cuts=cuts)
+        return VariantExpected(has_video=False, has_audio=True, duration=source.duration, cuts=cuts, steady_gain=steady)
     assert source.width is not None
     assert source.height is not None
     fitted = next(fitted for fitted in target_format.rungs(source.width, source.height) if fitted.name == rung)
@@ -88,6 +94,8 @@ def variant(
         duration=source.duration,
         captions=source.captions,
         cuts=cuts if outputs.is_variant(output) else None,
+        video_kbps=fitted.variant.video_kbps,
+        steady_gain=steady,
     )
 
 

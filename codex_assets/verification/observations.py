@@ -14,6 +14,7 @@ from fractions import Fraction
 from codex_assets.media import profile
 from codex_assets.verification.captions_seen import CaptionsSeen
 from codex_assets.verification.delivery import DeliveryObservation
+from codex_assets.verification.fidelity import PictureFidelity, SoundFidelity
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.playlist_text import Attribute, PlaylistText
 from codex_assets.verification.sound_observations import PeakDifference
@@ -117,26 +118,10 @@ class AudioSeen:
 
 
 @dataclass(frozen=True)
-class Lag:
-    """The delivered sound against the mezzanine's, in one window: the shift that explains it best.
-
-    `seconds` is that shift, positive where the delivered sound is late, and `correlation` how alike both are then, -1
-    to 1. None instead of a `Lag` means that the sound is too steady, or the window too short, to say.
-    """
-
-    seconds: float
-    correlation: float
-    correlations: tuple[tuple[float, float], ...]
-    """(seconds, correlation) of every shift that was tried, no shift among them."""
-
-    def correlation_within(self, seconds: float) -> float:
-        """The best correlation of a shift of at most `seconds` either way."""
-        return max(correlation for shift, correlation in self.correlations if abs(shift) <= seconds)
-
-
-@dataclass(frozen=True)
 class VariantExpected:
-    """What a playlist is judged against. `duration` is the mezzanine's; `cuts` are a sibling's segment boundaries."""
+    """What a playlist is judged against. `duration` is the mezzanine's; `cuts` are a sibling's segment boundaries;
+    `video_kbps` is the rate that its picture was meant to have; `steady_gain`: one gain was meant for all of its sound.
+    """
 
     size: tuple[int, int] | None = None
     frame_rate: Fraction | None = None
@@ -149,6 +134,8 @@ class VariantExpected:
     """Services of the mezzanine's closed captions; None where nobody looked for any when it was made."""
     is_of_contract: bool = False
     """It is laid out as ours are, though nothing else is known of it."""
+    video_kbps: int | None = None
+    steady_gain: bool = False
 
 
 @dataclass(frozen=True)
@@ -164,11 +151,12 @@ class VariantObservation:
     video: VideoSeen | None = None
     audio: AudioSeen | None = None
     decode_errors: tuple[str, ...] | None = None
-    """What the decoder said about the key frames; None when it was not asked."""
-    picture_differences: tuple[float, ...] | None = None
-    """Mean grey difference to the mezzanine, of 255, at a few moments; None without a reference."""
-    lag_start: Lag | None = None
-    lag_end: Lag | None = None
+    """What the decoders complained of, in all of it; None when they were not asked."""
+    sound_digest: str | None = None
+    """Of the coded sound: two playlists with the same have the same sound."""
+    pictures: PictureFidelity | None = None
+    sound: SoundFidelity | None = None
+    """Both beside the mezzanine's; None without a reference, or without such a track."""
     captions: CaptionsSeen | None = None
     """None without a picture."""
     expected: VariantExpected = VariantExpected()

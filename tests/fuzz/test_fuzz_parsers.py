@@ -18,6 +18,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import mutations
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 
@@ -37,7 +38,7 @@ from codex_assets.verification.observations import AnyObservation, WaveformExpec
 from codex_assets.verification.observe.observer import Observer
 from codex_assets.verification.observe.playlists import parse_master, parse_media_playlist
 from codex_assets.verification.observe.segment_stream import read_stream
-from codex_assets.verification.observe.sync import Envelope, find_lag
+from codex_assets.verification.observe.sound_fidelity import SoundMeter
 
 ffmpeg = pytest.mark.ffmpeg
 
@@ -389,14 +390,25 @@ LEVELS = st.builds(
 )
 
 
-@given(own=LEVELS, theirs=LEVELS, start=st.integers(-200, 200))
-@settings(max_examples=40)
+@given(own=LEVELS, theirs=LEVELS, delay=st.integers(0, 2000))
+@settings(max_examples=20)
 @example([0.0, 1e200] * 170, [1e200, 0.0, 0.0] * 110, 0)
 @example([0.0, math.inf] * 170, [1.0, 0.0, 0.0] * 110, 0)
-@example([0.0, math.nan] * 170, [1.0, 0.0, 0.0] * 110, 0)
-def test_any_sound_has_a_lag_or_none(own: list[float], theirs: list[float], start: int) -> None:
-    lag = find_lag(Envelope(0, tuple(own)), Envelope(start, tuple(theirs)))
-    assert lag is None or abs(lag.seconds) <= 1.0
+@example([0.0, math.nan] * 170, [1.0, 0.0, 0.0] * 110, 1024)
+def test_any_sounds_are_compared_or_not(own: list[float], theirs: list[float], delay: int) -> None:
+    meter = SoundMeter(delay)
+    with np.errstate(over="ignore", invalid="ignore"):
+        levels = (
+            np.resize(np.array([*own, 0.0], np.float32), 48_000),
+            np.resize(np.array([*theirs, 0.0], np.float32), 48_000),
+        )
+    meter.add(np.stack([levels[0], levels[0], levels[1], levels[1]], axis=1))
+    sound = meter.result(steady=True)
+    assert sound is not None
+    assert abs(sound.lag) <= 4.1
+    for second in sound.seconds:
+        numbers = [*second.levels, *second.reference_levels, second.extra, *second.likeness, second.bright]
+        assert all(math.isfinite(number) for number in numbers if number is not None)
 
 
 # --- Progress ---------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from codex_assets.errors import ToolError
 from codex_assets.media import ffprobe
 from codex_assets.media.facts import MediaInfo
-from codex_assets.system.process import ToolRun
+from codex_assets.system.process import Reader, ToolRun
 from codex_assets.system.tools import Tools
 from codex_assets.verification.observe.transport_stream import Packet, input_format
 
@@ -51,6 +51,10 @@ class Decoder:
     def run(self, arguments: Sequence[str], *, label: str, duration: float | None = None) -> ToolRun:
         """Run ffmpeg. `duration`: seconds that its output will last."""
         return self._tools.ffmpeg(arguments, label=label, duration=duration)
+
+    def run_into(self, arguments: Sequence[str], read: Reader, *, label: str, duration: float | None = None) -> ToolRun:
+        """Run ffmpeg, and let `read` read its output (`arguments` end in `-`) as it comes."""
+        return self._tools.ffmpeg_into(arguments, read, label=label, duration=duration)
 
     def probe(self, path: Path) -> MediaInfo:
         """What a file says of itself."""
@@ -167,12 +171,20 @@ def concatenation(listing: Path, files: Sequence[Path]) -> list[str]:
     return [*input_format(files[0]), "-i", f"concatf:{listing}"]
 
 
+DECODER = re.compile(r"^\[(?:\w+:)?(?:h264|aac|mpegts|alac|flac|mp3\w*|ac3|eac3|opus|mov,mp4\S*) @ ")
+
+
 def complaints(log: Sequence[str], folder: Path, *, warnings: bool = False) -> tuple[str, ...]:
-    """The first lines that ffmpeg tagged as errors (or `warnings`), fit for the public: without tags, addresses and
-    paths."""
-    levels = "panic|fatal|error|warning" if warnings else "panic|fatal|error"
-    # ffmpeg says the last of whole files too, if they are small.
-    lines = [line for line in log if re.search(rf"\[({levels})\] (?!EOI missing)", line)]
+    """The first lines that ffmpeg tagged as errors, or that a decoder tagged as warnings: what it mends without asking
+    is damage all the same. `warnings`: those of everybody. Fit for the public: without tags, addresses and paths."""
+
+    def counts(line: str) -> bool:
+        # ffmpeg says the last of whole files too, if they are small.
+        if re.search(r"\[(panic|fatal|error)\] (?!EOI missing)", line):
+            return True
+        return bool("[warning] " in line and "EOI missing" not in line and (warnings or DECODER.match(line)))
+
+    lines = [line for line in log if counts(line)]
     return tuple(_without_paths(line, folder) for line in lines[:COMPLAINTS_KEPT])
 
 

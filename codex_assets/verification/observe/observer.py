@@ -7,7 +7,7 @@ cancelled run is one. Out: how each kind is read (the other files of this folder
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +31,7 @@ from codex_assets.verification.observations import (
     WaveformObservation,
     variant_name,
 )
+from codex_assets.verification.observe.comparison import compare_playlists
 from codex_assets.verification.observe.decoder import Decoder, path_inside
 from codex_assets.verification.observe.mezzanine_file import observe_mezzanine
 from codex_assets.verification.observe.pictures import observe_thumbnail, observe_waveform_picture
@@ -65,19 +66,29 @@ class Observer:
         reference: Path | None = None,
         decode: bool = True,
     ) -> VariantObservation:
-        """Observe a media playlist and its segments, and compare their sound and pictures with the mezzanine's.
+        """Observe a media playlist and its segments, and compare every picture and sample with the mezzanine's.
 
-        `decode=False` leaves the pictures out.
+        `decode=False` looks at packets only; `compared` then does the rest, for several at once.
         """
-        return observe_playlist(
+        seen = observe_playlist(
             self._decoder,
             playlist,
             expected or VariantExpected(),
             output=output,
             kind=kind,
             reference=reference,
-            decode=decode,
+            decode=decode and reference is None,
         )
+        return self.compared([(playlist, seen)], reference)[0] if decode and reference is not None else seen
+
+    def compared(
+        self, playlists: Sequence[tuple[Path, VariantObservation]], reference: Path
+    ) -> list[VariantObservation]:
+        """What was seen of playlists, with how true they are to the mezzanine, in the same order.
+
+        Together it costs one decode of the mezzanine, and of each playlist.
+        """
+        return compare_playlists(self._decoder, reference, playlists)
 
     def preview(
         self,

@@ -1,8 +1,7 @@
 """What is observed of a media playlist: its text, its segments, their pictures and their sound.
 
-Cheap enough for thousands of media: one ffprobe over all segments, one decode of their key frames, and two short
-windows of their sound. In: which parts are looked at. Out: reading text (`playlists.py`), bytes (`transport_stream.py`)
-and sound (`sound.py`), and what should be there (`rules/playlist.py`, `rules/tracks.py`).
+In: which parts are looked at. Out: reading text (`playlists.py`) and bytes (`transport_stream.py`), comparing with the
+mezzanine (`comparison.py`), and what should be there (`rules/playlist.py`, `rules/tracks.py`).
 """
 
 from __future__ import annotations
@@ -13,22 +12,14 @@ from pathlib import Path
 
 from codex_assets.errors import ToolError
 from codex_assets.verification.kinds import ObservationKind
-from codex_assets.verification.observations import Lag, PlaylistSeen, SegmentSeen, VariantExpected, VariantObservation
+from codex_assets.verification.observations import PlaylistSeen, SegmentSeen, VariantExpected, VariantObservation
 from codex_assets.verification.observe.captions import observe_captions
 from codex_assets.verification.observe.decoder import Decoder, complaints, concatenation, path_inside, public_reason
-from codex_assets.verification.observe.pictures import difference_of
 from codex_assets.verification.observe.playlists import parse_media_playlist, text_of
 from codex_assets.verification.observe.segment_stream import read_segment
-from codex_assets.verification.observe.sound import delivered_envelope, reference_envelope
-from codex_assets.verification.observe.sync import LONGEST_LAG_SECONDS, WINDOW_SECONDS, find_lag
 from codex_assets.verification.observe.tracks import picture_of, sound_of
 from codex_assets.verification.observe.transport_stream import by_segment, span_of
 from codex_assets.verification.playlist_text import read_text
-
-THUMB = (32, 18)
-"""Pixels at which key frames are compared with the mezzanine's."""
-COMPARED_PARTS = (0.1, 0.5, 0.9)
-"""Parts of the playlist at which they are."""
 
 
 def observe_playlist(
@@ -41,7 +32,8 @@ def observe_playlist(
     reference: Path | None,
     decode: bool,
 ) -> VariantObservation:
-    """The media playlist at `playlist`; see `Observer.variant`. `kind`: a variant or the preview."""
+    """The media playlist at `playlist`; see `Observer.variant`. `kind`: a variant or the preview. `reference`: whose
+    captions it should have. `decode`: all of it is decoded, for the decoders' complaints."""
     text, problem = text_of(playlist)
     if text is None:
         return VariantObservation(output, kind, PlaylistSeen(playlist.name, problem=problem), expected=expected)
@@ -90,12 +82,10 @@ def _with_segments(
         sps = next((segment.sps for segment in segments if segment.sps), None)
         seen = replace(base, segments=tuple(segments))
         seen = replace(seen, video=picture_of(info, seen.video_span, sps), audio=sound_of(info))
-        if decode and seen.video is not None:
-            seen = _with_pictures(decoder, seen, joined, folder, reference)
+        if decode:
+            seen = replace(seen, decode_errors=_complaints(decoder, joined, folder))
     if seen.video is not None and seen.video_span is not None:
         seen = _with_captions(decoder, seen, files, reference)
-    if reference is not None and seen.audio is not None:
-        seen = _with_lags(decoder, seen, files, reference)
     return seen
 
 
@@ -122,33 +112,13 @@ def _read_segments(
     return segments, present
 
 
-def _with_pictures(
-    decoder: Decoder, seen: VariantObservation, source: Sequence[str], folder: Path, reference: Path | None
-) -> VariantObservation:
-    """`seen` with the decoder's complaints about the key frames, and how they differ from the mezzanine's pictures."""
-    grey = folder / "keys.gray"
-    # Key frames alone may leave the decoder with times in disorder; only their pictures count.
-    scale = "setpts=N/TB,scale={}:{}:flags=area,format=gray".format(*THUMB)
-    # A graph built anew where the size changes would count from zero again.
-    opened = ["-reinit_filter", "0", "-skip_frame", "nokey", *source]
-    arguments = [*opened, "-map", "0:v:0", "-fps_mode", "passthrough", "-vf", scale, "-f", "rawvideo", str(grey)]
+def _complaints(decoder: Decoder, source: Sequence[str], folder: Path) -> tuple[str, ...]:
+    """What the decoders complain of when they decode all of it."""
     try:
-        run = decoder.run(arguments, label="decoding key frames")
+        run = decoder.run([*source, "-map", "0:v?", "-map", "0:a?", "-f", "null", "-"], label="decoding the segments")
     except ToolError as error:
-        return replace(seen, decode_errors=(public_reason(error, folder),))
-    seen = replace(seen, decode_errors=complaints(run.log, folder))
-    pictures = _chunks(grey.read_bytes(), THUMB[0] * THUMB[1])
-    span = seen.video_span
-    if reference is None or span is None or len(pictures) != len(span.key_times):
-        return seen
-    differences = []
-    for part in COMPARED_PARTS:
-        index = min(len(pictures) - 1, int(part * len(pictures)))
-        at = span.key_times[index] - span.start
-        original = decoder.still(reference, at - 0.5 * span.frame_seconds, THUMB)
-        if original is not None:
-            differences.append(difference_of(pictures[index], original))
-    return replace(seen, picture_differences=tuple(differences) or None)
+        return (public_reason(error, folder),)
+    return complaints(run.log, folder)
 
 
 def _with_captions(
@@ -162,44 +132,3 @@ def _with_captions(
     whole = seen.segments[0].video is not None
     captions = observe_captions(decoder, present, reference if whole else None, frame_seconds)
     return replace(seen, captions=captions)
-
-
-def _with_lags(
-    decoder: Decoder, seen: VariantObservation, files: Sequence[Path | None], reference: Path
-) -> VariantObservation:
-    """`seen` with how far its sound lags behind the mezzanine's, in a window at the start and one at the end."""
-    lead = seen.video_span or seen.audio_span
-    if lead is None:
-        return seen
-    heard = [(path, segment) for path, segment in zip(files, seen.segments, strict=True) if path and segment.audio]
-    if not heard:
-        return seen
-
-    def lag(window: Sequence[tuple[Path, SegmentSeen]]) -> Lag | None:
-        first = window[0][1].audio
-        assert first is not None
-        at = first.start - lead.start
-        seconds = min(sum(segment.extinf for _, segment in window), 2 * WINDOW_SECONDS)
-        own = delivered_envelope(decoder, [path for path, _ in window], at, seconds)
-        begin = max(0.0, at - LONGEST_LAG_SECONDS)
-        theirs = reference_envelope(decoder, reference, begin, seconds + at - begin + LONGEST_LAG_SECONDS)
-        return find_lag(own, theirs) if own is not None and theirs is not None else None
-
-    start, end = _window(heard), _window(heard[::-1])[::-1]
-    lag_start = lag(start)
-    return replace(seen, lag_start=lag_start, lag_end=lag(end) if end != start else lag_start)
-
-
-def _window(parts: Sequence[tuple[Path, SegmentSeen]]) -> list[tuple[Path, SegmentSeen]]:
-    """As many of `parts` from the start as last `WINDOW_SECONDS`."""
-    taken: list[tuple[Path, SegmentSeen]] = []
-    for part in parts:
-        taken.append(part)
-        if sum(segment.extinf for _, segment in taken) >= WINDOW_SECONDS:
-            break
-    return taken
-
-
-def _chunks(data: bytes, size: int) -> list[bytes]:
-    """`data` in whole pieces of `size` bytes; a rest is left out."""
-    return [data[at : at + size] for at in range(0, len(data) - size + 1, size)]

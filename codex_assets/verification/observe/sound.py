@@ -1,23 +1,20 @@
-"""What is observed of sound: its loudness as delivered, and the envelopes by which two sounds are compared.
+"""What is observed of the loudness of delivered sound.
 
-In: decoding and measuring sound. Out: comparing two envelopes (`sync.py`), and what they should be (`rules/`).
+In: decoding and measuring it. Out: comparing it with the mezzanine's (`sound_fidelity.py`), and what it should be
+(`rules/loudness.py`).
 """
 
 from __future__ import annotations
 
-import math
 import re
-from array import array
 from collections.abc import Sequence
 from dataclasses import replace
-from operator import mul
 from pathlib import Path
 
 from codex_assets.errors import ToolError
 from codex_assets.verification.observations import LoudnessExpected, LoudnessObservation
 from codex_assets.verification.observe.decoder import Decoder, concatenation, path_inside, public_reason
 from codex_assets.verification.observe.playlists import parse_media_playlist, text_of
-from codex_assets.verification.observe.sync import ENVELOPE_RATE, ENVELOPE_SAMPLES, Envelope
 
 
 def observe_loudness(decoder: Decoder, media: Path, expected: LoudnessExpected, *, output: str) -> LoudnessObservation:
@@ -64,58 +61,3 @@ def _summary(log: Sequence[str]) -> tuple[float, float, float, float] | None:
     hours, minutes, seconds = (re.findall(r"time=(\d+):(\d+):([\d.]+)", text) or [("0", "0", "0")])[-1]
     integrated_lufs, true_peak_dbtp, range_lu = (float(values[-1]) for values in numbers)
     return integrated_lufs, true_peak_dbtp, range_lu, int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-
-
-def delivered_envelope(decoder: Decoder, segments: Sequence[Path], at: float, seconds: float) -> Envelope | None:
-    """The envelope of the first `seconds` of `segments`, whose sound starts at `at` on the common timeline.
-
-    None where nothing can be decoded.
-    """
-    with decoder.scratch_folder() as folder:
-        return _envelope(decoder, concatenation(folder / "part.txt", segments), folder, at, seconds)
-
-
-def reference_envelope(decoder: Decoder, path: Path, at: float, seconds: float) -> Envelope | None:
-    """The envelope of `seconds` of the mezzanine's sound, from `at` on.
-
-    None without sound, or where none can be decoded. Remembered, for every variant is compared with it. Raises
-    `ToolError` when the mezzanine cannot be probed.
-    """
-
-    def decode() -> Envelope | None:
-        if decoder.probe(path).audio is None:
-            return None
-        with decoder.scratch_folder() as folder:
-            seek = ["-ss", f"{at:.6f}"] if at > 0 else []
-            return _envelope(decoder, [*seek, "-i", str(path)], folder, at, seconds, filled=True)
-
-    return decoder.remembered(path, ("envelope", round(at, 2), round(seconds, 2)), decode)
-
-
-def _envelope(
-    decoder: Decoder, source: Sequence[str], folder: Path, at: float, seconds: float, *, filled: bool = False
-) -> Envelope | None:
-    """The envelope of an input whose first sample is heard at `at`; `filled`: whose clock starts then, and whose sound
-    may start later. None where nothing can be decoded.
-
-    Gaps in its timestamps are heard as silence. Both channels are kept until their energies are added: a mono mix of
-    opposite phases would be silence.
-    """
-    raw = folder / "sound.f32"
-    resampled = "aresample=async=1:first_pts=0" if filled else "aresample=async=1"
-    shape = ["-map", "0:a:0", "-af", resampled, "-ac", "2", "-ar", str(ENVELOPE_SAMPLES), "-t", f"{seconds:.3f}"]
-    try:
-        decoder.run([*source, *shape, "-f", "f32le", str(raw)], label="decoding sound")
-    except ToolError:
-        return None
-    samples = array("f")
-    samples.frombytes(raw.read_bytes())
-    step = 2 * ENVELOPE_SAMPLES // ENVELOPE_RATE
-    powers = [
-        sum(map(mul, part, part)) / step
-        for part in (samples[index : index + step] for index in range(0, len(samples) - step + 1, step))
-    ]
-    # A click that falls between two points would look different after a shift of less than one.
-    padded = [*powers[:1], *powers, *powers[-1:]]
-    smooth = [math.sqrt((a + 2 * b + c) / 4) for a, b, c in zip(padded, padded[1:], padded[2:], strict=False)]
-    return Envelope(round(at * ENVELOPE_RATE), tuple(smooth)) if smooth else None

@@ -12,6 +12,8 @@ from codex_assets.verification.rules import (  # noqa: F401, I001 - the order in
     playlist,
     playlist_text,
     tracks,
+    pictures,
+    sound,
     captions,
     transport_stream,
     master,

@@ -55,6 +55,11 @@ def expect_near(
     return Finding(passed, message, f"{expected:.{digits}f} ± {tolerance:.{digits}f} {unit}", number)
 
 
+def any_failed(*findings: Finding | None) -> bool:
+    """Whether any of these failed: a rule that would only tell of the same cause once more then stays silent."""
+    return any(finding is not None and not finding.passed for finding in findings)
+
+
 def expect_tracks(
     expects_video: bool | None, expects_audio: bool | None, has_video: bool, has_audio: bool
 ) -> Finding | None:

@@ -11,12 +11,11 @@ from codex_assets.archive.findings import Finding, Severity
 from codex_assets.media import profile
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.measures import needed_level
-from codex_assets.verification.observations import Lag, SegmentSeen, VariantObservation
+from codex_assets.verification.observations import SegmentSeen, VariantObservation
 from codex_assets.verification.rule import rule
 from codex_assets.verification.rules.comparisons import (
     Problem,
     expect_coded_size,
-    expect_decodes,
     expect_equal,
     expect_frame_rate,
     expect_h264,
@@ -28,24 +27,13 @@ from codex_assets.verification.rules.comparisons import (
 )
 from codex_assets.verification.rules.shared_limits import (
     APPLE,
-    PLAN,
     PLAYLISTS,
-    SAME_PICTURE_DIFFERENCE,
     TRACKS_TOGETHER_SECONDS,
     VARIANTS,
 )
 
 LOUDNESS = "contract: loudness"
 
-SYNC_SECONDS = 0.05
-"""EBU R37 allows sound 40 ms early to 60 ms late; 50 is as near as a 10 ms envelope comes to both."""
-SYNC_MARGIN = 0.1
-"""A shift counts only when it explains the sound better than being in sync does, by this much correlation: steady or
-periodic sound proves nothing and must not raise a false alarm."""
-SYNC_CORRELATION = 0.5
-"""Below it, the two sounds are too different to show a shift."""
-SAME_SOUND_CORRELATION = 0.2
-"""Below it at the start and at the end, it is another sound. AAC at 64 kbit/s keeps more than 0.9."""
 LONGEST_GOP_SLACK = 1.5
 """Frames by which a key frame may come late, for rates that do not divide the interval."""
 LEVEL_SLACK = 10
@@ -80,67 +68,6 @@ def tracks_end_together(seen: VariantObservation) -> Finding | None:
     if video is None or audio is None:
         return None
     return expect_together("ends", audio.end, video.end, TRACKS_TOGETHER_SECONDS + video.frame_seconds)
-
-
-def _expect_sync(lag: Lag | None, where: str) -> Finding | None:
-    if lag is None:
-        return None
-    in_sync = lag.correlation_within(SYNC_SECONDS)
-    if max(lag.correlation, in_sync) < SYNC_CORRELATION:
-        return None
-    passed = abs(lag.seconds) <= SYNC_SECONDS or lag.correlation - in_sync < SYNC_MARGIN
-    late = "late" if lag.seconds > 0 else "early"
-    message = (
-        f"At the {where} the sound is in sync."
-        if passed
-        else f"At the {where} the sound is {abs(lag.seconds):.2f} s {late}."
-    )
-    observed = f"{lag.seconds:+.2f} s (correlation {lag.correlation:.2f}, in sync {in_sync:.2f})"
-    return Finding(passed, message, f"within {SYNC_SECONDS:.2f} s", observed, where)
-
-
-@rule(*PLAYLISTS, source="EBU R37")
-def sound_in_sync_at_start(seen: VariantObservation) -> Finding | None:
-    """What is heard at the start is heard then in the mezzanine too (where the sound varies enough to tell)."""
-    return _expect_sync(seen.lag_start, "start")
-
-
-@rule(*PLAYLISTS, source="EBU R37")
-def sound_in_sync_at_end(seen: VariantObservation) -> Finding | None:
-    """What is heard at the end is heard then in the mezzanine too (where the sound varies enough to tell)."""
-    return _expect_sync(seen.lag_end, "end")
-
-
-@rule(*PLAYLISTS, source=VARIANTS)
-def same_sound(seen: VariantObservation) -> Finding | None:
-    """The sound is the mezzanine's, and not that of something else."""
-    lags = [lag for lag in (seen.lag_start, seen.lag_end) if lag is not None]
-    if not lags:
-        return None
-    likeness = max(lag.correlation for lag in lags)
-    passed = likeness >= SAME_SOUND_CORRELATION
-    message = "The sound is the mezzanine's." if passed else "The sound is not the mezzanine's."
-    return Finding(passed, message, f"correlation at least {SAME_SOUND_CORRELATION}", f"{likeness:.2f}")
-
-
-@rule(*PLAYLISTS, source=VARIANTS)
-def same_picture(seen: VariantObservation) -> Finding | None:
-    """The picture is the mezzanine's at the same moments, and not that of something else."""
-    if not seen.picture_differences:
-        return None
-    # The middle one: a cut that falls on a moment, or a flash, must not decide.
-    typical = sorted(seen.picture_differences)[(len(seen.picture_differences) - 1) // 2]
-    passed = typical <= SAME_PICTURE_DIFFERENCE
-    message = "The picture is the mezzanine's." if passed else "The picture is not the mezzanine's."
-    return Finding(passed, message, f"difference at most {SAME_PICTURE_DIFFERENCE:.0f} of 255", f"{typical:.1f} of 255")
-
-
-@rule(*PLAYLISTS, source=PLAN)
-def pictures_decode(seen: VariantObservation) -> Finding | None:
-    """Every key frame decodes without an error."""
-    if seen.decode_errors is None or seen.video is None:
-        return None
-    return expect_decodes(seen.decode_errors, "The key frames decode.", "Key frames do not decode")
 
 
 @rule(*PLAYLISTS, source=f"{APPLE} 1.13", severity=Severity.WARN)

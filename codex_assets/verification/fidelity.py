@@ -1,0 +1,162 @@
+"""How true an output is to what it was made of: what was measured when every picture and every sample were compared.
+
+In: the numbers, with nothing that says which are good. Out: measuring (`observe/picture_fidelity.py`,
+`observe/sound_fidelity.py`), and the limits (`rules/pictures.py`, `rules/sound.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+# --- Pictures ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PictureSecond:
+    """The pictures of about a second beside those that they were made of, all of them, scaled to the same small size.
+
+    `likeness`: mean structural similarity (SSIM, 1 for the same) of the luma and of the two chroma planes;
+    `least_likeness`: that of the worst picture and plane. `difference`: mean difference of small areas in the worst
+    picture and plane, of 255; `lasting_difference`: the largest that one small area has on average over the second.
+    `detail`: variance inside of small areas over that of the original's, None where the original has none.
+    """
+
+    at: float
+    """Seconds from the start."""
+    pictures: int
+    likeness: tuple[float, float, float]
+    least_likeness: float
+    difference: float
+    lasting_difference: float
+    sharpness: float | None = None
+
+
+class ChangeKind(StrEnum):
+    """What was done to a picture, as far as one change explains how it differs."""
+
+    NONE = "none"
+    BLACK = "black"
+    FLAT = "flat"
+    FROZEN = "frozen"
+    REPEATED = "repeated"
+    SHIFTED_IN_TIME = "shifted in time"
+    UPSIDE_DOWN = "upside down"
+    MIRRORED = "mirrored"
+    TURNED = "turned"
+    CHROMA_EXCHANGED = "chroma exchanged"
+    GREY = "grey"
+    BRIGHTNESS = "brightness"
+    CONTRAST = "contrast"
+    SATURATION = "saturation"
+    COLOURS = "colours"
+    MOVED = "moved"
+    SCALED = "scaled"
+    BLURRED = "blurred"
+    ROUGH = "rough"
+    PART = "part"
+    ANOTHER = "another"
+
+
+@dataclass(frozen=True)
+class PictureChange:
+    """The change that explains a difference best.
+
+    `amount`: of a shift in time the pictures by which it is late (negative: early); of brightness the levels of 255
+    by which it is brighter; of contrast, saturation and sharpness a factor; of repeated pictures their part of all;
+    None where there is no number. `where`: which part of the picture. `start`, `end`: seconds of the first picture that
+    shows it, of those that were looked at, and of the end of the last.
+    """
+
+    change: ChangeKind
+    amount: float | None = None
+    where: str = ""
+    start: float = 0.0
+    end: float = 0.0
+
+
+@dataclass(frozen=True)
+class HonestSecond:
+    """How true an encode of the judge's own is in one second, at a lower rate than the output had: what can be asked of
+    the output there. The fields are those of `PictureSecond`."""
+
+    at: float
+    likeness: tuple[float, float, float]
+    least_likeness: float
+    difference: float
+    lasting_difference: float
+    sharpness: float | None = None
+
+
+@dataclass(frozen=True)
+class PictureFidelity:
+    """Every picture of an output beside the one that it was made of, by their times."""
+
+    seconds: tuple[PictureSecond, ...]
+    compared: int
+    """Pictures."""
+    honest: tuple[HonestSecond, ...] = ()
+    """For the seconds that are least alike, where it was worth asking."""
+    change: PictureChange | None = None
+    """What explains the worst second; None where nothing differs much."""
+
+
+# --- Sound ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SoundSecond:
+    """A second of sound beside what it was made of, after both were brought to the same time and the same loudness.
+
+    Levels are RMS of full scale, left and right. `least`, `most`: how far the level of a tenth of it is from the
+    original's, in dB, in the tenth and channel where it is lowest and highest, of those that can be heard in the
+    original; None in silence. `extra`: the loudest level in a tenth in which the original is silent. `likeness`:
+    correlation of the waveforms under 3.5 kHz, -1 to 1, left and right; `least_likeness`: that of the worst tenth and
+    channel; `crossed`: that of each channel with the other's original. `bright`: energy from 5 to 10 kHz as a part of
+    all under 10; `width`: correlation of the two channels, 1 for mono; both beside the original's. None where there is
+    nothing to compare.
+    """
+
+    at: float
+    levels: tuple[float, float]
+    reference_levels: tuple[float, float]
+    least: float | None = None
+    most: float | None = None
+    extra: float = 0.0
+    likeness: tuple[float | None, float | None] = (None, None)
+    least_likeness: float | None = None
+    crossed: tuple[float | None, float | None] = (None, None)
+    bright: float | None = None
+    reference_bright: float | None = None
+    width: float | None = None
+    reference_width: float | None = None
+
+
+@dataclass(frozen=True)
+class SoundLag:
+    """By how much several seconds of sound are late, found by shifting them.
+
+    `seconds` is None where nothing says. `likeness`: correlation of the waveforms with that shift, `unshifted` without;
+    a negative `seconds` is early.
+    """
+
+    at: float
+    seconds: float | None
+    likeness: float
+    unshifted: float
+
+
+@dataclass(frozen=True)
+class SoundFidelity:
+    """All of an output's sound beside what it was made of.
+
+    `lag`: seconds by which the whole is late; the seconds are compared without it. `gain`: dB by which the whole is
+    louder; None in silence. `steady`: one gain was meant for all of it; False where a dynamic normalisation changes the
+    level as it goes, which is then taken off as well.
+    """
+
+    lag: float
+    gain: float | None
+    seconds: tuple[SoundSecond, ...]
+    lags: tuple[SoundLag, ...]
+    steady: bool = True

@@ -1,0 +1,193 @@
+"""Compares playlists with the mezzanine that they were made of: every picture, and every sample.
+
+In: which playlists are decoded together, where their clocks start, and whose complaint a decoder's is. Out: comparing
+pictures (`picture_fidelity.py`) and sounds (`sound_fidelity.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from codex_assets.errors import ToolError
+from codex_assets.media import profile
+from codex_assets.media.facts import MediaInfo
+from codex_assets.verification.fidelity import SoundFidelity
+from codex_assets.verification.observations import VariantObservation
+from codex_assets.verification.observe.decoder import Decoder, complaints, concatenation, path_inside, public_reason
+from codex_assets.verification.observe.picture_fidelity import PictureComparison
+from codex_assets.verification.observe.picture_stack import Delivered
+from codex_assets.verification.observe.sound_fidelity import compare_sounds
+
+
+@dataclass(frozen=True)
+class _Playlist:
+    """A playlist to be compared: its place in the order, what was seen of it, and input arguments for all of it."""
+
+    number: int
+    seen: VariantObservation
+    source: tuple[str, ...]
+
+
+def compare_playlists(
+    decoder: Decoder, reference: Path, playlists: Sequence[tuple[Path, VariantObservation]]
+) -> list[VariantObservation]:
+    """What was seen of each playlist, with how true it is to `reference`, in the same order.
+
+    Those that cannot be read, or of which the reference has neither track, come back as they are.
+    """
+    compared = [seen for _, seen in playlists]
+    try:
+        info = decoder.probe(reference)
+    except ToolError:
+        return compared
+    with decoder.scratch_folder() as folder:
+        sources = _sources(playlists, folder)
+        for group in _alike(sources):
+            _compare_pictures(decoder, reference, info, group, compared, folder)
+        _compare_sounds(decoder, reference, info, sources, compared, folder)
+        for playlist in sources:
+            if compared[playlist.number].decode_errors:
+                errors = _own_complaints(decoder, playlist, folder)
+                compared[playlist.number] = replace(compared[playlist.number], decode_errors=errors)
+    return compared
+
+
+def _sources(playlists: Sequence[tuple[Path, VariantObservation]], folder: Path) -> list[_Playlist]:
+    """Those playlists that have something to decode."""
+    sources = []
+    for number, (path, seen) in enumerate(playlists):
+        files = [path_inside(path.parent, segment.name) for segment in seen.segments if segment.size]
+        present = [file for file in files if file is not None]
+        if seen.readable and present:
+            sources.append(_Playlist(number, seen, tuple(concatenation(folder / f"{number}.txt", present))))
+    return sources
+
+
+def _alike(playlists: Sequence[_Playlist]) -> list[list[_Playlist]]:
+    """Playlists with a picture, in groups of equally many pictures: only these can be decoded side by side."""
+    groups: dict[int, list[_Playlist]] = {}
+    for playlist in playlists:
+        span = playlist.seen.video_span
+        if span is not None:
+            groups.setdefault(span.frames, []).append(playlist)
+    return list(groups.values())
+
+
+# --- Pictures ---------------------------------------------------------------------------------------------------------
+
+
+def _compare_pictures(
+    decoder: Decoder,
+    reference: Path,
+    info: MediaInfo,
+    group: Sequence[_Playlist],
+    compared: list[VariantObservation],
+    folder: Path,
+) -> None:
+    """Put the fidelity of the pictures of a group into `compared`."""
+    rate = (info.video.average_rate or info.video.nominal_rate) if info.video is not None else None
+    if info.video is None or not rate:
+        return
+    delivered = [
+        Delivered(playlist.source, (video.coded_width, video.coded_height), _kbps(playlist.seen))
+        for playlist in group
+        if (video := playlist.seen.video) is not None
+    ]
+    size = info.video.coded_width, info.video.coded_height
+    comparison = PictureComparison(decoder, ("-i", str(reference)), rate, size)
+    try:
+        fidelities, log = comparison.compare(delivered, seconds=group[0].seen.duration)
+    except ToolError as error:
+        if len(group) > 1:
+            for playlist in group:
+                _compare_pictures(decoder, reference, info, [playlist], compared, folder)
+            return
+        _add_errors(compared, group[0].number, (public_reason(error, folder),))
+        return
+    for playlist, fidelity in zip(group, fidelities, strict=True):
+        compared[playlist.number] = replace(compared[playlist.number], pictures=fidelity)
+        _add_errors(compared, playlist.number, complaints(log, folder))
+
+
+def _kbps(seen: VariantObservation) -> int | None:
+    """The rate that a picture was meant to have, kbit/s: as it is known, else as it is."""
+    span = seen.video_span
+    if seen.expected.video_kbps is not None or span is None or not seen.duration:
+        return seen.expected.video_kbps
+    return round(span.size * 8 / seen.duration / 1000)
+
+
+def _add_errors(compared: list[VariantObservation], number: int, errors: Sequence[str]) -> None:
+    seen = compared[number]
+    compared[number] = replace(seen, decode_errors=(*(seen.decode_errors or ()), *errors))
+
+
+# --- Sound ------------------------------------------------------------------------------------------------------------
+
+
+def _compare_sounds(
+    decoder: Decoder,
+    reference: Path,
+    info: MediaInfo,
+    playlists: Sequence[_Playlist],
+    compared: list[VariantObservation],
+    folder: Path,
+) -> None:
+    """Put the fidelity of each sound into `compared`. The same bytes at the same times are decoded once."""
+    known: dict[tuple[str, float, bool], tuple[SoundFidelity | None, tuple[str, ...]]] = {}
+    for playlist in playlists:
+        seen = playlist.seen
+        sound, lead = seen.audio_span, seen.video_span or seen.audio_span
+        if sound is None or lead is None:
+            continue
+        try:
+            digest = _digest(decoder, playlist.source)
+            compared[playlist.number] = replace(compared[playlist.number], sound_digest=digest)
+            if info.audio is None:
+                continue
+            key = (digest, round(lead.start, 6), seen.expected.steady_gain)
+            if key not in known:
+                fidelity, log = compare_sounds(
+                    decoder,
+                    playlist.source,
+                    ["-i", str(reference)],
+                    start=lead.start,
+                    seconds=seen.duration,
+                    steady=seen.expected.steady_gain,
+                    delay=0 if seen.video is not None else profile.AAC_FRAME_SAMPLES,
+                )
+                known[key] = fidelity, complaints(log, folder)
+        except ToolError as error:
+            _add_errors(compared, playlist.number, (public_reason(error, folder),))
+            continue
+        fidelity, errors = known[key]
+        compared[playlist.number] = replace(compared[playlist.number], sound=fidelity)
+        _add_errors(compared, playlist.number, errors)
+
+
+def _digest(decoder: Decoder, source: Sequence[str]) -> str:
+    """SHA-256 of the coded sound of an input."""
+    digest = hashlib.sha256()
+
+    def read(take: Callable[[int], bytes]) -> None:
+        while data := take(1 << 16):
+            digest.update(data)
+
+    decoder.run_into([*source, "-map", "0:a:0", "-c", "copy", "-f", "data", "-"], read, label="reading the sound")
+    return digest.hexdigest()
+
+
+def _own_complaints(decoder: Decoder, playlist: _Playlist, folder: Path) -> tuple[str, ...]:
+    """What the decoders complain of when this playlist is decoded alone."""
+    tracks = [
+        *(("-map", "0:v:0") if playlist.seen.video is not None else ()),
+        *(("-map", "0:a:0") if playlist.seen.audio is not None else ()),
+    ]
+    try:
+        run = decoder.run([*playlist.source, *tracks, "-f", "null", "-"], label="decoding the segments")
+    except ToolError as error:
+        return (public_reason(error, folder),)
+    return complaints(run.log, folder)

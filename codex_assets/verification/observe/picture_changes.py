@@ -1,0 +1,246 @@
+"""Finds which one change explains how pictures differ from those that they were made of.
+
+Small pictures of a few seconds are compared: each change is tried on the originals, and the one that leaves the least
+difference is the explanation, if it leaves much less than was there. In: the changes that are tried. Out: how much of a
+difference is too much (`rules/pictures.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codex_assets.verification.fidelity import ChangeKind, PictureChange, PictureSecond
+
+Indices: TypeAlias = NDArray[np.intp]
+Pictures: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+"""Luma and two chroma planes, each of (pictures, rows, columns)."""
+
+DARKEST = 20.0
+"""Luma under which a picture is black (16 is)."""
+STILL = 0.02
+"""Mean change of small areas from one picture to the next, of 255, under which nothing moves."""
+MORE_STILL = 0.3
+"""Part of all steps: so many more are still than in the original when pictures are repeated."""
+FLAT_SPREAD = 1.0
+"""Standard deviation of an area's mean over a picture, under which it shows nothing."""
+EXPLAINS = 0.5
+"""A change explains a difference when at most this part of it is left."""
+EXPLAINS_BY_TIME = 0.25
+"""...and one of another time at most this: there are many times to try."""
+NEARLY = 1.25
+"""Of two explanations the simpler one is taken when it leaves at most this much more."""
+NEAREST = 0.35
+"""Mean difference under which pictures are as alike as an encode leaves them."""
+SMALL_PART = 0.25
+"""Of a picture's areas: a change of fewer is one of a part."""
+PART_DIFFERENCE = 4.0
+MOST_OF_IT = 0.6
+"""Of all difference, that a part has to hold."""
+ZOOMS = (0.5, 0.75, 0.8, 0.9, 0.95, 1.05, 1.1, 1.2, 1.25, 1.33, 1.78)
+SOFT = 0.8
+ROUGH = 1.25
+
+
+@dataclass(frozen=True)
+class WorstSecond:
+    """Small pictures around a second, own ones and those that they were made of; the second itself is from `first` up
+    to `last`. `rate`: pictures a second."""
+
+    own: Pictures
+    reference: Pictures
+    first: int
+    last: int
+    second: PictureSecond
+    rate: float
+
+
+def explain(moment: WorstSecond) -> PictureChange:
+    """The change that explains the pictures that differ most in the second; `ChangeKind.ANOTHER` when none does."""
+    each = _differences(moment.own, moment.reference)[moment.first : moment.last]
+    if not each.size:
+        return PictureChange(ChangeKind.NONE)
+    chosen = moment.first + np.nonzero(each >= 0.5 * each.max())[0]
+    own, reference = _chosen(moment.own, chosen), _chosen(moment.reference, chosen)
+    start = moment.second.at + float(chosen[0] - moment.first) / moment.rate
+    end = moment.second.at + float(chosen[-1] + 1 - moment.first) / moment.rate
+    return replace(_explained(moment, chosen, own, reference), start=start, end=end)
+
+
+def _explained(moment: WorstSecond, chosen: Indices, own: Pictures, reference: Pictures) -> PictureChange:
+    left = float(_differences(own, reference).mean())
+    plain = _plain_change(own, reference) or _standing(moment)
+    if plain is not None:
+        return plain
+    shifted = [each for each in _shifted(moment, chosen, own) if each[1] < EXPLAINS_BY_TIME * left]
+    candidates = [*shifted, *_coloured(own, reference), *_geometric(own, reference)]
+    least = min((difference for _, difference in candidates), default=left)
+    if left > NEAREST and least < EXPLAINS * left:
+        return next(change for change, difference in candidates if difference <= NEARLY * least + 0.1)
+    part = _part(own, reference)
+    if part is not None:
+        return part
+    sharpness = moment.second.sharpness
+    if left < PART_DIFFERENCE and sharpness is not None and sharpness < SOFT:
+        return PictureChange(ChangeKind.BLURRED, sharpness)
+    if left < PART_DIFFERENCE and sharpness is not None and sharpness > ROUGH:
+        return PictureChange(ChangeKind.ROUGH, sharpness)
+    return PictureChange(ChangeKind.NONE if left < 2 * NEAREST else ChangeKind.ANOTHER)
+
+
+def _chosen(pictures: Pictures, indices: Indices) -> Pictures:
+    luma, blue, red = (plane[indices] for plane in pictures)
+    return luma, blue, red
+
+
+def _differences(own: Pictures, other: Pictures) -> NDArray[np.float32]:
+    """Of each picture the mean difference of small areas, of 255: the mean of the three planes."""
+    planes = [np.abs(a - b).mean((1, 2)) for a, b in zip(own, other, strict=True)]
+    mean: NDArray[np.float32] = np.mean(planes, axis=0)
+    return mean
+
+
+def _difference(own: Pictures, other: Pictures) -> float:
+    return float(_differences(own, other).mean())
+
+
+def _plain_change(own: Pictures, reference: Pictures) -> PictureChange | None:
+    """What needs no comparison with the originals but that they are otherwise."""
+    luma, original = own[0], reference[0]
+    spread, spread_before = float(luma.std((1, 2)).mean()), float(original.std((1, 2)).mean())
+    if luma.mean() < DARKEST <= original.mean() and spread < FLAT_SPREAD:
+        return PictureChange(ChangeKind.BLACK)
+    if spread < FLAT_SPREAD < spread_before / 4:
+        return PictureChange(ChangeKind.FLAT)
+    return None
+
+
+def _standing(moment: WorstSecond) -> PictureChange | None:
+    """Pictures that stand still, or are repeated, where the originals move."""
+    own, reference = (
+        _motion(plane[0][max(0, moment.first - 1) : moment.last]) for plane in (moment.own, moment.reference)
+    )
+    if own.size < 4:
+        return None
+    still, still_before = float((own < STILL).mean()), float((reference < STILL).mean())
+    if still > 0.9 and still_before < 0.5:
+        return PictureChange(ChangeKind.FROZEN)
+    if still - still_before > MORE_STILL and still_before < 0.2:
+        return PictureChange(ChangeKind.REPEATED, still)
+    return None
+
+
+def _motion(luma: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean change of small areas from each picture to the next."""
+    motion: NDArray[np.float32] = np.abs(np.diff(luma, axis=0)).mean((1, 2))
+    return motion
+
+
+def _shifted(moment: WorstSecond, chosen: Indices, own: Pictures) -> Iterator[tuple[PictureChange, float]]:
+    """Pictures of another time; the nearest times first."""
+    count = moment.reference[0].shape[0]
+    for late in sorted(range(-(count - 1 - int(chosen[-1])), int(chosen[0]) + 1), key=abs):
+        if late:
+            other = _chosen(moment.reference, chosen - late)
+            yield PictureChange(ChangeKind.SHIFTED_IN_TIME, float(late)), _difference(own, other)
+
+
+def _geometric(own: Pictures, reference: Pictures) -> Iterator[tuple[PictureChange, float]]:
+    luma, blue, red = reference
+    for change, axes in ((ChangeKind.UPSIDE_DOWN, (1,)), (ChangeKind.MIRRORED, (2,)), (ChangeKind.TURNED, (1, 2))):
+        flipped = (np.flip(luma, axes), np.flip(blue, axes), np.flip(red, axes))
+        yield PictureChange(change), _difference(own, flipped)
+    for wide in (1.0, *ZOOMS):
+        for high in (1.0, *ZOOMS):
+            if wide != 1.0 or high != 1.0:
+                yield PictureChange(ChangeKind.SCALED, wide), _inner_difference(own, reference, wide, high)
+    for down in (-2, -1, 0, 1, 2):
+        for right in (-2, -1, 0, 1, 2):
+            if down or right:
+                yield PictureChange(ChangeKind.MOVED), _moved_difference(own[0], luma, down, right)
+
+
+def _inner_difference(own: Pictures, reference: Pictures, wide: float, high: float) -> float:
+    """The difference when the original is scaled by these factors around its centre, where both have a picture."""
+    differences = []
+    for mine, theirs in zip(own, reference, strict=True):
+        rows, inside_rows = _places(mine.shape[1], high)
+        columns, inside_columns = _places(mine.shape[2], wide)
+        if inside_rows.sum() < 2 or inside_columns.sum() < 2:
+            return 255.0
+        scaled = theirs[:, rows][:, :, columns]
+        differences.append(np.abs(mine - scaled)[:, inside_rows][:, :, inside_columns].mean())
+    return float(np.mean(differences))
+
+
+def _places(count: int, factor: float) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Of each row (or column) the one of the original that it shows, and whether it shows any."""
+    centre = (count - 1) / 2
+    exact = np.round((np.arange(count) - centre) / factor + centre).astype(np.intp)
+    return np.clip(exact, 0, count - 1), (exact >= 0) & (exact < count)
+
+
+def _moved_difference(own: NDArray[np.float32], luma: NDArray[np.float32], down: int, right: int) -> float:
+    height, width = luma.shape[1:]
+    if height <= 4 or width <= 4:
+        return 255.0
+    mine = own[:, max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)]
+    theirs = luma[:, max(0, -down) : height + min(0, -down), max(0, -right) : width + min(0, -right)]
+    return float(np.abs(mine - theirs).mean())
+
+
+def _coloured(own: Pictures, reference: Pictures) -> Iterator[tuple[PictureChange, float]]:
+    luma, blue, red = reference
+    yield PictureChange(ChangeKind.CHROMA_EXCHANGED), _difference(own, (luma, red, blue))
+    grey = np.full_like(blue, 128)
+    if np.abs(own[1] - 128).mean() + np.abs(own[2] - 128).mean() < 1:
+        yield PictureChange(ChangeKind.GREY), _difference(own, (luma, grey, grey))
+    offset = float((own[0] - luma).mean())
+    yield PictureChange(ChangeKind.BRIGHTNESS, offset), _difference(own, (luma + offset, blue, red))
+    slope, base = _line(luma, own[0])
+    yield PictureChange(ChangeKind.CONTRAST, slope), _difference(own, (slope * luma + base, blue, red))
+    factor = float(((own[1] - 128) * (blue - 128) + (own[2] - 128) * (red - 128)).sum())
+    factor /= float(((blue - 128) ** 2 + (red - 128) ** 2).sum()) or 1.0
+    faded = (luma, 128 + factor * (blue - 128), 128 + factor * (red - 128))
+    yield PictureChange(ChangeKind.SATURATION, factor), _difference(own, faded)
+    # Any linear mixture of the three: a wrong matrix, a wrong range, a turned hue.
+    yield PictureChange(ChangeKind.COLOURS), _mixed_difference(own, reference)
+
+
+def _line(before: NDArray[np.float32], after: NDArray[np.float32]) -> tuple[float, float]:
+    """Slope and base of the line that leads from one to the other, by least squares."""
+    variance = float(before.var())
+    if variance < 1e-6:
+        return 1.0, float((after - before).mean())
+    slope = float(((before - before.mean()) * (after - after.mean())).mean()) / variance
+    return slope, float(after.mean()) - slope * float(before.mean())
+
+
+def _mixed_difference(own: Pictures, reference: Pictures) -> float:
+    """What is left when own planes are any linear mixture of the original's."""
+    rows, columns = reference[1].shape[1:]
+    luma, own_luma = (plane[:, : 2 * rows, : 2 * columns] for plane in (reference[0], own[0]))
+    shape = (luma.shape[0], rows, 2, columns, 2)
+    small, own_small = (plane.reshape(shape).mean((2, 4)) for plane in (luma, own_luma))
+    inputs = np.stack([small.ravel(), reference[1].ravel(), reference[2].ravel(), np.ones(small.size)], axis=1)
+    outputs = np.stack([own_small.ravel(), own[1].ravel(), own[2].ravel()], axis=1)
+    solution = np.linalg.lstsq(inputs, outputs, rcond=None)[0]
+    return float(np.abs(inputs @ solution - outputs).mean())
+
+
+def _part(own: Pictures, reference: Pictures) -> PictureChange | None:
+    """A change of a part of the picture only, and which; None when it is everywhere or nowhere."""
+    difference = np.abs((own[0] - reference[0]).mean(0))
+    changed = difference > PART_DIFFERENCE
+    share = float(changed.mean())
+    if not 0 < share < SMALL_PART or difference[changed].sum() < MOST_OF_IT * difference.sum():
+        return None
+    rows, columns = np.nonzero(changed)
+    down, across = rows.mean() / difference.shape[0], columns.mean() / difference.shape[1]
+    vertical = "top" if down < 1 / 3 else "bottom" if down > 2 / 3 else "middle"
+    horizontal = "left" if across < 1 / 3 else "right" if across > 2 / 3 else "centre"
+    return PictureChange(ChangeKind.PART, share, f"{vertical} {horizontal}")

@@ -1,0 +1,241 @@
+"""Measures pictures beside those that they were made of: how alike they are, second by second, and the worst second.
+
+In: the arithmetic. Out: decoding (`picture_stack.py`), and which change explains the worst (`picture_changes.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codex_assets.verification.fidelity import HonestSecond, PictureFidelity, PictureSecond
+from codex_assets.verification.observe.picture_changes import Pictures, WorstSecond, explain
+
+Plane: TypeAlias = NDArray[np.float32]
+
+AREA = 8
+"""Pixels a side of a small area."""
+LUMA_NOISE = (0.01 * 255) ** 2
+CONTRAST_NOISE = (0.03 * 255) ** 2
+"""The two constants of SSIM (Wang, Bovik, Sheikh, Simoncelli 2004)."""
+FAINTEST_DETAIL = 0.5
+"""Mean squared difference of neighbouring pixels under which a picture shows no detail."""
+AROUND_SECONDS = 3.5
+"""Before and after the worst second: what is kept to explain it."""
+
+SECOND_LOOK = 0.995
+"""Likeness, ..."""
+SECOND_LOOK_DIFFERENCE = 1.5
+"""...difference, ..."""
+SECOND_LOOK_SHARPNESS = 0.15
+"""...and distance of the sharpness from 1, from which on a second is worth a second look."""
+
+
+@dataclass(frozen=True)
+class Areas:
+    """One plane of several pictures: its pixels, and mean and variance of each small area."""
+
+    pixels: Plane
+    means: Plane
+    variances: Plane
+
+    @classmethod
+    def of(cls, plane: NDArray[np.uint8]) -> Areas:
+        pixels = plane.astype(np.float32)
+        means = area_means(pixels)
+        return cls(pixels, means, area_means(pixels * pixels) - means * means)
+
+
+def area_means(pixels: Plane) -> Plane:
+    """The mean of each area of `AREA` pixels a side, of pictures whose sides are multiples of that."""
+    count, height, width = pixels.shape
+    columns = pixels.reshape(-1, width) @ _summing(width)
+    rows: Plane = columns.reshape(count, height // AREA, AREA, width // AREA).sum(2)
+    return rows
+
+
+_SUMMING: dict[int, Plane] = {}
+
+
+def _summing(width: int) -> Plane:
+    """A matrix that adds up the columns of each area, divided by its pixels."""
+    if width not in _SUMMING:
+        matrix = np.zeros((width, width // AREA), np.float32)
+        for column in range(width):
+            matrix[column, column // AREA] = 1 / AREA**2
+        _SUMMING[width] = matrix
+    return _SUMMING[width]
+
+
+def detail_of(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Of each picture the mean squared difference of neighbouring pixels."""
+    pixels = luma.astype(np.float32)
+    across, down = np.diff(pixels, axis=2), np.diff(pixels, axis=1)
+    detail: NDArray[np.float32] = (across * across).mean((1, 2)) + (down * down).mean((1, 2))
+    return detail
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A plane of several pictures beside that of the originals: likeness of each, its areas' differences and means."""
+
+    likeness: Plane
+    differences: Plane
+    means: Plane
+
+
+def measure_plane(reference: Areas, plane: NDArray[np.uint8]) -> Measured:
+    """How alike pictures are to the originals, in one plane."""
+    own = Areas.of(plane)
+    shared = area_means(own.pixels * reference.pixels) - own.means * reference.means
+    light = (2 * own.means * reference.means + LUMA_NOISE) / (own.means**2 + reference.means**2 + LUMA_NOISE)
+    form = (2 * shared + CONTRAST_NOISE) / (own.variances + reference.variances + CONTRAST_NOISE)
+    return Measured((light * form).mean((1, 2)), own.means - reference.means, own.means)
+
+
+@dataclass
+class _Second:
+    """What is added up of a second."""
+
+    first: int
+    lasting: list[Plane]
+    likeness: list[NDArray[np.float32]] = field(default_factory=list)
+    differences: list[float] = field(default_factory=list)
+    detail: float = 0.0
+    reference_detail: float = 0.0
+
+    @property
+    def pictures(self) -> int:
+        return len(self.differences)
+
+
+class Meter:
+    """Measures one output's pictures as they come. `rate`: pictures a second."""
+
+    def __init__(self, rate: float) -> None:
+        self._per_second = max(1, round(rate))
+        self._rate = rate
+        self._count = 0
+        self._open: _Second | None = None
+        self._seconds: list[PictureSecond] = []
+        self._memory = _Memory(self._per_second, rate)
+
+    def add(
+        self,
+        references: Sequence[Areas],
+        planes: Sequence[NDArray[np.uint8]],
+        detail: NDArray[np.float32],
+        reference_detail: NDArray[np.float32],
+    ) -> None:
+        """A batch of pictures: three planes, those of the originals, and the detail of both in their middle."""
+        measured = [measure_plane(reference, plane) for reference, plane in zip(references, planes, strict=True)]
+        for number in range(planes[0].shape[0]):
+            if self._open is None or self._open.pictures == self._per_second:
+                self._close()
+                self._open = _Second(self._count, [0 * plane.differences[0] for plane in measured])
+            second = self._open
+            second.likeness.append(np.array([plane.likeness[number] for plane in measured]))
+            second.differences.append(max(float(np.abs(plane.differences[number]).mean()) for plane in measured))
+            second.lasting = [
+                sums + plane.differences[number] for sums, plane in zip(second.lasting, measured, strict=True)
+            ]
+            second.detail += float(detail[number])
+            second.reference_detail += float(reference_detail[number])
+            self._memory.add(
+                [plane.means[number] for plane in measured], [reference.means[number] for reference in references]
+            )
+            self._count += 1
+
+    def _close(self) -> None:
+        if self._open is None:
+            return
+        second, self._open = self._open, None
+        likeness = np.array(second.likeness)
+        mean = likeness.mean(0)
+        shows = second.reference_detail > FAINTEST_DETAIL * second.pictures
+        closed = PictureSecond(
+            at=second.first / self._rate,
+            pictures=second.pictures,
+            likeness=(float(mean[0]), float(mean[1]), float(mean[2])),
+            least_likeness=float(likeness.min()),
+            difference=max(second.differences),
+            lasting_difference=max(float(np.abs(sums).max()) for sums in second.lasting) / second.pictures,
+            sharpness=(second.detail / second.reference_detail) ** 0.5 if shows else None,
+        )
+        self._seconds.append(closed)
+        self._memory.close(closed)
+
+    def result(self) -> PictureFidelity:
+        """After the last picture."""
+        self._close()
+        worst = self._memory.worst()
+        return PictureFidelity(tuple(self._seconds), self._count, change=explain(worst) if worst is not None else None)
+
+
+class _Memory:
+    """Small pictures of the last seconds, and those around the worst second so far."""
+
+    def __init__(self, per_second: int, rate: float) -> None:
+        self._around = round(AROUND_SECONDS * rate)
+        self._kept = per_second + 2 * self._around
+        self._rate = rate
+        self._recent: list[tuple[Sequence[Plane], Sequence[Plane]]] = []
+        self._waiting: PictureSecond | None = None
+        self._left = 0
+        self._score = 1.0
+        self._worst: WorstSecond | None = None
+
+    def add(self, own: Sequence[Plane], reference: Sequence[Plane]) -> None:
+        self._recent.append((own, reference))
+        if len(self._recent) > self._kept:
+            del self._recent[0]
+        if self._waiting is not None:
+            self._left -= 1
+            if self._left <= 0:
+                self._keep()
+
+    def close(self, second: PictureSecond) -> None:
+        """A second has ended; the pictures after it are still to come."""
+        score = badness(second)
+        if score > self._score:
+            self._score, self._waiting, self._left = score, second, self._around
+
+    def _keep(self) -> None:
+        assert self._waiting is not None
+        second, self._waiting = self._waiting, None
+        last = len(self._recent) - (self._around - self._left)
+        own, reference = zip(*self._recent, strict=True)
+        self._worst = WorstSecond(
+            own=_stacked(own),
+            reference=_stacked(reference),
+            first=max(0, last - second.pictures),
+            last=last,
+            second=second,
+            rate=self._rate,
+        )
+
+    def worst(self) -> WorstSecond | None:
+        """The pictures around the worst second; None where no second is worth a second look."""
+        if self._waiting is not None:
+            self._keep()
+        return self._worst
+
+
+def _stacked(pictures: Sequence[Sequence[Plane]]) -> Pictures:
+    luma, blue, red = (np.array([picture[plane] for picture in pictures]) for plane in range(3))
+    return luma, blue, red
+
+
+def badness(second: PictureSecond | HonestSecond) -> float:
+    """A number by which seconds are ordered: over 1, one is worth a second look."""
+    return max(
+        (1 - min(second.likeness)) / (1 - SECOND_LOOK),
+        second.difference / SECOND_LOOK_DIFFERENCE,
+        second.lasting_difference / (2 * SECOND_LOOK_DIFFERENCE),
+        (1 - second.least_likeness) / (4 * (1 - SECOND_LOOK)),
+        abs(1 - second.sharpness) / SECOND_LOOK_SHARPNESS if second.sharpness is not None else 0.0,
+    )

@@ -1,0 +1,389 @@
+"""Compares all of an output's sound with what it was made of, in one decode of both.
+
+In: how sounds are decoded, brought to the same time and measured, tenth by tenth. Out: what is too much of a difference
+(`rules/sound.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codex_assets.media import profile
+from codex_assets.verification.fidelity import SoundFidelity, SoundLag, SoundSecond
+from codex_assets.verification.observe.decoder import Decoder
+
+Samples: TypeAlias = NDArray[np.float32]
+Numbers: TypeAlias = NDArray[np.float64]
+
+TENTH = profile.SAMPLE_RATE // 10
+"""Samples of what is measured as one."""
+CHANNELS = 4
+"""Own left and right, the reference's left and right."""
+FRAME_BYTES = 4 * CHANNELS
+LOUDEST = 8.0
+"""Of full scale: more is cut off."""
+LOW_HZ = (100.0, 3500.0)
+"""Where the waveforms are compared: encoders keep them there."""
+BRIGHT_HZ = 5000.0
+KEPT_HZ = 10_000.0
+"""Under it every encode keeps what there is."""
+KEPT_SHARE = 0.05
+"""Of a tenth's energy: with less of it under `KEPT_HZ`, nothing is said."""
+SILENT = 10 ** (-70 / 20)
+"""RMS of full scale under which encoders only code their own noise."""
+AUDIBLE = 10 ** (-50 / 20)
+"""RMS of full scale, as delivered, from which on a sound has to be there."""
+WIDE_SHARE = 0.2
+"""Of a tenth's energy in the low band: with less in either channel, nothing is said of their distance."""
+EDGE = 0.1
+"""Of the level of the tenths beside it: a fainter tenth is what encoders smear a louder one into."""
+LAG_STEP = 6
+"""Samples that are one where a lag is looked for: an eighth of a millisecond."""
+LAG_SECONDS = 8
+LONGEST_LAG_SECONDS = 4
+SHORTEST_LAG_SECONDS = 0.5
+"""Less sound says nothing of a lag."""
+ALIGNED_WITHIN_SECONDS = 32
+"""Sound that is listened to until a lag is sure."""
+SURE_LAG = 0.4
+"""Correlation from which on a shift says something."""
+AS_GOOD = 0.98
+"""Of the best correlation: of shifts that are as good, of a beep for example, the least is meant."""
+UPRIGHT = 0.7
+"""Of the correlation with either sign: from it on, that of sounds the right way up counts."""
+UNSTEADY_TENTHS = 15
+"""Before and after: a dynamic normalisation moves the level no faster."""
+
+
+@dataclass(frozen=True)
+class _Tenths:
+    """What was measured of each tenth of a second, as arrays of (tenths, ...).
+
+    `levels`: RMS of the four channels under `KEPT_HZ`. `low`, `bright`, `whole`: their energies in the low band, from
+    `BRIGHT_HZ` to `KEPT_HZ`, and in all.
+    `straight`, `crossed`: products of the waveforms in the low band with the same and with the other channel's
+    reference, left and right. `width`: products of left and right, own and the reference's, and their energies.
+    """
+
+    levels: Numbers
+    low: Numbers
+    bright: Numbers
+    whole: Numbers
+    straight: Numbers
+    crossed: Numbers
+    width: Numbers
+
+
+def compare_sounds(
+    decoder: Decoder,
+    own: Sequence[str],
+    reference: Sequence[str],
+    *,
+    start: float,
+    seconds: float,
+    steady: bool,
+    delay: int = 0,
+) -> tuple[SoundFidelity | None, tuple[str, ...]]:
+    """Compare the sound of `own` with that of `reference`, both input arguments; the decoders' log comes with it.
+
+    `start`: where the timeline of `own` begins on its own clock, in seconds (the reference's begins at 0); `seconds`:
+    how long they last; `steady`: see `SoundFidelity`; `delay`: samples by which a coder is known to be late. None where
+    there is not a tenth of a second of both. Raises `ToolError` when one cannot be decoded.
+    """
+    rate = profile.SAMPLE_RATE
+    form = f"aresample={rate}:async=1:first_pts=0,aformat=sample_fmts=flt:channel_layouts=stereo"
+    chains = [f"[0:a:0]asetpts=PTS-{start:.6f}/TB,{form}[own]", f"[1:a:0]{form}[reference]"]
+    graph = ";".join([*chains, "[own][reference]amerge=inputs=2[all]"])
+    meter = SoundMeter(delay)
+
+    def read(take: Callable[[int], bytes]) -> None:
+        while data := take(FRAME_BYTES * rate):
+            whole = len(data) // FRAME_BYTES * FRAME_BYTES
+            meter.add(np.frombuffer(data[:whole], np.float32).reshape(-1, CHANNELS))
+
+    inputs = ["-copyts", *own, *reference, "-filter_complex", graph]
+    output = ["-map", "[all]", "-f", "f32le", "-"]
+    run = decoder.run_into([*inputs, *output], read, label="comparing the sound", duration=seconds)
+    return meter.result(steady), run.log
+
+
+class SoundMeter:
+    """Takes both sounds as they are heard, aligns them, and measures them. `delay`: see `compare_sounds`."""
+
+    def __init__(self, delay: int) -> None:
+        self._delay = delay
+        self._window = _Chunks(LAG_SECONDS * profile.SAMPLE_RATE)
+        self._lags: list[SoundLag] = []
+        self._at = 0.0
+        self._waiting: list[Samples] = []
+        self._lag: int | None = None
+        self._own, self._reference = _Chunks(TENTH), _Chunks(TENTH)
+        self._parts: list[tuple[Numbers, ...]] = []
+
+    def add(self, samples: Samples) -> None:
+        """The next samples, (samples, 4): own left and right, the reference's left and right."""
+        # A damaged float sound may hold anything; full scale is 1.
+        samples = np.clip(np.nan_to_num(samples), -LOUDEST, LOUDEST)
+        for window in self._window.add(samples):
+            self._look_for_lag(window)
+        if self._lag is not None:
+            self._measure(samples)
+            return
+        self._waiting.append(samples)
+        if sum(len(part) for part in self._waiting) >= ALIGNED_WITHIN_SECONDS * profile.SAMPLE_RATE:
+            self._align(self._delay)
+
+    def _look_for_lag(self, window: Samples) -> None:
+        lag, samples = _lag_of(window, self._at, self._delay)
+        self._lags.append(lag)
+        self._at += len(window) / profile.SAMPLE_RATE
+        if samples is not None and self._lag is None:
+            self._align(samples)
+
+    def _align(self, lag: int) -> None:
+        self._lag = lag
+        waiting, self._waiting = self._waiting, []
+        if lag > 0:
+            self._own.drop(lag)
+        else:
+            self._reference.drop(-lag)
+        for samples in waiting:
+            self._measure(samples)
+
+    def _measure(self, samples: Samples) -> None:
+        own, reference = self._own.add(samples[:, :2]), self._reference.add(samples[:, 2:])
+        self._own.put_back(own[len(reference) :])
+        self._reference.put_back(reference[len(own) :])
+        for mine, theirs in zip(own, reference, strict=False):
+            self._parts.append(_measured(np.concatenate([mine, theirs], axis=1)))
+
+    def result(self, steady: bool) -> SoundFidelity | None:
+        """After the last sample."""
+        rest = self._window.rest()
+        if len(rest) >= SHORTEST_LAG_SECONDS * profile.SAMPLE_RATE:
+            self._look_for_lag(rest)
+        if self._lag is None:
+            self._align(self._delay)
+        if not self._parts:
+            return None
+        tenths = _Tenths(*(np.array([part[number] for part in self._parts]) for number in range(7)))
+        gain = _gain(tenths)
+        assert self._lag is not None
+        seconds = _seconds(tenths, gain if gain is not None else 0.0, steady)
+        return SoundFidelity(self._lag / profile.SAMPLE_RATE, gain, seconds, tuple(self._lags), steady)
+
+
+class _Chunks:
+    """Samples, handed on in pieces of one size."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._samples: list[Samples] = []
+        self._count = 0
+        self._dropped = 0
+
+    def drop(self, count: int) -> None:
+        """Leave out the next so many samples."""
+        self._dropped += count
+
+    def add(self, samples: Samples) -> list[Samples]:
+        """The pieces that are whole now."""
+        left_out = min(self._dropped, len(samples))
+        self._dropped -= left_out
+        self._samples.append(samples[left_out:])
+        self._count += len(samples) - left_out
+        if self._count < self._size:
+            return []
+        joined = np.concatenate(self._samples)
+        end = len(joined) // self._size * self._size
+        self._samples, self._count = [joined[end:]], len(joined) - end
+        return [joined[at : at + self._size] for at in range(0, end, self._size)]
+
+    def put_back(self, pieces: Sequence[Samples]) -> None:
+        """Pieces that are to be handed on later."""
+        self._samples = [*pieces, *self._samples]
+        self._count += sum(len(piece) for piece in pieces)
+
+    def rest(self) -> Samples:
+        """What is no whole piece."""
+        return np.concatenate(self._samples) if self._samples else np.zeros((0, CHANNELS), np.float32)
+
+
+# --- Lag --------------------------------------------------------------------------------------------------------------
+
+
+def _lag_of(window: Samples, at: float, delay: int) -> tuple[SoundLag, int | None]:
+    """The lag of several seconds that begin at `at`, and the same in samples; None where nothing says."""
+    coarse = window[: len(window) // LAG_STEP * LAG_STEP].reshape(-1, LAG_STEP, CHANNELS).mean(1)
+    coarse = coarse - coarse.mean(0)
+    energies = (coarse.astype(np.float64) ** 2).sum(0)
+    norm = float(np.sqrt(energies[:2].sum() * energies[2:].sum()))
+    if norm < len(coarse) * SILENT**2:
+        return SoundLag(at, None, 0.0, 0.0), None
+    size = 1 << (2 * len(coarse) - 1).bit_length()
+    spectra = np.fft.rfft(coarse, size, axis=0)
+    products = spectra[:, :2] * spectra[:, 2:].conj()
+    channels = np.fft.irfft(products, size, axis=0) / norm
+    longest = min(LONGEST_LAG_SECONDS * profile.SAMPLE_RATE // LAG_STEP, len(coarse) // 2)
+    shifts = np.arange(-longest, longest + 1)
+    # Each channel by itself, for one may have been turned over; but what is the right way up is believed first.
+    upright, either = channels.sum(1), np.abs(channels).sum(1)
+    correlation = upright if upright[shifts].max() >= UPRIGHT * either[shifts].max() else either
+    likeness = correlation[shifts]
+    good = np.nonzero(likeness >= AS_GOOD * likeness.max())[0]
+    best = good[np.abs(shifts[good] * LAG_STEP - delay).argmin()]
+    best_likeness, unshifted = float(likeness[best]), float(correlation[round(delay / LAG_STEP)])
+    if best_likeness < SURE_LAG:
+        return SoundLag(at, None, best_likeness, unshifted), None
+    near = abs(int(shifts[best]) * LAG_STEP - delay) <= LAG_STEP
+    lag = _refined(window, delay if near else int(shifts[best]) * LAG_STEP)
+    return SoundLag(at, lag / profile.SAMPLE_RATE, best_likeness, unshifted), lag
+
+
+def _refined(window: Samples, lag: int) -> int:
+    """The lag in samples, near the one that was found in steps."""
+
+    def product(shift: int) -> float:
+        own = window[max(0, shift) : len(window) + min(0, shift), :2]
+        reference = window[max(0, -shift) : len(window) + min(0, -shift), 2:]
+        return abs(float(np.vdot(own, reference)))
+
+    around = sorted(range(lag - LAG_STEP, lag + LAG_STEP + 1), key=lambda shift: abs(shift - lag))
+    products = {shift: product(shift) for shift in around}
+    most = max(products.values())
+    return next(shift for shift in around if products[shift] >= 0.9999 * most)
+
+
+# --- Measuring --------------------------------------------------------------------------------------------------------
+
+_FREQUENCIES = np.fft.rfftfreq(TENTH, 1 / profile.SAMPLE_RATE)
+_LOW = (LOW_HZ[0] < _FREQUENCIES) & (LOW_HZ[1] > _FREQUENCIES)
+_KEPT = _FREQUENCIES < KEPT_HZ
+_BRIGHT = (_FREQUENCIES > BRIGHT_HZ) & _KEPT
+
+
+def _measured(samples: Samples) -> tuple[Numbers, ...]:
+    """The fields of `_Tenths` for one tenth of (samples, 4)."""
+    spectra = np.fft.rfft(samples, axis=0)
+    power = np.abs(spectra) ** 2
+    low = spectra[_LOW]
+
+    def product(own: int, other: int) -> float:
+        return float((low[:, own] * low[:, other].conj()).real.sum())
+
+    return (
+        # Parseval: of a real signal, half of its spectrum holds half of its energy.
+        np.sqrt(2 * power[_KEPT].sum(0, dtype=np.float64)) / len(samples),
+        power[_LOW].sum(0).astype(np.float64),
+        power[_BRIGHT].sum(0).astype(np.float64),
+        power.sum(0).astype(np.float64),
+        np.array([product(0, 2), product(1, 3)]),
+        np.array([product(0, 3), product(1, 2)]),
+        np.array([product(0, 1), product(2, 3)]),
+    )
+
+
+def _audible(tenths: _Tenths, gain: float) -> NDArray[np.bool_]:
+    """Of each tenth and channel of the reference: whether it has to be heard, and is not only smeared from beside."""
+    levels = tenths.levels[:, 2:]
+    padded = np.pad(levels, ((1, 1), (0, 0)), mode="edge")
+    beside = np.maximum(padded[:-2], padded[2:])
+    kept = (levels * TENTH) ** 2 / 2 > KEPT_SHARE * tenths.whole[:, 2:]
+    audible: NDArray[np.bool_] = (levels * 10 ** (gain / 20) > AUDIBLE) & (levels > EDGE * beside) & kept
+    return audible
+
+
+def _gain(tenths: _Tenths) -> float | None:
+    own, reference = tenths.levels[:, :2], tenths.levels[:, 2:]
+    heard = (own > AUDIBLE) & (reference > 1e-5)
+    away = _decibels(own) - _decibels(reference)
+    # Of the louder channel: the other one may have been lost.
+    gains = [float(np.median(away[heard[:, side], side])) for side in (0, 1) if heard[:, side].any()]
+    return max(gains, default=None)
+
+
+def _decibels(levels: Numbers) -> Numbers:
+    decibels: Numbers = 20 * np.log10(np.maximum(levels, 1e-6))
+    return decibels
+
+
+def _seconds(tenths: _Tenths, gain: float, steady: bool) -> tuple[SoundSecond, ...]:
+    audible = _audible(tenths, gain)
+    away = _decibels(tenths.levels[:, :2]) - _decibels(tenths.levels[:, 2:]) - gain
+    if not steady:
+        away = away - _wandering(away, audible)[:, None]
+    silent = _silent(tenths, gain)
+    return tuple(
+        _second(tenths, slice(at, at + 10), away[at : at + 10], audible[at : at + 10], silent[at : at + 10])
+        for at in range(0, len(away), 10)
+    )
+
+
+def _silent(tenths: _Tenths, gain: float) -> NDArray[np.bool_]:
+    """Of each tenth: whether the reference is silent there, and in the tenths beside it, into which encoders smear."""
+    quiet: NDArray[np.bool_] = np.all(tenths.levels[:, 2:] * 10 ** (gain / 20) <= SILENT, axis=1)
+    padded = np.pad(quiet, 1, constant_values=True)
+    alone: NDArray[np.bool_] = padded[:-2] & quiet & padded[2:]
+    return alone
+
+
+def _wandering(away: Numbers, audible: NDArray[np.bool_]) -> Numbers:
+    """The gain that changes slowly, at each tenth: the median around it, of both channels."""
+    known = np.where(audible, away, np.nan)
+    gains = np.zeros(len(away))
+    for at in range(len(away)):
+        around = known[max(0, at - UNSTEADY_TENTHS) : at + UNSTEADY_TENTHS + 1]
+        gains[at] = float(np.nanmedian(around)) if not np.isnan(around).all() else 0.0
+    return gains
+
+
+def _second(
+    tenths: _Tenths, part: slice, away: Numbers, audible: NDArray[np.bool_], silent: NDArray[np.bool_]
+) -> SoundSecond:
+    levels, low, whole = tenths.levels[part], tenths.low[part], tenths.whole[part]
+    rms = np.sqrt((levels**2).mean(0))
+    straight, crossed, width = tenths.straight[part], tenths.crossed[part], tenths.width[part]
+    energies = np.sqrt(low[:, :2] * low[:, 2:])
+    # A tenth with little in the low band says nothing of its waveform.
+    telling = audible & (low[:, 2:] > 0.1 * low[:, 2:].mean()) & (low[:, 2:] > 0.01 * whole[:, 2:])
+    both = np.all(telling & (low[:, 2:] > WIDE_SHARE * whole[:, 2:]), axis=1)
+    each = (straight / np.maximum(energies, 1e-12))[telling]
+    bright, kept = tenths.bright[part].sum(0), (levels * TENTH) ** 2 / 2
+    return SoundSecond(
+        at=part.start / 10,
+        levels=(float(rms[0]), float(rms[1])),
+        reference_levels=(float(rms[2]), float(rms[3])),
+        least=float(away[audible].min()) if audible.any() else None,
+        most=float(away[audible].max()) if audible.any() else None,
+        extra=float(levels[silent, :2].max()) if silent.any() else 0.0,
+        likeness=_each(straight, energies, telling),
+        least_likeness=float(each.min()) if telling.any() else None,
+        crossed=_each(crossed, np.sqrt(low[:, :2] * low[:, [3, 2]]), telling),
+        bright=_ratio(bright[:2].sum(), kept[:, :2].sum()) if audible.any() else None,
+        reference_bright=_ratio(bright[2:].sum(), kept[:, 2:].sum()) if audible.any() else None,
+        width=_width(width[both, 0], low[both, :2]),
+        reference_width=_width(width[both, 1], low[both, 2:]),
+    )
+
+
+def _each(products: Numbers, energies: Numbers, telling: NDArray[np.bool_]) -> tuple[float | None, float | None]:
+    """Correlation of each channel over a second; None for one of which no tenth says anything."""
+    left, right = (
+        _ratio(float(products[:, side].sum()), float(energies[:, side].sum())) if telling[:, side].any() else None
+        for side in (0, 1)
+    )
+    return left, right
+
+
+def _width(products: Numbers, low: Numbers) -> float | None:
+    """Correlation of two channels; None where either is silent."""
+    return _ratio(float(products.sum()), float(np.sqrt(low[:, 0].sum() * low[:, 1].sum())))
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return float(part / whole) if whole > 0 else None

@@ -1,0 +1,196 @@
+"""Rules for the sound of a playlist beside the mezzanine's, with their limits: all of it is compared.
+
+Measured on honest encodes at 64 and 128 kbit/s of speech, music, white and pink noise, sweeps and clicks: levels within
+2 dB, a likeness of 0.78 in the worst tenth (white noise at 64 kbit/s), brightness within 2 dB.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from codex_assets.archive.findings import Finding
+from codex_assets.verification.fidelity import SoundFidelity, SoundSecond
+from codex_assets.verification.observations import VariantObservation
+from codex_assets.verification.rule import rule
+from codex_assets.verification.rules.comparisons import any_failed
+from codex_assets.verification.rules.pictures import pictures_decode
+from codex_assets.verification.rules.playlist import segments_present, sound_continuous
+from codex_assets.verification.rules.shared_limits import PLAYLISTS, VARIANTS
+from codex_assets.verification.rules.tracks import tracks_end_together, tracks_start_together
+
+SYNC_SECONDS = 0.05
+"""EBU R37 allows sound 40 ms early to 60 ms late; the middle of both."""
+DRIFT_SECONDS = 0.02
+"""By which no part may be later or earlier than the whole."""
+LEVEL_DB = 4.0
+LIKENESS = 0.6
+"""Of a second, in each channel."""
+LEAST_LIKENESS = 0.4
+"""Of a tenth."""
+INVERTED = -0.5
+EXCHANGED = 0.2
+"""By how much more a channel is like the other's original than like its own."""
+DULL_DB = -4.5
+HARSH_DB = 6.0
+LEAST_BRIGHT = 1e-4
+"""Part of the energy, under which there is nothing bright to keep."""
+WIDTH = 0.12
+SILENT_LEVEL = 10 ** (-60 / 20)
+EXTRA_LEVEL = 10 ** (-50 / 20)
+THROUGHOUT = 0.8
+"""A fault of at least this part of all seconds is one of the whole."""
+SIDES = ("left", "right")
+
+
+@rule(*PLAYLISTS, source="EBU R37")
+def sound_in_sync(seen: VariantObservation) -> Finding | None:
+    """What is heard is heard at the same time in the mezzanine, throughout (where the sound varies enough to tell)."""
+    sound = seen.sound
+    if sound is None:
+        return None
+    expected = f"within {SYNC_SECONDS:.2f} s"
+    sure = [lag for lag in sound.lags if lag.seconds is not None]
+    if not sure:
+        return None
+    worst = max(sure, key=lambda lag: abs(lag.seconds or 0.0))
+    late = worst.seconds or 0.0
+    observed = f"{late:+.3f} s"
+    drift = max(abs((lag.seconds or 0.0) - sound.lag) for lag in sure)
+    if abs(late) > SYNC_SECONDS:
+        since = "" if worst is sure[0] else f" at {worst.at:.0f} s"
+        message = f"The sound is {abs(late):.2f} s {'late' if late > 0 else 'early'}{since}."
+        return Finding(False, message, expected, observed, since.strip())
+    if drift > DRIFT_SECONDS:
+        return Finding(False, f"The sound drifts by {drift:.2f} s.", expected, f"{drift:.3f} s apart")
+    return Finding(True, "The sound is in sync.", expected, observed)
+
+
+@rule(*PLAYLISTS, source=VARIANTS)
+def sound_true(seen: VariantObservation) -> Finding | None:
+    """All sound is the mezzanine's: each channel, at one level, nothing missing, nothing dull, nothing added."""
+    times = tracks_start_together(seen), tracks_end_together(seen), sound_continuous(seen), sound_in_sync(seen)
+    if any_failed(*times, segments_present(seen), pictures_decode(seen)):
+        return None
+    return expect_true_sound(seen.sound, "mezzanine")
+
+
+def expect_true_sound(sound: SoundFidelity | None, whose: str) -> Finding | None:
+    """All sound is that of `whose`; None when nothing was compared."""
+    if sound is None or not sound.seconds:
+        return None
+    expected = f"like the {whose}'s"
+    bad = [second for second in sound.seconds if any(says(second, sound) for says, _ in _FAULTS)]
+    for says, message in _FAULTS:
+        first = next((second for second in bad if says(second, sound)), None)
+        if first is not None:
+            where = _span(sound, bad)
+            sentence = message(first, sound).format(whose=whose)
+            return Finding(False, f"{sentence}{f' {where}' if where else ''}.", expected, _numbers(first), where)
+    return Finding(True, f"All sound is the {whose}'s.", expected, expected)
+
+
+def _span(sound: SoundFidelity, bad: Sequence[SoundSecond]) -> str:
+    """When the fault is heard; empty for one of the whole."""
+    telling = [second for second in sound.seconds if second.least is not None]
+    if len(bad) >= THROUGHOUT * len(telling):
+        return ""
+    if len(bad) < (bad[-1].at - bad[0].at) / 2:
+        return f"at {bad[0].at:.0f} s and in other places"
+    return f"from {bad[0].at:.0f} to {bad[-1].at + 1:.0f} s"
+
+
+def _numbers(second: SoundSecond) -> str:
+    likeness = [f"{each:.2f}" for each in second.likeness if each is not None]
+    level = f"{second.least:+.1f} dB" if second.least is not None else "silence"
+    return f"level {level}, likeness {' and '.join(likeness) or 'unknown'}"
+
+
+def _is_silent(second: SoundSecond) -> bool:
+    return (
+        max(second.reference_levels) > SILENT_LEVEL and max(second.levels) < SILENT_LEVEL and second.least is not None
+    )
+
+
+def _lost_channel(second: SoundSecond) -> str | None:
+    """The channel that is silent alone; None without one."""
+    for number, side in enumerate(SIDES):
+        was_there = second.reference_levels[number] > 0.1 * max(second.reference_levels)
+        if was_there and second.levels[number] < 0.01 * max(second.levels):
+            return side
+    return None
+
+
+def _inverted_channel(second: SoundSecond) -> str | None:
+    inverted = [side for side, each in zip(SIDES, second.likeness, strict=True) if each is not None and each < INVERTED]
+    return " and the ".join(inverted) or None
+
+
+def _is_exchanged(second: SoundSecond) -> bool:
+    pairs = [
+        (own, other)
+        for own, other in zip(second.likeness, second.crossed, strict=True)
+        if own is not None and other is not None
+    ]
+    return bool(pairs) and all(other > own + EXCHANGED and other > LIKENESS for own, other in pairs)
+
+
+def _is_unlike(second: SoundSecond) -> bool:
+    return any(each is not None and each < LIKENESS for each in second.likeness)
+
+
+def _drops_out(second: SoundSecond) -> bool:
+    return second.least_likeness is not None and second.least_likeness < LEAST_LIKENESS
+
+
+def _brightness(second: SoundSecond) -> float:
+    """dB beside the original's; 0 where there is nothing bright."""
+    if not second.reference_bright or second.reference_bright < LEAST_BRIGHT or second.bright is None:
+        return 0.0
+    return 10 * math.log10(max(second.bright, 1e-9) / second.reference_bright)
+
+
+def _is_narrowed(second: SoundSecond) -> bool:
+    if second.width is None or second.reference_width is None:
+        return False
+    return abs(second.width - second.reference_width) > WIDTH
+
+
+_Says = Callable[[SoundSecond, SoundFidelity], bool]
+_Message = Callable[[SoundSecond, SoundFidelity], str]
+_FAULTS: tuple[tuple[_Says, _Message], ...] = (
+    (lambda second, sound: _is_silent(second), lambda second, sound: "The sound is silent"),
+    (
+        lambda second, sound: _lost_channel(second) is not None,
+        lambda second, sound: f"The {_lost_channel(second)} channel is silent",
+    ),
+    (
+        lambda second, sound: _is_exchanged(second),
+        lambda second, sound: "The left and the right channel are exchanged",
+    ),
+    (
+        lambda second, sound: _inverted_channel(second) is not None,
+        lambda second, sound: f"The {_inverted_channel(second)} channel is inverted",
+    ),
+    (lambda second, sound: _is_unlike(second), lambda second, sound: "The sound is not the {whose}'s"),
+    (lambda second, sound: _drops_out(second), lambda second, sound: "The sound drops out or is damaged"),
+    (
+        lambda second, sound: sound.steady and second.least is not None and second.least < -LEVEL_DB,
+        lambda second, sound: f"The sound is quieter than the rest of it by {-(second.least or 0):.0f} dB",
+    ),
+    (
+        lambda second, sound: sound.steady and second.most is not None and second.most > LEVEL_DB,
+        lambda second, sound: f"The sound is louder than the rest of it by {second.most or 0:.0f} dB",
+    ),
+    (lambda second, sound: _brightness(second) < DULL_DB, lambda second, sound: "The sound is dull"),
+    (lambda second, sound: _brightness(second) > HARSH_DB, lambda second, sound: "The sound is harsh"),
+    (
+        lambda second, sound: _is_narrowed(second),
+        lambda second, sound: "The distance between the left and the right channel is another",
+    ),
+    (
+        lambda second, sound: second.extra > EXTRA_LEVEL,
+        lambda second, sound: "There is sound where the {whose} is silent",
+    ),
+)
+"""What is wrong with a second, and how it is said: the first that applies is the cause of those after it."""

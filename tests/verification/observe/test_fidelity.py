@@ -1,0 +1,139 @@
+"""Every picture and every sample beside the mezzanine's: which faults are found, and what is said of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import break_outputs
+import pytest
+from break_outputs import KBPS, SIZES, TOOLS
+
+from codex_assets.archive.findings import Finding
+from codex_assets.verification.judge import judge
+from codex_assets.verification.observations import VariantExpected, VariantObservation
+from codex_assets.verification.observe.observer import Observer
+
+NAME = "360p"
+FILM = Path(__file__).parents[3] / "fixtures" / "sample-video.mp4"
+PICTURE = f"movie={FILM},trim=9:17,setpts=PTS-STARTPTS,fps=25,scale=320:180,noise=alls=2:all_seed=1"
+SOUND = (
+    "aevalsrc='0.3*sin(2*PI*(300+40*sin(3*t))*t)*abs(sin(4*t))+0.03*(random(0)-0.5)"
+    "|0.2*sin(2*PI*(500+70*sin(2*t))*t)*abs(sin(3*t))+0.03*(random(1)-0.5)':s=48000:d=8"
+)
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("fidelity")
+    break_outputs.mezzanine(root, picture=PICTURE, sound=SOUND)
+    return root
+
+
+def observed(root: Path, folder: Path, *, steady: bool = True) -> VariantObservation:
+    expected = VariantExpected(
+        size=SIZES[NAME], has_video=True, has_audio=True, video_kbps=KBPS[NAME], steady_gain=steady
+    )
+    playlist = folder / NAME / "playlist.m3u8"
+    return Observer(TOOLS).variant(playlist, expected, output="hls_360p", reference=root / "mezzanine.mp4")
+
+
+def made(root: Path, folder: Path, *out: str, filters: str = "null") -> VariantObservation:
+    """A variant of the mezzanine with one fault."""
+    (folder / "mezzanine.mp4").symlink_to(root / "mezzanine.mp4")
+    break_outputs.variant(folder, NAME, "-bf", "2", "-level:v", "3.1", *out, filters=filters)
+    return observed(root, folder)
+
+
+def failed(seen: VariantObservation) -> list[Finding]:
+    return [finding for finding in judge(seen) if not finding.passed]
+
+
+@pytest.mark.ffmpeg
+def test_an_honest_variant_is_true(root: Path, tmp_path: Path) -> None:
+    seen = made(root, tmp_path)
+    assert failed(seen) == []
+    assert seen.pictures is not None
+    assert seen.sound is not None
+    assert seen.pictures.compared == 200
+    assert [second.pictures for second in seen.pictures.seconds] == [25] * 8
+    assert min(min(second.likeness) for second in seen.pictures.seconds) > 0.9
+    assert len(seen.sound.seconds) == 8
+    assert abs(seen.sound.lag) < 0.001
+
+
+@pytest.mark.ffmpeg
+@pytest.mark.parametrize(
+    ("filters", "message"),
+    [
+        ("vflip", "The picture is upside down, beside the mezzanine's."),
+        ("hflip", "The picture is mirrored, beside the mezzanine's."),
+        ("hflip,vflip", "The picture is turned by half a turn, beside the mezzanine's."),
+        ("swapuv", "The picture's two colour planes are exchanged, beside the mezzanine's."),
+        ("hue=s=0", "The picture has lost its colours, beside the mezzanine's."),
+        ("hue=s=0.7", "The picture's colours are paler, beside the mezzanine's."),
+        ("lutyuv=y=val+9", "The picture is brighter, beside the mezzanine's."),
+        ("lutyuv=y=val*0.8+25", "The picture has less contrast, beside the mezzanine's."),
+        (
+            "tpad=start=3:start_mode=clone,trim=end_frame=200",
+            "The picture is late by 3 pictures, beside the mezzanine's.",
+        ),
+        (
+            "tpad=start=1:start_mode=clone,trim=end_frame=200",
+            "The picture is late by a picture, beside the mezzanine's.",
+        ),
+        ("trim=start_frame=75,setpts=PTS-STARTPTS,tpad=stop=75:stop_mode=clone", "The picture is early by 75 pictures"),
+        (
+            "drawbox=c=black:t=fill:enable='between(n,75,124)'",
+            "The picture is black from 3.0 to 5.0 s, beside the mezzanine's.",
+        ),
+        ("drawbox=c=black:t=fill:enable='between(n,80,81)'", "The picture is black from 3.2 to 3.3 s"),
+        ("loop=loop=50:size=1:start=75,trim=end_frame=200,setpts=N/25/TB", "The picture"),
+        ("drawbox=x=200:y=5:w=60:h=30:c=white:t=fill", "A part of the picture, at the top right, is another"),
+        ("gblur=sigma=1.5", "The picture is less sharp than its size allows"),
+        ("scale=160:90,scale=320:180", "The picture is less sharp than its size allows"),
+        ("crop=288:162,scale=320:180", "The picture"),
+        ("negate", "The picture"),
+        ("noise=alls=25:allf=t", "The picture"),
+    ],
+)
+def test_a_fault_of_the_picture_is_said(root: Path, tmp_path: Path, filters: str, message: str) -> None:
+    findings = failed(made(root, tmp_path, filters=filters))
+    assert [finding.rule for finding in findings] == ["pictures_true"]
+    assert findings[0].message.startswith(message)
+
+
+@pytest.mark.ffmpeg
+@pytest.mark.parametrize(
+    ("filters", "rule", "message"),
+    [
+        ("volume=0:enable='between(t,3,5)'", "sound_true", "The sound is silent from 3 to 5 s."),
+        ("volume=0:enable='between(t,3,3.15)'", "sound_true", "The sound drops out or is damaged from 3 to 4 s."),
+        ("pan=stereo|c0=c0|c1=0*c1", "sound_true", "The right channel is silent."),
+        ("pan=stereo|c0=c1|c1=c0", "sound_true", "The left and the right channel are exchanged."),
+        ("pan=stereo|c0=c0|c1=-1*c1", "sound_true", "The right channel is inverted."),
+        ("pan=stereo|c0=0.5*c0+0.5*c1|c1=0.5*c0+0.5*c1", "sound_true", "The"),
+        ("adelay=200|200,atrim=end=8", "sound_in_sync", "The sound is 0.20 s late."),
+        ("areverse", "sound_true", "The sound is not the mezzanine's."),
+        ("asetrate=48480,aresample=48000,apad=whole_dur=8", "sound_true", "The sound is not the mezzanine's."),
+        ("volume=2.5:enable='gte(t,4)'", "sound_true", "The sound is"),
+        ("lowpass=f=2500,lowpass=f=2500,lowpass=f=2500", "sound_true", "The sound is dull"),
+    ],
+)
+def test_a_fault_of_the_sound_is_said(root: Path, tmp_path: Path, filters: str, rule: str, message: str) -> None:
+    findings = failed(made(root, tmp_path, "-af", filters))
+    assert [finding.rule for finding in findings] == [rule]
+    assert findings[0].message.startswith(message)
+
+
+@pytest.mark.ffmpeg
+def test_what_is_hard_to_encode_is_held_against_an_honest_encode(tmp_path: Path) -> None:
+    noise = "testsrc2=s=320x180:r=25:d=4,noise=alls=60:allf=t+u"
+    break_outputs.mezzanine(tmp_path, picture=noise, sound=SOUND.replace("d=8", "d=4"))
+    break_outputs.variant(tmp_path, NAME)
+    seen = observed(tmp_path, tmp_path)
+    assert failed(seen) == []
+    assert seen.pictures is not None
+    assert min(min(second.likeness) for second in seen.pictures.seconds) < 0.98
+    assert seen.pictures.honest != ()
+    break_outputs.variant(tmp_path, NAME, "-b:v", "40k", "-maxrate", "44k", "-bufsize", "80k")
+    assert [finding.rule for finding in failed(observed(tmp_path, tmp_path))] == ["pictures_true"]
