@@ -23,11 +23,12 @@ def encode_picture(
     source: Sequence[str] | None = None,
     encoder: Sequence[str] = (),
     sound: Path | None = None,
+    beside: Sequence[str] = (),
 ) -> None:
     """The segments of a video variant anew: `before` and `after` it is scaled, its picture passes these filters.
 
     `source`: inputs in the mezzanine's place. `encoder`: options that win over the builder's. `sound`: a file in the
-    delivered sound's place. Both filters begin and end with one picture, and may be graphs.
+    delivered sound's place. `beside`: a further input of the encoder. Both filters begin and end with one picture, and may be graphs.
     """
     rung, rate = piece.rung, piece.rate
     assert rung is not None
@@ -38,6 +39,8 @@ def encode_picture(
     folder.mkdir()
     heard = sound or piece.sound
     arguments = ladder.encode_arguments(rung, str(folder), str(heard) if heard else None, rate, profile.X264)
+    first = arguments.index("-map")
+    arguments[first:first] = beside
     at = arguments.index("-output_ts_offset")
     inputs = list(source or ("-i", str(piece.mezzanine)))
     piece.tools.decode_to_encoders(

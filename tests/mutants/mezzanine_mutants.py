@@ -164,7 +164,6 @@ OPTIONS: tuple[tuple[str, Harm, str, str | None, tuple[str, ...]], ...] = (
     ("mezzanine_track_with_a_name", "medium", "a track's tag names a person", None,
      ("-metadata:s:0", "handler_name=Jane Doe's recorder")),
     ("mezzanine_track_with_a_language", "light", "a track names a language", None, ("-metadata:s:0", "language=fra")),
-    ("mezzanine_sound_mp3", "light", "the sound is coded otherwise", None, ("-c:a", "mp3", "-b:a", "320k")),
     ("mezzanine_fragmented", "medium", "the file is in fragments", None, ("-movflags", "frag_keyframe+empty_moov")),
     ("mezzanine_sound_starts_late", "medium", "the sound's track starts 300 ms late", None,
      ("-c:a", "aac", "-af", "asetpts=PTS+0.3/TB")),

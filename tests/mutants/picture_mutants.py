@@ -62,7 +62,7 @@ FILTERS: tuple[tuple[str, Harm, str, str], ...] = (
     ("green_line_at_the_bottom", "medium", "the lowest lines are green", "drawbox=y=ih-4:h=4:t=fill:c=0x00ff00"),
     ("picture_shaking", "medium", "the picture jumps by 6 pixels from frame to frame",
      "pad=iw+12:ih+12:6:6,crop={w}:{h}:'6+6*mod(n,2)-3':'6-3+6*mod(floor(n/2),2)'"),
-    ("picture_waving", "medium", "the picture is tilted by 3 degrees", "rotate=PI/60"),
+    ("picture_tilted", "medium", "the picture is tilted by 3 degrees", "rotate=PI/60"),
     # Colour.
     ("planes_exchanged", "grave", "the planes of blue and red are exchanged", "shuffleplanes=0:2:1:0"),
     ("wrong_matrix", "medium", "colours went through BT.601's matrix and are called BT.709's", MATRIX),
@@ -81,7 +81,7 @@ FILTERS: tuple[tuple[str, Harm, str, str], ...] = (
     ("blacks_crushed", "medium", "everything dark is black", "lutyuv=y='if(lt(val,70),16,val)'"),
     ("whites_clipped", "medium", "everything bright is white", "lutyuv=y='if(gt(val,150),235,val)'"),
     ("colour_moved", "medium", "the colour lies 6 pixels beside the picture", "chromashift=cbh=6:crh=6"),
-    ("colour_of_one_field", "light", "colour is blurred to large blocks", "avgblur=sizeX=12:planes=6"),
+    ("colour_blurred", "light", "colour is blurred", "avgblur=sizeX=12:planes=6"),
     # Sharpness.
     ("blurred", "medium", "the picture is out of focus", "gblur=sigma=2.5"),
     ("upscaled", "medium", "the picture was enlarged from a third of its size",

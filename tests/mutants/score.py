@@ -107,13 +107,15 @@ def _judged(cases: Sequence[Case], jobs: int) -> dict[str, Judgement]:
     """Judge these, several at once, and keep each result as it comes."""
     judged: dict[str, Judgement] = {}
     started = time.monotonic()
+    # Before the first: whoever edits a rule meanwhile has not changed what is judged now.
+    codes = {case.key: _code_of(case) for case in cases}
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(jobs) as pool, RESULTS.open("a", encoding="utf-8") as file:
         futures = {pool.submit(_judge, case): case for case in cases}
         for number, future in enumerate(as_completed(futures), start=1):
             case, said = futures[future], future.result()
             judged[case.key] = said
-            file.write(json.dumps({"key": case.key, "code": _code_of(case), **said.as_json()}) + "\n")
+            file.write(json.dumps({"key": case.key, "code": codes[case.key], **said.as_json()}) + "\n")
             file.flush()
             print(f"[{number}/{len(cases)} {time.monotonic() - started:.0f} s] {_line(case, said)}", flush=True)
     return judged

@@ -84,7 +84,7 @@ GRAPHS: tuple[tuple[str, Harm, str, str], ...] = (
     ("sound_skips", "grave", "half a second is left out in the middle",
      "aselect='not(between(t,{half},{half}+0.5))',asetpts=N/SR/TB,apad=pad_dur=0.5"),
     ("sound_reversed", "grave", "the sound runs backward", "areverse"),
-    ("syllables_reversed", "grave", "halves of the programme are exchanged",
+    ("halves_exchanged", "grave", "halves of the programme are exchanged",
      "asplit[a][b];[a]atrim=start={half},asetpts=PTS-STARTPTS[x];[b]atrim=end={half}[y];[x][y]concat=n=2:v=0:a=1"),
     ("sound_wobbles", "light", "the pitch wobbles", "vibrato=f=5:d=0.3"),
 )  # fmt: skip
@@ -216,4 +216,4 @@ def sound_packets_damaged(piece: Workpiece) -> None:
 def two_tracks_of_sound(piece: Workpiece) -> None:
     """there is a second track of sound"""
     other = faulty_sound(piece, "volume=0.5")
-    encode_picture(piece, encoder=("-i", str(other), "-map", "2:a:0", "-c:a", "copy"))
+    encode_picture(piece, beside=("-i", str(other)), encoder=("-map", "2:a:0", "-c:a", "copy"))

@@ -125,12 +125,6 @@ def thumbnail_starved_of_bits(piece: Workpiece) -> None:
     _drawn(piece, ["-i", str(piece.path)], "format=yuvj420p", "-q:v", "31", "-qmin", "31", "-qmax", "69")
 
 
-@mutant("thumbnail", "light", Seam.THUMBNAIL, SHOWN)
-def thumbnail_in_4_4_4(piece: Workpiece) -> None:
-    """its colour is coded in full"""
-    _drawn(piece, ["-i", str(piece.path)], "format=yuvj444p")
-
-
 def _jpeg(change: Callable[[bytes], bytes], piece: Workpiece) -> None:
     piece.path.write_bytes(change(piece.path.read_bytes()))
 

@@ -456,9 +456,9 @@ def adts_profile_wrong(stream: Packets) -> None:
     stream.in_sound(lambda frame: frame.__setitem__(2, frame[2] & 0x3F))
 
 
-@packets("medium", SEEN)
+@packets("medium", SEEN, everywhere=True)
 def key_frame_without_parameters(stream: Packets) -> None:
-    """a key frame comes without its parameter sets"""
+    """key frames inside a segment come without parameter sets"""
     stream.hide_units((7, 8), after_first=True)
 
 
@@ -562,7 +562,7 @@ METADATA: tuple[tuple[str, Harm, str, str], ...] = (
     ("level_too_high", "light", "the parameters say level 5.2", "level=5.2"),
     ("cropped_by_parameters", "medium", "the parameters cut 16 lines off", "crop_bottom=16"),
     ("frame_rate_of_parameters_wrong", "medium", "the parameters say twice the frame rate",
-     "tick_rate=120:fixed_frame_rate_flag=1"),
+     "tick_rate=120"),
     ("turned_by_a_message", "grave", "a message tells players to turn the picture",
      "display_orientation=insert:rotate=90"),
     ("signed_by_a_message", "light", "a message names a person and a place",
