@@ -28,7 +28,8 @@ def encode_picture(
     """The segments of a video variant anew: `before` and `after` it is scaled, its picture passes these filters.
 
     `source`: inputs in the mezzanine's place. `encoder`: options that win over the builder's. `sound`: a file in the
-    delivered sound's place. `beside`: a further input of the encoder. Both filters begin and end with one picture, and may be graphs.
+    delivered sound's place. `beside`: a further input of the encoder. Both filters begin and end with one picture, and
+    may be graphs.
     """
     rung, rate = piece.rung, piece.rate
     assert rung is not None
