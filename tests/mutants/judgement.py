@@ -158,6 +158,8 @@ def judge_control(name: str, content: str, stage: Stage, apply: Apply | None, se
             return _audited(name, content, copy, folder, outputs)
         except JobError as error:
             return Judgement(name, content, stage, (), (), refused=error.public)
+        except Exception as error:  # noqa: BLE001 - one that cannot be made is a result too
+            return Judgement(name, content, stage, (), (), problem=f"{type(error).__name__}: {error}"[:500])
 
 
 def _judgement(name: str, content: str, stage: Stage, findings: Iterable[Finding]) -> Judgement:
