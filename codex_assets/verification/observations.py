@@ -293,7 +293,9 @@ class MezzanineObservation:
     index_first: bool | None = None
     """The index comes before the media; None when the container has no such order."""
     personal_tags: tuple[str, ...] = ()
-    """Names of metadata that could tell where or by whom it was recorded."""
+    """Names of tags that are not on the list of those that say nothing, or say more than they should."""
+    foreign_parts: tuple[str, ...] = ()
+    """What the file holds besides its tracks and their index, in words."""
     captions: tuple[str, ...] | None = None
     """Services of its closed captions; None without a picture."""
     expected: MezzanineExpected = MezzanineExpected()

@@ -679,6 +679,38 @@ def mezzanine_with_location(root: Path) -> None:
     mezzanine(root, "-metadata", "location=+52.5200+013.4050/")
 
 
+@breaks("mezzanine", "mezzanine_without_personal_tags")
+def mezzanine_with_a_title(root: Path) -> None:
+    mezzanine(root, "-metadata", "title=Anna's party")
+
+
+@breaks("mezzanine", "mezzanine_without_personal_tags")
+def mezzanine_with_a_name_as_its_handler(root: Path) -> None:
+    mezzanine(root, "-metadata:s:v", "handler_name=Anna")
+
+
+@breaks("mezzanine", "mezzanine_without_personal_tags")
+def mezzanine_with_a_time(root: Path) -> None:
+    mezzanine(root, "-metadata", "creation_time=2025-01-01T12:00:00Z")
+
+
+@breaks("mezzanine", "mezzanine_holds_its_tracks_only")
+def mezzanine_with_a_box(root: Path) -> None:
+    path = root / "mezzanine.mp4"
+    path.write_bytes(path.read_bytes() + (24).to_bytes(4, "big") + b"uuid" + bytes(16))
+
+
+@breaks("mezzanine", "mezzanine_holds_its_tracks_only")
+def mezzanine_with_a_tail(root: Path) -> None:
+    path = root / "mezzanine.mp4"
+    path.write_bytes(path.read_bytes() + b"PK")
+
+
+@breaks("mezzanine", "mezzanine_holds_its_tracks_only")
+def mezzanine_with_two_sounds(root: Path) -> None:
+    mezzanine(root, "-map", "1:a")
+
+
 # --- Thumbnail --------------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,6 @@ In: reading an MP4's boxes and tags. Out: what they should be (`rules/mezzanine.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +15,9 @@ from codex_assets.media.facts import MediaInfo
 from codex_assets.verification.observations import MezzanineExpected, MezzanineObservation
 from codex_assets.verification.observe.captions import caption_services
 from codex_assets.verification.observe.decoder import Decoder, complaints, public_reason
+from codex_assets.verification.observe.mp4_boxes import foreign_parts, foreign_tags
 from codex_assets.verification.observe.tracks import picture_of, sound_of
 from codex_assets.verification.observe.transport_stream import span_of, trimmed
-
-PERSONAL_TAGS = re.compile(r"location|gps|©xyz|quicktime\.|^make$|^model$|serial|camera", re.IGNORECASE)
 
 
 def observe_mezzanine(
@@ -50,7 +48,8 @@ def observe_mezzanine(
         frames_decoded=frames,
         decode_errors=errors,
         index_first=_index_first(path),
-        personal_tags=_personal_tags(document),
+        personal_tags=foreign_tags(document),
+        foreign_parts=foreign_parts(path, document),
         captions=captions,
     )
 
@@ -66,15 +65,6 @@ def _decode_all(decoder: Decoder, path: Path, info: MediaInfo) -> tuple[tuple[st
         return (public_reason(error, path.parent),), None
     counts = re.findall(r"frame=\s*(\d+)", "\n".join(run.log))
     return complaints(run.log, path.parent), int(counts[-1]) if counts and info.video else None
-
-
-def _personal_tags(document: Mapping[str, object]) -> tuple[str, ...]:
-    """Names of metadata, of the container and its streams, that could say where or by whom it was recorded."""
-    container = document.get("format")
-    streams = document.get("streams")
-    parts = [container, *(streams if isinstance(streams, list) else [])]
-    names = [name for part in parts if isinstance(part, dict) for name in part.get("tags", {})]
-    return tuple(sorted({name for name in names if PERSONAL_TAGS.search(name)}))
 
 
 def _index_first(path: Path) -> bool | None:

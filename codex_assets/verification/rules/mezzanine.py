@@ -140,6 +140,16 @@ def mezzanine_index_first(seen: MezzanineObservation) -> Finding | None:
 
 @rule(ObservationKind.MEZZANINE, source="plan: phase 3 (safety)")
 def mezzanine_without_personal_tags(seen: MezzanineObservation) -> Finding:
-    """No metadata is left that tells where or with what the source was recorded."""
+    """No tag is left but those that say nothing of whoever recorded it, where or with what."""
     problems = [Problem(tag, tag, f"The metadata still has {tag}") for tag in seen.personal_tags]
     return expect_no_problem(problems, expected="none", message="No personal metadata is left.", observed="none")
+
+
+@rule(ObservationKind.MEZZANINE, source="plan: phase 3 (safety); ISO/IEC 14496-12")
+def mezzanine_holds_its_tracks_only(seen: MezzanineObservation) -> Finding | None:
+    """The file holds one picture, one sound and their index: no other track, no foreign box, nothing behind its end."""
+    parts = [part for part in seen.foreign_parts if part != "a tag" or not seen.personal_tags]
+    problems = [Problem(part, part, f"The mezzanine also holds {part}") for part in parts]
+    return expect_no_problem(
+        problems, expected="none", message="The mezzanine holds its tracks alone.", observed="none"
+    )

@@ -1,0 +1,123 @@
+"""What an MP4 holds beside its tracks: boxes and tags that an allow-list does not name, and what lies behind its end.
+
+In: which boxes, tracks and tags a mezzanine may have. Out: the other facts of a mezzanine (`mezzanine_file.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+TOP_BOXES = (b"ftyp", b"moov", b"free", b"mdat")
+INDEX_BOXES = frozenset(
+    b"mvhd trak tkhd edts elst mdia mdhd hdlr minf vmhd smhd dinf dref stbl stsd stts ctts stss stsc stsz stco co64 "
+    b"sgpd sbgp sdtp udta meta ilst".split()
+)
+NESTED_BOXES = frozenset(b"moov trak edts mdia minf dinf stbl udta meta ilst".split())
+ENCODER_TAG = b"\xa9too"
+MOST_INDEX_BYTES = 256 * 1024 * 1024
+
+TAGS: dict[str, re.Pattern[str]] = {
+    "major_brand": re.compile(r"[a-z0-9]{4}"),
+    "minor_version": re.compile(r"\d+"),
+    "compatible_brands": re.compile(r"[a-z0-9]+"),
+    "encoder": re.compile(r"Lav[cf][\d.]*( [a-z0-9_]+)?"),
+    "language": re.compile(r"und"),
+    "handler_name": re.compile(r"(Video|Sound)Handler"),
+    "vendor_id": re.compile(r"\[0\]\[0\]\[0\]\[0\]|FFMP"),
+}
+"""Tags that say nothing of whoever made it, and the values that they may have."""
+_TRACKS = {"video": "picture", "audio": "sound", "subtitle": "text", "data": "data", "attachment": "attached file"}
+
+
+def foreign_tags(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of tags of the container and its tracks, in ffprobe's answer, that are not on the list or say more."""
+    parts = [document.get("format"), *(document.get("streams") or [])]
+    names = [
+        str(name)
+        for part in parts
+        if isinstance(part, dict)
+        for name, value in part.get("tags", {}).items()
+        if name not in TAGS or not TAGS[name].fullmatch(str(value))
+    ]
+    return tuple(sorted(set(names)))
+
+
+def foreign_parts(path: Path, document: Mapping[str, Any]) -> tuple[str, ...]:
+    """What an MP4 holds besides one picture, one sound and their index, in words for the public; none for other
+    containers."""
+    return (*_foreign_tracks(document), *dict.fromkeys(_foreign_boxes(path)))
+
+
+def _foreign_tracks(document: Mapping[str, Any]) -> Iterator[str]:
+    seen: set[str] = set()
+    for stream in document.get("streams") or []:
+        kind = str(stream.get("codec_type", "data"))
+        if stream.get("disposition", {}).get("attached_pic"):
+            yield "an attached picture"
+        elif kind not in ("video", "audio"):
+            yield f"a track of {_TRACKS.get(kind, 'data')}"
+        elif kind in seen:
+            yield f"a second track of {_TRACKS[kind]}"
+        seen.add(kind)
+
+
+def _foreign_boxes(path: Path) -> Iterator[str]:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if file.read(8)[4:8] != b"ftyp":
+            return
+        at = 0
+        while at + 8 <= size:
+            name, header, length = _header(file, at, size)
+            if name not in TOP_BOXES:
+                yield _box(name) if name.isalnum() else "bytes that belong to nothing"
+                return
+            if length < header or at + length > size:
+                return
+            if name == b"moov" and length <= MOST_INDEX_BYTES:
+                file.seek(at + header)
+                yield from _foreign_inside(file.read(length - header))
+            if name == b"free":
+                file.seek(at + header)
+                if any(file.read(min(length - header, MOST_INDEX_BYTES))):
+                    yield "data in its free space"
+            at += length
+        if at < size:
+            yield "bytes behind its end"
+
+
+def _header(file: BinaryIO, at: int, end: int) -> tuple[bytes, int, int]:
+    """Name of the box at an offset, length of its header, and its whole length."""
+    file.seek(at)
+    start = file.read(16)
+    length, name = int.from_bytes(start[:4], "big"), start[4:8]
+    if length == 1:
+        return name, 16, int.from_bytes(start[8:16], "big")
+    return name, 8, length or end - at
+
+
+def _foreign_inside(body: bytes, parent: bytes = b"moov") -> Iterator[str]:
+    at = 0
+    while at + 8 <= len(body):
+        length, name = int.from_bytes(body[at : at + 4], "big"), body[at + 4 : at + 8]
+        if length < 8 or at + length > len(body):
+            # QuickTime ends a list with a zero.
+            if any(body[at : at + 4]):
+                yield "a damaged index"
+            return
+        if parent == b"ilst":
+            if name != ENCODER_TAG:
+                yield "a tag"
+        elif name not in INDEX_BOXES:
+            yield _box(name)
+        elif name in NESTED_BOXES:
+            inside = body[at + 8 : at + length]
+            yield from _foreign_inside(inside[4:] if name == b"meta" else inside, name)
+        at += length
+
+
+def _box(name: bytes) -> str:
+    return f"a box {name.decode('latin-1')}" if name.isalnum() else "an unknown box"
