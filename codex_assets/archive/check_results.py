@@ -26,6 +26,8 @@ class OutputVerification(Record):
     """Names of rules."""
     failed: tuple[Finding, ...] = ()
     """What did not pass, warnings too."""
+    rule_set: str | None = None
+    """Which rules were asked, all of them; None in results of earlier releases, and where only some were asked."""
 
     @field_validator("failed", mode="after")
     @classmethod
@@ -40,3 +42,7 @@ class VerificationRecord(Record):
     creator_id: str
     media_type: MediaType
     outputs: tuple[OutputVerification, ...] = ()
+
+    def is_by(self, rule_set: str) -> bool:
+        """Whether every result is by these rules."""
+        return all(verified.rule_set == rule_set for verified in self.outputs)

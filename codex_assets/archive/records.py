@@ -112,6 +112,8 @@ class OutputRecord(Record):
     warnings: tuple[str, ...] = ()
     checks: tuple[Finding, ...] = ()
     """Findings of its verification before it was published."""
+    rule_set: str | None = None
+    """Which rules made them; None in records of earlier releases."""
     build: Build | None = None
 
     @field_validator("checks", mode="after")

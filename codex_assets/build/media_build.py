@@ -31,7 +31,7 @@ from codex_assets.storage.publish import Published, Upload
 from codex_assets.system.run_output import Progress
 from codex_assets.system.tools import Tools
 from codex_assets.system.workspace import Workspace
-from codex_assets.verification.judge import failures, judge
+from codex_assets.verification.judge import failures, judge, rule_set
 from codex_assets.verification.observations import AnyObservation
 from codex_assets.verification.observe.observer import Observer
 
@@ -192,7 +192,7 @@ class MediaBuild:
             [finding for observation in output.observations for finding in judge(observation)] for output in outputs
         ]
         records = [
-            output.record.model_copy(update={"checks": tuple(of_output)})
+            output.record.model_copy(update={"checks": tuple(of_output), "rule_set": rule_set()})
             for output, of_output in zip(outputs, findings, strict=True)
         ]
         failed = [finding for of_output in findings for finding in failures(of_output)]

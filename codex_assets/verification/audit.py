@@ -36,7 +36,7 @@ from codex_assets.storage.objects import Role, Stores, file_sha256
 from codex_assets.system.tools import Tools
 from codex_assets.system.workspace import Workspace
 from codex_assets.verification import expectations, measures
-from codex_assets.verification.judge import RULES, Observation, failures, judge
+from codex_assets.verification.judge import RULES, Observation, failures, judge, rule_set
 from codex_assets.verification.kinds import ObservationKind, kinds_of
 from codex_assets.verification.observations import (
     AnyObservation,
@@ -107,6 +107,7 @@ def keep_results(
             checked_at=now,
             passed=tuple(dict.fromkeys(finding.rule for finding in audit.checks if finding.passed)),
             failed=tuple(finding for finding in audit.checks if not finding.passed),
+            rule_set=rule_set() if all_rules else None,
         )
         known = results.get(audit.output)
         if not all_rules and known is not None and known.data_version == fresh.data_version:
@@ -130,6 +131,7 @@ def _merged(known: OutputVerification, fresh: OutputVerification) -> OutputVerif
         update={
             "passed": (*(rule for rule in known.passed if rule not in asked), *fresh.passed),
             "failed": (*(finding for finding in known.failed if finding.rule not in asked), *fresh.failed),
+            "rule_set": known.rule_set,
         }
     )
 

@@ -6,6 +6,7 @@ Importing this module loads every rule, so that no judge is without them. In: wh
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -18,6 +19,15 @@ from codex_assets.verification.rule import REGISTERED, Rule
 
 RULES: Mapping[str, Rule] = MappingProxyType(REGISTERED)
 """Every rule by its name, in order."""
+
+
+EDITION = 2
+"""Raised when a rule finds something else under its old name."""
+
+
+def rule_set() -> str:
+    """Which rules judge today: 12 hex digits of their names and their edition."""
+    return hashlib.sha256("\n".join([str(EDITION), *sorted(RULES)]).encode()).hexdigest()[:12]
 
 
 class Observation(Protocol):

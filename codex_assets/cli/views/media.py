@@ -33,6 +33,7 @@ from codex_assets.cli.views.stale import verdict_line
 from codex_assets.library.published_media import PublishedMedia
 from codex_assets.library.staleness import Verdict
 from codex_assets.media.outputs import MEZZANINE
+from codex_assets.verification.judge import rule_set
 
 
 def outputs_tree(media: PublishedMedia, only: Sequence[str] | None = None) -> Tree:
@@ -260,6 +261,8 @@ def _check_result(record: VerificationRecord | None) -> Text:
     warned = sum(len(checked.failed) for checked in record.outputs) - failed
     if failed:
         return Text(f"{failed} failed", style="red")
+    if not record.is_by(rule_set()):
+        return Text("not judged by today's rules", style="yellow")
     return Text(plural(warned, "warning"), style="yellow") if warned else Text("passed", style="green")
 
 
