@@ -17,6 +17,7 @@ INDEX_BOXES = frozenset(
 )
 NESTED_BOXES = frozenset(b"moov trak edts mdia minf dinf stbl udta meta ilst".split())
 ENCODER_TAG = b"\xa9too"
+TAG = "a tag"
 MOST_INDEX_BYTES = 256 * 1024 * 1024
 
 TAGS: dict[str, re.Pattern[str]] = {
@@ -110,9 +111,9 @@ def _foreign_inside(body: bytes, parent: bytes = b"moov") -> Iterator[str]:
             return
         if parent == b"ilst":
             if name != ENCODER_TAG:
-                yield "a tag"
+                yield TAG
         elif name not in INDEX_BOXES:
-            yield _box(name)
+            yield TAG if parent in (b"udta", b"meta") else _box(name)
         elif name in NESTED_BOXES:
             inside = body[at + 8 : at + length]
             yield from _foreign_inside(inside[4:] if name == b"meta" else inside, name)
