@@ -180,7 +180,15 @@ class Reproduction:
             return ReproducedOutput(published.output, ReproductionOutcome.IMPOSSIBLE, reason)
         tools = self.tools.within(workspace.root)
         source = mezzanine if isinstance(mezzanine, MezzanineRecord) else None
-        return compare_outputs(published, built, self.stores, overlay, tools, workspace, source)
+        compared = compare_outputs(published, built, self.stores, overlay, tools, workspace, source)
+        if compared.outcome is ReproductionOutcome.DIFFERS and self._is_replaced(published):
+            reason = "it was built anew by somebody else meanwhile"
+            return ReproducedOutput(published.output, ReproductionOutcome.FAILED, reason)
+        return compared
+
+    def _is_replaced(self, published: OutputRecord) -> bool:
+        """Whether there is another record of the output by now."""
+        return RecordStore(self.stores.archive).output(published.media_id, published.output) != published
 
 
 def _why_impossible(record: OutputRecord | None, verdict: Verdict) -> str | None:

@@ -14,14 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import clips
+import jobs
 import pytest
+import s3_server
 from clips import FFMPEG
 from commands import Answer, call
 
 from codex_assets.config import settings
 from codex_assets.library.daily_sample import daily_sample
+from codex_assets.library.reproduction import Reproduction
 from codex_assets.media import profile
 from codex_assets.storage.objects import Stores
+from codex_assets.system.tools import Tools, tool_environment
+from codex_assets.system.workspace import Status
 
 ffmpeg = pytest.mark.ffmpeg
 
@@ -141,6 +146,37 @@ def test_nothing_is_written_either_where_everything_differs(store: Path) -> None
     assert {name for name, outcome in outcomes(answer).items() if outcome == "differs"} == {
         *("hls_480p", "hls_360p", "hls_master")
     }
+
+
+def versions_in(endpoint: str, bucket: str) -> list[tuple[str, str, str, str]]:
+    """Every version of every object of a bucket, and every mark of a deletion."""
+    pages = s3_server.client(endpoint).get_paginator("list_object_versions").paginate(Bucket=bucket)
+    return [
+        (entry["Key"], entry["VersionId"], str(entry.get("ETag", "deleted")), str(entry["LastModified"]))
+        for page in pages
+        for entry in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+    ]
+
+
+@ffmpeg
+def test_buckets_are_only_read(store: Path, tmp_path: Path) -> None:
+    with s3_server.s3_server() as endpoint:
+        environment, buckets = jobs.s3_environment(tmp_path, endpoint)
+        remote, local = settings.load(environment).stores(), stores_of(store)
+        for role in ("archive", "media", "assets"):
+            for stored in local.by_role(role).list(""):
+                path = tmp_path / "object"
+                content_type = local.by_role(role).download(stored.key, path).content_type or "application/json"
+                remote.by_role(role).upload(path, stored.key, content_type=content_type)
+        # What is missing would be published by a rebuild.
+        remote.media.delete(f"local/hls-audio/{TALK}/64k/segment_00001.ts")
+        before = [versions_in(endpoint, bucket) for bucket in buckets]
+        answer = call("reproduce", TALK, "--json", store=None, **environment)
+        assert answer.code == 1, answer.out
+        assert {name for name, outcome in outcomes(answer).items() if outcome != "same"} == {"hls_64k"}
+        assert of_output(answer, "hls_64k")["differing"][0]["state"] == "missing"
+        assert [versions_in(endpoint, bucket) for bucket in buckets] == before
+        assert all(before)
 
 
 @ffmpeg
@@ -329,6 +365,22 @@ def test_what_cannot_be_compared_is_a_problem(store: Path) -> None:
     assert "is not the one that was recorded" in of_output(answer, "thumbnail")["message"]
     unknown = call("reproduce", "nobody", "--json", store=store)
     assert (unknown.code, unknown.json["media"][0]["problem"]) == (2, "No media of this id is registered.")
+
+
+@ffmpeg
+def test_what_is_built_anew_meanwhile_is_no_difference(store: Path, tmp_path: Path) -> None:
+    def somebody_else(_: Status) -> None:
+        edit_record(store, TALK, "waveform_png", lambda record: record["build"].update(built_at="2030-01-01T00:00:00"))
+
+    (picture,) = store.rglob("waveform.png")
+    picture.write_bytes(picture.read_bytes() + b"\0")
+    tools = Tools(tool_environment(os.environ))
+    reproduction = Reproduction(
+        stores_of(store), tools, tmp_path, tools.cancelled, outputs=("waveform_png",), listener=somebody_else
+    )
+    (result,) = reproduction.run([TALK])
+    (output,) = result.outputs
+    assert (output.outcome, output.reason) == ("could not be compared", "it was built anew by somebody else meanwhile")
 
 
 # --- Which media ------------------------------------------------------------------------------------------------------
