@@ -8,7 +8,7 @@ them is fetched, and how findings replace recorded ones. Out: which media are ju
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import singledispatchmethod
 from pathlib import Path
@@ -306,13 +306,24 @@ class Auditor:
         )
         reference = self._reference(media, source)
         # What is compared is decoded then.
-        return look(
+        observation = look(
             self._playlist(media, record),
             expected,
             output=record.output,
             reference=reference,
             decode=reference is None,
         )
+        return replace(observation, stray=self._strays(record, observation))
+
+    def _strays(self, record: VariantRecord, seen: VariantObservation) -> tuple[str, ...]:
+        """What lies in the playlist's folder of the store, and neither the playlist nor its record names."""
+        assert record.playlist_key is not None
+        folder = record.playlist_key.rpartition("/")[0] + "/"
+        named = {*(file.key for file in record.files), *(folder + segment.name for segment in seen.segments)}
+        beside = {
+            listed.key.removeprefix(folder) for listed in self._stores.media.list(folder) if listed.key not in named
+        }
+        return tuple(sorted({*seen.stray, *beside}))
 
     def _cuts(self, media: MediaRecord, record: VariantRecord) -> tuple[float, ...] | None:
         """Segment boundaries of another variant, as they were recorded, in seconds; None when there is none."""

@@ -338,6 +338,14 @@ def test_what_cannot_be_checked_is_told_apart(store: Path) -> None:
 
 
 @ffmpeg
+def test_verify_finds_what_no_playlist_names(store: Path) -> None:
+    (store / "codex-media-local/local/hls/My-clip-1/360p/notes.txt").write_text("draft")
+    result = call("verify", "My-clip-1", "--shallow", "--rule", "no_stray_segments", store=store)
+    assert result.code == 0
+    assert "notes.txt is in no playlist" in result.out
+
+
+@ffmpeg
 def test_verify_a_folder(store: Path) -> None:
     folder = store / "codex-media-local/local/hls/My-clip-1"
     whole = call("verify", folder, "--json")
