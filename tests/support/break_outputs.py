@@ -89,6 +89,8 @@ def make_good(root: Path) -> None:
         *("-i", str(root / "mezzanine.mp4")),
         *(part for name, kbps in (("128k", 128), ("64k", 64)) for part in audio_variant(root, name, kbps)),
     )
+    for name in ("128k", "64k"):
+        say_independent(root / "audio" / name / "playlist.m3u8")
     at = f"{SECONDS * 0.1}"
     still = ("-frames:v", "1", "-vf", STILL, "-c:v", "mjpeg", "-q:v", "3", *EXACT)
     ffmpeg("-ss", at, "-i", str(root / "mezzanine.mp4"), *still, "-f", "image2", str(root / "thumbnail.jpg"))
@@ -190,6 +192,11 @@ def edit(path: Path, pattern: str, replacement: str, count: int = 0) -> None:
     changed = re.sub(pattern, replacement, text, count=count, flags=re.MULTILINE)
     assert changed != text, f"{pattern} changes nothing in {path.name}"
     path.write_text(changed)
+
+
+def say_independent(playlist: Path) -> None:
+    """Write EXT-X-INDEPENDENT-SEGMENTS, which ffmpeg leaves out of playlists of sound alone."""
+    edit(playlist, "^(#EXT-X-PLAYLIST-TYPE.*)$", r"\1\n#EXT-X-INDEPENDENT-SEGMENTS")
 
 
 def media_list(root: Path) -> Path:
@@ -294,7 +301,7 @@ def segment_without_tables(root: Path) -> None:
 @breaks("variant", "segments_start_with_idr")
 def cut_between_key_frames(root: Path) -> None:
     variant(root, VARIANT, keys="0,2,4,6.04,8,10,12.04", flags="independent_segments+split_by_time")
-    edit(media_list(root), "^(#EXT-X-PLAYLIST-TYPE.*)$", r"\1\n#EXT-X-INDEPENDENT-SEGMENTS")
+    say_independent(media_list(root))
 
 
 @breaks("variant", "segments_start_with_idr", "segments_self_contained", "extinf_true")
@@ -494,6 +501,7 @@ def audio_in_other_segments(root: Path) -> None:
     arguments = audio_variant(root, "64k", 64)
     arguments[arguments.index("-hls_time") + 1] = "4"
     ffmpeg("-i", str(root / "mezzanine.mp4"), *arguments)
+    say_independent(root / "audio/64k/playlist.m3u8")
 
 
 @breaks("audio", "tracks_as_source")

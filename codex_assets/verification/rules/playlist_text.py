@@ -247,10 +247,8 @@ def starts_at_zero(seen: VariantObservation) -> Finding | None:
 
 
 @rule(*PLAYLISTS, source=f"{CONTRACT}; {APPLE} 9.12", is_of_contract=True)
-def playlist_independent_segments(seen: VariantObservation) -> Finding | None:
-    """A playlist with a picture says EXT-X-INDEPENDENT-SEGMENTS: a preview is in no master that could say it."""
-    if seen.video is None:
-        return None
+def playlist_independent_segments(seen: VariantObservation) -> Finding:
+    """The playlist says EXT-X-INDEPENDENT-SEGMENTS by itself: a preview is in no master that could say it."""
     observed = "present" if seen.playlist.independent else "absent"
     return expect_equal(INDEPENDENT, "present", observed)
 
