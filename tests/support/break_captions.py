@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from break_outputs import HLS, KEYS, breaks, edit
+from break_outputs import HLS, KEYS, TAGGED, TAGS, breaks, edit
 from caption_clips import film, run, text_608
 
 FOLDER = "captions"
 FRAMES = 13 * 25
 RUNG = "360p"
 SERVICES = ("CC1",)
+VALID, STUFFING = b"GA94\x03\x42\x00\xfc", b"GA94\x03\x42\x00\xf8"
+"""How an encoder begins the messages of `text_608`, and how they would if their letters did not count."""
+COLOURS = ("-vf", TAGGED, *TAGS)
 RENDITION = '#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID="cc",NAME="Captions",INSTREAM-ID="CC1"\n'
 
 
@@ -25,7 +28,7 @@ def make_captioned(root: Path) -> None:
     x264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
     sound = ("-c:a", "aac", "-ar", "48000", "-ac", "2")
     stripped = ("-map_metadata", "-1", "-movflags", "+faststart")
-    run("-i", str(folder / "film.mp4"), *x264, "-g", "50", *sound, *stripped, str(folder / "mezzanine.mp4"))
+    run("-i", str(folder / "film.mp4"), *COLOURS, *x264, "-g", "50", *sound, *stripped, str(folder / "mezzanine.mp4"))
     encode(folder, folder / "mezzanine.mp4")
 
 
@@ -34,7 +37,23 @@ def encode(folder: Path, source: Path) -> None:
     x264 = ("-c:v", "libx264", "-preset", "ultrafast", "-profile:v", "main", "-pix_fmt", "yuv420p")
     keys = ("-force_key_frames", KEYS, *rates)
     named = ("-hls_segment_filename", str(folder / RUNG / "segment_%05d.ts"), str(folder / RUNG / "playlist.m3u8"))
-    run("-i", str(source), *x264, *keys, "-c:a", "aac", "-ar", "48000", "-ac", "2", *HLS, "-hls_time", "6", *named)
+    run(
+        "-i",
+        str(source),
+        *COLOURS,
+        *x264,
+        *keys,
+        "-c:a",
+        "aac",
+        "-ar",
+        "48000",
+        "-ac",
+        "2",
+        *HLS,
+        "-hls_time",
+        "6",
+        *named,
+    )
 
 
 def overwrite(path: Path, before: bytes, after: bytes) -> None:
@@ -47,12 +66,12 @@ def overwrite(path: Path, before: bytes, after: bytes) -> None:
 @breaks("captions", "captions_as_source", "captions_true")
 def captions_lost(root: Path) -> None:
     for segment in (root / FOLDER / RUNG).glob("*.ts"):
-        overwrite(segment, b"GA94", b"XXXX")
+        overwrite(segment, VALID, STUFFING)
 
 
 @breaks("captions", "captions_as_source")
 def captions_of_a_segment_lost(root: Path) -> None:
-    overwrite(root / FOLDER / RUNG / "segment_00001.ts", b"GA94", b"XXXX")
+    overwrite(root / FOLDER / RUNG / "segment_00001.ts", VALID, STUFFING)
 
 
 @breaks("captions", "captions_as_source")
