@@ -25,10 +25,14 @@ class StreamFault(StrEnum):
     LOST = "lost"
     REPEATED = "repeated"
     DISORDERED = "disordered"
+    UNCOUNTED = "uncounted"
+    """Packets whose counters say nothing: so many break that no loss explains it."""
     DISCONTINUITY = "discontinuity"
     """discontinuity_indicator: what comes before and after does not belong together."""
     PRIVATE = "private"
     """Bytes that no receiver needs: private data, stuffing that is none, text, user data of an unknown kind."""
+    MARKED = "marked"
+    """Packets that go before others, or say that they are copyrighted."""
     CHECKSUM = "checksum"
     SECTION = "section"
     """A table that is cut, not current, numbered wrongly, or that contradicts itself."""
@@ -84,6 +88,9 @@ class TablesSeen:
     """Those of the programme."""
     names: tuple[str, ...] = ()
     """Provider and service, as an SDT has them."""
+    pat: bytes = b""
+    pmt: bytes = b""
+    """Their sections."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,7 @@ def _faults(
     is_private[at] |= ((rows[at] != 0xFF) & is_stuffing).any(axis=1)
     return (
         (StreamFault.DAMAGED, (head[:, 1] & 0x80) > 0),
+        (StreamFault.MARKED, (head[:, 1] & 0x20) > 0),
         (StreamFault.SCRAMBLED, ((head[:, 3] & 0xC0) > 0) & ~is_null),
         (StreamFault.ADAPTATION, odd_length & ~is_null),
         (StreamFault.PRIVATE, is_private),
@@ -143,6 +144,9 @@ def counter_breaks(packets: Packets, chosen: npt.NDArray[np.intp]) -> Iterator[C
     steps = (counters[1:] - counters[:-1] - has_payload[1:]) & 0x0F
     breaks = np.flatnonzero((steps != 0) & ~packets.is_discontinuous[chosen][1:])
     index = 0
+    if len(breaks) > max(8, len(chosen) // 4):
+        yield CounterBreak(StreamFault.UNCOUNTED, int(chosen[breaks[0] + 1]), len(breaks))
+        return
     while index < len(breaks):
         # A packet in another's place breaks the order before it, after it, and where it is missing.
         near = [at for at in breaks[index : index + 4] if at - breaks[index] <= 4]

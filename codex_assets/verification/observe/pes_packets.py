@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -17,6 +17,11 @@ from codex_assets.verification.stream_observations import StreamFault, TrackTime
 
 VIDEO_IDS, AUDIO_IDS = range(0xE0, 0xF0), range(0xC0, 0xE0)
 PRIVATE_STREAM_1 = 0xBD
+STREAM_IDS: dict[int, Container[int]] = {
+    **dict.fromkeys((0x01, 0x02, 0x10, 0x1B, 0x24), VIDEO_IDS),
+    **dict.fromkeys((0x03, 0x04, 0x0F, 0x11), AUDIO_IDS),
+}
+"""By stream type (table 2-22); what is not here may have any."""
 MARKED_CLOCK = 0x80
 """PTS_DTS_flags: a PTS."""
 BOTH = 0x40
@@ -48,8 +53,8 @@ class PesRead:
         return self.packets[index] if index >= 0 else None
 
 
-def read_pes(packets: Packets, pid: int) -> PesRead:
-    """The PES packets of `pid`."""
+def read_pes(packets: Packets, pid: int, stream_type: int) -> PesRead:
+    """The PES packets of `pid`, which carry a stream of this type."""
     chosen = packets.of(pid)
     chosen = chosen[packets.payload_at[chosen] < packets.rows.shape[1]]
     read = PesRead()
@@ -68,7 +73,7 @@ def read_pes(packets: Packets, pid: int) -> PesRead:
             continue
         data_at = start + 9 + header[8]
         data = payload[data_at:end]
-        read.faults += [(fault, row) for fault in _header_faults(payload[start:data_at], end - start)]
+        read.faults += [(fault, row) for fault in _header_faults(payload[start:data_at], end - start, stream_type)]
         pts, dts = _times(payload[start + 9 : data_at], header[7])
         read.packets.append(PesPacket(row, at, len(data), pts, dts))
         pieces.append(data)
@@ -78,13 +83,19 @@ def read_pes(packets: Packets, pid: int) -> PesRead:
     return read
 
 
-def _header_faults(header: bytes, size: int) -> list[StreamFault]:
+def _header_faults(header: bytes, size: int, stream_type: int) -> list[StreamFault]:
     """Faults of one PES header, of a packet of `size` bytes."""
     faults = []
     stream_id, length, flags = header[3], header[4] << 8 | header[5], header[7]
     if header[6] & 0x30:
         faults.append(StreamFault.SCRAMBLED)
-    if stream_id not in VIDEO_IDS and (stream_id not in AUDIO_IDS or not length) and stream_id != PRIVATE_STREAM_1:
+    if header[6] & 0x0B:
+        faults.append(StreamFault.MARKED)
+    # Only a picture may leave its length out.
+    is_known = stream_id in (*VIDEO_IDS, *AUDIO_IDS, PRIVATE_STREAM_1)
+    if stream_id not in STREAM_IDS.get(stream_type, (stream_id,)) or (
+        is_known and not length and stream_id not in VIDEO_IDS
+    ):
         faults.append(StreamFault.PES_HEADER)
     if length and size < 6 + length:
         faults.append(StreamFault.PES_SHORT)

@@ -68,12 +68,17 @@ def read_tables(packets: Packets) -> TablesRead:
     sdts = _sections(packets, SDT_PID, SDT, "service description", read)
     names = tuple(name for section in sdts[:1] for name in _service_names(section.body))
     if not pmts:
-        read.seen = TablesSeen(len(entries), pmt_pid, None, names=names)
+        read.seen = TablesSeen(len(entries), pmt_pid, None, names=names, pat=pats[0].data)
         return read
     body = pmts[0].body
     length = (body[2] & 0x0F) << 8 | body[3] if len(body) >= 4 else 0
     streams = tuple(_streams(body[4 + length :]))
-    if 4 + length > len(body) or sum(5 + len(entry.descriptors) for entry in streams) != len(body) - 4 - length:
+    is_of_programme = int.from_bytes(pmts[0].data[3:5], "big") == entries[0][0]
+    if (
+        not is_of_programme
+        or 4 + length > len(body)
+        or sum(5 + len(entry.descriptors) for entry in streams) != len(body) - 4 - length
+    ):
         read.faults.append((StreamFault.SECTION, "PMT", pmts[0].row))
     read.seen = TablesSeen(
         len(entries),
@@ -82,6 +87,8 @@ def read_tables(packets: Packets) -> TablesRead:
         streams,
         body[4 : 4 + length],
         names,
+        pats[0].data,
+        pmts[0].data,
     )
     return read
 

@@ -113,6 +113,10 @@ class _Reading:
     _times: list[tuple[int, float]] = field(default_factory=list)
     """(row, seconds) of every PES packet that has a time, by row."""
 
+    @property
+    def _named(self) -> set[int]:
+        return {entry.pid for entry in self.tables.streams} if self.tables is not None else set()
+
     def __post_init__(self) -> None:
         self._names = {PAT_PID: "PAT", SDT_PID: "service description"}
         for entry in self.tables.streams if self.tables is not None else ():
@@ -131,12 +135,12 @@ class _Reading:
         self._faults[kind, subject] += [row] * count
 
     def add_packet_faults(self) -> None:
-        """Faults of single packets, and counters that do not run on."""
+        """Faults of single packets, and counters that do not run on, where the tables name what is counted."""
         for kind, has_fault in self.packets.faults:
             for row in np.flatnonzero(has_fault).tolist():
                 self.add(kind, self.name(int(self.packets.pids[row])), row)
         for pid in np.unique(self.packets.pids).tolist():
-            if pid != NULL_PID:
+            if pid in self._names or pid in self._named:
                 for jump in counter_breaks(self.packets, self.packets.of(pid)):
                     self.add(jump.kind, self.name(pid), jump.row, jump.count)
 
@@ -144,7 +148,7 @@ class _Reading:
         """PES packets of every stream that the PMT names, and H.264 and AAC in them."""
         for entry in self.tables.streams if self.tables is not None else ():
             subject = self.name(entry.pid)
-            pes = read_pes(self.packets, entry.pid)
+            pes = read_pes(self.packets, entry.pid, entry.stream_type)
             for kind, row in pes.faults:
                 self.add(kind, subject, row)
             self._times += [(p.row, p.dts / CLOCK_HZ) for p in pes.packets if p.dts is not None]

@@ -102,7 +102,7 @@ def _read_segments(
             picture = stream.picture if stream is not None else None
             segment = replace(
                 segment,
-                tables_first=stream is not None and stream.tables_first,
+                tables_first=stream.tables_first if stream is not None else None,
                 starts_with_idr=picture.starts_with_idr if picture is not None else None,
                 sps=next(iter(picture.sps), None) if picture is not None else None,
                 stream=stream,

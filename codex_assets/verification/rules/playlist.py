@@ -212,7 +212,7 @@ def segments_have_tables(seen: VariantObservation) -> Finding | None:
 @rule(*PLAYLISTS, source=f"{APPLE} 7.4; {RFC} s4.4.2.1", elsewhere=Severity.WARN)
 def segments_start_with_idr(seen: VariantObservation) -> Finding | None:
     """Every segment with a picture starts with an IDR frame, so that a player can start or switch at it."""
-    known = [segment for segment in seen.segments if segment.starts_with_idr is not None]
+    known = [segment for segment in seen.segments if segment.starts_with_idr is not None and not is_broken(segment)]
     if not known:
         return None
     problems = [
@@ -268,7 +268,10 @@ def _extinf_tolerance(seen: VariantObservation) -> float:
 
 def _lengths(seen: VariantObservation) -> list[float | None]:
     """Seconds that each segment really lasts, by its picture, or its sound where there is none; None if unknown."""
-    leads = [segment.video if seen.video is not None else segment.audio for segment in seen.segments]
+    leads = [
+        None if is_broken(segment) else segment.video if seen.video is not None else segment.audio
+        for segment in seen.segments
+    ]
     lengths: list[float | None] = []
     for span, following in zip(leads, [*leads[1:], None], strict=True):
         if span is None:
@@ -361,7 +364,7 @@ def sound_continuous(seen: VariantObservation) -> Finding | None:
 @rule(*PLAYLISTS, source=f"{RFC} s4.4.2.1", elsewhere=Severity.WARN)
 def segments_self_contained(seen: VariantObservation) -> Finding | None:
     """No frame of a segment is presented before its first one: closed GOPs, as far as timestamps prove it."""
-    known = [segment for segment in seen.segments if segment.video is not None]
+    known = [segment for segment in seen.segments if segment.video is not None and not is_broken(segment)]
     if not known:
         return None
     problems = []

@@ -12,7 +12,7 @@ from codex_assets.verification.rules.comparisons import Problem
 from codex_assets.verification.stream_observations import FaultSeen, SegmentStream, StreamFault
 
 DAMAGE = (StreamFault.DAMAGED, StreamFault.SCRAMBLED, StreamFault.ADAPTATION)
-LOSS = (StreamFault.LOST, StreamFault.REPEATED, StreamFault.DISORDERED)
+LOSS = (StreamFault.LOST, StreamFault.REPEATED, StreamFault.DISORDERED, StreamFault.UNCOUNTED)
 PES = (StreamFault.PES_HEADER, StreamFault.PES_SHORT, StreamFault.PES_LONG, StreamFault.STARTS_INSIDE)
 
 WORDS = {
@@ -25,6 +25,11 @@ WORDS = {
     StreamFault.LOST: ("lost a packet of {}", "lost {n} packets of {}"),
     StreamFault.REPEATED: ("a packet of {} twice", "{n} packets of {} twice"),
     StreamFault.DISORDERED: ("a packet of {} in another's place", "{n} packets of {} in another's place"),
+    StreamFault.UNCOUNTED: ("a packet of {} with a wrong counter", "{n} packets of {} with wrong counters"),
+    StreamFault.MARKED: (
+        "a packet of {} that is marked as urgent or protected",
+        "{n} packets of {} that are marked as urgent or protected",
+    ),
     StreamFault.DISCONTINUITY: ("a packet of {} that announces a break", "{n} packets of {} that announce a break"),
     StreamFault.PES_HEADER: ("a PES packet of {} with a wrong header", "{n} PES packets of {} with wrong headers"),
     StreamFault.PES_SHORT: ("a PES packet of {} that is cut short", "{n} PES packets of {} that are cut short"),
@@ -69,9 +74,9 @@ def streams(seen: VariantObservation, *without: StreamFault) -> Iterator[tuple[S
 
 
 def is_broken(segment: SegmentSeen) -> bool:
-    """Whether packets of it are cut, lost, damaged or in disorder: then frames are, too, and times have holes."""
+    """Whether packets or frames of it are cut, lost, damaged or in disorder: then what is timed by them is, too."""
     stream = segment.stream
-    kinds = (*DAMAGE, StreamFault.LOST, StreamFault.DISORDERED, StreamFault.PES_HEADER)
+    kinds = (*DAMAGE, *LOSS, *PES, StreamFault.SOUND_FRAME)
     return stream is not None and (not stream.is_synchronised or bool(stream.faults_of(*kinds)))
 
 

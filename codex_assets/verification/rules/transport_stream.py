@@ -22,6 +22,7 @@ from codex_assets.verification.rules.stream_faults import (
     PES,
     at,
     fault_problems,
+    is_broken,
     is_looked_at,
     streams,
     subject,
@@ -37,6 +38,8 @@ OWN_PIDS = (0x00, 0x11, 0x1FFF)
 RESERVED_PIDS = 0x20
 """Under it are tables of the standards (ISO/IEC 13818-1 table 2-3, EN 300 468 table 1)."""
 NULL_PID = 0x1FFF
+MOST_NULL_PACKETS = 12
+"""Of ours: a segment of a few packets is padded, so that programs that guess recognise it."""
 H264_TYPE, ADTS_TYPE = 0x1B, 0x0F
 SERVICE_NAMES = ("FFmpeg", "Service01")
 """Names of nobody: the muxer's own."""
@@ -75,6 +78,10 @@ def segments_are_packets(seen: VariantObservation) -> Finding | None:
     problems = []
     for segment in seen.segments:
         stream = segment.stream
+        # Another rule finds one that holds nothing at all.
+        if stream is None and seen.is_ours and (segment.video is not None or segment.audio is not None):
+            message = f"{segment.name} is no MPEG transport stream, or does not begin as one"
+            problems.append(Problem(segment.name, "no transport stream", message))
         if stream is None or stream.is_synchronised:
             continue
         if stream.unsynchronised:
@@ -104,7 +111,11 @@ def packets_complete(seen: VariantObservation) -> Finding | None:
     if not is_looked_at(seen):
         return None
     # Others may send a packet twice, and may announce a break.
-    kinds = (*LOSS, StreamFault.DISCONTINUITY) if seen.is_ours else (StreamFault.LOST, StreamFault.DISORDERED)
+    kinds = (
+        (*LOSS, StreamFault.DISCONTINUITY)
+        if seen.is_ours
+        else (StreamFault.LOST, StreamFault.DISORDERED, StreamFault.UNCOUNTED)
+    )
     problems = fault_problems(seen, streams(seen, *DAMAGE), *kinds)
     return expect_no_problem(problems, expected="none lost", message="All packets are there, in order.")
 
@@ -120,7 +131,7 @@ def packets_run_on(seen: VariantObservation) -> Finding | None:
         return None
     if not playlist.has_right_names(seen):
         return None
-    whole = {segment.name for segment, _ in streams(seen, *DAMAGE)}
+    whole = {segment.name for segment, _ in streams(seen, *DAMAGE, *LOSS)}
     problems = []
     for before, after in pairwise(seen.segments):
         if not {before.name, after.name} <= whole or before.stream is None or after.stream is None:
@@ -153,6 +164,9 @@ def no_stray_packets(seen: VariantObservation) -> Finding | None:
     """Every packet is of a stream that the tables name: nothing else is sent along."""
     if not is_looked_at(seen):
         return None
+    by_tables = streams_as_tables_say(seen)
+    if by_tables is not None and not by_tables.passed:
+        return None
     problems = []
     for segment, stream in streams(seen):
         tables = stream.tables
@@ -164,6 +178,9 @@ def no_stray_packets(seen: VariantObservation) -> Finding | None:
                 many = "a packet" if pid.packets == 1 else f"{pid.packets} packets"
                 message = f"{segment.name} has {many} of PID 0x{pid.pid:x}{at(seen, pid.seconds)}, which no table names"
                 problems.append(Problem(segment.name, f"PID 0x{pid.pid:x}", message))
+            elif pid.pid == NULL_PID and seen.is_ours and pid.packets > MOST_NULL_PACKETS:
+                message = f"{segment.name} has {pid.packets} null packets, which hold nothing"
+                problems.append(Problem(segment.name, f"{pid.packets} null packets", message))
     return expect_no_problem(problems, expected="none", message="The tables name all that is sent.", observed="none")
 
 
@@ -181,7 +198,24 @@ def tables_valid(seen: VariantObservation) -> Finding | None:
         count = stream.tables.programmes if stream.tables is not None else 1
         if count != 1:
             problems.append(Problem(segment.name, f"{count} programmes", f"{segment.name} holds {count} programmes"))
+    if not problems and seen.is_ours:
+        problems = _other_tables(seen)
     return expect_no_problem(problems, expected="valid tables of one programme", message="All tables are valid.")
+
+
+def _other_tables(seen: VariantObservation) -> list[Problem]:
+    """Segments whose tables differ from the first one's, though they name the same streams."""
+    known = [(segment, stream.tables) for segment, stream in streams(seen, *DAMAGE, *LOSS) if stream.tables is not None]
+    problems = []
+    for segment, tables in known:
+        first = known[0][1]
+        if tables is None or first is None or tables.streams != first.streams:
+            continue
+        for name, own, other in (("PAT", tables.pat, first.pat), ("PMT", tables.pmt, first.pmt)):
+            if own != other:
+                message = f"{segment.name} has another {name} than {known[0][0].name}"
+                problems.append(Problem(segment.name, f"another {name}", message))
+    return problems
 
 
 @rule(*PLAYLISTS, source=f"{VARIANTS}; {RFC} s3.1.1", elsewhere=Severity.WARN)
@@ -230,7 +264,8 @@ def clock_runs(seen: VariantObservation) -> Finding | None:
         problem = _clock_problem(seen, stream)
         if problem:
             problems.append(Problem(segment.name, "no sound clock", f"{segment.name} {problem}"))
-    if not known or (problems and not _is_continuous(seen)):
+    by_tables = streams_as_tables_say(seen)
+    if not known or (problems and (not _is_continuous(seen) or (by_tables is not None and not by_tables.passed))):
         return None
     return expect_no_problem(problems, expected="a clock that runs", message="The clock runs through all segments.")
 
@@ -271,7 +306,9 @@ def decoding_times_rise(seen: VariantObservation) -> Finding | None:
         return None
     kinds = (StreamFault.PES_WITHOUT_TIME, StreamFault.PES_BACKWARDS, StreamFault.PRESENTED_EARLY)
     problems = fault_problems(seen, streams(seen, *DAMAGE, *LOSS, *PES), *kinds)
-    if not problems and seen.is_ours and _is_continuous(seen):
+    if not _is_continuous(seen):
+        return None
+    if not problems and seen.is_ours:
         problems = list(_uneven_times(seen))
     return expect_no_problem(problems, expected="rising times", message="Decoding times rise through all segments.")
 
@@ -355,7 +392,7 @@ def picture_colours(seen: VariantObservation) -> Finding | None:
 def picture_clock_true(seen: VariantObservation) -> Finding | None:
     """The frame rate that the picture's parameters name is the one that its frames have."""
     span = seen.video_span
-    if span is None or span.frames < 2:
+    if span is None or span.frames < 2 or not _is_continuous(seen) or any(is_broken(s) for s in seen.segments):
         return None
     tolerance = span.rate * (0.001 + 0.0001 / (span.frames * span.frame_seconds))
     problems = []
@@ -407,7 +444,7 @@ def nothing_beside_the_media(seen: VariantObservation) -> Finding | None:
     """Segments hold no text or data beside picture, sound and captions: no name, no address, nothing else."""
     if not is_looked_at(seen):
         return None
-    problems = fault_problems(seen, streams(seen, *DAMAGE, *LOSS, *PES), StreamFault.PRIVATE)
+    problems = fault_problems(seen, streams(seen, *DAMAGE, *LOSS, *PES), StreamFault.PRIVATE, StreamFault.MARKED)
     for segment, stream in streams(seen, *DAMAGE, *LOSS, *PES):
         problems += [Problem(segment.name, what, f"{segment.name} has {what}") for what in _additions(stream)]
     return expect_no_problem(problems, expected="none", message="Nothing is sent beside the media.", observed="none")
