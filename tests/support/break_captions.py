@@ -34,7 +34,19 @@ def make_captioned(root: Path) -> None:
 
 def encode(folder: Path, source: Path) -> None:
     rates = ("-b:v", "300k", "-maxrate", "330k", "-bufsize", "600k", "-g", "1000", "-sc_threshold", "0")
-    x264 = ("-c:v", "libx264", "-preset", "ultrafast", "-profile:v", "main", "-pix_fmt", "yuv420p")
+    x264 = (
+        "-vf",
+        TAGGED,
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+        "-profile:v",
+        "main",
+        "-pix_fmt",
+        "yuv420p",
+        *TAGS,
+    )
     keys = ("-force_key_frames", KEYS, *rates)
     named = ("-hls_segment_filename", str(folder / RUNG / "segment_%05d.ts"), str(folder / RUNG / "playlist.m3u8"))
     run(

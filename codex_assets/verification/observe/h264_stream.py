@@ -24,8 +24,8 @@ SAMPLE_ASPECTS = (
 )
 """Table E-1."""
 REGISTERED, UNREGISTERED = 4, 5
-CAPTIONS = bytes.fromhex("b50031") + b"GA94"
-"""What user data of ATSC A/53 begins with: closed captions."""
+CAPTIONS = bytes.fromhex("b50031")
+"""What user data of ATSC begins with (A/53): closed captions, which `captions.py` reads."""
 X264 = bytes.fromhex("dc45e9bde6d948b7962cd820d923eeef")
 X264_TEXT = re.compile(rb"x264 - core [\w .]+ - H\.264/MPEG-4 AVC codec - Copy[\w .:/-]+ - options: [\w=.:,+ ()/-]*\0?")
 """Its own version and settings, which name nobody."""
