@@ -29,7 +29,7 @@ THUMBNAILS: tuple[tuple[str, Harm, str, str], ...] = (
     ("thumbnail_hue_turned", "medium", "hues are turned by 40 degrees", "hue=h=40"),
     ("thumbnail_brighter", "medium", "it is 30 levels brighter", "lutyuv=y=val+30"),
     ("thumbnail_range_narrowed", "medium", "its levels are those of video, so that black is grey",
-     "scale=in_range=pc:out_range=tv,setparams=range=pc"),
+     "lutyuv=y=16+val*219/255:u=128+(val-128)*224/255:v=128+(val-128)*224/255"),
     ("thumbnail_of_video_matrix", "medium", "its colours went through BT.709's matrix",
      "scale=in_color_matrix=bt601:out_color_matrix=bt709,setparams=colorspace=bt470bg"),
     ("thumbnail_contrast_lost", "medium", "it has half the contrast", "lutyuv=y=(val-126)*0.5+126"),
