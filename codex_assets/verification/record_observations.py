@@ -20,6 +20,7 @@ from codex_assets.archive.records import (
     WaveformRecord,
 )
 from codex_assets.media import outputs as media_outputs
+from codex_assets.media import profile
 from codex_assets.verification import expectations, measures
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import (
@@ -175,7 +176,9 @@ def _of_playlist(record: VariantRecord, playlist: VariantObservation) -> Iterato
 
 def _of_loudness(record: VariantRecord, sound: LoudnessObservation) -> Iterator[Statement]:
     if record.loudness is None:
-        yield Statement("the loudness", "silent", "silent" if sound.silent else "not silent")
+        # Of less than a block, 0.4 s, nothing is measured either.
+        is_measured = sound.integrated_lufs > profile.SILENCE_LUFS
+        yield Statement("the loudness", "none", f"{sound.integrated_lufs:.1f} LUFS" if is_measured else "none")
         return
     yield Statement("the loudness", record.loudness.integrated_lufs, sound.integrated_lufs, 0.5)
     yield Statement("the true peak", record.loudness.true_peak_dbtp, sound.true_peak_dbtp, 0.6)
