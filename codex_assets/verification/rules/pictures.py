@@ -41,7 +41,9 @@ UNLIKER = 1.4
 UNLIKER_PICTURE = 2.2
 """...of a single picture..."""
 MORE_DIFFERENT = 1.5
-"""...of the differences..."""
+"""...of the difference..."""
+MORE_LASTING = 2.0
+"""...of the one that lasts..."""
 SOFTER = 0.45
 """...and of the sharpness. An honest encode of film grain keeps more or less of it from one second to the next."""
 ROUGHER = 1.6
@@ -128,7 +130,7 @@ def _is_as_true(second: PictureSecond, honest: HonestSecond) -> bool:
         and 1 - second.least_likeness <= UNLIKER_PICTURE * (1 - honest.least_likeness) + 2 * ROOM
         and second.difference <= max(DIFFERENCE, MORE_DIFFERENT * honest.difference + ROOM_DIFFERENCE)
         and second.lasting_difference
-        <= max(LASTING_DIFFERENCE, MORE_DIFFERENT * honest.lasting_difference + ROOM_DIFFERENCE)
+        <= max(LASTING_DIFFERENCE, MORE_LASTING * honest.lasting_difference + ROOM_DIFFERENCE)
         and (second.sharpness is None or least_sharp <= second.sharpness <= most_sharp)
     )
 
