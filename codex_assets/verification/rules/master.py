@@ -14,7 +14,7 @@ from codex_assets.verification.measures import average_rate, codecs, peak_rate
 from codex_assets.verification.observations import MasterObservation, StreamInf, VariantObservation
 from codex_assets.verification.playlist_text import read_attributes
 from codex_assets.verification.rule import rule
-from codex_assets.verification.rules.comparisons import Problem, expect_equal, expect_no_problem
+from codex_assets.verification.rules.comparisons import Problem, any_failed, expect_equal, expect_no_problem
 from codex_assets.verification.rules.playlist import (
     cuts_like_siblings,
     duration_of_source,
@@ -86,7 +86,7 @@ def master_lists_what_exists(seen: MasterObservation) -> Finding | None:
 @rule(ObservationKind.MASTER, source=f"{PLAN}; {RFC} s4.4.6.2")
 def master_playlists_exist(seen: MasterObservation) -> Finding | None:
     """Every playlist that the master names lies where it can be looked at."""
-    if not seen.measured or (master_lists_what_exists(seen) is not None and seen.is_ours):
+    if not seen.measured or any_failed(master_lists_what_exists(seen)):
         return None
     measured = dict(seen.measured)
     # One that was looked at and cannot be read is found by its own rule.

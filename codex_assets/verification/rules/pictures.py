@@ -38,7 +38,7 @@ SHARPNESS = (0.85, 1.15)
 
 UNLIKER = 1.4
 """Distance from being the same, over that of an honest encode..."""
-UNLIKER_PICTURE = 2.2
+UNLIKER_PICTURE = 2.5
 """...of a single picture..."""
 MORE_DIFFERENT = 1.5
 """...of the difference..."""
@@ -47,8 +47,10 @@ MORE_LASTING = 2.0
 SOFTER = 0.45
 """...and of the sharpness. An honest encode of film grain keeps more or less of it from one second to the next."""
 ROUGHER = 1.6
-ROOM = 0.004
-"""Likeness that is allowed besides: an honest encode of the next second is as far away."""
+ROOM = 0.006
+"""Likeness that is allowed besides: an honest encode of the next second is as far away, and a film's first second, for
+which its encoder has to guess the rate, farther."""
+ROOM_PICTURE = 0.015
 ROOM_DIFFERENCE = 0.6
 
 DOUBT = 4.0
@@ -127,7 +129,7 @@ def _is_as_true(second: PictureSecond, honest: HonestSecond) -> bool:
         )
     return (
         all(1 - own <= UNLIKER * (1 - possible) + ROOM for own, possible in planes)
-        and 1 - second.least_likeness <= UNLIKER_PICTURE * (1 - honest.least_likeness) + 2 * ROOM
+        and 1 - second.least_likeness <= UNLIKER_PICTURE * (1 - honest.least_likeness) + ROOM_PICTURE
         and second.difference <= max(DIFFERENCE, MORE_DIFFERENT * honest.difference + ROOM_DIFFERENCE)
         and second.lasting_difference
         <= max(LASTING_DIFFERENCE, MORE_LASTING * honest.lasting_difference + ROOM_DIFFERENCE)
