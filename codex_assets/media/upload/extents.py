@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from codex_assets.media import profile
 from codex_assets.media.facts import Counted, VideoStream
-from codex_assets.media.fields import parse_seconds
+from codex_assets.media.fields import parse_seconds, parse_whole
 
 RATE_OFF = 0.005
 """Relative distance from what packets show at which a raw stream's stated rate is not believed."""
@@ -79,10 +79,10 @@ class TrackExtent:
             self.disordered = self.disordered or (self._stored is not None and stored < self._stored)
             self._stored = stored
         self._seen += 1
-        if size.isdecimal():
-            self._tiny += 1 if int(size) <= PAUSE_BYTES else 0
+        if (stored_bytes := parse_whole(size)) is not None:
+            self._tiny += 1 if stored_bytes <= PAUSE_BYTES else 0
             if len(self._sizes) < DISTINCT_SIZES:
-                self._sizes[int(size)] += 1
+                self._sizes[stored_bytes] += 1
         self._keyed = self._keyed or "K" in flags
         if not self._keyed:
             self._leading += 1
