@@ -113,9 +113,9 @@ def test_build_then_one_output_then_only_checks(tmp_path: Path, monkeypatch: pyt
             assert result.get_asset_materialization_events() == []
             failed = [evaluation for evaluation in result.get_asset_check_evaluations() if not evaluation.passed]
             assert [evaluation.check_name for evaluation in failed] == ["files_as_recorded", "waveform_version"]
-            assert failed[0].metadata["expected"].value == "2"
-            assert failed[0].metadata["found"].value == "1"
-            assert failed[0].partition == MEDIA
+            assert failed[1].metadata["expected"].value == "2"
+            assert failed[1].metadata["found"].value == "1"
+            assert failed[1].partition == MEDIA
 
     # A fresh instance learns the media and its outputs from the archive's records.
     for name, value in environment.items():

@@ -274,7 +274,7 @@ def resolution_missing(root: Path) -> None:
 
 @breaks("master", "frame_rate_declared")
 def frame_rate_missing(root: Path) -> None:
-    edit(root / "master.m3u8", r",FRAME-RATE=25.000(?=\n180p)", "")
+    edit(root / "master.m3u8", r",FRAME-RATE=25.000(?=.*\n180p)", "")
 
 
 @breaks("master", "codecs_true")

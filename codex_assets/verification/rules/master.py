@@ -22,7 +22,7 @@ from codex_assets.verification.rules.playlist import (
     has_right_names,
     target_duration,
 )
-from codex_assets.verification.rules.playlist_text import uris_after_their_tags
+from codex_assets.verification.rules.playlist_text import attributes_valid, uris_after_their_tags
 from codex_assets.verification.rules.shared_limits import APPLE, CONTRACT, DURATION_SECONDS, PLAN, RFC
 
 RATE_SLACK = 0.10
@@ -320,7 +320,7 @@ def video_range_true(seen: MasterObservation) -> Finding | None:
 @rule(ObservationKind.MASTER, source=f"{RFC} s4.4.6.1, s4.4.6.2; {APPLE} 4.4")
 def captions_declared(seen: MasterObservation) -> Finding | None:
     """Closed captions are declared whole, and all variants name the same group of them, or none."""
-    if seen.text is None:
+    if seen.text is None or any_failed(attributes_valid(seen)):
         return None
     services = [_attributes_of(line.value) for line in seen.text.with_tag("EXT-X-MEDIA")]
     services = [service for service in services if service.get("TYPE") == "CLOSED-CAPTIONS"]

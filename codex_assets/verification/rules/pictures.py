@@ -47,9 +47,10 @@ MORE_LASTING = 2.0
 SOFTER = 0.45
 """...and of the sharpness. An honest encode of film grain keeps more or less of it from one second to the next."""
 ROUGHER = 1.6
+AT_FIRST = 2.5
+"""In a film's first second its encoder has to guess the rate: the likeness may be so much farther away."""
 ROOM = 0.006
-"""Likeness that is allowed besides: an honest encode of the next second is as far away, and a film's first second, for
-which its encoder has to guess the rate, farther."""
+"""Likeness that is allowed besides: an honest encode of the next second is as far away."""
 ROOM_PICTURE = 0.015
 ROOM_DIFFERENCE = 0.6
 
@@ -110,9 +111,10 @@ def _is_true(second: PictureSecond, honest: Sequence[HonestSecond]) -> bool:
 def _is_plainly_true(second: PictureSecond, *, factor: float = 1.0) -> bool:
     """Within the limits of what is easy to encode, or within `factor` of them."""
     least, most = SHARPNESS
+    likeness = factor if second.at > 0 else max(factor, AT_FIRST)
     return (
-        1 - min(second.likeness) <= factor * (1 - LIKENESS)
-        and 1 - second.least_likeness <= factor * (1 - LEAST_LIKENESS)
+        1 - min(second.likeness) <= likeness * (1 - LIKENESS)
+        and 1 - second.least_likeness <= likeness * (1 - LEAST_LIKENESS)
         and second.difference <= factor * DIFFERENCE
         and second.lasting_difference <= factor * LASTING_DIFFERENCE
         and (second.sharpness is None or 1 - factor * (1 - least) <= second.sharpness <= 1 + factor * (most - 1))

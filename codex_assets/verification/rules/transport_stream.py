@@ -52,6 +52,8 @@ BT709 = 1
 
 CLOCK_STEP_SECONDS = 0.1
 """ISO/IEC 13818-1 2.7.2."""
+SOUND_CLOCK_STEP_SECONDS = 0.5
+"""Without a picture: frames of silence are so small that muxers put this much of them into one PES packet."""
 CLOCK_STEP_UNITS = 1.6
 """A muxer of varying rate sends a PCR with each PES packet alone, which may come more rarely."""
 CLOCK_LATE_SECONDS = 0.05
@@ -280,7 +282,8 @@ def _clock_problem(seen: VariantObservation, stream: SegmentStream) -> str:
         return "has its clock (PCR) in another stream than the picture"
     if clock.count > 1 and clock.shortest_step <= 0:
         return f"has a clock (PCR) that runs backwards{at(seen, clock.seconds)}"
-    if clock.longest_step > max(CLOCK_STEP_SECONDS, CLOCK_STEP_UNITS * clock.units_between) + 0.002:
+    allowed = SOUND_CLOCK_STEP_SECONDS if lead is None else CLOCK_STEP_SECONDS
+    if clock.longest_step > max(allowed, CLOCK_STEP_UNITS * clock.units_between) + 0.002:
         return f"goes {clock.longest_step:.2f} s without a clock (PCR){at(seen, clock.seconds)}"
     if clock.least_lead is not None and clock.least_lead < -CLOCK_LATE_SECONDS:
         return f"has a clock (PCR) that is {-clock.least_lead:.2f} s later than what is to be decoded"
