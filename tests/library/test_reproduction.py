@@ -123,6 +123,7 @@ def test_everything_comes_out_the_same_and_no_byte_is_written(store: Path) -> No
     assert (answer.json["same"], answer.json["differs"]) == (14, 0)
 
 
+@pytest.mark.slow
 @ffmpeg
 def test_nothing_is_written_either_where_everything_differs(store: Path) -> None:
     """What is built here would be published, and pruned, by a rebuild: other segments, and another master."""
@@ -158,6 +159,7 @@ def versions_in(endpoint: str, bucket: str) -> list[tuple[str, str, str, str]]:
     ]
 
 
+@pytest.mark.slow
 @ffmpeg
 def test_buckets_are_only_read(store: Path, tmp_path: Path) -> None:
     with s3_server.s3_server() as endpoint:

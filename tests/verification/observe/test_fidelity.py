@@ -81,7 +81,10 @@ def test_an_honest_variant_is_true(root: Path, tmp_path: Path) -> None:
             "tpad=start=1:start_mode=clone,trim=end_frame=200",
             "The picture is late by a picture",
         ),
-        ("trim=start_frame=75,setpts=PTS-STARTPTS,tpad=stop=75:stop_mode=clone", "The picture is early by 75 pictures"),
+        (
+            "trim=start_frame=75,setpts=PTS-STARTPTS,fps=25,tpad=stop_duration=4:stop_mode=clone,trim=end_frame=200",
+            "The picture is early by 75 pictures",
+        ),
         (
             "drawbox=c=black:t=fill:enable='between(n,75,124)'",
             "The picture is black from 3.0 to 5.0 s, beside the mezzanine's.",
