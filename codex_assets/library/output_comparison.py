@@ -220,7 +220,7 @@ def _looked_into(
     """The same, with what is heard and seen of the difference between the files; where NVENC made the first, that
     decides. `source`: what both were made from."""
     try:
-        sounds = [sound_digest(tools, path, workspace.root, duration=seconds) for path in (first, second)]
+        sounds = [sound_digest(tools, path, duration=seconds) for path in (first, second)]
         pictures = compare_pictures(tools, first, second, source=source, duration=seconds)
     except ToolError as error:
         return replace(comparison, reason=f"not compared any further: {error.public}")

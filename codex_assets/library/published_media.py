@@ -15,6 +15,7 @@ from codex_assets.archive import check_results
 from codex_assets.archive.check_results import VerificationRecord
 from codex_assets.archive.records import MediaRecord, OutputRecord
 from codex_assets.archive.store import RecordStore
+from codex_assets.errors import InternalError, JobError
 from codex_assets.library import staleness
 from codex_assets.library.media_facts import is_original_listed
 from codex_assets.library.selection import Where
@@ -92,6 +93,15 @@ def condition_holds(where: Where, media: MediaRecord, records: RecordStore) -> b
         return staleness.stale_outputs(read_verdicts(media, outputs(), verification, records))
 
     return where.holds(media, outputs, stale)
+
+
+def why_not(error: Exception) -> str:
+    """For a person: why the work on one media ended, of the work on many."""
+    if isinstance(error, JobError):
+        return error.public
+    if isinstance(error, ValueError):
+        return "It is no media id, or its records cannot be read."
+    return InternalError.of(error).public
 
 
 def read(media_id: str, records: RecordStore) -> PublishedMedia | None:

@@ -23,7 +23,7 @@ from codex_assets.archive.store import RecordStore
 from codex_assets.build import phases
 from codex_assets.build.builder import LocalBuilder
 from codex_assets.build.encoders import EncoderMode, Encoders
-from codex_assets.errors import InternalError, JobCancelled, JobError, MissingInput
+from codex_assets.errors import JobCancelled, JobError, MissingInput
 from codex_assets.library import published_media
 from codex_assets.library.output_comparison import (
     ReproducedOutput,
@@ -107,12 +107,8 @@ class Reproduction:
             outputs = self._outputs_of(published)
         except JobCancelled:
             raise
-        except JobError as error:
-            problem = error.public
-        except ValueError:
-            problem = "It is no media id, or its records cannot be read."
         except Exception as error:  # noqa: BLE001 - one media must not end the work on thousands
-            problem = InternalError.of(error).public
+            problem = published_media.why_not(error)
         else:
             seconds = time.monotonic() - started
             return MediaReproduction(media_id, published.media, outputs, seconds=seconds)

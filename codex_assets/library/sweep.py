@@ -18,8 +18,8 @@ from typing import Literal
 from codex_assets.archive.findings import Finding
 from codex_assets.archive.records import MediaRecord
 from codex_assets.archive.store import RecordStore
-from codex_assets.errors import InternalError, JobCancelled, JobError
-from codex_assets.library.published_media import condition_holds
+from codex_assets.errors import JobCancelled
+from codex_assets.library.published_media import condition_holds, why_not
 from codex_assets.library.selection import Where
 from codex_assets.media.outputs import MEZZANINE, OUTPUTS
 from codex_assets.storage.objects import Stores
@@ -83,12 +83,8 @@ class Sweep:
             return self._judged(media_id, started)
         except JobCancelled:
             raise
-        except JobError as error:
-            problem = error.public
-        except ValueError:
-            problem = "It is no media id, or its records cannot be read."
         except Exception as error:  # noqa: BLE001 - one media must not end the check of thousands
-            problem = InternalError.of(error).public
+            problem = why_not(error)
         return SweepResult(media_id, outcome="unchecked", problem=problem, seconds=time.monotonic() - started)
 
     def _judged(self, media_id: str, started: float) -> SweepResult | None:

@@ -169,6 +169,8 @@ class Auditor:
         self._observer = Observer(tools.within(workspace.root), scratch=workspace.root)
         self._workspace = workspace
         self._deep = deep
+        self._digests: dict[Path, str | None] = {}
+        """SHA-256 of each file as it was fetched."""
 
     def audit(
         self, media: MediaRecord, outputs: Collection[str], *, only: Collection[str] | None = None
@@ -232,7 +234,7 @@ class Auditor:
         for file in record.files:
             path = folder / Path(file.key).name if folder is not None else None
             if path is not None and path.is_file():
-                fetched = path.stat().st_size, file_sha256(path)
+                fetched = path.stat().st_size, self._digests.get(path) or file_sha256(path)
                 files.append(PublishedFile(path.name, file.size, file.sha256, *fetched))
         yield record_observation(record, audited.source, files, looks)
 
@@ -392,6 +394,6 @@ class Auditor:
 
     def _fetch(self, file: StoredFile, path: Path) -> None:
         try:
-            self._stores.by_role(file.role).download(file.key, path)
+            self._digests[path] = self._stores.by_role(file.role).download(file.key, path).sha256
         except MissingInput:
             return

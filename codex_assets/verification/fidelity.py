@@ -76,27 +76,15 @@ class PictureChange:
 
 
 @dataclass(frozen=True)
-class HonestSecond:
-    """How true an encode of the judge's own is in one second, at a lower rate than the output had: what can be asked of
-    the output there. The fields are those of `PictureSecond`."""
-
-    at: float
-    likeness: tuple[float, float, float]
-    least_likeness: float
-    difference: float
-    lasting_difference: float
-    sharpness: float | None = None
-
-
-@dataclass(frozen=True)
 class PictureFidelity:
     """Every picture of an output beside the one that it was made of, by their times."""
 
     seconds: tuple[PictureSecond, ...]
     compared: int
     """Pictures."""
-    honest: tuple[HonestSecond, ...] = ()
-    """For the seconds that are least alike, where it was worth asking."""
+    honest: tuple[PictureSecond, ...] = ()
+    """How true an encode of the judge's own is, at a lower rate than the output had, in the seconds that are least
+    alike: what can be asked of the output there."""
     change: PictureChange | None = None
     """What explains the worst second; None where nothing differs much."""
 

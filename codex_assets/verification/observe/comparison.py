@@ -6,8 +6,7 @@ pictures (`picture_fidelity.py`) and sounds (`sound_fidelity.py`).
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from codex_assets.verification.observations import VariantObservation
 from codex_assets.verification.observe.decoder import Decoder, complaints, concatenation, path_inside, public_reason
 from codex_assets.verification.observe.picture_fidelity import PictureComparison
 from codex_assets.verification.observe.picture_stack import Delivered
+from codex_assets.verification.observe.sound import coded_sound_digest
 from codex_assets.verification.observe.sound_fidelity import compare_sounds
 
 
@@ -50,7 +50,7 @@ def compare_playlists(
         _compare_sounds(decoder, reference, info, sources, compared, folder)
         for playlist in sources:
             if compared[playlist.number].decode_errors:
-                errors = _own_complaints(decoder, playlist, folder)
+                errors = decoder.complaints_about(playlist.source, folder)
                 compared[playlist.number] = replace(compared[playlist.number], decode_errors=errors)
     return compared
 
@@ -144,7 +144,7 @@ def _compare_sounds(
         if sound is None or lead is None:
             continue
         try:
-            digest = _digest(decoder, playlist.source)
+            digest = coded_sound_digest(decoder, playlist.source)
             compared[playlist.number] = replace(compared[playlist.number], sound_digest=digest)
             if info.audio is None:
                 continue
@@ -166,28 +166,3 @@ def _compare_sounds(
         fidelity, errors = known[key]
         compared[playlist.number] = replace(compared[playlist.number], sound=fidelity)
         _add_errors(compared, playlist.number, errors)
-
-
-def _digest(decoder: Decoder, source: Sequence[str]) -> str:
-    """SHA-256 of the coded sound of an input."""
-    digest = hashlib.sha256()
-
-    def read(take: Callable[[int], bytes]) -> None:
-        while data := take(1 << 16):
-            digest.update(data)
-
-    decoder.run_into([*source, "-map", "0:a:0", "-c", "copy", "-f", "data", "-"], read, label="reading the sound")
-    return digest.hexdigest()
-
-
-def _own_complaints(decoder: Decoder, playlist: _Playlist, folder: Path) -> tuple[str, ...]:
-    """What the decoders complain of when this playlist is decoded alone."""
-    tracks = [
-        *(("-map", "0:v:0") if playlist.seen.video is not None else ()),
-        *(("-map", "0:a:0") if playlist.seen.audio is not None else ()),
-    ]
-    try:
-        run = decoder.run([*playlist.source, *tracks, "-f", "null", "-"], label="decoding the segments")
-    except ToolError as error:
-        return (public_reason(error, folder),)
-    return complaints(run.log, folder)

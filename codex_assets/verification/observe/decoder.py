@@ -1,4 +1,4 @@
-"""Runs ffprobe and ffmpeg over finished files: what a file holds, its packets, and its pictures in grey.
+"""Runs ffprobe and ffmpeg over finished files: what a file holds, its packets, and complaints about them.
 
 In: the arguments of those runs, and what their complaints become in public. Out: what is observed of each kind of
 output (`segments.py`, `mezzanine_file.py`, `pictures.py`, `sound.py`).
@@ -56,6 +56,17 @@ class Decoder:
         """Run ffmpeg, and let `read` read its output (`arguments` end in `-`) as it comes."""
         return self._tools.ffmpeg_into(arguments, read, label=label, duration=duration)
 
+    def complaints_about(self, source: Sequence[str], folder: Path) -> tuple[str, ...]:
+        """What the decoders complain of when they decode all pictures and sound of an input, or why they cannot.
+
+        `folder`: where its files lie. Raises nothing.
+        """
+        try:
+            run = self.run([*source, "-map", "0:v?", "-map", "0:a?", "-f", "null", "-"], label="decoding the segments")
+        except ToolError as error:
+            return (public_reason(error, folder),)
+        return complaints(run.log, folder)
+
     def probe(self, path: Path) -> MediaInfo:
         """What a file says of itself."""
         return ffprobe.parse(self.probe_document(path))
@@ -92,40 +103,6 @@ class Decoder:
                 )
             )
         return packets
-
-    def grey_picture(self, source: Sequence[str], filters: str, *, strict: bool = False) -> bytes:
-        """The first picture of an input, one byte a pixel; empty when there is none.
-
-        `strict`: a complaint of the decoder is a `ToolError`, too.
-        """
-        with self.scratch_folder() as folder:
-            raw = folder / "still.gray"
-            arguments = [*source, "-frames:v", "1", "-vf", f"{filters},format=gray", "-f", "rawvideo", str(raw)]
-            run = self.run(arguments, label="decoding a picture")
-            errors = complaints(run.log, folder)
-            if strict and errors:
-                raise ToolError("decoding a picture", reason=errors[0])
-            return raw.read_bytes() if raw.exists() else b""
-
-    def still(self, path: Path, at: float, size: tuple[int, int], *, padded: bool = False) -> bytes | None:
-        """The picture of `path` at `at` seconds, scaled to `size`, one byte a pixel; None where there is none.
-
-        `padded`: it keeps its shape, with black beside it. Pictures are remembered. Raises nothing.
-        """
-
-        def decode() -> bytes | None:
-            scale = "scale={0}:{1}:flags=area"
-            if padded:
-                # By way of RGB: a JPEG's luma is BT.601 and the mezzanine's BT.709, 33 of 255 apart for pure green.
-                scale += ":force_original_aspect_ratio=decrease,format=rgb24,pad={0}:{1}:(ow-iw)/2:(oh-ih)/2"
-            source = ["-ss", f"{max(0.0, at):.6f}", "-i", str(path), "-map", "0:v:0"]
-            try:
-                grey = self.grey_picture(source, scale.format(*size))
-            except ToolError:
-                return None
-            return grey if len(grey) == size[0] * size[1] else None
-
-        return self.remembered(path, ("still", round(at, 3), size, padded), decode)
 
     def remembered(self, path: Path, purpose: tuple[object, ...], make: Callable[[], Value]) -> Value:
         """What `make` returned for this purpose and file, if that was lately and the file is the same; else what it

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codex_assets.system.tools import Tools
+from codex_assets.verification.observe.decoder import Decoder
+from codex_assets.verification.observe.sound import coded_sound_digest
 
 COMPARED_SIDE = 320
 """Pixels of the longer side at which pictures are compared."""
@@ -96,23 +98,15 @@ def _compared_size(tools: Tools, path: Path) -> tuple[int, int]:
     return max(SMALLEST_SIDE, round(width * scale)), max(SMALLEST_SIDE, round(height * scale))
 
 
-def sound_digest(tools: Tools, path: Path, scratch: Path, *, duration: float | None = None) -> str | None:
-    """A hash of a file's or a playlist's coded sound, packet by packet; None without sound.
+def sound_digest(tools: Tools, path: Path, *, duration: float | None = None) -> str | None:
+    """A hash of a file's or a playlist's coded sound, packet by packet; None without sound. `duration`: its seconds.
 
-    `scratch`: where it may write for a moment; `duration`: seconds of the file. Raises `ToolError` when it cannot be
-    read.
+    Raises `ToolError` when it cannot be read.
     """
     asked = ["-select_streams", "a:0", "-show_entries", "stream=index", str(path)]
     if not tools.ffprobe(asked, label="probing").get("streams"):
         return None
-    listing = scratch / "sound.sha256"
-    # Without the timestamps: containers round them.
-    arguments = ["-i", str(path), "-map", "0:a:0", "-c", "copy", "-f", "hash", "-hash", "sha256", str(listing)]
-    try:
-        tools.ffmpeg(arguments, label="reading the sound", duration=duration)
-        return listing.read_text(encoding="ascii").strip()
-    finally:
-        listing.unlink(missing_ok=True)
+    return coded_sound_digest(Decoder(tools), ["-i", str(path)], duration=duration)
 
 
 def _picture_count(tools: Tools, path: Path) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from codex_assets.verification.fidelity import HonestSecond, PictureFidelity, PictureSecond
+from codex_assets.verification.fidelity import PictureFidelity, PictureSecond
 from codex_assets.verification.observe.decoder import Decoder
 from codex_assets.verification.observe.picture_meter import Areas, Meter, badness, detail_of
 from codex_assets.verification.observe.picture_stack import COLOURS, Batch, Delivered, decode_together
@@ -83,7 +83,7 @@ class PictureComparison:
         in_order = sorted(worst, key=lambda second: second.at)
         return replace(fidelity, honest=tuple(self._honest(delivered, delivered.kbps, second) for second in in_order))
 
-    def _honest(self, delivered: Delivered, kbps: int, second: PictureSecond) -> HonestSecond:
+    def _honest(self, delivered: Delivered, kbps: int, second: PictureSecond) -> PictureSecond:
         """The same second of the reference, encoded anew at the output's size and a part of its rate, and compared."""
         rate = float(self.rate)
         start = max(0.0, second.at - LEAD_SECONDS)
@@ -105,12 +105,4 @@ class PictureComparison:
             self.decoder.run(arguments, label="encoding for comparison", duration=count / rate)
             encoded = Delivered(("-i", path), delivered.size)
             (fidelity,), _ = self._measured(opened, [encoded], lead, count / rate)
-        reached = fidelity.seconds[0] if fidelity.seconds else second
-        return HonestSecond(
-            second.at,
-            reached.likeness,
-            reached.least_likeness,
-            reached.difference,
-            reached.lasting_difference,
-            reached.sharpness,
-        )
+        return replace(fidelity.seconds[0], at=second.at) if fidelity.seconds else second

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from codex_assets.verification.fidelity import HonestSecond, PictureFidelity, PictureSecond
+from codex_assets.verification.fidelity import PictureFidelity, PictureSecond
 from codex_assets.verification.observe.picture_changes import Pictures, WorstSecond, explain
 
 Plane: TypeAlias = NDArray[np.float32]
@@ -230,7 +230,7 @@ def _stacked(pictures: Sequence[Sequence[Plane]]) -> Pictures:
     return luma, blue, red
 
 
-def badness(second: PictureSecond | HonestSecond) -> float:
+def badness(second: PictureSecond) -> float:
     """A number by which seconds are ordered: over 1, one is worth a second look."""
     return max(
         (1 - min(second.likeness)) / (1 - SECOND_LOOK),

@@ -301,11 +301,6 @@ def _drawn_pairs(is_ink: NDArray[numpy.bool_], columns: int) -> NDArray[numpy.in
     return pairs.astype(numpy.int16)
 
 
-def difference_of(own: bytes, other: bytes) -> float:
-    """Mean difference of the grey values of two pictures of one size, of 255."""
-    return sum(abs(a - b) for a, b in zip(own, other, strict=True)) / len(own)
-
-
 def _colour(name: str) -> NDArray[numpy.int64]:
     """Red, green and blue of `rrggbb...`."""
     return numpy.array([int(name[at : at + 2], 16) for at in (0, 2, 4)], numpy.int64)

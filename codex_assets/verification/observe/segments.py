@@ -14,7 +14,7 @@ from codex_assets.errors import ToolError
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import PlaylistSeen, SegmentSeen, VariantExpected, VariantObservation
 from codex_assets.verification.observe.captions import observe_captions
-from codex_assets.verification.observe.decoder import Decoder, complaints, concatenation, path_inside, public_reason
+from codex_assets.verification.observe.decoder import Decoder, concatenation, path_inside, public_reason
 from codex_assets.verification.observe.playlists import parse_media_playlist, text_of
 from codex_assets.verification.observe.segment_stream import read_segment
 from codex_assets.verification.observe.tracks import picture_of, sound_of
@@ -83,7 +83,7 @@ def _with_segments(
         seen = replace(base, segments=tuple(segments))
         seen = replace(seen, video=picture_of(info, seen.video_span, sps), audio=sound_of(info))
         if decode:
-            seen = replace(seen, decode_errors=_complaints(decoder, joined, folder))
+            seen = replace(seen, decode_errors=decoder.complaints_about(joined, folder))
     if seen.video is not None and seen.video_span is not None:
         seen = _with_captions(decoder, seen, files, reference)
     return seen
@@ -110,15 +110,6 @@ def _read_segments(
             present.append(path)
         segments.append(segment)
     return segments, present
-
-
-def _complaints(decoder: Decoder, source: Sequence[str], folder: Path) -> tuple[str, ...]:
-    """What the decoders complain of when they decode all of it."""
-    try:
-        run = decoder.run([*source, "-map", "0:v?", "-map", "0:a?", "-f", "null", "-"], label="decoding the segments")
-    except ToolError as error:
-        return (public_reason(error, folder),)
-    return complaints(run.log, folder)
 
 
 def _with_captions(

@@ -1,13 +1,14 @@
-"""What is observed of the loudness of delivered sound.
+"""What is observed of delivered sound by itself: its loudness, and its coded bytes.
 
-In: decoding and measuring it. Out: comparing it with the mezzanine's (`sound_fidelity.py`), and what it should be
-(`rules/loudness.py`).
+In: decoding, measuring and reading it. Out: comparing it with the mezzanine's (`sound_fidelity.py`), and what it should
+be (`rules/loudness.py`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from codex_assets.errors import ToolError
 from codex_assets.verification.observations import LoudnessExpected, LoudnessObservation
 from codex_assets.verification.observe.decoder import Decoder, concatenation, path_inside, public_reason
 from codex_assets.verification.observe.playlists import parse_media_playlist, text_of
+
+READ_BYTES = 1 << 16
 
 
 def observe_loudness(decoder: Decoder, media: Path, expected: LoudnessExpected, *, output: str) -> LoudnessObservation:
@@ -49,6 +52,22 @@ def input_of(media: Path, folder: Path) -> list[str] | None:
     files = [path_inside(media.parent, name) for name, _ in entries]
     present = [path for path in files if path is not None and path.is_file() and path.stat().st_size]
     return concatenation(folder / "all.txt", present) if present else None
+
+
+def coded_sound_digest(decoder: Decoder, source: Sequence[str], *, duration: float | None = None) -> str:
+    """SHA-256 of the coded sound of an input that lasts `duration` seconds, packet after packet and without times.
+
+    Raises `ToolError` when it cannot be read.
+    """
+    digest = hashlib.sha256()
+
+    def read(take: Callable[[int], bytes]) -> None:
+        while data := take(READ_BYTES):
+            digest.update(data)
+
+    arguments = [*source, "-map", "0:a:0", "-c", "copy", "-f", "data", "-"]
+    decoder.run_into(arguments, read, label="reading the sound", duration=duration)
+    return digest.hexdigest()
 
 
 def _summary(log: Sequence[str]) -> tuple[float, float, float, float] | None:

@@ -8,8 +8,6 @@ and which difference is too much (`rules/waveform.py`).
 from __future__ import annotations
 
 import math
-import os
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +29,10 @@ FINE = 256
 """Samples that a drawing is made of at the finest, but of short sounds."""
 SHORT_SAMPLES = 2 * FINE * profile.PICTURE_WIDTH
 """Of so few samples all are kept."""
-ENCODER_DELAY = 1024
+ENCODER_DELAY = profile.AAC_FRAME_SAMPLES
 """Samples in front of what is heard in segments, which have no edit list."""
-READ_BYTES = 1 << 20
+SAMPLE_BYTES = 2 * profile.CHANNELS
+READ_SAMPLES = 1 << 18
 APART = 3
 """Steps of 256 by which a point is beside the sound."""
 MOST_SHIFT = 300
@@ -112,7 +111,7 @@ def _measured(decoder: Decoder, sound: Path) -> SoundPeaks | None:
     count = 0
     skipped = ENCODER_DELAY if sound.suffix == ".m3u8" else 0
 
-    def take(data: bytes) -> None:
+    def add(data: bytes) -> None:
         nonlocal count, skipped
         channels = numpy.frombuffer(data, "<i2").reshape(-1, profile.CHANNELS).astype(numpy.int32)
         merged = numpy.fix(channels.sum(axis=1) / profile.CHANNELS).astype(numpy.int16)
@@ -125,43 +124,21 @@ def _measured(decoder: Decoder, sound: Path) -> SoundPeaks | None:
         if count <= SHORT_SAMPLES:
             kept.append(merged)
 
+    def read(take: Callable[[int], bytes]) -> None:
+        while data := take(READ_SAMPLES * SAMPLE_BYTES):
+            add(data[: len(data) // SAMPLE_BYTES * SAMPLE_BYTES])
+
     with decoder.scratch_folder() as folder:
         source = input_of(sound, folder)
         if source is None:
             return None
         arguments = [*source, "-map", "0:a:0", "-c:a", "pcm_s16le", "-ar", str(profile.SAMPLE_RATE)]
-        arguments += ["-ac", str(profile.CHANNELS), "-f", "s16le"]
-        _stream(decoder, arguments, folder / "sound.s16", take)
+        arguments += ["-ac", str(profile.CHANNELS), "-f", "s16le", "-"]
+        decoder.run_into(arguments, read, label="decoding the delivered sound")
     if not count:
         return None
     samples = numpy.concatenate(kept) if count <= SHORT_SAMPLES else None
     return SoundPeaks(count, points.result(), fine.result(), samples)
-
-
-def _stream(decoder: Decoder, arguments: list[str], pipe: Path, take: Callable[[bytes], None]) -> None:
-    """Run ffmpeg into a pipe, and hand over what comes out of it in whole samples."""
-    os.mkfifo(pipe)
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    # Held open so that the reader does not see an end before ffmpeg has begun.
-    writer = os.open(pipe, os.O_WRONLY)
-    os.set_blocking(reader, True)
-
-    def read() -> None:
-        left = b""
-        while data := os.read(reader, READ_BYTES):
-            left += data
-            whole = len(left) // (2 * profile.CHANNELS) * 2 * profile.CHANNELS
-            take(left[:whole])
-            left = left[whole:]
-
-    thread = threading.Thread(target=read, name="peaks")
-    thread.start()
-    try:
-        decoder.run([*arguments, str(pipe)], label="decoding the delivered sound")
-    finally:
-        os.close(writer)
-        thread.join()
-        os.close(reader)
 
 
 # --- Differences ------------------------------------------------------------------------------------------------------

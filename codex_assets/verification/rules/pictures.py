@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from codex_assets.archive.findings import Finding
-from codex_assets.verification.fidelity import ChangeKind, HonestSecond, PictureChange, PictureFidelity, PictureSecond
+from codex_assets.verification.fidelity import ChangeKind, PictureChange, PictureFidelity, PictureSecond
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import VariantObservation
 from codex_assets.verification.rule import rule
@@ -97,7 +97,7 @@ def expect_true(fidelity: PictureFidelity | None, whose: str) -> Finding | None:
     return Finding(False, _sentence(fidelity.change, whose, where), expected, observed, where)
 
 
-def _is_true(second: PictureSecond, honest: Sequence[HonestSecond]) -> bool:
+def _is_true(second: PictureSecond, honest: Sequence[PictureSecond]) -> bool:
     """Whether a second is as true as it can be asked to be."""
     if _is_plainly_true(second):
         return True
@@ -121,7 +121,7 @@ def _is_plainly_true(second: PictureSecond, *, factor: float = 1.0) -> bool:
     )
 
 
-def _is_as_true(second: PictureSecond, honest: HonestSecond) -> bool:
+def _is_as_true(second: PictureSecond, honest: PictureSecond) -> bool:
     planes = zip(second.likeness, honest.likeness, strict=True)
     least_sharp, most_sharp = SHARPNESS
     if honest.sharpness is not None:

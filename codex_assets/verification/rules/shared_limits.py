@@ -11,9 +11,6 @@ TRACKS_TOGETHER_SECONDS = 0.1
 """Sound and picture may start or end this far apart: five AAC frames, which no player notices."""
 DURATION_SECONDS = 0.1
 """A copy may be longer or shorter by the encoder's delay and one frame on either side."""
-SAME_PICTURE_DIFFERENCE = 24.0
-"""Mean difference of two small grey pictures, of 255. The lowest rung stays under 5; other pictures differ by 40 and
-up."""
 
 PLAYLISTS = (ObservationKind.VARIANT, ObservationKind.PREVIEW)
 
