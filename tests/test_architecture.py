@@ -66,8 +66,11 @@ PURE = (
     "verification/observations.py",
     "verification/fidelity.py",
     "verification/measures.py",
+    "verification/programme_notes.py",
     "verification/rules/",
 )
+SHAPES = ("findings", "notes")
+"""What the judge's answers are in records."""
 PURE_FORBIDDEN = {
     *(
         "subprocess",
@@ -174,7 +177,7 @@ def test_pure_rooms_are_pure(path: Path) -> None:
     used = imports(path)
     assert not {module for module in used if module in PURE_FORBIDDEN or module.split(".")[0] in PURE_FORBIDDEN}
     own = (
-        ("codex_assets.media", "codex_assets.verification", "codex_assets.archive.findings")
+        (*("codex_assets.media", "codex_assets.verification"), *(f"codex_assets.archive.{name}" for name in SHAPES))
         if place.startswith("verification/")
         else ("codex_assets.media", "codex_assets.errors")
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pydantic import ValidationInfo, field_validator
 
 from codex_assets.archive.findings import Finding, findings_of
+from codex_assets.archive.notes import Note
 from codex_assets.archive.records import Record
 from codex_assets.contract.names import MediaType
 
@@ -28,6 +29,8 @@ class OutputVerification(Record):
     """What did not pass, warnings too."""
     rule_set: str | None = None
     """Which rules were asked, all of them; None in results of earlier releases, and where only some were asked."""
+    notes: tuple[Note, ...] | None = None
+    """What a viewer would complain of in the programme; None: nobody looked, or this output does not show all of it."""
 
     @field_validator("failed", mode="after")
     @classmethod

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationInfo, field_validator
 
 from codex_assets.archive.findings import Finding, findings_of
+from codex_assets.archive.notes import Note
 from codex_assets.contract.names import MediaType
 from codex_assets.media import outputs
 from codex_assets.media.encode.loudness import Measurement
@@ -292,6 +293,8 @@ class VariantRecord(OutputRecord):
     """How the sound was normalised: `linear`, `dynamic`, `gain`, `none`."""
     captions: tuple[str, ...] | None = None
     """Services of the closed captions that its pictures carry; None where it was made before there were any."""
+    notes: tuple[Note, ...] | None = None
+    """What a viewer would complain of in the programme, whichever variant it is seen in; None: nobody looked."""
 
     @property
     def media_seconds(self) -> float | None:

@@ -34,6 +34,7 @@ from codex_assets.system.workspace import Workspace
 from codex_assets.verification.judge import failures, judge, rule_set
 from codex_assets.verification.observations import AnyObservation
 from codex_assets.verification.observe.observer import Observer
+from codex_assets.verification.programme_notes import recorded_notes
 
 _log = logging.getLogger(__name__)
 
@@ -192,7 +193,9 @@ class MediaBuild:
             [finding for observation in output.observations for finding in judge(observation)] for output in outputs
         ]
         records = [
-            output.record.model_copy(update={"checks": tuple(of_output), "rule_set": rule_set()})
+            output.record.model_copy(
+                update={"checks": tuple(of_output), "rule_set": rule_set()} | _with_notes(output.observations)
+            )
             for output, of_output in zip(outputs, findings, strict=True)
         ]
         failed = [finding for of_output in findings for finding in failures(of_output)]
@@ -218,6 +221,12 @@ def bytes_as_fraction(total: int, advance: Advance) -> Callable[[int], None]:
 def digest(*parts: str) -> str:
     """32 hex digits that identify these texts: the data version of an output that is not one file."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _with_notes(observations: Sequence[AnyObservation]) -> dict[str, Any]:
+    """The field of the record of an output in which all of the programme was seen; nothing for others."""
+    notes = recorded_notes(observations)
+    return {"notes": notes} if notes is not None else {}
 
 
 def _stored_file(published: Published) -> StoredFile:

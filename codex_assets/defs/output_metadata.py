@@ -103,6 +103,9 @@ def _(record: VariantRecord) -> dict[str, Any]:
     }
     if record.width is not None:
         shown |= {"size": f"{record.width}x{record.height}", "frame_rate": record.frame_rate}
+    if record.notes:
+        noted = "\n".join(f"| {note.start:.1f} | {note.end:.1f} | {note.sentence} |" for note in record.notes)
+        shown["notes"] = dg.MetadataValue.md(f"| from (s) | to (s) | note |\n|---|---|---|\n{noted}")
     if record.loudness is not None:
         shown |= {
             "delivered_lufs": record.loudness.integrated_lufs,

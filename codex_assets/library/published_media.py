@@ -13,7 +13,8 @@ from functools import cached_property
 
 from codex_assets.archive import check_results
 from codex_assets.archive.check_results import VerificationRecord
-from codex_assets.archive.records import MediaRecord, OutputRecord
+from codex_assets.archive.notes import Note
+from codex_assets.archive.records import MediaRecord, OutputRecord, VariantRecord
 from codex_assets.archive.store import RecordStore
 from codex_assets.errors import InternalError, JobError
 from codex_assets.library import staleness
@@ -41,6 +42,16 @@ class PublishedMedia:
     def built(self) -> list[OutputRecord]:
         """The records of what was built and applies."""
         return [record for record in self.outputs.values() if record is not None and record.applicable]
+
+    @property
+    def notes(self) -> tuple[Note, ...] | None:
+        """What a viewer would complain of: by the last check of what is published, else by the build; None where nobody
+        looked."""
+        versions = {record.output: record.data_version for record in self.built}
+        checked = self.verification.outputs if self.verification is not None else ()
+        seen = [each.notes for each in checked if versions.get(each.output) == each.data_version]
+        seen += [record.notes for record in self.built if isinstance(record, VariantRecord)]
+        return next((notes for notes in seen if notes is not None), None)
 
     def meets(self, where: Where) -> bool:
         """Whether a condition holds for it."""

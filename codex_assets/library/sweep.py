@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from codex_assets.archive.findings import Finding
+from codex_assets.archive.notes import Note, without_repeats
 from codex_assets.archive.records import MediaRecord
 from codex_assets.archive.store import RecordStore
 from codex_assets.errors import JobCancelled
@@ -43,6 +44,8 @@ class SweepResult:
     checks: int = 0
     failed: tuple[Finding, ...] = ()
     warned: tuple[Finding, ...] = ()
+    notes: tuple[Note, ...] = ()
+    """What a viewer would complain of; the outcome does not depend on it."""
     unbuilt: tuple[str, ...] = ()
     seconds: float = 0.0
 
@@ -122,6 +125,7 @@ def _result(media: MediaRecord, audits: Sequence[Audit], seconds: float, *, whol
         checks=sum(len(audit.checks) for audit in audits),
         failed=failed,
         warned=tuple(finding for audit in audits for finding in audit.warned),
+        notes=without_repeats(note for audit in audits for note in audit.notes or ()),
         unbuilt=unbuilt,
         seconds=seconds,
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from codex_assets.archive.check_results import VERIFICATION, OutputVerification, VerificationRecord
 from codex_assets.archive.findings import Finding
+from codex_assets.archive.notes import Note
 from codex_assets.archive.records import (
     LoudnessRecord,
     MasterRecord,
@@ -46,6 +47,7 @@ from codex_assets.verification.observations import (
     VariantObservation,
 )
 from codex_assets.verification.observe.observer import Observer
+from codex_assets.verification.programme_notes import recorded_notes
 from codex_assets.verification.record_observations import (
     PublishedFile,
     missing_record,
@@ -59,12 +61,14 @@ class Audit:
     """The findings on one published output.
 
     `record` is the output's own record, None when there is none: then the only finding, if the media is published, is
-    that it is missing. There are none on an output that does not apply to its media.
+    that it is missing. There are none on an output that does not apply to its media. `notes`: what a viewer would
+    complain of, whatever was found; None where nobody looked.
     """
 
     output: str
     record: OutputRecord | None
     checks: tuple[Finding, ...]
+    notes: tuple[Note, ...] | None = None
 
     @property
     def failed(self) -> tuple[Finding, ...]:
@@ -108,6 +112,7 @@ def keep_results(
             passed=tuple(dict.fromkeys(finding.rule for finding in audit.checks if finding.passed)),
             failed=tuple(finding for finding in audit.checks if not finding.passed),
             rule_set=rule_set() if all_rules else None,
+            notes=audit.notes,
         )
         known = results.get(audit.output)
         if not all_rules and known is not None and known.data_version == fresh.data_version:
@@ -132,6 +137,7 @@ def _merged(known: OutputVerification, fresh: OutputVerification) -> OutputVerif
             "passed": (*(rule for rule in known.passed if rule not in asked), *fresh.passed),
             "failed": (*(finding for finding in known.failed if finding.rule not in asked), *fresh.failed),
             "rule_set": known.rule_set,
+            "notes": fresh.notes if fresh.notes is not None else known.notes,
         }
     )
 
@@ -189,6 +195,7 @@ class Auditor:
         playlists = tuple(output for output in wanted if moving.intersection(kinds_of(output)))
         for output in wanted:
             record = self._records.output(media.media_id, output)
+            looks: list[AnyObservation] = []
             if not asked.intersection(kinds_of(output)):
                 observations: list[Observation] = []
             elif record is None:
@@ -202,7 +209,7 @@ class Auditor:
                 looks = list(self._observe(record, audited))
                 observations = [*self._of_record(record, audited, looks), *looks]
             findings = [finding for observation in observations for finding in judge(observation, only=only)]
-            yield Audit(output, record, tuple(findings))
+            yield Audit(output, record, tuple(findings), recorded_notes(looks))
 
     def _is_published(self, media: MediaRecord, output: str) -> bool:
         """Whether an output without a record was published: the media's master is, or the output's own object is

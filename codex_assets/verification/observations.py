@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from codex_assets.archive.notes import Note
 from codex_assets.media import profile
 from codex_assets.verification.captions_seen import CaptionsSeen
 from codex_assets.verification.delivery import DeliveryObservation
@@ -159,6 +160,9 @@ class VariantObservation:
     """Both beside the mezzanine's; None without a reference, or without such a track."""
     captions: CaptionsSeen | None = None
     """None without a picture."""
+    notes: tuple[Note, ...] | None = None
+    """What a viewer would complain of in the mezzanine that it was compared with; None of what was compared with none,
+    and of a preview."""
     expected: VariantExpected = VariantExpected()
 
     @property

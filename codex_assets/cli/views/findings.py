@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from codex_assets.archive.findings import Finding, Severity
+from codex_assets.archive.notes import Note
 from codex_assets.cli.console import count_media, duration, plural
 from codex_assets.library.sweep import SweepResult
 
@@ -66,6 +67,8 @@ def findings_json(findings: Sequence[Finding]) -> dict[str, Any]:
 def sweep_summary(results: Sequence[SweepResult], skipped: int, seconds: float, rule: str | None) -> Group:
     """What the check of many media found. `skipped` media were left out; `rule` is the only one applied, or None."""
     parts: list[RenderableType] = [*_problems(results), *_unchecked(results)]
+    if len(results) <= LISTED_FINDINGS:
+        parts += [note_line(note, result.media_id) for result in results for note in result.notes]
     if len(results) <= LISTED_FINDINGS:
         for result in results:
             if result.unbuilt and result.outcome != "unchecked":
@@ -123,6 +126,7 @@ def _result_json(result: SweepResult) -> dict[str, Any]:
         "problem": result.problem,
         "checks": result.checks,
         "findings": [_finding_json(finding) for finding in (*result.failed, *result.warned)],
+        "notes": [note_json(note) for note in result.notes],
         "neverBuilt": list(result.unbuilt),
         "seconds": round(result.seconds, 3),
     }
@@ -171,6 +175,15 @@ def finding_line(subject: str, finding: Finding) -> Text:
     return Text.assemble(
         (f"{mark} {subject}: ", SEVERITY_COLOURS[finding.severity]), (f"{finding.rule}: ", "bold"), finding.message
     )
+
+
+def note_line(note: Note, subject: str = "") -> Text:
+    """What a viewer would complain of. `subject`: the media, where there are several."""
+    return Text.assemble((f"note: {subject}: " if subject else "note: ", "cyan"), note.sentence)
+
+
+def note_json(note: Note) -> dict[str, Any]:
+    return {"kind": note.kind, "from": note.start, "to": note.end, "sentence": note.sentence}
 
 
 def _finding_json(finding: Finding) -> dict[str, str]:

@@ -28,7 +28,7 @@ from codex_assets.archive.records import (
 )
 from codex_assets.cli.console import bit_rate, byte_size, count_media, duration, plural
 from codex_assets.cli.views.builds import builds
-from codex_assets.cli.views.findings import finding_line
+from codex_assets.cli.views.findings import finding_line, note_json, note_line
 from codex_assets.cli.views.stale import verdict_line
 from codex_assets.library.published_media import PublishedMedia
 from codex_assets.library.staleness import Verdict
@@ -99,6 +99,7 @@ def media_sheet(media: PublishedMedia) -> Group:
         parts += [
             Text(f"{record.output}: {check.rule}: {check.message}") for check in record.checks if not check.passed
         ]
+    parts += [note_line(note) for note in media.notes or ()]
     parts.append(Text(f"last check of what is published: {_last_check(media.verification)}", style="dim"))
     for checked in media.verification.outputs if media.verification is not None else ():
         parts += [finding_line(checked.output, finding) for finding in checked.failed]
@@ -121,6 +122,7 @@ def media_json(media: PublishedMedia) -> dict[str, Any]:
             for name, verdict in media.verdicts.items()
             if verdict.causes
         },
+        "notes": [note_json(note) for note in media.notes] if media.notes is not None else None,
         "verification": verification.model_dump(mode="json") if verification is not None else None,
     }
 

@@ -14,12 +14,16 @@ from codex_assets.errors import ToolError
 from codex_assets.media import profile
 from codex_assets.media.facts import MediaInfo
 from codex_assets.verification.fidelity import SoundFidelity
+from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import VariantObservation
 from codex_assets.verification.observe.decoder import Decoder, complaints, concatenation, path_inside, public_reason
 from codex_assets.verification.observe.picture_fidelity import PictureComparison
 from codex_assets.verification.observe.picture_stack import Delivered
+from codex_assets.verification.observe.programme_picture import ProgrammePictureMeter
+from codex_assets.verification.observe.programme_sound import ProgrammeSoundMeter
 from codex_assets.verification.observe.sound import coded_sound_digest
 from codex_assets.verification.observe.sound_fidelity import compare_sounds
+from codex_assets.verification.programme_notes import ProgrammePicture, ProgrammeSound, notes_on
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,8 @@ def compare_playlists(
 ) -> list[VariantObservation]:
     """What was seen of each playlist, with how true it is to `reference`, in the same order.
 
-    Those that cannot be read, or of which the reference has neither track, come back as they are.
+    Those that cannot be read, or of which the reference has neither track, come back as they are. Each variant gets the
+    notes on the reference, which is measured along with it.
     """
     compared = [seen for _, seen in playlists]
     try:
@@ -45,9 +50,14 @@ def compare_playlists(
         return compared
     with decoder.scratch_folder() as folder:
         sources = _sources(playlists, folder)
-        for group in _alike(sources):
-            _compare_pictures(decoder, reference, info, group, compared, folder)
-        _compare_sounds(decoder, reference, info, sources, compared, folder)
+        # A preview shows the beginning alone.
+        pictures = [_compare_pictures(decoder, reference, info, group, compared, folder) for group in _alike(sources)]
+        picture = max(filter(None, pictures), key=lambda measured: measured.seconds, default=None)
+        sound = _compare_sounds(decoder, reference, info, sources, compared, folder)
+        notes = notes_on(picture, sound)
+        for number, seen in enumerate(compared):
+            if seen.kind is ObservationKind.VARIANT and (seen.pictures is not None or seen.sound is not None):
+                compared[number] = replace(seen, notes=notes)
         for playlist in sources:
             if compared[playlist.number].decode_errors:
                 errors = decoder.complaints_about(playlist.source, folder)
@@ -86,11 +96,11 @@ def _compare_pictures(
     group: Sequence[_Playlist],
     compared: list[VariantObservation],
     folder: Path,
-) -> None:
-    """Put the fidelity of the pictures of a group into `compared`."""
+) -> ProgrammePicture | None:
+    """Put the fidelity of the pictures of a group into `compared`; returns what was measured of the reference."""
     rate = (info.video.average_rate or info.video.nominal_rate) if info.video is not None else None
     if info.video is None or not rate:
-        return
+        return None
     delivered = [
         Delivered(playlist.source, (video.coded_width, video.coded_height), _kbps(playlist.seen))
         for playlist in group
@@ -98,18 +108,19 @@ def _compare_pictures(
     ]
     size = info.video.coded_width, info.video.coded_height
     comparison = PictureComparison(decoder, ("-i", str(reference)), rate, size)
+    programme = ProgrammePictureMeter(float(rate))
     try:
-        fidelities, log = comparison.compare(delivered, seconds=group[0].seen.duration)
+        fidelities, log = comparison.compare(delivered, seconds=group[0].seen.duration, programme=programme)
     except ToolError as error:
         if len(group) > 1:
-            for playlist in group:
-                _compare_pictures(decoder, reference, info, [playlist], compared, folder)
-            return
+            alone = [_compare_pictures(decoder, reference, info, [each], compared, folder) for each in group]
+            return max(filter(None, alone), key=lambda measured: measured.seconds, default=None)
         _add_errors(compared, group[0].number, (public_reason(error, folder),))
-        return
+        return None
     for playlist, fidelity in zip(group, fidelities, strict=True):
         compared[playlist.number] = replace(compared[playlist.number], pictures=fidelity)
         _add_errors(compared, playlist.number, complaints(log, folder))
+    return programme.result()
 
 
 def _kbps(seen: VariantObservation) -> int | None:
@@ -135,8 +146,10 @@ def _compare_sounds(
     playlists: Sequence[_Playlist],
     compared: list[VariantObservation],
     folder: Path,
-) -> None:
-    """Put the fidelity of each sound into `compared`. The same bytes at the same times are decoded once."""
+) -> ProgrammeSound | None:
+    """Put the fidelity of each sound into `compared`; returns what was measured of the reference. The same bytes at the
+    same times are decoded once."""
+    measured: list[ProgrammeSound | None] = []
     known: dict[tuple[str, float, bool], tuple[SoundFidelity | None, tuple[str, ...]]] = {}
     for playlist in playlists:
         seen = playlist.seen
@@ -150,6 +163,8 @@ def _compare_sounds(
                 continue
             key = (digest, round(lead.start, 6), seen.expected.steady_gain)
             if key not in known:
+                is_whole = seen.kind is ObservationKind.VARIANT
+                programme = ProgrammeSoundMeter() if is_whole and not measured else None
                 fidelity, log = compare_sounds(
                     decoder,
                     playlist.source,
@@ -158,11 +173,15 @@ def _compare_sounds(
                     seconds=seen.duration,
                     steady=seen.expected.steady_gain,
                     delay=0 if seen.video is not None else profile.AAC_FRAME_SAMPLES,
+                    programme=programme,
                 )
                 known[key] = fidelity, complaints(log, folder)
+                if fidelity is not None and programme is not None:
+                    measured.append(programme.result(fidelity.gain))
         except ToolError as error:
             _add_errors(compared, playlist.number, (public_reason(error, folder),))
             continue
         fidelity, errors = known[key]
         compared[playlist.number] = replace(compared[playlist.number], sound=fidelity)
         _add_errors(compared, playlist.number, errors)
+    return measured[0] if measured else None

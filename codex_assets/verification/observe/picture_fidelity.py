@@ -14,6 +14,7 @@ from codex_assets.verification.fidelity import PictureFidelity, PictureSecond
 from codex_assets.verification.observe.decoder import Decoder
 from codex_assets.verification.observe.picture_meter import Areas, Meter, badness, detail_of
 from codex_assets.verification.observe.picture_stack import COLOURS, Batch, Delivered, decode_together
+from codex_assets.verification.observe.programme_picture import ProgrammePictureMeter
 
 HONEST_SHARE = 0.7
 """Of the rate that the output was meant to have: what the judge's encode gets."""
@@ -31,15 +32,20 @@ class PictureComparison:
     size: tuple[int, int]
 
     def compare(
-        self, delivered: Sequence[Delivered], *, seconds: float
+        self, delivered: Sequence[Delivered], *, seconds: float, programme: ProgrammePictureMeter | None = None
     ) -> tuple[list[PictureFidelity], tuple[str, ...]]:
         """The fidelity of each of several outputs, which have equally many pictures and last `seconds`, and the
-        decoders' log. Raises `ToolError` when one cannot be decoded."""
-        measured, log = self._measured(self.reference, delivered, 0, seconds)
+        decoders' log. `programme` measures the reference by itself. Raises `ToolError` when one cannot be decoded."""
+        measured, log = self._measured(self.reference, delivered, 0, seconds, programme)
         return [self._looked_again(each, fidelity) for each, fidelity in zip(delivered, measured, strict=True)], log
 
     def _measured(
-        self, reference: Sequence[str], delivered: Sequence[Delivered], skipped: int, seconds: float
+        self,
+        reference: Sequence[str],
+        delivered: Sequence[Delivered],
+        skipped: int,
+        seconds: float,
+        programme: ProgrammePictureMeter | None = None,
     ) -> tuple[list[PictureFidelity], tuple[str, ...]]:
         """`skipped`: pictures at the beginning that are not measured."""
         meters = [Meter(float(self.rate)) for _ in delivered]
@@ -53,6 +59,8 @@ class PictureComparison:
                 return
             planes = [plane[rest:] for plane in (batch.luma, batch.blue, batch.red)]
             references = [Areas.of(plane[:, 0]) for plane in planes]
+            if programme is not None:
+                programme.add(references[0])
             for number, meter in enumerate(meters):
                 meter.add(
                     references,

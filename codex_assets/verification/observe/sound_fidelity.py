@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from codex_assets.media import profile
 from codex_assets.verification.fidelity import SoundFidelity, SoundLag, SoundSecond
 from codex_assets.verification.observe.decoder import Decoder
+from codex_assets.verification.observe.programme_sound import ProgrammeSoundMeter
 
 Samples: TypeAlias = NDArray[np.float32]
 Numbers: TypeAlias = NDArray[np.float64]
@@ -88,12 +89,14 @@ def compare_sounds(
     seconds: float,
     steady: bool,
     delay: int = 0,
+    programme: ProgrammeSoundMeter | None = None,
 ) -> tuple[SoundFidelity | None, tuple[str, ...]]:
     """Compare the sound of `own` with that of `reference`, both input arguments; the decoders' log comes with it.
 
     `start`: where the timeline of `own` begins on its own clock, in seconds (the reference's begins at 0); `seconds`:
-    how long they last; `steady`: see `SoundFidelity`; `delay`: samples by which a coder is known to be late. None where
-    there is not a tenth of a second of both. Raises `ToolError` when one cannot be decoded.
+    how long they last; `steady`: see `SoundFidelity`; `delay`: samples by which a coder is known to be late;
+    `programme` measures the reference by itself. None where there is not a tenth of a second of both. Raises
+    `ToolError` when one cannot be decoded.
     """
     rate = profile.SAMPLE_RATE
     form = f"aresample={rate}:async=1:first_pts=0,aformat=sample_fmts=flt:channel_layouts=stereo"
@@ -104,7 +107,10 @@ def compare_sounds(
     def read(take: Callable[[int], bytes]) -> None:
         while data := take(FRAME_BYTES * rate):
             whole = len(data) // FRAME_BYTES * FRAME_BYTES
-            meter.add(np.frombuffer(data[:whole], np.float32).reshape(-1, CHANNELS))
+            samples = np.frombuffer(data[:whole], np.float32).reshape(-1, CHANNELS)
+            meter.add(samples)
+            if programme is not None:
+                programme.add(samples[:, 2:])
 
     inputs = ["-copyts", *own, *reference, "-filter_complex", graph]
     output = ["-map", "[all]", "-f", "f32le", "-"]
