@@ -38,6 +38,7 @@ ONLY = {
     "runpod": {"runpod_entry/__main__.py"},
     "typer": {"codex_assets/cli/app.py", "codex_assets/cli/command_frame.py", "codex_assets/cli/commands/"},
     "rich": {"codex_assets/cli/"},
+    "jinja2": {"codex_assets/cli/report_page/page.py"},
     "numpy": {"codex_assets/verification/observe/"},
     "sqlite3": {
         "codex_assets/library/catalogue_index.py",
@@ -68,6 +69,7 @@ PURE = (
     "verification/measures.py",
     "verification/programme_notes.py",
     "verification/rules/",
+    "verification/report/",
 )
 SHAPES = ("findings", "notes")
 """What the judge's answers are in records."""

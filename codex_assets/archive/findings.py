@@ -47,6 +47,8 @@ class Finding:
     """What there is instead of `expected`; `found` in records."""
     where: str = ""
     """The place inside the output: a segment, a variant, a tag; or empty."""
+    at: float | None = None
+    """Seconds from the output's start to where the fault begins; None for one of the whole, or of no time."""
 
     @property
     def is_failure(self) -> bool:

@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +28,8 @@ from codex_assets.system.tools import Tools
 from codex_assets.system.workspace import Workspace
 from codex_assets.verification import audit
 from codex_assets.verification.audit import Audit, Auditor
+from codex_assets.verification.report.judged import report_of
+from codex_assets.verification.report.media_report import MediaReport
 
 SweepOutcome = Literal["passed", "failed", "unchecked"]
 
@@ -48,11 +50,14 @@ class SweepResult:
     """What a viewer would complain of; the outcome does not depend on it."""
     unbuilt: tuple[str, ...] = ()
     seconds: float = 0.0
+    report: MediaReport | None = None
+    """None unless the sweep was asked for reports."""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """How media are judged: by one rule or by all, with the mezzanine (`deep`) or without it."""
+    """How media are judged: by one rule or by all, with the mezzanine (`deep`) or without it; `with_reports`: each
+    result comes with a report."""
 
     stores: Stores
     tools: Tools
@@ -63,6 +68,7 @@ class Sweep:
     rule: str | None = None
     deep: bool = True
     workers: int = 2
+    with_reports: bool = False
 
     def run(self, media_ids: Collection[str]) -> Iterator[SweepResult | None]:
         """One result per media, as they come; None for one that `where` leaves out.
@@ -109,7 +115,19 @@ class Sweep:
         finally:
             workspace.close()
         audit.keep_results(records, media, audits, all_rules=self.rule is None and self.deep)
-        return _result(media, audits, time.monotonic() - started, whole=self.rule is None)
+        result = _result(media, audits, time.monotonic() - started, whole=self.rule is None)
+        return replace(result, report=self._report(media, audits, result)) if self.with_reports else result
+
+    def _report(self, media: MediaRecord, audits: Sequence[Audit], result: SweepResult) -> MediaReport:
+        return report_of(
+            media.media_id,
+            media.media_type,
+            [observation for audit in audits for observation in audit.observations],
+            [finding for audit in audits for finding in audit.checks],
+            only=None if self.rule is None else (self.rule,),
+            notes=result.notes,
+            problem=result.problem,
+        )
 
 
 def _result(media: MediaRecord, audits: Sequence[Audit], seconds: float, *, whole: bool) -> SweepResult:

@@ -69,6 +69,8 @@ class Audit:
     record: OutputRecord | None
     checks: tuple[Finding, ...]
     notes: tuple[Note, ...] | None = None
+    observations: tuple[Observation, ...] = ()
+    """What they are findings on."""
 
     @property
     def failed(self) -> tuple[Finding, ...]:
@@ -209,7 +211,7 @@ class Auditor:
                 looks = list(self._observe(record, audited))
                 observations = [*self._of_record(record, audited, looks), *looks]
             findings = [finding for observation in observations for finding in judge(observation, only=only)]
-            yield Audit(output, record, tuple(findings), recorded_notes(looks))
+            yield Audit(output, record, tuple(findings), recorded_notes(looks), tuple(observations))
 
     def _is_published(self, media: MediaRecord, output: str) -> bool:
         """Whether an output without a record was published: the media's master is, or the output's own object is

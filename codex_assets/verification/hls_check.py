@@ -20,8 +20,13 @@ from codex_assets.net.outward import Outward
 from codex_assets.system.sandbox import Reach
 from codex_assets.system.tools import Tools
 from codex_assets.verification.delivery import DeliveredFile, DeliveryObservation, PartSeen
-from codex_assets.verification.judge import judge
-from codex_assets.verification.observations import AnyObservation, MasterObservation, VariantObservation
+from codex_assets.verification.judge import Observation, judge
+from codex_assets.verification.observations import (
+    AnyObservation,
+    LoudnessObservation,
+    MasterObservation,
+    VariantObservation,
+)
 from codex_assets.verification.observe.observer import Observer
 from codex_assets.verification.observe.playlists import parse_master
 
@@ -30,17 +35,32 @@ WORKERS = 2
 
 
 @dataclass(frozen=True)
+class CheckedHls:
+    """What was observed of HLS, and every finding on it, passed ones too.
+
+    Of a check for a report also `loudness`, that of each variant's sound, which no rule judges here, and `ffmpeg`: the
+    version of it that decoded everything.
+    """
+
+    observations: tuple[Observation, ...]
+    findings: tuple[Finding, ...]
+    loudness: tuple[LoudnessObservation, ...] = ()
+    ffmpeg: str | None = None
+
+
+@dataclass(frozen=True)
 class HlsCheck:
     """How HLS is checked: by tools in the environment `variables`, by `rule` alone or (None) by every rule.
 
-    Setting `cancelled` ends a check with `JobCancelled`.
+    Setting `cancelled` ends a check with `JobCancelled`. `for_report`: what only a report shows is found out, too.
     """
 
     variables: Mapping[str, str]
     rule: str | None
     cancelled: threading.Event
+    for_report: bool = False
 
-    def check_url(self, url: str, outward: Outward) -> list[Finding]:
+    def check_url(self, url: str, outward: Outward) -> CheckedHls:
         """Download the playlist at `url` with everything that it names, and check it.
 
         Private addresses are allowed: whoever types a URL may reach what it leads to. Raises `JobError` when the
@@ -48,16 +68,25 @@ class HlsCheck:
         """
         with tempfile.TemporaryDirectory(prefix="codex-assets-fetch-") as folder:
             fetched = hls_fetch.fetch(url, Path(folder), allow_private=True, cancelled=self.cancelled, outward=outward)
-            return [*self.check_playlist(fetched.playlist), *judge(delivery_of(fetched), only=self._only)]
+            checked = self.check_playlist(fetched.playlist)
+            delivery = delivery_of(fetched)
+            return replace(
+                checked,
+                observations=(*checked.observations, delivery),
+                findings=(*checked.findings, *judge(delivery, only=self._only)),
+            )
 
-    def check_playlist(self, playlist: Path) -> list[Finding]:
-        """Check a master with its variants, or a variant alone. Returns every finding, passed ones too."""
+    def check_playlist(self, playlist: Path) -> CheckedHls:
+        """Check a master with its variants, or a variant alone."""
         with tempfile.TemporaryDirectory(prefix="codex-assets-verify-") as scratch:
             reach = Reach(reads=(playlist.parent.absolute(),), writes=(Path(scratch),))
             tools = Tools(self.variables, reach=reach, cancelled=self.cancelled)
             observer = Observer(tools, scratch=Path(scratch), workers=WORKERS)
             observations = _observe(observer, playlist)
-        return [finding for observation in observations for finding in judge(observation, only=self._only)]
+            loudness = _loudness(observer, playlist, observations) if self.for_report else ()
+            ffmpeg = tools.version("ffmpeg") if self.for_report else None
+        findings = [finding for observation in observations for finding in judge(observation, only=self._only)]
+        return CheckedHls(observations, tuple(findings), loudness, ffmpeg)
 
     @property
     def _only(self) -> tuple[str, ...] | None:
@@ -102,6 +131,19 @@ def _observe(observer: Observer, playlist: Path) -> tuple[AnyObservation, ...]:
     look = observer.preview if is_preview(folder, playlist.name) else observer.variant
     seen = look(playlist, output=folder)
     return (_as_ours(seen) if is_laid_out_as_ours([f"{folder}/{playlist.name}"]) else seen,)
+
+
+def _loudness(
+    observer: Observer, playlist: Path, observations: Sequence[AnyObservation]
+) -> tuple[LoudnessObservation, ...]:
+    """The loudness of every variant that has a sound, at one decode of each."""
+    masters = [seen for seen in observations if isinstance(seen, MasterObservation)]
+    places = {variant.output: playlist.parent / uri for master in masters for uri, variant in master.measured}
+    return tuple(
+        observer.loudness(places.get(seen.output, playlist), output=seen.output)
+        for seen in observations
+        if isinstance(seen, VariantObservation) and seen.audio is not None and (seen.output in places or not masters)
+    )
 
 
 def is_preview(folder: str, name: str) -> bool:

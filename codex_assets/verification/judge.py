@@ -15,6 +15,7 @@ from typing import Protocol
 import codex_assets.verification.rules  # noqa: F401 - a judge without its rules passes everything
 from codex_assets.archive.findings import Finding
 from codex_assets.verification.kinds import ObservationKind
+from codex_assets.verification.observations import VariantObservation
 from codex_assets.verification.rule import REGISTERED, Rule
 
 RULES: Mapping[str, Rule] = MappingProxyType(REGISTERED)
@@ -66,8 +67,28 @@ def judge(observation: Observation, *, only: Iterable[str] | None = None) -> tup
         finding = rule.function(observation)
         if finding is not None:
             severity = rule.severity if is_ours else rule.elsewhere or rule.severity
-            findings.append(replace(finding, output=observation.output, rule=rule.name, severity=severity))
+            findings.append(
+                replace(
+                    finding,
+                    output=observation.output,
+                    rule=rule.name,
+                    severity=severity,
+                    at=_time_of(observation, finding),
+                )
+            )
     return tuple(findings)
+
+
+def _time_of(observation: Observation, finding: Finding) -> float | None:
+    """When a finding's fault begins: as its rule says, else where the segment that it names begins."""
+    if finding.passed or finding.at is not None or not isinstance(observation, VariantObservation):
+        return finding.at
+    begins = 0.0
+    for segment in observation.segments:
+        if segment.name == finding.where:
+            return round(begins, 3)
+        begins += segment.extinf
+    return None
 
 
 def failures(findings: Iterable[Finding]) -> tuple[Finding, ...]:

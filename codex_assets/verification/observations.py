@@ -18,7 +18,7 @@ from codex_assets.verification.delivery import DeliveryObservation
 from codex_assets.verification.fidelity import PictureFidelity, SoundFidelity
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.playlist_text import Attribute, PlaylistText
-from codex_assets.verification.sound_observations import PeakDifference
+from codex_assets.verification.sound_observations import LoudnessSecond, PeakDifference
 from codex_assets.verification.still_observations import ImageFile, Moment, StillDifference
 from codex_assets.verification.stream_observations import SegmentStream
 
@@ -377,6 +377,8 @@ class LoudnessObservation:
     true_peak_dbtp: float = -math.inf
     range_lu: float = 0.0
     duration: float = 0.0
+    seconds: tuple[LoudnessSecond, ...] = ()
+    """From the first on."""
     expected: LoudnessExpected = LoudnessExpected()
     kind: ObservationKind = ObservationKind.LOUDNESS
 

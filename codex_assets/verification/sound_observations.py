@@ -1,6 +1,7 @@
-"""What was seen of a waveform beside the sound that it shows: fields of the observations.
+"""What was seen of a sound by itself and beside its waveform: fields of the observations.
 
-In: frozen fields. Out: how they come about (`observe/sound_peaks.py`), and what they should be (`rules/waveform.py`).
+In: frozen fields. Out: how they come about (`observe/sound.py`, `observe/sound_peaks.py`), and what they should be
+(`rules/loudness.py`, `rules/waveform.py`).
 """
 
 from __future__ import annotations
@@ -24,3 +25,14 @@ class PeakDifference:
     ends: float | None = None
     mistake: str | None = None
     """What explains it, as the rest of a sentence ("runs backwards")."""
+
+
+@dataclass(frozen=True)
+class LoudnessSecond:
+    """How loud a second of sound is, in LUFS (EBU Tech 3341); None for what is too quiet to be measured.
+
+    `momentary`: of the loudest window of 0.4 s that ends in it; `short_term`: of the 3 s up to its end.
+    """
+
+    momentary: float | None
+    short_term: float | None

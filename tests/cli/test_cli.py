@@ -8,18 +8,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clips import AAC, FFMPEG, H264, picture, sound
 from commands import Answer, call
+from folder_site import served
 
 from codex_assets.archive.store import RecordStore
 from codex_assets.cli import console
@@ -367,25 +363,6 @@ def test_verify_what_is_no_playlist(tmp_path: Path) -> None:
     answer = call("verify", "ftp://example.com/master.m3u8")
     assert answer.code == 2
     assert "Only http and https URLs" in answer.err
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The URL of a folder, as a plain web server of this machine gives it out."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @ffmpeg

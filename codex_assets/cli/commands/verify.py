@@ -7,6 +7,9 @@ In: the options, what is checked for each of them, and the exit code. Out: the r
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +20,7 @@ from codex_assets.cli.command_frame import FAILED, UNCHECKED, AsJson, Conditions
 
 if TYPE_CHECKING:
     from codex_assets.library.sweep import Sweep, SweepResult
+    from codex_assets.verification.report.media_report import MediaReport
 
 WORKERS = 2
 """Media that are verified at once. Each has several tools running already."""
@@ -33,6 +37,17 @@ Everything = Annotated[bool, typer.Option("--all", help="Check every registered 
 Rule = Annotated[str | None, typer.Option("--rule", help="Apply this rule only.", show_default=False)]
 Shallow = Annotated[bool, typer.Option("--shallow", help="Do not download mezzanines, nor compare anything with them.")]
 Workers = Annotated[int, typer.Option("--workers", min=1, max=64, help="Media that are checked at once.")]
+Html = Annotated[
+    Path | None,
+    typer.Option(
+        "--html",
+        metavar="FILE",
+        help="Also write a report, as one HTML page that needs nothing else.",
+        dir_okay=False,
+        writable=True,
+        show_default=False,
+    ),
+]
 
 
 def verify_(
@@ -42,6 +57,7 @@ def verify_(
     rule: Rule = None,
     shallow: Shallow = False,
     workers: Workers = WORKERS,
+    html: Html = None,
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
@@ -51,6 +67,9 @@ def verify_(
 
     Given a path or a URL, any HLS is checked, whoever made it. Only rules that need no knowledge of the source are
     applied, and the results are not kept. A URL is downloaded first, and how its files are delivered is checked too.
+
+    `--html` writes a report of what was checked: rates as declared and as measured, key frames, bit rate per segment,
+    likeness to the mezzanine and loudness over time, and every finding with its place and the clause that asks for it.
 
     Conditions of `--where` are separated by commas, and all of them must be met:
 
@@ -72,6 +91,7 @@ def verify_(
     codex-assets verify --where type=video,creator=ann --rule thumbnail_decodes
     codex-assets verify some/folder/
     codex-assets verify https://cdn.example.com/video/master.m3u8
+    codex-assets verify holiday --html report.html
     ```
     """
     names = list(targets or [])
@@ -81,8 +101,10 @@ def verify_(
     if is_hls and len(names) > 1:
         raise typer.BadParameter("Give one path, one URL, or media ids.")
     command_frame.check_rule(rule, "--rule")
+    if html is not None and not html.absolute().parent.is_dir():
+        raise typer.BadParameter(f"There is no folder {html.parent}.", param_hint="--html")
     if is_hls:
-        raise typer.Exit(_verify_hls(names[0], rule, as_json))
+        raise typer.Exit(_verify_hls(names[0], rule, as_json, html))
     condition = command_frame.parse_where(where)
     from codex_assets.config.workshop import open_workshop
     from codex_assets.library.sweep import Sweep
@@ -98,12 +120,15 @@ def verify_(
             rule=rule,
             deep=not shallow,
             workers=workers,
+            with_reports=html is not None,
         )
-        raise typer.Exit(_verify_media(sweep, list(dict.fromkeys(names or workshop.records.media_ids())), as_json))
+        raise typer.Exit(
+            _verify_media(sweep, list(dict.fromkeys(names or workshop.records.media_ids())), as_json, html)
+        )
 
 
-def _verify_media(sweep: Sweep, media_ids: list[str], as_json: bool) -> int:
-    """Check media, print the result, and return the exit code."""
+def _verify_media(sweep: Sweep, media_ids: list[str], as_json: bool, html: Path | None) -> int:
+    """Check media, print the result, write it into the file `html`, and return the exit code."""
     from codex_assets.cli.views import findings
 
     started = time.monotonic()
@@ -124,16 +149,43 @@ def _verify_media(sweep: Sweep, media_ids: list[str], as_json: bool) -> int:
         console.say(findings.sweep_summary(results, len(media_ids) - len(results), seconds, sweep.rule))
     else:
         console.say("There are no media to check.")
+    if html is not None:
+        _write_page(html, [_report_of_media(result) for result in results], sweep.tools.version("ffmpeg"))
     return FAILED if failed else UNCHECKED if unchecked else 0
 
 
-def _verify_hls(target: str, rule: str | None, as_json: bool) -> int:
-    """Check the HLS at a path or a URL, print the findings, and return the exit code."""
+def _report_of_media(result: SweepResult) -> MediaReport:
+    """Its report; of a media that could not be judged at all, why not."""
+    from codex_assets.verification.report.media_report import MediaReport
+
+    kind = result.media.media_type if result.media is not None else ""
+    return result.report or MediaReport(result.media_id, kind, result.problem)
+
+
+def _write_page(path: Path, reports: Sequence[MediaReport], ffmpeg: str | None) -> None:
+    """Write a page of reports; `ffmpeg`: its version. Where it cannot be written, the command ends."""
+    from codex_assets.cli.report_page.page import Provenance, page
+    from codex_assets.verification.judge import rule_set
+
+    now = datetime.now(UTC)
+    text = page(reports, Provenance(now, ffmpeg, version("codex-assets"), rule_set()))
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        console.complain(f"The report cannot be written to {path}: {error.strerror}.")
+        raise typer.Exit(UNCHECKED) from None
+    console.note(f"The report is in {console.short_path(path)}.")
+
+
+def _verify_hls(target: str, rule: str | None, as_json: bool, html: Path | None) -> int:
+    """Check the HLS at a path or a URL, print the findings, write them into the file `html`, and return the exit
+    code."""
     from codex_assets.cli.views.findings import findings_json, findings_table
     from codex_assets.config.settings import environment, outward
     from codex_assets.system.tools import tool_environment
     from codex_assets.verification.hls_check import HlsCheck, find_playlist
     from codex_assets.verification.judge import failures
+    from codex_assets.verification.report.judged import report_of
 
     is_url = "://" in target
     playlist = None if is_url else find_playlist(Path(target))
@@ -144,15 +196,25 @@ def _verify_hls(target: str, rule: str | None, as_json: bool) -> int:
         console.complain(f"There is no playlist at {target}; give a folder with a master.m3u8, or a playlist.")
         return UNCHECKED
     with command_frame.failures_end_with(UNCHECKED), command_frame.cancelled_by_signals() as cancelled:
-        check = HlsCheck(tool_environment(environment()), rule, cancelled)
-        findings = command_frame.run_in_thread(
+        check = HlsCheck(tool_environment(environment()), rule, cancelled, for_report=html is not None)
+        checked = command_frame.run_in_thread(
             lambda: check.check_url(target, outward()) if playlist is None else check.check_playlist(playlist)
         )
     if as_json:
-        console.say_json(findings_json(findings))
+        console.say_json(findings_json(checked.findings))
     else:
-        console.say(findings_table(findings))
-    return FAILED if failures(findings) else 0
+        console.say(findings_table(checked.findings))
+    if html is not None:
+        report = report_of(
+            target if playlist is None else "/".join(playlist.absolute().parts[-2:]),
+            "stream",
+            checked.observations,
+            checked.findings,
+            only=None if rule is None else (rule,),
+            unjudged=checked.loudness,
+        )
+        _write_page(html, [report], checked.ffmpeg)
+    return FAILED if failures(checked.findings) else 0
 
 
 def failing(

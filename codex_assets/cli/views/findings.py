@@ -186,9 +186,10 @@ def note_json(note: Note) -> dict[str, Any]:
     return {"kind": note.kind, "from": note.start, "to": note.end, "sentence": note.sentence}
 
 
-def _finding_json(finding: Finding) -> dict[str, str]:
+def _finding_json(finding: Finding) -> dict[str, Any]:
     """A finding without its empty fields."""
     values = {"output": finding.output, "rule": finding.rule, "severity": finding.severity.value}
     values |= {"message": finding.message, "expected": finding.expected, "found": finding.observed}
     values |= {"where": finding.where}
-    return {name: value for name, value in values.items() if value}
+    given: dict[str, Any] = {name: value for name, value in values.items() if value}
+    return given if finding.at is None else given | {"at": round(finding.at, 3)}

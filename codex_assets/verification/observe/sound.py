@@ -7,15 +7,18 @@ be (`rules/loudness.py`).
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from codex_assets.errors import ToolError
+from codex_assets.media import profile
 from codex_assets.verification.observations import LoudnessExpected, LoudnessObservation
 from codex_assets.verification.observe.decoder import Decoder, concatenation, path_inside, public_reason
 from codex_assets.verification.observe.playlists import parse_media_playlist, text_of
+from codex_assets.verification.sound_observations import LoudnessSecond
 
 READ_BYTES = 1 << 16
 
@@ -29,9 +32,10 @@ def observe_loudness(decoder: Decoder, media: Path, expected: LoudnessExpected, 
             if source is None:
                 return replace(base, problem="there is nothing to decode")
             # The frame-by-frame log would push the summary's beginning out of the kept lines.
-            meter = "ebur128=peak=true:framelog=verbose"
+            meter = "ebur128=peak=true:framelog=verbose:metadata=1,ametadata=mode=print:file=pipe\\\\:1"
             arguments = [*source, "-map", "0:a:0", "-af", meter, "-f", "null", "-"]
-            run = decoder.run(arguments, label="measuring loudness")
+            seconds = _Seconds()
+            run = decoder.run_into(arguments, seconds.read, label="measuring loudness")
     except ToolError as error:
         return replace(base, problem=public_reason(error, media.parent))
     measured = _summary(run.log)
@@ -39,8 +43,45 @@ def observe_loudness(decoder: Decoder, media: Path, expected: LoudnessExpected, 
         return replace(base, problem="the meter gave no summary")
     integrated_lufs, true_peak_dbtp, range_lu, duration = measured
     return replace(
-        base, integrated_lufs=integrated_lufs, true_peak_dbtp=true_peak_dbtp, range_lu=range_lu, duration=duration
+        base,
+        integrated_lufs=integrated_lufs,
+        true_peak_dbtp=true_peak_dbtp,
+        range_lu=range_lu,
+        duration=duration,
+        seconds=seconds.result(),
     )
+
+
+class _Seconds:
+    """Reads what the meter says of every tenth of a second, and keeps what there is to say of each second."""
+
+    def __init__(self) -> None:
+        self._momentary: list[float] = []
+        self._short_term: list[float] = []
+        self._second = 0
+
+    def read(self, take: Callable[[int], bytes]) -> None:
+        rest = b""
+        while data := take(READ_BYTES):
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                self._add(line.decode("ascii", "replace"))
+
+    def _add(self, line: str) -> None:
+        if time := re.search(r"^frame:.*pts_time:([\d.]+)", line):
+            self._second = int(float(time[1]) + 0.0005)
+        elif level := re.match(r"lavfi\.r128\.([MS])=(-?[\d.]+)", line):
+            kept = self._momentary if level[1] == "M" else self._short_term
+            kept += [-math.inf] * (self._second + 1 - len(kept))
+            kept[self._second] = max(kept[self._second], float(level[2])) if level[1] == "M" else float(level[2])
+
+    def result(self) -> tuple[LoudnessSecond, ...]:
+        pairs = zip(self._momentary, self._short_term, strict=False)
+        return tuple(LoudnessSecond(_audible(momentary), _audible(short_term)) for momentary, short_term in pairs)
+
+
+def _audible(level: float) -> float | None:
+    return level if level > profile.SILENCE_LUFS else None
 
 
 def input_of(media: Path, folder: Path) -> list[str] | None:

@@ -22,6 +22,8 @@ class Problem:
     observed: str
     message: str
     """A sentence about this place; its full stop may be left out."""
+    at: float | None = None
+    """Seconds from the output's start, where they are known."""
 
 
 def expect_no_problem(
@@ -35,7 +37,7 @@ def expect_no_problem(
         return Finding(True, message, expected, observed)
     first = problems[0]
     more = f" ({len(problems) - 1} more like it)" if len(problems) > 1 else ""
-    return Finding(False, first.message.rstrip(".") + more + ".", expected, first.observed, first.where)
+    return Finding(False, first.message.rstrip(".") + more + ".", expected, first.observed, first.where, first.at)
 
 
 def expect_equal(subject: str, expected: object, observed: object) -> Finding:

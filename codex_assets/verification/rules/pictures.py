@@ -94,7 +94,8 @@ def expect_true(fidelity: PictureFidelity | None, whose: str) -> Finding | None:
     worst = min(bad, key=lambda second: min(second.likeness))
     where = _span(fidelity, bad)
     observed = f"likeness {min(worst.likeness):.3f}, difference {worst.difference:.1f} of 255"
-    return Finding(False, _sentence(fidelity.change, whose, where), expected, observed, where)
+    at = bad[0].at if where else None
+    return Finding(False, _sentence(fidelity.change, whose, where), expected, observed, where, at)
 
 
 def _is_true(second: PictureSecond, honest: Sequence[PictureSecond]) -> bool:

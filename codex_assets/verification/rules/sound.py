@@ -60,7 +60,7 @@ def sound_in_sync(seen: VariantObservation) -> Finding | None:
     if abs(late) > SYNC_SECONDS:
         since = "" if worst is sure[0] else f" at {worst.at:.0f} s"
         message = f"The sound is {abs(late):.2f} s {'late' if late > 0 else 'early'}{since}."
-        return Finding(False, message, expected, observed, since.strip())
+        return Finding(False, message, expected, observed, since.strip(), worst.at if since else None)
     if drift > DRIFT_SECONDS:
         return Finding(False, f"The sound drifts by {drift:.2f} s.", expected, f"{drift:.3f} s apart")
     return Finding(True, "The sound is in sync.", expected, observed)
@@ -86,7 +86,8 @@ def expect_true_sound(sound: SoundFidelity | None, whose: str) -> Finding | None
         if first is not None:
             where = _span(sound, bad)
             sentence = message(first, sound).format(whose=whose)
-            return Finding(False, f"{sentence}{f' {where}' if where else ''}.", expected, _numbers(first), where)
+            said = f"{sentence}{f' {where}' if where else ''}."
+            return Finding(False, said, expected, _numbers(first), where, bad[0].at if where else None)
     return Finding(True, f"All sound is the {whose}'s.", expected, expected)
 
 

@@ -87,8 +87,14 @@ def is_looked_at(seen: VariantObservation) -> bool:
 
 def at(seen: VariantObservation, seconds: float | None) -> str:
     """When something of a stream comes, counted from the playlist's start: `" at 19.2 s"`; empty for None."""
+    since_start = from_start(seen, seconds)
+    return f" at {since_start:.1f} s" if since_start is not None else ""
+
+
+def from_start(seen: VariantObservation, seconds: float | None) -> float | None:
+    """A time on the stream's own clock, counted from the playlist's start; None where either is not known."""
     span = seen.video_span or seen.audio_span
-    return f" at {max(0.0, seconds - span.start):.1f} s" if seconds is not None and span is not None else ""
+    return max(0.0, seconds - span.start) if seconds is not None and span is not None else None
 
 
 def subject(name: str) -> str:
@@ -108,7 +114,10 @@ def fault_problems(
     """A problem for each fault of these kinds in the `chosen` segments."""
     return [
         Problem(
-            segment.name, f"{fault.count} {fault.kind}", f"{segment.name} has {words(fault)}{at(seen, fault.seconds)}"
+            segment.name,
+            f"{fault.count} {fault.kind}",
+            f"{segment.name} has {words(fault)}{at(seen, fault.seconds)}",
+            from_start(seen, fault.seconds),
         )
         for segment, stream in chosen
         for fault in stream.faults_of(*kinds)

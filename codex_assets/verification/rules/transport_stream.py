@@ -22,6 +22,7 @@ from codex_assets.verification.rules.stream_faults import (
     PES,
     at,
     fault_problems,
+    from_start,
     is_broken,
     is_looked_at,
     streams,
@@ -145,7 +146,8 @@ def packets_run_on(seen: VariantObservation) -> Finding | None:
             if lost and pid.pid != NULL_PID:
                 lacking = subject(names.get(pid.pid, f"PID 0x{pid.pid:x}"))
                 message = f"Between {before.name} and {after.name} packets of {lacking} are missing"
-                problems.append(Problem(after.name, f"{lost} missing", message + at(seen, pid.seconds)))
+                message += at(seen, pid.seconds)
+                problems.append(Problem(after.name, f"{lost} missing", message, from_start(seen, pid.seconds)))
     return expect_no_problem(problems[:1], expected="none missing", message="Counters run on through all segments.")
 
 
@@ -179,7 +181,8 @@ def no_stray_packets(seen: VariantObservation) -> Finding | None:
             if pid.pid not in named and (seen.is_ours or pid.pid >= RESERVED_PIDS):
                 many = "a packet" if pid.packets == 1 else f"{pid.packets} packets"
                 message = f"{segment.name} has {many} of PID 0x{pid.pid:x}{at(seen, pid.seconds)}, which no table names"
-                problems.append(Problem(segment.name, f"PID 0x{pid.pid:x}", message))
+                since_start = from_start(seen, pid.seconds)
+                problems.append(Problem(segment.name, f"PID 0x{pid.pid:x}", message, since_start))
             elif pid.pid == NULL_PID and seen.is_ours and pid.packets > MOST_NULL_PACKETS:
                 message = f"{segment.name} has {pid.packets} null packets, which hold nothing"
                 problems.append(Problem(segment.name, f"{pid.packets} null packets", message))
@@ -341,7 +344,7 @@ def _uneven_times(seen: VariantObservation) -> Iterator[Problem]:
         for step, seconds in steps:
             if abs(step - frame) > STEP_SLACK * frame and times.units > 1:
                 message = f"{segment.name} has decoding times {step:.3f} s apart{at(seen, seconds)}"
-                yield Problem(segment.name, f"{step:.3f} s", message)
+                yield Problem(segment.name, f"{step:.3f} s", message, from_start(seen, seconds))
                 break
         if times.most_reordered > REORDERED_FRAMES * frame + 0.002:
             message = f"{segment.name} shows a frame {times.most_reordered:.2f} s after it is decoded"
