@@ -45,7 +45,3 @@ class VerificationRecord(Record):
     creator_id: str
     media_type: MediaType
     outputs: tuple[OutputVerification, ...] = ()
-
-    def is_by(self, rule_set: str) -> bool:
-        """Whether every result is by these rules."""
-        return all(verified.rule_set == rule_set for verified in self.outputs)

@@ -45,11 +45,14 @@ def _spec(media_type: str, output: str, rule: Rule) -> dg.AssetCheckSpec:
         )
 
 
-def results(media_type: str, output: str, findings: Iterable[Finding]) -> Iterator[dg.AssetCheckResult]:
+def results(
+    media_type: str, output: str, findings: Iterable[Finding], rule_set: str | None
+) -> Iterator[dg.AssetCheckResult]:
     """One result per rule of an output, in the rules' order: its finding, or that the rule does not apply.
 
-    `findings`: those of the rules that do apply, about this output.
+    `findings`: those of the rules that do apply, about this output. `rule_set`: the rules that were asked, if known.
     """
+    asked: dict[str, Any] = {"rule_set": rule_set} if rule_set is not None else {}
     by_rule = {finding.rule: finding for finding in findings}
     for rule in rules(output):
         finding = by_rule.get(rule.name)
@@ -59,13 +62,15 @@ def results(media_type: str, output: str, findings: Iterable[Finding]) -> Iterat
             passed=finding.passed if finding is not None else True,
             severity=SEVERITY[rule.severity],
             description=finding.message if finding is not None else "Does not apply to this media.",
-            metadata=_metadata(finding) if finding is not None else {"applies": False},
+            metadata=asked | (_metadata(finding) if finding is not None else {"applies": False}),
         )
 
 
-def evaluations(record: OutputRecord, findings: Iterable[Finding]) -> Iterator[dg.AssetCheckEvaluation]:
+def evaluations(
+    record: OutputRecord, findings: Iterable[Finding], rule_set: str | None
+) -> Iterator[dg.AssetCheckEvaluation]:
     """The same as `results`, as the events that a run would have left; they name no materialization yet."""
-    for result in results(record.media_type, record.output, findings):
+    for result in results(record.media_type, record.output, findings, rule_set):
         assert result.asset_key is not None
         assert result.check_name is not None
         yield dg.AssetCheckEvaluation(

@@ -18,6 +18,7 @@ from codex_assets.defs.partitions import PARTITIONS
 from codex_assets.errors import InternalError, JobCancelled, JobError, MissingInput, VerificationError
 from codex_assets.media import outputs, recipe
 from codex_assets.media.outputs import OutputDefinition
+from codex_assets.verification.judge import rule_set
 
 POOL = "encoding"
 """Ops that keep every core or the GPU busy share a pool, whose limit `dagster.yaml` sets."""
@@ -155,13 +156,13 @@ def _check(
     """Judge what is published, and yield the evaluations of the `wanted` checks: (output, rule)."""
     checked = {output for output, _ in wanted}
     for audit in workshop.auditor.audit(media, [name for name in names if name in checked]):
-        for result in asset_checks.results(media.media_type, audit.output, audit.checks):
+        for result in asset_checks.results(media.media_type, audit.output, audit.checks, rule_set()):
             if (audit.output, result.check_name) in wanted:
                 yield result
 
 
 def _evaluations(media_type: str, record: OutputRecord, wanted: set[tuple[str, str]]) -> Iterator[dg.AssetCheckResult]:
-    for result in asset_checks.results(media_type, record.output, record.checks):
+    for result in asset_checks.results(media_type, record.output, record.checks, record.rule_set):
         if (record.output, result.check_name) in wanted:
             yield result
 

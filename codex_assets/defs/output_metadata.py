@@ -36,6 +36,8 @@ def metadata(record: OutputRecord) -> dict[str, Any]:
         shown["objects"] = len(record.files)
         shown["bytes"] = sum(file.size for file in record.files)
     shown |= measures(record)
+    if record.rule_set is not None:
+        shown["rule_set"] = record.rule_set
     if record.warnings:
         shown["warnings"] = dg.MetadataValue.md("\n".join(f"- {warning}" for warning in record.warnings))
     if record.build is not None:

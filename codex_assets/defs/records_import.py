@@ -254,8 +254,8 @@ def _events_of(
             event = None
         else:
             continue
-        findings = _findings(record, read.verification)
-        evaluations = list(asset_checks.evaluations(record, findings)) if findings else []
+        findings, rule_set = _findings(record, read.verification)
+        evaluations = list(asset_checks.evaluations(record, findings, rule_set)) if findings else []
         events.append(OutputEvents(media_id, name, event, latest, pointers, changed[name], evaluations))
     return events
 
@@ -300,9 +300,9 @@ def _is_misjudged(
     return False
 
 
-def _findings(record: OutputRecord, verification: VerificationRecord | None) -> tuple[Finding, ...]:
-    """The latest findings on an output: those of a verification since it was published, if it has the same
-    contents now, else those of its build."""
+def _findings(record: OutputRecord, verification: VerificationRecord | None) -> tuple[tuple[Finding, ...], str | None]:
+    """The latest findings on an output, and the rules that were asked: those of a verification since it was published,
+    if it has the same contents now, else those of its build."""
     built = record.build.built_at if record.build is not None else ""
     for verified in verification.outputs if verification is not None else ():
         same = (verified.output, verified.data_version) == (record.output, record.data_version)
@@ -318,8 +318,8 @@ def _findings(record: OutputRecord, verification: VerificationRecord | None) -> 
                 for rule in verified.passed
                 if rule in RULES
             )
-            return (*passed, *verified.failed)
-    return record.checks
+            return (*passed, *verified.failed), verified.rule_set
+    return record.checks, record.rule_set
 
 
 # --- What an instance has ---------------------------------------------------------------------------------------------

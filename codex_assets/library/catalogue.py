@@ -123,10 +123,8 @@ class Catalogue:
             for media_id, media_type, number, text in rows:
                 if number not in judged:
                     judged[number] = judge.verdicts(MediaFacts.parse(text))
-                verdicts = judged[number]
-                if condition.stale and not _is_stale(verdicts, condition.output):
-                    continue
-                yield media_id, media_type, verdicts
+                if condition.accepts(judged[number]):
+                    yield media_id, media_type, judged[number]
 
     def targets(
         self,
@@ -220,7 +218,7 @@ class Catalogue:
 
 
 def _clause(where: Where) -> tuple[str, list[Any]]:
-    """`where` in SQL, but for `stale`, which depends on the code's recipes."""
+    """`where` in SQL, but for `stale` and `judged`, which depend on the code's recipes and rules."""
     parts: list[str] = ["TRUE"]
     given: list[Any] = []
     if where.media_type is not None:
@@ -242,11 +240,6 @@ def _clause(where: Where) -> tuple[str, list[Any]]:
             "EXISTS (SELECT 1 FROM records WHERE records.media_id = media.media_id AND " + " AND ".join(inner) + ")"
         )
     return " AND ".join(parts), given
-
-
-def _is_stale(verdicts: Mapping[str, Verdict], output: str | None) -> bool:
-    """Whether an output, or any of them, is stale."""
-    return any(verdict.is_stale for verdict in verdicts.values() if output in (None, verdict.output))
 
 
 def _downstream(media_type: str, outputs: Collection[str]) -> set[str]:

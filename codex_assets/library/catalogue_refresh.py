@@ -264,13 +264,18 @@ def _record_row(media_id: str, name: str, stamp: str, data: bytes) -> Row:
 
 def _checks_text(data: bytes) -> str:
     checks = check_summaries(VerificationRecord.model_validate_json(data))
-    return _json({output: (check.data_version, check.checked_at, check.failed) for output, check in checks.items()})
+    return _json(
+        {
+            output: (check.data_version, check.checked_at, check.failed, check.rule_set)
+            for output, check in checks.items()
+        }
+    )
 
 
 def _checks(text: str | None) -> dict[str, CheckSummary]:
     """What `_checks_text` wrote; nothing for a media that was never verified."""
     rows = json.loads(text) if text else {}
-    return {output: CheckSummary(row[0], row[1], tuple(row[2])) for output, row in rows.items()}
+    return {output: CheckSummary(row[0], row[1], tuple(row[2]), row[3]) for output, row in rows.items()}
 
 
 def _json(value: Any) -> str:

@@ -40,16 +40,19 @@ class RecordFacts:
     unreadable: bool = False
     tools: Mapping[str, str] = field(default_factory=dict)
     """Versions of the tools that its bytes may depend on, as far as they were recorded."""
+    rule_set: str | None = None
+    """Which rules judged it when it was built, if that was recorded."""
 
 
 @dataclass(frozen=True)
 class CheckSummary:
-    """What the last verification of an output said of it: which contents it saw, when, and the rules of severity ERROR
-    that they broke."""
+    """What the last verification of an output said of it: which contents it saw, when, the rules of severity ERROR that
+    they broke, and which rules were asked, if that was recorded."""
 
     data_version: str
     checked_at: str
     failed: tuple[str, ...] = ()
+    rule_set: str | None = None
 
 
 ChangedInput = tuple[str, str | None, str | None]
@@ -74,6 +77,8 @@ class OutputFacts:
     unreadable: bool = False
     tools: tuple[tuple[str, str], ...] = ()
     """The tools that its bytes may depend on, and the versions that built it."""
+    rule_sets: tuple[str, ...] = ()
+    """Which rules judged its contents, as far as that was recorded."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,7 @@ class MediaFacts:
         outputs = [
             [
                 *(name, output.code_version, output.applicable, output.variant, output.recipe, output.inputs),
-                *(output.failed, output.unchecked, output.unreadable, output.tools),
+                *(output.failed, output.unchecked, output.unreadable, output.tools, output.rule_sets),
             ]
             for name, output in self.outputs
         ]
@@ -106,11 +111,13 @@ class MediaFacts:
         """The facts that `text` made this text of."""
         media_type, size, mezzanine, original, rows = json.loads(text)
         outputs = []
-        for name, code_version, applicable, variant, recipe, inputs, failed, unchecked, unreadable, tools in rows:
+        for name, code_version, applicable, variant, recipe, inputs, failed, *rest in rows:
+            unchecked, unreadable, tools, rule_sets = rest
             changed = tuple((changed_input[0], changed_input[1], changed_input[2]) for changed_input in inputs)
             versions = tuple((tool, version) for tool, version in tools)
             facts = OutputFacts(
-                *(code_version, applicable, variant, recipe, changed), tuple(failed), unchecked, unreadable, versions
+                *(code_version, applicable, variant, recipe, changed, tuple(failed)),
+                *(unchecked, unreadable, versions, tuple(rule_sets)),
             )
             outputs.append((name, facts))
         return cls(media_type, tuple(size) if size else None, mezzanine, original, tuple(outputs))
@@ -165,6 +172,7 @@ def _output_facts(
         check.failed if check is not None else (),
         unchecked=not record.checked and check is None,
         tools=tuple(sorted(record.tools.items())),
+        rule_sets=tuple(sorted({*filter(None, (record.rule_set, check.rule_set if check is not None else None))})),
     )
 
 
@@ -183,6 +191,7 @@ def record_facts(record: OutputRecord) -> RecordFacts:
         inputs=build.inputs if build is not None else {},
         recipe=recipe_key(build.recipe) if build is not None else "",
         tools=recorded_tools(record),
+        rule_set=record.rule_set,
     )
 
 
@@ -208,7 +217,7 @@ def check_summaries(record: VerificationRecord | None) -> dict[str, CheckSummary
 
 def _summary(verified: OutputVerification) -> CheckSummary:
     failed = dict.fromkeys(finding.rule for finding in verified.failed if finding.is_failure)
-    return CheckSummary(verified.data_version, verified.checked_at, tuple(failed))
+    return CheckSummary(verified.data_version, verified.checked_at, tuple(failed), verified.rule_set)
 
 
 def changed_inputs(media_type: str, records: Mapping[str, OutputRecord]) -> dict[str, frozenset[str]]:

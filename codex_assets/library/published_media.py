@@ -18,6 +18,7 @@ from codex_assets.archive.records import MediaRecord, OutputRecord, VariantRecor
 from codex_assets.archive.store import RecordStore
 from codex_assets.errors import InternalError, JobError
 from codex_assets.library import staleness
+from codex_assets.library.judged import Judged, judged_least
 from codex_assets.library.media_facts import is_original_listed
 from codex_assets.library.selection import Where
 from codex_assets.library.staleness import Verdict
@@ -55,12 +56,17 @@ class PublishedMedia:
 
     def meets(self, where: Where) -> bool:
         """Whether a condition holds for it."""
-        return where.holds(self.media, lambda: self.outputs, lambda: self.stale)
+        return where.holds(self.media, lambda: self.outputs, lambda: self.verdicts)
 
     @cached_property
     def stale(self) -> list[str]:
         """The outputs that are to be rebuilt."""
         return staleness.stale_outputs(self.verdicts)
+
+    @cached_property
+    def judged(self) -> Judged | None:
+        """By which rules its least judged output was judged; None where nothing is to be judged."""
+        return judged_least(verdict.judged for verdict in self.verdicts.values())
 
 
 def outputs_of(media: MediaRecord, records: RecordStore) -> dict[str, OutputRecord | None]:
@@ -99,11 +105,11 @@ def condition_holds(where: Where, media: MediaRecord, records: RecordStore) -> b
             by_output.update(outputs_of(media, records))
         return by_output
 
-    def stale() -> list[str]:
+    def verdicts() -> dict[str, Verdict]:
         verification = records.get(media.media_id, check_results.VERIFICATION, VerificationRecord)
-        return staleness.stale_outputs(read_verdicts(media, outputs(), verification, records))
+        return read_verdicts(media, outputs(), verification, records)
 
-    return where.holds(media, outputs, stale)
+    return where.holds(media, outputs, verdicts)
 
 
 def why_not(error: Exception) -> str:

@@ -13,9 +13,11 @@ from typing import cast, get_args
 
 from codex_assets.archive.records import MediaRecord, OutputRecord
 from codex_assets.contract.names import MediaType
+from codex_assets.library.judged import Judged, judged_least
+from codex_assets.library.staleness import Verdict
 from codex_assets.media.outputs import OUTPUTS
 
-NAMES = ("id", "type", "creator", "output", "recipe", "built_before", "stale")
+NAMES = ("id", "type", "creator", "output", "recipe", "built_before", "judged", "stale")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Where:
     """An applicable output, or `output`, was built by this code version."""
     built_before: datetime | None = None
     """... was built before this time (UTC)."""
+    judged: tuple[Judged, ...] = ()
+    """This is true of its least judged output, or of `output`; empty: it does not matter."""
 
     @classmethod
     def parse(cls, text: str) -> Where:
@@ -59,6 +63,7 @@ class Where:
             media_ids=tuple(filter(None, values["id"].split("+"))) if "id" in values else None,
             recipe=values.get("recipe"),
             built_before=_parse_time(values["built_before"]) if "built_before" in values else None,
+            judged=_parse_judged(values["judged"]) if "judged" in values else (),
         )
 
     def may_hold(self, media: MediaRecord) -> bool:
@@ -74,12 +79,12 @@ class Where:
         self,
         media: MediaRecord,
         outputs: Callable[[], Mapping[str, OutputRecord | None]],
-        stale: Callable[[], list[str]],
+        verdicts: Callable[[], Mapping[str, Verdict]],
     ) -> bool:
         """Whether it holds for a media.
 
-        `outputs` gives the media's records by output, `stale` its stale outputs: each is called at most once, and only
-        when the condition depends on it.
+        `outputs` gives the media's records by output, `verdicts` the verdicts on them: each is called at most once, and
+        only when the condition depends on it.
         """
         if not self.may_hold(media):
             return False
@@ -91,10 +96,14 @@ class Where:
             ]
             if not any(self._is_built_so(record) for record in built):
                 return False
-        if not self.stale:
-            return True
-        stale_outputs = stale()
-        return bool(stale_outputs) if self.output is None else self.output in stale_outputs
+        return self.accepts(verdicts()) if self.stale or self.judged else True
+
+    def accepts(self, verdicts: Mapping[str, Verdict]) -> bool:
+        """Whether it holds for a media as far as that depends on the verdicts on its outputs."""
+        asked = [verdict for verdict in verdicts.values() if self.output in (None, verdict.output)]
+        if self.stale and not any(verdict.is_stale for verdict in asked):
+            return False
+        return not self.judged or judged_least(verdict.judged for verdict in asked) in self.judged
 
     def _is_built_so(self, record: OutputRecord) -> bool:
         if self.recipe not in (None, record.code_version):
@@ -115,3 +124,10 @@ def _parse_time(text: str) -> datetime:
         return moment(text)
     except ValueError:
         raise ValueError("`built_before` is a day or a time, such as 2026-01-31 or 2026-01-31T12:00.") from None
+
+
+def _parse_judged(text: str) -> tuple[Judged, ...]:
+    try:
+        return tuple(map(Judged, text.split("+")))
+    except ValueError:
+        raise ValueError("`judged` is today, old or never, or several of them, such as old+never.") from None

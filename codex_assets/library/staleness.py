@@ -5,7 +5,8 @@ inputs than there are now, when it broke a rule since it was built, and when it 
 more causes are reported and do not make it stale: that an input of it is to be rebuilt (it becomes stale only if that
 input then has other contents), and that it was never checked. An output that cannot be rebuilt is not stale either:
 without the original there is no mezzanine, and without the mezzanine nothing else. That other versions of the tools
-built it makes an output stale only where that is asked for.
+built it makes an output stale only where that is asked for. That other rules than today's judged it never does; a
+verdict says so (`judged.py`).
 
 In: facts of a media (`media_facts.py`), compared with the recipes that the code has now. No I/O, no Dagster.
 """
@@ -13,12 +14,13 @@ In: facts of a media (`media_facts.py`), compared with the recipes that the code
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from codex_assets.archive.check_results import VerificationRecord
 from codex_assets.archive.records import OutputRecord
+from codex_assets.library.judged import Judged, judged_by
 from codex_assets.library.media_facts import (
     MediaFacts,
     OutputFacts,
@@ -30,6 +32,8 @@ from codex_assets.library.media_facts import (
 from codex_assets.media import outputs as media_outputs
 from codex_assets.media import recipe, target_format
 from codex_assets.media.outputs import MEZZANINE, OUTPUTS, PREVIEW
+from codex_assets.verification.judge import rule_set
+from codex_assets.verification.kinds import kinds_of
 
 
 class StaleReason(StrEnum):
@@ -117,6 +121,8 @@ class Verdict:
     causes: tuple[Cause, ...] = ()
     blocked: str | None = None
     applicable: bool = True
+    judged: Judged | None = None
+    """By which rules; None where there is nothing to judge."""
 
     @property
     def is_stale(self) -> bool:
@@ -130,14 +136,14 @@ class Verdict:
 
 
 class StalenessJudge:
-    """Compares facts with the recipes that the code has now. Make one per question: recipes are read once."""
+    """Compares facts with the recipes and rules that the code has now. Make one per question: recipes are read once."""
 
     def __init__(self, recorded: Callable[[str], Mapping[str, Any]], tools: Mapping[str, str] | None = None) -> None:
         """`recorded` gives the recipe that was recorded under a key, as named numbers; empty where there is none.
 
         `tools`: versions by tool; what others built is then stale. None: versions do not matter.
         """
-        self._recorded, self._tools = recorded, tools or {}
+        self._recorded, self._tools, self._rule_set = recorded, tools or {}, rule_set()
         self._codes: dict[tuple[str, str], str] = {}
         self._compared: dict[tuple[str, str, str | None, str, str], Cause | None] = {}
         self._rungs: dict[tuple[int, int], frozenset[str]] = {}
@@ -147,8 +153,15 @@ class StalenessJudge:
         outputs = dict(media.outputs)
         verdicts: dict[str, Verdict] = {}
         for output in OUTPUTS[media.media_type]:
-            verdicts[output] = self._verdict(media, output, outputs.get(output), verdicts)
+            facts = outputs.get(output)
+            verdict = self._verdict(media, output, facts, verdicts)
+            verdicts[output] = replace(verdict, judged=self._judged(output, facts))
         return verdicts
+
+    def _judged(self, output: str, facts: OutputFacts | None) -> Judged | None:
+        if facts is None or facts.unreadable or not facts.applicable or not kinds_of(output):
+            return None
+        return judged_by(facts.rule_sets, self._rule_set, was_judged=not facts.unchecked)
 
     def _verdict(
         self, media: MediaFacts, output: str, facts: OutputFacts | None, before: Mapping[str, Verdict]

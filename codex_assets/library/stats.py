@@ -2,7 +2,8 @@
 
 Jobs are read from the histories of media (`archive/history.py`), storage from the stores' own listings: what is counted
 is what is billed, except for former versions, which a listing does not show. No record of an output is read: a thousand
-media are a thousand small reads. Not here: how it is shown (`cli/views/stats.py`).
+media are a thousand small reads. By which rules media were judged the catalogue knows. Not here: how it is shown
+(`cli/views/stats.py`).
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from codex_assets.archive import history
@@ -20,6 +21,8 @@ from codex_assets.archive.history import JOBS, JobRecord
 from codex_assets.archive.records import MediaRecord
 from codex_assets.archive.store import RecordStore, UnreadableRecord
 from codex_assets.errors import JobError, SourceCode, SourceError
+from codex_assets.library.judged import Judged, judged_least
+from codex_assets.library.staleness import Verdict
 from codex_assets.media.outputs import DEFINITIONS, OUTPUTS
 from codex_assets.storage import keys
 from codex_assets.storage.objects import ObjectStore, Stores
@@ -116,6 +119,8 @@ class Statistics:
     outputs: tuple[OutputCost, ...] = ()
     encoders: tuple[EncoderShare, ...] = ()
     storage: tuple[StoredKind, ...] = ()
+    judged: dict[str, int] = field(default_factory=dict)
+    """Media by the rules that judged their least judged output (`judged.py`)."""
 
     @property
     def success_rate(self) -> float | None:
@@ -131,11 +136,13 @@ def gather(
     since: datetime | None = None,
     wanted: Callable[[MediaRecord], bool] | None = None,
     storage: bool = True,
+    verdicts: Iterable[Mapping[str, Verdict]] = (),
 ) -> Statistics:
     """Read the histories of jobs and the stores' listings, and add them up.
 
     `since`: only jobs that were started then or later; storage is what there is now, and is left out without `storage`.
-    `wanted` chooses media by their records, which have to be read for that; None takes all. Raises `StorageError`.
+    `wanted` chooses media by their records, which have to be read for that; None takes all. `verdicts`: those on the
+    outputs of each of these media, as the catalogue has them. Raises `StorageError`.
     """
     records = RecordStore(stores.archive)
     with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
@@ -159,7 +166,9 @@ def gather(
         kinds = tuple(kind for future in counted for kind in future.result())
     statistics = _added_up([_settled(job, now) for job in jobs], since)
     media = {"registered": len(chosen), "withoutJobs": len(chosen) - len(with_jobs)}
-    return Statistics(**{**vars(statistics), "media": media, "storage": kinds})
+    least = Counter(judged_least(verdict.judged for verdict in of_media.values()) for of_media in verdicts)
+    judged = {judged.value: least[judged] for judged in Judged if least}
+    return replace(statistics, media=media, storage=kinds, judged=judged)
 
 
 def faults() -> dict[str, str]:

@@ -22,6 +22,7 @@ from codex_assets.cli import console
 from codex_assets.config import settings
 from codex_assets.contract.webhook import CompletedBody, parse_webhook_body
 from codex_assets.library import published_media
+from codex_assets.library.judged import Judged
 from codex_assets.library.selection import Where
 from codex_assets.media import outputs
 from codex_assets.storage.objects import Stores
@@ -408,9 +409,12 @@ def test_conditions_are_read() -> None:
     assert Where.parse("") == Where()
     assert Where.parse("type=video, creator=x,stale") == Where("video", "x", stale=True)
     assert Where.parse("output=waveform_png") == Where(output="waveform_png")
+    assert Where.parse("judged=old+never") == Where(judged=(Judged.OLD, Judged.NEVER))
 
 
-@pytest.mark.parametrize("text", ["stale=1", "type", "type=", "type=video,type=audio", "output=hls_9p", "name=x"])
+@pytest.mark.parametrize(
+    "text", ["stale=1", "type", "type=", "type=video,type=audio", "output=hls_9p", "name=x", "judged", "judged=now"]
+)
 def test_conditions_that_make_no_sense(text: str) -> None:
     with pytest.raises(ValueError, match=r"\.$"):
         Where.parse(text)

@@ -32,6 +32,7 @@ from codex_assets.defs.records_import import ImportedMedia
 from codex_assets.defs.sensors import media_of_the_archive
 from codex_assets.media.outputs import OUTPUTS
 from codex_assets.storage.objects import Stores
+from codex_assets.verification.judge import rule_set
 
 pytestmark = pytest.mark.ffmpeg
 AUDIO = OUTPUTS["audio"]
@@ -186,13 +187,20 @@ def test_a_fresh_instance_learns_everything_and_then_only_what_changed(
 
 def test_what_checks_found_is_stored_as_dagster_would_store_it(room: Room, instance: dg.DagsterInstance) -> None:
     room.learn(instance)
+    asked = set()
     expected = {}
     for output in AUDIO:
         record = room.records.output(MEDIA, output)
         assert record is not None
         stored = instance.fetch_materializations(dg.AssetRecordsFilter(key(output), [MEDIA]), limit=1).records[0]
-        for evaluation in asset_checks.evaluations(record, record.checks) if record.checks else ():
+        materialized = stored.event_log_entry.asset_materialization
+        assert materialized is not None
+        asked.add(materialized.metadata["rule_set"].value)
+        evaluations = asset_checks.evaluations(record, record.checks, record.rule_set) if record.checks else ()
+        for evaluation in evaluations:
+            asked.add(evaluation.metadata["rule_set"].value)
             expected[output, evaluation.check_name] = (evaluation, stored.storage_id)
+    assert asked == {rule_set()}
     assert any(evaluation.metadata.get("applies") is not None for evaluation, _ in expected.values())
     assert {evaluation.severity for evaluation, _ in expected.values()} == set(dg.AssetCheckSeverity)
     seen = set()

@@ -30,6 +30,7 @@ from codex_assets.config import prices, settings
 from codex_assets.errors import MissingInput, StorageError
 from codex_assets.library import catalogue, catalogue_refresh, costs, published_media
 from codex_assets.library.catalogue import Catalogue, RebuildTarget
+from codex_assets.library.judged import Judged
 from codex_assets.library.selection import Where
 from codex_assets.media import recipe
 from codex_assets.media.outputs import OUTPUTS
@@ -267,6 +268,8 @@ def test_it_judges_as_the_records_do_and_answers_every_condition(archive: Archiv
     first, two, three = archive.add("m1"), archive.add("m2", "audio", "bob"), archive.add("m3", "video", "bob")
     archive.edit(first, "hls_480p", code)
     archive.edit(two, "hls_64k", lambda record: record["build"].update(built_at="2020-01-01T00:00:00.000+00:00"))
+    archive.edit(two, "waveform_png", lambda record: record.update(checks=[], rule_set=None))
+    archive.edit(three, "hls_360p", lambda record: record.update(rule_set="0" * 12))
     archive.store.delete(keys.record(three, "thumbnail"))
     archive.put(archive.original(first))
     index = Catalogue(tmp_path / "index.sqlite", archive.store)
@@ -293,6 +296,15 @@ def test_it_judges_as_the_records_do_and_answers_every_condition(archive: Archiv
         "built_before=2021-01-01": [two],
         "built_before=2021-01-01,output=hls_128k": [],
         "built_before=2020-01-01T00:00": [],
+        "judged=today": [first],
+        "judged=old": [three],
+        "judged=never": [two],
+        "judged=old+never": [two, three],
+        "judged=old,stale": [three],
+        "judged=today,output=hls_480p": [first, three],
+        "judged=old,output=hls_360p": [three],
+        # No rule is about it.
+        "judged=never,output=loudness": [],
     }
     for text, expected in asked.items():
         where = Where.parse(text)
@@ -437,6 +449,23 @@ def test_an_index_that_is_broken_or_of_another_schema_is_made_anew(local: Archiv
     assert answers(Catalogue(path, local.store)) == before
     with pytest.raises(StorageError, match="CATALOGUE_PATH"):
         Catalogue(path / "below a file", local.store).refresh()
+
+
+@pytest.mark.ffmpeg
+def test_an_index_of_an_earlier_release_is_made_anew(local: Archive, tmp_path: Path) -> None:
+    """`index-2.sql` was written when the index did not keep by which rules anything was judged."""
+    local.add("m1")
+    local.edit("m1", "hls_360p", lambda record: record.update(rule_set="0" * 12))
+    path = tmp_path / "index.sqlite"
+    database = sqlite3.connect(path)
+    database.executescript((Path(__file__).parent / "old_indexes" / "index-2.sql").read_text())
+    database.close()
+    index = Catalogue(path, local.store)
+    assert index.age() == (None, 0.0)
+    assert index.size() == 0
+    index.refresh_if_old()
+    ((_, _, verdicts),) = index.verdicts()
+    assert {verdicts["hls_360p"].judged, verdicts["hls_480p"].judged} == {Judged.OLD, Judged.TODAY}
 
 
 @pytest.mark.ffmpeg

@@ -29,6 +29,7 @@ from codex_assets.system.tools import Tools, Trial, tool_environment
 from codex_assets.system.workspace import Workspace
 from codex_assets.verification import audit
 from codex_assets.verification.audit import Auditor
+from codex_assets.verification.judge import rule_set
 
 VIDEO = OUTPUTS["video"]
 RECIPES: dict[str, dict[str, Any]] = {}
@@ -222,6 +223,33 @@ def test_what_nobody_has_checked_is_told_and_not_rebuilt() -> None:
     assert staleness.stale_outputs(judged(outputs)) == []
     seen = {"thumbnail": CheckSummary("dv-thumbnail", "2026-01-02T00:00:00+00:00")}
     assert causes_of(judged(outputs, verified=seen)) == {}
+
+
+def test_by_which_rules_an_output_was_judged_is_told_and_makes_nothing_stale() -> None:
+    outputs = media(
+        thumbnail=now("thumbnail", checked=False),
+        preview=now("preview", rule_set="0" * 12),
+        hls_480p=now("hls_480p", rule_set=rule_set()),
+        hls_360p=RecordFacts(unreadable=True),
+    )
+
+    def words(verified: dict[str, CheckSummary] | None = None) -> dict[str, str | None]:
+        verdicts = judged(outputs, verified=verified)
+        assert not {"thumbnail", "preview", "hls_480p"} & set(staleness.stale_outputs(verdicts))
+        return {name: verdict.judged for name, verdict in verdicts.items()}
+
+    built = words()
+    assert [built[name] for name in ("thumbnail", "preview", "hls_480p")] == ["never", "old", "today"]
+    assert built["hls_720p"] == "old", "a record of before rules were named"
+    assert {built[name] for name in ("hls_360p", "hls_1080p", "loudness")} == {None}
+    later = "2026-01-02T00:00:00+00:00"
+    since = {name: CheckSummary(f"dv-{name}", later, rule_set=rule_set()) for name in ("thumbnail", "preview")}
+    since["hls_480p"] = CheckSummary("dv-hls_480p", later, rule_set="0" * 12)
+    assert {words(since)[name] for name in ("thumbnail", "preview", "hls_480p")} == {"today"}
+    of_other_contents = {"preview": CheckSummary("dv-else", later, rule_set=rule_set())}
+    assert words(of_other_contents)["preview"] == "old"
+    not_named = {"thumbnail": CheckSummary("dv-thumbnail", later)}
+    assert words(not_named)["thumbnail"] == "old"
 
 
 def test_every_reason_is_either_work_or_told() -> None:

@@ -5,6 +5,7 @@ Answers from the catalogue (`library/catalogue.py`). The tables are in `cli/view
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,6 +62,9 @@ def stale(
     - `follows`: one of its inputs is to be rebuilt. It is rebuilt too if that input comes out different.
     - `never checked`: it has never been checked.
 
+    A last line counts what was not judged by today's rules. Nothing need be built for that:
+    `codex-assets verify --where judged=old+never` judges it.
+
     With `--tools` there is one more reason, which is none by default: another version's bytes are as good.
 
     - `tools changed`: other versions built it than this machine has.
@@ -104,13 +108,19 @@ def _report(
     `tools`: versions by tool, where what others built is stale; None where it is not.
     """
     from codex_assets.cli.views.stale import StaleMedia, StaleReport
+    from codex_assets.library.judged import Judged, judged_least
 
     reported = []
+    judged: Counter[Judged] = Counter()
+    unjudged_media = 0
     for media_id, media_type, verdicts in catalogue.verdicts(condition, tools=tools):
         shown = [
             verdict for verdict in verdicts.values() if verdict.causes and (not outputs or verdict.output in outputs)
         ]
+        known = [each.judged for each in verdicts.values() if each.judged and (not outputs or each.output in outputs)]
+        judged.update(known)
+        unjudged_media += judged_least(known) in (Judged.OLD, Judged.NEVER)
         if shown:
             reported.append(StaleMedia(media_id, media_type, shown))
     age_seconds, _ = catalogue.age()
-    return StaleReport(catalogue.size(), reported, age_seconds, catalogue.problems())
+    return StaleReport(catalogue.size(), reported, age_seconds, catalogue.problems(), judged, unjudged_media)

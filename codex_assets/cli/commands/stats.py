@@ -23,7 +23,7 @@ def statistics(
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add up success, speed, cost, failures and storage.
+    """Add up success, speed, cost, failures and storage, and count media that were not judged by today's rules.
 
     Speed is seconds of work per minute of media. The archive keeps the last twenty jobs of every media. Storage is
     that of current versions: former versions, which B2 keeps and bills until a lifecycle rule removes them, are not
@@ -43,14 +43,17 @@ def statistics(
     from codex_assets.library import published_media, stats
 
     with command_frame.failures_end_with():
-        stores = command_frame.load_settings(store).stores()
+        settings = command_frame.load_settings(store)
+        stores = settings.stores()
         records = RecordStore(stores.archive)
         wanted = (
             (lambda media: published_media.condition_holds(condition, media, records))
             if condition is not None
             else None
         )
-        gathered = stats.gather(stores, now=now, since=start, wanted=wanted, storage=storage)
+        catalogue = command_frame.open_catalogue(settings)
+        verdicts = (of_media for _, _, of_media in catalogue.verdicts(condition))
+        gathered = stats.gather(stores, now=now, since=start, wanted=wanted, storage=storage, verdicts=verdicts)
     if as_json:
         console.say_json(statistics_json(gathered))
     else:

@@ -79,9 +79,11 @@ def verify_(
     - `output=hls_720p`: this output is published.
     - `recipe=CODE`: an output was built by this code version.
     - `built_before=2026-01-31`, or with a time: an output was built before.
+    - `judged=today`, `judged=old` or `judged=never`: the least judged output was judged by today's rules, by others
+      such as those of an earlier release, or never. `judged=old+never`: either.
     - `stale`: an output is to be rebuilt; see `codex-assets stale --help`.
 
-    With `output=`, the last three are about that output only.
+    With `output=`, the last four are about that output only.
 
     Exit codes: `0` no rule of severity ERROR failed; `1` one did; `2` something could not be checked.
 
@@ -89,6 +91,7 @@ def verify_(
     codex-assets verify holiday talk-1
     codex-assets verify --all
     codex-assets verify --where type=video,creator=ann --rule thumbnail_decodes
+    codex-assets verify --where judged=old+never
     codex-assets verify some/folder/
     codex-assets verify https://cdn.example.com/video/master.m3u8
     codex-assets verify holiday --html report.html

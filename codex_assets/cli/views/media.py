@@ -16,7 +16,6 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from codex_assets.archive.check_results import VerificationRecord
 from codex_assets.archive.records import (
     LoudnessRecord,
     MasterRecord,
@@ -30,10 +29,12 @@ from codex_assets.cli.console import bit_rate, byte_size, count_media, duration,
 from codex_assets.cli.views.builds import builds
 from codex_assets.cli.views.findings import finding_line, note_json, note_line
 from codex_assets.cli.views.stale import verdict_line
+from codex_assets.library.judged import Judged
 from codex_assets.library.published_media import PublishedMedia
 from codex_assets.library.staleness import Verdict
 from codex_assets.media.outputs import MEZZANINE
-from codex_assets.verification.judge import rule_set
+
+NOT_BY_TODAYS_RULES = "not judged by today's rules"
 
 
 def outputs_tree(media: PublishedMedia, only: Sequence[str] | None = None) -> Tree:
@@ -74,10 +75,12 @@ def media_table(listed: Sequence[PublishedMedia]) -> Group:
             Text(str(len(media.stale)), style="yellow" if media.stale else "dim"),
             byte_size(sum(map(_bytes_of, records))),
             duration(mezzanine.duration) if mezzanine is not None else "",
-            _check_result(media.verification),
+            _check_result(media),
         )
     stale = sum(1 for media in listed if media.stale)
-    return Group(table, f"{count_media(len(listed))}, {stale} with stale outputs")
+    unjudged = sum(media.judged in (Judged.OLD, Judged.NEVER) for media in listed)
+    total = f"{count_media(len(listed))}, {stale} with stale outputs"
+    return Group(table, f"{total}, {unjudged} {NOT_BY_TODAYS_RULES}" if unjudged else total)
 
 
 def media_sheet(media: PublishedMedia) -> Group:
@@ -100,7 +103,10 @@ def media_sheet(media: PublishedMedia) -> Group:
             Text(f"{record.output}: {check.rule}: {check.message}") for check in record.checks if not check.passed
         ]
     parts += [note_line(note) for note in media.notes or ()]
-    parts.append(Text(f"last check of what is published: {_last_check(media.verification)}", style="dim"))
+    parts.append(Text(f"last check of what is published: {_last_check(media)}", style="dim"))
+    unjudged = [name for name, verdict in media.verdicts.items() if verdict.judged in (Judged.OLD, Judged.NEVER)]
+    if unjudged:
+        parts.append(Text(f"{NOT_BY_TODAYS_RULES}: {', '.join(unjudged)}", style="yellow"))
     for checked in media.verification.outputs if media.verification is not None else ():
         parts += [finding_line(checked.output, finding) for finding in checked.failed]
     return Group(*parts)
@@ -111,12 +117,14 @@ def media_json(media: PublishedMedia) -> dict[str, Any]:
     outputs: dict[str, Any] = {}
     for name, record in media.outputs.items():
         if record is not None:
-            outputs[name] = {**record.model_dump(mode="json", exclude_none=True), "stale": name in media.stale}
+            state = {"stale": name in media.stale, "judged": media.verdicts[name].judged}
+            outputs[name] = {**record.model_dump(mode="json", exclude_none=True), **state}
     verification = media.verification
     return {
         "media": media.media.model_dump(mode="json"),
         "outputs": outputs,
         "stale": media.stale,
+        "judged": media.judged,
         "reasons": {
             name: [cause.wire() for cause in verdict.causes]
             for name, verdict in media.verdicts.items()
@@ -249,22 +257,25 @@ def _state(verdict: Verdict | None) -> Text:
     return Text(", ".join(reasons) or "current", style=style)
 
 
-def _last_check(record: VerificationRecord | None) -> str:
+def _last_check(media: PublishedMedia) -> str:
+    record = media.verification
     if record is None or not record.outputs:
         return "never"
     when = max(checked.checked_at for checked in record.outputs).replace("T", " ")[:16]
-    return f"{when} UTC, {_check_result(record)}"
+    return f"{when} UTC, {_check_result(media)}"
 
 
-def _check_result(record: VerificationRecord | None) -> Text:
+def _check_result(media: PublishedMedia) -> Text:
+    """What the last verification found, and whether today's rules have judged what is published."""
+    record = media.verification
     if record is None or not record.outputs:
-        return Text("never", style="dim")
+        return Text(NOT_BY_TODAYS_RULES, style="yellow") if media.judged is Judged.OLD else Text("never", style="dim")
     failed = sum(finding.is_failure for checked in record.outputs for finding in checked.failed)
     warned = sum(len(checked.failed) for checked in record.outputs) - failed
     if failed:
         return Text(f"{failed} failed", style="red")
-    if not record.is_by(rule_set()):
-        return Text("not judged by today's rules", style="yellow")
+    if media.judged in (Judged.OLD, Judged.NEVER):
+        return Text(NOT_BY_TODAYS_RULES, style="yellow")
     return Text(plural(warned, "warning"), style="yellow") if warned else Text("passed", style="green")
 
 

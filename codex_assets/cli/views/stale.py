@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from codex_assets.cli import console
+from codex_assets.library.judged import Judged
 from codex_assets.library.staleness import REBUILT, StaleReason, Verdict
 from codex_assets.media.outputs import OUTPUTS
 
@@ -35,13 +36,16 @@ class StaleReport:
     """What the catalogue says. `media_count` counts all media, `media` are those with something to report.
 
     `age_seconds`: since the catalogue was compared with the archive; None: never. `unreadable` are (media id, record,
-    problem).
+    problem). `judged`: outputs by the rules that judged them; `unjudged_media`: media with one that was not judged by
+    today's.
     """
 
     media_count: int
     media: Sequence[StaleMedia]
     age_seconds: float | None
     unreadable: Sequence[tuple[str, str, str]]
+    judged: Mapping[Judged, int] = field(default_factory=dict)
+    unjudged_media: int = 0
 
     @property
     def stale_count(self) -> int:
@@ -98,6 +102,7 @@ def report_sheet(report: StaleReport, *, list_all: bool) -> Group:
     else:
         total += "nothing to be rebuilt"
     parts.append(f"{total} (as of {_moment(report.age_seconds)})")
+    parts += _unjudged(report)
     return Group(*parts)
 
 
@@ -107,6 +112,7 @@ def report_json(report: StaleReport) -> dict[str, Any]:
         "media": report.media_count,
         "stale": report.stale_count,
         "ageSeconds": None if report.age_seconds is None else round(report.age_seconds, 1),
+        "judged": {judged.value: report.judged.get(judged, 0) for judged in Judged},
         "counts": {
             output: {reason.value: count for reason, count in reasons.items()}
             | ({"cannot be rebuilt": blocked[output]} if blocked[output] else {})
@@ -126,12 +132,24 @@ def verdict_line(verdict: Verdict) -> Text:
     return line
 
 
+def _unjudged(report: StaleReport) -> list[str]:
+    """A line on what was not judged by today's rules, if there is any."""
+    outputs = report.judged.get(Judged.OLD, 0) + report.judged.get(Judged.NEVER, 0)
+    if not outputs:
+        return []
+    return [
+        f"{console.plural(outputs, 'output')} of {console.count_media(report.unjudged_media)} not judged by today's"
+        " rules: `codex-assets verify --where judged=old+never` does it"
+    ]
+
+
 def _verdict_json(media: StaleMedia, verdict: Verdict) -> dict[str, Any]:
     return {
         "mediaId": media.media_id,
         "mediaType": media.media_type,
         "output": verdict.output,
         "stale": verdict.is_stale,
+        "judged": verdict.judged,
         "reasons": [cause.wire() for cause in verdict.causes],
     } | ({"blocked": verdict.blocked} if verdict.blocked else {})
 

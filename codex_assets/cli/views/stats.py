@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from codex_assets.cli import console
+from codex_assets.library.judged import Judged
 from codex_assets.library.stats import Spread, Statistics
 
 GPU_ENCODERS = ("nvenc",)
@@ -56,6 +57,9 @@ def _parts(statistics: Statistics) -> Iterator[RenderableType]:
         f" {since}; {console.count_media(statistics.media.get('registered', 0))} registered",
         f", {statistics.media['withoutJobs']:,} without a job on record" if statistics.media.get("withoutJobs") else "",
     )
+    unjudged = statistics.judged.get(Judged.OLD, 0) + statistics.judged.get(Judged.NEVER, 0)
+    if unjudged:
+        yield Text(f"{console.count_media(unjudged)} not judged by today's rules", style="yellow")
     if jobs:
         outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(statistics.outcomes.items()))
         rate = statistics.success_rate
