@@ -7,7 +7,7 @@ them is fetched, and how findings replace recorded ones. Out: which media are ju
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import singledispatchmethod
@@ -36,7 +36,7 @@ from codex_assets.storage import keys
 from codex_assets.storage.objects import Role, Stores, file_sha256
 from codex_assets.system.tools import Tools
 from codex_assets.system.workspace import Workspace
-from codex_assets.verification import expectations, measures
+from codex_assets.verification import causes, expectations, measures
 from codex_assets.verification.judge import RULES, Observation, failures, judge, rule_set
 from codex_assets.verification.kinds import ObservationKind, kinds_of
 from codex_assets.verification.observations import (
@@ -44,6 +44,7 @@ from codex_assets.verification.observations import (
     LoudnessExpected,
     MasterExpected,
     MasterObservation,
+    MezzanineObservation,
     VariantObservation,
 )
 from codex_assets.verification.observe.observer import Observer
@@ -54,6 +55,7 @@ from codex_assets.verification.record_observations import (
     record_observation,
     wrong_marker,
 )
+from codex_assets.verification.rules.pictures import words_of
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,51 @@ def _merged(known: OutputVerification, fresh: OutputVerification) -> OutputVerif
     )
 
 
+def _by_cause(
+    findings: causes.Findings,
+    looked: Mapping[str, tuple[OutputRecord | None, Sequence[Observation]]],
+    source: MezzanineRecord,
+) -> causes.Findings:
+    """The findings on the outputs of a media, each cause once. `looked`: record and observations of each output."""
+    records = {output: record for output, (record, _) in looked.items() if record is not None and record.applicable}
+    variants = [output for output in records if media_outputs.is_variant(output)]
+    pictures = {
+        output: observation.pictures
+        for output in variants
+        for observation in looked[output][1]
+        if isinstance(observation, VariantObservation) and observation.pictures is not None
+    }
+    still = records.get(media_outputs.THUMBNAIL.name)
+    origins = {output: _is_origin(source, records[output]) for output in variants}
+    evidence = causes.Evidence(
+        variants=tuple(variants),
+        outdated=frozenset(output for output, is_origin in origins.items() if is_origin is False),
+        is_origin=all(origins.values()),
+        changes={output: change.change for output, each in pictures.items() if (change := each.change) is not None},
+        originals={output: words for output, each in pictures.items() if (words := words_of(each.change_of_original))},
+        still_at=still.at if isinstance(still, ThumbnailRecord) else None,
+    )
+    blamed = causes.disagreements(findings, evidence)
+    rest = dict(causes.without_consequences(findings, blamed, variants[0] if variants else None))
+    name = media_outputs.MEZZANINE.name
+    if name in rest and not causes.is_damaged(findings):
+        mezzanines = [each for each in looked[name][1] if isinstance(each, MezzanineObservation)]
+        for mezzanine in mezzanines:
+            told = replace(mezzanine, disagreements=blamed if variants else None)
+            rest[name] = (*rest[name], *judge(told, only=("mezzanine_is_its_variants_origin",)))
+    return rest
+
+
+def _is_origin(source: MezzanineRecord, record: OutputRecord) -> bool | None:
+    """Whether a variant was made of the mezzanine that is recorded now; False where it was made earlier, of another
+    one; None where the records do not say."""
+    if record.build is None or source.build is None or media_outputs.MEZZANINE.name not in record.build.inputs:
+        return None
+    if record.build.inputs[media_outputs.MEZZANINE.name] == source.data_version:
+        return True
+    return False if record.build.built_at < source.build.built_at else None
+
+
 def _applies(media: MediaRecord, source: MezzanineRecord, output: str) -> bool:
     """Whether a media has this variant, by its mezzanine."""
     if not media_outputs.is_variant(output):
@@ -195,6 +242,8 @@ class Auditor:
         wanted = [output for output in OUTPUTS[media.media_type] if output in outputs]
         moving = {ObservationKind.VARIANT, ObservationKind.PREVIEW}
         playlists = tuple(output for output in wanted if moving.intersection(kinds_of(output)))
+        looked: dict[str, tuple[OutputRecord | None, list[Observation]]] = {}
+        notes: dict[str, tuple[Note, ...] | None] = {}
         for output in wanted:
             record = self._records.output(media.media_id, output)
             looks: list[AnyObservation] = []
@@ -210,8 +259,16 @@ class Auditor:
                 audited = _AuditedMedia(media, source, playlists, seen, asked)
                 looks = list(self._observe(record, audited))
                 observations = [*self._of_record(record, audited, looks), *looks]
-            findings = [finding for observation in observations for finding in judge(observation, only=only)]
-            yield Audit(output, record, tuple(findings), recorded_notes(looks), tuple(observations))
+            looked[output] = record, observations
+            notes[output] = recorded_notes(looks)
+        findings: causes.Findings = {
+            output: [finding for observation in observations for finding in judge(observation, only=only)]
+            for output, (_, observations) in looked.items()
+        }
+        if only is None and source is not None:
+            findings = _by_cause(findings, looked, source)
+        for output, (record, observations) in looked.items():
+            yield Audit(output, record, tuple(findings[output]), notes[output], tuple(observations))
 
     def _is_published(self, media: MediaRecord, output: str) -> bool:
         """Whether an output without a record was published: the media's master is, or the output's own object is

@@ -87,6 +87,8 @@ class PictureFidelity:
     alike: what can be asked of the output there."""
     change: PictureChange | None = None
     """What explains the worst second; None where nothing differs much."""
+    change_of_original: PictureChange | None = None
+    """What explains it if it is the original that was changed."""
 
 
 # --- Sound ------------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from fractions import Fraction
 from codex_assets.archive.notes import Note
 from codex_assets.media import profile
 from codex_assets.verification.captions_seen import CaptionsSeen
+from codex_assets.verification.causes import Disagreement
 from codex_assets.verification.delivery import DeliveryObservation
 from codex_assets.verification.fidelity import PictureFidelity, SoundFidelity
 from codex_assets.verification.kinds import ObservationKind
@@ -302,6 +303,8 @@ class MezzanineObservation:
     """What the file holds besides its tracks and their index, in words."""
     captions: tuple[str, ...] | None = None
     """Services of its closed captions; None without a picture."""
+    disagreements: tuple[Disagreement, ...] | None = None
+    """What all its variants show otherwise, and is to be blamed on it; None where they were not judged with it."""
     expected: MezzanineExpected = MezzanineExpected()
     kind: ObservationKind = ObservationKind.MEZZANINE
 

@@ -540,6 +540,7 @@ def test_stale_counts_lists_and_tells_machines(local: Archive, tmp_path: Path) -
         "mediaType": "video",
         "output": "hls_480p",
         "stale": True,
+        "judged": "today",
         "reasons": [
             {
                 "reason": "recipe changed",

@@ -682,6 +682,16 @@ def mezzanine_index_last(root: Path) -> None:
     mezzanine(root, faststart=False)
 
 
+@breaks("origin", "mezzanine_is_its_variants_origin")
+def mezzanine_black_for_a_while(root: Path) -> None:
+    mezzanine(root, picture=f"{PICTURE},drawbox=t=fill:c=black:enable='between(t,7,9)'")
+
+
+@breaks("origin", "mezzanine_is_its_variants_origin")
+def mezzanine_silent_for_a_while(root: Path) -> None:
+    mezzanine(root, sound=f"{SOUND},volume=0:enable='between(t,7,9)'")
+
+
 @breaks("mezzanine", "mezzanine_without_personal_tags")
 def mezzanine_with_location(root: Path) -> None:
     mezzanine(root, "-metadata", "location=+52.5200+013.4050/")

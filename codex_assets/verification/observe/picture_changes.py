@@ -58,6 +58,12 @@ class WorstSecond:
     second: PictureSecond
     rate: float
 
+    def turned(self) -> WorstSecond:
+        """The same the other way round: what would have to be done to these pictures to make the originals."""
+        sharpness = self.second.sharpness
+        second = replace(self.second, sharpness=1 / sharpness if sharpness else None)
+        return replace(self, own=self.reference, reference=self.own, second=second)
+
 
 def explain(moment: WorstSecond) -> PictureChange:
     """The change that explains the pictures that differ most in the second; `ChangeKind.ANOTHER` when none does."""

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from codex_assets.verification.fidelity import PictureFidelity, PictureSecond
+from codex_assets.verification.fidelity import ChangeKind, PictureFidelity, PictureSecond
 from codex_assets.verification.observe.picture_changes import Pictures, WorstSecond, explain
 
 Plane: TypeAlias = NDArray[np.float32]
@@ -161,7 +161,11 @@ class Meter:
         """After the last picture."""
         self._close()
         worst = self._memory.worst()
-        return PictureFidelity(tuple(self._seconds), self._count, change=explain(worst) if worst is not None else None)
+        if worst is None:
+            return PictureFidelity(tuple(self._seconds), self._count)
+        change = explain(worst)
+        turned = explain(worst.turned()) if change.change is not ChangeKind.NONE else None
+        return PictureFidelity(tuple(self._seconds), self._count, change=change, change_of_original=turned)
 
 
 class _Memory:

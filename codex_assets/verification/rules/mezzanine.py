@@ -153,3 +153,17 @@ def mezzanine_holds_its_tracks_only(seen: MezzanineObservation) -> Finding | Non
     return expect_no_problem(
         problems, expected="none", message="The mezzanine holds its tracks alone.", observed="none"
     )
+
+
+@rule(ObservationKind.MEZZANINE, source=VARIANTS)
+def mezzanine_is_its_variants_origin(seen: MezzanineObservation) -> Finding | None:
+    """The mezzanine is what its variants were made of: what differs in all of them alike is its own fault."""
+    if seen.disagreements is None:
+        return None
+    problems = [
+        Problem(each.where, "another", f"The mezzanine is not what its variants were made of: {each.message}")
+        for each in seen.disagreements
+    ]
+    return expect_no_problem(
+        problems, expected="what the variants show", message="The mezzanine is what its variants show.", observed="so"
+    )

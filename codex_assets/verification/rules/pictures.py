@@ -187,7 +187,12 @@ def _pictures(amount: float | None) -> str:
     return "a picture" if count == 1 else f"{count} pictures"
 
 
-def _sentence(change: PictureChange | None, whose: str, where: str) -> str:
+def words_of(change: PictureChange | None) -> str | None:
+    """What a change did to the picture, in words; None where nothing explains it."""
     words = _SENTENCES.get(change.change) if change is not None else None
-    said = words(change) if words is not None and change is not None else "The picture is coded worse"
+    return words(change) if words is not None and change is not None else None
+
+
+def _sentence(change: PictureChange | None, whose: str, where: str) -> str:
+    said = words_of(change) or "The picture is coded worse"
     return f"{said}{f' {where}' if where else ''}, beside the {whose}'s."

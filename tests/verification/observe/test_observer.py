@@ -24,13 +24,14 @@ from codex_assets.archive.records import MezzanineRecord, SourceFacts, Thumbnail
 from codex_assets.net import hls_fetch
 from codex_assets.net.outward import Outward
 from codex_assets.storage.objects import file_sha256
-from codex_assets.verification import measures
+from codex_assets.verification import causes, measures
 from codex_assets.verification.hls_check import delivery_of
 from codex_assets.verification.judge import RULES, Observation, judge
 from codex_assets.verification.observations import (
     LoudnessExpected,
     MasterExpected,
     MezzanineExpected,
+    MezzanineObservation,
     VariantExpected,
     VariantObservation,
     WaveformExpected,
@@ -81,6 +82,7 @@ class Good:
             "hls": lambda at: self.observer.hls(at / "master.m3u8"),
             "delivery": self._delivery,
             "mezzanine": self._mezzanine,
+            "origin": self._origin,
             "captions": self._captions,
             "captioned": lambda at: (self.captioned(at),),
             "thumbnail": lambda at: (
@@ -145,6 +147,21 @@ class Good:
     def _mezzanine(self, root: Path) -> tuple[Observation, ...]:
         expected = MezzanineExpected(float(SECONDS), (320, 180), Fraction(25), True, True)
         return (self.observer.mezzanine(root / "mezzanine.mp4", expected),)
+
+    def _origin(self, root: Path) -> tuple[Observation, ...]:
+        """The mezzanine in `root`, judged together with the variants there."""
+        (mezzanine,) = self._mezzanine(root)
+        assert isinstance(mezzanine, MezzanineObservation)
+        names = {f"hls_{name}": root / name / "playlist.m3u8" for name in SIZES}
+        findings: dict[str, list[Finding]] = {"mezzanine": list(judge(mezzanine))}
+        for output, playlist in names.items():
+            expected = self.expected(output.removeprefix("hls_"))
+            seen = self.observer.variant(playlist, expected, output=output, reference=root / "mezzanine.mp4")
+            findings[output] = list(judge(seen))
+        told = causes.disagreements(findings, causes.Evidence(variants=tuple(names)))
+        rest = causes.without_consequences(findings, told, None)
+        assert [each for output in names for each in rest[output] if not each.passed] == []
+        return (replace(mezzanine, disagreements=told),)
 
     def _captions(self, root: Path) -> tuple[Observation, ...]:
         """A mezzanine with captions, a variant of it, always against the good mezzanine, and their master."""
@@ -235,7 +252,7 @@ def findings_on(observations: Sequence[Observation]) -> list[Finding]:
 
 @pytest.fixture(scope="session")
 def good_findings(good: Good, upright: Path) -> list[Finding]:
-    looks = ("variant", "preview", "audio", "master", "hls", "delivery", "mezzanine", "thumbnail", "record", "loudness")
+    looks = ("variant", "preview", "audio", "master", "hls", "delivery", "origin", "thumbnail", "record", "loudness")
     return [
         finding
         for what in (*looks, "waveform_json", "waveform_png", "captions")
