@@ -6,7 +6,7 @@ that it started, wall seconds, and the most memory that they held together. Then
 published. Shares compare the two parts of the same job, in the same minutes: on a shared machine CPU seconds drift less
 than wall seconds, and shares least of all. Run it with
 
-    .venv/bin/python bench/verification.py [--seconds 60] [--height 1080 --height 720] [--json FILE] [--details]
+    .venv/bin/python bench/verification.py [--seconds 60] [--height 1080 --height 720] [--film FILE] [--details]
 
 The page that states the results: docs/performance.md.
 """
@@ -108,8 +108,9 @@ class Stopwatch:
             yield
         finally:
             after = _used()
+            own, tools, wall = (late - early for late, early in zip(after, before, strict=True))
             for cost in costs:
-                cost.add(Cost(*(late - early for late, early in zip(after, before, strict=True))))
+                cost.add(Cost(own, tools, wall))
 
     def watch_memory(self) -> None:
         """Look at the memory of this process and its tools for ever."""
@@ -154,7 +155,7 @@ def measured_command(arguments: list[str], result: Path) -> int:
     watch.watch_memory()
     for name in [name for name in vars(Observer) if not name.startswith("_")]:
         setattr(Observer, name, _within(watch.judging, f"judge: {name}", getattr(Observer, name)))
-    for name in ("ffmpeg", "ffmpeg_into", "ffprobe", "ffprobe_lines"):
+    for name in ("ffmpeg", "ffmpeg_into", "ffprobe"):
         original = getattr(Tools, name)
         setattr(Tools, name, _labelled(watch, original))
     phase = MediaBuild.phase
@@ -213,15 +214,16 @@ def run_measured(folder: Path, arguments: list[str]) -> dict[str, Any]:
     return measured
 
 
-def measure(folder: Path, seconds: float, height: int) -> dict[str, Any]:
-    film, store = folder / f"film-{height}.mp4", folder / f"store-{height}"
-    make_film(film, seconds, height)
+def measure(film: Path, folder: Path) -> dict[str, Any]:
+    shown = ("-show_entries", "format=duration:stream=height", "-select_streams", "v:0", "-of", "json")
+    probed = json.loads(subprocess.run(["ffprobe", "-v", "error", *shown, str(film)], capture_output=True).stdout)
+    seconds, store = float(probed["format"]["duration"]), folder / "store"
     ids = ["--media-id", MEDIA_ID, "--store", str(store)]
     job = run_measured(folder, ["run", str(film), "--type", "video", *ids])
     verified = run_measured(folder, ["verify", MEDIA_ID, "--store", str(store)])
     return {
-        "height": height,
-        "seconds": seconds,
+        "height": probed["streams"][0]["height"],
+        "seconds": round(seconds, 2),
         "kilobits": round(film.stat().st_size * 8 / 1000 / seconds),
         "job": _numbers(job["whole"], seconds),
         "before_publishing": _numbers(job["judge"], seconds),
@@ -279,6 +281,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--height", type=int, action="append", help="Rows of the film; may be given several times.")
+    parser.add_argument("--film", type=Path, help="An upload that is measured instead of those that are made.")
     parser.add_argument("--json", type=Path, default=RESULTS, help="Where the numbers are written.")
     parser.add_argument("--details", action="store_true", help="Show the CPU of every step of the judge.")
     parser.add_argument("--command", help=argparse.SUPPRESS)
@@ -287,9 +290,12 @@ def main() -> None:
     if options.command is not None:
         raise SystemExit(measured_command(json.loads(options.command), options.result))
     results = []
-    for height in options.height or [1080, 720]:
+    for height in [0] if options.film is not None else options.height or [1080, 720]:
         with tempfile.TemporaryDirectory() as folder:
-            results.append(measure(Path(folder), options.seconds, height))
+            film = options.film or Path(folder, "film.mp4")
+            if options.film is None:
+                make_film(film, options.seconds, height)
+            results.append(measure(film, Path(folder)))
         show(results[-1], details=options.details)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps(results, indent=2) + "\n")

@@ -425,7 +425,19 @@ class Auditor:
                 seen[output.name] = self._looked_at(media, source, variant)
         path = self._file(media, record)
         observed = {output.playlist_name: seen[output.name] for output in variants if output.name in seen}
-        return self._observer.master(path, observed, MasterExpected(tuple(existing)))
+        seen_master = self._observer.master(path, observed, MasterExpected(tuple(existing)))
+        return replace(seen_master, stray=self._strays_beside(media, record, existing))
+
+    def _strays_beside(self, media: MediaRecord, record: MasterRecord, existing: Sequence[str]) -> tuple[str, ...]:
+        """What lies in the master's folder of the store and in none of a variant or the preview; those have their own
+        rule."""
+        assert record.master_key is not None
+        folder, _, name = record.master_key.rpartition("/")
+        preview = self._records.get(media.media_id, media_outputs.PREVIEW.name, VariantRecord)
+        used = {name, *(f"{each}/" for each in existing), *(["preview/"] if preview is not None else [])}
+        keys_below = (listed.key.removeprefix(f"{folder}/") for listed in self._stores.media.list(f"{folder}/"))
+        beside = {first + slash for first, slash, _ in (key.partition("/") for key in keys_below)}
+        return tuple(sorted(beside - used))
 
     def _file(self, media: MediaRecord, record: OutputRecord) -> Path:
         """The one file of an output, fetched; it does not exist where the object is missing."""

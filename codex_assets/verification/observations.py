@@ -239,6 +239,8 @@ class MasterObservation:
     uri_tags: tuple[str, ...] = ()
     variant_folders: tuple[str, ...] | None = None
     """Names of the variant folders beside the master that hold a playlist; None when nobody looked."""
+    stray: tuple[str, ...] = ()
+    """What lies beside the master, and neither it nor a playlist needs it; a folder ends with `/`."""
     measured: tuple[tuple[str, VariantObservation], ...] = ()
     expected: MasterExpected = MasterExpected()
     kind: ObservationKind = ObservationKind.MASTER

@@ -64,6 +64,8 @@ class Break:
 
 
 BREAKS: list[Break] = []
+LAID_OUT = "laid-out"
+"""A folder with the playlists alone, as they are published."""
 
 
 def breaks(looks: str, *rules: str) -> Callable[[Callable[[Path], None]], Callable[[Path], None]]:
@@ -556,6 +558,17 @@ def listed_playlist_missing(root: Path) -> None:
 @breaks("master", "master_best_first")
 def worst_first(root: Path) -> None:
     edit(root / "master.m3u8", "(^#EXT-X-STREAM-INF.*\n360p.*\n)(^#EXT-X-STREAM-INF.*\n180p.*\n)", r"\2\1")
+
+
+@breaks("master", "variants_at_their_addresses")
+def addresses_exchanged(root: Path) -> None:
+    edit(root / "master.m3u8", r"(^360p)(/(?:.|\n)*)^180p(?=/)", r"180p\g<2>360p")
+
+
+@breaks("layout", "no_strays_beside_master")
+def stray_beside_the_master(root: Path) -> None:
+    (root / LAID_OUT / "1440p").mkdir(parents=True)
+    (root / LAID_OUT / "1440p" / "segment_00000.ts").write_bytes(segment(root, 0).read_bytes())
 
 
 @breaks("master", "master_independent_segments")

@@ -142,9 +142,11 @@ class Observer:
             measured = tuple(zip(uris, pool.map(observe, uris), strict=True))
         observations: list[AnyObservation] = [variant for _, variant in measured]
         preview = master.parent / "preview" / "preview.m3u8"
+        named_there = {master.name, preview.parent.name, *(uri.removeprefix("./").partition("/")[0] for uri in uris)}
+        beside = [path.name + "/" * path.is_dir() for path in master.parent.iterdir() if path.name not in named_there]
         if preview.exists():
             observations.append(self.preview(preview, reference=reference, decode=decode))
-        return (*observations, replace(self.master(master, {}), measured=measured))
+        return (*observations, replace(self.master(master, {}), measured=measured, stray=tuple(sorted(beside))))
 
     # --- Single files -------------------------------------------------------------------------------------------------
 

@@ -83,6 +83,15 @@ def master_lists_what_exists(seen: MasterObservation) -> Finding | None:
     )
 
 
+@rule(ObservationKind.MASTER, source=CONTRACT, severity=Severity.WARN, is_of_contract=True)
+def no_strays_beside_master(seen: MasterObservation) -> Finding:
+    """The master's folder holds the master and the folders of its playlists, and nothing else."""
+    problems = [Problem(name, name, f"{name} lies beside the master, and no playlist names it") for name in seen.stray]
+    return expect_no_problem(
+        problems, expected="none", message="Everything beside the master is in use.", observed="none"
+    )
+
+
 @rule(ObservationKind.MASTER, source=f"{PLAN}; {RFC} s4.4.6.2")
 def master_playlists_exist(seen: MasterObservation) -> Finding | None:
     """Every playlist that the master names lies where it can be looked at."""
@@ -93,6 +102,46 @@ def master_playlists_exist(seen: MasterObservation) -> Finding | None:
     broken = [stream.uri for stream in seen.streams if stream.uri not in measured]
     problems = [Problem(uri, "missing", f"{uri} cannot be opened") for uri in broken]
     return expect_no_problem(problems, expected="all can be opened", message="Every named playlist can be opened.")
+
+
+@rule(ObservationKind.MASTER, source=f"{RFC} s4.4.6.2")
+def variants_at_their_addresses(seen: MasterObservation) -> Finding | None:
+    """Each address leads to the variant that the tag above it describes, not to that of another tag."""
+    if len(seen.pairs) < 2:
+        return None
+    problems = [
+        Problem(stream.uri, stream.uri, f"{stream.uri} is not what the tag above it describes: another tag does")
+        for stream, _ in _exchanged(seen)
+    ]
+    return expect_no_problem(problems, expected="as described", message="Every address leads to its variant.")
+
+
+def _exchanged(seen: MasterObservation) -> list[tuple[StreamInf, VariantObservation]]:
+    """The tags whose variants stand below each other's tags, each with its own variant; empty if some fit none."""
+    wrong = [(stream, variant) for stream, variant in seen.pairs if not _describes(stream, variant)]
+    own: list[tuple[StreamInf, VariantObservation]] = []
+    left = [variant for _, variant in wrong]
+    for stream, _ in wrong:
+        variant = next((each for each in left if _describes(stream, each)), None)
+        if variant is None:
+            return []
+        left.remove(variant)
+        own.append((stream, variant))
+    return own
+
+
+def _describes(stream: StreamInf, variant: VariantObservation) -> bool:
+    """Whether a tag is about this variant: its size, or its rate where there is no picture."""
+    if stream.resolution is not None and variant.video is not None:
+        return stream.resolution == (variant.video.coded_width, variant.video.coded_height)
+    peak = peak_rate(variant)
+    return stream.bandwidth is not None and abs(stream.bandwidth - peak) <= RATE_SLACK * peak
+
+
+def _described(seen: MasterObservation) -> list[tuple[StreamInf, VariantObservation]]:
+    """Each tag with the variant that it is about, though the address below it may be another's."""
+    own = dict(_exchanged(seen))
+    return [(stream, own.get(stream, variant)) for stream, variant in seen.pairs]
 
 
 @rule(ObservationKind.MASTER, source=CONTRACT, is_of_contract=True)
@@ -109,7 +158,7 @@ def master_best_first(seen: MasterObservation) -> Finding:
     # What is declared wrongly is another rule's.
     sizes |= {
         stream.uri: (variant.video.coded_width, variant.video.coded_height)
-        for stream, variant in seen.pairs
+        for stream, variant in _described(seen)
         if variant.video is not None
     }
     problems = [
@@ -160,7 +209,7 @@ def frame_rate_declared(seen: MasterObservation) -> Finding | None:
 
 
 def _with_picture(seen: MasterObservation) -> list[StreamInf]:
-    return [stream for stream, variant in seen.pairs if variant.video is not None]
+    return [stream for stream, variant in _described(seen) if variant.video is not None]
 
 
 def _expect_declared(seen: MasterObservation, name: str, streams: Sequence[StreamInf]) -> Finding | None:
@@ -192,7 +241,7 @@ def _measurable(seen: MasterObservation) -> list[tuple[StreamInf, VariantObserva
     """The variants whose rates can be measured: all segments are there, and last what their playlist says."""
     return [
         (stream, variant)
-        for stream, variant in seen.pairs
+        for stream, variant in _described(seen)
         if all(segment.size is not None for segment in variant.segments)
         and ((each := extinf_true(variant)) is None or each.passed)
     ]
@@ -255,7 +304,7 @@ def average_not_above_peak(seen: MasterObservation) -> Finding | None:
 def codecs_true(seen: MasterObservation) -> Finding | None:
     """CODECS names the profile, constraints and level that the streams have."""
     problems = []
-    for stream, variant in seen.pairs:
+    for stream, variant in _described(seen):
         wanted = codecs(variant)
         declared = sorted(part.strip().lower() for part in (stream.codecs or "").split(","))
         if wanted is None or stream.codecs is None:
@@ -273,7 +322,7 @@ def codecs_true(seen: MasterObservation) -> Finding | None:
 def resolution_true(seen: MasterObservation) -> Finding | None:
     """RESOLUTION is the size of the picture, and absent without one."""
     problems = []
-    for stream, variant in seen.pairs:
+    for stream, variant in _described(seen):
         wanted = (variant.video.coded_width, variant.video.coded_height) if variant.video else None
         if wanted is not None and stream.resolution is None:
             continue
@@ -291,7 +340,7 @@ def _show_size(size: tuple[int, int] | None) -> str:
 def frame_rate_true(seen: MasterObservation) -> Finding | None:
     """FRAME-RATE is the rate of the picture, to three decimals, and absent without one."""
     problems = []
-    for stream, variant in seen.pairs:
+    for stream, variant in _described(seen):
         rate = variant.video.frame_rate if variant.video else None
         wanted = round(float(rate), 3) if rate is not None else None
         if variant.video is not None and (rate is None or stream.frame_rate is None):
@@ -306,7 +355,7 @@ def frame_rate_true(seen: MasterObservation) -> Finding | None:
 def video_range_true(seen: MasterObservation) -> Finding | None:
     """VIDEO-RANGE is the range of the picture: SDR, HLG or PQ; it may be absent only where that is SDR."""
     problems = []
-    for stream, variant in seen.pairs:
+    for stream, variant in _described(seen):
         if variant.video is None or (stream.has("VIDEO-RANGE") and stream.video_range not in RANGES):
             continue
         wanted = TRANSFERS.get(variant.video.transfer or "", "SDR")

@@ -30,6 +30,7 @@ from codex_assets.verification.judge import RULES, Observation, judge
 from codex_assets.verification.observations import (
     LoudnessExpected,
     MasterExpected,
+    MasterObservation,
     MezzanineExpected,
     MezzanineObservation,
     VariantExpected,
@@ -79,6 +80,7 @@ class Good:
             "audio": self._audio,
             "master": lambda at: (self._master(at, self.variants),),
             "rewritten": self._rewritten,
+            "layout": self._layout,
             "hls": lambda at: self.observer.hls(at / "master.m3u8"),
             "delivery": self._delivery,
             "mezzanine": self._mezzanine,
@@ -124,6 +126,16 @@ class Good:
 
     def _master(self, root: Path, variants: dict[str, VariantObservation]) -> Observation:
         return self.observer.master(root / "master.m3u8", variants, MasterExpected(tuple(SIZES)))
+
+    def _layout(self, root: Path) -> tuple[Observation, ...]:
+        """The master of a folder with nothing but playlists and their segments."""
+        folder = root / break_outputs.LAID_OUT
+        for name in (*SIZES, "preview"):
+            shutil.copytree(root / name, folder / name)
+        shutil.copy(root / "master.m3u8", folder)
+        master = self.observer.hls(folder / "master.m3u8", decode=False)[-1]
+        assert isinstance(master, MasterObservation)
+        return (replace(master, expected=MasterExpected(is_of_contract=True)),)
 
     def _rewritten(self, root: Path) -> tuple[Observation, ...]:
         """A master that is true to its changed variants."""
