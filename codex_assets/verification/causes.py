@@ -49,6 +49,13 @@ WAVEFORM_FOLLOWS = {
 }
 """...and for the waveforms, which are compared with the sound of the best variant."""
 
+END = "after EXT-X-ENDLIST"
+AFTER_THE_END = (
+    *("segments_numbered", "segments_present", "segment_length", "extinf_form", "cuts_like_siblings"),
+    *("duration_of_source", "preview_duration", "target_duration", "record_true"),
+)
+"""What a segment breaks too that comes after the playlist's end."""
+
 
 @dataclass(frozen=True)
 class Disagreement:
@@ -167,7 +174,8 @@ def without_consequences(findings: Findings, blamed: Sequence[Disagreement], bes
     """The findings without those that repeat another: what was `blamed` on the mezzanine, what follows of a variant's
     sound for its loudness, and of the sound of the `best` variant for the waveforms."""
     silent = {repeated for disagreement in blamed for repeated in disagreement.rules}
-    for output in findings:
+    for output, of_output in findings.items():
+        silent |= {(output, rule) for rule in _repeating(of_output)}
         if any(_failed(findings, output, rule) for rule in OF_SOUND):
             silent |= {(output, rule) for rule in SOUND_FOLLOWS}
             if output == best:
@@ -176,6 +184,18 @@ def without_consequences(findings: Findings, blamed: Sequence[Disagreement], bes
         output: tuple(each for each in of_output if each.passed or (output, each.rule) not in silent)
         for output, of_output in findings.items()
     }
+
+
+def told_once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings on one observation, without those that repeat another of them."""
+    repeating = _repeating(findings)
+    return tuple(finding for finding in findings if finding.passed or finding.rule not in repeating)
+
+
+def _repeating(findings: Sequence[Finding]) -> frozenset[str]:
+    """Rules that, where they fail, repeat that a list goes on after its end."""
+    goes_on = any(each.rule == "tag_order" and not each.passed and END in each.message for each in findings)
+    return frozenset(AFTER_THE_END if goes_on else ())
 
 
 def _finding(findings: Findings, output: str, rule: str) -> Finding | None:

@@ -340,6 +340,10 @@ def test_verify_finds_what_no_playlist_names(store: Path) -> None:
     result = call("verify", "My-clip-1", "--shallow", "--rule", "no_stray_segments", store=store)
     assert result.code == 0
     assert "notes.txt is in no playlist" in result.out
+    (store / "codex-media-local/local/hls/My-clip-1/old.m3u8").write_text("#EXTM3U\n")
+    beside = call("verify", "My-clip-1", "--shallow", "--rule", "no_strays_beside_master", store=store)
+    assert beside.code == 0
+    assert "old.m3u8 lies beside the master" in beside.out
 
 
 @ffmpeg

@@ -103,6 +103,11 @@ def segment_behind_the_end(root: Path) -> None:
 
 
 @breaks("listing", "tag_order")
+def segment_after_the_end(root: Path) -> None:
+    edit(media_list(root), "^#EXT-X-ENDLIST", "#EXT-X-ENDLIST\n#EXTINF:2.0,\nsegment_00009.ts")
+
+
+@breaks("listing", "tag_order")
 def type_behind_the_segments(root: Path) -> None:
     edit(media_list(root), "^#EXT-X-INDEPENDENT-SEGMENTS\n", "")
     edit(media_list(root), "^#EXT-X-ENDLIST", "#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-ENDLIST")

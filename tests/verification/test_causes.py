@@ -119,6 +119,16 @@ def test_variants_of_an_earlier_mezzanine_are_wrong_themselves() -> None:
     assert blamed(findings, Evidence(variants=VARIANTS, outdated=frozenset(VARIANTS))) == []
 
 
+def test_a_list_that_goes_on_after_its_end_is_told_once() -> None:
+    end = failed("tag_order", "line 13", "segment_00009.ts (line 13) comes after EXT-X-ENDLIST.")
+    others = [failed(rule) for rule in causes.AFTER_THE_END]
+    assert causes.told_once([end, *others]) == (end,)
+    assert len(causes.told_once([failed("tag_order"), *others])) == 1 + len(others)
+    findings = {"hls_720p": [end, failed("record_true")], "hls_480p": [failed("record_true")]}
+    rest = causes.without_consequences(findings, (), None)
+    assert failures(rest) == {("hls_720p", "tag_order"), ("hls_480p", "record_true")}
+
+
 def test_a_wrong_sound_is_told_once() -> None:
     sound = [failed("sound_true"), failed("loudness_on_target"), failed("sound_audible"), passed("sound_48_khz")]
     waveforms = {
