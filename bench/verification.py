@@ -117,11 +117,11 @@ class Stopwatch:
 
         def watch() -> None:
             while True:
-                held = _memory_of_tree(os.getpid())
+                used = _memory_of_tree(os.getpid())
                 if self.running:
-                    self.judge.memory = max(self.judge.memory, held)
+                    self.judge.memory = max(self.judge.memory, used)
                 else:
-                    self.other_memory = max(self.other_memory, held)
+                    self.other_memory = max(self.other_memory, used)
                 time.sleep(SAMPLED_SECONDS)
 
         threading.Thread(target=watch, daemon=True).start()

@@ -176,8 +176,8 @@ def _by_cause(
     if name in rest and not causes.is_damaged(findings):
         mezzanines = [each for each in looked[name][1] if isinstance(each, MezzanineObservation)]
         for mezzanine in mezzanines:
-            told = replace(mezzanine, disagreements=blamed if variants else None)
-            rest[name] = (*rest[name], *judge(told, only=("mezzanine_is_its_variants_origin",)))
+            blamed_mezzanine = replace(mezzanine, disagreements=blamed if variants else None)
+            rest[name] = (*rest[name], *judge(blamed_mezzanine, only=("mezzanine_is_its_variants_origin",)))
     return rest
 
 

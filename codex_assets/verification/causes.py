@@ -98,7 +98,7 @@ def disagreements(findings: Findings, evidence: Evidence) -> tuple[Disagreement,
         return ()
     damaged = is_damaged(findings)
     compared = [output for output in evidence.variants if output not in evidence.outdated]
-    found = []
+    blamed = []
     for rule in BESIDE_MEZZANINE:
         judged = [(output, each) for output in compared if (each := _finding(findings, output, rule)) is not None]
         if not judged or any(each.passed for _, each in judged):
@@ -115,8 +115,8 @@ def disagreements(findings: Findings, evidence: Evidence) -> tuple[Disagreement,
             rules.append((PREVIEW.name, preview))
         if rule == "pictures_true":
             rules += [(THUMBNAIL.name, still) for still in STILL if _failed(findings, THUMBNAIL.name, still)]
-        found.append(Disagreement(_message(rule, first, evidence, best), first.where, tuple(rules)))
-    return tuple(found)
+        blamed.append(Disagreement(_message(rule, first, evidence, best), first.where, tuple(rules)))
+    return tuple(blamed)
 
 
 def is_damaged(findings: Findings) -> bool:
@@ -186,7 +186,7 @@ def without_consequences(findings: Findings, blamed: Sequence[Disagreement], bes
     }
 
 
-def told_once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+def without_repetition(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """The findings on one observation, without those that repeat another of them."""
     repeating = _repeating(findings)
     return tuple(finding for finding in findings if finding.passed or finding.rule not in repeating)

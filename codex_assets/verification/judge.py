@@ -14,7 +14,7 @@ from typing import Protocol
 
 import codex_assets.verification.rules  # noqa: F401 - a judge without its rules passes everything
 from codex_assets.archive.findings import Finding
-from codex_assets.verification.causes import told_once
+from codex_assets.verification.causes import without_repetition
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import VariantObservation
 from codex_assets.verification.rule import REGISTERED, Rule
@@ -77,7 +77,7 @@ def judge(observation: Observation, *, only: Iterable[str] | None = None) -> tup
                     at=_time_of(observation, finding),
                 )
             )
-    return told_once(findings)
+    return without_repetition(findings)
 
 
 def _time_of(observation: Observation, finding: Finding) -> float | None:

@@ -26,7 +26,7 @@ def passed(rule: str) -> Finding:
     return Finding(True, "It is so.", rule=rule)
 
 
-def found(variants: Sequence[Finding], **others: Sequence[Finding]) -> causes.Findings:
+def findings_of(variants: Sequence[Finding], **others: Sequence[Finding]) -> causes.Findings:
     """Findings of `VARIANTS`, one each, and of other outputs."""
     by_variant = {output: [finding] for output, finding in zip(VARIANTS, variants, strict=True)}
     return {"mezzanine": [passed("files_as_recorded")], **by_variant, **others}
@@ -42,43 +42,45 @@ def failures(findings: causes.Findings) -> set[tuple[str, str]]:
 
 def test_what_all_variants_show_at_the_same_time_is_the_mezzanines() -> None:
     places = (BLACK, "from 3.0 to 5.0 s", "from 2.9 to 5.0 s")
-    findings = found([failed("pictures_true", where) for where in places], preview=[failed("pictures_true", BLACK)])
-    (told,) = causes.disagreements(findings, ORIGIN)
-    assert (told.message, told.where) == ("in all of them the picture is another.", BLACK)
-    assert failures(causes.without_consequences(findings, (told,), "hls_720p")) == set()
+    findings = findings_of(
+        [failed("pictures_true", where) for where in places], preview=[failed("pictures_true", BLACK)]
+    )
+    (disagreement,) = causes.disagreements(findings, ORIGIN)
+    assert (disagreement.message, disagreement.where) == ("in all of them the picture is another.", BLACK)
+    assert failures(causes.without_consequences(findings, (disagreement,), "hls_720p")) == set()
 
 
 def test_it_is_told_what_the_mezzanine_is_if_that_is_known() -> None:
-    findings = found([failed("pictures_true", BLACK)] * 3)
+    findings = findings_of([failed("pictures_true", BLACK)] * 3)
     evidence = Evidence(variants=VARIANTS, originals={"hls_720p": "The picture is black"})
-    (told,) = causes.disagreements(findings, evidence)
-    assert told.message == "in it the picture is black from 3.0 to 5.0 s"
-    told_by_rule = judge(
-        MezzanineObservation("mezzanine", disagreements=(told,)), only=["mezzanine_is_its_variants_origin"]
+    (disagreement,) = causes.disagreements(findings, evidence)
+    assert disagreement.message == "in it the picture is black from 3.0 to 5.0 s"
+    judged = judge(
+        MezzanineObservation("mezzanine", disagreements=(disagreement,)), only=["mezzanine_is_its_variants_origin"]
     )
     sentence = "The mezzanine is not what its variants were made of: in it the picture is black from 3.0 to 5.0 s."
-    assert [each.message for each in told_by_rule] == [sentence]
+    assert [each.message for each in judged] == [sentence]
 
 
 def test_what_one_variant_shows_is_its_own() -> None:
-    one = found([failed("pictures_true", BLACK), passed("pictures_true"), passed("pictures_true")])
-    assert blamed(one, ORIGIN) == []
-    elsewhere = found([failed("pictures_true", where) for where in (BLACK, BLACK, "from 9.0 to 9.5 s")])
+    alone = findings_of([failed("pictures_true", BLACK), passed("pictures_true"), passed("pictures_true")])
+    assert blamed(alone, ORIGIN) == []
+    elsewhere = findings_of([failed("pictures_true", where) for where in (BLACK, BLACK, "from 9.0 to 9.5 s")])
     assert blamed(elsewhere, ORIGIN) == []
-    throughout = found([failed("pictures_true", where) for where in (BLACK, BLACK, "")])
+    throughout = findings_of([failed("pictures_true", where) for where in (BLACK, BLACK, "")])
     assert blamed(throughout, ORIGIN) == []
 
 
 @pytest.mark.parametrize("where", ["", BLACK])
 def test_of_a_file_that_is_not_the_recorded_one_nothing_else_is_told(where: str) -> None:
-    findings = found([failed("pictures_true", where)] * 3, mezzanine=[failed("files_as_recorded")])
-    told = causes.disagreements(findings, ORIGIN)
-    assert failures(causes.without_consequences(findings, told, None)) == {("mezzanine", "files_as_recorded")}
+    findings = findings_of([failed("pictures_true", where)] * 3, mezzanine=[failed("files_as_recorded")])
+    disagreement = causes.disagreements(findings, ORIGIN)
+    assert failures(causes.without_consequences(findings, disagreement, None)) == {("mezzanine", "files_as_recorded")}
 
 
 def test_an_encoder_may_have_changed_all_of_the_film() -> None:
     """The mezzanine is the file that was recorded, and the variants were made of it."""
-    findings = found([failed("pictures_true")] * 3)
+    findings = findings_of([failed("pictures_true")] * 3)
     assert blamed(findings, ORIGIN) == []
     assert len(blamed(findings, Evidence(variants=VARIANTS))) == 3
 
@@ -93,7 +95,7 @@ def test_an_encoder_may_have_changed_all_of_the_film() -> None:
     ],
 )
 def test_the_thumbnail_is_a_witness(change: ChangeKind, still: Finding, is_mezzanines: bool) -> None:
-    findings = found([failed("pictures_true")] * 3, thumbnail=[still])
+    findings = findings_of([failed("pictures_true")] * 3, thumbnail=[still])
     evidence = Evidence(variants=VARIANTS, is_origin=True, still_at=1.2, changes=dict.fromkeys(VARIANTS, change))
     assert bool(blamed(findings, evidence)) == is_mezzanines
     if is_mezzanines:
@@ -108,22 +110,22 @@ def test_one_variant_and_the_thumbnail_are_two() -> None:
 
 
 def test_a_thumbnail_of_another_moment_is_none() -> None:
-    findings = found([failed("pictures_true", BLACK)] * 3, thumbnail=[passed("thumbnail_shows_its_moment")])
+    findings = findings_of([failed("pictures_true", BLACK)] * 3, thumbnail=[passed("thumbnail_shows_its_moment")])
     changes = dict.fromkeys(VARIANTS, ChangeKind.ANOTHER)
     assert blamed(findings, Evidence(VARIANTS, is_origin=True, still_at=1.2, changes=changes))
     assert not blamed(findings, Evidence(VARIANTS, is_origin=True, still_at=3.5, changes=changes))
 
 
 def test_variants_of_an_earlier_mezzanine_are_wrong_themselves() -> None:
-    findings = found([failed("pictures_true", BLACK)] * 3)
+    findings = findings_of([failed("pictures_true", BLACK)] * 3)
     assert blamed(findings, Evidence(variants=VARIANTS, outdated=frozenset(VARIANTS))) == []
 
 
 def test_a_list_that_goes_on_after_its_end_is_told_once() -> None:
     end = failed("tag_order", "line 13", "segment_00009.ts (line 13) comes after EXT-X-ENDLIST.")
     others = [failed(rule) for rule in causes.AFTER_THE_END]
-    assert causes.told_once([end, *others]) == (end,)
-    assert len(causes.told_once([failed("tag_order"), *others])) == 1 + len(others)
+    assert causes.without_repetition([end, *others]) == (end,)
+    assert len(causes.without_repetition([failed("tag_order"), *others])) == 1 + len(others)
     findings = {"hls_720p": [end, failed("record_true")], "hls_480p": [failed("record_true")]}
     rest = causes.without_consequences(findings, (), None)
     assert failures(rest) == {("hls_720p", "tag_order"), ("hls_480p", "record_true")}

@@ -170,10 +170,10 @@ class Good:
             expected = self.expected(output.removeprefix("hls_"))
             seen = self.observer.variant(playlist, expected, output=output, reference=root / "mezzanine.mp4")
             findings[output] = list(judge(seen))
-        told = causes.disagreements(findings, causes.Evidence(variants=tuple(names)))
-        rest = causes.without_consequences(findings, told, None)
+        blamed = causes.disagreements(findings, causes.Evidence(variants=tuple(names)))
+        rest = causes.without_consequences(findings, blamed, None)
         assert [each for output in names for each in rest[output] if not each.passed] == []
-        return (replace(mezzanine, disagreements=told),)
+        return (replace(mezzanine, disagreements=blamed),)
 
     def _captions(self, root: Path) -> tuple[Observation, ...]:
         """A mezzanine with captions, a variant of it, always against the good mezzanine, and their master."""
