@@ -8,5 +8,5 @@ from mutant import HOMES, MUTANTS
 
 __all__ = ["MUTANTS"]
 
-for _home in dict.fromkeys(HOMES.values()):
+for _home in [*dict.fromkeys(HOMES.values()), "tool_mutants"]:
     import_module(_home)

@@ -9,12 +9,11 @@ import fcntl
 import hashlib
 import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from published import CREATOR, MEDIA, TOOLS, PublishedMedia
+from published import CACHE, CREATOR, MEDIA, ROOT, TOOLS, PublishedMedia
 
 from codex_assets.archive.records import LoudnessRecord, MediaRecord
 from codex_assets.build.builder import LocalBuilder
@@ -26,8 +25,6 @@ from codex_assets.media.encode import loudness
 from codex_assets.media.outputs import OUTPUTS
 from codex_assets.system.workspace import Workspace
 
-ROOT = Path(__file__).parents[2]
-CACHE = (ROOT if os.access(ROOT, os.W_OK) else Path(tempfile.gettempdir())) / ".local" / "mutants"
 SAMPLE = ROOT / "fixtures" / "sample-video.mp4"
 BEEPS = "0.25*gt(sin(2*PI*0.9*t+0.4*t*t/8),0.2)*sin(2*PI*(600+70*floor(mod(t,7)))*t)"
 MUSIC_LEFT = (

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 from contents import published
-from mutant import Mutant, Seam, Workpiece
+from kept_looks import keep_looks
+from mutant import Mutant, Seam, Stage, Workpiece
 from published import MEDIA, TOOLS, PublishedMedia
 from spoiled_build import build, rebuilt
 
@@ -25,9 +25,8 @@ from codex_assets.media.outputs import MASTER, OUTPUTS
 from codex_assets.system.workspace import Workspace
 from codex_assets.verification.audit import Auditor
 
-Stage = Literal["afterwards", "at build"]
 Apply = Callable[[Workpiece], None]
-STAGES: tuple[Stage, ...] = ("afterwards", "at build")
+keep_looks()
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ def at_build(mutant: Mutant, content: str, copy: PublishedMedia, folder: Path) -
     """Build the output again with the fault; nothing may be published then."""
     before = copy.objects()
     try:
-        records = build(copy, mutant, mutant.seam, folder)
+        records = build(copy, mutant, folder)
     except VerificationError as error:
         findings = [finding for finding in error.failures if isinstance(finding, Finding)]
         said = _judgement(mutant.name, content, "at build", findings)

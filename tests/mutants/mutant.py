@@ -35,6 +35,8 @@ AREAS: tuple[Area, ...] = (
 )
 Harm = Literal["grave", "medium", "light"]
 HARMS: tuple[Harm, ...] = ("grave", "medium", "light")
+Stage = Literal["afterwards", "at build"]
+STAGES: tuple[Stage, ...] = ("afterwards", "at build")
 
 
 class Seam(StrEnum):
@@ -53,6 +55,8 @@ class Seam(StrEnum):
     WAVEFORM_PNG = "waveform_png"
     STORE = "store"
     """Objects and records as they lie in the stores: nothing that a build could do."""
+    TOOL = "tool"
+    """A folder in front of all others with programs: whatever is built, or judged, is asked of these."""
 
 
 @dataclass(frozen=True)
@@ -103,12 +107,14 @@ class Mutant:
     @property
     def home(self) -> str:
         """The module that describes mutants of this kind."""
-        return HOMES[self.area] if self.seam is not Seam.STORE else "record_mutants"
+        return {Seam.STORE: "record_mutants", Seam.TOOL: "tool_mutants"}.get(self.seam) or HOMES[self.area]
 
     @property
-    def is_built(self) -> bool:
-        """Whether a builder, or a tool of it, can make this fault."""
-        return self.seam is not Seam.STORE
+    def stages(self) -> tuple[Stage, ...]:
+        """When this fault can be seen."""
+        if self.seam is Seam.STORE:
+            return ("afterwards",)
+        return ("at build",) if self.seam is Seam.TOOL else STAGES
 
 
 HOMES: dict[Area, str] = {

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from judgement import STAGES, Judgement
-from mutant import AREAS, MUTANTS, Mutant
+from judgement import Judgement
+from mutant import AREAS, MUTANTS, STAGES, Mutant
 
 PAGE = Path(__file__).parents[2] / "docs" / "verification.md"
 BEGIN, END = "<!-- mutants: written by `make mutants ARGS=--write-docs` -->", "<!-- end of mutants -->"
@@ -72,6 +72,6 @@ def _when(mutant: Mutant, said: Mapping[str, Judgement]) -> str:
     parts = [", ".join(caught)] if caught else []
     if missed:
         parts.append(f"missed {' and '.join(missed)}")
-    if not mutant.is_built and said:
+    if mutant.stages == ("afterwards",) and said:
         parts.append("cannot be built")
     return "; ".join(parts) or "not judged yet"

@@ -10,11 +10,13 @@ import hashlib
 import math
 import os
 import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kept_runs import KeepingTools
 from mutant import Seam, Workpiece
 
 from codex_assets.archive.records import (
@@ -33,11 +35,13 @@ from codex_assets.media.outputs import MASTER, OUTPUTS, variants
 from codex_assets.storage import keys
 from codex_assets.storage.directory import DirectoryStore
 from codex_assets.storage.objects import Stores, file_sha256
-from codex_assets.system.tools import Tools, tool_environment
+from codex_assets.system.tools import tool_environment
 from codex_assets.system.workspace import Workspace
 
 CREATOR, MEDIA = "c1", "m1"
-TOOLS = Tools(tool_environment(os.environ))
+ROOT = Path(__file__).parents[2]
+CACHE = (ROOT if os.access(ROOT, os.W_OK) else Path(tempfile.gettempdir())) / ".local" / "mutants"
+TOOLS = KeepingTools(tool_environment(os.environ), CACHE / "encodes")
 FILES = {
     Seam.MEZZANINE: "mezzanine",
     Seam.THUMBNAIL: "thumbnail",

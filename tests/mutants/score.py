@@ -23,11 +23,12 @@ FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
 
 from all_mutants import MUTANTS  # noqa: E402
-from contents import CACHE, published  # noqa: E402
+from contents import published  # noqa: E402
 from honest_outputs import CONTROLS  # noqa: E402
-from judgement import STAGES, Judgement, Stage, judge_control, judge_mutant  # noqa: E402
-from mutant import AREAS, HARMS, Mutant  # noqa: E402
+from judgement import Judgement, judge_control, judge_mutant  # noqa: E402
+from mutant import AREAS, HARMS, STAGES, Mutant, Stage  # noqa: E402
 from mutant_table import PAGE, written  # noqa: E402
+from published import CACHE  # noqa: E402
 
 RESULTS = CACHE / "results.jsonl"
 CONTROL = "control"
@@ -88,8 +89,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _cases(mutants: Sequence[Mutant], options: argparse.Namespace) -> Iterator[Case]:
     for mutant in mutants:
         for content in mutant.contents if options.contents else mutant.contents[:1]:
-            for stage in STAGES:
-                if options.stage in (None, stage) and (stage == "afterwards" or mutant.is_built):
+            for stage in mutant.stages:
+                if options.stage in (None, stage):
                     yield Case(mutant.name, content, stage)
     if options.no_controls or (options.k and not re.search(options.k, CONTROL)):
         return
@@ -141,7 +142,17 @@ def _line(case: Case, said: Judgement) -> str:
 @cache
 def _shared_hash() -> str:
     package = ROOT / "codex_assets"
-    shared = ("mutant", "fault_encodes", "published", "contents", "judgement", "spoiled_build", "transport_packets")
+    shared = (
+        "mutant",
+        "kept_runs",
+        "kept_looks",
+        "fault_encodes",
+        "published",
+        "contents",
+        "judgement",
+        "spoiled_build",
+        "transport_packets",
+    )
     files = [
         *(
             path

@@ -25,24 +25,41 @@ from codex_assets.build.builder import LocalBuilder
 from codex_assets.build.encoders import EncoderMode, Encoders
 from codex_assets.build.mezzanine_encode import MezzanineEncoder
 from codex_assets.media.encode import hls
+from codex_assets.media.outputs import OUTPUTS
+from codex_assets.system.tools import Tools, tool_environment
 from codex_assets.system.workspace import Workspace
 
 _numbers = count()
 
 
-def build(published: PublishedMedia, mutant: Mutant, seam: Seam, folder: Path) -> list[OutputRecord]:
-    """Build the output of a seam again, with the fault of a mutant, in the place of what was published.
+def build(published: PublishedMedia, mutant: Mutant, folder: Path) -> list[OutputRecord]:
+    """Build the output of a mutant's seam again, with its fault, in the place of what was published; with a tool that
+    makes a fault, everything that comes of the upload or, where the mezzanine is right, one variant.
 
     Raises what the builder raises.
     """
-    with _spoiled(published, mutant, seam, folder):
-        return rebuilt(published, [published.output_of(seam)], folder)
+    if mutant.seam is Seam.TOOL:
+        outputs = OUTPUTS[published.media.media_type]
+        chosen = outputs if mutant.area == "mezzanine" else [published.broken_variant]
+        return rebuilt(published, chosen, folder, _tools_with(mutant, folder / "programs"))
+    with _spoiled(published, mutant, mutant.seam, folder):
+        return rebuilt(published, [published.output_of(mutant.seam)], folder)
 
 
-def rebuilt(published: PublishedMedia, outputs: Sequence[str], folder: Path) -> list[OutputRecord]:
+def _tools_with(mutant: Mutant, folder: Path) -> Tools:
+    """The tools of this machine, with a mutant's programs in front."""
+    folder.mkdir()
+    mutant.apply(folder)
+    environment = tool_environment(os.environ)
+    return Tools({**environment, "PATH": f"{folder}{os.pathsep}{environment['PATH']}"})
+
+
+def rebuilt(
+    published: PublishedMedia, outputs: Sequence[str], folder: Path, tools: Tools = TOOLS
+) -> list[OutputRecord]:
     """Build outputs again as they should be."""
     workspace = Workspace(folder / f"work-{os.getpid()}-{next(_numbers)}")
-    builder = LocalBuilder(published.stores, TOOLS, Encoders(EncoderMode.X264, TOOLS), workspace)
+    builder = LocalBuilder(published.stores, tools, Encoders(EncoderMode.X264, tools), workspace)
     try:
         return list(builder.build(published.media, outputs))
     finally:

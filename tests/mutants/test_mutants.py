@@ -8,8 +8,8 @@ import pytest
 from all_mutants import MUTANTS
 from contents import CONTENTS
 from honest_outputs import CONTROLS
-from judgement import Stage, judge_control, judge_mutant
-from mutant import AREAS
+from judgement import judge_control, judge_mutant
+from mutant import AREAS, Stage
 from mutant_table import PAGE, listed, registered
 
 DOZEN: tuple[tuple[str, Stage], ...] = (
@@ -19,6 +19,7 @@ DOZEN: tuple[tuple[str, Stage], ...] = (
     ("pat_missing", "afterwards"),
     ("segment_cut_off", "at build"),
     ("picture_green", "at build"),
+    ("ffmpeg_bends_colours_of_variants", "at build"),
     ("sound_44_khz", "afterwards"),
     ("mezzanine_with_a_place", "at build"),
     ("mezzanine_cut_off", "afterwards"),

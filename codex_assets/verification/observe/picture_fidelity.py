@@ -101,16 +101,19 @@ class PictureComparison:
         seek = ["-ss", f"{start - 0.5 / rate:.6f}"] if start > 0 else []
         opened = [*seek, *self.reference]
         width, height = delivered.size
-        filters = f"{COLOURS},scale={width}:{height}:flags=bicubic,format=yuv420p"
+        # Beside what the encoder was given, not beside the reference: a scaler that spoils pictures excuses nobody.
+        filters = f"[0:v:0]{COLOURS},scale={width}:{height}:flags=bicubic,format=yuv420p,split=2[coded][scaled]"
         own_kbps = max(1, round(kbps * HONEST_SHARE))
         # A buffer of half a second: a full one must not pay for all of so short an encode.
         limits = ("-b:v", f"{own_kbps}k", "-maxrate", f"{own_kbps}k", "-bufsize", f"{max(1, own_kbps // 2)}k")
-        coding = ("-threads", "1", "-c:v", "libx264", "-preset", "veryfast", *limits, "-fps_mode", "passthrough", "-an")
+        whole = ("-frames:v", str(count), "-fps_mode", "passthrough", "-an", "-threads", "1", "-c:v", "libx264")
         with self.decoder.scratch_folder() as folder:
-            path = str(folder / "honest.mkv")
-            cut = ("-map", "0:v:0", "-vf", filters, "-frames:v", str(count))
-            arguments = [*opened, *cut, *coding, "-f", "matroska", path]
+            path, scaled = str(folder / "honest.mkv"), str(folder / "scaled.mkv")
+            coded = ("-map", "[coded]", *whole, "-preset", "veryfast", *limits, "-f", "matroska", path)
+            kept = ("-map", "[scaled]", *whole, "-preset", "ultrafast", "-qp", "0", "-f", "matroska", scaled)
+            arguments = [*opened, "-filter_complex", filters, *coded, *kept]
             self.decoder.run(arguments, label="encoding for comparison", duration=count / rate)
+            same_size = replace(self, size=delivered.size)
             encoded = Delivered(("-i", path), delivered.size)
-            (fidelity,), _ = self._measured(opened, [encoded], lead, count / rate)
+            (fidelity,), _ = same_size._measured(("-i", scaled), [encoded], lead, count / rate)
         return replace(fidelity.seconds[0], at=second.at) if fidelity.seconds else second

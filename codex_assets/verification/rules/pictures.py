@@ -48,7 +48,8 @@ SOFTER = 0.45
 """...and of the sharpness. An honest encode of film grain keeps more or less of it from one second to the next."""
 ROUGHER = 1.6
 AT_FIRST = 2.5
-"""In a film's first second its encoder has to guess the rate: the likeness may be so much farther away."""
+"""In a film's first second its encoder has to guess the rate: the likeness may be so much farther away, and the
+difference that lasts so much larger."""
 ROOM = 0.006
 """Likeness that is allowed besides: an honest encode of the next second is as far away."""
 ROOM_PICTURE = 0.015
@@ -125,6 +126,7 @@ def _is_plainly_true(second: PictureSecond, *, factor: float = 1.0) -> bool:
 def _is_as_true(second: PictureSecond, honest: PictureSecond) -> bool:
     planes = zip(second.likeness, honest.likeness, strict=True)
     least_sharp, most_sharp = SHARPNESS
+    lasting = MORE_LASTING if second.at > 0 else AT_FIRST
     if honest.sharpness is not None:
         least_sharp, most_sharp = (
             min(least_sharp, SOFTER * honest.sharpness),
@@ -134,8 +136,7 @@ def _is_as_true(second: PictureSecond, honest: PictureSecond) -> bool:
         all(1 - own <= UNLIKER * (1 - possible) + ROOM for own, possible in planes)
         and 1 - second.least_likeness <= UNLIKER_PICTURE * (1 - honest.least_likeness) + ROOM_PICTURE
         and second.difference <= max(DIFFERENCE, MORE_DIFFERENT * honest.difference + ROOM_DIFFERENCE)
-        and second.lasting_difference
-        <= max(LASTING_DIFFERENCE, MORE_LASTING * honest.lasting_difference + ROOM_DIFFERENCE)
+        and second.lasting_difference <= max(LASTING_DIFFERENCE, lasting * honest.lasting_difference + ROOM_DIFFERENCE)
         and (second.sharpness is None or least_sharp <= second.sharpness <= most_sharp)
     )
 

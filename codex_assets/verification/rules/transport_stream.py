@@ -76,8 +76,6 @@ REORDERED_FRAMES = 17
 @rule(*PLAYLISTS, source=f"{SYSTEMS} 2.4.3.2")
 def segments_are_packets(seen: VariantObservation) -> Finding | None:
     """Segments are whole packets of 188 bytes with a sync byte, from the first byte to the last."""
-    if not is_looked_at(seen):
-        return None
     problems = []
     for segment in seen.segments:
         stream = segment.stream
@@ -96,6 +94,8 @@ def segments_are_packets(seen: VariantObservation) -> Finding | None:
         else:
             message = f"{segment.name} is cut or has something behind its end: its last packet has {stream.rest} bytes"
             problems.append(Problem(segment.name, f"{stream.rest} bytes", message))
+    if not problems and not is_looked_at(seen):
+        return None
     return expect_no_problem(problems, expected="packets of 188 bytes", message="All segments are whole packets.")
 
 
