@@ -1,7 +1,7 @@
 """What the judge saw of the same bytes before: decodes and comparisons are kept, because most mutants change little.
 
 A playlist's mutants have the same segments, a mutant's two times the same bytes, and an edited rule changes nothing
-that is seen. In: which looks are kept, and by what they are told apart: the bytes that are looked at, and the code that
+that is seen. In: which looks are kept, and what tells them apart: the bytes that are looked at, and the code that
 looks. Out: rules, and whatever reads the files themselves, which are always applied.
 """
 
@@ -52,8 +52,8 @@ def _kept(name: str, look: Callable[..., Any]) -> Callable[..., Any]:
     def kept(*arguments: Any, **named: Any) -> Any:
         if not _is_honest(arguments[0]) or (name == "run" and _writes(arguments[1])):
             return look(*arguments, **named)
-        told = repr((name, _told(arguments), _told(sorted(named.items()))))
-        path = LOOKS / hashlib.sha256(f"{_code(look.__module__)} {told}".encode()).hexdigest()[:24]
+        description = repr((name, _described(arguments), _described(sorted(named.items()))))
+        path = LOOKS / hashlib.sha256(f"{_code(look.__module__)} {description}".encode()).hexdigest()[:24]
         try:
             return pickle.loads(path.read_bytes())
         except OSError:
@@ -73,7 +73,7 @@ def _is_honest(eyes: Decoder | PictureComparison) -> bool:
     return isinstance(decoder._tools, KeepingTools)
 
 
-def _told(value: Any) -> Any:
+def _described(value: Any) -> Any:
     """`value` with the bytes of files in the place of their names."""
     if isinstance(value, Decoder):
         return ""
@@ -84,9 +84,9 @@ def _told(value: Any) -> Any:
             return _listed(Path(value.removeprefix(LISTING)))
         return _bytes_of(Path(value)) if value.startswith("/") else value
     if is_dataclass(value):
-        return (type(value).__name__, [(each.name, _told(getattr(value, each.name))) for each in fields(value)])
+        return (type(value).__name__, [(each.name, _described(getattr(value, each.name))) for each in fields(value)])
     if isinstance(value, (list, tuple)):
-        return [_told(part) for part in value]
+        return [_described(part) for part in value]
     return value
 
 

@@ -87,8 +87,8 @@ class KeepingTools(Tools):
                 return inputs[path]
             return f"{folders.index(path.parent)}/{path.name}" if path in paths else part
 
-        told = [self.version("ffmpeg"), *([named(part) for part in command] for command in commands)]
-        entry = self._folder / hashlib.sha256(repr(told).encode()).hexdigest()[:24]
+        described = [self.version("ffmpeg"), *([named(part) for part in command] for command in commands)]
+        entry = self._folder / hashlib.sha256(repr(described).encode()).hexdigest()[:24]
         if entry.is_dir():
             for number, folder in enumerate(folders):
                 shutil.copytree(entry / str(number), folder, dirs_exist_ok=True)
