@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,9 +19,10 @@ from folder_site import served
 from made_observations import variant
 
 from codex_assets.archive.findings import Finding
+from codex_assets.archive.notes import Note
 from codex_assets.cli.report_page import charts
 from codex_assets.cli.report_page.addresses import without_secrets
-from codex_assets.cli.report_page.page import Provenance, page
+from codex_assets.cli.report_page.page import DETAILED_MEDIA, Provenance, page
 from codex_assets.verification.judge import RULES, judge, rule_set
 from codex_assets.verification.observations import LoudnessObservation
 from codex_assets.verification.report.clauses import clauses_of
@@ -123,7 +125,7 @@ def store(built: Path, tmp_path: Path) -> Path:
 
 @ffmpeg
 def test_a_page_of_several_media_begins_with_an_index(store: Path, tmp_path: Path) -> None:
-    answer = call("verify", "--all", "--html", tmp_path / "all.html", "--json", store=store)
+    answer = call("verify", "--all", "--shallow", "--html", tmp_path / "all.html", "--json", store=store)
     assert answer.code == 0
     assert "all.html" in answer.err
     shown = read(tmp_path / "all.html")
@@ -159,7 +161,7 @@ def test_findings_are_shown_with_rule_place_and_clause(store: Path, tmp_path: Pa
     segment = store / "codex-media-local/local/hls/clip/360p/segment_00001.ts"
     packets = segment.read_bytes()
     segment.write_bytes(packets[: 188 * 60] + packets[188 * 70 :])
-    answer = call("verify", "clip", "--html", tmp_path / "clip.html", "--json", store=store)
+    answer = call("verify", "clip", "--shallow", "--html", tmp_path / "clip.html", "--json", store=store)
     assert answer.code == 1
     (media,) = answer.json["media"]
     shown = read(tmp_path / "clip.html")
@@ -339,6 +341,42 @@ def test_rates_of_many_segments_keep_the_highest() -> None:
         "segment_00777.ts at 1:17:42: 1,200 kbit/s, 6.000 s"
     ]
     assert playlist.peak.measured == pytest.approx(1_200_000)
+
+
+def test_alike_faults_of_several_outputs_are_listed_once() -> None:
+    seen = [replace(variant(6.0, 2.0), output=output, stray=("notes.txt",)) for output in ("hls_720p", "hls_360p")]
+    report = report_of("film", "video", seen, [finding for each in seen for finding in judge(each)])
+    strays = [rule for rule in report.rules if rule.name == "no_stray_segments"]
+    assert [outputs for rule in strays for outputs, _ in rule.faults] == [("hls_720p", "hls_360p")]
+    shown = Page(page([report], PROVENANCE))
+    assert shown.glance("Should") == str(len(report.shoulds))
+    assert shown.text.count("720p, 360p · notes.txt") == 1
+
+
+def test_a_page_of_many_media_leaves_details_out() -> None:
+    seen = variant(6.0, 2.0)
+    reports = [report_of(f"film-{number}", "video", [seen], judge(seen)) for number in range(DETAILED_MEDIA + 1)]
+    text = page(reports, PROVENANCE)
+    assert_needs_nothing_else(text)
+    assert "<details>" not in text
+    assert "<details>" in page(reports[:-1], PROVENANCE)
+    assert f"{len(reports)} media" in Page(text).text
+
+
+def test_a_playlist_of_years_has_few_ticks() -> None:
+    seen = variant(1e9)
+    (playlist,) = report_of("film", "video", [seen], ()).playlists
+    chart = charts.rates(playlist, ())
+    assert chart is not None
+    assert len(chart.across) < 10
+    assert len(chart.upright) < 10
+
+
+def test_notes_are_shown_with_their_times() -> None:
+    note = Note("black", 5.0, 75.5, "The picture is black from 5.0 to 75.5 s.")
+    report = report_of("film", "video", [], judge(variant(6.0)), notes=[note])
+    shown = Page(page([report], PROVENANCE))
+    assert "0:05.0 – 1:15.5 The picture is black from 5.0 to 75.5 s." in shown.text
 
 
 def test_silence_leaves_gaps_and_no_chart_of_its_own() -> None:

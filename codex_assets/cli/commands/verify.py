@@ -209,7 +209,7 @@ def _verify_hls(target: str, rule: str | None, as_json: bool, html: Path | None)
         console.say(findings_table(checked.findings))
     if html is not None:
         report = report_of(
-            target if playlist is None else "/".join(playlist.absolute().parts[-2:]),
+            target.partition("?")[0] if playlist is None else "/".join(playlist.absolute().parts[-2:]),
             "stream",
             checked.observations,
             checked.findings,

@@ -322,7 +322,8 @@ def _columns(
 
 
 def _times(duration: float) -> tuple[Tick, ...]:
-    step = next((step for step in TIME_STEPS if duration / step <= TIME_TICKS), TIME_STEPS[-1])
+    days = TIME_STEPS[-1] * math.ceil(duration / TIME_TICKS / TIME_STEPS[-1])
+    step = next((step for step in TIME_STEPS if duration / step <= TIME_TICKS), days)
     return tuple(
         Tick(round(100 * second / duration, 2), numbers.clock(second))
         for second in range(0, math.floor(duration) + 1, step)

@@ -22,6 +22,8 @@ from codex_assets.verification.report.media_report import MediaReport
 
 LISTED_SEGMENTS = 300
 """Of a playlist with more, the rest is counted."""
+DETAILED_MEDIA = 20
+"""A page of more leaves out what is long and can be had of each media by itself."""
 TEMPLATES = ("page.html", "report.html", "charts.html")
 
 
@@ -51,7 +53,11 @@ def page(reports: Sequence[MediaReport], provenance: Provenance) -> str:
     environment = _environment()
     sections = [_section(f"media-{number}", report) for number, report in enumerate(reports, 1)]
     return environment.get_template("page.html").render(
-        sections=sections, provenance=provenance, style=_read("style.css")
+        sections=sections,
+        detailed=len(sections) <= DETAILED_MEDIA,
+        detailed_media=DETAILED_MEDIA,
+        provenance=provenance,
+        style=_read("style.css"),
     )
 
 

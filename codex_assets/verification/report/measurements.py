@@ -37,7 +37,8 @@ def playlists(observations: Sequence[Observation]) -> tuple[PlaylistReport, ...]
     declared: dict[str, StreamInf] = {}
     for master in observations:
         if isinstance(master, MasterObservation):
-            of_uri = {stream.uri: stream for stream in master.streams}
+            # Of several about one playlist the first.
+            of_uri = {stream.uri: stream for stream in reversed(master.streams)}
             declared |= {seen.output: of_uri[uri] for uri, seen in master.measured if uri in of_uri}
     return tuple(
         _playlist(seen, declared.get(seen.output)) for seen in observations if isinstance(seen, VariantObservation)

@@ -6,7 +6,7 @@ Times are seconds from the output's start, rates are bit/s.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from codex_assets.archive.findings import Finding, Severity
 from codex_assets.archive.notes import Note
@@ -25,6 +25,14 @@ class RuleResult:
     """Outputs."""
     findings: tuple[Finding, ...]
     """Those that did not pass."""
+
+    @property
+    def faults(self) -> tuple[tuple[tuple[str, ...], Finding], ...]:
+        """The same, with every output that they are alike of."""
+        alike: dict[Finding, list[str]] = {}
+        for finding in self.findings:
+            alike.setdefault(replace(finding, output=""), []).append(finding.output)
+        return tuple((tuple(outputs), finding) for finding, outputs in alike.items())
 
 
 @dataclass(frozen=True)
@@ -158,9 +166,10 @@ class MediaReport:
         return max((playlist.duration for playlist in self.playlists), default=None)
 
     @property
-    def has_picture(self) -> bool:
-        """Whether any playlist has one."""
-        return any(playlist.size is not None for playlist in self.playlists)
+    def is_sound_alone(self) -> bool:
+        """Whether there are playlists, all of them can be read, and none has a picture."""
+        readable = [playlist for playlist in self.playlists if playlist.problem is None]
+        return bool(readable) and readable == list(self.playlists) and all(each.size is None for each in readable)
 
     @property
     def lowest_likeness(self) -> PlaylistReport | None:
