@@ -6,8 +6,10 @@ pictures (`picture_fidelity.py`) and sounds (`sound_fidelity.py`).
 
 from __future__ import annotations
 
+import filecmp
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 
 from codex_assets.errors import ToolError
@@ -28,11 +30,13 @@ from codex_assets.verification.programme_notes import ProgrammePicture, Programm
 
 @dataclass(frozen=True)
 class _Playlist:
-    """A playlist to be compared: its place in the order, what was seen of it, and input arguments for all of it."""
+    """A playlist to be compared: its place in the order, what was seen of it, input arguments for all of it, and its
+    segments."""
 
     number: int
     seen: VariantObservation
     source: tuple[str, ...]
+    files: tuple[Path, ...]
 
 
 def compare_playlists(
@@ -49,7 +53,10 @@ def compare_playlists(
     except ToolError:
         return compared
     with decoder.scratch_folder() as folder:
-        sources = _sources(playlists, folder)
+        everything = _sources(playlists, folder)
+        # What was compared already is not decoded again.
+        origins = _origins(everything)
+        sources = [playlist for playlist in everything if playlist.number not in origins]
         # A preview shows the beginning alone.
         pictures = [_compare_pictures(decoder, reference, info, group, compared, folder) for group in _alike(sources)]
         picture = max(filter(None, pictures), key=lambda measured: measured.seconds, default=None)
@@ -58,7 +65,9 @@ def compare_playlists(
         for number, seen in enumerate(compared):
             if seen.kind is ObservationKind.VARIANT and (seen.pictures is not None or seen.sound is not None):
                 compared[number] = replace(seen, notes=notes)
-        for playlist in sources:
+        for number, origin in origins.items():
+            compared[number] = _as_origin(compared[number], compared[origin])
+        for playlist in everything:
             if compared[playlist.number].decode_errors:
                 errors = decoder.complaints_about(playlist.source, folder)
                 compared[playlist.number] = replace(compared[playlist.number], decode_errors=errors)
@@ -72,8 +81,44 @@ def _sources(playlists: Sequence[tuple[Path, VariantObservation]], folder: Path)
         files = [path_inside(path.parent, segment.name) for segment in seen.segments if segment.size]
         present = [file for file in files if file is not None]
         if seen.readable and present:
-            sources.append(_Playlist(number, seen, tuple(concatenation(folder / f"{number}.txt", present))))
+            source = tuple(concatenation(folder / f"{number}.txt", present))
+            sources.append(_Playlist(number, seen, source, tuple(present)))
     return sources
+
+
+def _origins(playlists: Sequence[_Playlist]) -> dict[int, int]:
+    """Number of a preview -> that of the variant of which it is the beginning, byte by byte."""
+    variants = [playlist for playlist in playlists if playlist.seen.kind is ObservationKind.VARIANT]
+    previews = [playlist for playlist in playlists if playlist.seen.kind is ObservationKind.PREVIEW]
+    return {
+        preview.number: variant.number
+        for preview in previews
+        for variant in variants
+        if _begins_with(variant.files, preview.files)
+    }
+
+
+def _begins_with(files: Sequence[Path], first: Sequence[Path]) -> bool:
+    """Whether a list of files begins with the same contents as `first` has."""
+    if len(first) > len(files):
+        return False
+    return all(filecmp.cmp(file, other, shallow=False) for file, other in zip(first, files, strict=False))
+
+
+def _as_origin(seen: VariantObservation, origin: VariantObservation) -> VariantObservation:
+    """What was seen of a preview, with what was compared of the variant of which it is the beginning."""
+    span = seen.video_span
+    pictures, sound = origin.pictures, origin.sound
+    if pictures is not None and span is not None:
+        rest = accumulate((second.pictures for second in pictures.seconds), initial=0)
+        seconds = tuple(second for second, before in zip(pictures.seconds, rest, strict=False) if before < span.frames)
+        change = pictures.change if pictures.change is not None and pictures.change.start < seen.duration else None
+        pictures = replace(pictures, seconds=seconds, compared=min(span.frames, pictures.compared), change=change)
+    if sound is not None:
+        heard = tuple(second for second in sound.seconds if second.at < seen.duration)
+        lags = tuple(lag for lag in sound.lags if lag.at < seen.duration)
+        sound = replace(sound, seconds=heard, lags=lags)
+    return replace(seen, pictures=pictures, sound=sound, decode_errors=origin.decode_errors)
 
 
 def _alike(playlists: Sequence[_Playlist]) -> list[list[_Playlist]]:

@@ -74,7 +74,7 @@ class Decoder:
     def probe_document(self, path: Path) -> dict[str, Any]:
         """ffprobe's own answer, of which `probe` leaves out the tags."""
         arguments = [*input_format(path), *ffprobe.probe_arguments(str(path), trusted=True)]
-        return self._tools.ffprobe(arguments, label="probing")
+        return self.remembered(path, ("probe",), lambda: self._tools.ffprobe(arguments, label="probing"))
 
     def packets(self, source: Sequence[str], info: MediaInfo) -> dict[str, list[Packet]]:
         """All packets of an input, in stored order: under `video` those of its picture, under `audio` of its sound.

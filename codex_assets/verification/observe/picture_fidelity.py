@@ -37,7 +37,7 @@ class PictureComparison:
         """The fidelity of each of several outputs, which have equally many pictures and last `seconds`, and the
         decoders' log. `programme` measures the reference by itself. Raises `ToolError` when one cannot be decoded."""
         measured, log = self._measured(self.reference, delivered, 0, seconds, programme)
-        return [self._looked_again(each, fidelity) for each, fidelity in zip(delivered, measured, strict=True)], log
+        return self._looked_again(delivered, measured), log
 
     def _measured(
         self,
@@ -74,25 +74,24 @@ class PictureComparison:
 
     # --- What was possible --------------------------------------------------------------------------------------------
 
-    def _looked_again(self, delivered: Delivered, fidelity: PictureFidelity) -> PictureFidelity:
-        """`fidelity` with what an honest encode reaches in the seconds that are least alike, where they differ much."""
-        if delivered.kbps is None:
-            return fidelity
-        doubtful = [second for second in fidelity.seconds if badness(second) > 1]
-        if not doubtful:
-            return fidelity
-        # The worst in each respect: what is hard to encode is seldom worst in all of them.
-        worst = {
-            max(doubtful, key=badness),
-            min(doubtful, key=lambda second: min(second.likeness)),
-            max(doubtful, key=lambda second: second.difference),
-            min(doubtful, key=lambda second: second.sharpness if second.sharpness is not None else 1.0),
-        }
-        in_order = sorted(worst, key=lambda second: second.at)
-        return replace(fidelity, honest=tuple(self._honest(delivered, delivered.kbps, second) for second in in_order))
+    def _looked_again(self, delivered: Sequence[Delivered], measured: list[PictureFidelity]) -> list[PictureFidelity]:
+        """Each fidelity with what an honest encode reaches in the seconds that are least alike, where they differ much.
 
-    def _honest(self, delivered: Delivered, kbps: int, second: PictureSecond) -> PictureSecond:
-        """The same second of the reference, encoded anew at the output's size and a part of its rate, and compared."""
+        A second that several outputs find hard is decoded once for all of them.
+        """
+        wanted: dict[float, dict[int, PictureSecond]] = {}
+        for number, (each, fidelity) in enumerate(zip(delivered, measured, strict=True)):
+            for second in _doubtful(fidelity) if each.kbps is not None else ():
+                wanted.setdefault(second.at, {})[number] = second
+        honest: list[list[PictureSecond]] = [[] for _ in delivered]
+        for _, seconds in sorted(wanted.items()):
+            encoded = self._honest([delivered[number] for number in seconds], next(iter(seconds.values())))
+            for number, second in zip(seconds, encoded, strict=True):
+                honest[number].append(second)
+        return [replace(fidelity, honest=tuple(each)) for fidelity, each in zip(measured, honest, strict=True)]
+
+    def _honest(self, delivered: Sequence[Delivered], second: PictureSecond) -> list[PictureSecond]:
+        """A second of the reference, encoded anew at each output's size and a part of its rate, and compared."""
         rate = float(self.rate)
         start = max(0.0, second.at - LEAD_SECONDS)
         lead = round((second.at - start) * rate)
@@ -100,20 +99,51 @@ class PictureComparison:
         # Half a picture earlier, so that rounding leaves none out.
         seek = ["-ss", f"{start - 0.5 / rate:.6f}"] if start > 0 else []
         opened = [*seek, *self.reference]
-        width, height = delivered.size
-        # Beside what the encoder was given, not beside the reference: a scaler that spoils pictures excuses nobody.
-        filters = f"[0:v:0]{COLOURS},scale={width}:{height}:flags=bicubic,format=yuv420p,split=2[coded][scaled]"
-        own_kbps = max(1, round(kbps * HONEST_SHARE))
-        # A buffer of half a second: a full one must not pay for all of so short an encode.
-        limits = ("-b:v", f"{own_kbps}k", "-maxrate", f"{own_kbps}k", "-bufsize", f"{max(1, own_kbps // 2)}k")
-        whole = ("-frames:v", str(count), "-fps_mode", "passthrough", "-an", "-threads", "1", "-c:v", "libx264")
+        seconds = []
         with self.decoder.scratch_folder() as folder:
-            path, scaled = str(folder / "honest.mkv"), str(folder / "scaled.mkv")
-            coded = ("-map", "[coded]", *whole, "-preset", "veryfast", *limits, "-f", "matroska", path)
-            kept = ("-map", "[scaled]", *whole, "-preset", "ultrafast", "-qp", "0", "-f", "matroska", scaled)
-            arguments = [*opened, "-filter_complex", filters, *coded, *kept]
+            files = [
+                (str(folder / f"coded-{at}.mkv"), str(folder / f"scaled-{at}.mkv")) for at in range(len(delivered))
+            ]
+            arguments = [*opened, *_encodes(delivered, files, count)]
             self.decoder.run(arguments, label="encoding for comparison", duration=count / rate)
-            same_size = replace(self, size=delivered.size)
-            encoded = Delivered(("-i", path), delivered.size)
-            (fidelity,), _ = same_size._measured(("-i", scaled), [encoded], lead, count / rate)
-        return replace(fidelity.seconds[0], at=second.at) if fidelity.seconds else second
+            for each, (coded, scaled) in zip(delivered, files, strict=True):
+                same_size = replace(self, size=each.size)
+                encoded = Delivered(("-i", coded), each.size)
+                (fidelity,), _ = same_size._measured(("-i", scaled), [encoded], lead, count / rate)
+                seconds.append(replace(fidelity.seconds[0], at=second.at) if fidelity.seconds else second)
+        return seconds
+
+
+def _doubtful(fidelity: PictureFidelity) -> list[PictureSecond]:
+    """The seconds that are worth a second look: the worst in each respect, for what is hard to encode is seldom worst
+    in all of them."""
+    doubtful = [second for second in fidelity.seconds if badness(second) > 1]
+    if not doubtful:
+        return []
+    worst = {
+        max(doubtful, key=badness),
+        min(doubtful, key=lambda second: min(second.likeness)),
+        max(doubtful, key=lambda second: second.difference),
+        min(doubtful, key=lambda second: second.sharpness if second.sharpness is not None else 1.0),
+    }
+    return sorted(worst, key=lambda second: second.at)
+
+
+def _encodes(delivered: Sequence[Delivered], files: Sequence[tuple[str, str]], count: int) -> list[str]:
+    """Arguments that encode the first `count` pictures for each output into two files: as an honest encoder would, and
+    as that one was given them."""
+    decoded = "".join(f"[d{number}]" for number in range(len(delivered)))
+    chains = [f"[0:v:0]{COLOURS},split={len(delivered)}{decoded}"]
+    outputs: list[str] = []
+    for number, (each, (coded, scaled)) in enumerate(zip(delivered, files, strict=True)):
+        width, height = each.size
+        # Beside what the encoder was given, not beside the reference: a scaler that spoils pictures excuses nobody.
+        filters = f"scale={width}:{height}:flags=bicubic,format=yuv420p,split=2[c{number}][s{number}]"
+        chains.append(f"[d{number}]{filters}")
+        kbps = max(1, round((each.kbps or 1) * HONEST_SHARE))
+        # A buffer of half a second: a full one must not pay for all of so short an encode.
+        limits = ("-b:v", f"{kbps}k", "-maxrate", f"{kbps}k", "-bufsize", f"{max(1, kbps // 2)}k")
+        whole = ("-frames:v", str(count), "-fps_mode", "passthrough", "-threads", "1", "-c:v", "libx264")
+        outputs += ["-map", f"[c{number}]", *whole, "-preset", "veryfast", *limits, "-f", "matroska", coded]
+        outputs += ["-map", f"[s{number}]", *whole, "-preset", "ultrafast", "-qp", "0", "-f", "matroska", scaled]
+    return ["-filter_complex", ";".join(chains), *outputs]

@@ -353,3 +353,33 @@ def test_a_film_of_hours_has_more_segments_than_a_process_may_usually_open(tmp_p
     assert len(seen.segments) == 1500
     assert sum(len(segment.video.key_times) for segment in seen.segments if segment.video) == 3000
     assert seen.decode_errors == ()
+
+
+def test_a_preview_is_compared_along_with_the_variant_that_it_begins(good: Good, copy: Path) -> None:
+    (copy / "preview" / "segment_00002.ts").unlink()
+    edit = break_outputs.edit
+    edit(copy / "preview" / "preview.m3u8", "#EXTINF[^\n]*\nsegment_00002.ts\n", "")
+    variant, preview = copy / VARIANT / "playlist.m3u8", copy / "preview" / "preview.m3u8"
+
+    def looks() -> list[tuple[Path, VariantObservation]]:
+        expected = good.expected(VARIANT)
+        return [
+            (variant, good.observer.variant(variant, expected, output="hls_180p", decode=False)),
+            (preview, good.observer.preview(preview, expected, decode=False)),
+        ]
+
+    _, together = good.observer.compared(looks(), good.mezzanine)
+    (alone,) = good.observer.compared(looks()[1:], good.mezzanine)
+    assert together.pictures is not None
+    assert alone.pictures is not None
+    assert together.pictures.seconds == alone.pictures.seconds
+    assert together.pictures.compared == alone.pictures.compared == 12 * 25
+    assert together.sound is not None
+    assert alone.sound is not None
+    assert [second.at for second in together.sound.seconds] == [second.at for second in alone.sound.seconds]
+    # One that is not the variant's beginning is compared by itself.
+    (copy / "preview" / "segment_00001.ts").write_bytes((copy / "360p" / "segment_00001.ts").read_bytes())
+    variant_alone, other = good.observer.compared(looks(), good.mezzanine)
+    assert other.pictures != together.pictures
+    assert variant_alone.pictures is not None
+    assert variant_alone.pictures.seconds[:12] == together.pictures.seconds
