@@ -83,7 +83,8 @@ class Stopwatch:
     @contextmanager
     def judging(self, name: str) -> Iterator[None]:
         if self.running:
-            yield
+            with self.step(name):
+                yield
             return
         self.running = True
         try:

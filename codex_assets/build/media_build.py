@@ -31,6 +31,7 @@ from codex_assets.storage.publish import Published, Upload
 from codex_assets.system.run_output import Progress
 from codex_assets.system.tools import Tools
 from codex_assets.system.workspace import Workspace
+from codex_assets.verification import causes
 from codex_assets.verification.judge import failures, judge, rule_set
 from codex_assets.verification.observations import AnyObservation
 from codex_assets.verification.observe.observer import Observer
@@ -189,9 +190,11 @@ class MediaBuild:
 
     def _judged(self, outputs: Sequence[UnpublishedOutput[OutputRecord]]) -> list[OutputRecord]:
         """The outputs' records with their checks. Raises `VerificationError` when any of these failed."""
-        findings = [
-            [finding for observation in output.observations for finding in judge(observation)] for output in outputs
-        ]
+        everything = {
+            output.record.output: [finding for observation in output.observations for finding in judge(observation)]
+            for output in outputs
+        }
+        findings = list(causes.without_consequences(everything, (), None).values())
         records = [
             output.record.model_copy(
                 update={"checks": tuple(of_output), "rule_set": rule_set()} | _with_notes(output.observations)
