@@ -29,6 +29,18 @@ WHOLE_CHANNEL_SECONDS = 1.0
 ROUNDING = 1e-6
 
 
+LEAST_BAR = 0.0175
+"""Of the picture, at each side: bars of 1.85:1 in 16:9 have 0.019, the black edges of analogue video 0.011."""
+LIKE_BAR = 0.5
+"""The least part that the bar at one side has of that at the other."""
+FLAT_TOPS = 10
+"""In a second: it is clipped."""
+CLIPPED_SECONDS = 2
+"""The least of a programme that is noted, ..."""
+CLIPPED_SHARE = 0.02
+"""...and the least part of it."""
+
+
 class Side(StrEnum):
     LEFT = "left"
     RIGHT = "right"
@@ -61,12 +73,30 @@ AnyStretch = TypeVar("AnyStretch", bound=Stretch)
 
 
 @dataclass(frozen=True)
+class BlackBars:
+    """Black bars that are a part of the picture, as parts of its height and width."""
+
+    top: float
+    bottom: float
+    left: float
+    right: float
+
+
+@dataclass(frozen=True)
 class ProgrammePicture:
-    """The picture of a programme by itself. `standing`: all parts of half a second and longer, black ones left out."""
+    """The picture of a programme by itself; `size`: its pixels.
+
+    `standing`: all parts of half a second and longer, black ones left out. `flashes`: where more than a quarter of the
+    screen flashes more than three times a second; `red_flashes`: in saturated red.
+    """
 
     seconds: float
+    size: tuple[int, int] = (0, 0)
     black: tuple[Stretch, ...] = ()
     standing: tuple[StandingStretch, ...] = ()
+    bars: BlackBars | None = None
+    flashes: tuple[Stretch, ...] = ()
+    red_flashes: tuple[Stretch, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,6 +105,7 @@ class ProgrammeSound:
 
     `silent`: both channels are. `left_silent`, `right_silent`: that channel alone is. `inverted`: one channel is the
     other turned over. These three pass over parts in which both are silent, and have at least a second of sound.
+    `flat_tops`: how many peaks are cut off, in each second.
     """
 
     seconds: float
@@ -82,6 +113,7 @@ class ProgrammeSound:
     left_silent: tuple[Stretch, ...] = ()
     right_silent: tuple[Stretch, ...] = ()
     inverted: tuple[Stretch, ...] = ()
+    flat_tops: tuple[int, ...] = ()
 
 
 # --- What is worth a note ---------------------------------------------------------------------------------------------
@@ -105,6 +137,38 @@ def _of_picture(picture: ProgrammePicture) -> Iterator[Note]:
     for stretch in _frozen(picture):
         sentence = f"The picture stands still {_when(stretch, picture.seconds)}, in a film that moves otherwise."
         yield _note(NoteKind.FROZEN, stretch, sentence)
+    yield from _bars(picture)
+    yield from _flashes(picture)
+
+
+def _bars(picture: ProgrammePicture) -> Iterator[Note]:
+    bars = picture.bars
+    if bars is None:
+        return
+    width, height = picture.size
+    whole = Stretch(0.0, picture.seconds)
+    for kind, sides, total, words in (
+        (NoteKind.LETTERBOX, (bars.top, bars.bottom), height, ("lines", "top", "bottom")),
+        (NoteKind.PILLARBOX, (bars.left, bars.right), width, ("columns", "left", "right")),
+    ):
+        least, most = sorted(sides)
+        if least < LEAST_BAR or least < LIKE_BAR * most:
+            continue
+        first, last = (round(side * total) for side in sides)
+        name, near, far = words
+        sentence = f"Black bars are a part of the picture: of {total} {name} about {first} at the {near}"
+        yield _note(kind, whole, f"{sentence} and {last} at the {far}.")
+
+
+def _flashes(picture: ProgrammePicture) -> Iterator[Note]:
+    for stretch in picture.flashes:
+        sentence = f"The picture flashes more than three times a second {_when(stretch, picture.seconds)}."
+        yield _note(NoteKind.FLASHES, stretch, sentence)
+    for stretch in picture.red_flashes:
+        # Of a flash that is noted already the colour says nothing new.
+        if not any(stretch.start < other.end and other.start < stretch.end for other in picture.flashes):
+            sentence = f"The picture flashes red more than three times a second {_when(stretch, picture.seconds)}."
+            yield _note(NoteKind.RED_FLASHES, stretch, sentence)
 
 
 def _frozen(picture: ProgrammePicture) -> list[StandingStretch]:
@@ -131,6 +195,15 @@ def _of_sound(sound: ProgrammeSound) -> Iterator[Note]:
             "a player with one loudspeaker plays nothing."
         )
         yield _note(NoteKind.CHANNEL_INVERTED, stretch, sentence)
+    yield from _clipped(sound)
+
+
+def _clipped(sound: ProgrammeSound) -> Iterator[Note]:
+    clipped = [second for second, tops in enumerate(sound.flat_tops) if tops >= FLAT_TOPS]
+    if len(clipped) >= max(CLIPPED_SECONDS, CLIPPED_SHARE * len(sound.flat_tops)):
+        stretch = Stretch(float(clipped[0]), clipped[-1] + 1.0)
+        sentence = f"The sound is clipped in {len(clipped)} of {len(sound.flat_tops)} s, first at {clipped[0]} s"
+        yield _note(NoteKind.CLIPPED, stretch, f"{sentence}: its peaks are cut off flat.")
 
 
 def _dead_channel(sound: ProgrammeSound) -> list[tuple[Side, Stretch]]:

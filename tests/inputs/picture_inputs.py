@@ -307,6 +307,8 @@ class Case:
     source: dict[str, object] = field(default_factory=dict)
     """What the asset's metadata has to say of the upload."""
     refused: str | None = None
+    notes: tuple[str, ...] = ()
+    """Kinds of what a viewer would complain of, and rightly."""
     quick: bool = False
 
     @property

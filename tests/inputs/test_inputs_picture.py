@@ -153,6 +153,7 @@ def check(case: Case, tmp_path: Path) -> None:
         problems += [f"{variant}: {problem}" for problem in picture_problems(case, delivered.playlist(variant), size)]
     problems += [f"thumbnail: {problem}" for problem in thumbnail_problems(case, delivered.path("thumbnailKey"))]
     problems += [f"metadata: {problem}" for problem in metadata_problems(case, delivered)]
+    problems += [f"noted: {kind}" for kind in delivered.notes if kind not in case.notes]
     assert problems == []
     assert list(delivered.left_behind()) == []
 

@@ -48,6 +48,7 @@ def check(case: Case, tmp_path: Path) -> None:
         *sync_problems(case, delivered),
         *sound_problems(case, delivered),
         *fact_problems(case, delivered),
+        *(f"noted: {kind}" for kind in delivered.notes if kind not in case.notes),
     ]
     assert problems == []
 

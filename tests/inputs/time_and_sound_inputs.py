@@ -44,6 +44,8 @@ class Case:
     """Frequency -> where it is to be heard: `both`, `left`, `right`, `none`."""
     variants: tuple[str, ...] = ("360p", "preview")
     upload: str = "original.bin"
+    notes: tuple[str, ...] = ()
+    """Kinds of what a viewer would complain of, and rightly."""
     quick: bool = False
     slack: float = 0.04
     """Seconds between a flash and its beep."""
@@ -327,6 +329,7 @@ synced(
     14,
     flashes=(0.5, 1.5, 2.5, 11.5, 12.5, 13.5),
     beeps=(0.5, 1.5, 2.5, 11.5, 12.5, 13.5),
+    notes=("black", "silent"),
 )
 synced(
     "still_screen_webm",
@@ -618,6 +621,7 @@ video(
     8,
     flashes=every(8),
     beeps=(6.5, 7.5),
+    notes=("silent",),
 )
 video(
     "sound_at_the_end_only_mkv",
@@ -625,6 +629,7 @@ video(
     8,
     flashes=every(8),
     beeps=(6.5, 7.5),
+    notes=("silent",),
 )
 video("one_frame", steps("mp4", [*moving(0.04, "25"), *H264]), 0.2, within=0.2, loud=None)
 video(
@@ -754,11 +759,13 @@ for _number, _heard, _side in (
         unplaced(_number, _heard),
         3,
         tones={700: _side},
+        notes=("channel_silent",),
         quick=_number == 12,
     )
 audio(
     "only_left",
     steps("wav", ["-f", "lavfi", "-i", f"aevalsrc=exprs='{SPEECH}|0':s=48000:d=6:c=stereo"]),
+    notes=("channel_silent",),
 )
 audio(
     "opposite_phase",
@@ -767,6 +774,7 @@ audio(
     ),
     4,
     tones={500: "both"},
+    notes=("channel_inverted",),
 )
 
 # --- Sound: rates, samples, codecs ------------------------------------------------------------------------------------
@@ -1548,7 +1556,14 @@ audio(
 )
 audio("ogg_cut_30", steps("ogg", [*speech(20), *options("-c:a libvorbis")], change=cut(0.7)), 14, within=1.0)
 audio("m4a_bits", steps("m4a", [*speech(20), *AAC], change=flipped(60)), 20, warns=(_SOUND,), within=0.3)
-audio("m4a_hole_30", steps("m4a", [*speech(20), *AAC], change=zeroed(0.4, 0.7)), 20, warns=(_SOUND,), within=0.3)
+audio(
+    "m4a_hole_30",
+    steps("m4a", [*speech(20), *AAC], change=zeroed(0.4, 0.7)),
+    20,
+    warns=(_SOUND,),
+    within=0.3,
+    notes=("silent",),
+)
 audio(
     "m4a_cut_30",
     steps("m4a", [*speech(20), *AAC, *options("-movflags +faststart")], change=cut(0.7)),

@@ -13,8 +13,11 @@ from typing import Any, Literal
 import jobs
 from webhook_receiver import receiving
 
+from codex_assets.archive.records import VariantRecord
+from codex_assets.archive.store import RecordStore
 from codex_assets.config import settings as configuration
 from codex_assets.config.settings import Settings
+from codex_assets.media.outputs import OUTPUTS
 from codex_assets.storage.objects import Stores
 from codex_assets.worker import job
 
@@ -51,6 +54,18 @@ class Delivered:
         role, key = jobs.announced_keys(self.output)[field]
         bucket = dict(zip(("archive", "media", "assets"), jobs.BUCKETS, strict=True))[role]
         return self.stores_folder / bucket / key
+
+    @property
+    def notes(self) -> list[str]:
+        """Kinds of what a viewer would complain of, of all variants."""
+        records = RecordStore(self.stores.archive)
+        variants = [
+            record
+            for media_type in OUTPUTS
+            for output in OUTPUTS[media_type]
+            if isinstance(record := records.output(MEDIA, output), VariantRecord)
+        ]
+        return sorted({note.kind for variant in variants for note in variant.notes or ()})
 
     @property
     def mezzanine(self) -> Path:

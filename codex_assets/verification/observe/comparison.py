@@ -153,7 +153,7 @@ def _compare_pictures(
     ]
     size = info.video.coded_width, info.video.coded_height
     comparison = PictureComparison(decoder, ("-i", str(reference)), rate, size)
-    programme = ProgrammePictureMeter(float(rate))
+    programme = ProgrammePictureMeter(float(rate), size)
     try:
         fidelities, log = comparison.compare(delivered, seconds=group[0].seen.duration, programme=programme)
     except ToolError as error:

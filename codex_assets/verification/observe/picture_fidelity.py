@@ -60,7 +60,7 @@ class PictureComparison:
             planes = [plane[rest:] for plane in (batch.luma, batch.blue, batch.red)]
             references = [Areas.of(plane[:, 0]) for plane in planes]
             if programme is not None:
-                programme.add(references[0])
+                programme.add(references)
             for number, meter in enumerate(meters):
                 meter.add(
                     references,

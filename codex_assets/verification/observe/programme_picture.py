@@ -1,18 +1,22 @@
-"""Measures a programme's picture by itself: where it is black, and where it stands still.
+"""Measures a programme's picture by itself: where it is black, where it stands still, its bars and its flashes.
 
-In: the arithmetic, on the small pictures that are decoded for a comparison anyway. Out: that decode
-(`picture_stack.py`), and what of it is worth a note (`verification/programme_notes.py`).
+In: the arithmetic of the first two, on the small pictures that are decoded for a comparison anyway. Out: that decode
+(`picture_stack.py`), bars (`picture_bars.py`), flashes (`flashes.py`), and what of it all is worth a note
+(`verification/programme_notes.py`).
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from codex_assets.verification.observe.flashes import FlashMeter
+from codex_assets.verification.observe.picture_bars import BarsMeter
 from codex_assets.verification.observe.picture_meter import Areas
 from codex_assets.verification.programme_notes import ProgrammePicture, StandingStretch, Stretch
 
@@ -96,10 +100,11 @@ class _Standing:
 
 
 class ProgrammePictureMeter:
-    """Takes a programme's pictures as they are shown. `rate`: pictures a second."""
+    """Takes a programme's pictures as they are shown. `rate`: pictures a second; `size`: their pixels as they are."""
 
-    def __init__(self, rate: float) -> None:
-        self._rate = rate
+    def __init__(self, rate: float, size: tuple[int, int]) -> None:
+        self._rate, self._size = rate, size
+        self._bars, self._flashes = BarsMeter(), FlashMeter(rate)
         self._around = max(2, round(STANDING_SECONDS * rate))
         self._count = 0
         self._previous: Plane | None = None
@@ -111,8 +116,11 @@ class ProgrammePictureMeter:
         """A stretch of which the surroundings are still to come."""
         self._stretches: list[StandingStretch] = []
 
-    def add(self, luma: Areas) -> None:
-        """The next pictures."""
+    def add(self, planes: Sequence[Areas]) -> None:
+        """The next pictures: luma, blue, red."""
+        luma, blue, red = planes
+        self._bars.add(luma.pixels)
+        self._flashes.add(luma.means, blue.means, red.means)
         pixels = luma.pixels[:, ::EVERY, ::EVERY]
         before = pixels[:1] if self._previous is None else self._previous
         steps = np.abs(np.diff(pixels, axis=0, prepend=before)).mean((1, 2))
@@ -173,6 +181,10 @@ class ProgrammePictureMeter:
         self._finish()
         return ProgrammePicture(
             seconds=self._count / self._rate,
+            size=self._size,
             black=tuple(Stretch(first / self._rate, last / self._rate) for first, last in self._black),
             standing=tuple(self._stretches),
+            bars=self._bars.result(),
+            flashes=self._flashes.luminance,
+            red_flashes=self._flashes.red,
         )

@@ -1,7 +1,7 @@
-"""Measures a programme's sound by itself: where it is silent, and what is the matter with its channels.
+"""Measures a programme's sound by itself: where it is silent or clipped, and its channels.
 
-In: the arithmetic, on samples that are decoded for a comparison anyway. Out: that decode (`sound_fidelity.py`), and
-what of it is worth a note (`verification/programme_notes.py`).
+In: the arithmetic, on samples that are decoded for a comparison anyway. Out: that decode (`sound_fidelity.py`),
+what a clipped peak is (`clipping.py`), and what of it all is worth a note (`verification/programme_notes.py`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codex_assets.media import profile
+from codex_assets.verification.observe.clipping import flat_tops
 from codex_assets.verification.programme_notes import ProgrammeSound, Stretch
 
 Samples: TypeAlias = NDArray[np.float32]
@@ -20,6 +21,8 @@ Flags: TypeAlias = NDArray[np.bool_]
 
 TENTH = profile.SAMPLE_RATE // 10
 """Samples of what is measured as one."""
+LOUDEST = 8.0
+"""Of full scale: more is cut off."""
 SILENT_DBFS = -60.0
 """RMS of a tenth, as loud as it is delivered, up to which nobody hears anything beside a programme of -16 LUFS."""
 CHANNEL_SILENT_DBFS = -65.0
@@ -40,21 +43,35 @@ class ProgrammeSoundMeter:
         self._rest = np.zeros((0, 2), np.float32)
         self._squares: list[Numbers] = []
         self._products: list[Numbers] = []
+        self._unheard: list[Samples] = []
+        """Less than a second, in which flat tops are not counted yet."""
+        self._flat_tops: list[int] = []
 
     def add(self, samples: Samples) -> None:
         """The next samples, (samples, 2): left and right."""
         # A damaged float sound may hold anything.
-        joined = np.concatenate([self._rest, np.clip(np.nan_to_num(samples), -8, 8)])
+        if not np.isfinite(np.vdot(samples, samples)):
+            samples = np.clip(np.nan_to_num(samples), -LOUDEST, LOUDEST)
+        joined = np.concatenate([self._rest, samples])
         end = len(joined) // TENTH * TENTH
         self._rest = joined[end:]
         if not end:
             return
         tenths = joined[:end].reshape(-1, TENTH, 2)
-        means = tenths.mean(1, dtype=np.float64)
+        self._count_flat_tops(joined[:end])
         # What only stands still beside the zero line is not heard.
-        self._squares.append(np.square(tenths).mean(1, dtype=np.float64) - means**2)
-        products = (tenths[..., 0] * tenths[..., 1]).mean(1, dtype=np.float64)
-        self._products.append(products - means[:, 0] * means[:, 1])
+        moved = tenths - tenths.mean(1, keepdims=True)
+        self._squares.append(np.einsum("tsc,tsc->tc", moved, moved).astype(np.float64) / TENTH)
+        self._products.append(np.einsum("ts,ts->t", moved[..., 0], moved[..., 1]).astype(np.float64) / TENTH)
+
+    def _count_flat_tops(self, samples: Samples) -> None:
+        self._unheard.append(samples)
+        if sum(map(len, self._unheard)) < profile.SAMPLE_RATE:
+            return
+        heard = np.concatenate(self._unheard)
+        whole = len(heard) // profile.SAMPLE_RATE
+        self._flat_tops += [flat_tops(second) for second in heard[: whole * profile.SAMPLE_RATE].reshape(whole, -1, 2)]
+        self._unheard = [heard[whole * profile.SAMPLE_RATE :]]
 
     def result(self, gain: float | None) -> ProgrammeSound | None:
         """After the last sample. `gain`: decibels by which it is delivered louder; None for silence."""
@@ -75,6 +92,7 @@ class ProgrammeSoundMeter:
             silent=stretches_of(silent),
             left_silent=_across_pauses(dead[:, 0] & heard[:, 1], pause & dead[:, 0]),
             right_silent=_across_pauses(dead[:, 1] & heard[:, 0], pause & dead[:, 1]),
+            flat_tops=tuple(self._flat_tops),
             inverted=_across_pauses(inverted, pause),
         )
 

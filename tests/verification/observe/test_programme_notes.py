@@ -65,6 +65,17 @@ def assert_notes(notes: Sequence[Note], expected: Sequence[tuple[str, float, flo
         assert note.sentence.endswith(".")
 
 
+def strobe(rate: float, seconds: float = 4, *, dark: str = "black", light: str = "white", part: float = 1) -> str:
+    """A picture of which a part of each side changes between two colours, so many times a second."""
+    box = f"0:0:iw*{part}:ih*{part}"
+    when = f"mod(t*{rate},1)"
+    return (
+        f"{moving(seconds)},drawbox={box}:c={dark}:t=fill:enable='lt({when},0.5)',"
+        f"drawbox={box}:c={light}:t=fill:enable='gte({when},0.5)'"
+    )
+
+
+BOX = "scale=320:134,pad=320:180:0:23"
 COVERED = "drawbox=c=black:t=fill:enable="
 LOOPED = "loop=loop={pictures}:size=1:start={first},setpts=N/25/TB"
 MUTED = "volume=0:enable="
@@ -84,6 +95,27 @@ NOTED: dict[str, tuple[str, str, list[tuple[str, float, float]]]] = {
         [("channel_silent", 6.0, 14.0)],
     ),
     "one channel turned over": (moving(4), sound(SPOKEN, f"-{SPOKEN}", 4), [("channel_inverted", 0.0, 4.0)]),
+    "letterbox": (film(BOX), speech(8), [("letterbox", 0.0, 8.0)]),
+    "pillarbox": (film("scale=240:180,pad=320:180:40:0"), speech(8), [("pillarbox", 0.0, 8.0)]),
+    "bars around it": (
+        film("scale=240:134,pad=320:180:40:23"),
+        speech(8),
+        [("letterbox", 0.0, 8.0), ("pillarbox", 0.0, 8.0)],
+    ),
+    "flashes": (strobe(4), speech(4), [("flashes", 0.1, 4.0)]),
+    "flashes for two seconds": (
+        f"{moving(2)}[a];{strobe(8, 2)}[b];{moving(2)}[c];[a][b][c]concat=n=3",
+        speech(6),
+        [("flashes", 2.1, 4.0)],
+    ),
+    "flashes on a third of the screen": (strobe(5, part=0.6), speech(4), [("flashes", 0.1, 4.0)]),
+    "red flashes": (strobe(5, dark="0x400000", light="0xb00000"), speech(4), [("red_flashes", 0.1, 4.0)]),
+    "clipped": (moving(4), sound(f"clip(6*{SPOKEN},-0.9,0.9)", SPOKEN, 4), [("clipped", 0.0, 4.0)]),
+    "clipped and turned down": (
+        moving(6),
+        sound(f"clip(6*{SPOKEN}*gt(t,2),-0.3,0.3)", f"clip(6*{SPOKEN}*gt(t,2),-0.3,0.3)", 6),
+        [("clipped", 2.0, 6.0)],
+    ),
     "two at once": (
         f"{moving()},{COVERED}'between(n,25,174)'",
         f"{speech()},{MUTED}'between(t,8,14)'",
@@ -122,8 +154,19 @@ NOT_NOTED: dict[str, tuple[str, str]] = {
     "voices left and right": (moving(), sound(f"if(lt(t,7),{SPOKEN},0)", f"if(lt(t,7),0,{SPOKEN})")),
     "a wide room of opposite phase": (
         moving(4),
-        sound(f"{SPOKEN}+3*{ROOM}", f"{SPOKEN}-3*{ROOM}", 4),
+        sound(f"0.3*{SPOKEN}+10*{ROOM}", f"0.3*{SPOKEN}-10*{ROOM}", 4),
     ),
+    "black edges of analogue video": (film("scale=712:576,pad=720:576:4:0"), speech(8)),
+    "one bar": (film("scale=320:150,pad=320:180:0:0"), speech(8)),
+    "a word on black": ("color=black:s=320x180:r=25:d=4,drawbox=40:80:30+40*t:30:c=white:t=fill", speech(4)),
+    "2.5 flashes a second": (strobe(2.5), speech(4)),
+    "3 flashes a second": (strobe(3), speech(4)),
+    "flashes in a corner": (strobe(5, part=0.44), speech(4)),
+    "faint flashes": (strobe(8, dark="0x606060", light="0x747474"), speech(4)),
+    "confetti": ("nullsrc=s=80x45:r=25:d=4,geq=random(1)*255:128:128,scale=320:180:flags=neighbor", speech(4)),
+    "a limiter": (moving(4), f"{speech(4)},volume=20dB,alimiter=level=0:limit=0.9"),
+    "a deep tone at full scale": (moving(4), sound("sin(2*PI*50*t)", "sin(2*PI*50*t)", 4)),
+    "a square wave": (moving(4), sound("0.4*sgn(sin(2*PI*110*t))", "0.4*sgn(sin(2*PI*110*t))", 4)),
     "two tones": (moving(4), sound("0.3*sin(2*PI*440*t)", "0.3*sin(2*PI*660*t)", 4)),
 }
 
