@@ -9,7 +9,7 @@ from fault_encodes import LAVFI, encode_mezzanine
 from mutant import Harm, Mutant, Seam, Workpiece, mutant, register
 from picture_mutants import BURST, FULL, MATRIX
 
-FILM = ("portrait", "film", "flat")
+FILM = ("portrait", "flat", "film")
 HEARD = ("music", "portrait", "flat")
 SIZE = ("{w}", "{h}")
 

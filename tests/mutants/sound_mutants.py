@@ -98,7 +98,7 @@ def _filtered(graph: str, piece: Workpiece) -> None:
 
 
 for _number, (_name, _harm, _description, _graph) in enumerate(GRAPHS):
-    _contents = ("music", "film", "portrait") if _number % 3 else ("portrait", "music", "film")
+    _contents = ("music", "film", "portrait") if _number % 6 else ("portrait", "music", "film")
     register(Mutant(_name, "sound", _harm, Seam.SEGMENTS, _description, _contents, partial(_filtered, _graph)))
 
 

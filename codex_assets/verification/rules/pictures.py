@@ -46,7 +46,8 @@ MORE_LASTING = 2.0
 """...of the one that lasts..."""
 SOFTER = 0.45
 """...and of the sharpness. An honest encode of film grain keeps more or less of it from one second to the next."""
-ROUGHER = 1.6
+ROUGHER = 1.3
+"""An honest encode shows no more detail than there was: grain and moving dots stay under 1."""
 AT_FIRST = 2.5
 """In a film's first second its encoder has to guess the rate: the likeness may be so much farther away, and the
 difference that lasts so much larger."""
