@@ -41,6 +41,7 @@ from codex_assets.storage.objects import file_sha256
 from codex_assets.storage.publish import Stage, Upload
 from codex_assets.verification import expectations
 from codex_assets.verification.observations import MezzanineExpected
+from codex_assets.verification.observe.upload_pictures import UploadedMedia
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ def build_mezzanine(build: MediaBuild, *, with_loudness: bool) -> Iterator[Outpu
         _mezzanine_record(build, original, encoded), [Upload(encoded.path, "archive", key, Stage.CONTENT)]
     )
     with build.phase(Phase.VERIFYING):
-        output.observations.append(build.observer.mezzanine(encoded.path, _expected(build, encoded)))
+        seen = build.observer.mezzanine(encoded.path, _expected(build, encoded), upload=_to_compare(build, encoded))
+        output.observations.append(seen)
     (published,) = build.publish([output], work, beside=int(with_loudness))
     # The original was there: what is known of one that was deleted is no longer true.
     build.records.forget(build.media.media_id, ORIGINAL_RECORD)
@@ -236,7 +238,17 @@ def _expected(build: MediaBuild, encoded: _EncodedMezzanine) -> MezzanineExpecte
         with_picture=build.is_video,
         is_complete=lost_seconds <= profile.LOST_SECONDS and is_trusted,
         captions=encoded.captions.kept if build.is_video else None,
+        gain=encoded.encode.gain,
     )
+
+
+def _to_compare(build: MediaBuild, encoded: _EncodedMezzanine) -> UploadedMedia | None:
+    """The upload, for comparing; None where damage leaves open what should have become of it."""
+    info, log = encoded.encode.info, encoded.encode.log
+    lost = any(loss.lost > profile.LOST_SECONDS for loss in encoded.loss.values())
+    if not (info.orderly and info.timed) or lost or log.is_damaged(info):
+        return None
+    return UploadedMedia(encoded.upload.path, info, build.is_video, encoded.encode.gain)
 
 
 def _without_cover(build: MediaBuild, info: MediaInfo) -> MediaInfo:

@@ -32,13 +32,19 @@ from codex_assets.verification.observations import (
 
 
 def new_mezzanine(
-    info: MediaInfo, *, with_picture: bool, is_complete: bool, captions: tuple[str, ...] | None = None
+    info: MediaInfo,
+    *,
+    with_picture: bool,
+    is_complete: bool,
+    captions: tuple[str, ...] | None = None,
+    gain: float | None = None,
 ) -> MezzanineExpected:
     """What a mezzanine that was just made is judged against.
 
     `info`: the upload, with its packets counted. `with_picture`: False for an audio media, whose cover is left out.
     `is_complete`: False when a part of the upload could not be decoded, as the creator is told elsewhere: then nobody
     knows how long the mezzanine should be, and the duration is None. `captions`: services that were taken over.
+    `gain`: decibels by which its sound was changed.
     """
     source = info if with_picture else replace(info, video=None)
     video = source.video
@@ -49,6 +55,7 @@ def new_mezzanine(
         has_video=with_picture,
         has_audio=info.audio is not None,
         captions=captions,
+        gain=gain,
     )
 
 

@@ -30,6 +30,14 @@ class PictureSecond:
     difference: float
     lasting_difference: float
     sharpness: float | None = None
+    usual_difference: float = 0.0
+    """As `difference`, of the picture in the middle when they are ordered by it."""
+    tint: float = 0.0
+    """Mean difference of small areas over the second, in the worst plane, without what is the same for all of them."""
+    late: int | None = None
+    """Pictures by which motion comes too late (negative: early); None where too little moves."""
+    stopped: float | None = None
+    """The part of all pictures that stand still where the original moves; None where too little does."""
 
 
 class ChangeKind(StrEnum):
@@ -75,6 +83,19 @@ class PictureChange:
     end: float = 0.0
 
 
+class Exactness(StrEnum):
+    """How nearly it is known what a picture should have become."""
+
+    SAME = "same"
+    """It was to stay as it was coded."""
+    CONVERTED = "converted"
+    """Its samples were to be converted or scaled: arithmetic says to what, but for roundings and edges."""
+    APPROXIMATE = "approximate"
+    """Its light was to be converted, before it was made small."""
+    FIELDS = "fields"
+    """A picture was to be made of each field: it is held against that field alone."""
+
+
 @dataclass(frozen=True)
 class PictureFidelity:
     """Every picture of an output beside the one that it was made of, by their times."""
@@ -89,6 +110,7 @@ class PictureFidelity:
     """What explains the worst second; None where nothing differs much."""
     change_of_original: PictureChange | None = None
     """What explains it if it is the original that was changed."""
+    exactness: Exactness = Exactness.SAME
 
 
 # --- Sound ------------------------------------------------------------------------------------------------------------

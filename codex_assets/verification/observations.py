@@ -280,6 +280,8 @@ class MezzanineExpected:
     has_audio: bool | None = None
     captions: tuple[str, ...] | None = None
     """Services of its closed captions; None where nobody looked for any when it was made."""
+    gain: float | None = None
+    """Decibels by which its sound is louder than the upload's; None where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -307,6 +309,9 @@ class MezzanineObservation:
     """Services of its closed captions; None without a picture."""
     disagreements: tuple[Disagreement, ...] | None = None
     """What all its variants show otherwise, and is to be blamed on it; None where they were not judged with it."""
+    pictures: PictureFidelity | None = None
+    """Beside the upload's; None where that is gone, or cannot be compared."""
+    sound: SoundFidelity | None = None
     expected: MezzanineExpected = MezzanineExpected()
     kind: ObservationKind = ObservationKind.MEZZANINE
 

@@ -6,22 +6,32 @@ In: reading an MP4's boxes and tags. Out: what they should be (`rules/mezzanine.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codex_assets.errors import ToolError
 from codex_assets.media import ffprobe
 from codex_assets.media.facts import MediaInfo
+from codex_assets.verification.fidelity import PictureFidelity, SoundFidelity
 from codex_assets.verification.observations import MezzanineExpected, MezzanineObservation
 from codex_assets.verification.observe.captions import caption_services
 from codex_assets.verification.observe.decoder import Decoder, complaints, public_reason
 from codex_assets.verification.observe.mp4_boxes import foreign_parts, foreign_tags
 from codex_assets.verification.observe.tracks import picture_of, sound_of
 from codex_assets.verification.observe.transport_stream import span_of, trimmed
+from codex_assets.verification.observe.upload_pictures import UploadedMedia, compare_upload_pictures
+from codex_assets.verification.observe.upload_sound import compare_upload_sound
 
 
 def observe_mezzanine(
-    decoder: Decoder, path: Path, expected: MezzanineExpected, *, output: str, decode: bool
+    decoder: Decoder,
+    path: Path,
+    expected: MezzanineExpected,
+    *,
+    output: str,
+    decode: bool,
+    upload: UploadedMedia | None = None,
 ) -> MezzanineObservation:
     """The mezzanine at `path`; see `Observer.mezzanine`."""
     base = MezzanineObservation(output, expected=expected)
@@ -32,7 +42,10 @@ def observe_mezzanine(
         info = ffprobe.parse(document)
         packets = decoder.packets(["-i", str(path)], info)
         video, audio = span_of(packets["video"]), span_of(packets["audio"], video=False)
-        errors, frames = _decode_all(decoder, path, info) if decode else (None, None)
+        compared = _Compared() if upload is None else _beside_the_upload(decoder, path, info, upload)
+        errors, frames = compared.errors, compared.frames
+        if decode and errors is None:
+            errors, frames = _decode_all(decoder, path, info)
         captions = caption_services(decoder, path, video.frame_seconds) if video is not None else None
     except ToolError as error:
         return replace(base, problem=public_reason(error, path.parent))
@@ -51,7 +64,43 @@ def observe_mezzanine(
         personal_tags=foreign_tags(document),
         foreign_parts=foreign_parts(path, document),
         captions=captions,
+        pictures=compared.pictures,
+        sound=compared.sound,
     )
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """How true a mezzanine is to its upload. `errors`, `frames`: as of `_decode_all`, None where the comparison does
+    not tell."""
+
+    pictures: PictureFidelity | None = None
+    sound: SoundFidelity | None = None
+    errors: tuple[str, ...] | None = None
+    frames: int | None = None
+
+
+def _beside_the_upload(decoder: Decoder, path: Path, info: MediaInfo, upload: UploadedMedia) -> _Compared:
+    """Raises `ToolError` when either cannot be decoded."""
+    rate = (info.video.average_rate or info.video.nominal_rate) if info.video is not None else None
+    pictures = sound = None
+    if info.video is not None and info.video.frames and rate:
+        pictures = compare_upload_pictures(decoder, upload, path, rate, info.video.frames)
+    if info.audio is not None:
+        sound = compare_upload_sound(decoder, upload, path)
+    compared = _Compared(pictures[0] if pictures else None, sound[0] if sound else None)
+    whole = (info.video is None or pictures is not None) and (info.audio is None or sound is not None)
+    logs = [line for each in (pictures, sound) if each is not None for line in each[1]]
+    if not whole or complaints(logs, path.parent):
+        # Of which of the two the decoders complain is not known.
+        return compared
+    return replace(compared, errors=(), frames=_frames(logs) if info.video is not None else None)
+
+
+def _frames(log: Sequence[str]) -> int | None:
+    """How many pictures came out of a decode, by ffmpeg's own count; None where it does not say."""
+    counts = re.findall(r"frame=\s*(\d+)", "\n".join(log))
+    return int(counts[-1]) if counts else None
 
 
 def _decode_all(decoder: Decoder, path: Path, info: MediaInfo) -> tuple[tuple[str, ...], int | None]:
@@ -63,8 +112,7 @@ def _decode_all(decoder: Decoder, path: Path, info: MediaInfo) -> tuple[tuple[st
         run = decoder.run(arguments, label="decoding the mezzanine", duration=info.duration)
     except ToolError as error:
         return (public_reason(error, path.parent),), None
-    counts = re.findall(r"frame=\s*(\d+)", "\n".join(run.log))
-    return complaints(run.log, path.parent), int(counts[-1]) if counts and info.video else None
+    return complaints(run.log, path.parent), _frames(run.log) if info.video else None
 
 
 def _index_first(path: Path) -> bool | None:

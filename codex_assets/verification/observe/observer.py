@@ -38,6 +38,7 @@ from codex_assets.verification.observe.pictures import observe_thumbnail, observ
 from codex_assets.verification.observe.playlists import parse_master, text_of
 from codex_assets.verification.observe.segments import observe_playlist
 from codex_assets.verification.observe.sound import observe_loudness
+from codex_assets.verification.observe.upload_pictures import UploadedMedia
 from codex_assets.verification.observe.waveform_data import observe_waveform_data
 
 
@@ -157,9 +158,12 @@ class Observer:
         *,
         output: str = outputs.MEZZANINE.name,
         decode: bool = True,
+        upload: UploadedMedia | None = None,
     ) -> MezzanineObservation:
-        """Observe a mezzanine. `decode` decodes all of it, which costs as much CPU as playing it."""
-        return observe_mezzanine(self._decoder, path, expected or MezzanineExpected(), output=output, decode=decode)
+        """Observe a mezzanine. `decode` decodes all of it, which costs as much CPU as playing it; `upload`: what every
+        picture and sample is compared with, which costs as much as playing that."""
+        expected = expected or MezzanineExpected()
+        return observe_mezzanine(self._decoder, path, expected, output=output, decode=decode, upload=upload)
 
     def thumbnail(
         self,

@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 
 from codex_assets.verification.fidelity import ChangeKind, PictureFidelity, PictureSecond
 from codex_assets.verification.observe.picture_changes import Pictures, WorstSecond, explain
+from codex_assets.verification.observe.picture_motion import FARTHEST, Steps, late_pictures, stopped_share
 
 Plane: TypeAlias = NDArray[np.float32]
+Values: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]
+"""Pixels as they were decoded, or worked out."""
 
 AREA = 8
 """Pixels a side of a small area."""
@@ -44,7 +47,7 @@ class Areas:
     variances: Plane
 
     @classmethod
-    def of(cls, plane: NDArray[np.uint8]) -> Areas:
+    def of(cls, plane: Values) -> Areas:
         pixels = plane.astype(np.float32)
         means = area_means(pixels)
         return cls(pixels, means, area_means(pixels * pixels) - means * means)
@@ -83,7 +86,7 @@ class Measured:
     means: Plane
 
 
-def measure_plane(reference: Areas, plane: NDArray[np.uint8]) -> Measured:
+def measure_plane(reference: Areas, plane: Values) -> Measured:
     """How alike pictures are to the originals, in one plane."""
     own = Areas.of(plane)
     shared = area_means(own.pixels * reference.pixels) - own.means * reference.means
@@ -109,12 +112,12 @@ class _Second:
 
 
 class Meter:
-    """Measures one output's pictures as they come. `rate`: pictures a second."""
+    """Measures one output's pictures as they come. `rate`: pictures a second; `first`: the number of the first."""
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, *, first: int = 0) -> None:
         self._per_second = max(1, round(rate))
         self._rate = rate
-        self._count = 0
+        self._first = self._count = first
         self._open: _Second | None = None
         self._seconds: list[PictureSecond] = []
         self._memory = _Memory(self._per_second, rate)
@@ -122,7 +125,7 @@ class Meter:
     def add(
         self,
         references: Sequence[Areas],
-        planes: Sequence[NDArray[np.uint8]],
+        planes: Sequence[Values],
         detail: NDArray[np.float32],
         reference_detail: NDArray[np.float32],
     ) -> None:
@@ -151,6 +154,7 @@ class Meter:
         second, self._open = self._open, None
         likeness = np.array(second.likeness)
         mean = likeness.mean(0)
+        own, reference, first = self._memory.steps(second.pictures)
         shows = second.reference_detail > FAINTEST_DETAIL * second.pictures
         closed = PictureSecond(
             at=second.first / self._rate,
@@ -159,7 +163,11 @@ class Meter:
             least_likeness=float(likeness.min()),
             difference=max(second.differences),
             lasting_difference=max(float(np.abs(sums).max()) for sums in second.lasting) / second.pictures,
+            usual_difference=float(np.median(second.differences)),
             sharpness=(second.detail / second.reference_detail) ** 0.5 if shows else None,
+            tint=max(_unevenness(sums / second.pictures) for sums in second.lasting),
+            late=late_pictures(own, reference, first),
+            stopped=stopped_share(own[first:], reference[first:]),
         )
         self._seconds.append(closed)
         self._memory.close(closed)
@@ -168,11 +176,12 @@ class Meter:
         """After the last picture."""
         self._close()
         worst = self._memory.worst()
+        seconds, compared = tuple(self._seconds), self._count - self._first
         if worst is None:
-            return PictureFidelity(tuple(self._seconds), self._count)
+            return PictureFidelity(seconds, compared)
         change = explain(worst)
         turned = explain(worst.turned()) if change.change is not ChangeKind.NONE else None
-        return PictureFidelity(tuple(self._seconds), self._count, change=change, change_of_original=turned)
+        return PictureFidelity(seconds, compared, change=change, change_of_original=turned)
 
 
 class _Memory:
@@ -203,6 +212,16 @@ class _Memory:
         if score > self._score:
             self._score, self._waiting, self._left = score, second, self._around
 
+    def steps(self, count: int) -> tuple[Steps, Steps, int]:
+        """By how much the luma of small areas changes from picture to picture, own and the reference's, in the last
+        `count` pictures and some before them, and which of these steps is the first of those."""
+        recent = self._recent[-count - 1 - FARTHEST :]
+        own, reference = (
+            np.array([picture[side][0].ravel() for picture in recent], np.float32).reshape(len(recent), -1)
+            for side in (0, 1)
+        )
+        return np.diff(own, axis=0), np.diff(reference, axis=0), max(0, len(recent) - 1 - count)
+
     def _keep(self) -> None:
         assert self._waiting is not None
         second, self._waiting = self._waiting, None
@@ -227,6 +246,11 @@ class _Memory:
 def _stacked(pictures: Sequence[Sequence[Plane]]) -> Pictures:
     luma, blue, red = (np.array([picture[plane] for picture in pictures]) for plane in range(3))
     return luma, blue, red
+
+
+def _unevenness(differences: NDArray[np.floating]) -> float:
+    """Mean difference of areas, without what is the same for all of them."""
+    return float(np.abs(differences - differences.mean()).mean())
 
 
 def badness(second: PictureSecond) -> float:

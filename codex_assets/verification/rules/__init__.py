@@ -18,6 +18,7 @@ from codex_assets.verification.rules import (  # noqa: F401, I001 - the order in
     transport_stream,
     master,
     mezzanine,
+    upload,
     thumbnail,
     loudness,
     waveform,

@@ -94,10 +94,10 @@ def expect_true(fidelity: PictureFidelity | None, whose: str) -> Finding | None:
         message = f"All {fidelity.compared} pictures are the {whose}'s."
         return Finding(True, message, expected, f"likeness of at least {least:.3f}")
     worst = min(bad, key=lambda second: min(second.likeness))
-    where = _span(fidelity, bad)
+    where = when(fidelity, bad)
     observed = f"likeness {min(worst.likeness):.3f}, difference {worst.difference:.1f} of 255"
     at = bad[0].at if where else None
-    return Finding(False, _sentence(fidelity.change, whose, where), expected, observed, where, at)
+    return Finding(False, explained(fidelity.change, whose, where), expected, observed, where, at)
 
 
 def _is_true(second: PictureSecond, honest: Sequence[PictureSecond]) -> bool:
@@ -142,7 +142,7 @@ def _is_as_true(second: PictureSecond, honest: PictureSecond) -> bool:
     )
 
 
-def _span(fidelity: PictureFidelity, bad: Sequence[PictureSecond]) -> str:
+def when(fidelity: PictureFidelity, bad: Sequence[PictureSecond]) -> str:
     """When the fault is seen; empty for one of the whole."""
     if len(bad) >= THROUGHOUT * len(fidelity.seconds):
         return ""
@@ -195,6 +195,7 @@ def words_of(change: PictureChange | None) -> str | None:
     return words(change) if words is not None and change is not None else None
 
 
-def _sentence(change: PictureChange | None, whose: str, where: str) -> str:
+def explained(change: PictureChange | None, whose: str, where: str) -> str:
+    """A sentence that says what was done to the picture, and `where`."""
     said = words_of(change) or "The picture is coded worse"
     return f"{said}{f' {where}' if where else ''}, beside the {whose}'s."

@@ -1,0 +1,309 @@
+"""Compares the pictures of a new mezzanine with the upload's: every one, as it should have become.
+
+In: a reference of the judge's own making. ffmpeg decodes the upload's pictures and makes them small, as they are coded;
+turning and mirroring them is arithmetic here, and pairing them by their times as well. Out: the arithmetic of colours
+(`upload_colours.py`), measuring (`picture_meter.py`), and what was decided to become of an upload
+(`media/target_format.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codex_assets.media import profile
+from codex_assets.media.facts import MediaInfo, VideoStream
+from codex_assets.media.input_flags import as_coded, input_arguments
+from codex_assets.verification.fidelity import Exactness, PictureFidelity
+from codex_assets.verification.observe.decoder import Decoder
+from codex_assets.verification.observe.picture_meter import Areas, Meter, detail_of
+from codex_assets.verification.observe.picture_stack import compared_size
+from codex_assets.verification.observe.upload_colours import (
+    PEAKS,
+    Planes,
+    has_arithmetic,
+    in_bt709,
+    is_bt709,
+    is_converted,
+    is_rgb,
+    luma_factor,
+)
+
+Records: TypeAlias = NDArray[np.uint8]
+"""Pictures as they come from ffmpeg, one a row."""
+
+BATCH = 8
+"""Pictures that are read at a time."""
+CLOCK_ROWS = 2
+CLOCK_VALUES = 256 * 256
+PLANES = 3
+ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""ffmpeg's own decoders of these leave out what is coded beside the picture."""
+BLACK, WHITE = 16, 235
+HELD_PICTURES = 2
+SMALLEST_SIDE = 16
+"""Pixels; of a smaller picture, hardly anything is left when it is made of half as many coloured ones."""
+SMALL = "flags=area+accurate_rnd"
+
+
+@dataclass(frozen=True)
+class UploadedMedia:
+    """What a mezzanine was made of: a file, what its packets showed, whether its picture was used, and the gain in
+    decibels that its sound was given."""
+
+    path: Path
+    info: MediaInfo
+    with_picture: bool
+    gain: float = 0.0
+
+    @property
+    def video(self) -> VideoStream | None:
+        """The picture, where it was used."""
+        return self.info.video if self.with_picture else None
+
+    def opened(self) -> list[str]:
+        """Input arguments. Its clock starts with the earlier of the tracks in use."""
+        info = self.info
+        options: list[str] = []
+        if self.video is not None:
+            options += [*as_coded(self.video), f"-reinit_filter:{self.video.index}", "0"]
+            if self.video.alpha_track:
+                options += [f"-c:{self.video.index}", ALPHA_DECODERS[self.video.codec]]
+        if info.audio is not None and info.audio.decoder is not None:
+            options += [f"-c:{info.audio.index}", info.audio.decoder]
+        used = [self.video, info.audio]
+        starts = [track.start for track in used if track is not None and track.start is not None]
+        shift = info.start - min(starts) if starts and info.start is not None else 0.0
+        # What starts a little before 0 is an encoder's delay. Never 0: ffmpeg would then move some streams by itself.
+        moved = shift if abs(shift) > profile.CLOCK_SHIFT_SECONDS else 1e-6
+        opened = input_arguments(str(self.path), container=info.container, codecs=info.codecs)
+        return [*options, "-itsoffset", f"{moved:.6f}", *opened]
+
+
+@dataclass(frozen=True)
+class _Panels:
+    """What is in a record: small planes of both pictures, the luma in the middle of each at its own size, and the
+    clock. `columns`, `rows`: of one plane, as the upload is coded; `coded`: planes of the upload."""
+
+    columns: int
+    rows: int
+    coded: int
+
+    @property
+    def count(self) -> int:
+        """Planes of a record."""
+        return self.coded + PLANES + 2
+
+    @property
+    def size(self) -> int:
+        """Bytes of a record."""
+        return self.columns * (self.count * self.rows + CLOCK_ROWS)
+
+    def planes(self, records: Records) -> tuple[Records, Records]:
+        """The upload's and the mezzanine's, each of (pictures, planes, rows, columns)."""
+        planes = self._all(records)
+        return planes[:, : self.coded], planes[:, self.coded : -2]
+
+    def middles(self, records: Records) -> tuple[Records, Records]:
+        """The upload's and the mezzanine's, each of (pictures, rows, columns)."""
+        planes = self._all(records)
+        return planes[:, -2], planes[:, -1]
+
+    def _all(self, records: Records) -> Records:
+        return records[:, : -CLOCK_ROWS * self.columns].reshape(len(records), -1, self.rows, self.columns)
+
+    def ticks(self, records: Records) -> NDArray[np.intp]:
+        """The number of the mezzanine's picture at whose time each record is, modulo `CLOCK_VALUES`."""
+        clock = records[:, -CLOCK_ROWS * self.columns :].astype(np.intp)
+        return clock[:, 0] + 256 * clock[:, 1]
+
+
+class _Reference:
+    """What the upload's pictures should have become: upright, in BT.709."""
+
+    def __init__(self, video: VideoStream) -> None:
+        self._video = video
+        self._peak: float | None = None
+
+    def of(self, coded: Planes, made: Planes) -> Planes:
+        """Planes of several pictures. `made`: the mezzanine's, by which the peak of HDR is found that it was taken to
+        have."""
+        if self._peak is None:
+            self._peak = PEAKS[0]
+            if self._video.hdr:
+                tried = {peak: self._upright(in_bt709(coded, self._video, peak)) for peak in PEAKS}
+                self._peak = min(tried, key=lambda peak: float(np.abs(tried[peak] - made).mean()))
+        return self._upright(in_bt709(coded, self._video, self._peak))
+
+    def _upright(self, planes: Planes) -> Planes:
+        """Pictures as they are displayed: mirrored first, then turned clockwise."""
+        shown = planes[..., ::-1] if self._video.mirrored else planes
+        return np.ascontiguousarray(np.rot90(shown, -(self._video.rotation // 90), axes=(2, 3)))
+
+
+def compare_upload_pictures(
+    decoder: Decoder, upload: UploadedMedia, mezzanine: Path, rate: Fraction, count: int
+) -> tuple[PictureFidelity | None, tuple[str, ...]] | None:
+    """How true the pictures of the mezzanine are to the upload's, None where nobody can say, and ffmpeg's log, which
+    counts those of the mezzanine; None where nothing was decoded.
+
+    `rate`: pictures a second of the mezzanine; `count`: how many it has. Raises `ToolError` when one cannot be decoded.
+    """
+    video = upload.video
+    if video is None or not has_arithmetic(video) or min(video.width, video.height) < SMALLEST_SIDE:
+        return None
+    turned = video.rotation in (90, 270)
+    size = compared_size(video.width, video.height)
+    panels = _Panels(*(size[::-1] if turned else size), coded=4 if video.has_alpha else PLANES)
+    reference = _Reference(video)
+    meter: Meter | None = None
+    exactness = _exactness(video)
+    shown = luma_factor(video) ** 2 if exactness in (Exactness.SAME, Exactness.CONVERTED) else 0.0
+
+    def read(take: Callable[[int], bytes]) -> None:
+        nonlocal meter
+        for tick, records in _last_of_each_tick(panels, take, _left_out(video, count), count):
+            coded, made = (planes.astype(np.float32) for planes in panels.planes(records))
+            own = np.rot90(made, 1, axes=(2, 3)) if turned else made
+            meant = reference.of(coded, own)
+            if meter is None:
+                meter = Meter(float(rate), first=tick)
+            before, after = (detail_of(_within(middle, exactness)) for middle in panels.middles(records))
+            references = [Areas.of(plane) for plane in (meant[:, 0], _halved(meant[:, 1]), _halved(meant[:, 2]))]
+            meter.add(references, [own[:, 0], _halved(own[:, 1]), _halved(own[:, 2])], after, before * shown)
+
+    graph = _graph(video, rate, count, panels, size)
+    counted = ["-map", "1:v:0", "-fps_mode", "passthrough", "-f", "null", "/dev/null"]
+    output = ["-map", "[all]", "-fps_mode", "passthrough", "-f", "rawvideo", "-"]
+    arguments = [*upload.opened(), "-i", str(mezzanine), "-filter_complex", graph, *counted, *output]
+    label = "comparing the pictures with the upload's"
+    run = decoder.run_into(arguments, read, label=label, duration=upload.info.seconds)
+    return replace(meter.result(), exactness=exactness) if meter is not None else None, run.log
+
+
+def _left_out(video: VideoStream, count: int) -> int:
+    """Pictures at the beginning of `count` that are not compared: where pictures begin to say how they are turned with
+    the second, ffmpeg 5.1 starts its filters anew, and loses what they hold."""
+    says_so = video.codec in ("h264", "hevc") and (video.rotation or video.mirrored)
+    return HELD_PICTURES if says_so and count > 2 * HELD_PICTURES else 0
+
+
+def _exactness(video: VideoStream) -> Exactness:
+    if _fields(video):
+        return Exactness.FIELDS
+    if is_converted(video):
+        return Exactness.APPROXIMATE
+    shown = (video.height, video.width) if video.rotation in (90, 270) else (video.width, video.height)
+    is_scaled = shown != (video.coded_width, video.coded_height) or any(side % 2 for side in shown)
+    return Exactness.CONVERTED if is_scaled or not is_bt709(video) else Exactness.SAME
+
+
+def _last_of_each_tick(
+    panels: _Panels, take: Callable[[int], bytes], start: int, count: int
+) -> Iterator[tuple[int, Records]]:
+    """Records and the number of the first, of each tick of the mezzanine's clock the last one: of several pictures of
+    an upload that fall on one, the last is shown. From the picture `start` on, up to `count`."""
+    tick, latest = -1, np.zeros((0, panels.size), np.uint8)
+    while data := take(panels.size * BATCH):
+        whole = len(data) // panels.size * panels.size
+        records = np.concatenate([latest, np.frombuffer(data[:whole], np.uint8).reshape(-1, panels.size)])
+        ticks = panels.ticks(records)
+        kept = records[:-1][ticks[1:] != ticks[:-1]]
+        latest = records[-1:]
+        if len(kept):
+            yield from _numbered(panels, kept, tick, start, count)
+            tick = tick + int(panels.ticks(kept)[-1] - tick) % CLOCK_VALUES
+    yield from _numbered(panels, latest, tick, start, count)
+
+
+def _numbered(panels: _Panels, records: Records, before: int, start: int, count: int) -> Iterator[tuple[int, Records]]:
+    """`records` from the mezzanine's picture `start` on, up to `count`, with the number of the first; `before`: the
+    number of the one before them."""
+    if len(records) == 0:
+        return
+    first = before + int(panels.ticks(records)[0] - before) % CLOCK_VALUES
+    skipped = max(0, start - first)
+    within = records[skipped : max(0, count - first)]
+    if len(within):
+        yield first + skipped, within
+
+
+def _graph(video: VideoStream, rate: Fraction, count: int, panels: _Panels, size: tuple[int, int]) -> str:
+    """The filters that put on top of each other the upload's planes as they are coded, the mezzanine's, the middle of
+    each, and the number of the mezzanine's picture."""
+    clock = f"settb={rate.denominator}/{rate.numerator}"
+    late = f"setpts=PTS-{video.dated_late:.6f}/TB," if video.dated_late else ""
+    form, planes = _form(video)
+    # A size that changes midway; nothing is done to a picture that has it.
+    one_size = f"scale={video.coded_width}:{video.coded_height}:{SMALL},"
+    # Called the same on both sides, so that nothing is converted on the way.
+    named = "setparams=range=tv:colorspace=bt709"
+    own = clock if form.startswith(("gbr", "yuvj")) else f"{clock},{named}"
+    turned = ",transpose=clock" if (panels.columns, panels.rows) != size else ""
+    # A field has half the rows, and is not compared in its details.
+    middles = _middles(video, panels)
+    number = "if(X\\,mod(floor(N/256)\\,256)\\,mod(N\\,256))"
+    source = f"color=size={panels.columns}x{CLOCK_ROWS}:rate={rate}:duration={float((count + 1) / rate):.6f}"
+    coded = "".join(f"[u{plane}]" for plane in range(panels.coded))
+    return ";".join(
+        [
+            f"[0:{video.index}]{late}{one_size}{_fields(video)}{own},split[u][v]",
+            f"[u]scale={panels.columns}:{panels.rows}:{SMALL},format={form},extractplanes={planes}{coded}",
+            f"[1:v:0]{clock},{named},split[m][n]",
+            f"[m]scale={size[0]}:{size[1]}:{SMALL},format=yuv444p{turned},extractplanes=y+u+v[m0][m1][m2]",
+            f"[v]{middles[0]},format={'gray' if form.startswith('gbr') else form},extractplanes=y[um]",
+            f"[n]null{turned},{middles[1]},format=yuv444p,extractplanes=y[mm]",
+            f"{source},format=gray,geq=lum='{number}'[clock]",
+            f"{coded}[m0][m1][m2][um][mm][clock]vstack=inputs={panels.count + 1}[all]",
+        ]
+    )
+
+
+def _form(video: VideoStream) -> tuple[str, str]:
+    """The pixel format in which an upload's planes are read, and which planes those are."""
+    alpha, fourth = ("a", "+a") if video.has_alpha else ("", "")
+    if is_rgb(video):
+        return f"gbr{alpha}p", f"r+g+b{fourth}"
+    if (video.pixel_format or "").startswith("yuvj"):
+        return "yuvj444p", "y+u+v"
+    return f"yuv{alpha}444p", f"y+u+v{fourth}"
+
+
+def _middles(video: VideoStream, panels: _Panels) -> tuple[str, str]:
+    """The filters that cut out the middle of the upload's picture, and the same of the mezzanine's, of at most the size
+    of a panel; both as the upload is coded."""
+    turned = video.rotation in (90, 270)
+    shown = (video.height, video.width) if turned else (video.width, video.height)
+    width, height = min(shown[0] // 2 * 2, panels.columns), min(shown[1] // 2 * 2, panels.rows)
+    if _fields(video):
+        return (f"scale={panels.columns}:{panels.rows}:{SMALL}",) * 2
+    wide = max(1, round(width * video.coded_width / shown[0]))
+    high = max(1, round(height * video.coded_height / shown[1]))
+    fitted = f"scale={panels.columns}:{panels.rows}:flags=lanczos"
+    return f"crop={wide}:{high}:exact=1,{fitted}", f"crop={width}:{height},{fitted}"
+
+
+def _within(luma: Records, exactness: Exactness) -> Records:
+    """Luma without what is brighter than white or darker than black, which a conversion takes away."""
+    return luma if exactness is Exactness.SAME else np.clip(luma, BLACK, WHITE)
+
+
+def _fields(video: VideoStream) -> str:
+    """The filter that takes the two moments of each frame apart."""
+    if not video.interlaced or video.deinterlaced == "never":
+        return ""
+    order = f"setfield={video.deinterlaced}," if video.deinterlaced in ("tff", "bff") else ""
+    return f"{order}separatefields,"
+
+
+def _halved(plane: Planes) -> Planes:
+    """The mean of each four pixels."""
+    sums = plane[:, 0::2, 0::2] + plane[:, 0::2, 1::2] + plane[:, 1::2, 0::2] + plane[:, 1::2, 1::2]
+    small: Planes = sums / np.float32(4)
+    return small

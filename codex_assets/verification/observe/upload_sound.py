@@ -1,0 +1,72 @@
+"""Compares the sound of a new mezzanine with the upload's: all of it, each channel, at its time.
+
+In: which of the upload's tracks is decoded, where its clock starts, and what its holes become. Out: measuring
+(`sound_fidelity.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from codex_assets.media import profile
+from codex_assets.media.facts import AudioStream
+from codex_assets.verification.fidelity import SoundFidelity
+from codex_assets.verification.observe.decoder import Decoder
+from codex_assets.verification.observe.sound_fidelity import CHANNELS, FRAME_BYTES, SoundMeter
+from codex_assets.verification.observe.upload_pictures import UploadedMedia
+
+MIXED_LAYOUTS = (
+    *("mono", "stereo", "downmix", "2.1", "3.0", "3.0(back)", "3.1", "4.0", "quad", "quad(side)", "4.1"),
+    *("5.0", "5.0(side)", "5.1", "5.1(side)", "6.0", "6.0(front)", "6.1", "6.1(back)", "7.0", "7.0(front)", "7.1"),
+    *("7.1(wide)", "7.1(wide-side)", "hexagonal", "octagonal"),
+)
+"""Those that ffmpeg mixes into two channels by itself, in every release."""
+
+
+def compare_upload_sound(
+    decoder: Decoder, upload: UploadedMedia, mezzanine: Path
+) -> tuple[SoundFidelity | None, tuple[str, ...]] | None:
+    """How true the sound of the mezzanine is to the upload's, None where there is too little, and ffmpeg's log; None
+    without a sound, or where nobody knows what its channels are. Raises `ToolError` when one cannot be decoded."""
+    audio = upload.info.audio
+    if audio is None or not _is_mixed(audio):
+        return None
+    rate = profile.SAMPLE_RATE
+    followed = f"async=1:min_hard_comp={profile.SOUND_GAP_SECONDS}:first_pts=0"
+    form = f"aresample={rate}:{followed},aformat=sample_fmts=flt:channel_layouts=stereo"
+    graph = f"[0:a:0]{form}[own];[1:{audio.index}]{form}[reference];[own][reference]amerge=inputs=2[all]"
+    meter = SoundMeter(0)
+
+    def read(take: Callable[[int], bytes]) -> None:
+        while data := take(FRAME_BYTES * rate):
+            whole = len(data) // FRAME_BYTES * FRAME_BYTES
+            meter.add(np.frombuffer(data[:whole], np.float32).reshape(-1, CHANNELS))
+
+    arguments = ["-i", str(mezzanine), *upload.opened(), "-filter_complex", graph, "-map", "[all]", "-f", "f32le", "-"]
+    seconds = upload.info.seconds
+    run = decoder.run_into(arguments, read, label="comparing the sound with the upload's", duration=seconds)
+    fidelity = meter.result(steady=True)
+    if fidelity is not None and not _is_even(upload, audio):
+        fidelity = _without_waveforms(fidelity)
+    return fidelity, run.log
+
+
+def _is_mixed(audio: AudioStream) -> bool:
+    return audio.layout in MIXED_LAYOUTS if audio.layout is not None else audio.channels <= 2
+
+
+def _is_even(upload: UploadedMedia, audio: AudioStream) -> bool:
+    """Whether each packet follows the one before it: behind a hole, a sound may be off by as much as is not heard."""
+    counted = upload.info.counted.get(audio.index)
+    return counted is not None and not counted.steps and counted.unshown == 0
+
+
+def _without_waveforms(fidelity: SoundFidelity) -> SoundFidelity:
+    """`fidelity` without what changes with a shift of some milliseconds."""
+    nothing = (None, None)
+    seconds = tuple(replace(each, likeness=nothing, least_likeness=None, crossed=nothing) for each in fidelity.seconds)
+    return replace(fidelity, seconds=seconds)

@@ -1,0 +1,152 @@
+"""Rules for a new mezzanine beside the upload that it was made of, with their limits: all pictures and all sound.
+
+Measured on the uploads of the tests, whatever made them (turned, cropped, interlaced, HDR, transparent, of a variable
+rate). What was to stay as it was keeps a likeness of 0.99, a tint of 0.2 and a sharpness of 0.98; what was scaled or
+converted 0.97, 1.5 and 0.8; fields and converted light 0.91 and 1.2. A wrong matrix tints by 0.9 and more, a picture of
+half the size has a sharpness of 0.7; pictures that are late or repeated are found by what moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from codex_assets.archive.findings import Finding
+from codex_assets.verification.fidelity import ChangeKind, Exactness, PictureChange, PictureFidelity, PictureSecond
+from codex_assets.verification.kinds import ObservationKind
+from codex_assets.verification.observations import MezzanineObservation
+from codex_assets.verification.rule import rule
+from codex_assets.verification.rules.comparisons import any_failed, expect_near
+from codex_assets.verification.rules.mezzanine import (
+    mezzanine_constant_rate,
+    mezzanine_decodes,
+    mezzanine_frames,
+    mezzanine_rate,
+    mezzanine_size,
+    mezzanine_tracks,
+)
+from codex_assets.verification.rules.pictures import explained, when
+from codex_assets.verification.rules.shared_limits import VARIANTS
+from codex_assets.verification.rules.sound import expect_in_sync, expect_true_sound
+
+GAIN_DB = 1.5
+"""What encoding a sound again, or mixing it down, changes of its level."""
+
+
+_UNSURE = (ChangeKind.ANOTHER, ChangeKind.PART)
+STOPPED = 0.3
+"""Part of a second's pictures that may stand still while the upload moves."""
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """Of a second: least likeness of luma and of the colours; of 255 the largest difference of most of its pictures,
+    that which is not the same everywhere, that of one area over all of it, and that of its worst picture; sharpness."""
+
+    luma: float
+    colours: float
+    difference: float
+    tint: float
+    lasting: float
+    picture: float
+    sharpness: tuple[float, float]
+
+    def allow(self, second: PictureSecond) -> bool:
+        least, most = self.sharpness
+        return (
+            second.likeness[0] >= self.luma
+            and min(second.likeness[1:]) >= self.colours
+            and second.usual_difference <= self.difference
+            and second.tint <= self.tint
+            and second.lasting_difference <= self.lasting
+            and second.difference <= self.picture
+            and (second.sharpness is None or least <= second.sharpness <= most)
+        )
+
+
+_NEARLY = _Limits(0.85, 0.85, difference=4.0, tint=2.5, lasting=14.0, picture=14.0, sharpness=(0.0, 9.0))
+LIMITS = {
+    Exactness.SAME: _Limits(0.98, 0.98, difference=0.8, tint=0.5, lasting=3.0, picture=8.0, sharpness=(0.87, 1.2)),
+    # A scaler's rounding takes up to two levels of white, and most of what no display shows; colours of half the size
+    # have other edges.
+    Exactness.CONVERTED: _Limits(0.92, 0.9, difference=3.2, tint=2.2, lasting=9.0, picture=8.0, sharpness=(0.6, 1.5)),
+    Exactness.APPROXIMATE: _NEARLY,
+    Exactness.FIELDS: _NEARLY,
+}
+
+
+def _stands_still(second: PictureSecond) -> bool:
+    """Whether pictures are repeated."""
+    return second.stopped is not None and second.stopped > STOPPED
+
+
+@rule(ObservationKind.MEZZANINE, source=VARIANTS)
+def mezzanine_pictures_true(seen: MezzanineObservation) -> Finding | None:
+    """Every picture is the upload's, upright and in BT.709, at its time (asked when made: no upload is kept)."""
+    formats = mezzanine_size(seen), mezzanine_rate(seen), mezzanine_tracks(seen), mezzanine_constant_rate(seen)
+    if any_failed(*formats, mezzanine_decodes(seen), mezzanine_frames(seen)):
+        return None
+    return _expect_true(seen.pictures)
+
+
+def _expect_true(fidelity: PictureFidelity | None) -> Finding | None:
+    if fidelity is None or not fidelity.seconds:
+        return None
+    expected = "like the upload's"
+    bad = [second for second in fidelity.seconds if not LIMITS[fidelity.exactness].allow(second)]
+    # The lines of two fields are beside each other: what stands still seems to move.
+    moving = fidelity.seconds if fidelity.exactness is not Exactness.FIELDS else ()
+    late = [second for second in moving if second.late]
+    still = [second for second in moving if _stands_still(second)]
+    wrong = bad or late or still
+    if not wrong:
+        least = min(min(second.likeness) for second in fidelity.seconds)
+        message = f"All {fidelity.compared} pictures are the upload's."
+        return Finding(True, message, expected, f"likeness of at least {least:.3f}")
+    worst = min(wrong, key=lambda second: min(second.likeness))
+    where = when(fidelity, wrong)
+    observed = f"likeness {min(worst.likeness):.3f}, difference {worst.difference:.1f} of 255"
+    sentence = explained(_change(fidelity, late, still, worst), "upload", where)
+    return Finding(False, sentence, expected, observed, where, wrong[0].at if where else None)
+
+
+def _change(
+    fidelity: PictureFidelity, late: Sequence[PictureSecond], still: Sequence[PictureSecond], worst: PictureSecond
+) -> PictureChange | None:
+    """What explains the difference: what the pictures themselves show, else their motion, else their sharpness."""
+    change = fidelity.change
+    if change is not None and change.change is not ChangeKind.NONE and not (late and change.change in _UNSURE):
+        return change
+    if late:
+        return PictureChange(ChangeKind.SHIFTED_IN_TIME, float(late[0].late or 0))
+    if still:
+        return PictureChange(ChangeKind.REPEATED)
+    least, most = LIMITS[fidelity.exactness].sharpness
+    if worst.sharpness is not None and not least <= worst.sharpness <= most:
+        return PictureChange(ChangeKind.BLURRED if worst.sharpness < least else ChangeKind.ROUGH, worst.sharpness)
+    return change
+
+
+@rule(ObservationKind.MEZZANINE, source="EBU R37")
+def mezzanine_sound_in_sync(seen: MezzanineObservation) -> Finding | None:
+    """What is heard is heard at the same time in the upload, throughout (where the sound varies enough to tell)."""
+    return expect_in_sync(seen.sound)
+
+
+@rule(ObservationKind.MEZZANINE, source=VARIANTS)
+def mezzanine_sound_true(seen: MezzanineObservation) -> Finding | None:
+    """All sound is the upload's: each channel, nothing missing, nothing dull, nothing added (asked when made)."""
+    if any_failed(mezzanine_tracks(seen), mezzanine_decodes(seen), mezzanine_sound_in_sync(seen)):
+        return None
+    return expect_true_sound(seen.sound, "upload")
+
+
+@rule(ObservationKind.MEZZANINE, source=VARIANTS)
+def mezzanine_sound_level(seen: MezzanineObservation) -> Finding | None:
+    """The sound is as loud as in the upload, or was made quieter by as much as was decided."""
+    wanted = seen.expected.gain
+    if seen.sound is None or seen.sound.gain is None or wanted is None:
+        return None
+    if any_failed(mezzanine_sound_true(seen)):
+        return None
+    return expect_near("The gain", wanted, seen.sound.gain, GAIN_DB, unit="dB")
