@@ -13,7 +13,7 @@ from fractions import Fraction
 from codex_assets.verification.fidelity import PictureFidelity, PictureSecond
 from codex_assets.verification.observe.decoder import Decoder
 from codex_assets.verification.observe.picture_meter import Areas, Meter, badness, detail_of
-from codex_assets.verification.observe.picture_stack import COLOURS, Batch, Delivered, decode_together
+from codex_assets.verification.observe.picture_stack import COLOURS, Batch, Delivered, compared_size, decode_together
 from codex_assets.verification.observe.programme_picture import ProgrammePictureMeter
 
 HONEST_SHARE = 0.7
@@ -106,10 +106,14 @@ class PictureComparison:
             ]
             arguments = [*opened, *_encodes(delivered, files, count)]
             self.decoder.run(arguments, label="encoding for comparison", duration=count / rate)
+            width, height = compared_size(*self.size)
             for each, (coded, scaled) in zip(delivered, files, strict=True):
-                same_size = replace(self, size=each.size)
+                # Of pictures that are smaller than what is compared, being made so small is the most of it.
+                is_small = each.size[0] * each.size[1] < width * height
+                beside = self if is_small else replace(self, size=each.size)
+                given = opened if is_small else ("-i", scaled)
                 encoded = Delivered(("-i", coded), each.size)
-                (fidelity,), _ = same_size._measured(("-i", scaled), [encoded], lead, count / rate)
+                (fidelity,), _ = beside._measured(given, [encoded], lead, count / rate)
                 seconds.append(replace(fidelity.seconds[0], at=second.at) if fidelity.seconds else second)
         return seconds
 
