@@ -240,24 +240,28 @@ def _graph(video: VideoStream, rate: Fraction, count: int, panels: _Panels, size
     clock = f"settb={rate.denominator}/{rate.numerator}"
     late = f"setpts=PTS-{video.dated_late:.6f}/TB," if video.dated_late else ""
     form, planes = _form(video)
-    # A size that changes midway; nothing is done to a picture that has it.
-    one_size = f"scale={video.coded_width}:{video.coded_height}:{SMALL},"
     # Called the same on both sides, so that nothing is converted on the way.
-    named = "setparams=range=tv:colorspace=bt709"
-    own = clock if form.startswith(("gbr", "yuvj")) else f"{clock},{named}"
+    full = form.startswith("yuvj")
+    ranges = ":in_range=pc:out_range=pc" if full else ""
+    named = "" if form.startswith("gbr") else f"setparams=range={'pc' if full else 'tv'}:colorspace=bt709,"
+    # Pictures whose size changes midway; nothing is done to the others.
+    one_size = f"scale={video.coded_width}:{video.coded_height}:{SMALL}{ranges},"
     turned = ",transpose=clock" if (panels.columns, panels.rows) != size else ""
     # A field has half the rows, and is not compared in its details.
     middles = _middles(video, panels)
+    luma = "gray" if form.startswith("gbr") else form
     number = "if(X\\,mod(floor(N/256)\\,256)\\,mod(N\\,256))"
     source = f"color=size={panels.columns}x{CLOCK_ROWS}:rate={rate}:duration={float((count + 1) / rate):.6f}"
-    coded = "".join(f"[u{plane}]" for plane in range(panels.coded))
+    taken, coded = ("".join(f"[{name}{plane}]" for plane in range(panels.coded)) for name in "xu")
     return ";".join(
         [
-            f"[0:{video.index}]{late}{one_size}{_fields(video)}{own},split[u][v]",
-            f"[u]scale={panels.columns}:{panels.rows}:{SMALL},format={form},extractplanes={planes}{coded}",
-            f"[1:v:0]{clock},{named},split[m][n]",
+            f"[0:{video.index}]{late}{named}{one_size}{_fields(video)}{clock},split[u][v]",
+            f"[u]scale={panels.columns}:{panels.rows}:{SMALL}{ranges},format={form},extractplanes={planes}{taken}",
+            # From ffmpeg 7 on, planes of different ranges are made alike before they are put together.
+            *(f"[x{plane}]setparams=range=tv[u{plane}]" for plane in range(panels.coded)),
+            f"[1:v:0]{clock},setparams=range=tv:colorspace=bt709,split[m][n]",
             f"[m]scale={size[0]}:{size[1]}:{SMALL},format=yuv444p{turned},extractplanes=y+u+v[m0][m1][m2]",
-            f"[v]{middles[0]},format={'gray' if form.startswith('gbr') else form},extractplanes=y[um]",
+            f"[v]{middles[0]}{ranges},format={luma},extractplanes=y,setparams=range=tv[um]",
             f"[n]null{turned},{middles[1]},format=yuv444p,extractplanes=y[mm]",
             f"{source},format=gray,geq=lum='{number}'[clock]",
             f"{coded}[m0][m1][m2][um][mm][clock]vstack=inputs={panels.count + 1}[all]",
