@@ -26,6 +26,8 @@ MOVING_SECONDS_EACH = 5.0
 """The least beside each of several: between stills that fade into each other there is less."""
 WHOLE_CHANNEL_SECONDS = 1.0
 """Sound that lasts no longer says nothing of its channels."""
+MOVING_SCREEN = 0.12
+"""Of the screen, in which anything moves at any time: with less it is a desk, or a figure before a wall."""
 ROUNDING = 1e-6
 
 
@@ -86,7 +88,8 @@ class BlackBars:
 class ProgrammePicture:
     """The picture of a programme by itself; `size`: its pixels.
 
-    `standing`: all parts of half a second and longer, black ones left out. `flashes`: where more than a quarter of the
+    `standing`: all parts of half a second and longer, black ones left out; `moved`: the part of the screen in which
+    anything moves at any time. `flashes`: where more than a quarter of the
     screen flashes more than three times a second; `red_flashes`: in saturated red.
     """
 
@@ -94,6 +97,7 @@ class ProgrammePicture:
     size: tuple[int, int] = (0, 0)
     black: tuple[Stretch, ...] = ()
     standing: tuple[StandingStretch, ...] = ()
+    moved: float = 0.0
     bars: BlackBars | None = None
     flashes: tuple[Stretch, ...] = ()
     red_flashes: tuple[Stretch, ...] = ()
@@ -177,7 +181,7 @@ def _frozen(picture: ProgrammePicture) -> list[StandingStretch]:
     rest = picture.seconds - _sum(picture.black) - _sum(long)
     moving = rest - (_sum(picture.standing) - _sum(long))
     least = max(MOVING_SECONDS, MOVING_SECONDS_EACH * (len(long) if len(long) > 1 else 0))
-    if moving < least or moving < MOVING_SHARE * rest:
+    if moving < least or moving < MOVING_SHARE * rest or picture.moved < MOVING_SCREEN:
         return []
     return [stretch for stretch in long if stretch.runs_on]
 

@@ -44,27 +44,43 @@ CUT_FACTOR = 3.0
 FADED_CONTRAST = 0.8
 FADED_LIKENESS = 0.9
 """A picture with less of the contrast, and as much alike, fades into the other."""
+ONE_CHANGE = 0.988
+"""Correlation of what has changed after a quarter of a second with what has after half of one, from which on it is one
+change that grows, as in a dissolve: movement changes other places each time."""
+MOVED = 2.0
+"""By how much a small area changes from picture to picture where something moves."""
 EVERY = 2
 """Rows and columns: of each so many, one is looked at for movement."""
+
+BARS_EVERY = 4
+"""Pictures: bars stand still, and of each so many one is looked at for them."""
 
 
 @dataclass
 class _Surroundings:
     """What there is at one end of a stretch, seen from it outward: the step that leads across, the steps behind it, and
-    the areas of the last picture, about half a second away."""
+    the areas of the pictures there, up to half a second away."""
 
     across: float
     steps: list[float] = field(default_factory=list)
-    areas: Plane | None = None
+    areas: list[Plane] = field(default_factory=list)
 
     def runs_on(self, standing: Plane) -> bool:
         """Whether the picture moves there, with neither a cut nor a fade between. `standing`: areas of the picture that
         stands."""
-        if not self.steps or self.areas is None:
+        if not self.steps or not self.areas:
             return False
         usual = float(np.median(self.steps))
         is_cut = self.across >= CUT_CHANGE and self.across > CUT_FACTOR * usual
-        return usual >= MOVING_CHANGE and not is_cut and not _fades(self.areas, standing)
+        is_faded = _fades(self.areas[-1], standing) or _dissolves(self.areas, standing)
+        return usual >= MOVING_CHANGE and not is_cut and not is_faded
+
+
+def _dissolves(areas: Sequence[Plane], standing: Plane) -> bool:
+    """Whether pictures become another one by one change that grows."""
+    half, whole = (each - standing for each in (areas[len(areas) // 2], areas[-1]))
+    energy = float(np.sqrt(np.vdot(half, half) * np.vdot(whole, whole)))
+    return energy > 0 and float(np.vdot(half, whole)) > ONE_CHANGE * energy
 
 
 def _fades(areas: Plane, standing: Plane) -> bool:
@@ -108,6 +124,9 @@ class ProgrammePictureMeter:
         self._around = max(2, round(STANDING_SECONDS * rate))
         self._count = 0
         self._previous: Plane | None = None
+        self._last_areas: Plane | None = None
+        self._moved: NDArray[np.bool_] = np.zeros((), bool)
+        """Of each area, whether anything ever moved there."""
         self._black: list[tuple[int, int]] = []
         self._recent: deque[tuple[float, Plane]] = deque(maxlen=self._around + 1)
         """Steps and areas of the last pictures."""
@@ -119,12 +138,15 @@ class ProgrammePictureMeter:
     def add(self, planes: Sequence[Areas]) -> None:
         """The next pictures: luma, blue, red."""
         luma, blue, red = planes
-        self._bars.add(luma.pixels)
+        self._bars.add(luma.pixels[::BARS_EVERY])
         self._flashes.add(luma.means, blue.means, red.means)
         pixels = luma.pixels[:, ::EVERY, ::EVERY]
         before = pixels[:1] if self._previous is None else self._previous
         steps = np.abs(np.diff(pixels, axis=0, prepend=before)).mean((1, 2))
         self._previous = pixels[-1:].copy()
+        last = luma.means[:1] if self._last_areas is None else self._last_areas
+        self._moved = self._moved | (np.abs(np.diff(luma.means, axis=0, prepend=last)).max(0) > MOVED)
+        self._last_areas = luma.means[-1:]
         dark = (luma.means.max((1, 2)) <= BLACK_AREA) & (luma.pixels.max((1, 2)) <= BLACK_PIXEL)
         for step, areas, is_black in zip(steps, luma.means, dark, strict=True):
             self._add(float(step), areas, bool(is_black))
@@ -145,8 +167,8 @@ class ProgrammePictureMeter:
 
     def _before(self, step: float) -> _Surroundings:
         """What there is before a stretch that begins with this picture."""
-        steps = [each for each, _ in list(self._recent)[1:]]
-        return _Surroundings(step, steps, self._recent[0][1] if self._recent else None)
+        recent = list(self._recent)
+        return _Surroundings(step, [each for each, _ in recent[1:]], [areas for _, areas in reversed(recent)])
 
     def _end(self, step: float) -> None:
         """The stretch, if there is one, has ended before this picture."""
@@ -162,7 +184,7 @@ class ProgrammePictureMeter:
         if self._ended is None or self._ended.after is None:
             return
         self._ended.after.steps.append(step)
-        self._ended.after.areas = areas
+        self._ended.after.areas.append(areas)
         if len(self._ended.after.steps) >= self._around:
             self._finish()
 
@@ -184,6 +206,7 @@ class ProgrammePictureMeter:
             size=self._size,
             black=tuple(Stretch(first / self._rate, last / self._rate) for first, last in self._black),
             standing=tuple(self._stretches),
+            moved=float(self._moved.mean()),
             bars=self._bars.result(),
             flashes=self._flashes.luminance,
             red_flashes=self._flashes.red,

@@ -143,6 +143,16 @@ NOT_NOTED: dict[str, tuple[str, str]] = {
         f"{moving(7)}[film];[title][film]concat=n=2",
         speech(),
     ),
+    "a title that dissolves into the film": (
+        f"color=navy:s=320x180:r=25:d=8,drawbox=60:60:200:40:c=white:t=fill[title];{film('null')}[film];"
+        "[title][film]xfade=duration=2:offset=6",
+        speech(),
+    ),
+    "a hand that rests": (
+        "color=gray:s=320x180:r=25:d=10[desk];color=white:s=8x8:r=25:d=10[hand];"
+        "[desk][hand]overlay='20+100*min(t,3)':20",
+        speech(10),
+    ),
     "a picture that moves in one corner": (
         "color=gray:s=320x180:r=25:d=10[desk];color=white:s=8x8:r=25:d=10[hand];[desk][hand]overlay=20+n/2:20",
         speech(10),
