@@ -64,6 +64,7 @@ def verify_(
     """Check what is published by every rule, without encoding anything.
 
     The results are kept in the archive: `failing`, `show` and `list` read them. docs/verification.md lists the rules.
+    What a viewer would complain of, such as black stretches, is listed as notes; the exit code does not depend on them.
 
     Given a path or a URL, any HLS is checked, whoever made it. Only rules that need no knowledge of the source are
     applied, and the results are not kept. A URL is downloaded first, and how its files are delivered is checked too.
