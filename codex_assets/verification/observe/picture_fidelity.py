@@ -147,7 +147,9 @@ def _encodes(delivered: Sequence[Delivered], files: Sequence[tuple[str, str]], c
         kbps = max(1, round((each.kbps or 1) * HONEST_SHARE))
         # A buffer of half a second: a full one must not pay for all of so short an encode.
         limits = ("-b:v", f"{kbps}k", "-maxrate", f"{kbps}k", "-bufsize", f"{max(1, kbps // 2)}k")
-        whole = ("-frames:v", str(count), "-fps_mode", "passthrough", "-threads", "1", "-c:v", "libx264")
-        outputs += ["-map", f"[c{number}]", *whole, "-preset", "veryfast", *limits, "-f", "matroska", coded]
-        outputs += ["-map", f"[s{number}]", *whole, "-preset", "ultrafast", "-qp", "0", "-f", "matroska", scaled]
+        whole = ("-frames:v", str(count), "-fps_mode", "passthrough", "-threads", "1")
+        encoder = ("-c:v", "libx264", "-preset", "veryfast", *limits)
+        outputs += ["-map", f"[c{number}]", *whole, *encoder, "-f", "matroska", coded]
+        # Without loss, in half of the time that x264 takes for that.
+        outputs += ["-map", f"[s{number}]", *whole, "-c:v", "utvideo", "-pred", "left", "-f", "matroska", scaled]
     return ["-filter_complex", ";".join(chains), *outputs]
