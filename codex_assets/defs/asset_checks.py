@@ -56,13 +56,15 @@ def results(
     by_rule = {finding.rule: finding for finding in findings}
     for rule in rules(output):
         finding = by_rule.get(rule.name)
+        shown = asked | (_metadata(finding) if finding is not None else {"applies": False})
         yield dg.AssetCheckResult(
             asset_key=dg.AssetKey([media_type, output]),
             check_name=rule.name,
             passed=finding.passed if finding is not None else True,
             severity=SEVERITY[rule.severity],
             description=finding.message if finding is not None else "Does not apply to this media.",
-            metadata=asked | (_metadata(finding) if finding is not None else {"applies": False}),
+            # In the order in which Dagster stores it.
+            metadata=dict(sorted(shown.items())),
         )
 
 
