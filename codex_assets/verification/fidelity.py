@@ -125,8 +125,9 @@ class SoundSecond:
     original; None in silence. `extra`: the loudest level in a tenth in which the original is silent. `likeness`:
     correlation of the waveforms under 3.5 kHz, -1 to 1, left and right; `least_likeness`: that of the worst tenth and
     channel; `crossed`: that of each channel with the other's original. `bright`: energy from 5 to 10 kHz as a part of
-    all under 10; `width`: correlation of the two channels, 1 for mono; both beside the original's. None where there is
-    nothing to compare.
+    all under 10; `width`: correlation of the two channels, 1 for mono; both beside the original's. `added`: energy in
+    bands and tenths in which there is clearly more of it than in the original, in dB of all energy, of what has one
+    gain. None where there is nothing to compare.
     """
 
     at: float
@@ -142,6 +143,7 @@ class SoundSecond:
     reference_bright: float | None = None
     width: float | None = None
     reference_width: float | None = None
+    added: float | None = None
 
 
 @dataclass(frozen=True)

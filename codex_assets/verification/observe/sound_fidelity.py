@@ -6,8 +6,9 @@ In: how sounds are decoded, brought to the same time and measured, tenth by tent
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -57,6 +58,14 @@ AS_GOOD = 0.98
 """Of the best correlation: of shifts that are as good, of a beep for example, the least is meant."""
 UPRIGHT = 0.7
 """Of the correlation with either sign: from it on, that of sounds the right way up counts."""
+BAND_EDGES_HZ = (20, 70, 120, 200, 320, 500, 800, 1250, 2000, 3150, 5000, 7500, KEPT_HZ)
+"""Of the bands in which it is looked for what was added: two or three to an octave."""
+CLEARLY_MORE = 2.5
+"""Times the original's energy in a band: encoders leave noise beside what is loud."""
+SPREAD = ((1, 0.02), (2, 0.005))
+"""...and in the bands beside and next to them, by this part."""
+LEAST_ADDED = 1e-9
+"""Part of all energy."""
 UNSTEADY_TENTHS = 15
 """Before and after: a dynamic normalisation moves the level no faster."""
 
@@ -69,6 +78,7 @@ class _Tenths:
     `BRIGHT_HZ` to `KEPT_HZ`, and in all.
     `straight`, `crossed`: products of the waveforms in the low band with the same and with the other channel's
     reference, left and right. `width`: products of left and right, own and the reference's, and their energies.
+    `bands`: energies by band and channel.
     """
 
     levels: Numbers
@@ -78,6 +88,7 @@ class _Tenths:
     straight: Numbers
     crossed: Numbers
     width: Numbers
+    bands: Numbers
 
 
 def compare_sounds(
@@ -177,7 +188,7 @@ class SoundMeter:
             self._align(self._delay)
         if not self._parts:
             return None
-        tenths = _Tenths(*(np.array([part[number] for part in self._parts]) for number in range(7)))
+        tenths = _Tenths(*(np.array([part[number] for part in self._parts]) for number in range(8)))
         gain = _gain(tenths)
         assert self._lag is not None
         seconds = _seconds(tenths, gain if gain is not None else 0.0, steady)
@@ -271,6 +282,7 @@ _FREQUENCIES = np.fft.rfftfreq(TENTH, 1 / profile.SAMPLE_RATE)
 _LOW = (LOW_HZ[0] < _FREQUENCIES) & (LOW_HZ[1] > _FREQUENCIES)
 _KEPT = _FREQUENCIES < KEPT_HZ
 _BRIGHT = (_FREQUENCIES > BRIGHT_HZ) & _KEPT
+_BANDS = np.searchsorted(_FREQUENCIES, BAND_EDGES_HZ)
 
 
 def _measured(samples: Samples) -> tuple[Numbers, ...]:
@@ -291,6 +303,7 @@ def _measured(samples: Samples) -> tuple[Numbers, ...]:
         np.array([product(0, 2), product(1, 3)]),
         np.array([product(0, 3), product(1, 2)]),
         np.array([product(0, 1), product(2, 3)]),
+        np.add.reduceat(power[: _BANDS[-1]], _BANDS[:-1], axis=0).astype(np.float64),
     )
 
 
@@ -325,9 +338,22 @@ def _seconds(tenths: _Tenths, gain: float, steady: bool) -> tuple[SoundSecond, .
         away = away - _wandering(away, audible)[:, None]
     silent = _silent(tenths, gain)
     return tuple(
-        _second(tenths, slice(at, at + 10), away[at : at + 10], audible[at : at + 10], silent[at : at + 10])
+        replace(
+            _second(tenths, slice(at, at + 10), away[at : at + 10], audible[at : at + 10], silent[at : at + 10]),
+            added=_added(tenths.bands[at : at + 10], audible[at : at + 10], gain) if steady else None,
+        )
         for at in range(0, len(away), 10)
     )
+
+
+def _added(bands: Numbers, audible: NDArray[np.bool_], gain: float) -> float | None:
+    """Energy of a second that is clearly more than the original's, in dB of all; None where nothing is heard."""
+    heard = audible.all(axis=1)
+    original = bands[heard, :, 2:] * 10 ** (gain / 10)
+    near = np.pad(original, ((0, 0), (2, 2), (0, 0)))
+    spread = sum(part * (near[:, 2 - by : -2 - by] + near[:, 2 + by : near.shape[1] - 2 + by]) for by, part in SPREAD)
+    more = np.maximum(0.0, bands[heard, :, :2] - CLEARLY_MORE * original - spread).sum()
+    return 10 * math.log10(max(more / original.sum(), LEAST_ADDED)) if original.sum() > 0 else None
 
 
 def _silent(tenths: _Tenths, gain: float) -> NDArray[np.bool_]:

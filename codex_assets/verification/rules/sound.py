@@ -7,6 +7,7 @@ Measured on honest encodes at 64 and 128 kbit/s of speech, music, white and pink
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Sequence
 
 from codex_assets.archive.findings import Finding
@@ -36,6 +37,13 @@ HARSH_DB = 6.0
 LEAST_BRIGHT = 1e-4
 """Part of the energy, under which there is nothing bright to keep."""
 WIDTH = 0.12
+ADDED_DB = -20.0
+"""Of all energy, what may be added in a second: honest encodes at 64 kbit/s of speech and music add -31 dB at most, one
+of a swept loud tone -22 dB..."""
+ADDED_THROUGHOUT_DB = -30.0
+"""...and mostly under -50. A hum or a tone 17 dB under the sound adds -17 dB, samples of five bits mostly -28 dB."""
+LEAST_SECONDS = 4
+"""Of which it is said what is added mostly."""
 SILENT_LEVEL = 10 ** (-60 / 20)
 EXTRA_LEVEL = 10 ** (-50 / 20)
 THROUGHOUT = 0.8
@@ -161,6 +169,15 @@ def _is_narrowed(second: SoundSecond) -> bool:
     return abs(second.width - second.reference_width) > WIDTH
 
 
+def _has_more(second: SoundSecond, sound: SoundFidelity) -> bool:
+    """Whether there is what the original does not have: in this second, or in most of them."""
+    if second.added is None:
+        return False
+    added = [each.added for each in sound.seconds if each.added is not None]
+    throughout = len(added) >= LEAST_SECONDS and statistics.median(added) > ADDED_THROUGHOUT_DB
+    return second.added > (ADDED_THROUGHOUT_DB if throughout else ADDED_DB)
+
+
 _Says = Callable[[SoundSecond, SoundFidelity], bool]
 _Message = Callable[[SoundSecond, SoundFidelity], str]
 _FAULTS: tuple[tuple[_Says, _Message], ...] = (
@@ -193,6 +210,7 @@ _FAULTS: tuple[tuple[_Says, _Message], ...] = (
         lambda second, sound: _is_narrowed(second),
         lambda second, sound: "The distance between the left and the right channel is another",
     ),
+    (_has_more, lambda second, sound: "There is noise, a hum or a tone in the sound that the {whose} does not have"),
     (
         lambda second, sound: second.extra > EXTRA_LEVEL,
         lambda second, sound: "There is sound where the {whose} is silent",

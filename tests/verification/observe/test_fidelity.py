@@ -120,6 +120,11 @@ def test_a_fault_of_the_picture_is_said(root: Path, tmp_path: Path, filters: str
         ("asetrate=48480,aresample=48000,apad=whole_dur=8", "sound_true", "The sound is not the mezzanine's."),
         ("volume=2.5:enable='gte(t,4)'", "sound_true", "The sound is"),
         ("lowpass=f=2500,lowpass=f=2500,lowpass=f=2500", "sound_true", "The sound is dull"),
+        (
+            "aeval='val(0)+0.03*sin(2*PI*3000*t)|val(1)+0.03*sin(2*PI*3000*t)':c=same",
+            "sound_true",
+            "There is noise, a hum or a tone in the sound",
+        ),
     ],
 )
 def test_a_fault_of_the_sound_is_said(root: Path, tmp_path: Path, filters: str, rule: str, message: str) -> None:
