@@ -302,7 +302,7 @@ class Auditor:
             if path is not None and path.is_file():
                 fetched = path.stat().st_size, self._digests.get(path) or file_sha256(path)
                 files.append(PublishedFile(path.name, file.size, file.sha256, *fetched))
-        yield record_observation(record, audited.source, files, looks)
+        yield record_observation(record, audited.media, audited.source, files, looks)
 
     @singledispatchmethod
     def _observe(self, record: OutputRecord, audited: _AuditedMedia) -> Iterator[AnyObservation]:

@@ -6,13 +6,16 @@ far both may be apart (`rules/records.py`), and which records are read (`audit.p
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
+from pathlib import PurePosixPath
 
 from codex_assets.archive.records import (
     MasterRecord,
+    MediaRecord,
     MezzanineRecord,
     OutputRecord,
     ThumbnailRecord,
@@ -99,19 +102,32 @@ def wrong_marker(record: OutputRecord) -> RecordObservation:
 
 def record_observation(
     record: OutputRecord,
+    media: MediaRecord,
     source: MezzanineRecord,
     files: Sequence[PublishedFile],
     observations: Sequence[AnyObservation],
 ) -> RecordObservation:
-    """The record of an output beside its fetched files and what was observed of it. `source`: of the same media."""
+    """The record of an output of `media` beside its fetched files and what was observed of it. `source`: of the same
+    media."""
     seen = [observation for observation in observations if observation.readable]
-    statements = [*_contents(record, files), *_statements(record, source, seen)]
+    statements = [*_owner(record, media), *_contents(record, files), *_statements(record, source, seen)]
     return RecordObservation(record.output, files=tuple(files), statements=tuple(statements))
 
 
+def _owner(record: OutputRecord, media: MediaRecord) -> Iterator[Statement]:
+    yield Statement("the media", record.media_id, media.media_id)
+    yield Statement("the kind of media", record.media_type, media.media_type)
+
+
 def _contents(record: OutputRecord, files: Sequence[PublishedFile]) -> Iterator[Statement]:
-    if len(record.files) == 1 and files:
-        yield Statement("the version of the contents", record.data_version, record.files[0].sha256[:32])
+    if not files:
+        return
+    if len(record.files) == 1:
+        version = record.files[0].sha256[:32]
+    else:
+        lines = [f"{PurePosixPath(file.key).name} {file.sha256}" for file in record.files]
+        version = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
+    yield Statement("the version of the contents", record.data_version, version)
 
 
 @singledispatch

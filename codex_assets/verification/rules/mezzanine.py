@@ -22,6 +22,9 @@ from codex_assets.verification.rules.comparisons import (
 )
 from codex_assets.verification.rules.shared_limits import DURATION_SECONDS, TRACKS_TOGETHER_SECONDS, VARIANTS
 
+PICTURE_MISSING_SECONDS = 0.5
+"""More than packets and frames of sound are rounded by."""
+
 
 @rule(ObservationKind.MEZZANINE, source="contract: storage keys", gate=True)
 def mezzanine_readable(seen: MezzanineObservation) -> Finding:
@@ -128,6 +131,19 @@ def mezzanine_tracks_start_together(seen: MezzanineObservation) -> Finding | Non
     if seen.video_span is None or seen.audio_span is None:
         return None
     return expect_together("starts", seen.audio_span.start, seen.video_span.start, TRACKS_TOGETHER_SECONDS)
+
+
+@rule(ObservationKind.MEZZANINE, source=VARIANTS)
+def mezzanine_picture_lasts(seen: MezzanineObservation) -> Finding | None:
+    """The picture lasts as long as the sound: where an upload's ends earlier, its last picture stands."""
+    if seen.video_span is None or seen.audio_span is None:
+        return None
+    missing = seen.audio_span.end - seen.video_span.end
+    limit = PICTURE_MISSING_SECONDS + seen.video_span.frame_seconds
+    if missing <= limit:
+        return Finding(True, "The picture lasts as long as the sound.", f"within {limit:.2f} s", f"{missing:+.2f} s")
+    message = f"The picture ends {missing:.1f} s before the sound."
+    return Finding(False, message, f"within {limit:.2f} s", f"{missing:.2f} s")
 
 
 @rule(ObservationKind.MEZZANINE, source="ISO/IEC 14496-12 (progressive download)", severity=Severity.WARN)

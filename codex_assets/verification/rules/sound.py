@@ -134,6 +134,15 @@ def _lost_channel(second: SoundSecond) -> str | None:
     return None
 
 
+def _new_channel(second: SoundSecond) -> str | None:
+    """The channel that sounds alone though the original's is silent; None without one."""
+    for number, side in enumerate(SIDES):
+        was_silent = second.reference_levels[number] < 0.01 * max(second.reference_levels)
+        if was_silent and second.levels[number] > max(EXTRA_LEVEL, 0.1 * max(second.levels)):
+            return side
+    return None
+
+
 def _inverted_channel(second: SoundSecond) -> str | None:
     inverted = [side for side, each in zip(SIDES, second.likeness, strict=True) if each is not None and each < INVERTED]
     return " and the ".join(inverted) or None
@@ -185,6 +194,10 @@ _FAULTS: tuple[tuple[_Says, _Message], ...] = (
     (
         lambda second, sound: _lost_channel(second) is not None,
         lambda second, sound: f"The {_lost_channel(second)} channel is silent",
+    ),
+    (
+        lambda second, sound: _new_channel(second) is not None,
+        lambda second, sound: f"The {_new_channel(second)} channel sounds, and the {{whose}}'s is silent",
     ),
     (
         lambda second, sound: _is_exchanged(second),

@@ -20,7 +20,7 @@ from break_outputs import BREAKS, KBPS, SECONDS, SIZES, THUMBNAIL_MISTAKES, TOOL
 from hls_site import site
 
 from codex_assets.archive.findings import Finding
-from codex_assets.archive.records import MezzanineRecord, SourceFacts, ThumbnailRecord
+from codex_assets.archive.records import MediaRecord, MezzanineRecord, SourceFacts, ThumbnailRecord
 from codex_assets.net import hls_fetch
 from codex_assets.net.outward import Outward
 from codex_assets.storage.objects import file_sha256
@@ -214,11 +214,14 @@ class Good:
             duration=float(SECONDS),
             frame_rate="25",
         )
+        media = MediaRecord(
+            media_id="m1", creator_id="c1", media_type="video", input_role="archive", input_key="upload"
+        )
         (recorded,) = record.files
         still = root / "thumbnail.jpg"
         file = PublishedFile(still.name, recorded.size, recorded.sha256, still.stat().st_size, file_sha256(still))
         seen = self.observer.thumbnail(still, reference=self.mezzanine, at=0.1 * SECONDS)
-        return (record_observation(record, source, [file], [seen]),)
+        return (record_observation(record, media, source, [file], [seen]),)
 
     def _loudness(self, root: Path) -> tuple[Observation, ...]:
         delivered = root / "delivered.wav"
