@@ -690,6 +690,11 @@ def mezzanine_sound_starts_late(root: Path) -> None:
     mezzanine(root, "-af", "atrim=start=0.3")
 
 
+@breaks("mezzanine", "mezzanine_picture_lasts")
+def mezzanine_picture_ends_early(root: Path) -> None:
+    mezzanine(root, "-vf", f"trim=end={SECONDS - 1}")
+
+
 @breaks("mezzanine", "mezzanine_index_first")
 def mezzanine_index_last(root: Path) -> None:
     mezzanine(root, faststart=False)
