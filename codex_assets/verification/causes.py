@@ -38,6 +38,10 @@ SEEN_IN_STILL = frozenset(
 )
 """Changes that a thumbnail shows too, and that no conversion of colours for it could make."""
 SAME_PLACE_SECONDS = 2.0
+NOT_ADDED = ("There is sound where",)
+"""How messages begin about what no encoder adds to what it was given."""
+NOT_TAKEN_AWAY = ("The picture is black", "The picture is of one colour", "The picture stands still")
+"""What a mezzanine is said to be that no variant can be made of that shows more."""
 
 OF_SOUND = ("sound_true", "sound_in_sync", "pictures_decode", "segments_present", "sound_continuous")
 """What is wrong with a variant's sound..."""
@@ -107,7 +111,8 @@ def disagreements(findings: Findings, evidence: Evidence) -> tuple[Disagreement,
         if not all(_is_same_place(first, other) for _, other in others):
             continue
         witness = _says_the_still(rule, first, evidence, best, findings)
-        if not damaged and not (_is_likely(judged, evidence) if witness is None else witness):
+        words = evidence.originals.get(best, "") if rule == "pictures_true" else ""
+        if not damaged and not (_is_likely(judged, evidence, words) if witness is None else witness):
             continue
         rules = [(output, rule) for output, _ in judged]
         preview = PREVIEWS_OWN.get(rule, rule)
@@ -135,9 +140,12 @@ def _says_the_still(rule: str, finding: Finding, evidence: Evidence, best: str, 
     return None if still is None else False
 
 
-def _is_likely(judged: Sequence[tuple[str, Finding]], evidence: Evidence) -> bool:
-    """Whether several variants, all alike, show what no encoder does to all of a film that it was given."""
-    return len(judged) > 1 and (bool(judged[0][1].where) or not evidence.is_origin)
+def _is_likely(judged: Sequence[tuple[str, Finding]], evidence: Evidence, words: str) -> bool:
+    """Whether several variants, all alike, show what no encoder does to all of a film that it was given. `words`: what
+    the mezzanine would be then."""
+    first = judged[0][1]
+    shows_more = first.message.startswith(NOT_ADDED) or words.startswith(NOT_TAKEN_AWAY)
+    return len(judged) > 1 and (bool(first.where) or not evidence.is_origin or shows_more)
 
 
 def _message(rule: str, finding: Finding, evidence: Evidence, best: str) -> str:

@@ -85,6 +85,14 @@ def test_an_encoder_may_have_changed_all_of_the_film() -> None:
     assert len(blamed(findings, Evidence(variants=VARIANTS))) == 3
 
 
+def test_no_encoder_makes_sound_of_silence_nor_a_film_of_black() -> None:
+    sound = findings_of([failed("sound_true", message="There is sound where the mezzanine is silent.")] * 3)
+    assert blamed(sound, ORIGIN)
+    picture = findings_of([failed("pictures_true")] * 3)
+    assert blamed(picture, Evidence(VARIANTS, is_origin=True, originals={"hls_720p": "The picture is black"}))
+    assert not blamed(picture, Evidence(VARIANTS, is_origin=True, originals={"hls_720p": "The picture is paler"}))
+
+
 @pytest.mark.parametrize(
     ("change", "still", "is_mezzanines"),
     [
