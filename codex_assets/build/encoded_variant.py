@@ -136,7 +136,10 @@ def _codecs(build: MediaBuild, segment: Path, *, has_video: bool, has_audio: boo
         build.tools.ffmpeg(hls.sps_arguments(str(segment), str(path)), label="reading the parameter sets")
         parameter_sets = path.read_bytes()
         path.unlink()
-    return hls.codecs_attribute(parameter_sets, has_audio=has_audio)
+    try:
+        return hls.codecs_attribute(parameter_sets, has_audio=has_audio)
+    except ValueError as error:
+        raise ToolError("reading the parameter sets", reason=str(error)) from None
 
 
 # --- What the judge observes ------------------------------------------------------------------------------------------

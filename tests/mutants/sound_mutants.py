@@ -188,10 +188,7 @@ def sound_starved_of_bits(piece: Workpiece) -> None:
 @mutant("sound", "medium", Seam.SEGMENTS, ("film", "portrait", "flat"))
 def sound_late_by_its_clock(piece: Workpiece) -> None:
     """the timestamps of the sound are 200 ms late"""
-    path = piece.scratch / "late.mkv"
-    late = ("-itsoffset", "0.2", "-i", str(piece.sound), "-c", "copy", "-f", "matroska", str(path))
-    piece.tools.ffmpeg(list(late), label="moving a sound")
-    _with_sound(piece, path)
+    encode_picture(piece, encoder=("-bsf:a", "setts=ts=TS+0.2/TB"))
 
 
 @mutant("sound", "medium", Seam.SEGMENTS, SOUNDS)
