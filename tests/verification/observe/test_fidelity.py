@@ -121,7 +121,7 @@ def test_a_fault_of_the_picture_is_said(root: Path, tmp_path: Path, filters: str
         ("volume=2.5:enable='gte(t,4)'", "sound_true", "The sound is"),
         ("lowpass=f=2500,lowpass=f=2500,lowpass=f=2500", "sound_true", "The sound is dull"),
         (
-            "aeval='val(0)+0.012*sin(2*PI*3000*t)|val(1)+0.012*sin(2*PI*3000*t)':c=same",
+            "aeval='val(0)+0.02*sin(2*PI*3000*t)|val(1)+0.02*sin(2*PI*3000*t)':c=same",
             "sound_true",
             "There is noise, a hum or a tone in the sound",
         ),
