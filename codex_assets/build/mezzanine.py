@@ -248,7 +248,8 @@ def _to_compare(build: MediaBuild, encoded: _EncodedMezzanine) -> UploadedMedia 
     lost = any(loss.lost > profile.LOST_SECONDS for loss in encoded.loss.values())
     if not (info.orderly and info.timed) or lost or log.is_damaged(info):
         return None
-    return UploadedMedia(encoded.upload.path, info, build.is_video, encoded.encode.gain)
+    even_sound = info.audio == encoded.upload.info.audio
+    return UploadedMedia(encoded.upload.path, info, build.is_video, even_sound)
 
 
 def _without_cover(build: MediaBuild, info: MediaInfo) -> MediaInfo:

@@ -695,6 +695,26 @@ def mezzanine_picture_ends_early(root: Path) -> None:
     mezzanine(root, "-vf", f"trim=end={SECONDS - 1}")
 
 
+@breaks("uploaded", "mezzanine_pictures_true")
+def mezzanine_mirrors_the_upload(root: Path) -> None:
+    mezzanine(root, "-vf", "hflip")
+
+
+@breaks("uploaded", "mezzanine_sound_in_sync")
+def mezzanine_heard_late(root: Path) -> None:
+    mezzanine(root, "-af", f"adelay=200:all=1,atrim=end={SECONDS}")
+
+
+@breaks("uploaded", "mezzanine_sound_true")
+def mezzanine_of_one_channel(root: Path) -> None:
+    mezzanine(root, "-af", "pan=stereo|c0=c0|c1=0*c1")
+
+
+@breaks("uploaded", "mezzanine_sound_level")
+def mezzanine_quieter_than_the_upload(root: Path) -> None:
+    mezzanine(root, "-af", "volume=-3dB")
+
+
 @breaks("mezzanine", "mezzanine_index_first")
 def mezzanine_index_last(root: Path) -> None:
     mezzanine(root, faststart=False)

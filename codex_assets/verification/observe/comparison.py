@@ -164,7 +164,7 @@ def _compare_pictures(
         return None
     for playlist, fidelity in zip(group, fidelities, strict=True):
         compared[playlist.number] = replace(compared[playlist.number], pictures=fidelity)
-        _add_errors(compared, playlist.number, complaints(log, folder))
+        _add_errors(compared, playlist.number, complaints(log))
     return programme.result()
 
 
@@ -220,7 +220,7 @@ def _compare_sounds(
                     delay=0 if seen.video is not None else profile.AAC_FRAME_SAMPLES,
                     programme=programme,
                 )
-                known[key] = fidelity, complaints(log, folder)
+                known[key] = fidelity, complaints(log)
                 if fidelity is not None and programme is not None:
                     measured.append(programme.result(fidelity.gain))
         except ToolError as error:

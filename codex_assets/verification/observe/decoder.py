@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +24,6 @@ from codex_assets.system.tools import Tools
 from codex_assets.verification.observe.transport_stream import Packet, input_format
 
 CACHED_RESULTS = 64
-COMPLAINTS_KEPT = 20
 
 Value = TypeVar("Value")
 
@@ -65,7 +64,7 @@ class Decoder:
             run = self.run([*source, "-map", "0:v?", "-map", "0:a?", "-f", "null", "-"], label="decoding the segments")
         except ToolError as error:
             return (public_reason(error, folder),)
-        return complaints(run.log, folder)
+        return complaints(run.log)
 
     def probe(self, path: Path) -> MediaInfo:
         """What a file says of itself."""
@@ -151,9 +150,9 @@ def concatenation(listing: Path, files: Sequence[Path]) -> list[str]:
 DECODER = re.compile(r"^\[(?:\w+:)?(?:h264|aac|mpegts|alac|flac|mp3\w*|ac3|eac3|opus|mov,mp4\S*) @ ")
 
 
-def complaints(log: Sequence[str], folder: Path, *, warnings: bool = False) -> tuple[str, ...]:
-    """The first lines that ffmpeg tagged as errors, or that a decoder tagged as warnings: what it mends without asking
-    is damage all the same. `warnings`: those of everybody. Fit for the public: without tags, addresses and paths."""
+def complaints(log: Sequence[str], *, warnings: bool = False) -> tuple[str, ...]:
+    """What ffmpeg tagged as errors, or a decoder as warnings (what it mends without asking is damage all the same), in
+    words of ours, each once and how often. `warnings`: those of everybody."""
 
     def counts(line: str) -> bool:
         # ffmpeg says the last of whole files too, if they are small.
@@ -161,13 +160,38 @@ def complaints(log: Sequence[str], folder: Path, *, warnings: bool = False) -> t
             return True
         return bool("[warning] " in line and "EOI missing" not in line and (warnings or DECODER.match(line)))
 
-    lines = [line for line in log if counts(line)]
-    return tuple(_without_paths(line, folder) for line in lines[:COMPLAINTS_KEPT])
+    said = Counter(_meaning(line) for line in log if counts(line))
+    return tuple(f"{words} ({number} times)" if number > 1 else words for words, number in said.items())
+
+
+PICTURES = r"\[(?:\w+:)?(?:h264|hevc|mpeg\w*video|mpeg4|vp[89]|av1|libdav1d|mjpeg|png|webp) @ "
+SOUNDS = r"\[(?:\w+:)?(?:aac|mp3\w*|ac3|eac3|opus|flac|alac|vorbis) @ "
+CONTAINERS = r"\[(?:\w+:)?(?:mpegts|mov,mp4\S*|matroska\S*) @ "
+SPEAKERS = (
+    (re.compile(PICTURES), "pictures are damaged"),
+    (re.compile(SOUNDS), "sound is damaged"),
+    (re.compile(CONTAINERS), "packets are damaged or out of order"),
+)
+"""What a complaint means, by who makes it."""
+REASONS = (
+    (re.compile(r"moov atom not found"), "its index is missing"),
+    (re.compile(r"Invalid data found|EBML header parsing failed"), "it holds no valid data"),
+    (re.compile(r"No such file or directory"), "it does not exist"),
+    (re.compile(r"End of file"), "it ends too early"),
+    (re.compile(r"Output file .*(?:is empty|does not contain)|matches no streams"), "it holds no such track"),
+    (re.compile(r"Impossible to convert|reinitializing filters"), "its form is unknown"),
+)
+"""What a tool's last words mean; what this project says itself is left as it is."""
+
+
+def _meaning(line: str) -> str:
+    return next((words for pattern, words in SPEAKERS if pattern.search(line)), "something is damaged")
 
 
 def public_reason(error: ToolError, folder: Path) -> str:
-    """Why a tool failed, fit for the public. `folder` is where its files lay."""
-    return _without_paths(error.reason, folder)
+    """Why a tool failed, fit for the public and in words of ours. `folder` is where its files lay."""
+    said = next((words for pattern, words in REASONS if pattern.search(error.reason)), None)
+    return said or _without_paths(error.reason, folder)
 
 
 def _without_paths(text: str, folder: Path) -> str:

@@ -91,7 +91,7 @@ def _beside_the_upload(decoder: Decoder, path: Path, info: MediaInfo, upload: Up
     compared = _Compared(pictures[0] if pictures else None, sound[0] if sound else None)
     whole = (info.video is None or pictures is not None) and (info.audio is None or sound is not None)
     logs = [line for each in (pictures, sound) if each is not None for line in each[1]]
-    if not whole or complaints(logs, path.parent):
+    if not whole or complaints(logs):
         # Of which of the two the decoders complain is not known.
         return compared
     return replace(compared, errors=(), frames=_frames(logs) if info.video is not None else None)
@@ -112,7 +112,7 @@ def _decode_all(decoder: Decoder, path: Path, info: MediaInfo) -> tuple[tuple[st
         run = decoder.run(arguments, label="decoding the mezzanine", duration=info.duration)
     except ToolError as error:
         return (public_reason(error, path.parent),), None
-    return complaints(run.log, path.parent), _frames(run.log) if info.video else None
+    return complaints(run.log), _frames(run.log) if info.video else None
 
 
 def _index_first(path: Path) -> bool | None:

@@ -213,7 +213,7 @@ def _frames(
         seek = ["-ss", f"{at:.6f}"] if at is not None and at > 0 else []
         arguments = [*seek, "-i", str(path), "-map", "0:v:0", "-frames:v", str(count), "-fps_mode", "passthrough"]
         run = decoder.run([*arguments, "-f", "rawvideo", str(raw)], label="decoding a picture")
-        errors = complaints(run.log, folder, warnings=True) if strict else ()
+        errors = complaints(run.log, warnings=True) if strict else ()
         if errors:
             raise ToolError("decoding a picture", reason=errors[0])
         data = raw.read_bytes() if raw.exists() else b""
@@ -278,7 +278,7 @@ def _rgb_pixels(decoder: Decoder, path: Path, video: VideoStream) -> NDArray[num
         raw = folder / "picture.rgb"
         arguments = ["-i", str(path), "-map", "0:v:0", "-frames:v", "1", "-pix_fmt", "rgb24", "-f", "rawvideo"]
         run = decoder.run([*arguments, str(raw)], label="decoding a picture")
-        errors = complaints(run.log, folder)
+        errors = complaints(run.log)
         if errors:
             raise ToolError("decoding a picture", reason=errors[0])
         data = raw.read_bytes() if raw.exists() else b""

@@ -54,13 +54,13 @@ SMALL = "flags=area+accurate_rnd"
 
 @dataclass(frozen=True)
 class UploadedMedia:
-    """What a mezzanine was made of: a file, what its packets showed, whether its picture was used, and the gain in
-    decibels that its sound was given."""
+    """What a mezzanine was made of: a file, what its packets showed, and whether its picture was used. `even_sound`:
+    its sound keeps its rate and channels."""
 
     path: Path
     info: MediaInfo
     with_picture: bool
-    gain: float = 0.0
+    even_sound: bool = True
 
     @property
     def video(self) -> VideoStream | None:

@@ -21,6 +21,7 @@ from hls_site import site
 
 from codex_assets.archive.findings import Finding
 from codex_assets.archive.records import MediaRecord, MezzanineRecord, SourceFacts, ThumbnailRecord
+from codex_assets.build import upload_check
 from codex_assets.net import hls_fetch
 from codex_assets.net.outward import Outward
 from codex_assets.storage.objects import file_sha256
@@ -38,6 +39,7 @@ from codex_assets.verification.observations import (
     WaveformExpected,
 )
 from codex_assets.verification.observe.observer import Observer
+from codex_assets.verification.observe.upload_pictures import UploadedMedia
 from codex_assets.verification.record_observations import PublishedFile, missing_record, record_observation
 
 pytestmark = pytest.mark.ffmpeg
@@ -84,6 +86,7 @@ class Good:
             "hls": lambda at: self.observer.hls(at / "master.m3u8"),
             "delivery": self._delivery,
             "mezzanine": self._mezzanine,
+            "uploaded": self._uploaded,
             "origin": self._origin,
             "captions": self._captions,
             "captioned": lambda at: (self.captioned(at),),
@@ -159,6 +162,16 @@ class Good:
     def _mezzanine(self, root: Path) -> tuple[Observation, ...]:
         expected = MezzanineExpected(float(SECONDS), (320, 180), Fraction(25), True, True)
         return (self.observer.mezzanine(root / "mezzanine.mp4", expected),)
+
+    def _uploaded(self, root: Path) -> tuple[Observation, ...]:
+        """The mezzanine in `root`, as if the good one were the upload that it was made of."""
+        expected = MezzanineExpected(float(SECONDS), (320, 180), Fraction(25), True, True, gain=0.0)
+        info = upload_check.examine(TOOLS, "video", self.mezzanine).info
+        assert info.video is not None
+        # Of this size, colours without a name would be converted.
+        info = replace(info, video=replace(info.video, matrix="bt709"))
+        upload = UploadedMedia(self.mezzanine, info, with_picture=True)
+        return (self.observer.mezzanine(root / "mezzanine.mp4", expected, upload=upload),)
 
     def _origin(self, root: Path) -> tuple[Observation, ...]:
         """The mezzanine in `root`, judged together with the variants there."""
@@ -270,7 +283,7 @@ def good_findings(good: Good, upright: Path) -> list[Finding]:
     looks = ("variant", "preview", "audio", "master", "hls", "delivery", "origin", "thumbnail", "record", "loudness")
     return [
         finding
-        for what in (*looks, "waveform_json", "waveform_png", "captions")
+        for what in (*looks, "uploaded", "waveform_json", "waveform_png", "captions")
         for finding in findings_on(good.look(what, good.root))
     ] + findings_on(good.look("portrait", upright))
 
