@@ -31,7 +31,8 @@ def compare_upload_sound(
     decoder: Decoder, upload: UploadedMedia, mezzanine: Path
 ) -> tuple[SoundFidelity | None, tuple[str, ...]] | None:
     """How true the sound of the mezzanine is to the upload's, None where there is too little, and ffmpeg's log; None
-    without a sound, where nobody knows what its channels are, or where they change. Raises `ToolError` when one cannot be decoded."""
+    without a sound, where nobody knows what its channels are, or where they change. Raises
+    `ToolError` when one cannot be decoded."""
     audio = upload.info.audio
     if audio is None or not upload.even_sound or not _is_mixed(audio):
         return None
