@@ -106,7 +106,10 @@ class VideoSeen:
     frame_rate: Fraction | None
     interlaced: bool
     transfer: str | None = None
-    """ffprobe's name of the transfer characteristics."""
+    matrix: str | None = None
+    primaries: str | None = None
+    color_range: str | None = None
+    """ffprobe's names of what the track says of its colours; None where it says nothing."""
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,7 @@ def mezzanine(
     ffmpeg(
         *("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound, "-map", "0:v", "-map", "1:a"),
         *("-c:v", codec, *x264, "-g", "50", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "128k", "-ac", "2"),
+        *("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"),
         *(("-movflags", "+faststart") if faststart else ()),
         *(*out, str(path)),
     )
@@ -693,6 +694,16 @@ def mezzanine_sound_starts_late(root: Path) -> None:
 @breaks("mezzanine", "mezzanine_picture_lasts")
 def mezzanine_picture_ends_early(root: Path) -> None:
     mezzanine(root, "-vf", f"trim=end={SECONDS - 1}")
+
+
+@breaks("mezzanine", "mezzanine_colours")
+def mezzanine_called_hdr(root: Path) -> None:
+    mezzanine(root, "-color_trc", "smpte2084")
+
+
+@breaks("mezzanine", "mezzanine_key_frames")
+def mezzanine_with_one_key_frame(root: Path) -> None:
+    mezzanine(root, "-g", "9999", "-sc_threshold", "0")
 
 
 @breaks("uploaded", "mezzanine_pictures_true")

@@ -32,6 +32,9 @@ def picture_of(info: MediaInfo, span: Span | None, sps: bytes | None) -> VideoSe
         frame_rate=_true_rate(video, span),
         interlaced=video.interlaced,
         transfer=video.transfer,
+        matrix=video.matrix,
+        primaries=video.primaries,
+        color_range=video.color_range,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from codex_assets.archive.findings import Finding, Severity
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import MezzanineObservation
@@ -22,6 +24,7 @@ from codex_assets.verification.rules.comparisons import (
 )
 from codex_assets.verification.rules.shared_limits import DURATION_SECONDS, TRACKS_TOGETHER_SECONDS, VARIANTS
 
+KEY_FRAMES_SECONDS = 3.0
 PICTURE_MISSING_SECONDS = 0.5
 """More than packets and frames of sound are rounded by."""
 
@@ -96,6 +99,37 @@ def mezzanine_square_pixels(seen: MezzanineObservation) -> Finding | None:
 def mezzanine_progressive(seen: MezzanineObservation) -> Finding | None:
     """The picture is progressive."""
     return expect_progressive(seen.video)
+
+
+@rule(ObservationKind.MEZZANINE, source=f"{VARIANTS}; ITU-T H.273")
+def mezzanine_colours(seen: MezzanineObservation) -> Finding | None:
+    """The picture says that its colours are BT.709 with limited range: whatever is made of it believes that."""
+    video = seen.video
+    if video is None:
+        return None
+    said = {"primaries": video.primaries, "transfer": video.transfer, "matrix": video.matrix}
+    wrong = [name for name, value in said.items() if value != "bt709"]
+    if video.color_range != "tv":
+        wrong.append("range")
+    observed = ", ".join(f"{name} {value or 'unknown'}" for name, value in said.items())
+    observed += f", range {video.color_range or 'unknown'}"
+    if not wrong:
+        return Finding(True, "Colours are called BT.709's.", "BT.709, limited range", observed)
+    message = f"The mezzanine does not say BT.709 with limited range of its colours ({', '.join(wrong)})."
+    return Finding(False, message, "BT.709, limited range", observed)
+
+
+@rule(ObservationKind.MEZZANINE, source="profile: mezzanine", severity=Severity.WARN)
+def mezzanine_key_frames(seen: MezzanineObservation) -> Finding | None:
+    """Key frames come often: whoever looks at one moment decodes little more than that."""
+    span = seen.video_span
+    if span is None or not span.key_times:
+        return None
+    times = [*span.key_times, span.end]
+    longest = max(later - earlier for earlier, later in pairwise(times))
+    limit = KEY_FRAMES_SECONDS + 2 * span.frame_seconds
+    message = f"Key frames are up to {longest:.1f} s apart."
+    return Finding(longest <= limit, message, f"at most {limit:.1f} s", f"{longest:.2f} s")
 
 
 @rule(ObservationKind.MEZZANINE, source=VARIANTS)
