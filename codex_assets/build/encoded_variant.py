@@ -164,7 +164,10 @@ def observe(
             record = playlist.record
             path = next(upload.path for upload in playlist.uploads if upload.stage is Stage.PLAYLIST)
             look = build.observer.preview if record.output == PREVIEW.name else build.observer.variant
-            expected = expectations.variant(media_type, source, record.output, record.variant, cuts, record.gain_mode)
+            measured = build.loudness_record() if record.gain_mode is not None else None
+            expected = expectations.variant(
+                media_type, source, record.output, record.variant, cuts, record.gain_mode, measured
+            )
             seen.append((path, look(path, expected, output=record.output, reference=reference, decode=False)))
         compared = build.observer.compared(seen, reference)
         advance(0.7, None)

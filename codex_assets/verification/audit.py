@@ -369,8 +369,10 @@ class Auditor:
     def _looked_at(self, media: MediaRecord, source: MezzanineRecord, record: VariantRecord) -> VariantObservation:
         """A playlist as it is, before it is compared with anything."""
         look = self._observer.variant if media_outputs.is_variant(record.output) else self._observer.preview
+        loudness = self._records.get(media.media_id, "loudness", LoudnessRecord)
+        cuts = self._cuts(media, record)
         expected = expectations.variant(
-            media.media_type, source, record.output, record.variant, self._cuts(media, record), record.gain_mode
+            media.media_type, source, record.output, record.variant, cuts, record.gain_mode, loudness
         )
         reference = self._reference(media, source)
         # What is compared is decoded then.

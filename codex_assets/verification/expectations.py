@@ -79,16 +79,21 @@ def variant(
     rung: str,
     cuts: tuple[float, ...] | None,
     gain_mode: str | None = None,
+    loudness_of_upload: LoudnessRecord | None = None,
 ) -> VariantExpected:
     """What a variant or the preview is judged against.
 
     `rung`: the one that it is, or that the preview is cut from. `cuts`: segment boundaries of another variant, in
     seconds from the start, None when there is none; not used for the preview. `gain_mode`: how the sound was
-    normalised. Raises `StopIteration` for a rung that a source of this size does not get.
+    normalised; `loudness_of_upload`: before it was. Raises `StopIteration` for a rung that a source of this size does
+    not get.
     """
     steady = gain_mode in ("none", "gain", "linear")
+    gain = _gain(source, gain_mode, loudness_of_upload)
     if media_type == "audio":
-        return VariantExpected(has_video=False, has_audio=True, duration=source.duration, cuts=cuts, steady_gain=steady)
+        return VariantExpected(
+            has_video=False, has_audio=True, duration=source.duration, cuts=cuts, steady_gain=steady, gain=gain
+        )
     assert source.width is not None
     assert source.height is not None
     fitted = next(fitted for fitted in target_format.rungs(source.width, source.height) if fitted.name == rung)
@@ -103,7 +108,20 @@ def variant(
         cuts=cuts if outputs.is_variant(output) else None,
         video_kbps=fitted.variant.video_kbps,
         steady_gain=steady,
+        gain=gain,
     )
+
+
+def _gain(source: MezzanineRecord, mode: str | None, loudness_of_upload: LoudnessRecord | None) -> float | None:
+    """Decibels from the mezzanine to what is delivered, as the upload's loudness asks for; None where nobody knows."""
+    if mode == "none":
+        return 0.0
+    measured = loudness_of_upload.measurement if loudness_of_upload is not None else None
+    if mode not in ("gain", "linear") or measured is None:
+        return None
+    reached = profile.TRUE_PEAK_CEILING - measured.true_peak_dbtp + measured.integrated_lufs
+    aim = min(profile.LOUDNESS_TARGET, reached) if mode == "gain" else profile.LOUDNESS_TARGET
+    return aim - (measured.integrated_lufs + source.sound_gain)
 
 
 def recorded_variant(record: VariantRecord, start: float) -> VariantObservation:

@@ -125,7 +125,8 @@ class AudioSeen:
 @dataclass(frozen=True)
 class VariantExpected:
     """What a playlist is judged against. `duration` is the mezzanine's; `cuts` are a sibling's segment boundaries;
-    `video_kbps` is the rate that its picture was meant to have; `steady_gain`: one gain was meant for all of its sound.
+    `video_kbps` is the rate that its picture was meant to have; `steady_gain`: one gain was meant for all of its sound;
+    `gain`: that one, in dB, before what the coder made necessary; None where nobody knows.
     """
 
     size: tuple[int, int] | None = None
@@ -141,6 +142,7 @@ class VariantExpected:
     """It is laid out as ours are, though nothing else is known of it."""
     video_kbps: int | None = None
     steady_gain: bool = False
+    gain: float | None = None
 
 
 @dataclass(frozen=True)

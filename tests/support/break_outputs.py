@@ -424,6 +424,11 @@ def sound_of_another_media(root: Path) -> None:
     variant(root, VARIANT, source=other)
 
 
+@breaks("variant", "sound_gain_true")
+def sound_softer_than_recorded(root: Path) -> None:
+    resounded(root, "volume=-9dB")
+
+
 @breaks("variant", "pictures_true")
 def picture_of_another_media(root: Path) -> None:
     variant(root, VARIANT, filters="negate")

@@ -20,6 +20,7 @@ next: it had to be made quieter than its peaks alone would say."""
 LOUDNESS_ACCURACY = 0.1
 """LU: measurements are printed with one decimal."""
 PEAK_ACCURACY = 0.1
+AUDIBLE_LUFS = -60.0
 MEASURABLE_SECONDS = 0.8
 """Two gating blocks of ITU-R BS.1770; a shorter programme has no integrated loudness worth judging."""
 
@@ -37,10 +38,13 @@ def sound_audible(seen: LoudnessObservation) -> Finding | None:
     """The delivered sound is silent only if the source is."""
     if seen.expected.silent is None:
         return None
-    passed = seen.expected.silent or not seen.silent
-    message = "The sound is audible." if not seen.silent else "The sound is silent"
-    if seen.silent:
-        message += ", like the source." if passed else ", though the source is not."
+    if seen.expected.silent:
+        heard = seen.integrated_lufs > AUDIBLE_LUFS and seen.duration >= MEASURABLE_SECONDS
+        passed = not heard
+        message = "The sound is audible, though the source is recorded as silent." if heard else "The sound is silent."
+    else:
+        passed = not seen.silent
+        message = "The sound is audible." if passed else "The sound is silent, though the source is not."
     observed = f"{seen.integrated_lufs:.1f} LUFS, peak {seen.true_peak_dbtp:.1f} dBTP"
     return Finding(passed, message, "silent" if seen.expected.silent else "audible", observed)
 

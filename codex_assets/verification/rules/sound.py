@@ -48,6 +48,10 @@ SILENT_LEVEL = 10 ** (-60 / 20)
 EXTRA_LEVEL = 10 ** (-50 / 20)
 THROUGHOUT = 0.8
 """A fault of at least this part of all seconds is one of the whole."""
+GAIN_DB = 3.0
+"""A low rate loses what is bright, and gets more gain for it."""
+OVERSHOOT_DB = 4.0
+"""By which it may be quieter besides: a lossy coder overshoots peaks, and then less gain holds the ceiling."""
 SIDES = ("left", "right")
 
 
@@ -85,6 +89,20 @@ def sound_true(seen: VariantObservation) -> Finding | None:
     if any_failed(*times, segments_present(seen), pictures_decode(seen)):
         return None
     return expect_true_sound(seen.sound, "mezzanine")
+
+
+@rule(*PLAYLISTS, source="contract: loudness")
+def sound_gain_true(seen: VariantObservation) -> Finding | None:
+    """The sound is louder than the mezzanine's by what its loudness asks for, or by less if its peaks forbid that."""
+    wanted, gain = seen.expected.gain, seen.sound.gain if seen.sound is not None else None
+    if wanted is None or gain is None or any_failed(sound_in_sync(seen), sound_true(seen)):
+        return None
+    least = wanted - GAIN_DB if wanted == 0.0 else wanted - GAIN_DB - OVERSHOOT_DB
+    expected, observed = f"{least:+.1f} to {wanted + GAIN_DB:+.1f} dB", f"{gain:+.1f} dB"
+    if least <= gain <= wanted + GAIN_DB:
+        return Finding(True, f"The sound is {gain:+.1f} dB louder than the mezzanine's.", expected, observed)
+    message = f"The sound is {gain:+.1f} dB louder than the mezzanine's, not {wanted:+.1f} dB as its loudness asks."
+    return Finding(False, message, expected, observed)
 
 
 def expect_true_sound(sound: SoundFidelity | None, whose: str) -> Finding | None:

@@ -107,10 +107,11 @@ def waveform_not_flat(seen: WaveformObservation) -> Finding | None:
     if seen.expected.silent is None or not seen.values:
         return None
     flat = seen.lowest == 0 and seen.highest == 0
-    passed = seen.expected.silent or not flat
-    message = "The waveform shows sound." if not flat else "The waveform is all zero"
+    passed = flat == seen.expected.silent
     if flat:
-        message += ", like the sound." if passed else ", though the sound is not silent."
+        message = f"The waveform is all zero{', like the sound.' if passed else ', though the sound is not silent.'}"
+    else:
+        message = f"The waveform shows sound{'.' if passed else ', though it is recorded as silent.'}"
     return Finding(
         passed, message, "all zero" if seen.expected.silent else "not all zero", "all zero" if flat else "not all zero"
     )

@@ -65,6 +65,7 @@ class Good:
             cuts=CUTS,
             video_kbps=KBPS[name],
             steady_gain=True,
+            gain=0.0,
         )
 
     def look(self, what: str, root: Path) -> tuple[Observation, ...]:
