@@ -101,7 +101,7 @@ def mezzanine_progressive(seen: MezzanineObservation) -> Finding | None:
     return expect_progressive(seen.video)
 
 
-@rule(ObservationKind.MEZZANINE, source=f"{VARIANTS}; ITU-T H.273")
+@rule(ObservationKind.MEZZANINE, source=f"{VARIANTS}; ITU-T H.264 E.2.1")
 def mezzanine_colours(seen: MezzanineObservation) -> Finding | None:
     """The picture says that its colours are BT.709 with limited range: whatever is made of it believes that."""
     video = seen.video

@@ -26,7 +26,10 @@ POINT_SAMPLES = profile.SAMPLE_RATE // profile.WAVEFORM_POINTS_PER_SECOND
 FARTHEST_PEAK = 3
 """Steps of which full scale has 128. Honest waveforms are exact; two decoders differ by 1, a drawing's pixels by 1."""
 MOST_OTHER_COLOURS = 0.001
-
+AUDIBLE = 8
+"""Of 128."""
+MEASURABLE_SECONDS = 0.8
+"""A shorter programme has no loudness, silent or not."""
 
 WAVEFORM = "audiowaveform data format"
 
@@ -107,7 +110,10 @@ def waveform_not_flat(seen: WaveformObservation) -> Finding | None:
     if seen.expected.silent is None or not seen.values:
         return None
     flat = seen.lowest == 0 and seen.highest == 0
-    passed = flat == seen.expected.silent
+    # A sound that is too short, or hardly there, has no loudness either.
+    seconds = seen.expected.duration or 0.0
+    heard = max(abs(seen.lowest or 0), abs(seen.highest or 0)) > AUDIBLE and seconds >= MEASURABLE_SECONDS
+    passed = not heard if seen.expected.silent else not flat
     if flat:
         message = f"The waveform is all zero{', like the sound.' if passed else ', though the sound is not silent.'}"
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import break_outputs
@@ -181,14 +181,19 @@ NOT_NOTED: dict[str, tuple[str, str]] = {
 }
 
 
+def some_slow(names: Iterable[str]) -> list[object]:
+    """All of them; a third with every run, the others with the slow tests."""
+    return [pytest.param(name, marks=() if number % 3 == 0 else pytest.mark.slow) for number, name in enumerate(names)]
+
+
 @pytest.mark.ffmpeg
-@pytest.mark.parametrize("name", NOTED)
+@pytest.mark.parametrize("name", some_slow(NOTED))
 def test_it_is_noted(name: str, tmp_path: Path) -> None:
     picture, heard, expected = NOTED[name]
     assert_notes(noted(tmp_path, picture, heard), expected)
 
 
 @pytest.mark.ffmpeg
-@pytest.mark.parametrize("name", NOT_NOTED)
+@pytest.mark.parametrize("name", some_slow(NOT_NOTED))
 def test_it_is_not_noted(name: str, tmp_path: Path) -> None:
     assert noted(tmp_path, *NOT_NOTED[name]) == ()
