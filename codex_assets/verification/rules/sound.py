@@ -183,7 +183,7 @@ def _drops_out(second: SoundSecond) -> bool:
     return second.least_likeness is not None and second.least_likeness < LEAST_LIKENESS
 
 
-def _brightness(second: SoundSecond) -> float:
+def brightness(second: SoundSecond) -> float:
     """dB beside the original's; 0 where there is nothing bright."""
     if not second.reference_bright or second.reference_bright < LEAST_BRIGHT or second.bright is None:
         return 0.0
@@ -235,8 +235,8 @@ _FAULTS: tuple[tuple[_Says, _Message], ...] = (
         lambda second, sound: sound.steady and second.most is not None and second.most > LEVEL_DB,
         lambda second, sound: f"The sound is louder than the rest of it by {second.most or 0:.0f} dB",
     ),
-    (lambda second, sound: _brightness(second) < DULL_DB, lambda second, sound: "The sound is dull"),
-    (lambda second, sound: _brightness(second) > HARSH_DB, lambda second, sound: "The sound is harsh"),
+    (lambda second, sound: brightness(second) < DULL_DB, lambda second, sound: "The sound is dull"),
+    (lambda second, sound: brightness(second) > HARSH_DB, lambda second, sound: "The sound is harsh"),
     (
         lambda second, sound: _is_narrowed(second),
         lambda second, sound: "The distance between the left and the right channel is another",

@@ -12,7 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from codex_assets.archive.findings import Finding
-from codex_assets.verification.fidelity import ChangeKind, Exactness, PictureChange, PictureFidelity, PictureSecond
+from codex_assets.verification.fidelity import (
+    ChangeKind,
+    Exactness,
+    PictureChange,
+    PictureFidelity,
+    PictureSecond,
+    SoundFidelity,
+)
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import MezzanineObservation
 from codex_assets.verification.rule import rule
@@ -27,8 +34,14 @@ from codex_assets.verification.rules.mezzanine import (
 )
 from codex_assets.verification.rules.pictures import explained, when
 from codex_assets.verification.rules.shared_limits import VARIANTS
-from codex_assets.verification.rules.sound import expect_in_sync, expect_true_sound
+from codex_assets.verification.rules.sound import brightness, expect_in_sync, expect_true_sound
 
+ADDED_DB = -32.0
+"""Of all energy, what may be added in a second: mezzanines of the tests' uploads add -40 dB at most."""
+LEVEL_DB = 2.0
+"""By which a tenth may be louder or softer: they are within 0.5 dB."""
+BRIGHT_DB = 2.0
+"""Within 0.3 dB."""
 GAIN_DB = 1.5
 """What encoding a sound again, or mixing it down, changes of its level."""
 
@@ -138,7 +151,27 @@ def mezzanine_sound_true(seen: MezzanineObservation) -> Finding | None:
     """All sound is the upload's: each channel, nothing missing, nothing dull, nothing added (asked when made)."""
     if any_failed(mezzanine_tracks(seen), mezzanine_decodes(seen), mezzanine_sound_in_sync(seen)):
         return None
-    return expect_true_sound(seen.sound, "upload")
+    finding = expect_true_sound(seen.sound, "upload")
+    if finding is None or not finding.passed or seen.sound is None:
+        return finding
+    return _expect_close(seen.sound) or finding
+
+
+def _expect_close(sound: SoundFidelity) -> Finding | None:
+    """What a variant's rate may do to a sound, and a mezzanine's may not; None without a fault."""
+    for second in sound.seconds:
+        away = max(abs(second.least or 0.0), abs(second.most or 0.0))
+        bright = abs(brightness(second))
+        where = f"at {second.at:.0f} s"
+        for is_wrong, message in (
+            (second.added is not None and second.added > ADDED_DB, "There is noise, a hum or a tone"),
+            (away > LEVEL_DB, f"The sound's level is off by {away:.0f} dB"),
+            (bright > BRIGHT_DB, f"What is bright in the sound is off by {bright:.0f} dB"),
+        ):
+            if is_wrong:
+                sentence = f"{message} {where}, beside the upload's."
+                return Finding(False, sentence, "like the upload's", message, where, second.at)
+    return None
 
 
 @rule(ObservationKind.MEZZANINE, source=VARIANTS)
