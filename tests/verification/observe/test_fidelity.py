@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import break_outputs
 import pytest
@@ -48,6 +50,11 @@ def failed(seen: VariantObservation) -> list[Finding]:
     return [finding for finding in judge(seen) if not finding.passed]
 
 
+def half_slow(cases: Sequence[tuple[str, ...]]) -> list[Any]:
+    """All of them; every second one with the slow tests."""
+    return [pytest.param(*case, marks=pytest.mark.slow if number % 2 else ()) for number, case in enumerate(cases)]
+
+
 @pytest.mark.ffmpeg
 def test_an_honest_variant_is_true(root: Path, tmp_path: Path) -> None:
     seen = made(root, tmp_path)
@@ -64,40 +71,42 @@ def test_an_honest_variant_is_true(root: Path, tmp_path: Path) -> None:
 @pytest.mark.ffmpeg
 @pytest.mark.parametrize(
     ("filters", "message"),
-    [
-        ("vflip", "The picture is upside down, beside the mezzanine's."),
-        ("hflip", "The picture is mirrored, beside the mezzanine's."),
-        ("hflip,vflip", "The picture is turned by half a turn, beside the mezzanine's."),
-        ("swapuv", "The picture's two colour planes are exchanged, beside the mezzanine's."),
-        ("hue=s=0", "The picture has lost its colours, beside the mezzanine's."),
-        ("hue=s=0.7", "The picture's colours are paler, beside the mezzanine's."),
-        ("lutyuv=y=val+9", "The picture is brighter, beside the mezzanine's."),
-        ("lutyuv=y=val*0.8+25", "The picture has less contrast, beside the mezzanine's."),
-        (
-            "tpad=start=3:start_mode=clone,trim=end_frame=200",
-            "The picture is late by 3 pictures",
-        ),
-        (
-            "tpad=start=1:start_mode=clone,trim=end_frame=200",
-            "The picture is late by a picture",
-        ),
-        (
-            "trim=start_frame=75,setpts=PTS-STARTPTS,fps=25,tpad=stop_duration=4:stop_mode=clone,trim=end_frame=200",
-            "The picture is early by 75 pictures",
-        ),
-        (
-            "drawbox=c=black:t=fill:enable='between(n,75,124)'",
-            "The picture is black from 3.0 to 5.0 s, beside the mezzanine's.",
-        ),
-        ("drawbox=c=black:t=fill:enable='between(n,80,81)'", "The picture is black from 3.2 to 3.3 s"),
-        ("loop=loop=50:size=1:start=75,trim=end_frame=200,setpts=N/25/TB", "The picture"),
-        ("drawbox=x=200:y=5:w=60:h=30:c=white:t=fill", "A part of the picture, at the top right, is another"),
-        ("gblur=sigma=1.5", "The picture is less sharp than its size allows"),
-        ("scale=160:90,scale=320:180", "The picture is less sharp than its size allows"),
-        ("crop=288:162,scale=320:180", "The picture"),
-        ("negate", "The picture"),
-        ("noise=alls=25:allf=t", "The picture"),
-    ],
+    half_slow(
+        [
+            ("vflip", "The picture is upside down, beside the mezzanine's."),
+            ("hflip", "The picture is mirrored, beside the mezzanine's."),
+            ("hflip,vflip", "The picture is turned by half a turn, beside the mezzanine's."),
+            ("swapuv", "The picture's two colour planes are exchanged, beside the mezzanine's."),
+            ("hue=s=0", "The picture has lost its colours, beside the mezzanine's."),
+            ("hue=s=0.7", "The picture's colours are paler, beside the mezzanine's."),
+            ("lutyuv=y=val+9", "The picture is brighter, beside the mezzanine's."),
+            ("lutyuv=y=val*0.8+25", "The picture has less contrast, beside the mezzanine's."),
+            (
+                "tpad=start=3:start_mode=clone,trim=end_frame=200",
+                "The picture is late by 3 pictures",
+            ),
+            (
+                "tpad=start=1:start_mode=clone,trim=end_frame=200",
+                "The picture is late by a picture",
+            ),
+            (
+                "trim=start_frame=75,setpts=PTS-STARTPTS,fps=25,tpad=stop_duration=4:stop_mode=clone,trim=end_frame=200",
+                "The picture is early by 75 pictures",
+            ),
+            (
+                "drawbox=c=black:t=fill:enable='between(n,75,124)'",
+                "The picture is black from 3.0 to 5.0 s, beside the mezzanine's.",
+            ),
+            ("drawbox=c=black:t=fill:enable='between(n,80,81)'", "The picture is black from 3.2 to 3.3 s"),
+            ("loop=loop=50:size=1:start=75,trim=end_frame=200,setpts=N/25/TB", "The picture"),
+            ("drawbox=x=200:y=5:w=60:h=30:c=white:t=fill", "A part of the picture, at the top right, is another"),
+            ("gblur=sigma=1.5", "The picture is less sharp than its size allows"),
+            ("scale=160:90,scale=320:180", "The picture is less sharp than its size allows"),
+            ("crop=288:162,scale=320:180", "The picture"),
+            ("negate", "The picture"),
+            ("noise=alls=25:allf=t", "The picture"),
+        ]
+    ),
 )
 def test_a_fault_of_the_picture_is_said(root: Path, tmp_path: Path, filters: str, message: str) -> None:
     findings = failed(made(root, tmp_path, filters=filters))
@@ -108,24 +117,26 @@ def test_a_fault_of_the_picture_is_said(root: Path, tmp_path: Path, filters: str
 @pytest.mark.ffmpeg
 @pytest.mark.parametrize(
     ("filters", "rule", "message"),
-    [
-        ("volume=0:enable='between(t,3,5)'", "sound_true", "The sound is silent from 3 to 5 s."),
-        ("volume=0:enable='between(t,3,3.15)'", "sound_true", "The sound drops out or is damaged from 3 to 4 s."),
-        ("pan=stereo|c0=c0|c1=0*c1", "sound_true", "The right channel is silent."),
-        ("pan=stereo|c0=c1|c1=c0", "sound_true", "The left and the right channel are exchanged."),
-        ("pan=stereo|c0=c0|c1=-1*c1", "sound_true", "The right channel is inverted."),
-        ("pan=stereo|c0=0.5*c0+0.5*c1|c1=0.5*c0+0.5*c1", "sound_true", "The"),
-        ("adelay=200|200,atrim=end=8", "sound_in_sync", "The sound is 0.20 s late."),
-        ("areverse", "sound_true", "The sound is not the mezzanine's."),
-        ("asetrate=48480,aresample=48000,apad=whole_dur=8", "sound_true", "The sound is not the mezzanine's."),
-        ("volume=2.5:enable='gte(t,4)'", "sound_true", "The sound is"),
-        ("lowpass=f=2500,lowpass=f=2500,lowpass=f=2500", "sound_true", "The sound is dull"),
-        (
-            "aeval='val(0)+0.02*sin(2*PI*3000*t)|val(1)+0.02*sin(2*PI*3000*t)':c=same",
-            "sound_true",
-            "There is noise, a hum or a tone in the sound",
-        ),
-    ],
+    half_slow(
+        [
+            ("volume=0:enable='between(t,3,5)'", "sound_true", "The sound is silent from 3 to 5 s."),
+            ("volume=0:enable='between(t,3,3.15)'", "sound_true", "The sound drops out or is damaged from 3 to 4 s."),
+            ("pan=stereo|c0=c0|c1=0*c1", "sound_true", "The right channel is silent."),
+            ("pan=stereo|c0=c1|c1=c0", "sound_true", "The left and the right channel are exchanged."),
+            ("pan=stereo|c0=c0|c1=-1*c1", "sound_true", "The right channel is inverted."),
+            ("pan=stereo|c0=0.5*c0+0.5*c1|c1=0.5*c0+0.5*c1", "sound_true", "The"),
+            ("adelay=200|200,atrim=end=8", "sound_in_sync", "The sound is 0.20 s late."),
+            ("areverse", "sound_true", "The sound is not the mezzanine's."),
+            ("asetrate=48480,aresample=48000,apad=whole_dur=8", "sound_true", "The sound is not the mezzanine's."),
+            ("volume=2.5:enable='gte(t,4)'", "sound_true", "The sound is"),
+            ("lowpass=f=2500,lowpass=f=2500,lowpass=f=2500", "sound_true", "The sound is dull"),
+            (
+                "aeval='val(0)+0.02*sin(2*PI*3000*t)|val(1)+0.02*sin(2*PI*3000*t)':c=same",
+                "sound_true",
+                "There is noise, a hum or a tone in the sound",
+            ),
+        ]
+    ),
 )
 def test_a_fault_of_the_sound_is_said(root: Path, tmp_path: Path, filters: str, rule: str, message: str) -> None:
     findings = failed(made(root, tmp_path, "-af", filters))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import break_captions
 import break_delivery
@@ -304,7 +305,19 @@ def test_every_rule_applies_to_a_good_output(good_findings: list[Finding]) -> No
     assert set(RULES) == {finding.rule for finding in good_findings}
 
 
-@pytest.mark.parametrize("broken", BREAKS, ids=lambda broken: broken.name)
+def some_slow() -> list[Any]:
+    """All breaks: the first of each set of rules with every run, the others with the slow tests."""
+    first: dict[frozenset[str], str] = {}
+    for broken in BREAKS:
+        first.setdefault(broken.rules, broken.name)
+    quick = set(first.values())
+    return [
+        pytest.param(broken, id=broken.name, marks=() if broken.name in quick else pytest.mark.slow)
+        for broken in BREAKS
+    ]
+
+
+@pytest.mark.parametrize("broken", some_slow())
 def test_break_is_told_by_its_rule_alone(good: Good, copy: Path, broken: Break) -> None:
     broken.apply(copy)
     observations = good.look(broken.looks, copy)
