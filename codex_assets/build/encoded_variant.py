@@ -158,13 +158,13 @@ def observe(
     media_type = build.media.media_type
     cuts = _cuts(build, [playlist.record for playlist in playlists], inapplicable)
     reference = build.mezzanine_file(source)
+    measured = build.loudness_record() if source.has_audio else None
     with build.phase(Phase.VERIFYING) as advance:
         seen = []
         for playlist in playlists:
             record = playlist.record
             path = next(upload.path for upload in playlist.uploads if upload.stage is Stage.PLAYLIST)
             look = build.observer.preview if record.output == PREVIEW.name else build.observer.variant
-            measured = build.loudness_record() if record.gain_mode is not None else None
             expected = expectations.variant(
                 media_type, source, record.output, record.variant, cuts, record.gain_mode, measured
             )
@@ -175,10 +175,10 @@ def observe(
         for playlist, (path, _), observation in zip(playlists, seen, compared, strict=True):
             record = playlist.record
             playlist.observations.append(observation)
-            if source.has_audio and record.output != PREVIEW.name:
+            if measured is not None and record.output != PREVIEW.name:
                 digest = observation.sound_digest
                 if digest is None or digest not in loudness:
-                    wanted = expectations.loudness(build.loudness_record(), record.gain_mode)
+                    wanted = expectations.loudness(measured, record.gain_mode)
                     loudness[digest] = build.observer.loudness(path, wanted, output=record.output)
                 playlist.observations.append(replace(loudness[digest], output=record.output))
 

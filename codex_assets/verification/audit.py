@@ -369,7 +369,7 @@ class Auditor:
     def _looked_at(self, media: MediaRecord, source: MezzanineRecord, record: VariantRecord) -> VariantObservation:
         """A playlist as it is, before it is compared with anything."""
         look = self._observer.variant if media_outputs.is_variant(record.output) else self._observer.preview
-        loudness = self._records.get(media.media_id, "loudness", LoudnessRecord)
+        loudness = self._loudness_of_upload(media)
         cuts = self._cuts(media, record)
         expected = expectations.variant(
             media.media_type, source, record.output, record.variant, cuts, record.gain_mode, loudness
@@ -450,8 +450,11 @@ class Auditor:
         return self._fetched(media, record) / Path(record.playlist_key).name
 
     def _loudness_expected(self, media: MediaRecord, gain_mode: str | None) -> LoudnessExpected | None:
-        record = self._records.get(media.media_id, "loudness", LoudnessRecord)
+        record = self._loudness_of_upload(media)
         return expectations.loudness(record, gain_mode) if record is not None else None
+
+    def _loudness_of_upload(self, media: MediaRecord) -> LoudnessRecord | None:
+        return self._records.get(media.media_id, media_outputs.LOUDNESS.name, LoudnessRecord)
 
     def _reference(self, media: MediaRecord, source: MezzanineRecord) -> Path | None:
         if not self._deep:

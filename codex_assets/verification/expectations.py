@@ -116,12 +116,11 @@ def _gain(source: MezzanineRecord, mode: str | None, loudness_of_upload: Loudnes
     """Decibels from the mezzanine to what is delivered, as the upload's loudness asks for; None where nobody knows."""
     if mode == "none":
         return 0.0
-    measured = loudness_of_upload.measurement if loudness_of_upload is not None else None
-    if mode not in ("gain", "linear") or measured is None:
+    if mode not in ("gain", "linear") or loudness_of_upload is None or loudness_of_upload.measurement is None:
         return None
-    reached = profile.TRUE_PEAK_CEILING - measured.true_peak_dbtp + measured.integrated_lufs
-    aim = min(profile.LOUDNESS_TARGET, reached) if mode == "gain" else profile.LOUDNESS_TARGET
-    return aim - (measured.integrated_lufs + source.sound_gain)
+    limit = loudness(loudness_of_upload, mode).limit
+    aim = limit if limit is not None else profile.LOUDNESS_TARGET
+    return aim - (loudness_of_upload.measurement.integrated_lufs + source.sound_gain)
 
 
 def recorded_variant(record: VariantRecord, start: float) -> VariantObservation:

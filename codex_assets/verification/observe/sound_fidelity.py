@@ -7,7 +7,7 @@ In: how sounds are decoded, brought to the same time and measured, tenth by tent
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -116,9 +116,7 @@ def compare_sounds(
     meter = SoundMeter(delay)
 
     def read(take: Callable[[int], bytes]) -> None:
-        while data := take(FRAME_BYTES * rate):
-            whole = len(data) // FRAME_BYTES * FRAME_BYTES
-            samples = np.frombuffer(data[:whole], np.float32).reshape(-1, CHANNELS)
+        for samples in samples_of(take):
             meter.add(samples)
             if programme is not None:
                 programme.add(samples[:, 2:])
@@ -127,6 +125,13 @@ def compare_sounds(
     output = ["-map", "[all]", "-f", "f32le", "-"]
     run = decoder.run_into([*inputs, *output], read, label="comparing the sound", duration=seconds)
     return meter.result(steady), run.log
+
+
+def samples_of(take: Callable[[int], bytes]) -> Iterator[Samples]:
+    """Both sounds as ffmpeg puts them out side by side, about a second at a time."""
+    while data := take(FRAME_BYTES * profile.SAMPLE_RATE):
+        whole = len(data) // FRAME_BYTES * FRAME_BYTES
+        yield np.frombuffer(data[:whole], np.float32).reshape(-1, CHANNELS)
 
 
 class SoundMeter:

@@ -160,7 +160,7 @@ def compare_upload_pictures(
         return None
     turned = video.rotation in (90, 270)
     size = compared_size(video.width, video.height)
-    panels = _Panels(*(size[::-1] if turned else size), coded=4 if video.has_alpha else PLANES)
+    panels = _Panels(*_as_coded_side_up(size, video), coded=4 if video.has_alpha else PLANES)
     reference = _Reference(video)
     meter: Meter | None = None
     exactness = _exactness(video)
@@ -199,9 +199,14 @@ def _exactness(video: VideoStream) -> Exactness:
         return Exactness.FIELDS
     if is_converted(video):
         return Exactness.APPROXIMATE
-    shown = (video.height, video.width) if video.rotation in (90, 270) else (video.width, video.height)
+    shown = _as_coded_side_up((video.width, video.height), video)
     is_scaled = shown != (video.coded_width, video.coded_height) or any(side % 2 for side in shown)
     return Exactness.CONVERTED if is_scaled or not is_bt709(video) else Exactness.SAME
+
+
+def _as_coded_side_up(size: tuple[int, int], video: VideoStream) -> tuple[int, int]:
+    """A displayed size as it is before the picture is turned."""
+    return (size[1], size[0]) if video.rotation in (90, 270) else size
 
 
 def _last_of_each_tick(
@@ -282,8 +287,7 @@ def _form(video: VideoStream) -> tuple[str, str]:
 def _middles(video: VideoStream, panels: _Panels) -> tuple[str, str]:
     """The filters that cut out the middle of the upload's picture, and the same of the mezzanine's, of at most the size
     of a panel; both as the upload is coded."""
-    turned = video.rotation in (90, 270)
-    shown = (video.height, video.width) if turned else (video.width, video.height)
+    shown = _as_coded_side_up((video.width, video.height), video)
     width, height = min(shown[0] // 2 * 2, panels.columns), min(shown[1] // 2 * 2, panels.rows)
     if _fields(video):
         return (f"scale={panels.columns}:{panels.rows}:{SMALL}",) * 2

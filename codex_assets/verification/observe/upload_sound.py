@@ -10,13 +10,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from codex_assets.media import profile
 from codex_assets.media.facts import AudioStream
 from codex_assets.verification.fidelity import SoundFidelity
 from codex_assets.verification.observe.decoder import Decoder
-from codex_assets.verification.observe.sound_fidelity import CHANNELS, FRAME_BYTES, SoundMeter
+from codex_assets.verification.observe.sound_fidelity import SoundMeter, samples_of
 from codex_assets.verification.observe.upload_pictures import UploadedMedia
 
 MIXED_LAYOUTS = (
@@ -43,9 +41,8 @@ def compare_upload_sound(
     meter = SoundMeter(0)
 
     def read(take: Callable[[int], bytes]) -> None:
-        while data := take(FRAME_BYTES * rate):
-            whole = len(data) // FRAME_BYTES * FRAME_BYTES
-            meter.add(np.frombuffer(data[:whole], np.float32).reshape(-1, CHANNELS))
+        for samples in samples_of(take):
+            meter.add(samples)
 
     arguments = ["-i", str(mezzanine), *upload.opened(), "-filter_complex", graph, "-map", "[all]", "-f", "f32le", "-"]
     seconds = upload.info.seconds

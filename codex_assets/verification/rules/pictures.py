@@ -89,15 +89,26 @@ def expect_true(fidelity: PictureFidelity | None, whose: str) -> Finding | None:
         return None
     bad = [second for second in fidelity.seconds if not _is_true(second, fidelity.honest)]
     expected = f"like the {whose}'s, or an honest encode of it"
+    return verdict(fidelity, bad, fidelity.change, whose, expected)
+
+
+def verdict(
+    fidelity: PictureFidelity, bad: Sequence[PictureSecond], change: PictureChange | None, whose: str, expected: str
+) -> Finding:
+    """What is said of pictures of which the seconds `bad` are not those of `whose`. `change`: what explains it."""
     if not bad:
         least = min(min(second.likeness) for second in fidelity.seconds)
         message = f"All {fidelity.compared} pictures are the {whose}'s."
         return Finding(True, message, expected, f"likeness of at least {least:.3f}")
-    worst = min(bad, key=lambda second: min(second.likeness))
-    where = when(fidelity, bad)
+    worst = least_alike(bad)
+    where = _when(fidelity, bad)
     observed = f"likeness {min(worst.likeness):.3f}, difference {worst.difference:.1f} of 255"
-    at = bad[0].at if where else None
-    return Finding(False, explained(fidelity.change, whose, where), expected, observed, where, at)
+    return Finding(False, _explained(change, whose, where), expected, observed, where, bad[0].at if where else None)
+
+
+def least_alike(seconds: Sequence[PictureSecond]) -> PictureSecond:
+    """The one whose worst plane is least like the original's."""
+    return min(seconds, key=lambda second: min(second.likeness))
 
 
 def _is_true(second: PictureSecond, honest: Sequence[PictureSecond]) -> bool:
@@ -142,7 +153,7 @@ def _is_as_true(second: PictureSecond, honest: PictureSecond) -> bool:
     )
 
 
-def when(fidelity: PictureFidelity, bad: Sequence[PictureSecond]) -> str:
+def _when(fidelity: PictureFidelity, bad: Sequence[PictureSecond]) -> str:
     """When the fault is seen; empty for one of the whole."""
     if len(bad) >= THROUGHOUT * len(fidelity.seconds):
         return ""
@@ -195,7 +206,7 @@ def words_of(change: PictureChange | None) -> str | None:
     return words(change) if words is not None and change is not None else None
 
 
-def explained(change: PictureChange | None, whose: str, where: str) -> str:
+def _explained(change: PictureChange | None, whose: str, where: str) -> str:
     """A sentence that says what was done to the picture, and `where`."""
     said = words_of(change) or "The picture is coded worse"
     return f"{said}{f' {where}' if where else ''}, beside the {whose}'s."

@@ -32,7 +32,7 @@ from codex_assets.verification.rules.mezzanine import (
     mezzanine_size,
     mezzanine_tracks,
 )
-from codex_assets.verification.rules.pictures import explained, when
+from codex_assets.verification.rules.pictures import least_alike, verdict
 from codex_assets.verification.rules.shared_limits import VARIANTS
 from codex_assets.verification.rules.sound import brightness, expect_in_sync, expect_true_sound
 
@@ -105,22 +105,14 @@ def mezzanine_pictures_true(seen: MezzanineObservation) -> Finding | None:
 def _expect_true(fidelity: PictureFidelity | None) -> Finding | None:
     if fidelity is None or not fidelity.seconds:
         return None
-    expected = "like the upload's"
     bad = [second for second in fidelity.seconds if not LIMITS[fidelity.exactness].allow(second)]
     # The lines of two fields are beside each other: what stands still seems to move.
     moving = fidelity.seconds if fidelity.exactness is not Exactness.FIELDS else ()
     late = [second for second in moving if second.late]
     still = [second for second in moving if _stands_still(second)]
     wrong = bad or late or still
-    if not wrong:
-        least = min(min(second.likeness) for second in fidelity.seconds)
-        message = f"All {fidelity.compared} pictures are the upload's."
-        return Finding(True, message, expected, f"likeness of at least {least:.3f}")
-    worst = min(wrong, key=lambda second: min(second.likeness))
-    where = when(fidelity, wrong)
-    observed = f"likeness {min(worst.likeness):.3f}, difference {worst.difference:.1f} of 255"
-    sentence = explained(_change(fidelity, late, still, worst), "upload", where)
-    return Finding(False, sentence, expected, observed, where, wrong[0].at if where else None)
+    change = _change(fidelity, late, still, least_alike(wrong)) if wrong else None
+    return verdict(fidelity, wrong, change, "upload", "like the upload's")
 
 
 def _change(
