@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from slow_cases import some_slow
 from workbench import Bench
 
 from codex_assets.errors import VerificationError
@@ -47,12 +48,11 @@ UPLOADS: dict[str, tuple[str, ...]] = {
 QUICK = ("film", "turned", "black", "another matrix", "half the rate", "late by one", "late", "one channel")
 
 
-def some_slow(names: Iterable[str]) -> list[Any]:
-    """All of them; a few with every run, the others with the slow tests."""
-    return [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in names]
+def is_quick(number: int, name: str) -> bool:
+    return name in QUICK
 
 
-@pytest.fixture(scope="module", params=some_slow(UPLOADS))
+@pytest.fixture(scope="module", params=some_slow(UPLOADS, is_quick))
 def upload(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three seconds of a film, with a sound of its own on each channel."""
     return _upload(request.param, tmp_path_factory.mktemp("uploads"))
@@ -133,7 +133,7 @@ PICTURES = {
 }
 
 
-@pytest.mark.parametrize("name", some_slow(PICTURES))
+@pytest.mark.parametrize("name", some_slow(PICTURES, is_quick))
 def test_a_spoiled_picture_is_not_published(name: str, tmp_path: Path) -> None:
     filters, message = PICTURES[name]
     upload = _upload("film", tmp_path)
@@ -163,7 +163,7 @@ SOUNDS = {
 }
 
 
-@pytest.mark.parametrize("name", some_slow(SOUNDS))
+@pytest.mark.parametrize("name", some_slow(SOUNDS, is_quick))
 def test_a_spoiled_sound_is_not_published(name: str, tmp_path: Path) -> None:
     filters, message = SOUNDS[name]
     upload = _upload("film", tmp_path)

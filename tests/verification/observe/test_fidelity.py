@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import break_outputs
 import pytest
 from break_outputs import KBPS, SIZES, TOOLS
+from slow_cases import some_slow
 
 from codex_assets.archive.findings import Finding
 from codex_assets.verification.judge import judge
@@ -50,9 +49,8 @@ def failed(seen: VariantObservation) -> list[Finding]:
     return [finding for finding in judge(seen) if not finding.passed]
 
 
-def half_slow(cases: Sequence[tuple[str, ...]]) -> list[Any]:
-    """All of them; every second one with the slow tests."""
-    return [pytest.param(*case, marks=pytest.mark.slow if number % 2 else ()) for number, case in enumerate(cases)]
+def every_second(number: int, case: object) -> bool:
+    return number % 2 == 0
 
 
 @pytest.mark.ffmpeg
@@ -71,7 +69,7 @@ def test_an_honest_variant_is_true(root: Path, tmp_path: Path) -> None:
 @pytest.mark.ffmpeg
 @pytest.mark.parametrize(
     ("filters", "message"),
-    half_slow(
+    some_slow(
         [
             ("vflip", "The picture is upside down, beside the mezzanine's."),
             ("hflip", "The picture is mirrored, beside the mezzanine's."),
@@ -105,7 +103,8 @@ def test_an_honest_variant_is_true(root: Path, tmp_path: Path) -> None:
             ("crop=288:162,scale=320:180", "The picture"),
             ("negate", "The picture"),
             ("noise=alls=25:allf=t", "The picture"),
-        ]
+        ],
+        every_second,
     ),
 )
 def test_a_fault_of_the_picture_is_said(root: Path, tmp_path: Path, filters: str, message: str) -> None:
@@ -117,7 +116,7 @@ def test_a_fault_of_the_picture_is_said(root: Path, tmp_path: Path, filters: str
 @pytest.mark.ffmpeg
 @pytest.mark.parametrize(
     ("filters", "rule", "message"),
-    half_slow(
+    some_slow(
         [
             ("volume=0:enable='between(t,3,5)'", "sound_true", "The sound is silent from 3 to 5 s."),
             ("volume=0:enable='between(t,3,3.15)'", "sound_true", "The sound drops out or is damaged from 3 to 4 s."),
@@ -135,7 +134,8 @@ def test_a_fault_of_the_picture_is_said(root: Path, tmp_path: Path, filters: str
                 "sound_true",
                 "There is noise, a hum or a tone in the sound",
             ),
-        ]
+        ],
+        every_second,
     ),
 )
 def test_a_fault_of_the_sound_is_said(root: Path, tmp_path: Path, filters: str, rule: str, message: str) -> None:

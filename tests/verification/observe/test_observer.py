@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import break_captions
 import break_delivery
@@ -19,6 +18,7 @@ import certificates
 import pytest
 from break_outputs import BREAKS, KBPS, SECONDS, SIZES, THUMBNAIL_MISTAKES, TOOLS, VARIANT, WAVEFORM_MISTAKES, Break
 from hls_site import site
+from slow_cases import some_slow
 
 from codex_assets.archive.findings import Finding
 from codex_assets.archive.records import MediaRecord, MezzanineRecord, SourceFacts, ThumbnailRecord
@@ -305,19 +305,11 @@ def test_every_rule_applies_to_a_good_output(good_findings: list[Finding]) -> No
     assert set(RULES) == {finding.rule for finding in good_findings}
 
 
-def some_slow() -> list[Any]:
-    """All breaks: the first of each set of rules with every run, the others with the slow tests."""
-    first: dict[frozenset[str], str] = {}
-    for broken in BREAKS:
-        first.setdefault(broken.rules, broken.name)
-    quick = set(first.values())
-    return [
-        pytest.param(broken, id=broken.name, marks=() if broken.name in quick else pytest.mark.slow)
-        for broken in BREAKS
-    ]
+def is_first_of_its_rules(number: int, broken: Break) -> bool:
+    return all(before.rules != broken.rules for before in BREAKS[:number])
 
 
-@pytest.mark.parametrize("broken", some_slow())
+@pytest.mark.parametrize("broken", some_slow(BREAKS, is_first_of_its_rules), ids=lambda broken: broken.name)
 def test_break_is_told_by_its_rule_alone(good: Good, copy: Path, broken: Break) -> None:
     broken.apply(copy)
     observations = good.look(broken.looks, copy)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import break_outputs
 import pytest
 from break_outputs import KBPS, SIZES, TOOLS
+from slow_cases import some_slow
 
 from codex_assets.archive.notes import Note
 from codex_assets.verification.observations import VariantExpected, VariantObservation
@@ -181,19 +182,18 @@ NOT_NOTED: dict[str, tuple[str, str]] = {
 }
 
 
-def some_slow(names: Iterable[str]) -> list[object]:
-    """All of them; a third with every run, the others with the slow tests."""
-    return [pytest.param(name, marks=() if number % 3 == 0 else pytest.mark.slow) for number, name in enumerate(names)]
+def every_third(number: int, name: str) -> bool:
+    return number % 3 == 0
 
 
 @pytest.mark.ffmpeg
-@pytest.mark.parametrize("name", some_slow(NOTED))
+@pytest.mark.parametrize("name", some_slow(NOTED, every_third))
 def test_it_is_noted(name: str, tmp_path: Path) -> None:
     picture, heard, expected = NOTED[name]
     assert_notes(noted(tmp_path, picture, heard), expected)
 
 
 @pytest.mark.ffmpeg
-@pytest.mark.parametrize("name", some_slow(NOT_NOTED))
+@pytest.mark.parametrize("name", some_slow(NOT_NOTED, every_third))
 def test_it_is_not_noted(name: str, tmp_path: Path) -> None:
     assert noted(tmp_path, *NOT_NOTED[name]) == ()
