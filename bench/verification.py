@@ -8,7 +8,7 @@ than wall seconds, and shares least of all. Run it with
 
     .venv/bin/python bench/verification.py [--seconds 60] [--height 1080 --height 720] [--film FILE] [--details]
 
-The page that states the results: docs/performance.md.
+The page that states the results: docs/verification.md.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ SEEN_IN_STILL = frozenset(
 )
 """Changes that a thumbnail shows too, and that no conversion of colours for it could make."""
 SAME_PLACE_SECONDS = 2.0
-NOT_ADDED = ("There is sound where",)
+NOT_ADDED = ("There is sound where", "There is no noise where", "Loud parts stand out")
 """How messages begin about what no encoder adds to what it was given."""
 NOT_TAKEN_AWAY = ("The picture is black", "The picture is of one colour", "The picture stands still")
 """What a mezzanine is said to be that no variant can be made of that shows more."""

@@ -161,12 +161,25 @@ class SoundLag:
 
 
 @dataclass(frozen=True)
+class SoundRange:
+    """How far a sound's loud parts are from its soft ones, and the noise under both, beside the original's.
+
+    `louder`: dB by which loud parts are louder beside soft ones. `noise`: what is under it throughout and not under the
+    original, in dB of all; `lost_noise`: the other way round.
+    """
+
+    louder: float
+    noise: float
+    lost_noise: float
+
+
+@dataclass(frozen=True)
 class SoundFidelity:
     """All of an output's sound beside what it was made of.
 
     `lag`: seconds by which the whole is late; the seconds are compared without it. `gain`: dB by which the whole is
     louder; None in silence. `steady`: one gain was meant for all of it; False where a dynamic normalisation changes the
-    level as it goes, which is then taken off as well.
+    level as it goes, which is then taken off as well. `range`: None then, and where there is too little sound.
     """
 
     lag: float
@@ -174,3 +187,4 @@ class SoundFidelity:
     seconds: tuple[SoundSecond, ...]
     lags: tuple[SoundLag, ...]
     steady: bool = True
+    range: SoundRange | None = None

@@ -40,8 +40,8 @@ def _encoded(*options: str) -> Callable[[Workpiece], None]:
     return partial(encode_picture, encoder=options)
 
 
-def _heard(*options: str) -> Callable[[Workpiece], None]:
-    return lambda piece: encode_sound(piece, "anull", options=options)
+def _heard(*options: str, graph: str = "anull") -> Callable[[Workpiece], None]:
+    return lambda piece: encode_sound(piece, graph, options=options)
 
 
 def _archived(*options: str, picture: str | None = "null") -> Callable[[Workpiece], None]:
@@ -63,7 +63,8 @@ CONTROLS: tuple[Control, ...] = (
     Control("another_scaler", "film", Seam.SEGMENTS, partial(encode_picture, before="scale=640:360:flags=bicubic")),
     Control("sound_of_another_coder", "music", Seam.SEGMENTS, _heard("-aac_coder", "fast")),
     Control("sound_without_tools", "music", Seam.SEGMENTS, _heard("-aac_tns", "0", "-aac_pns", "0", "-aac_is", "0")),
-    Control("sound_of_another_generation", "film", Seam.SEGMENTS, _heard()),
+    # As loud as it was: each generation at so low a rate adds noise.
+    Control("sound_of_another_generation", "film", Seam.SEGMENTS, _heard(graph="volume=-0.7dB")),
     Control("finer_thumbnail", "film", Seam.THUMBNAIL, partial(_thumbnail, "2")),
     Control("coarser_thumbnail", "portrait", Seam.THUMBNAIL, partial(_thumbnail, "5")),
     Control("finer_mezzanine", "portrait", Seam.MEZZANINE, _archived("-crf", "14", "-preset", "medium")),

@@ -11,6 +11,8 @@ from picture_mutants import BURST, FULL, MATRIX
 
 FILM = ("portrait", "flat", "film")
 HEARD = ("music", "portrait", "flat")
+PEAKED = ("mezzanine_sound_clipped",)
+"""Faults of what is loud and has peaks: music."""
 SIZE = ("{w}", "{h}")
 
 PICTURES: tuple[tuple[str, Harm, str, str], ...] = (
@@ -104,7 +106,7 @@ for _number, (_name, _harm, _description, _chain) in enumerate(PICTURES):
     _contents = FILM[_number % 2 :] + FILM[: _number % 2]
     register(Mutant(_name, "mezzanine", _harm, Seam.MEZZANINE, _description, _contents, partial(_pictured, _chain)))
 for _number, (_name, _harm, _description, _chain) in enumerate(SOUND):
-    _contents = HEARD[_number % 2 :] + HEARD[: _number % 2]
+    _contents = HEARD if _name in PEAKED else HEARD[_number % 2 :] + HEARD[: _number % 2]
     register(Mutant(_name, "mezzanine", _harm, Seam.MEZZANINE, _description, _contents, partial(_heard, _chain)))
 
 

@@ -57,7 +57,7 @@ GRAPHS: tuple[tuple[str, Harm, str, str], ...] = (
     ("sound_of_a_telephone", "medium", "the sound went through 8 kHz", "highpass=f=300,aresample=8000,aresample=48000"),
     ("sound_aliased", "medium", "every sixth sample is kept and held",
      "asetnsamples=6,aresample=48000,acrusher=samples=12:mode=log:bits=16:mix=1"),
-    ("sound_of_few_bits", "medium", "samples have five bits", "acrusher=bits=5:mode=lin:samples=1:mix=1"),
+    ("sound_of_few_bits", "medium", "samples have five bits", "aeval='round(val(0)*16)/16|round(val(1)*16)/16':c=same"),
     ("treble_raised", "light", "the treble is 9 dB too loud", "treble=g=9:f=5000,volume=-1dB"),
     ("bass_raised", "light", "the bass is 9 dB too loud", "bass=g=9:f=150,volume=-3dB"),
     ("sound_with_hum", "medium", "a hum of 50 Hz lies under it",

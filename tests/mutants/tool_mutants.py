@@ -84,8 +84,8 @@ EDITS = (
     Edit("ffmpeg_inverts_a_channel", "mezzanine", "grave", "the right channel is inverted", SOUND,
          ",pan=stereo|c0=c0|c1=-1*c1"),
     Edit("ffmpeg_is_mute", "mezzanine", "grave", "there is nothing but silence", SOUND, ",volume=0"),
-    Edit("ffmpeg_is_dull", "mezzanine", "medium", "there is nothing above 3 kHz", SOUND,
-         ",lowpass=f=3000,lowpass=f=3000,lowpass=f=3000"),
+    Edit("ffmpeg_is_dull", "mezzanine", "medium", "what is above 500 Hz is lost", SOUND,
+         ",lowpass=f=500,lowpass=f=500,lowpass=f=500"),
     # Variants, of a mezzanine that is right.
     Edit("ffmpeg_bends_colours_of_variants", "pictures", "medium", "every scaling goes through the wrong matrix",
          EVERY_SCALING, rf"\1,{MATRIX}"),

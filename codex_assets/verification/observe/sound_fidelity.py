@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codex_assets.media import profile
-from codex_assets.verification.fidelity import SoundFidelity, SoundLag, SoundSecond
+from codex_assets.verification.fidelity import SoundFidelity, SoundLag, SoundRange, SoundSecond
 from codex_assets.verification.observe.decoder import Decoder
 from codex_assets.verification.observe.programme_sound import ProgrammeSoundMeter
+from codex_assets.verification.observe.sound_range import sound_range
 
 Samples: TypeAlias = NDArray[np.float32]
 Numbers: TypeAlias = NDArray[np.float64]
@@ -197,7 +198,8 @@ class SoundMeter:
         gain = _gain(tenths)
         assert self._lag is not None
         seconds = _seconds(tenths, gain if gain is not None else 0.0, steady)
-        return SoundFidelity(self._lag / profile.SAMPLE_RATE, gain, seconds, tuple(self._lags), steady)
+        spread = _range(tenths, gain) if steady and gain is not None else None
+        return SoundFidelity(self._lag / profile.SAMPLE_RATE, gain, seconds, tuple(self._lags), steady, spread)
 
 
 class _Chunks:
@@ -359,6 +361,14 @@ def _added(bands: Numbers, audible: NDArray[np.bool_], gain: float) -> float | N
     spread = sum(part * (near[:, 2 - by : -2 - by] + near[:, 2 + by : near.shape[1] - 2 + by]) for by, part in SPREAD)
     more = np.maximum(0.0, bands[heard, :, :2] - CLEARLY_MORE * original - spread).sum()
     return 10 * math.log10(max(more / original.sum(), LEAST_ADDED)) if original.sum() > 0 else None
+
+
+def _range(tenths: _Tenths, gain: float) -> SoundRange | None:
+    heard = _audible(tenths, gain).all(axis=1)
+    levels = _decibels(tenths.levels[heard])
+    away = (levels[:, :2] - levels[:, 2:] - gain).mean(axis=1)
+    own = tenths.bands[:, :, :2].sum(axis=2) / 10 ** (gain / 10)
+    return sound_range(away, levels[:, 2:].max(axis=1), own, tenths.bands[:, :, 2:].sum(axis=2))
 
 
 def _silent(tenths: _Tenths, gain: float) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from codex_assets.archive.findings import Finding
-from codex_assets.verification.fidelity import SoundFidelity, SoundSecond
+from codex_assets.verification.fidelity import SoundFidelity, SoundRange, SoundSecond
 from codex_assets.verification.observations import VariantObservation
 from codex_assets.verification.rule import rule
 from codex_assets.verification.rules.comparisons import any_failed
@@ -44,6 +44,12 @@ ADDED_THROUGHOUT_DB = -22.0
 """...and mostly -55 and -25. A hum or a tone 17 dB under the sound adds -17 dB."""
 LEAST_SECONDS = 4
 """Of which it is said what is added mostly."""
+LOUDER_DB = 0.6
+"""By which loud parts may be louder or quieter beside soft ones. Honest encodes down to 64 kbit/s, of what is clipped
+too: 0.25 at most. Peaks cut off by 6 to 12 dB: 0.75 to 2."""
+NOISE_DB = -27.0
+"""Of all energy, what may lie under all of it. Honest encodes: under -30, nearly all of them nothing at all. Noise that
+is 25 dB under the sound adds -25 dB where there are pauses."""
 SILENT_LEVEL = 10 ** (-60 / 20)
 EXTRA_LEVEL = 10 ** (-50 / 20)
 THROUGHOUT = 0.8
@@ -118,7 +124,26 @@ def expect_true_sound(sound: SoundFidelity | None, whose: str) -> Finding | None
             sentence = message(first, sound).format(whose=whose)
             said = f"{sentence}{f' {where}' if where else ''}."
             return Finding(False, said, expected, _numbers(first), where, bad[0].at if where else None)
+    if sound.range is not None and (wrong := _wrong_range(sound.range, whose)) is not None:
+        return Finding(False, f"{wrong}.", expected, _range_numbers(sound.range))
     return Finding(True, f"All sound is the {whose}'s.", expected, expected)
+
+
+def _wrong_range(seen: SoundRange, whose: str) -> str | None:
+    """What is wrong with the whole of a sound that is right second by second; None for nothing."""
+    if seen.noise > NOISE_DB:
+        return f"There is noise under all of the sound that the {whose} does not have"
+    if seen.lost_noise > NOISE_DB:
+        return f"There is no noise where the {whose} has it under all of its sound"
+    if seen.louder > LOUDER_DB:
+        return f"Loud parts stand out by {seen.louder:.1f} dB more than the {whose}'s"
+    if seen.louder < -LOUDER_DB:
+        return f"Loud parts of the sound are quieter by {-seen.louder:.1f} dB beside the others: its peaks are cut off"
+    return None
+
+
+def _range_numbers(seen: SoundRange) -> str:
+    return f"loud parts {seen.louder:+.1f} dB, noise {seen.noise:.0f} dB, lost noise {seen.lost_noise:.0f} dB"
 
 
 def _span(sound: SoundFidelity, bad: Sequence[SoundSecond]) -> str:

@@ -28,8 +28,12 @@ EXPLAINED = 0.65
 LEAST_ALIKE = 0.955
 """Structural similarity. Confetti 0.972, noise 0.985, others 0.99 and up; another picture under 0.9."""
 BLURRED = 0.75
-"""Fine detail against the frame's. Honest ones: 0.89 to 1.25; made of a third of the pixels: 0.1 to 0.4; coded at the
-lowest quality 0.5 to 0.85, which the quantisation tells."""
+"""Fine detail against the frame's. Honest ones: 0.89 to 1.25; made of a third of the pixels: 0.1 to 0.4..."""
+BLURRED_AND_COARSE = 0.5
+"""...and where the quantisation is coarser than `FINE`, which takes detail away as well: 0.5 to 0.85 at the lowest
+quality."""
+FINE = 15.0
+"""Mean quantisation step of the luma."""
 SMALLEST_SIDE = 32
 """Pixels. Of a narrower picture in the thumbnail hardly a cell is free of its edge: 24 pixels measured 14."""
 FARTHEST_NARROW = 22.0
@@ -126,9 +130,14 @@ def _wrong(seen: ThumbnailObservation, difference: StillDifference, farthest: fl
         return explanation.mistake if is_explained and explanation is not None else ANOTHER
     if difference.worst > max(FARTHEST_BLOCK, farthest):
         return IN_PART
-    if difference.sharpness is not None and difference.sharpness < BLURRED:
+    if difference.sharpness is not None and difference.sharpness < _least_sharp(seen):
         return "is blurred"
     return None
+
+
+def _least_sharp(seen: ThumbnailObservation) -> float:
+    coarseness = seen.file.coarseness if seen.file is not None else None
+    return BLURRED if coarseness is None or coarseness <= FINE else BLURRED_AND_COARSE
 
 
 @rule(ObservationKind.THUMBNAIL, source="contract: variants (thumbnail)")
