@@ -25,6 +25,8 @@ reads in the webhook: no path of the worker, no stderr, no secret. What an engin
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Literal, Protocol
@@ -32,6 +34,8 @@ from typing import Literal, Protocol
 PUBLIC_LIMIT = 2000
 """Most characters of a public sentence (the receiver's limit)."""
 
+
+_WITHOUT_ROOM = re.compile(r"No space left|Cannot allocate memory|Out of memory|Too many open files", re.IGNORECASE)
 
 Passed = Literal["memory", "file", "time", "output"]
 """Which of the limits that we set for a tool ended it."""
@@ -63,6 +67,12 @@ class JobError(Exception):
         if retryable is not None:
             self.retryable = retryable
         super().__init__(self.public)
+
+    @property
+    def signature(self) -> str | None:
+        """Short text that is the same for another failure of this kind, with the same words and numbers; None for one
+        that depends on what goes on around the work."""
+        return None
 
 
 class PayloadError(JobError):
@@ -160,6 +170,20 @@ class ToolError(JobError):
             retryable=retryable,
         )
 
+    @property
+    def signature(self) -> str | None:
+        # A machine that is short of memory or time, or that ends its processes, may be better off later.
+        by_signal = self.exit_code is not None and (self.exit_code < 0 or self.exit_code > 128)
+        if (
+            by_signal
+            or self.exit_code is None
+            or self.passed in ("memory", "time")
+            or _WITHOUT_ROOM.search(self.reason)
+        ):
+            return None
+        reason = re.sub(r"0x[0-9a-f]+|/\S+", "", self.reason)
+        return _digest(f"{self.code}: {self.label}: {self.exit_code}: {reason}")
+
 
 class BrokenRule(Protocol):
     """What an error says of a finding: the output, the rule that it breaks, and a public sentence."""
@@ -188,6 +212,10 @@ class VerificationError(JobError):
         self.records = tuple(records)
         reasons = "; ".join(f"{failure.output} failed {failure.rule}: {failure.message}" for failure in self.failures)
         super().__init__(f"Outputs did not pass verification and were not published: {reasons}")
+
+    @property
+    def signature(self) -> str | None:
+        return _digest(f"{self.code}: {self.public}")
 
 
 class EndpointError(JobError):
@@ -253,11 +281,16 @@ class JobCancelled(JobError):
 
 class RelayedError(JobError):
     """A failure that crossed a boundary which keeps no classes (Dagster's events): it has the code, the
-    sentence and `retryable` of the error that it stands for."""
+    sentence, `retryable` and the signature of the error that it stands for."""
 
-    def __init__(self, code: str, public: str, *, retryable: bool) -> None:
+    def __init__(self, code: str, public: str, *, retryable: bool, signature: str | None = None) -> None:
         super().__init__(public, retryable=retryable)
         self.code = code
+        self._signature = signature
+
+    @property
+    def signature(self) -> str | None:
+        return self._signature
 
 
 class InternalError(JobError):
@@ -271,6 +304,14 @@ class InternalError(JobError):
     def of(cls, error: BaseException) -> InternalError:
         """The failure that stands for an exception which nobody foresaw."""
         return cls(f"The worker met an unexpected problem ({type(error).__name__}).")
+
+    @property
+    def signature(self) -> str | None:
+        return _digest(f"{self.code}: {self.public}")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def clip(text: str, limit: int = PUBLIC_LIMIT) -> str:

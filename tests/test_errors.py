@@ -12,7 +12,7 @@ from webhook_receiver import receiving
 
 from codex_assets import errors
 from codex_assets.config import settings as configuration
-from codex_assets.errors import Fault, JobError, SourceCode
+from codex_assets.errors import Fault, JobError, Passed, SourceCode, ToolError
 from codex_assets.worker import job
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "errors.md"
@@ -107,3 +107,27 @@ def test_a_worker_without_a_working_ffmpeg(tmp_path: Path, script: str | None, c
         environment["PATH"] = f"{tools}:{environment['PATH']}"
     result = failed(tmp_path, environment)
     assert (result["errorCode"], result["retryable"]) == (code, again), result
+
+
+def tool_failure(reason: str = "Invalid data", exit_code: int | None = 1, passed: Passed | None = None) -> str | None:
+    return ToolError("encoding the ladder", exit_code=exit_code, reason=reason, passed=passed).signature
+
+
+def test_a_tool_that_fails_alike_has_the_same_signature_wherever_its_files_lie() -> None:
+    assert tool_failure("[aac @ 0x55d0] /tmp/a/b.mp4: no") == tool_failure("[aac @ 0x7f10] /scratch/c.mp4: no")
+    assert tool_failure("[aac @ 0x55d0] no") != tool_failure("[alac @ 0x55d0] no")
+
+
+@pytest.mark.parametrize(
+    ("reason", "exit_code", "passed"),
+    [
+        ("Killed", -9, None),
+        ("Killed", 137, None),
+        ("made no progress for 30 s", None, None),
+        ("too slow", 1, "time"),
+        ("too large", 1, "memory"),
+        ("out.mp4: No space left on device", 1, None),
+    ],
+)
+def test_what_depends_on_the_machine_has_no_signature(reason: str, exit_code: int | None, passed: Passed) -> None:
+    assert tool_failure(reason, exit_code, passed) is None

@@ -87,6 +87,9 @@ class JobRecord(Record):
     """`redelivery.fingerprint` of what was asked for; None in records of the first releases."""
     failure: FinalFailure | None = None
     """Of a job that failed for good by what its upload is like."""
+    failed_as: str | None = None
+    """Of another job that failed: the same for every job in which the same tools and recipes came to the same failure
+    over the same upload (`repeated_failures.py`)."""
 
     def is_under_way(self, now: datetime) -> bool:
         """Whether it began and has not ended, as far as is known at `now` (with a time zone)."""

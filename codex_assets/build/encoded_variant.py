@@ -81,7 +81,7 @@ def _output(
     """The output of a playlist whose segments lie beside it, to be published under `key`."""
     segments = _segments(playlist)
     if not segments:
-        raise ToolError(f"encoding {encoded.name}", reason="no segment was written")
+        raise ToolError(f"encoding {encoded.name}", exit_code=0, reason="no segment was written")
     first = playlist.parent / segments[0].name
     if missing := hls.padding_after(segments[0].size):
         with first.open("ab") as file:
@@ -139,7 +139,7 @@ def _codecs(build: MediaBuild, segment: Path, *, has_video: bool, has_audio: boo
     try:
         return hls.codecs_attribute(parameter_sets, has_audio=has_audio)
     except ValueError as error:
-        raise ToolError("reading the parameter sets", reason=str(error)) from None
+        raise ToolError("reading the parameter sets", exit_code=0, reason=str(error)) from None
 
 
 # --- What the judge observes ------------------------------------------------------------------------------------------

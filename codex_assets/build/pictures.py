@@ -57,7 +57,7 @@ def _draw_thumbnail(build: MediaBuild, source: MezzanineRecord, mezzanine_file: 
         build.tools.ffmpeg(thumbnail.arguments(str(mezzanine_file), str(path), at), label="making the thumbnail")
         if path.exists():
             return at
-    raise ToolError("making the thumbnail", reason="no picture was written")
+    raise ToolError("making the thumbnail", exit_code=0, reason="no picture was written")
 
 
 def build_waveform(build: MediaBuild, kind: OutputKind) -> OutputRecord:

@@ -13,7 +13,7 @@ import dagster as dg
 from codex_assets import log_lines
 from codex_assets.archive.records import MediaRecord, OutputRecord
 from codex_assets.config.workshop import Workshop
-from codex_assets.defs import asset_checks, materializations, output_metadata
+from codex_assets.defs import asset_checks, materializations, output_metadata, repeated_failures
 from codex_assets.defs.partitions import PARTITIONS
 from codex_assets.errors import InternalError, JobCancelled, JobError, MissingInput, VerificationError
 from codex_assets.media import outputs, recipe
@@ -82,15 +82,15 @@ def _producer(media_type: str, step: str, definitions: Sequence[OutputDefinition
             for record in error.records:
                 if isinstance(record, OutputRecord):
                     yield from _evaluations(media_type, record, wanted)
-            raise _failure(error) from None
+            raise _failure(error, context) from None
         except JobError as error:
-            raise _failure(error) from None
+            raise _failure(error, context) from None
         except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
             # Unless it is a failure that forbids it, the retry policy would start the op again.
-            raise _failure(JobCancelled("The run was cancelled.")) from None
+            raise _failure(JobCancelled("The run was cancelled."), context) from None
         except Exception as error:  # noqa: BLE001 - the boundary to Dagster, which would store the text of anything
             context.log.error("unexpected %s", type(error).__name__)
-            raise _failure(InternalError.of(error)) from None
+            raise _failure(InternalError.of(error), context) from None
 
     return produce
 
@@ -167,12 +167,13 @@ def _evaluations(media_type: str, record: OutputRecord, wanted: set[tuple[str, s
             yield result
 
 
-def _failure(error: JobError) -> dg.Failure:
-    return dg.Failure(
-        description=error.public,
-        metadata={"code": error.code, "fault": error.fault.value, "retryable": error.retryable},
-        allow_retries=error.retryable,
-    )
+def _failure(error: JobError, context: dg.AssetExecutionContext) -> dg.Failure:
+    step = context.op_execution_context.op_handle.name
+    is_final = not error.retryable or repeated_failures.is_repetition(context.instance, context.run.run_id, step, error)
+    facts: dict[str, Any] = {"code": error.code, "fault": error.fault.value, "retryable": error.retryable}
+    if error.signature is not None:
+        facts["signature"] = error.signature
+    return dg.Failure(description=error.public, metadata=facts, allow_retries=not is_final)
 
 
 PRODUCERS = {

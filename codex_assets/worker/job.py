@@ -65,7 +65,7 @@ from codex_assets.media.outputs import (
 from codex_assets.net import webhook
 from codex_assets.net.webhook import DeliveryPolicy
 from codex_assets.system.workspace import Listener
-from codex_assets.worker import metrics, redelivery
+from codex_assets.worker import metrics, redelivery, repeated_failures
 
 _log = logging.getLogger(__name__)
 
@@ -183,6 +183,7 @@ class _JobInProgress:
         self._clock = time.monotonic()
         self._phases: Mapping[str, float] = {}
         self._on_record = False
+        self._failed_as: str | None = None
 
     def answer(self, listener: Listener | None, cancelled: threading.Event | None) -> Answer:
         """Do the job. Raises `JobCancelled` alone: every other failure is an answer."""
@@ -193,7 +194,12 @@ class _JobInProgress:
             ) as workshop:
                 # The board itself, which fills: the record of a job that fails has its phases, too.
                 self._phases = workshop.workspace.progress.spent
-                body, record = self._do(workshop)
+                try:
+                    body, record = self._do(workshop)
+                except JobError as error:
+                    # Here, where the tools can still be asked what they are.
+                    self._failed_as = repeated_failures.signature(error, self._media, self._outputs, workshop)
+                    raise
         except JobError as error:
             if isinstance(error, JobCancelled) or (cancelled is not None and cancelled.is_set()):
                 self._record_cancelling()
@@ -234,12 +240,13 @@ class _JobInProgress:
         return body, metrics.ended(self._begun, seconds, self._phases, "completed", built=built, mezzanine=mezzanine)
 
     def _failed(self, error: JobError) -> tuple[FailedBody, JobRecord]:
-        payload = self._payload
+        payload, stores = self._payload, self._settings.stores()
+        error = repeated_failures.final(error, self._failed_as, self._begun, RecordStore(stores.archive))
         body = webhook.failed_body(
             job_id=self._id, media_id=payload.media_id, media_type=payload.media_type, error=error
         )
-        final = redelivery.final_failure(error, self._begun, self._media, self._settings.stores())
-        begun = self._begun.model_copy(update={"failure": final})
+        final = redelivery.final_failure(error, self._begun, self._media, stores)
+        begun = self._begun.model_copy(update={"failure": final, "failed_as": self._failed_as})
         return body, metrics.ended(begun, time.monotonic() - self._clock, self._phases, "failed", error=error)
 
     def _record_cancelling(self) -> None:
@@ -367,8 +374,9 @@ def _first_failure(result: dg.ExecuteInProcessResult) -> JobError:
             failure = event.step_failure_data.user_failure_data
             if failure is not None and "code" in failure.metadata:
                 facts: Mapping[str, Any] = {name: entry.value for name, entry in failure.metadata.items()}
-                retryable = bool(facts.get("retryable"))
-                return RelayedError(str(facts["code"]), failure.description or "", retryable=retryable)
+                retryable, signature = bool(facts.get("retryable")), facts.get("signature")
+                said = failure.description or ""
+                return RelayedError(str(facts["code"]), said, retryable=retryable, signature=signature)
     return InternalError("The worker met an unexpected problem while building.")
 
 

@@ -215,7 +215,7 @@ def _frames(
         run = decoder.run([*arguments, "-f", "rawvideo", str(raw)], label="decoding a picture")
         errors = complaints(run.log, warnings=True) if strict else ()
         if errors:
-            raise ToolError("decoding a picture", reason=errors[0])
+            raise ToolError("decoding a picture", exit_code=0, reason=errors[0])
         data = raw.read_bytes() if raw.exists() else b""
     if size is None:
         return []
@@ -280,7 +280,7 @@ def _rgb_pixels(decoder: Decoder, path: Path, video: VideoStream) -> NDArray[num
         run = decoder.run([*arguments, str(raw)], label="decoding a picture")
         errors = complaints(run.log)
         if errors:
-            raise ToolError("decoding a picture", reason=errors[0])
+            raise ToolError("decoding a picture", exit_code=0, reason=errors[0])
         data = raw.read_bytes() if raw.exists() else b""
     if len(data) != width * height * 3:
         return None
