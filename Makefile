@@ -12,7 +12,8 @@ ARGS ?=
 # The UI's port.
 PORT ?= 3000
 # Only two test processes, because each runs an ffmpeg that is parallel by itself.
-PYTEST := python -m pytest -n 2
+# One process more than there are cores: some tests wait for a limit of time to pass.
+PYTEST := python -m pytest -n $(shell expr $$(nproc) + 1)
 
 # Without credentials for real stores, objects are files under .local. Tests use their own stores.
 ifndef R2_ACCOUNT_ID
@@ -40,7 +41,7 @@ test-all: setup lint ## the same, with the tests that take minutes
 	@$(PYTEST) $(ARGS)
 
 test-debian13: ## run the tests of `make test` on Debian 13 (ffmpeg 7.1), in a root directory that it makes (needs root)
-	@scripts/debian13 test -n 2 -m 'not slow' $(ARGS)
+	@scripts/debian13 test -n $(shell expr $$(nproc) + 1) -m 'not slow' $(ARGS)
 
 lint: setup ## check with ruff and mypy
 	@ruff check --quiet .

@@ -304,6 +304,7 @@ def test_a_database_that_is_away_is_a_sentence(archive: Room, home: Path, host: 
     assert sentence in refused(environment(archive, home))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not deployment.POSTGRES, reason="postgres is not installed")
 def test_a_database_that_refuses_is_a_sentence(archive: Room, home: Path) -> None:
     with deployment.postgres(Path(f"/tmp/postgres-refuses-{os.getpid()}"), "scram-sha-256", PASSWORD) as database:

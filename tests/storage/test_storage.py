@@ -380,6 +380,7 @@ def test_a_versioned_bucket_keeps_nothing_of_a_deleted_key(endpoint: str) -> Non
     assert left.get("DeleteMarkers", []) == []
 
 
+@pytest.mark.slow
 def test_a_bucket_that_does_not_exist(endpoint: str, tmp_path: Path) -> None:
     store = S3Store(location(endpoint, "no-such-bucket", role="archive"))
     attempts: list[Callable[[], object]] = [

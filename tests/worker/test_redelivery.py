@@ -202,6 +202,7 @@ def test_a_job_whose_original_was_not_there_looks_again(settings: Settings, rece
     assert Delivery(settings, "job-1", whole(receiver), receiver).webhook.said["status"] == "completed"
 
 
+@pytest.mark.slow
 def test_a_failure_that_may_pass_is_tried_again(
     settings: Settings, receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
