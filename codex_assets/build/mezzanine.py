@@ -243,13 +243,14 @@ def _expected(build: MediaBuild, encoded: _EncodedMezzanine) -> MezzanineExpecte
 
 
 def _to_compare(build: MediaBuild, encoded: _EncodedMezzanine) -> UploadedMedia | None:
-    """The upload, for comparing; None where damage leaves open what should have become of it."""
+    """The upload, for comparing; None where its clock leaves open what should have become of it."""
     info, log = encoded.encode.info, encoded.encode.log
     lost = any(loss.lost > profile.LOST_SECONDS for loss in encoded.loss.values())
-    if not (info.orderly and info.timed) or lost or log.is_damaged(info):
+    if not (info.orderly and info.timed):
         return None
     even_sound = info.audio == encoded.upload.info.audio
-    return UploadedMedia(encoded.upload.path, info, build.is_video, even_sound)
+    damaged = lost or log.is_damaged(info)
+    return UploadedMedia(encoded.upload.path, info, build.is_video, even_sound, damaged)
 
 
 def _without_cover(build: MediaBuild, info: MediaInfo) -> MediaInfo:

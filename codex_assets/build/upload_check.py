@@ -19,7 +19,7 @@ from codex_assets.errors import ToolError
 from codex_assets.media import decoders, ffprobe, input_flags, profile
 from codex_assets.media.encode import mezzanine
 from codex_assets.media.facts import AudioStream, MediaInfo, VideoStream
-from codex_assets.media.upload import damage, headers, intake, interlace, refusals
+from codex_assets.media.upload import damage, headers, intake, interlace, packets, refusals
 from codex_assets.media.upload.damage import Loss
 from codex_assets.media.upload.frames import (
     frame_arguments,
@@ -75,11 +75,11 @@ class _UploadCheck:
             raise refusals.CUT_IN_INDEX.error()
         try:
             header = self._header()
-            packets = self._packets(header)
+            listed = self._packets(header)
         except ToolError as error:
             raise upload_faults.probe_error(error, self._head, self._source) from None
         tally = intake.Tally(self._size, rejoined=header.clock_restarts)
-        info = read_packets(header, tally.counted(packets))
+        info = read_packets(header, tally.counted(listed))
         if header.clock_restarts and intake.scrambled(self._head):
             raise refusals.ENCRYPTED.error()
         self._require_main_track(header, info, tally)
@@ -88,7 +88,8 @@ class _UploadCheck:
         require_enough(damage.losses(header, info, damage.DecodeLog(), arrived=arrived), info, self._media_type)
         _refuse(intake.in_time(info, tally, with_picture=self._with_picture))
         if self._with_picture and info.video is not None:
-            info = replace(info, video=self._seen_video(info, info.video))
+            video = self._with_alpha_throughout(info, info.video)
+            info = replace(info, video=self._seen_video(info, video))
         return ExaminedUpload(header, info, self._path, arrived)
 
     # --- Its header ---------------------------------------------------------------------------------------------------
@@ -236,6 +237,14 @@ class _UploadCheck:
         except ToolError:
             return info
         return read_sound_start(info, decoded.get("frames", []))
+
+    def _with_alpha_throughout(self, info: MediaInfo, video: VideoStream) -> VideoStream:
+        """`video` without its transparency where that is not beside every picture."""
+        if not video.alpha_track:
+            return video
+        arguments = packets.alpha_arguments(str(self._path), info, video)
+        lines = self._tools.ffprobe_lines(arguments, label="looking for transparency", size=self._size)
+        return replace(video, alpha_track=packets.has_alpha_throughout(lines))
 
     def _seen_video(self, info: MediaInfo, video: VideoStream) -> VideoStream:
         """`video` with what some of its decoded pictures show; a decode that fails shows nothing: the encode will say

@@ -16,24 +16,22 @@ from codex_assets.media.facts import VideoStream
 
 STANDARDS = tuple(sorted(Fraction(*pair) for pair in profile.STANDARD_RATES))
 CLOCK_SLACK = 0.01
-"""By how much of itself a rate may pass the highest one and still be meant as that one."""
+"""By how much of itself a rate may pass the highest one and still be meant as that one, or differ from a stated one."""
+FASTEST_NOMINAL = 250
+"""Frames a second; a higher nominal rate is that of a clock."""
+FIELDS_SLACK = 0.05
+VARIABLE_SNAP = 0.02
+"""Relative distance within which a variable rate is the standard or the nominal one: of a clock that wobbles, no more
+is known."""
 
 
 def frame_rate(video: VideoStream) -> Fraction:
     """The constant rate of the mezzanine, frames a second, between `MIN_FRAME_RATE` and `MAX_FRAME_RATE`.
 
-    Constant rates are kept and snap to the standard one beside them. A variable rate takes its nominal rate when the
-    average is near enough to make it plausible, else the next standard rate. Too fast is divided, too slow repeated,
-    by whole numbers, so that motion stays even.
+    Constant rates are kept and snap to the standard one beside them. A variable rate becomes that of what moves in it.
+    Too fast is divided, too slow repeated, by whole numbers, so that motion stays even.
     """
-    average, nominal = video.average_rate, video.nominal_rate
-    rate = average or nominal or Fraction(30)
-    if average and nominal and _near(average, nominal):
-        rate = nominal if nominal in STANDARDS else average
-    elif average and nominal:
-        plausible = nominal <= profile.MAX_FRAME_RATE and average <= nominal <= 2 * average
-        rate = nominal if plausible else _next_standard(average)
-    rate = _snapped(rate)
+    rate = _snapped(_meant_rate(video))
     if video.interlaced:
         rate = _snapped(rate * 2)
     if rate > profile.MAX_FRAME_RATE:
@@ -43,6 +41,43 @@ def frame_rate(video: VideoStream) -> Fraction:
     if rate < profile.MIN_FRAME_RATE:
         rate = rate * math.ceil(profile.MIN_FRAME_RATE / rate)
     return rate.limit_denominator(1001)
+
+
+def _meant_rate(video: VideoStream) -> Fraction:
+    """Frames a second as the upload's maker meant them: as its header states them, unless its packets show others."""
+    average, nominal, moving = video.average_rate, video.nominal_rate, video.moving_rate
+    stated = _stated_rate(average, nominal)
+    usual = stated or (_beside(average, None) if average is not None else Fraction(30))
+    if moving is None:
+        return usual
+    if video.interlaced and abs(moving - 2 * usual) <= Fraction(FIELDS_SLACK) * 2 * usual:
+        # Each packet holds a field.
+        moving /= 2
+    if stated is not None and abs(moving - stated) <= Fraction(CLOCK_SLACK) * stated:
+        return stated
+    return _beside(moving, nominal)
+
+
+def _stated_rate(average: Fraction | None, nominal: Fraction | None) -> Fraction | None:
+    """The average where the nominal rate agrees, else the nominal one where that can be; None where neither is true."""
+    if average is None or nominal is None:
+        return average or nominal
+    if _near(average, nominal):
+        return nominal if nominal in STANDARDS else average
+    if average <= nominal <= max(Fraction(profile.MAX_FRAME_RATE), min(2 * average, Fraction(FASTEST_NOMINAL))):
+        return nominal
+    # Faster than the clock allows, of which a last picture without a length is the reason; or no rate but a clock's.
+    return None if average < nominal else _beside(nominal, None)
+
+
+def _beside(rate: Fraction, nominal: Fraction | None) -> Fraction:
+    """The nominal rate where it is the same but for a clock's rounding, else the nearest standard rate where that is
+    near, else the rate itself."""
+    if nominal is not None and _near(rate, nominal):
+        return nominal
+    nearest = min(STANDARDS, key=lambda standard: abs(standard - rate))
+    candidates = [nearest, *([nominal] if nominal is not None else [])]
+    return next((each for each in candidates if abs(each - rate) <= Fraction(VARIABLE_SNAP) * each), rate)
 
 
 def size(video: VideoStream) -> tuple[int, int]:
@@ -100,11 +135,6 @@ def _near(rate: Fraction, other: Fraction) -> bool:
 def _snapped(rate: Fraction) -> Fraction:
     nearest = min(STANDARDS, key=lambda standard: abs(standard - rate))
     return nearest if abs(nearest - rate) <= Fraction(profile.RATE_SNAP) / 4 * nearest else rate
-
-
-def _next_standard(rate: Fraction) -> Fraction:
-    snapped = _snapped(rate)
-    return next((standard for standard in STANDARDS if standard >= snapped), STANDARDS[-1])
 
 
 def _fitted(variant: profile.VideoVariant, width: int, height: int) -> Rung | None:

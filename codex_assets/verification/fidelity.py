@@ -113,6 +113,21 @@ class PictureFidelity:
     exactness: Exactness = Exactness.SAME
 
 
+@dataclass(frozen=True)
+class RateFit:
+    """How evenly an upload's pictures come at the rate of an output, where something moves.
+
+    `uneven`: the part of the places looked at in which pictures are dropped or repeated unevenly; `best`: the rate at
+    which the fewest are, of those that drop no more pictures, and `best_uneven` that part. `places`: how many.
+    """
+
+    rate: float
+    uneven: float
+    best: float
+    best_uneven: float
+    places: int
+
+
 # --- Sound ------------------------------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ from codex_assets.media import profile
 from codex_assets.verification.captions_seen import CaptionsSeen
 from codex_assets.verification.causes import Disagreement
 from codex_assets.verification.delivery import DeliveryObservation
-from codex_assets.verification.fidelity import PictureFidelity, SoundFidelity
+from codex_assets.verification.fidelity import PictureFidelity, RateFit, SoundFidelity
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.playlist_text import Attribute, PlaylistText
 from codex_assets.verification.sound_observations import LoudnessSecond, PeakDifference
@@ -317,6 +317,8 @@ class MezzanineObservation:
     pictures: PictureFidelity | None = None
     """Beside the upload's; None where that is gone, or cannot be compared."""
     sound: SoundFidelity | None = None
+    rate_fit: RateFit | None = None
+    """By the upload's own packets; None where that is gone, or too little moves."""
     expected: MezzanineExpected = MezzanineExpected()
     kind: ObservationKind = ObservationKind.MEZZANINE
 

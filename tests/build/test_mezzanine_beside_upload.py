@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rate_and_shape_inputs import CASES
 from slow_cases import some_slow
 from workbench import Bench
 
@@ -149,6 +150,22 @@ def test_a_spoiled_picture_is_found_whatever_was_uploaded(name: str, upload: Pat
         pytest.skip("fields are held against each other, and so is their motion")
     with pytest.raises(VerificationError, match="mezzanine_pictures_true"):
         build(upload, tmp_path, shown(PICTURES[name][0]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["alpha_now_and_then_libvpx_webm_abab", "alpha_now_and_then_libvpx_vp9_mkv_aaba"])
+def test_pictures_that_a_decoder_drops_are_missed(name: str, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    decoder = "libvpx-vp9" if "vp9" in name else "libvpx"
+
+    def spoil(arguments: list[str]) -> list[str]:
+        """As if transparency were beside every picture."""
+        at = arguments.index("-itsoffset")
+        return [*arguments[:at], "-c:0", decoder, *arguments[at:]]
+
+    with pytest.raises(VerificationError, match="mezzanine_pictures_true"):
+        build(CASES[name].make(made), tmp_path, spoil)
 
 
 SOUNDS = {

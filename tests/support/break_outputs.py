@@ -716,6 +716,11 @@ def mezzanine_mirrors_the_upload(root: Path) -> None:
     mezzanine(root, "-vf", "hflip")
 
 
+@breaks("uploaded", "mezzanine_rate", "mezzanine_rate_suits")
+def mezzanine_repeats_each_fifth_picture(root: Path) -> None:
+    mezzanine(root, "-vf", "fps=30")
+
+
 @breaks("uploaded", "mezzanine_sound_in_sync")
 def mezzanine_heard_late(root: Path) -> None:
     mezzanine(root, "-af", f"adelay=200:all=1,atrim=end={SECONDS}")

@@ -56,6 +56,10 @@ class Film:
         """Mean R'G'B' (0 to 255) of a box of a picture."""
         return _rgb709(*(_mean(plane, box) for plane in self.planes[number]))
 
+    def level(self, number: int, box: Box = (0.25, 0.25, 0.75, 0.75)) -> float:
+        """Mean luma (0 to 255) of a box of a picture."""
+        return _mean(self.planes[number][0], box)
+
 
 def seen(path: Path) -> Seen:
     command = ("ffprobe", "-v", "error", "-select_streams", "v:0", "-count_packets", "-of", "json", "-show_streams")

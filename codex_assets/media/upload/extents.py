@@ -108,7 +108,9 @@ class TrackExtent:
             self._placed += 1
             self._placed_for += shows
         self.start = shown if not self.packets else min(self.start, shown)
-        if not self.packets or shown + lasts > self.end:
+        # How long a picture stands before one that follows at once was no more than a guess.
+        guessed_before = self._guessed > 0 and shown > self.end - self._guessed
+        if not self.packets or guessed_before or shown + lasts > self.end:
             self.end = shown + lasts
             self._guessed = 0.0 if parse_seconds(duration) else lasts
         if self.packets and shown > self._last_start:

@@ -14,6 +14,7 @@ from codex_assets.media.facts import AudioStream, Counted, MediaInfo, VideoStrea
 from codex_assets.media.input_flags import input_arguments
 from codex_assets.media.upload.extents import TrackExtent
 from codex_assets.media.upload.headers import promises_duration
+from codex_assets.media.upload.pace import PicturePace
 
 STILL_CODECS = ("mjpeg", "png", "bmp", "gif", "tiff", "webp", "jpeg2000")
 GAPLESS = ("dv", "flac", "mxf", "mxf_opatom")
@@ -36,6 +37,19 @@ def scan_arguments(path: str, container: str | None = None, codecs: Collection[s
     return ["-of", "csv=p=0", "-show_entries", fields, *opened]
 
 
+def alpha_arguments(path: str, info: MediaInfo, video: VideoStream) -> list[str]:
+    """Arguments for ffprobe that list what lies beside each picture of a track, as `has_alpha_throughout` reads it."""
+    opened = input_arguments(path, probing=True, container=info.container, codecs=info.codecs)
+    fields = "packet=flags:packet_side_data=side_data_type"
+    return ["-select_streams", str(video.index), "-of", "csv=p=0", "-show_entries", fields, *opened]
+
+
+def has_alpha_throughout(lines: Iterable[str]) -> bool:
+    """Whether transparency is coded beside every picture (WebM's BlockAdditions). Where it comes and goes, as browsers
+    record a canvas, the decoder that reads it leaves out the pictures without it."""
+    return all("BlockAdditional" in line for line in lines if line.strip())
+
+
 def read_packets(info: MediaInfo, lines: Iterable[str]) -> MediaInfo:
     """`info` with what the packets of its file show: when its tracks start, how long they last, and at which rate.
 
@@ -43,11 +57,13 @@ def read_packets(info: MediaInfo, lines: Iterable[str]) -> MediaInfo:
     the next one of its kind that has some takes its place. A track whose clock jumps gets no duration: its first and
     last times say nothing of what lies between.
     """
-    extents = _extents(lines)
+    pictures = {track.index for track in (*info.tracks, *info.others) if isinstance(track, VideoStream)}
+    extents, paces = _extents(lines, pictures)
     tracks = [track for track in (*info.tracks, *info.others) if track.index in extents]
     video = _film(tracks, extents)
     if video is not None:
         video = _corrected_picture(video, info, extents[video.index])
+        video = replace(video, moving_rate=paces[video.index].rate())
     audio = next((track for track in tracks if isinstance(track, AudioStream)), None)
     if audio is not None:
         audio = _corrected_sound(audio, info, extents[audio.index])
@@ -72,15 +88,20 @@ def read_packets(info: MediaInfo, lines: Iterable[str]) -> MediaInfo:
     )
 
 
-def _extents(lines: Iterable[str]) -> dict[int, TrackExtent]:
-    """By the number of the track. Lines that are no packet's are left out."""
+def _extents(lines: Iterable[str], pictures: Collection[int]) -> tuple[dict[int, TrackExtent], dict[int, PicturePace]]:
+    """By the number of the track; paces of the tracks with these numbers (`pictures`) alone. Lines that are no packet's
+    are left out."""
     extents: dict[int, TrackExtent] = defaultdict(TrackExtent)
+    paces = {index: PicturePace() for index in pictures}
     for line in lines:
         index, *fields = line.split(",")
         if index.isdecimal() and len(index) < 10 and len(fields) >= 5:
             pts, dts, duration, size, flags = fields[:5]
-            extents[int(index)].add(pts, dts, duration, size, flags)
-    return dict(extents)
+            number = int(index)
+            extents[number].add(pts, dts, duration, size, flags)
+            if number in paces:
+                paces[number].add(pts, dts, flags)
+    return dict(extents), paces
 
 
 def _is_measured(extent: TrackExtent, info: MediaInfo) -> bool:

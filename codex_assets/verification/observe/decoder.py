@@ -75,6 +75,10 @@ class Decoder:
         arguments = [*input_format(path), *ffprobe.probe_arguments(str(path), trusted=True)]
         return self.remembered(path, ("probe",), lambda: self._tools.ffprobe(arguments, label="probing"))
 
+    def lines(self, arguments: Sequence[str], *, label: str) -> Iterator[str]:
+        """ffprobe's answer, line by line."""
+        return self._tools.ffprobe_lines(arguments, label=label)
+
     def packets(self, source: Sequence[str], info: MediaInfo) -> dict[str, list[Packet]]:
         """All packets of an input, in stored order: under `video` those of its picture, under `audio` of its sound.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from codex_assets.errors import ToolError
 from codex_assets.media import ffprobe
 from codex_assets.media.facts import MediaInfo
-from codex_assets.verification.fidelity import PictureFidelity, SoundFidelity
+from codex_assets.verification.fidelity import PictureFidelity, RateFit, SoundFidelity
 from codex_assets.verification.observations import MezzanineExpected, MezzanineObservation
 from codex_assets.verification.observe.captions import caption_services
 from codex_assets.verification.observe.decoder import Decoder, complaints, public_reason
@@ -22,6 +22,7 @@ from codex_assets.verification.observe.tracks import picture_of, sound_of
 from codex_assets.verification.observe.transport_stream import span_of, trimmed
 from codex_assets.verification.observe.upload_pictures import UploadedMedia, compare_upload_pictures
 from codex_assets.verification.observe.upload_sound import compare_upload_sound
+from codex_assets.verification.observe.upload_times import picture_packets, rate_fit
 
 
 def observe_mezzanine(
@@ -66,6 +67,7 @@ def observe_mezzanine(
         captions=captions,
         pictures=compared.pictures,
         sound=compared.sound,
+        rate_fit=compared.rate_fit,
     )
 
 
@@ -74,6 +76,7 @@ class _Compared:
     """How true a mezzanine is to its upload. `errors`, `frames`: as of `_decode_all`, None where the comparison does
     not tell."""
 
+    rate_fit: RateFit | None = None
     pictures: PictureFidelity | None = None
     sound: SoundFidelity | None = None
     errors: tuple[str, ...] | None = None
@@ -84,11 +87,20 @@ def _beside_the_upload(decoder: Decoder, path: Path, info: MediaInfo, upload: Up
     """Raises `ToolError` when either cannot be decoded."""
     rate = (info.video.average_rate or info.video.nominal_rate) if info.video is not None else None
     pictures = sound = None
+    packets = picture_packets(decoder, upload)
+    fit = rate_fit(packets, rate) if packets is not None and rate else None
+    if packets is not None and upload.video is not None and upload.video.alpha_track:
+        # Some pictures without transparency: only a decoder that ignores it gives every picture.
+        upload = upload.with_alpha(packets.with_alpha >= len(packets.times))
     if info.video is not None and info.video.frames and rate:
         pictures = compare_upload_pictures(decoder, upload, path, rate, info.video.frames)
+    if upload.damaged:
+        # What the decoders of this comparison complain of as well is no fault of the mezzanine's.
+        is_whole = pictures is not None and not complaints(pictures[1], warnings=True)
+        return _Compared(fit, pictures[0] if pictures is not None and is_whole else None)
     if info.audio is not None:
         sound = compare_upload_sound(decoder, upload, path)
-    compared = _Compared(pictures[0] if pictures else None, sound[0] if sound else None)
+    compared = _Compared(fit, pictures[0] if pictures else None, sound[0] if sound else None)
     whole = (info.video is None or pictures is not None) and (info.audio is None or sound is not None)
     logs = [line for each in (pictures, sound) if each is not None for line in each[1]]
     if not whole or complaints(logs):

@@ -8,7 +8,11 @@ from __future__ import annotations
 from fractions import Fraction
 
 from codex_assets.media.facts import MediaInfo, VideoStream
+from codex_assets.media.target_format import STANDARDS
 from codex_assets.verification.observations import AudioSeen, Span, VideoSeen
+
+ROUNDED_RATE = 0.0005
+"""Frames a second: what a playlist rounds a rate to."""
 
 
 def picture_of(info: MediaInfo, span: Span | None, sps: bytes | None) -> VideoSeen | None:
@@ -42,9 +46,11 @@ def _true_rate(video: VideoStream, span: Span | None) -> Fraction | None:
     """The rate that the stream names, where its frames bear it out; else what its frames say."""
     if span is None or span.frame_seconds <= 0:
         return video.nominal_rate or video.average_rate
-    # Of one or two frames ffprobe 7 names twice the rate; how long they last it says rightly.
+    # Of one or two frames ffprobe 7 names twice the rate; how long they last it says rightly. Of transport streams
+    # both names are rounded, to a twelfth of a frame.
     for rate in (video.nominal_rate, video.average_rate):
-        if rate is not None and abs(float(rate) - span.rate) <= 0.0004 * span.rate + 0.001:
+        slack = 0.0004 * span.rate + 0.001 if rate in STANDARDS else ROUNDED_RATE
+        if rate is not None and abs(float(rate) - span.rate) <= slack:
             return rate
     return Fraction(span.rate).limit_denominator(1001)
 

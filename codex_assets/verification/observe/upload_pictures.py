@@ -55,17 +55,25 @@ SMALL = "flags=area+accurate_rnd"
 @dataclass(frozen=True)
 class UploadedMedia:
     """What a mezzanine was made of: a file, what its packets showed, and whether its picture was used. `even_sound`:
-    its sound keeps its rate and channels."""
+    its sound keeps its rate and channels. `damaged`: whoever made the mezzanine could not decode all of it."""
 
     path: Path
     info: MediaInfo
     with_picture: bool
     even_sound: bool = True
+    damaged: bool = False
 
     @property
     def video(self) -> VideoStream | None:
         """The picture, where it was used."""
         return self.info.video if self.with_picture else None
+
+    def with_alpha(self, alpha: bool) -> UploadedMedia:
+        """The same, with or without transparency that is coded beside the picture."""
+        video = self.info.video
+        return (
+            self if video is None else replace(self, info=replace(self.info, video=replace(video, alpha_track=alpha)))
+        )
 
     def opened(self) -> list[str]:
         """Input arguments. Its clock starts with the earlier of the tracks in use."""

@@ -47,6 +47,8 @@ GAIN_DB = 1.5
 
 
 _UNSURE = (ChangeKind.ANOTHER, ChangeKind.PART)
+UNEVEN_MORE = 0.25
+"""Part of all motion: where rates change, no rate suits all of it."""
 STOPPED = 0.3
 """Part of a second's pictures that may stand still while the upload moves."""
 
@@ -130,6 +132,24 @@ def _change(
     if worst.sharpness is not None and not least <= worst.sharpness <= most:
         return PictureChange(ChangeKind.BLURRED if worst.sharpness < least else ChangeKind.ROUGH, worst.sharpness)
     return change
+
+
+@rule(ObservationKind.MEZZANINE, source=VARIANTS)
+def mezzanine_rate_suits(seen: MezzanineObservation) -> Finding | None:
+    """Where the upload moves evenly, none of its pictures are dropped or repeated unevenly (asked when made)."""
+    fit = seen.rate_fit
+    if fit is None or any_failed(mezzanine_constant_rate(seen)):
+        return None
+    passed = fit.uneven <= fit.best_uneven + UNEVEN_MORE
+    observed = f"{100 * fit.uneven:.0f} % at {fit.rate:.3f}"
+    expected = f"about {100 * fit.best_uneven:.0f} %, as at {fit.best:.3f}"
+    if passed:
+        return Finding(True, "The upload's pictures come as evenly as they can.", expected, observed)
+    message = (
+        f"At {fit.rate:.3f} frames a second {100 * fit.uneven:.0f} % of the upload's motion is uneven, "
+        f"and {100 * fit.best_uneven:.0f} % at {fit.best:.3f}."
+    )
+    return Finding(False, message, expected, observed)
 
 
 @rule(ObservationKind.MEZZANINE, source="EBU R37")

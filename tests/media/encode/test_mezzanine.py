@@ -64,13 +64,15 @@ NTSC = Fraction(30000, 1001)
         ("19001/317", "60000/1001", False, "60000/1001"),
         ("2998/100", "30", False, "30"),
         ("6010/100", "60", False, "60"),
-        # Variable: the nominal rate when that is plausible, else the next standard one.
+        # Variable: the nominal rate when that can be, else the standard one beside the average, else the average.
         ("295/10", "30", False, "30"),
         ("20", "30", False, "30"),
-        ("10", "30", False, "24000/1001"),
-        ("243/10", "90000", False, "25"),
+        ("10", "30", False, "30"),
+        ("303/10", "30", False, "30"),
+        ("243/10", "90000", False, "24"),
         ("30", "1000", False, "30"),
-        ("1", "90000", False, "24000/1001"),
+        ("21/2", "90000", False, "21/2"),
+        ("1", "90000", False, "5"),
         ("100", "120", False, "60"),
         # One of the two is unknown.
         (None, "25", False, "25"),
@@ -98,6 +100,41 @@ def test_the_frame_rate(average: str | None, nominal: str | None, interlaced: bo
         average_rate=Fraction(average) if average else None,
         nominal_rate=Fraction(nominal) if nominal else None,
         interlaced=interlaced,
+    )
+    assert target_format.frame_rate(video) == Fraction(rate)
+
+
+@pytest.mark.parametrize(
+    ("average", "nominal", "interlaced", "moving", "rate"),
+    [
+        # Screens that stand still for most of the time.
+        ("6", "30", False, "3003/100", "30"),
+        ("11", "11", False, "60", "60"),
+        # A last picture without a length.
+        ("303/10", "30", False, "30", "30"),
+        ("253/10", "25", False, "25", "25"),
+        ("253/10", "25", True, "25", "50"),
+        ("2423/100", "24000/1001", False, "23976/1000", "24000/1001"),
+        # Fields, each in a packet of its own.
+        ("25", "25", True, "50", "50"),
+        ("30000/1001", "60000/1001", True, "5994/100", "60000/1001"),
+        # A clock that wobbles.
+        ("29", "1000", False, "296/10", "30000/1001"),
+        ("17", "1000", False, "174/10", "87/5"),
+        # Where packets and header agree, the header has the exact rate.
+        ("2983/100", "2983/100", False, "29834/1000", "2983/100"),
+        ("22", "30", False, "30", "30"),
+        ("100", "120", False, "120", "60"),
+        ("2", "90000", False, "2", "6"),
+    ],
+)
+def test_what_moves_decides_about_a_rate(average: str, nominal: str, interlaced: bool, moving: str, rate: str) -> None:
+    video = replace(
+        FILM,
+        average_rate=Fraction(average),
+        nominal_rate=Fraction(nominal),
+        interlaced=interlaced,
+        moving_rate=Fraction(moving),
     )
     assert target_format.frame_rate(video) == Fraction(rate)
 

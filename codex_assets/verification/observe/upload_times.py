@@ -1,0 +1,127 @@
+"""How evenly an upload's pictures come at the rate that was decided for them, by the times of its own packets.
+
+In: reading those packets, and the arithmetic of what is repeated and dropped at a rate. Out: whether that is too much
+(`rules/upload.py`), and how a rate is decided (`media/upload/pace.py`): nothing of that is used here.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codex_assets.media import profile
+from codex_assets.media.input_flags import input_arguments
+from codex_assets.verification.fidelity import RateFit
+from codex_assets.verification.observe.decoder import Decoder
+from codex_assets.verification.observe.upload_pictures import UploadedMedia
+
+STANDS_SECONDS = 0.25
+"""A picture that is shown for longer stands still."""
+SAME_MOMENT_SECONDS = 0.003
+"""Packets that are nearer to each other are of one picture, or of one that is not shown."""
+CLOCK_JUMPS_SECONDS = 10.0
+LONG, SHORT = 10, 4
+"""Steps over which a rate is looked at; fewer where motion never lasts so long."""
+FEWEST = 12
+"""Places in which motion is looked at, at least."""
+UNEVEN = 0.02
+"""A picture in fifty is dropped or repeated: seen as a jerk."""
+DROPPED_MORE = 0.01
+"""Part of all pictures: a rate that drops so many more is no better one."""
+
+
+@dataclass(frozen=True)
+class PicturePackets:
+    """The packets of an upload's picture, in stored order: when each is shown and stored (seconds, NaN where it does
+    not say), and beside how many of them transparency is coded. What an edit list hides is left out."""
+
+    times: NDArray[np.float64]
+    stored: NDArray[np.float64]
+    with_alpha: int
+
+    @property
+    def are_timed(self) -> bool:
+        """Whether each says when it is shown."""
+        return not bool(np.isnan(self.times).any())
+
+
+def picture_packets(decoder: Decoder, upload: UploadedMedia) -> PicturePackets | None:
+    """All packets of the picture in use; None without one. Raises `ToolError`."""
+    if upload.video is None:
+        return None
+    info = upload.info
+    opened = input_arguments(str(upload.path), probing=True, container=info.container, codecs=info.codecs)
+    fields = "packet=pts_time,dts_time,flags:packet_side_data=side_data_type"
+    arguments = ["-select_streams", str(upload.video.index), "-show_entries", fields, "-of", "csv=p=0", *opened]
+    times, stored, with_alpha = array("d"), array("d"), 0
+    for line in decoder.lines(arguments, label="reading the upload's packets"):
+        parts = line.split(",")
+        with_alpha += "BlockAdditional" in line
+        if len(parts) >= 3 and "D" not in parts[2]:
+            shown, dated = (float(part) if part[-1:].isdigit() else math.nan for part in parts[:2])
+            times.append(dated if math.isnan(shown) else shown)
+            stored.append(dated)
+    return PicturePackets(np.array(times), np.array(stored), with_alpha)
+
+
+def rate_fit(packets: PicturePackets, rate: Fraction) -> RateFit | None:
+    """How evenly pictures with these packets come at `rate`; None where too little moves, or some have no time."""
+    paces = _paces(packets) if packets.are_timed else np.zeros(0)
+    if len(paces) < FEWEST:
+        return None
+    lost, uneven = _dropped(paces, float(rate)), _uneven(paces, float(rate))
+    usual = [1 / float(np.quantile(paces, part)) for part in (0.1, 0.5, 0.9)]
+    candidates = [*usual, *(2 * each for each in usual), *(number / below for number, below in profile.STANDARD_RATES)]
+    in_range = [each for each in candidates if profile.MIN_FRAME_RATE <= each <= profile.MAX_FRAME_RATE]
+    fitting = [each for each in in_range if _dropped(paces, each) <= lost + DROPPED_MORE]
+    best = min(fitting, key=lambda each: _uneven(paces, each), default=float(rate))
+    return RateFit(float(rate), uneven, best, min(uneven, _uneven(paces, best)), len(paces))
+
+
+def _paces(packets: PicturePackets) -> NDArray[np.float64]:
+    """Seconds from picture to picture, on average over several that move, in each place where so many do."""
+    long, short = [np.zeros(0)], [np.zeros(0)]
+    for times in _parts(packets):
+        steps = np.diff(times)
+        long.append(_means(times, steps, LONG))
+        short.append(_means(times, steps, SHORT))
+    paces, shorter = np.concatenate(long), np.concatenate(short)
+    return paces if 4 * len(paces) >= len(shorter) else shorter
+
+
+def _parts(packets: PicturePackets) -> list[NDArray[np.float64]]:
+    """The times of what is shown, in order, apart wherever the clock jumps."""
+    clock = np.where(np.isnan(packets.stored), packets.times, packets.stored)
+    jumps = np.flatnonzero((np.diff(clock) < -1.0) | (np.diff(clock) > CLOCK_JUMPS_SECONDS)) + 1
+    ordered = [np.sort(part) for part in np.split(packets.times, jumps) if len(part)]
+    return [times[np.concatenate([[True], np.diff(times) > SAME_MOMENT_SECONDS])] for times in ordered]
+
+
+def _means(times: NDArray[np.float64], steps: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    if len(steps) < count:
+        return np.zeros(0)
+    standing = np.concatenate([[0], np.cumsum(steps > STANDS_SECONDS)])
+    moving = standing[count:] == standing[:-count]
+    means: NDArray[np.float64] = ((times[count:] - times[:-count]) / count)[moving]
+    return means
+
+
+def _dropped(paces: NDArray[np.float64], rate: float) -> float:
+    """The part of all pictures that have no place of their own at `rate`, though it is not above what is delivered."""
+    needed = np.minimum(1 / paces, profile.MAX_FRAME_RATE)
+    return float(np.maximum(0, 1 - rate / needed).mean())
+
+
+def _uneven(paces: NDArray[np.float64], rate: float) -> float:
+    """The part of all places at which pictures are not all shown for the same number of the mezzanine's, or from a rate
+    above the highest not each second, third, ... of them is shown."""
+    shown = paces * rate
+    whole = np.maximum(1, np.round(shown))
+    thinned = np.maximum(1, np.ceil(1 / (paces * profile.MAX_FRAME_RATE) - UNEVEN))
+    off = np.where(thinned > 1, np.abs(shown * thinned - 1), np.abs(shown - whole) / whole)
+    return float((off > UNEVEN).mean())
