@@ -290,7 +290,7 @@ class VariantRecord(OutputRecord):
     loudness: RecordedMeasurement | None = None
     """What the delivered sound measures; None for silence and without sound."""
     gain_mode: str | None = None
-    """How the sound was normalised: `linear`, `dynamic`, `gain`, `none`."""
+    """How the sound was normalised: `linear`, `dynamic`, `gain`, `limited`, `none`."""
     captions: tuple[str, ...] | None = None
     """Services of the closed captions that its pictures carry; None where it was made before there were any."""
     notes: tuple[Note, ...] | None = None

@@ -19,8 +19,9 @@ from codex_assets.build.receipts import Encode
 from codex_assets.build.sound import Sound
 from codex_assets.errors import ToolError
 from codex_assets.media import ffprobe, profile
-from codex_assets.media.encode import hls
+from codex_assets.media.encode import hls, loudness
 from codex_assets.media.outputs import PREVIEW, variant_output, variants
+from codex_assets.media.upload import refusals
 from codex_assets.storage import keys
 from codex_assets.storage.objects import file_sha256
 from codex_assets.storage.publish import Stage, Upload
@@ -96,8 +97,10 @@ def _output(
         *(Upload(first.with_name(each.name), "media", f"{prefix}/{each.name}", Stage.CONTENT) for each in segments),
         Upload(playlist, "media", key, Stage.PLAYLIST),
     ]
+    off_target = sound is not None and loudness.is_off_target(sound.measured) and sound.gain.mode != "none"
     record = VariantRecord(
         **build.head(output),
+        warnings=(refusals.SOUND_OFF_TARGET,) if off_target else (),
         data_version=digest(*(f"{upload.path.name} {file_sha256(upload.path)}" for upload in uploads)),
         variant=encoded.name,
         playlist_key=key,
@@ -171,16 +174,16 @@ def observe(
             seen.append((path, look(path, expected, output=record.output, reference=reference, decode=False)))
         compared = build.observer.compared(seen, reference)
         advance(0.7, None)
-        loudness: dict[str | None, LoudnessObservation] = {}
+        heard: dict[str | None, LoudnessObservation] = {}
         for playlist, (path, _), observation in zip(playlists, seen, compared, strict=True):
             record = playlist.record
             playlist.observations.append(observation)
             if measured is not None and record.output != PREVIEW.name:
                 digest = observation.sound_digest
-                if digest is None or digest not in loudness:
-                    wanted = expectations.loudness(measured, record.gain_mode)
-                    loudness[digest] = build.observer.loudness(path, wanted, output=record.output)
-                playlist.observations.append(replace(loudness[digest], output=record.output))
+                if digest is None or digest not in heard:
+                    wanted = expectations.loudness(measured, record.warnings)
+                    heard[digest] = build.observer.loudness(path, wanted, output=record.output)
+                playlist.observations.append(replace(heard[digest], output=record.output))
 
 
 def _cuts(

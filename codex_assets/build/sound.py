@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from codex_assets.media import input_flags, profile
@@ -42,8 +43,7 @@ def encode_sounds(
     folder.mkdir(exist_ok=True)
     paths = {rate: folder / f"{rate}k.m4a" for rate in rates}
 
-    def encode(chosen: Sequence[int], aim: loudness.Aim) -> loudness.Gain:
-        gain = loudness.gain_to_target(measured, duration, aim)
+    def encode(chosen: Sequence[int], gain: loudness.Gain) -> None:
         targets = {rate: str(paths[rate]) for rate in chosen}
         tools.ffmpeg(
             ladder.audio_arguments(str(source), targets, gain, duration),
@@ -51,22 +51,44 @@ def encode_sounds(
             duration=duration,
             on_progress=on_progress,
         )
-        return gain
 
-    gain = encode(rates, loudness.Aim())
+    def encode_one(rate: int, gain: loudness.Gain) -> Sound:
+        encode([rate], gain)
+        return Sound(paths[rate], _measure(tools, paths[rate], duration), gain)
+
+    gain = loudness.gain_to_target(measured, duration)
+    encode(rates, gain)
     sounds = {}
     for rate in rates:
-        aim, used = loudness.Aim(), gain
-        delivered = _measure(tools, paths[rate], duration)
+        sound = Sound(paths[rate], _measure(tools, paths[rate], duration), gain)
+        aim = loudness.Aim()
         for _ in range(profile.SOUND_CORRECTIONS):
-            better = loudness.next_aim(delivered, used, aim)
+            better = loudness.next_aim(sound.measured, sound.gain, aim)
             if better is None:
                 break
             aim = better
-            used = encode([rate], aim)
-            delivered = _measure(tools, paths[rate], duration)
-        sounds[rate] = Sound(paths[rate], delivered, used)
+            sound = encode_one(rate, loudness.gain_to_target(measured, duration, aim))
+        if measured is not None and not loudness.is_reached(sound.measured):
+            sound = _limited(sound, measured, partial(encode_one, rate))
+        sounds[rate] = sound
     return sounds
+
+
+def _limited(sound: Sound, measured: Measurement, encode: Callable[[loudness.Gain], Sound]) -> Sound:
+    """The sound with a limiter, where that brings it nearer to the target than `sound` is; else `sound` again.
+
+    `encode` writes it with a gain, always to the same path.
+    """
+    best, latest, corrections = sound, sound, 0
+    aim: loudness.Aim | None = loudness.Aim()
+    # Each step lowers the ceiling of a sound that clips, until the limiter takes no lower one.
+    while aim is not None and (corrections < profile.LIMITER_CORRECTIONS or loudness.clips(best.measured)):
+        latest = encode(loudness.limited_gain(measured, aim))
+        corrections += 1
+        if loudness.is_better(latest.measured, best.measured):
+            best = latest
+        aim = loudness.next_limited_aim(latest.measured, measured, aim)
+    return best if best is latest else encode(best.gain)
 
 
 def is_silent_when_merged(tools: Tools, sound: Sound) -> bool:

@@ -326,7 +326,7 @@ class Auditor:
         is_heard = is_heard and (seen is None or seen.readable)
         if ObservationKind.LOUDNESS in audited.kinds and is_heard:
             playlist = self._playlist(audited.media, record)
-            wanted = self._loudness_expected(audited.media, record.gain_mode)
+            wanted = self._loudness_expected(audited.media, record.warnings)
             yield self._observer.loudness(playlist, wanted, output=record.output)
 
     @_observe.register
@@ -449,9 +449,9 @@ class Auditor:
         assert record.playlist_key is not None
         return self._fetched(media, record) / Path(record.playlist_key).name
 
-    def _loudness_expected(self, media: MediaRecord, gain_mode: str | None) -> LoudnessExpected | None:
+    def _loudness_expected(self, media: MediaRecord, warnings: Collection[str]) -> LoudnessExpected | None:
         record = self._loudness_of_upload(media)
-        return expectations.loudness(record, gain_mode) if record is not None else None
+        return expectations.loudness(record, warnings) if record is not None else None
 
     def _loudness_of_upload(self, media: MediaRecord) -> LoudnessRecord | None:
         return self._records.get(media.media_id, media_outputs.LOUDNESS.name, LoudnessRecord)

@@ -7,6 +7,7 @@ judging (`judge.py`), and looking at files (`observe/`).
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import replace
 from fractions import Fraction
 
@@ -14,6 +15,7 @@ from codex_assets.archive.records import LoudnessRecord, MezzanineRecord, Varian
 from codex_assets.contract.names import MediaType
 from codex_assets.media import outputs, profile, target_format
 from codex_assets.media.facts import MediaInfo
+from codex_assets.media.upload import refusals
 from codex_assets.verification.captions_seen import CaptionsSeen
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import (
@@ -89,10 +91,17 @@ def variant(
     not get.
     """
     steady = gain_mode in ("none", "gain", "linear")
+    limited = gain_mode == "limited"
     gain = _gain(source, gain_mode, loudness_of_upload)
     if media_type == "audio":
         return VariantExpected(
-            has_video=False, has_audio=True, duration=source.duration, cuts=cuts, steady_gain=steady, gain=gain
+            has_video=False,
+            has_audio=True,
+            duration=source.duration,
+            cuts=cuts,
+            steady_gain=steady,
+            limited_peaks=limited,
+            gain=gain,
         )
     assert source.width is not None
     assert source.height is not None
@@ -108,6 +117,7 @@ def variant(
         cuts=cuts if outputs.is_variant(output) else None,
         video_kbps=fitted.variant.video_kbps,
         steady_gain=steady,
+        limited_peaks=limited,
         gain=gain,
     )
 
@@ -118,9 +128,11 @@ def _gain(source: MezzanineRecord, mode: str | None, loudness_of_upload: Loudnes
         return 0.0
     if mode not in ("gain", "linear") or loudness_of_upload is None or loudness_of_upload.measurement is None:
         return None
-    limit = loudness(loudness_of_upload, mode).limit
-    aim = limit if limit is not None else profile.LOUDNESS_TARGET
-    return aim - (loudness_of_upload.measurement.integrated_lufs + source.sound_gain)
+    measured = loudness_of_upload.measurement
+    aim = profile.LOUDNESS_TARGET
+    if mode == "gain":
+        aim = min(aim, profile.TRUE_PEAK_CEILING - measured.true_peak_dbtp + measured.integrated_lufs)
+    return aim - (measured.integrated_lufs + source.sound_gain)
 
 
 def recorded_variant(record: VariantRecord, start: float) -> VariantObservation:
@@ -179,17 +191,15 @@ def _recorded_picture(record: VariantRecord, codecs: list[str], rate: Fraction |
     )
 
 
-def loudness(record: LoudnessRecord, gain_mode: str | None) -> LoudnessExpected:
+def loudness(record: LoudnessRecord, warnings: Collection[str]) -> LoudnessExpected:
     """What the delivered sound is judged against.
 
-    `gain_mode`: how it was normalised. Silence is passed through unchanged, so nothing is asked of its level.
+    `warnings`: what the creator was told of it. Silence is passed through unchanged, so nothing is asked of its level.
     """
-    measured = record.measurement
-    if measured is None:
+    if record.measurement is None:
         return LoudnessExpected(target=None, silent=True)
-    reached = profile.TRUE_PEAK_CEILING - measured.true_peak_dbtp + measured.integrated_lufs
-    limit = min(profile.LOUDNESS_TARGET, reached) if gain_mode == "gain" else None
-    return LoudnessExpected(target=profile.LOUDNESS_TARGET, silent=False, limit=limit)
+    declared = refusals.SOUND_OFF_TARGET in warnings
+    return LoudnessExpected(target=profile.LOUDNESS_TARGET, silent=False, declared=declared)
 
 
 def waveform(source: MezzanineRecord, record: WaveformRecord) -> WaveformExpected:

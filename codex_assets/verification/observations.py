@@ -126,7 +126,8 @@ class AudioSeen:
 class VariantExpected:
     """What a playlist is judged against. `duration` is the mezzanine's; `cuts` are a sibling's segment boundaries;
     `video_kbps` is the rate that its picture was meant to have; `steady_gain`: one gain was meant for all of its sound;
-    `gain`: that one, in dB, before what the coder made necessary; None where nobody knows.
+    `limited_peaks`: its peaks were lowered beside the rest; `gain`: the one gain, in dB, before what the coder made
+    necessary; None where nobody knows.
     """
 
     size: tuple[int, int] | None = None
@@ -142,6 +143,7 @@ class VariantExpected:
     """It is laid out as ours are, though nothing else is known of it."""
     video_kbps: int | None = None
     steady_gain: bool = False
+    limited_peaks: bool = False
     gain: float | None = None
 
 
@@ -376,12 +378,12 @@ class ThumbnailObservation:
 
 @dataclass(frozen=True)
 class LoudnessExpected:
-    """`silent`: whether the source is. `target` None: nothing was asked of the loudness (passed through). `limit`: LUFS
-    that one gain for all of it reaches before its peaks pass the ceiling; None when the level may change within."""
+    """`silent`: whether the source is. `target` None: nothing was asked of the loudness (passed through). `declared`:
+    whether the creator was warned that the target is not reached."""
 
     target: float | None = None
     silent: bool | None = None
-    limit: float | None = None
+    declared: bool = False
 
 
 @dataclass(frozen=True)

@@ -311,7 +311,8 @@ def completed(job_id: str, media: MediaRecord, built: Sequence[OutputRecord], re
     ready: list[str] = []
     if any(is_of_ladder(record.output) for record in built):
         ready = _ready(media, built, records)
-    warnings = [warning for record in applicable for warning in record.warnings]
+    # Several variants have the same sound.
+    warnings = list(dict.fromkeys(warning for record in applicable for warning in record.warnings))
     return webhook.completed_body(
         job_id=job_id,
         media_id=media.media_id,

@@ -15,7 +15,7 @@ from typing import Literal
 
 from codex_assets.media import profile
 
-GainMode = Literal["none", "gain", "linear", "dynamic"]
+GainMode = Literal["none", "gain", "linear", "dynamic", "limited"]
 
 
 @dataclass(frozen=True)
@@ -226,6 +226,86 @@ def next_aim(delivered: Measurement | None, gain: Gain, aim: Aim) -> Aim | None:
     room = profile.DELIVERED_PEAK_LIMIT - delivered.true_peak_dbtp
     limited = gain.mode != "dynamic" and off > room
     return None if limited or aim.plain else replace(aim, trim=aim.trim + off)
+
+
+# --- Where one gain is not enough -------------------------------------------------------------------------------------
+
+LIMITER_RATE = 4 * profile.SAMPLE_RATE
+"""Samples a second at which peaks are limited: those between the delivered samples count too."""
+LIMITER_MS = (15, 150)
+"""In which the limiter is down before a peak, and up again after it. Its own 5 and 50 bend the waves of a bass drum."""
+LOWEST_LIMIT = -24.0
+"""dBTP. The limiter takes no lower one."""
+LIMITED_STEP = 1.25
+"""Of what is missing, by which the gain is raised: the limiter takes a part of it away again."""
+MOST_LIMITED = 24.0
+"""dB by which peaks may be lowered beside the rest. More would make the noise between two clicks a programme."""
+
+
+def is_reached(delivered: Measurement | None) -> bool:
+    """Whether an encoded sound is as loud as it should be, with its peaks under the limit. None (silence): it is."""
+    if delivered is None:
+        return True
+    peak_kept = delivered.true_peak_dbtp <= profile.DELIVERED_PEAK_LIMIT
+    return peak_kept and _distance(delivered) <= profile.LOUDNESS_TOLERANCE
+
+
+def is_off_target(delivered: Measurement | None) -> bool:
+    """Whether a creator has to know that a sound is louder or quieter than it should be.
+
+    The judge measures what is heard from a segment on, which may be a tenth beside what the builder measured.
+    """
+    return delivered is not None and _distance(delivered) >= profile.LOUDNESS_TOLERANCE
+
+
+def is_better(sound: Measurement | None, other: Measurement | None) -> bool:
+    """Whether a sound that was encoded is clearly nearer to what it should be than another encode of it: what clips is
+    worse than any level, and a limiter that helps by less than is heard only does harm."""
+    if sound is None or other is None:
+        return False
+    over, other_over = (each.true_peak_dbtp > profile.DELIVERED_PEAK_LIMIT for each in (sound, other))
+    if over and other_over:
+        return sound.true_peak_dbtp < other.true_peak_dbtp
+    if over or other_over:
+        return other_over
+    return _distance(sound) < _distance(other) - profile.LOUDNESS_TOLERANCE / 5
+
+
+def clips(delivered: Measurement | None) -> bool:
+    """Whether its peaks pass full scale."""
+    return delivered is not None and delivered.true_peak_dbtp > 0.0
+
+
+def limited_gain(measured: Measurement, aim: Aim) -> Gain:
+    """A gain to the target, with a limiter behind it that lowers the peaks which that brings over the ceiling."""
+    gain = profile.LOUDNESS_TARGET + aim.trim - measured.integrated_lufs
+    gain = min(gain, aim.ceiling - measured.true_peak_dbtp + MOST_LIMITED)
+    limit = 10 ** (max(aim.ceiling, LOWEST_LIMIT) / 20)
+    return Gain(
+        "limited",
+        f"volume={gain:.2f}dB,aresample={LIMITER_RATE},"
+        f"alimiter=limit={limit:.6f}:attack={LIMITER_MS[0]}:release={LIMITER_MS[1]}:level=false:latency=true,"
+        f"aresample={profile.SAMPLE_RATE},asetpts=N/SR/TB",
+    )
+
+
+def next_limited_aim(delivered: Measurement | None, measured: Measurement, aim: Aim) -> Aim | None:
+    """What to aim at instead, after a sound with limited peaks was measured; None when it is as it should be, or no
+    other aim would bring it nearer."""
+    if delivered is None:
+        return None
+    over = delivered.true_peak_dbtp - profile.DELIVERED_PEAK_LIMIT
+    if over > 0 and aim.ceiling <= LOWEST_LIMIT:
+        return None
+    off = profile.LOUDNESS_TARGET - delivered.integrated_lufs
+    ceiling = max(LOWEST_LIMIT, aim.ceiling - over - 0.2) if over > 0 else aim.ceiling
+    trim = aim.trim + LIMITED_STEP * off if abs(off) > profile.LOUDNESS_TOLERANCE / 2 else aim.trim
+    better = replace(aim, ceiling=ceiling, trim=trim)
+    return None if limited_gain(measured, better) == limited_gain(measured, aim) else better
+
+
+def _distance(delivered: Measurement) -> float:
+    return abs(round(profile.LOUDNESS_TARGET - delivered.integrated_lufs, 2))
 
 
 def _legal(value: float, low: float, high: float) -> float:

@@ -227,6 +227,8 @@ def _compare_sounds(
             _add_errors(compared, playlist.number, (public_reason(error, folder),))
             continue
         fidelity, errors = known[key]
+        if fidelity is not None:
+            fidelity = replace(fidelity, limited_peaks=seen.expected.limited_peaks)
         compared[playlist.number] = replace(compared[playlist.number], sound=fidelity)
         _add_errors(compared, playlist.number, errors)
     return measured[0] if measured else None

@@ -12,11 +12,6 @@ from codex_assets.verification.rules.shared_limits import PLAN
 TOLERANCE_LU = 0.5
 """Contract: loudness. The judge's own number: what the builder aims at is in the profile."""
 FULL_SCALE_DBTP = 0.0
-PEAK_ROOM_DB = 1.0
-"""Sound within this of the true-peak ceiling has used its room: more gain would pass the ceiling."""
-OVERSHOOT_LU = 4.0
-"""A lossy coder may overshoot such a sound's peaks, bursts of noise, by this much or more, in one encode and not the
-next: it had to be made quieter than its peaks alone would say."""
 LOUDNESS_ACCURACY = 0.1
 """LU: measurements are printed with one decimal."""
 PEAK_ACCURACY = 0.1
@@ -51,7 +46,7 @@ def sound_audible(seen: LoudnessObservation) -> Finding | None:
 
 @rule(ObservationKind.LOUDNESS, source="contract: loudness; EBU R 128")
 def loudness_on_target(seen: LoudnessObservation) -> Finding | None:
-    """Integrated loudness is -16 LUFS within 0.5 LU, unless the true-peak ceiling forbids it."""
+    """Integrated loudness is -16 LUFS within 0.5 LU, unless the creator was warned that it is not."""
     target = seen.expected.target
     if target is None or seen.expected.silent or seen.silent or seen.duration < MEASURABLE_SECONDS:
         return None
@@ -60,12 +55,8 @@ def loudness_on_target(seen: LoudnessObservation) -> Finding | None:
     message = f"Integrated loudness is {observed}"
     if abs(seen.integrated_lufs - target) <= tolerance:
         return Finding(True, f"{message}.", expected, observed)
-    if seen.integrated_lufs < target and seen.true_peak_dbtp >= profile.TRUE_PEAK_CEILING - PEAK_ROOM_DB:
-        limited = f"{message}: more would pass the true-peak ceiling (peak {seen.true_peak_dbtp:.1f} dBTP)."
-        return Finding(True, limited, expected, f"{observed}, gain limited by the true peak")
-    if seen.expected.limit is not None and seen.expected.limit - OVERSHOOT_LU <= seen.integrated_lufs < target:
-        limited = f"{message}: one gain for all of it reaches {seen.expected.limit:.1f} LUFS before its peaks clip."
-        return Finding(True, limited, expected, f"{observed}, gain limited by the source's peaks")
+    if seen.expected.declared:
+        return Finding(True, f"{message}, as the creator was warned.", expected, f"{observed}, declared")
     peak = f"peak {seen.true_peak_dbtp:.1f} dBTP"
     return Finding(False, f"{message}, not {target:.1f} LUFS ({peak}).", expected, f"{observed}, {peak}")
 

@@ -34,6 +34,8 @@ EXCHANGED = 0.2
 """By how much more a channel is like the other's original than like its own."""
 DULL_DB = -4.5
 HARSH_DB = 6.0
+LIMITED_BRIGHT_DB = 15.0
+"""Where short peaks are lowered that are brighter, or duller, than the rest: by 9 dB in the tests."""
 LEAST_BRIGHT = 1e-4
 """Part of the energy, under which there is nothing bright to keep."""
 WIDTH = 0.12
@@ -215,6 +217,14 @@ def brightness(second: SoundSecond) -> float:
     return 10 * math.log10(max(second.bright, 1e-9) / second.reference_bright)
 
 
+def _is_dull(second: SoundSecond, sound: SoundFidelity) -> bool:
+    return brightness(second) < (-LIMITED_BRIGHT_DB if sound.limited_peaks else DULL_DB)
+
+
+def _is_harsh(second: SoundSecond, sound: SoundFidelity) -> bool:
+    return brightness(second) > (LIMITED_BRIGHT_DB if sound.limited_peaks else HARSH_DB)
+
+
 def _is_narrowed(second: SoundSecond) -> bool:
     if second.width is None or second.reference_width is None:
         return False
@@ -260,8 +270,8 @@ _FAULTS: tuple[tuple[_Says, _Message], ...] = (
         lambda second, sound: sound.steady and second.most is not None and second.most > LEVEL_DB,
         lambda second, sound: f"The sound is louder than the rest of it by {second.most or 0:.0f} dB",
     ),
-    (lambda second, sound: brightness(second) < DULL_DB, lambda second, sound: "The sound is dull"),
-    (lambda second, sound: brightness(second) > HARSH_DB, lambda second, sound: "The sound is harsh"),
+    (_is_dull, lambda second, sound: "The sound is dull"),
+    (_is_harsh, lambda second, sound: "The sound is harsh"),
     (
         lambda second, sound: _is_narrowed(second),
         lambda second, sound: "The distance between the left and the right channel is another",
