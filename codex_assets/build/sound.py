@@ -64,7 +64,7 @@ def encode_sounds(
         aim = loudness.Aim()
         for _ in range(profile.SOUND_CORRECTIONS):
             better = loudness.next_aim(sound.measured, sound.gain, aim)
-            if better is None:
+            if better is None or loudness.is_forced(better, sound.gain):
                 break
             aim = better
             sound = encode_one(rate, loudness.gain_to_target(measured, duration, aim))

@@ -195,7 +195,7 @@ class SoundFidelity:
     `lag`: seconds by which the whole is late; the seconds are compared without it. `gain`: dB by which the whole is
     louder; None in silence. `steady`: one gain was meant for all of it; False where a dynamic normalisation changes the
     level as it goes, which is then taken off as well. `range`: None then, and where there is too little sound.
-    level as it goes, which is then taken off as well. `limited_peaks`: what is short and loud was meant to be lowered.
+    `limited_peaks`: what is short and loud was meant to be lowered.
     """
 
     lag: float

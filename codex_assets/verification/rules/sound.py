@@ -39,6 +39,8 @@ LIMITED_BRIGHT_DB = 15.0
 LEAST_BRIGHT = 1e-4
 """Part of the energy, under which there is nothing bright to keep."""
 WIDTH = 0.12
+LIMITED_WIDTH = 0.6
+"""Where peaks are lowered that are less, or more, the same on both sides than the rest."""
 ADDED_DB = -17.0
 """Of all energy, what may be added in a second: an honest encode of music at 64 kbit/s adds -36 dB at most, one without
 any of the tools that hide noise -20 dB..."""
@@ -225,10 +227,10 @@ def _is_harsh(second: SoundSecond, sound: SoundFidelity) -> bool:
     return brightness(second) > (LIMITED_BRIGHT_DB if sound.limited_peaks else HARSH_DB)
 
 
-def _is_narrowed(second: SoundSecond) -> bool:
+def _is_narrowed(second: SoundSecond, sound: SoundFidelity) -> bool:
     if second.width is None or second.reference_width is None:
         return False
-    return abs(second.width - second.reference_width) > WIDTH
+    return abs(second.width - second.reference_width) > (LIMITED_WIDTH if sound.limited_peaks else WIDTH)
 
 
 def _has_more(second: SoundSecond, sound: SoundFidelity) -> bool:
@@ -273,7 +275,7 @@ _FAULTS: tuple[tuple[_Says, _Message], ...] = (
     (_is_dull, lambda second, sound: "The sound is dull"),
     (_is_harsh, lambda second, sound: "The sound is harsh"),
     (
-        lambda second, sound: _is_narrowed(second),
+        _is_narrowed,
         lambda second, sound: "The distance between the left and the right channel is another",
     ),
     (_has_more, lambda second, sound: "There is noise, a hum or a tone in the sound that the {whose} does not have"),
