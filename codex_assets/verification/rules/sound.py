@@ -34,8 +34,8 @@ EXCHANGED = 0.2
 """By how much more a channel is like the other's original than like its own."""
 DULL_DB = -4.5
 HARSH_DB = 6.0
-LIMITED_BRIGHT_DB = 15.0
-"""Where short peaks are lowered that are brighter, or duller, than the rest: by 9 dB in the tests."""
+LIMITED_BRIGHT_DB = 27.0
+"""Where short peaks are lowered that are brighter, or duller, than the rest: one with a tap loses all of it."""
 LEAST_BRIGHT = 1e-4
 """Part of the energy, under which there is nothing bright to keep."""
 WIDTH = 0.12
