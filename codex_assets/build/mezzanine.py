@@ -239,6 +239,7 @@ def _expected(build: MediaBuild, encoded: _EncodedMezzanine) -> MezzanineExpecte
         is_complete=lost_seconds <= profile.LOST_SECONDS and is_trusted,
         captions=encoded.captions.kept if build.is_video else None,
         gain=encoded.encode.gain,
+        sound_left_out=refusals.SOUND_LEFT_OUT in _warnings(build, encoded),
     )
 
 

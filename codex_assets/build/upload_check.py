@@ -7,6 +7,7 @@ and whose fault a failed tool is (`upload_faults.py`).
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from codex_assets.errors import ToolError
 from codex_assets.media import decoders, ffprobe, input_flags, profile
 from codex_assets.media.encode import mezzanine
 from codex_assets.media.facts import AudioStream, MediaInfo, VideoStream
+from codex_assets.media.fields import parse_whole
 from codex_assets.media.upload import damage, headers, intake, interlace, packets, refusals
 from codex_assets.media.upload.damage import Loss
 from codex_assets.media.upload.frames import (
@@ -30,10 +32,12 @@ from codex_assets.media.upload.frames import (
     sound_arguments,
 )
 from codex_assets.media.upload.interlace import Combs
-from codex_assets.media.upload.packets import is_unframed, read_packets, scan_arguments
+from codex_assets.media.upload.packets import is_unframed, place_arguments, read_packets, scan_arguments
 from codex_assets.media.upload.refusals import UploadRefusal
 from codex_assets.system import sandbox
 from codex_assets.system.tools import Tools
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,9 @@ class _UploadCheck:
         if self._head[4:8] in intake.QUICKTIME and _is_index_cut_off(self._source, self._size):
             raise refusals.CUT_IN_INDEX.error()
         try:
-            header = self._header()
-            listed = self._packets(header)
+            header, info, tally = self._with_late_tracks(*self._read(None))
         except ToolError as error:
             raise upload_faults.probe_error(error, self._head, self._source) from None
-        tally = intake.Tally(self._size, rejoined=header.clock_restarts)
-        info = read_packets(header, tally.counted(listed))
         if header.clock_restarts and intake.scrambled(self._head):
             raise refusals.ENCRYPTED.error()
         self._require_main_track(header, info, tally)
@@ -94,33 +95,67 @@ class _UploadCheck:
 
     # --- Its header ---------------------------------------------------------------------------------------------------
 
-    def _header(self) -> MediaInfo:
+    def _read(self, look: int | None) -> tuple[MediaInfo, MediaInfo, intake.Tally]:
+        """The header, what the packets make of it, and how many they are. `look`: as `input_arguments` takes it.
+        Raises `ToolError`, `SourceError`."""
+        header = self._header(look)
+        tally = intake.Tally(self._size, rejoined=header.clock_restarts)
+        return header, read_packets(header, tally.counted(self._packets(header))), tally
+
+    def _with_late_tracks(
+        self, header: MediaInfo, info: MediaInfo, tally: intake.Tally
+    ) -> tuple[MediaInfo, MediaInfo, intake.Tally]:
+        """The same, or what a longer look at the file shows, where a picture or sound is missing that begins late."""
+        is_new = tally.listed > header.streams or bool(header.formless & tally.streams)
+        if not is_new or not self._missing_kinds(info):
+            return header, info, tally
+        _log.info("looking for tracks that begin late")
+        later_header, later, later_tally = self._read(min(self._size, profile.LOOK_BYTES))
+        if self._missing_kinds(later) >= self._missing_kinds(info):
+            return self._read(None)
+        places = [self._place(later, track) for track in later.tracks]
+        look = min(max(places) + profile.LOOK_BEYOND_BYTES, profile.LOOK_BYTES)
+        return replace(later_header, look=look), replace(later, look=look), later_tally
+
+    def _missing_kinds(self, info: MediaInfo) -> set[str]:
+        sound = info.audio is not None and info.audio.sample_rate > 0 and info.audio.channels > 0
+        missing = {"sound"} if not sound else set()
+        return missing | ({"picture"} if self._with_picture and info.video is None else set())
+
+    def _place(self, info: MediaInfo, track: VideoStream | AudioStream) -> int:
+        """Where in the file (bytes) the first packet of a track lies; its size where nothing says."""
+        listed = self._tools.ffprobe(place_arguments(str(self._path), track, info), label="looking for its beginning")
+        places = [parse_whole(packet.get("pos")) for packet in listed.get("packets", []) if isinstance(packet, dict)]
+        return next((place for place in places if place is not None), self._size)
+
+    def _header(self, look: int | None) -> MediaInfo:
         """What the header says, without tracks that may not be decoded. Raises `ToolError`, `SourceError`."""
-        left_out = self._leave_out_foreign_tracks(decoders.UNOPENED)
+        self._path = self._source
+        left_out = self._leave_out_foreign_tracks(decoders.UNOPENED, look)
         try:
-            probe = self._probe("probing the original")
+            probe = self._probe("probing the original", look)
         except ToolError as error:
             if decoders.refused("\n".join(error.log)) is None or self._path is not self._source:
                 raise
             # A track that the header does not list.
-            left_out = self._leave_out_foreign_tracks(())
-            probe = self._probe("probing what is kept")
+            left_out = self._leave_out_foreign_tracks((), look)
+            probe = self._probe("probing what is kept", look)
         _refuse(intake.in_header(probe, self._head))
         header = self._of_known_codecs(ffprobe.parse(probe))
-        header = replace(header, left_out=Counter(header.left_out) + left_out)
+        header = replace(header, left_out=Counter(header.left_out) + left_out, look=look)
         if "avi" in header.container.split(",") and headers.promised_bytes(self._head) is None:
             # Written to a pipe, or by a recorder that was switched off: its header counts nothing yet.
             header = replace(header, duration=None, promised={})
         _refuse(intake.in_tracks(header, with_picture=self._with_picture))
         return header
 
-    def _probe(self, label: str) -> dict[str, Any]:
-        arguments = ffprobe.probe_arguments(str(self._path))
+    def _probe(self, label: str, look: int | None) -> dict[str, Any]:
+        arguments = ffprobe.probe_arguments(str(self._path), look=look)
         return self._tools.ffprobe(arguments, label=label, on_log=self._probe_log.append)
 
     def _packets(self, header: MediaInfo) -> Iterator[str]:
         """A line for each packet, as `read_packets` reads them."""
-        arguments = scan_arguments(str(self._path), header.container, header.codecs)
+        arguments = scan_arguments(str(self._path), header.container, header.codecs, header.look)
         return self._tools.ffprobe_lines(arguments, label="scanning", size=self._size)
 
     def _of_known_codecs(self, info: MediaInfo) -> MediaInfo:
@@ -143,13 +178,13 @@ class _UploadCheck:
         others = [track for track in others if track is not audio]
         return replace(info, audio=audio, others=tuple(others), left_out=left_out)
 
-    def _leave_out_foreign_tracks(self, options: Sequence[str]) -> Counter[str]:
+    def _leave_out_foreign_tracks(self, options: Sequence[str], look: int | None) -> Counter[str]:
         """Decode a copy of the upload, where it holds tracks that may not be decoded; returns how many, by kind.
 
-        `options`: how far the upload is looked into. Raises `SourceError` where the track that the upload is about is
-        one of them. The copy does not show whether the upload was cut off.
+        `options`, `look`: how far the upload is looked into. Raises `SourceError` where the track that the upload is
+        about is one of them. The copy does not show whether the upload was cut off.
         """
-        opened = input_flags.input_arguments(str(self._source))
+        opened = input_flags.input_arguments(str(self._source), look=look)
         listing = decoders.Listing()
         self._tools.list_inputs([*options, *opened], label="listing the tracks", on_log=listing.add)
         if not listing.foreign:
@@ -212,7 +247,7 @@ class _UploadCheck:
         if audio.sample_rate <= 0 or audio.channels <= 0:
             if not self._with_picture:
                 raise refusals.SOUND_WITHOUT_FORM.error()
-            return replace(info, audio=None)
+            return _without_sound(info)
         decoder = headers.replacement_decoder(self._head, audio)
         if decoder is not None:
             audio = replace(audio, codec=decoder, decoder=decoder, bits=24)
@@ -225,14 +260,14 @@ class _UploadCheck:
             return info
         if not self._with_picture:
             raise refusals.MISREAD_PCM.error()
-        return replace(info, audio=None, left_out={**info.left_out, "audio": info.left_out.get("audio", 0) + 1})
+        return _without_sound(info)
 
     # --- Some of it, decoded ------------------------------------------------------------------------------------------
 
     def _with_first_sound(self, info: MediaInfo, audio: AudioStream) -> MediaInfo:
         """`info` with what the first decoded moments of its sound show; a decode that fails shows nothing."""
         try:
-            arguments = sound_arguments(str(self._path), audio, info.codecs)
+            arguments = sound_arguments(str(self._path), audio, info.codecs, info.look)
             decoded = self._tools.ffprobe(arguments, label="listening to the start")
         except ToolError:
             return info
@@ -252,7 +287,7 @@ class _UploadCheck:
         if video.has_own_colours:
             raise refusals.own_colours(video.dolby_vision).error()
         try:
-            arguments = frame_arguments(str(self._path), video, info.codecs)
+            arguments = frame_arguments(str(self._path), video, info.codecs, info.look)
             decoded = self._tools.ffprobe(arguments, label="looking at some frames")
         except ToolError:
             return video
@@ -274,7 +309,7 @@ class _UploadCheck:
             for at, count in sampled_moments(video):
                 opened = [
                     *(*input_flags.as_coded(video), *_seek_arguments(at, video)),
-                    *input_flags.input_arguments(str(self._path), codecs=info.codecs),
+                    *input_flags.input_arguments(str(self._path), codecs=info.codecs, look=info.look),
                 ]
                 arguments = interlace.sample_arguments(
                     opened, video.index, str(sample), columns, height, count, before=mezzanine.relabelled(video)
@@ -286,6 +321,11 @@ class _UploadCheck:
             return Combs()
         finally:
             sample.unlink(missing_ok=True)
+
+
+def _without_sound(info: MediaInfo) -> MediaInfo:
+    """`info` with its sound among what is left out."""
+    return replace(info, audio=None, left_out={**info.left_out, "audio": info.left_out.get("audio", 0) + 1})
 
 
 def _seek_arguments(at: float, video: VideoStream) -> list[str]:

@@ -164,6 +164,17 @@ class MediaInfo:
     that follows behind what came before: when a track starts and how long it lasts is then not known beforehand."""
     timed: bool = True
     """Every packet has a time; one that has none lasts all the same."""
+    longest_step: float | None = None
+    """Seconds of the longest step of a track's clock that is a gap, though ffmpeg would take it for a jump of the whole
+    clock; None where it would take none so."""
+    joined_seconds: float | None = None
+    """How long it lasts when the parts of a clock that jumps are joined; None where the clock does not jump."""
+    look: int | None = None
+    """Bytes of its beginning in which tracks have to be looked for; None where ffmpeg's own look finds them."""
+    streams: int = 0
+    """How many there are of any kind, by its header."""
+    formless: frozenset[int] = frozenset()
+    """Numbers of the pictures and sounds of which the look at it did not show what they are (size, sample rate)."""
     codecs: frozenset[str] | None = None
     """Of all tracks, used or not: a tool that reads the file opens each of them. None: not known."""
 

@@ -28,9 +28,10 @@ MOST_REORDERED = 16
 """ITU-T H.264 A.3.1."""
 
 
-def probe_arguments(path: str, *, trusted: bool = False) -> list[str]:
-    """Arguments for ffprobe that yield what `parse` reads."""
-    return ["-show_format", "-show_streams", "-show_programs", *input_arguments(path, trusted=trusted, probing=True)]
+def probe_arguments(path: str, *, trusted: bool = False, look: int | None = None) -> list[str]:
+    """Arguments for ffprobe that yield what `parse` reads. `look`: as `input_arguments` takes it."""
+    opened = input_arguments(path, trusted=trusted, probing=True, look=look)
+    return ["-show_format", "-show_streams", "-show_programs", *opened]
 
 
 def parse(probed: Mapping[str, Any]) -> MediaInfo:
@@ -58,6 +59,8 @@ def parse(probed: Mapping[str, Any]) -> MediaInfo:
         others=(*pictures[1:], *sounds[1:]),
         promised=_promised(str(container.get("format_name", "")), streams),
         left_out=Counter(_kind(stream) for stream in streams if stream["index"] not in chosen),
+        streams=len(streams),
+        formless=frozenset(int(stream["index"]) for stream in streams if _is_formless(stream)),
         codecs=frozenset(str(stream["codec_name"]) for stream in streams if stream.get("codec_name")),
     )
 
@@ -115,6 +118,12 @@ def _programme(probed: Mapping[str, Any], index: int) -> frozenset[int]:
 def _kind(stream: Mapping[str, Any]) -> str:
     kind = str(stream.get("codec_type") or "unknown")
     return "picture" if kind == "video" and _is_not_film(stream) else kind
+
+
+def _is_formless(stream: Mapping[str, Any]) -> bool:
+    """Whether a stream is a picture without a size, or a sound without a rate or channels."""
+    needed = {"video": ("width", "height"), "audio": ("sample_rate", "channels")}
+    return any(not int(stream.get(name) or 0) for name in needed.get(str(stream.get("codec_type")), ()))
 
 
 def _promised(container: str, streams: Sequence[dict[str, Any]]) -> dict[int, float]:

@@ -8,6 +8,9 @@ from collections.abc import Collection
 from codex_assets.media import decoders, profile
 from codex_assets.media.facts import VideoStream
 
+LONGEST_LOOK_MICROSECONDS = 10**12
+"""More than any file lasts: the look ends by bytes."""
+
 
 def input_arguments(
     path: str,
@@ -16,14 +19,18 @@ def input_arguments(
     probing: bool = False,
     container: str | None = None,
     codecs: Collection[str] | None = None,
+    look: int | None = None,
 ) -> list[str]:
     """Arguments for ffmpeg (or ffprobe, with `probing`) that open `path`.
 
     Unless it is `trusted`, it may only be a plain media file, whatever its name says it is, and is read only by the
     decoders of `profile.UNTRUSTED_DECODERS`. `container`, `codecs`: its demuxer and the codecs of its tracks, once they
-    are known; then only the decoders of those codecs are allowed.
+    are known; then only the decoders of those codecs are allowed. `look`: bytes of its beginning in which its
+    tracks are looked for, and what they are; None: as many as ffmpeg looks at by itself (5 MB, a few seconds).
     """
     source = [path] if probing else ["-i", path]
+    if look is not None:
+        source = ["-probesize", str(look), "-analyzeduration", str(LONGEST_LOOK_MICROSECONDS), *source]
     if trusted:
         return source
     fence = ["-protocol_whitelist", profile.UNTRUSTED_PROTOCOLS, "-format_whitelist", profile.UNTRUSTED_FORMATS]

@@ -281,6 +281,10 @@ MAX_WORK_PIXELS = 3840 * 2160 * 60 * 12 * 3600
 MAX_WORK_UNPROVEN = 10**12
 MAX_WORK_PER_BYTE = 200_000
 """...of an upload that is small for it: a still picture shown for hours comes to half of that a byte."""
+LOOK_BYTES = 1 << 30
+"""Of the beginning of an upload, in which its tracks are looked for: whoever decodes it keeps that much in memory."""
+LOOK_BEYOND_BYTES = 4 << 20
+"""Behind the first packet of a track, to learn what it is."""
 MAX_TRACKS = 128
 MAX_STREAMS = 1000
 """Attachments (a film's fonts) and covers too; ffmpeg's own limit."""

@@ -40,13 +40,14 @@ def new_mezzanine(
     is_complete: bool,
     captions: tuple[str, ...] | None = None,
     gain: float | None = None,
+    sound_left_out: bool = False,
 ) -> MezzanineExpected:
     """What a mezzanine that was just made is judged against.
 
     `info`: the upload, with its packets counted. `with_picture`: False for an audio media, whose cover is left out.
     `is_complete`: False when a part of the upload could not be decoded, as the creator is told elsewhere: then nobody
     knows how long the mezzanine should be, and the duration is None. `captions`: services that were taken over.
-    `gain`: decibels by which its sound was changed.
+    `gain`: decibels by which its sound was changed. `sound_left_out`: the creator is told so.
     """
     source = info if with_picture else replace(info, video=None)
     video = source.video
@@ -58,6 +59,7 @@ def new_mezzanine(
         has_audio=info.audio is not None,
         captions=captions,
         gain=gain,
+        sound_left_out=sound_left_out,
     )
 
 

@@ -289,6 +289,8 @@ class MezzanineExpected:
     """Services of its closed captions; None where nobody looked for any when it was made."""
     gain: float | None = None
     """Decibels by which its sound is louder than the upload's; None where that is not known."""
+    sound_left_out: bool = False
+    """The creator is told that the upload's sound is left out."""
 
 
 @dataclass(frozen=True)
@@ -321,6 +323,8 @@ class MezzanineObservation:
     sound: SoundFidelity | None = None
     rate_fit: RateFit | None = None
     """By the upload's own packets; None where that is gone, or too little moves."""
+    upload_tracks: tuple[str, ...] | None = None
+    """What a player would play of the upload, by its packets: `picture`, `sound`; None where nobody looked."""
     expected: MezzanineExpected = MezzanineExpected()
     kind: ObservationKind = ObservationKind.MEZZANINE
 

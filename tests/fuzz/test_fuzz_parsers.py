@@ -176,7 +176,7 @@ def _line(line: tuple[object, ...] | str) -> str:
     """A packet as ffprobe lists it: track, times, whatever else is asked for, flags."""
     if isinstance(line, str):
         return line
-    more = min(line.count(",") for line in probed()[0][1] if line) - 4
+    more = min(line.count(",") for line in probed()[0][1] if line.count(",") > 3) - 4
     *times, flags = line
     return ",".join(map(str, (*times, *["100"] * more, flags)))
 

@@ -1106,6 +1106,89 @@ synced(
     within=0.3,
     slack=0.05,
 )
+_PAUSES = ("black", "frozen", "silent")
+_SOUND_PAUSES = "aselect='not(between(t,4,16.95))'"
+_PICTURE_PAUSES = "select='not(between(t,3.95,18.95))'"
+_PAUSING: dict[str, tuple[str, tuple[str, ...]]] = {
+    "ts": ("10", (*H264, *AAC)),
+    "m2ts": ("24", options("-c:v mpeg2video -c:a ac3 -f mpegts -mpegts_m2ts_mode 1")),
+    "mpg": ("25", options("-c:v mpeg2video -c:a mp2")),
+    "ogv": ("10", options("-c:v libtheora -c:a libvorbis")),
+    "mkv": ("10", (*H264, *AAC)),
+}
+"""Containers whose clock may jump, and one whose clock may not: pictures a second, and codecs."""
+for _kind, (_fps, _pair) in _PAUSING.items():
+    _whole = options("-fps_mode passthrough")
+    synced(
+        f"sound_pauses_{_kind}",
+        steps(_kind, [*flash(_fps, 22, "96x54"), *beep(22, filters=_SOUND_PAUSES), *_pair, *_whole]),
+        22,
+        beeps=(*every(4), *(17.5 + number for number in range(5))),
+        within=0.2,
+        slack=0.06,
+        notes=_PAUSES,
+        quick=_kind == "ts",
+    )
+    video(
+        f"picture_pauses_{_kind}",
+        steps(_kind, [*flash(_fps, 22, "96x54", _PICTURE_PAUSES), *beep(22), *_pair, *_whole]),
+        22,
+        within=0.2,
+        beeps=every(22),
+        # A programme stream dates the first of the pictures that share a packet: the rest are where they may be.
+        flashes=None if _kind == "mpg" else (*every(4), 19.5, 20.5, 21.5),
+        slack=0.1,
+        notes=_PAUSES,
+        quick=_kind == "m2ts",
+    )
+    if _kind == "mkv":
+        continue
+    video(
+        f"sound_begins_late_{_kind}",
+        steps(_kind, [*flash(_fps, 22, "96x54"), "-itsoffset", "15", *beep(7), *_pair]),
+        22,
+        within=0.2,
+        flashes=every(22),
+        beeps=tuple(15.5 + number for number in range(7)),
+        slack=0.06,
+        notes=_PAUSES,
+        quick=_kind == "mpg",
+    )
+    video(
+        f"picture_begins_late_{_kind}",
+        steps(_kind, ["-itsoffset", "15", *flash(_fps, 7, "96x54"), *beep(22), *options("-map 0 -map 1"), *_pair]),
+        22,
+        within=0.2,
+        flashes=tuple(15.5 + number for number in range(7)),
+        beeps=every(22),
+        slack=0.06,
+        notes=_PAUSES,
+    )
+_GRAINY = ["-f", "lavfi", "-i", "nullsrc=s=640x360:r=25:d=6,geq=random(1)*255:128:128", "-itsoffset", "3.5", *beep(2.5)]
+_CAMERA = options("-c:v mpeg2video -b:v 30M -minrate 30M -maxrate 30M -bufsize 8M")
+for _kind, _sound in (("ts", "ac3"), ("mpg", "mp2")):
+    # More bytes before the sound than ffmpeg looks at by itself.
+    video(
+        f"sound_begins_late_at_a_high_rate_{_kind}",
+        steps(_kind, [*_GRAINY, *_CAMERA, "-c:a", _sound]),
+        6,
+        within=0.2,
+        beeps=(4.0, 5.0),
+        notes=_PAUSES,
+    )
+synced(
+    "ts_clock_restarts_and_the_sound_pauses",
+    chained(
+        "ts",
+        steps("ts", [*flash("10", 4, "96x54"), *beep(4), *H264, *AAC]),
+        steps("ts", [*flash("10", 22, "96x54"), *beep(22, filters=_SOUND_PAUSES), *H264, *AAC]),
+    ),
+    26,
+    beeps=(*every(8), *(21.5 + number for number in range(5))),
+    within=0.3,
+    slack=0.06,
+    notes=_PAUSES,
+)
 synced(
     "ts_goes_on_in_other_tracks",
     chained(

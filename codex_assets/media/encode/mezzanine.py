@@ -241,7 +241,7 @@ def arguments(
         # ffmpeg gives up what is mostly broken; what is lost is counted afterwards, and judged.
         *("-max_error_rate", "1"),
         *_source_options(info, with_picture=with_picture),
-        *input_arguments(source, container=info.container, codecs=info.codecs),
+        *_opened(info, source),
         *([*_sound_offset(info, with_picture), *input_arguments(sound, trusted=True)] if sound is not None else []),
         *(part for graph in graphs for part in ("-filter_complex", graph)),
         *maps,
@@ -266,7 +266,16 @@ def _source_options(info: MediaInfo, *, with_picture: bool) -> list[str]:
     shift = clock_shift(info, with_picture=with_picture)
     # A microsecond, where nothing is moved: at 0 ffmpeg moves the start of a transport stream to the tracks that are
     # read from it, by itself and without a word.
-    return [*options, *_sound_decoder(info), "-itsoffset", f"{shift or 1e-6:.6f}"]
+    return [*_kept_gaps(info), *options, *_sound_decoder(info), "-itsoffset", f"{shift or 1e-6:.6f}"]
+
+
+def _opened(info: MediaInfo, source: str) -> list[str]:
+    return input_arguments(source, container=info.container, codecs=info.codecs, look=info.look)
+
+
+def _kept_gaps(info: MediaInfo) -> list[str]:
+    """The option by which a gap of one track is not taken for a jump of the clock."""
+    return ["-dts_delta_threshold", f"{info.longest_step:.0f}"] if info.longest_step is not None else []
 
 
 def steady_arguments(info: MediaInfo, source: str, output: str) -> list[str]:
@@ -277,7 +286,7 @@ def steady_arguments(info: MediaInfo, source: str, output: str) -> list[str]:
     if placed:
         form += ["-af", ",".join(placed)]
     track = ("-map", f"0:{info.audio.index}")
-    opened = [*_sound_decoder(info), *input_arguments(source, container=info.container, codecs=info.codecs)]
+    opened = [*_kept_gaps(info), *_sound_decoder(info), *_opened(info, source)]
     return [*opened, *track, *form, "-f", "matroska", output]
 
 

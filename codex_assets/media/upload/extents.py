@@ -14,13 +14,12 @@ from fractions import Fraction
 from codex_assets.media import profile
 from codex_assets.media.facts import Counted, VideoStream
 from codex_assets.media.fields import parse_seconds, parse_whole
+from codex_assets.media.upload.gaps import LONGEST_STEP_SECONDS, STEP_BACK_SECONDS
 
 RATE_OFF = 0.005
 """Relative distance from what packets show at which a raw stream's stated rate is not believed."""
 RATE_FAR_OFF = 0.1
 """Relative distance from the counted rate at which a header's average rate is not believed."""
-LONGEST_STEP_SECONDS = 10.0
-"""A clock that steps further, or back by more than a second, has jumped."""
 PAUSE_BYTES = 6
 """The most that a packet takes that codes a pause (3GPP TS 26.101 and 26.201); speech takes twice as much at least."""
 DV_SEQUENCE_BYTES, DV_SEQUENCES = 12_000, {12: Fraction(25), 10: Fraction(30000, 1001)}
@@ -48,8 +47,10 @@ class TrackExtent:
         """How many of them are shown."""
         self.after_a_pause = 0.0
         """Seconds from the start of the last packet but one to that of the last."""
-        self.jumped = False
-        """The clock steps back, or far ahead."""
+        self.longest_step = LONGEST_STEP_SECONDS
+        """Seconds; a clock that steps ahead by more has jumped."""
+        self._stepped = 0.0
+        self._steps_back = False
         self.disordered = False
         """The packets are not stored in the order of their clock."""
         self.untimed = False
@@ -97,7 +98,8 @@ class TrackExtent:
         clock = shown if stored is None else stored
         if self._clock is not None:
             step = clock - self._clock
-            self.jumped = self.jumped or not -1.0 <= step <= LONGEST_STEP_SECONDS
+            self._steps_back = self._steps_back or step < -STEP_BACK_SECONDS
+            self._stepped = max(self._stepped, step)
             self._step = step if step > 0 else self._step
             self._note(step, dated=stored is not None and self._clock_is_stored)
             if step > NOTED_STEP_SECONDS and len(self._steps) < 10_000:
@@ -124,11 +126,16 @@ class TrackExtent:
             # The first packets of some files say only when they are shown, and are not stored in that order.
             self._dated = True
             self._shortest, self._longest, self._distinct_steps = math.inf, 0.0, set()
-        if dated != self._dated or not -1.0 <= step <= LONGEST_STEP_SECONDS:
+        if dated != self._dated or not -STEP_BACK_SECONDS <= step <= LONGEST_STEP_SECONDS:
             return
         self._shortest, self._longest = min(self._shortest, step), max(self._longest, step)
         if len(self._distinct_steps) < DISTINCT_STEPS:
             self._distinct_steps.add(round(step, 3))
+
+    @property
+    def jumped(self) -> bool:
+        """Whether the clock steps back, or far ahead."""
+        return self._steps_back or self._stepped > self.longest_step
 
     @property
     def seconds(self) -> float:

@@ -34,10 +34,12 @@ def sampled_moments(video: VideoStream) -> tuple[tuple[float, int], ...]:
     return tuple((start + part * video.duration, count) for part in profile.INTERLACE_PLACES)
 
 
-def frame_arguments(path: str, video: VideoStream, codecs: Collection[str] | None = None) -> list[str]:
+def frame_arguments(
+    path: str, video: VideoStream, codecs: Collection[str] | None = None, look: int | None = None
+) -> list[str]:
     """Arguments for ffprobe that decode a few frames of a picture track, as `read_frames` reads them.
 
-    `codecs`: as `input_arguments` takes them.
+    `codecs`, `look`: as `input_arguments` takes them.
     """
     start, is_never_interlaced = video.start or 0.0, video.coded_height > profile.INTERLACE_LINES
     intervals = ",".join(
@@ -48,7 +50,7 @@ def frame_arguments(path: str, video: VideoStream, codecs: Collection[str] | Non
     return [
         *("-select_streams", str(video.index), "-read_intervals", intervals),
         *("-show_frames", "-show_entries", fields),
-        *input_arguments(path, probing=True, codecs=codecs),
+        *input_arguments(path, probing=True, codecs=codecs, look=look),
     ]
 
 
@@ -92,15 +94,17 @@ def _deinterlaced(video: VideoStream, frames: Sequence[Mapping[str, Any]], combs
     return video
 
 
-def sound_arguments(path: str, audio: AudioStream, codecs: Collection[str] | None = None) -> list[str]:
+def sound_arguments(
+    path: str, audio: AudioStream, codecs: Collection[str] | None = None, look: int | None = None
+) -> list[str]:
     """Arguments for ffprobe that decode the first moments of a sound, as `read_sound_start` reads them.
 
-    `codecs`: as `input_arguments` takes them.
+    `codecs`, `look`: as `input_arguments` takes them.
     """
     return [
         *("-select_streams", str(audio.index), "-read_intervals", f"%+{LISTENED_SECONDS}"),
         *("-show_frames", "-show_entries", "frame=pts_time"),
-        *input_arguments(path, probing=True, codecs=codecs),
+        *input_arguments(path, probing=True, codecs=codecs, look=look),
     ]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from codex_assets.media import profile, target_format
 from codex_assets.media.facts import AudioStream, MediaInfo, VideoStream
 from codex_assets.media.upload import refusals
-from codex_assets.media.upload.extents import LONGEST_STEP_SECONDS
+from codex_assets.media.upload.gaps import LONGEST_STEP_SECONDS
 from codex_assets.media.upload.refusals import UploadRefusal
 
 HEAD_BYTES = 1 << 20
@@ -161,15 +161,15 @@ def in_time(info: MediaInfo, tally: Tally, *, with_picture: bool) -> UploadRefus
     lengths = [track.duration for track in tracks if track.duration is not None]
     seconds = max([*lengths, *([info.seconds] if with_picture and info.seconds is not None else [])], default=None)
     busy = max((tally.busy_seconds(track.index) for track in tracks), default=0.0)
-    if tally.rejoined and tally.jumped:
-        seconds = busy
+    if info.joined_seconds is not None:
+        seconds = max(busy, info.joined_seconds)
     elif seconds is None:
         seconds = info.duration or 0.0
     if seconds > profile.MAX_SECONDS:
         return refusals.too_long(seconds)
     if tally.inflated:
         return refusals.REPEATED_DATA
-    if not tally.jumped and seconds - busy > profile.MAX_IDLE_SECONDS:
+    if (tally.rejoined or not tally.jumped) and seconds - busy > profile.MAX_IDLE_SECONDS:
         return refusals.mostly_idle(seconds, seconds - busy)
     if with_picture and info.video is not None:
         work = info.video.width * info.video.height * float(target_format.frame_rate(info.video)) * seconds
@@ -189,6 +189,8 @@ class Tally:
     """Whether ffmpeg joins the parts of a clock that jumps, so that nothing lies between them."""
     bytes: int = 0
     streams: set[int] = field(default_factory=set)
+    listed: int = 0
+    """How many streams there were after the last packet."""
     jumped: bool = False
     _busy: dict[int, float] = field(default_factory=dict)
     _last: dict[int, float] = field(default_factory=dict)
@@ -201,6 +203,8 @@ class Tally:
             yield line
 
     def _count(self, fields: Sequence[str]) -> None:
+        if len(fields) == 1 and fields[0].isdecimal() and len(fields[0]) < 10:
+            self.listed = int(fields[0])
         if len(fields) < 6 or not fields[0].isdigit():
             return
         index = int(fields[0])

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from codex_assets.media.fields import parse_seconds
-from codex_assets.media.upload.extents import LONGEST_STEP_SECONDS
+from codex_assets.media.upload.gaps import LONGEST_STEP_SECONDS
 
 STILL_SECONDS = 0.25
 """A picture that stands for longer is no motion."""

@@ -11,8 +11,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from codex_assets.media.facts import AudioStream, Counted, MediaInfo, VideoStream
+from codex_assets.media.fields import parse_seconds
 from codex_assets.media.input_flags import input_arguments
 from codex_assets.media.upload.extents import TrackExtent
+from codex_assets.media.upload.gaps import LONGEST_STEP_SECONDS, Clocks, longest_step
 from codex_assets.media.upload.headers import promises_duration
 from codex_assets.media.upload.pace import PicturePace
 
@@ -27,13 +29,15 @@ AAC_FRAME_BYTES = 768
 """The most that a channel of an AAC frame takes (ISO/IEC 14496-3, 4.5.3.1: 6144 bits)."""
 
 
-def scan_arguments(path: str, container: str | None = None, codecs: Collection[str] | None = None) -> list[str]:
+def scan_arguments(
+    path: str, container: str | None = None, codecs: Collection[str] | None = None, look: int | None = None
+) -> list[str]:
     """Arguments for ffprobe that list every packet of an upload, as `read_packets` reads the lines.
 
-    `container`, `codecs`: as `input_arguments` takes them.
+    `container`, `codecs`, `look`: as `input_arguments` takes them.
     """
-    fields = "packet=stream_index,pts_time,dts_time,duration_time,size,flags"
-    opened = input_arguments(path, probing=True, container=container, codecs=codecs)
+    fields = "packet=stream_index,pts_time,dts_time,duration_time,size,flags:format=nb_streams"
+    opened = input_arguments(path, probing=True, container=container, codecs=codecs, look=look)
     return ["-of", "csv=p=0", "-show_entries", fields, *opened]
 
 
@@ -50,6 +54,13 @@ def has_alpha_throughout(lines: Iterable[str]) -> bool:
     return all("BlockAdditional" in line for line in lines if line.strip())
 
 
+def place_arguments(path: str, track: VideoStream | AudioStream, info: MediaInfo) -> list[str]:
+    """Arguments for ffprobe that say where in the file (bytes) the first packet of a track lies."""
+    opened = input_arguments(path, probing=True, container=info.container, codecs=info.codecs, look=info.look)
+    first = ["-select_streams", str(track.index), "-read_intervals", "%+#1", "-show_entries", "packet=pos"]
+    return [*first, *opened]
+
+
 def read_packets(info: MediaInfo, lines: Iterable[str]) -> MediaInfo:
     """`info` with what the packets of its file show: when its tracks start, how long they last, and at which rate.
 
@@ -58,13 +69,14 @@ def read_packets(info: MediaInfo, lines: Iterable[str]) -> MediaInfo:
     last times say nothing of what lies between.
     """
     pictures = {track.index for track in (*info.tracks, *info.others) if isinstance(track, VideoStream)}
-    extents, paces = _extents(lines, pictures)
+    extents, paces, clocks = _extents(lines, pictures)
     tracks = [track for track in (*info.tracks, *info.others) if track.index in extents]
     video = _film(tracks, extents)
+    info = _with_gaps(info, clocks, extents, [track for track in tracks if track is video or track in _sounds(tracks)])
     if video is not None:
         video = _corrected_picture(video, info, extents[video.index])
         video = replace(video, moving_rate=paces[video.index].rate())
-    audio = next((track for track in tracks if isinstance(track, AudioStream)), None)
+    audio = next(iter(_sounds(tracks)), None)
     if audio is not None:
         audio = _corrected_sound(audio, info, extents[audio.index])
     pausing = {track.index for track in tracks if track.codec in PAUSING_AUDIO}
@@ -88,11 +100,18 @@ def read_packets(info: MediaInfo, lines: Iterable[str]) -> MediaInfo:
     )
 
 
-def _extents(lines: Iterable[str], pictures: Collection[int]) -> tuple[dict[int, TrackExtent], dict[int, PicturePace]]:
-    """By the number of the track; paces of the tracks with these numbers (`pictures`) alone. Lines that are no packet's
-    are left out."""
+def _sounds(tracks: Sequence[VideoStream | AudioStream]) -> list[AudioStream]:
+    return [track for track in tracks if isinstance(track, AudioStream)]
+
+
+def _extents(
+    lines: Iterable[str], pictures: Collection[int]
+) -> tuple[dict[int, TrackExtent], dict[int, PicturePace], Clocks]:
+    """By the number of the track, and the clocks of all of them; paces of the tracks with these numbers (`pictures`)
+    alone. Lines that are no packet's are left out."""
     extents: dict[int, TrackExtent] = defaultdict(TrackExtent)
     paces = {index: PicturePace() for index in pictures}
+    clocks = Clocks()
     for line in lines:
         index, *fields = line.split(",")
         if index.isdecimal() and len(index) < 10 and len(fields) >= 5:
@@ -101,7 +120,31 @@ def _extents(lines: Iterable[str], pictures: Collection[int]) -> tuple[dict[int,
             extents[number].add(pts, dts, duration, size, flags)
             if number in paces:
                 paces[number].add(pts, dts, flags)
-    return dict(extents), paces
+            moment = parse_seconds(dts if dts != "N/A" else pts, signed=True)
+            if moment is not None:
+                clocks.add(number, moment)
+    return dict(extents), paces, clocks
+
+
+def _with_gaps(
+    info: MediaInfo,
+    clocks: Clocks,
+    extents: Mapping[int, TrackExtent],
+    tracks: Sequence[VideoStream | AudioStream],
+) -> MediaInfo:
+    """`info` with the longest gap of one of `tracks` that is no jump of the clock. Their extents learn of it."""
+    if not info.clock_restarts:
+        return info
+    indexes = [track.index for track in tracks]
+    longest = longest_step(clocks.longest_gap(indexes))
+    for index in indexes:
+        extents[index].longest_step = longest
+    joined = [clocks.joined_seconds(index, longest) for index in indexes if extents[index].jumped]
+    return replace(
+        info,
+        longest_step=longest if longest > LONGEST_STEP_SECONDS else None,
+        joined_seconds=max(joined, default=None),
+    )
 
 
 def _is_measured(extent: TrackExtent, info: MediaInfo) -> bool:

@@ -75,9 +75,13 @@ class Decoder:
         arguments = [*input_format(path), *ffprobe.probe_arguments(str(path), trusted=True)]
         return self.remembered(path, ("probe",), lambda: self._tools.ffprobe(arguments, label="probing"))
 
-    def lines(self, arguments: Sequence[str], *, label: str) -> Iterator[str]:
-        """ffprobe's answer, line by line."""
-        return self._tools.ffprobe_lines(arguments, label=label)
+    def lines(self, arguments: Sequence[str], *, label: str, size: int = 0) -> Iterator[str]:
+        """ffprobe's answer, line by line. `size`: bytes of the input, which decide how long it may take."""
+        return self._tools.ffprobe_lines(arguments, label=label, size=size)
+
+    def probe_input(self, arguments: Sequence[str]) -> dict[str, Any]:
+        """ffprobe's own answer about an input that need not be trusted: `arguments` say how it is opened."""
+        return self._tools.ffprobe(arguments, label="probing the upload")
 
     def packets(self, source: Sequence[str], info: MediaInfo) -> dict[str, list[Packet]]:
         """All packets of an input, in stored order: under `video` those of its picture, under `audio` of its sound.

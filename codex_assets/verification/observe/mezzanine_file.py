@@ -20,6 +20,7 @@ from codex_assets.verification.observe.decoder import Decoder, complaints, publi
 from codex_assets.verification.observe.mp4_boxes import foreign_parts, foreign_tags
 from codex_assets.verification.observe.tracks import picture_of, sound_of
 from codex_assets.verification.observe.transport_stream import span_of, trimmed
+from codex_assets.verification.observe.upload_packets import read_upload
 from codex_assets.verification.observe.upload_pictures import UploadedMedia, compare_upload_pictures
 from codex_assets.verification.observe.upload_sound import compare_upload_sound
 from codex_assets.verification.observe.upload_times import picture_packets, rate_fit
@@ -68,39 +69,46 @@ def observe_mezzanine(
         pictures=compared.pictures,
         sound=compared.sound,
         rate_fit=compared.rate_fit,
+        upload_tracks=compared.tracks,
     )
 
 
 @dataclass(frozen=True)
 class _Compared:
     """How true a mezzanine is to its upload. `errors`, `frames`: as of `_decode_all`, None where the comparison does
-    not tell."""
+    not tell. `tracks`: what a player would play of the upload."""
 
     rate_fit: RateFit | None = None
     pictures: PictureFidelity | None = None
     sound: SoundFidelity | None = None
     errors: tuple[str, ...] | None = None
     frames: int | None = None
+    tracks: tuple[str, ...] | None = None
 
 
 def _beside_the_upload(decoder: Decoder, path: Path, info: MediaInfo, upload: UploadedMedia) -> _Compared:
     """Raises `ToolError` when either cannot be decoded."""
+    used = [track.index for track in (upload.video, upload.info.audio) if track is not None]
+    packets = read_upload(decoder, upload.path, upload.info.container, used)
+    upload = replace(upload, packets=packets)
     rate = (info.video.average_rate or info.video.nominal_rate) if info.video is not None else None
     pictures = sound = None
-    packets = picture_packets(decoder, upload)
-    fit = rate_fit(packets, rate) if packets is not None and rate else None
-    if packets is not None and upload.video is not None and upload.video.alpha_track:
+    shown = picture_packets(decoder, upload)
+    fit = rate_fit(shown, rate) if shown is not None and rate else None
+    if shown is not None and upload.video is not None and upload.video.alpha_track:
         # Some pictures without transparency: only a decoder that ignores it gives every picture.
-        upload = upload.with_alpha(packets.with_alpha >= len(packets.times))
+        upload = upload.with_alpha(shown.with_alpha >= len(shown.times))
+    if packets.is_one_clock is None:
+        return _Compared(fit, tracks=packets.kinds)
     if info.video is not None and info.video.frames and rate:
         pictures = compare_upload_pictures(decoder, upload, path, rate, info.video.frames)
     if upload.damaged:
         # What the decoders of this comparison complain of as well is no fault of the mezzanine's.
         is_whole = pictures is not None and not complaints(pictures[1], warnings=True)
-        return _Compared(fit, pictures[0] if pictures is not None and is_whole else None)
+        return _Compared(fit, pictures[0] if pictures is not None and is_whole else None, tracks=packets.kinds)
     if info.audio is not None:
         sound = compare_upload_sound(decoder, upload, path)
-    compared = _Compared(fit, pictures[0] if pictures else None, sound[0] if sound else None)
+    compared = _Compared(fit, pictures[0] if pictures else None, sound[0] if sound else None, tracks=packets.kinds)
     whole = (info.video is None or pictures is not None) and (info.audio is None or sound is not None)
     logs = [line for each in (pictures, sound) if each is not None for line in each[1]]
     if not whole or complaints(logs):

@@ -34,6 +34,7 @@ from codex_assets.verification.observe.upload_colours import (
     is_rgb,
     luma_factor,
 )
+from codex_assets.verification.observe.upload_packets import WHOLE_LOOK, UploadPackets
 
 Records: TypeAlias = NDArray[np.uint8]
 """Pictures as they come from ffmpeg, one a row."""
@@ -55,13 +56,15 @@ SMALL = "flags=area+accurate_rnd"
 @dataclass(frozen=True)
 class UploadedMedia:
     """What a mezzanine was made of: a file, what its packets showed, and whether its picture was used. `even_sound`:
-    its sound keeps its rate and channels. `damaged`: whoever made the mezzanine could not decode all of it."""
+    its sound keeps its rate and channels. `damaged`: whoever made the mezzanine could not decode all of it. `packets`:
+    what the judge reads of it."""
 
     path: Path
     info: MediaInfo
     with_picture: bool
     even_sound: bool = True
     damaged: bool = False
+    packets: UploadPackets | None = None
 
     @property
     def video(self) -> VideoStream | None:
@@ -91,6 +94,12 @@ class UploadedMedia:
         # What starts a little before 0 is an encoder's delay. Never 0: ffmpeg would then move some streams by itself.
         moved = shift if abs(shift) > profile.CLOCK_SHIFT_SECONDS else 1e-6
         opened = input_arguments(str(self.path), container=info.container, codecs=info.codecs)
+        if self.packets is not None and self.packets.whole_look:
+            options += WHOLE_LOOK
+        if self.packets is not None and self.packets.is_one_clock:
+            # Times as the packets have them: ffmpeg would close the gap of a track.
+            options += ["-copyts"]
+            moved -= info.start or 0.0
         return [*options, "-itsoffset", f"{moved:.6f}", *opened]
 
 

@@ -96,6 +96,22 @@ def _stands_still(second: PictureSecond) -> bool:
 
 
 @rule(ObservationKind.MEZZANINE, source=VARIANTS)
+def mezzanine_has_all_tracks(seen: MezzanineObservation) -> Finding | None:
+    """What a player would play of the upload is there, whenever it begins (asked when made)."""
+    if seen.upload_tracks is None:
+        return None
+    wanted = [kind for kind in seen.upload_tracks if kind == "sound" or seen.expected.has_video]
+    if seen.expected.sound_left_out:
+        wanted = [kind for kind in wanted if kind != "sound"]
+    there = [kind for kind, track in (("picture", seen.video), ("sound", seen.audio)) if track is not None]
+    expected, observed = " and ".join(wanted) or "nothing", " and ".join(there) or "nothing"
+    missing = [kind for kind in wanted if kind not in there]
+    if not missing:
+        return Finding(True, "All that a player would play of the upload is there.", expected, observed)
+    return Finding(False, f"The upload has a {missing[0]}, and the mezzanine has none.", expected, observed)
+
+
+@rule(ObservationKind.MEZZANINE, source=VARIANTS)
 def mezzanine_pictures_true(seen: MezzanineObservation) -> Finding | None:
     """Every picture is the upload's, upright and in BT.709, at its time (asked when made: no upload is kept)."""
     formats = mezzanine_size(seen), mezzanine_rate(seen), mezzanine_tracks(seen), mezzanine_constant_rate(seen)
