@@ -190,7 +190,9 @@ def _encode(build: MediaBuild, original: _Original) -> _EncodedMezzanine:
 
 def _mezzanine_record(build: MediaBuild, original: _Original, encoded: _EncodedMezzanine) -> MezzanineRecord:
     video, audio, encode = encoded.info.video, encoded.info.audio, encoded.encode
-    source = source_facts(encoded.upload.info, original.path, encoded.loss)
+    # In the size that it was encoded in, where that changes midway.
+    uploaded_info = replace(encoded.upload.info, video=encode.info.video)
+    source = source_facts(uploaded_info, original.path, encoded.loss)
     uploaded = {"uploaded_at": original.uploaded_at, "etag": original.etag}
     captions = {"captions": encoded.captions.uploaded if build.is_video else None}
     receipt = build.receipts.draft(

@@ -23,7 +23,7 @@ from codex_assets.media import ffprobe, profile, target_format
 from codex_assets.media.encode import loudness, mezzanine
 from codex_assets.media.encode.mezzanine import AudioTreatment
 from codex_assets.media.facts import AudioStream, MediaInfo, VideoStream
-from codex_assets.media.upload import damage, refusals
+from codex_assets.media.upload import damage, intake, refusals, sizes
 from codex_assets.system.process import ToolRun
 from codex_assets.system.run_output import Progress
 from codex_assets.system.tools import Tools
@@ -97,6 +97,7 @@ class MezzanineEncoder:
         warnings: list[str] = []
         try:
             plan, encode = self._with_the_sound(info, warnings)
+            plan, encode = self._in_one_size(plan, encode, warnings)
             plan, encode = self._in_one_level_and_form(plan, encode)
             result = ffprobe.parse(
                 self._tools.ffprobe(ffprobe.probe_arguments(str(self._path), trusted=True), label="probing")
@@ -123,6 +124,24 @@ class MezzanineEncoder:
             _log.warning("the sound is damaged: it is encoded from what can be decoded, not copied")
         # What a decoder makes of damage may be noise.
         plan = replace(plan, treatment="encoded", clipped=True)
+        return plan, self._encode(plan)
+
+    def _in_one_size(self, plan: _Plan, encode: MezzanineEncode, warnings: list[str]) -> tuple[_Plan, MezzanineEncode]:
+        """Encode again, where the picture changes its size midway. Adds to `warnings`. Raises `SourceError` where it
+        becomes too large."""
+        video = plan.info.video
+        if video is None or not encode.log.size_changes:
+            return plan, encode
+        arguments = sizes.size_arguments(str(self._source), video, plan.info.codecs)
+        seconds = sizes.read_sizes(self._tools.ffprobe_lines(arguments, label="looking for the sizes of the picture"))
+        if len(seconds) < 2:
+            return plan, encode
+        video = sizes.in_one_size(video, seconds)
+        plan = replace(plan, info=replace(plan.info, video=video))
+        refusal = intake.in_tracks(plan.info, with_picture=True)
+        if refusal is not None:
+            raise refusal.error()
+        warnings.append(refusals.size_changes(video.width, video.height))
         return plan, self._encode(plan)
 
     def _in_one_level_and_form(self, plan: _Plan, encode: MezzanineEncode) -> tuple[_Plan, MezzanineEncode]:

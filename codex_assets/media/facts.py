@@ -71,6 +71,9 @@ class VideoStream:
     """Seconds from the last picture but one to the last."""
     moving_rate: Fraction | None = None
     """Packets a second where something moves (`upload/pace.py`); None where nobody knows."""
+    sizes: tuple[tuple[int, int], ...] = ()
+    """The coded sizes of one that changes its size midway, in order; then the other fields are those of the size that
+    it is delivered in."""
 
     @property
     def hdr(self) -> bool:

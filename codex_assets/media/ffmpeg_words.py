@@ -19,6 +19,10 @@ PICTURE_FAULTY: Final = re.compile(
     r"corrupt decoded frame in stream (?P<before_6>\d+)|\[[va]ist#0:(?P<from_6>\d+)/.*\] corrupt decoded frame"
 )
 """A frame of this track of the first input is shown with faults."""
+PICTURE_CHANGED: Final = re.compile(
+    r"filter context - w: (\d{1,6}) h: (\d{1,6}) .*incoming frame - w: (\d{1,6}) h: (\d{1,6}) "
+)
+"""A picture comes to the filters in another form than the first: the widths and heights of both."""
 TRACK_BEGUN_LATE: Final = re.compile(r"New (video|audio) stream (?:0:\d+|with index \d+) at pos:")
 """A track of this kind begins after the tracks were chosen."""
 NO_DECODER: Final = re.compile(

@@ -114,6 +114,15 @@ class PictureFidelity:
 
 
 @dataclass(frozen=True)
+class UploadSize:
+    """One of the sizes of an upload whose picture changes it midway: displayed pixels, and seconds that it is shown."""
+
+    width: int
+    height: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class RateFit:
     """How evenly an upload's pictures come at the rate of an output, where something moves.
 

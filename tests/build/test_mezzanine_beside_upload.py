@@ -168,6 +168,24 @@ def test_pictures_that_a_decoder_drops_are_missed(name: str, tmp_path: Path) -> 
         build(CASES[name].make(made), tmp_path, spoil)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["size_turns_ts", "size_turns_webm"])
+def test_a_distorted_shape_is_not_published(name: str, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+
+    def spoil(arguments: list[str]) -> list[str]:
+        """As if every picture filled the frame."""
+        size = "{}:{}".format(*CASES[name].size)
+        return [
+            re.sub(r"scale=w=if.*?:eval=frame:(.*?),pad=.*?:eval=frame", rf"scale={size}:\1", each)
+            for each in arguments
+        ]
+
+    with pytest.raises(VerificationError, match="mezzanine_pictures_true"):
+        build(CASES[name].make(made), tmp_path, spoil)
+
+
 SOUNDS = {
     "late": ("adelay=100:all=1", "The sound is 0.10 s late"),
     "one channel": ("pan=stereo|c0=c0|c1=0*c0", "The right channel is silent"),

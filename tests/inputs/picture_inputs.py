@@ -309,6 +309,8 @@ class Case:
     refused: str | None = None
     notes: tuple[str, ...] = ()
     """Kinds of what a viewer would complain of, and rightly."""
+    warns: tuple[str, ...] = ()
+    """Patterns, one per warning, in order."""
     quick: bool = False
 
     @property
@@ -606,7 +608,18 @@ def joined(source: Path, target: Path) -> None:
     target.write_bytes(source.read_bytes() + second.read_bytes())
 
 
-case("size_changes", "ts", f"{H264} {SD}", more=joined, even=False, frames=13, delivered_frames=26, quick=True)
+RESIZED = ("changes its size midway",)
+case(
+    "size_changes",
+    "ts",
+    f"{H264} {SD}",
+    more=joined,
+    even=False,
+    frames=13,
+    delivered_frames=26,
+    warns=RESIZED,
+    quick=True,
+)
 
 
 def joined_with(options: str, filters: str) -> Callable[[Path, Path], None]:
@@ -632,6 +645,9 @@ case(
     even=False,
     frames=13,
     delivered_frames=26,
+    shown=(384, 288),
+    source={"width": 384, "height": 288},
+    warns=RESIZED,
 )
 case(
     "format_changes",
@@ -652,6 +668,7 @@ case(
     even=False,
     frames=13,
     delivered_frames=26,
+    warns=RESIZED,
 )
 
 # --- Rates ------------------------------------------------------------------------------------------------------------

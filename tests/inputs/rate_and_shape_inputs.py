@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+Box = tuple[float, float, float, float]
 FFMPEG = ("ffmpeg", "-hide_banner", "-nostdin", "-y", "-loglevel", "error")
 Make = Callable[[Path], Path]
 Change = Callable[[bytes], bytes]
@@ -27,7 +28,8 @@ GREYS = 20
 
 @dataclass(frozen=True)
 class Case:
-    """`rate`: that of the mezzanine. `times`: of each picture, in seconds, all of which have to be seen."""
+    """`rate`: that of the mezzanine. `times`: of each picture, in seconds, all of which have to be seen. `places`: at
+    which second the picture fills which part of the frame: left, top, right, bottom, 0 to 1; around it is black."""
 
     name: str
     make: Make
@@ -35,6 +37,7 @@ class Case:
     times: tuple[float, ...]
     size: tuple[int, int] = (96, 54)
     warns: tuple[str, ...] = ()
+    places: tuple[tuple[float, Box], ...] = ()
     quick: bool = False
 
 
@@ -221,4 +224,102 @@ for _codec, _suffix, _order in (
         "30",
         constant("30", 60),
         quick=(_codec, _order) == ("libvpx", "abab"),
+    )
+
+
+# --- Sizes that change midway -----------------------------------------------------------------------------------------
+
+RESIZED = ("changes its size midway",)
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+
+
+def in_sizes(codec: str, suffix: str, *parts: tuple[str, float], more: str = "") -> Make:
+    """Parts of these sizes and lengths (seconds), 30 pictures a second, in one track."""
+
+    def make(folder: Path) -> Path:
+        kind = "webm" if codec.startswith("libvpx") else "ts"
+        lines, first = [], 0
+        for number, (size, seconds) in enumerate(parts):
+            part = folder / f"{number}.{kind}"
+            level = f"20+10*mod((N+{first})*7\\,{GREYS})"
+            source = f"color=gray:s={size}:r=30:d={seconds},geq=lum='{level}':cb=128:cr=128"
+            words = ["-f", "lavfi", "-i", source, "-c:v", *codec.split(), "-pix_fmt", "yuv420p"]
+            subprocess.run([*FFMPEG, *words, str(part)], check=True)
+            lines.append(f"file '{part}'\nduration {seconds}\n")
+            first += round(30 * seconds)
+        listed = folder / "list.txt"
+        listed.write_text("".join(lines))
+        made = folder / f"joined.{suffix}"
+        words = ["-f", "concat", "-safe", "0", "-i", str(listed), "-c", "copy", *more.split()]
+        subprocess.run([*FFMPEG, *words, str(made)], check=True)
+        return made
+
+    return make
+
+
+X264 = "libx264 -preset ultrafast -qp 12 -bf 0 -threads 1"
+X265 = "libx265 -preset ultrafast -x265-params log-level=error:qp=12:bframes=0"
+VP8, VP9 = f"libvpx {VPX}", f"libvpx-vp9 {VPX}"
+
+
+def beside(wide: float) -> Box:
+    """In the middle, of this part of the width."""
+    return ((1 - wide) / 2, 0.0, (1 + wide) / 2, 1.0)
+
+
+def below(high: float) -> Box:
+    return (0.0, (1 - high) / 2, 1.0, (1 + high) / 2)
+
+
+for _name, _make, _size, _seconds, _places in (
+    ("grows_ts", in_sizes(X264, "ts", ("160x90", 1), ("320x180", 1)), (320, 180), 2, ((0.5, WHOLE), (1.5, WHOLE))),
+    ("grows_webm", in_sizes(VP8, "webm", ("160x90", 1), ("320x180", 2)), (320, 180), 3, ((0.5, WHOLE), (2, WHOLE))),
+    ("grows_twice_vp9", in_sizes(VP9, "mkv", ("96x54", 0.5), ("160x90", 0.5), ("320x180", 2)), (320, 180), 3, ()),
+    ("shrinks_mp4", in_sizes(X264, "mp4", ("320x180", 1), ("160x90", 1)), (320, 180), 2, ((0.5, WHOLE), (1.5, WHOLE))),
+    (
+        "turns_ts",
+        in_sizes(X264, "ts", ("320x180", 1.5), ("180x320", 1)),
+        (320, 180),
+        2.5,
+        ((0.5, WHOLE), (2, beside(102 / 320))),
+    ),
+    (
+        "turns_webm",
+        in_sizes(VP8, "webm", ("180x320", 1.5), ("320x180", 1)),
+        (180, 320),
+        2.5,
+        ((0.5, WHOLE), (2, below(102 / 320))),
+    ),
+    (
+        "turns_larger_hevc",
+        in_sizes(X265, "mkv", ("192x108", 1), ("180x320", 1)),
+        (180, 320),
+        2,
+        ((0.5, below(102 / 320)), (1.5, WHOLE)),
+    ),
+    (
+        "changes_shape_mpeg2",
+        in_sizes("mpeg2video -q:v 2 -bf 0", "ts", ("192x144", 1), ("256x144", 1)),
+        (256, 144),
+        2,
+        ((0.5, beside(192 / 256)), (1.5, WHOLE)),
+    ),
+    (
+        "large_for_a_moment",
+        in_sizes(X264, "ts", ("160x90", 1), ("320x180", 0.1), ("160x90", 1)),
+        (160, 90),
+        2.1,
+        ((0.5, WHOLE), (1.5, WHOLE)),
+    ),
+):
+    case(
+        f"size_{_name}",
+        _make,
+        "30",
+        # A decoder of MPEG-2 loses the picture that it holds back before another size.
+        [at for at in constant("30", round(30 * _seconds)) if "mpeg2" not in _name or at < 0.9],
+        size=_size,
+        warns=RESIZED,
+        places=_places,
+        quick=_name in ("turns_webm", "grows_ts"),
     )

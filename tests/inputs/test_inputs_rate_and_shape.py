@@ -16,6 +16,7 @@ pytestmark = pytest.mark.ffmpeg
 
 NEAR = 4.0
 """Levels: greys are ten apart."""
+BLACK = 16
 ROUNDED = 0.001
 """Seconds by which a container's clock rounds."""
 
@@ -46,7 +47,34 @@ def mezzanine_problems(case: Case, delivered: Delivered) -> list[str]:
         problems.append(f"{facts.width}x{facts.height}, not {case.size}")
     film = measure.decoded(delivered.mezzanine, limit=1000)
     missing = [number for number, at in enumerate(case.times) if not is_shown(film, number, at, wanted)]
+    problems += shape_problems(case, film)
     return problems + ([f"pictures {missing[:20]} of {len(case.times)} are not at their times"] if missing else [])
+
+
+def shape_problems(case: Case, film: measure.Film) -> list[str]:
+    """Where the picture does not fill its place, and where it passes it."""
+    problems = []
+    for at, (left, top, right, bottom) in case.places:
+        number = round(at * Fraction(case.rate))
+        inside = {
+            "left": (left + 0.02, 0.45, left + 0.06, 0.55),
+            "right": (right - 0.06, 0.45, right - 0.02, 0.55),
+            "top": (0.45, top + 0.02, 0.55, top + 0.06),
+            "bottom": (0.45, bottom - 0.06, 0.55, bottom - 0.02),
+        }
+        outside = {"left": (0, 0, left - 0.02, 1), "top": (0, 0, 1, top - 0.02)}
+        shown = grey(number)
+        problems += [
+            f"at {at} s the picture does not reach its {side}"
+            for side, box in inside.items()
+            if abs(film.level(number, box) - shown) > NEAR
+        ]
+        problems += [
+            f"at {at} s it is not black on the {side}"
+            for side, box in outside.items()
+            if box[2] > 0 and box[3] > 0 and abs(film.level(number, box) - BLACK) > NEAR
+        ]
+    return problems
 
 
 def is_shown(film: measure.Film, number: int, at: float, rate: Fraction) -> bool:

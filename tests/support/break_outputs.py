@@ -721,6 +721,19 @@ def mezzanine_repeats_each_fifth_picture(root: Path) -> None:
     mezzanine(root, "-vf", "fps=30")
 
 
+@breaks("uploaded", "mezzanine_size_lasts")
+def upload_grows(root: Path) -> None:
+    made, half = root / "mezzanine.mp4", SECONDS // 2
+    at_zero = ("-muxdelay", "0", "-muxpreload", "0")
+    coded = ("-an", "-c:v", "libx264", "-preset", "ultrafast", "-qp", "8", *TAGS, *at_zero)
+    small, large = root / "small.ts", root / "large.ts"
+    ffmpeg("-i", str(made), "-t", str(half), *coded, str(small))
+    grown = ("-vf", "scale=640:360", "-output_ts_offset", str(half))
+    ffmpeg("-ss", str(half), "-i", str(made), *grown, *coded, str(large))
+    both = ("-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "pcm_s16le")
+    ffmpeg("-i", f"concat:{small}|{large}", "-i", str(made), *both, str(root / "upload.mkv"))
+
+
 @breaks("uploaded", "mezzanine_sound_in_sync")
 def mezzanine_heard_late(root: Path) -> None:
     mezzanine(root, "-af", f"adelay=200:all=1,atrim=end={SECONDS}")

@@ -56,7 +56,7 @@ class Film:
         """Mean R'G'B' (0 to 255) of a box of a picture."""
         return _rgb709(*(_mean(plane, box) for plane in self.planes[number]))
 
-    def level(self, number: int, box: Box = (0.25, 0.25, 0.75, 0.75)) -> float:
+    def level(self, number: int, box: Box = (0.4, 0.4, 0.6, 0.6)) -> float:
         """Mean luma (0 to 255) of a box of a picture."""
         return _mean(self.planes[number][0], box)
 

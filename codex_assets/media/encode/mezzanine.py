@@ -29,6 +29,8 @@ WIDE_PRIMARIES = ("bt2020", "smpte431", "smpte432")
 TURNS = {90: "transpose=clock", 180: "hflip,vflip", 270: "transpose=cclock"}
 FIELD_CODECS = ("h264", "mpeg2video", "mpeg4", "vc1", "wmv3", "dvvideo", "prores", "dnxhd")
 """Any frame of these may say that it is interlaced, whatever the first ones said."""
+SAME_SHAPE = 0.01
+"""Relative difference of two shapes that nobody sees: no bars are worth it."""
 SMALLEST_FIELDS = 16
 """Pixels. Smaller pictures are not deinterlaced: the filter refuses them."""
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
@@ -86,7 +88,7 @@ def picture_filters(info: MediaInfo, *, missing: float = 0.0) -> str:
     assert video is not None
     width, height = size(video)
     rate = frame_rate(video)
-    chain = [f"sidedata=mode=delete:type={CAPTIONS}", *relabelled(video), *_redated(video)]
+    chain = [f"sidedata=mode=delete:type={CAPTIONS}", *relabelled(video), *_redated(video), *_in_one_size(video)]
     deinterlacing = _deinterlacing(video)
     if deinterlacing:
         # First: every later filter would mix the two fields of a frame. It takes no other size than that of the first
@@ -125,6 +127,21 @@ def picture_filters(info: MediaInfo, *, missing: float = 0.0) -> str:
     return ",".join(chain)
 
 
+def _in_one_size(video: VideoStream) -> list[str]:
+    """The filters that fit pictures of several sizes into the one that is delivered, each in its own shape, before
+    anything else: filters that are set up for one size would distort all others."""
+    if not video.sizes:
+        return []
+    width, height = video.coded_width, video.coded_height
+    fits = f"lt(abs(dar*{height}/{width}-1)\\,{SAME_SHAPE})"
+    scaled = (
+        f"w=if({fits}\\,{width}\\,max(2\\,2*trunc(min({width}\\,{height}*dar)/2)))",
+        f"h=if({fits}\\,{height}\\,max(2\\,2*trunc(min({height}\\,{width}/dar)/2)))",
+    )
+    bars = f"pad={width}:{height}:2*trunc((ow-iw)/4):2*trunc((oh-ih)/4):eval=frame"
+    return [f"scale={':'.join(scaled)}:eval=frame:{SCALER}", bars, "setsar=1"]
+
+
 def _redated(video: VideoStream) -> list[str]:
     return [f"setpts=PTS-{video.dated_late:.6f}/TB"] if video.dated_late else []
 
@@ -132,7 +149,9 @@ def _redated(video: VideoStream) -> list[str]:
 def _carrier_filters(video: VideoStream) -> str:
     """The chain that leaves little but captions and times of the pictures."""
     side = CARRIER_SIDE
-    small = [f"crop=min(iw\\,{side}):min(ih\\,{side})", f"scale={side}:{side}", "format=yuv420p"]
+    # Where pictures differ in size, the place of what is cut out would be that of the first.
+    even = [f"scale={video.coded_width}:{video.coded_height}"] if video.sizes else []
+    small = [*even, f"crop=min(iw\\,{side}):min(ih\\,{side})", f"scale={side}:{side}", "format=yuv420p"]
     return ",".join([*relabelled(video), *_redated(video), *small])
 
 

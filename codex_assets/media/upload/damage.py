@@ -38,6 +38,8 @@ class DecodeLog:
         self.begun_late: set[str] = set()
         """Kinds of tracks that begin midway, when it is too late to choose them: a broadcast that goes on under other
         numbers."""
+        self.size_changes = False
+        """Some picture has another size than the first."""
         self._opened = False
 
     def add(self, line: str) -> None:
@@ -46,6 +48,8 @@ class DecodeLog:
             self.given_up[ffmpeg_words.track(match)] += 1
         elif match := ffmpeg_words.PICTURE_FAULTY.search(line):
             self.faulty[ffmpeg_words.track(match)] += 1
+        elif match := ffmpeg_words.PICTURE_CHANGED.search(line):
+            self.size_changes = self.size_changes or match.group(1, 2) != match.group(3, 4)
         elif match := ffmpeg_words.TRACK_BEGUN_LATE.search(line):
             self.begun_late.add(match.group(1))
         elif match := _COMPLAINT.search(line):

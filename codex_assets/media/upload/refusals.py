@@ -253,6 +253,14 @@ def part_is_damaged(track: str, share: float) -> str:
     return f"The upload is damaged: about {_percent(share)} % of the {track} could not be decoded; {consequence}."
 
 
+def size_changes(width: int, height: int) -> str:
+    """Displayed pixels of the size that it is delivered in."""
+    return (
+        f"The picture changes its size midway in the upload. It is shown at {width}x{height} throughout, with black "
+        "bars where its shape is another."
+    )
+
+
 def another_track_begins(track: str) -> str:
     """`track`: "picture" or "sound"."""
     return f"Another {track} begins midway in the upload, in a track of its own; it is left out."

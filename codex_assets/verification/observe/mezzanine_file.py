@@ -13,7 +13,7 @@ from pathlib import Path
 from codex_assets.errors import ToolError
 from codex_assets.media import ffprobe
 from codex_assets.media.facts import MediaInfo
-from codex_assets.verification.fidelity import PictureFidelity, RateFit, SoundFidelity
+from codex_assets.verification.fidelity import PictureFidelity, RateFit, SoundFidelity, UploadSize
 from codex_assets.verification.observations import MezzanineExpected, MezzanineObservation
 from codex_assets.verification.observe.captions import caption_services
 from codex_assets.verification.observe.decoder import Decoder, complaints, public_reason
@@ -22,6 +22,7 @@ from codex_assets.verification.observe.tracks import picture_of, sound_of
 from codex_assets.verification.observe.transport_stream import span_of, trimmed
 from codex_assets.verification.observe.upload_packets import read_upload
 from codex_assets.verification.observe.upload_pictures import UploadedMedia, compare_upload_pictures
+from codex_assets.verification.observe.upload_sizes import changes_size, upload_sizes
 from codex_assets.verification.observe.upload_sound import compare_upload_sound
 from codex_assets.verification.observe.upload_times import picture_packets, rate_fit
 
@@ -70,6 +71,7 @@ def observe_mezzanine(
         sound=compared.sound,
         rate_fit=compared.rate_fit,
         upload_tracks=compared.tracks,
+        upload_sizes=compared.sizes,
     )
 
 
@@ -79,6 +81,7 @@ class _Compared:
     not tell. `tracks`: what a player would play of the upload."""
 
     rate_fit: RateFit | None = None
+    sizes: tuple[UploadSize, ...] = ()
     pictures: PictureFidelity | None = None
     sound: SoundFidelity | None = None
     errors: tuple[str, ...] | None = None
@@ -93,6 +96,7 @@ def _beside_the_upload(decoder: Decoder, path: Path, info: MediaInfo, upload: Up
     upload = replace(upload, packets=packets)
     rate = (info.video.average_rate or info.video.nominal_rate) if info.video is not None else None
     pictures = sound = None
+    sizes: tuple[UploadSize, ...] = ()
     shown = picture_packets(decoder, upload)
     fit = rate_fit(shown, rate) if shown is not None and rate else None
     if shown is not None and upload.video is not None and upload.video.alpha_track:
@@ -102,13 +106,18 @@ def _beside_the_upload(decoder: Decoder, path: Path, info: MediaInfo, upload: Up
         return _Compared(fit, tracks=packets.kinds)
     if info.video is not None and info.video.frames and rate:
         pictures = compare_upload_pictures(decoder, upload, path, rate, info.video.frames)
+        if pictures is not None and changes_size(pictures[1]):
+            sizes = upload_sizes(decoder, upload)
+            pictures = compare_upload_pictures(decoder, upload, path, rate, info.video.frames, several_sizes=True)
     if upload.damaged:
         # What the decoders of this comparison complain of as well is no fault of the mezzanine's.
         is_whole = pictures is not None and not complaints(pictures[1], warnings=True)
-        return _Compared(fit, pictures[0] if pictures is not None and is_whole else None, tracks=packets.kinds)
+        seen = pictures[0] if pictures is not None and is_whole else None
+        return _Compared(fit, sizes, seen, tracks=packets.kinds)
     if info.audio is not None:
         sound = compare_upload_sound(decoder, upload, path)
-    compared = _Compared(fit, pictures[0] if pictures else None, sound[0] if sound else None, tracks=packets.kinds)
+    heard = sound[0] if sound else None
+    compared = _Compared(fit, sizes, pictures[0] if pictures else None, heard, tracks=packets.kinds)
     whole = (info.video is None or pictures is not None) and (info.audio is None or sound is not None)
     logs = [line for each in (pictures, sound) if each is not None for line in each[1]]
     if not whole or complaints(logs):

@@ -165,12 +165,19 @@ class _Reference:
 
 
 def compare_upload_pictures(
-    decoder: Decoder, upload: UploadedMedia, mezzanine: Path, rate: Fraction, count: int
+    decoder: Decoder,
+    upload: UploadedMedia,
+    mezzanine: Path,
+    rate: Fraction,
+    count: int,
+    *,
+    several_sizes: bool = False,
 ) -> tuple[PictureFidelity | None, tuple[str, ...]] | None:
     """How true the pictures of the mezzanine are to the upload's, None where nobody can say, and ffmpeg's log, which
     counts those of the mezzanine; None where nothing was decoded.
 
-    `rate`: pictures a second of the mezzanine; `count`: how many it has. Raises `ToolError` when one cannot be decoded.
+    `rate`: pictures a second of the mezzanine; `count`: how many it has. `several_sizes`: the upload's pictures have
+    some; each should keep its shape, with bars. Raises `ToolError` when one cannot be decoded.
     """
     video = upload.video
     if video is None or not has_arithmetic(video) or min(video.width, video.height) < SMALLEST_SIDE:
@@ -181,6 +188,8 @@ def compare_upload_pictures(
     reference = _Reference(video)
     meter: Meter | None = None
     exactness = _exactness(video)
+    if several_sizes and exactness is Exactness.SAME:
+        exactness = Exactness.CONVERTED
     shown = luma_factor(video) ** 2 if exactness in (Exactness.SAME, Exactness.CONVERTED) else 0.0
 
     def read(take: Callable[[int], bytes]) -> None:
@@ -196,6 +205,8 @@ def compare_upload_pictures(
             meter.add(references, [own[:, 0], _halved(own[:, 1]), _halved(own[:, 2])], after, before * shown)
 
     graph = _graph(video, rate, count, panels, size)
+    if several_sizes:
+        graph = graph.replace(_one_size(video), _barred(video))
     counted = ["-map", "1:v:0", "-fps_mode", "passthrough", "-f", "null", "/dev/null"]
     output = ["-map", "[all]", "-fps_mode", "passthrough", "-f", "rawvideo", "-"]
     arguments = [*upload.opened(), "-i", str(mezzanine), "-filter_complex", graph, *counted, *output]
@@ -266,8 +277,7 @@ def _graph(video: VideoStream, rate: Fraction, count: int, panels: _Panels, size
     full = form.startswith("yuvj")
     ranges = ":in_range=pc:out_range=pc" if full else ""
     named = "" if form.startswith("gbr") else f"setparams=range={'pc' if full else 'tv'}:colorspace=bt709,"
-    # Pictures whose size changes midway; nothing is done to the others.
-    one_size = f"scale={video.coded_width}:{video.coded_height}:{SMALL}{ranges},"
+    one_size = _one_size(video)
     turned = ",transpose=clock" if (panels.columns, panels.rows) != size else ""
     # A field has half the rows, and is not compared in its details.
     middles = _middles(video, panels)
@@ -289,6 +299,27 @@ def _graph(video: VideoStream, rate: Fraction, count: int, panels: _Panels, size
             f"{coded}[m0][m1][m2][um][mm][clock]vstack=inputs={panels.count + 1}[all]",
         ]
     )
+
+
+def _ranges(video: VideoStream) -> str:
+    return ":in_range=pc:out_range=pc" if _form(video)[0].startswith("yuvj") else ""
+
+
+def _one_size(video: VideoStream) -> str:
+    """The filter for pictures whose size changes midway; it does nothing to others."""
+    return f"scale={video.coded_width}:{video.coded_height}:{SMALL}{_ranges(video)},"
+
+
+def _barred(video: VideoStream) -> str:
+    """The filters that bring each picture to the displayed size in its own shape, with black around it."""
+    wide, high = (max(2, side // 2 * 2) for side in _as_coded_side_up((video.width, video.height), video))
+    # As large as it fits, of even sides; what is nearly of that shape fills all of it.
+    sides = (
+        f"if(between(dar*{high}/{wide}\\,0.99\\,1.01)\\,{wide}\\,2*floor(min({wide}/2\\,{high}/2*dar)))",
+        f"if(between(dar*{high}/{wide}\\,0.99\\,1.01)\\,{high}\\,2*floor(min({high}/2\\,{wide}/2/dar)))",
+    )
+    fitted = f"scale={sides[0]}:{sides[1]}:eval=frame:flags=lanczos{_ranges(video)}"
+    return f"{fitted},pad={wide}:{high}:2*floor((ow-iw)/4):2*floor((oh-ih)/4):eval=frame,{_one_size(video)}"
 
 
 def _form(video: VideoStream) -> tuple[str, str]:

@@ -49,6 +49,10 @@ GAIN_DB = 1.5
 _UNSURE = (ChangeKind.ANOTHER, ChangeKind.PART)
 UNEVEN_MORE = 0.25
 """Part of all motion: where rates change, no rate suits all of it."""
+LASTS_SHARE, LASTS_SECONDS = 0.15, 7.5
+"""Of all pictures together, and in seconds: for so long, a size surely lasts."""
+SIZE_ROUNDED = 0.95
+"""Even sides make a small picture smaller by up to this factor."""
 STOPPED = 0.3
 """Part of a second's pictures that may stand still while the upload moves."""
 
@@ -166,6 +170,24 @@ def mezzanine_rate_suits(seen: MezzanineObservation) -> Finding | None:
         f"and {100 * fit.best_uneven:.0f} % at {fit.best:.3f}."
     )
     return Finding(False, message, expected, observed)
+
+
+@rule(ObservationKind.MEZZANINE, source=VARIANTS)
+def mezzanine_size_lasts(seen: MezzanineObservation) -> Finding | None:
+    """Where the upload's picture changes its size midway, the largest size that lasts is kept (asked when made)."""
+    if seen.video is None or seen.pictures is None:
+        return None
+    whole = sum(size.seconds for size in seen.upload_sizes)
+    # What lasts for about so long may be taken for either.
+    lasting = [size for size in seen.upload_sizes if size.seconds > min(LASTS_SHARE * whole, LASTS_SECONDS)]
+    if not lasting:
+        return Finding(True, "The upload's picture has one size.", "one size", "one size")
+    largest = max(lasting, key=lambda size: size.width * size.height)
+    own = seen.video.coded_width * seen.video.coded_height
+    passed = own >= SIZE_ROUNDED * largest.width * largest.height
+    wanted, observed = f"{largest.width}x{largest.height}", f"{seen.video.coded_width}x{seen.video.coded_height}"
+    message = f"The upload's picture is {wanted} for {largest.seconds:.1f} s, and the mezzanine is {observed}."
+    return Finding(passed, message, f"at least {wanted}", observed)
 
 
 @rule(ObservationKind.MEZZANINE, source="EBU R37")

@@ -166,13 +166,15 @@ class Good:
         return (self.observer.mezzanine(root / "mezzanine.mp4", expected),)
 
     def _uploaded(self, root: Path) -> tuple[Observation, ...]:
-        """The mezzanine in `root`, as if the good one were the upload that it was made of."""
+        """The mezzanine in `root`, as if the good one were the upload that it was made of, where there is no other."""
         expected = MezzanineExpected(float(SECONDS), (320, 180), Fraction(25), True, True, gain=0.0)
-        info = upload_check.examine(TOOLS, "video", self.mezzanine).info
+        other = root / "upload.mkv"
+        uploaded = other if other.exists() else self.mezzanine
+        info = upload_check.examine(TOOLS, "video", uploaded).info
         assert info.video is not None
         # Of this size, colours without a name would be converted.
         info = replace(info, video=replace(info.video, matrix="bt709"))
-        upload = UploadedMedia(self.mezzanine, info, with_picture=True)
+        upload = UploadedMedia(uploaded, info, with_picture=True)
         return (self.observer.mezzanine(root / "mezzanine.mp4", expected, upload=upload),)
 
     def _origin(self, root: Path) -> tuple[Observation, ...]:
