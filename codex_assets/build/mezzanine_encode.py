@@ -132,7 +132,7 @@ class MezzanineEncoder:
         video = plan.info.video
         if video is None or not encode.log.size_changes:
             return plan, encode
-        arguments = sizes.size_arguments(str(self._source), video, plan.info.codecs)
+        arguments = sizes.size_arguments(str(self._source), plan.info, video)
         seconds = sizes.read_sizes(self._tools.ffprobe_lines(arguments, label="looking for the sizes of the picture"))
         if len(seconds) < 2:
             return plan, encode

@@ -360,13 +360,13 @@ def longest_seconds(info: MediaInfo) -> float:
 
 
 def require_enough(loss: Mapping[int, Loss], info: MediaInfo, media_type: MediaType) -> None:
-    """Raises `SourceError` when more than `profile.LOSS_LIMIT` is lost of what the upload is about."""
+    """Raises `SourceError` when more than `profile.LOSS_LIMIT` is missing of what the upload is about."""
     track = info.video if media_type == "video" else info.audio
     lost = loss.get(track.index) if track is not None else None
-    if lost is None or lost.share <= profile.LOSS_LIMIT:
+    if lost is None or not lost.leaves_too_little:
         return
     name = "picture" if isinstance(track, VideoStream) else "sound"
-    seconds = max(0.0, lost.declared - lost.lost)
+    seconds = max(0.0, lost.declared - lost.missing)
     if lost.is_cut_off:
         raise refusals.too_much_cut_off(name, seconds, lost.declared).error()
     raise refusals.too_much_lost(name, seconds, lost.declared).error()

@@ -19,6 +19,8 @@ PICTURE_FAULTY: Final = re.compile(
     r"corrupt decoded frame in stream (?P<before_6>\d+)|\[[va]ist#0:(?P<from_6>\d+)/.*\] corrupt decoded frame"
 )
 """A frame of this track of the first input is shown with faults."""
+BLOCKS_CONCEALED: Final = re.compile(r"\] concealing (\d{1,9}) DC, \d+ AC, \d+ MV errors in ")
+"""How many blocks of a faulty picture (16 pixels a side) are made up from those around them."""
 PICTURE_CHANGED: Final = re.compile(
     r"filter context - w: (\d{1,6}) h: (\d{1,6}) .*incoming frame - w: (\d{1,6}) h: (\d{1,6}) "
 )

@@ -1551,6 +1551,21 @@ video(
     None,
     warns=(_PICTURE, _SOUND),
 )
+for _name, _kind, _codec, _count in (
+    ("h264", "mp4", "-c:v libx264 -preset ultrafast -g 1 -threads 1 -pix_fmt yuv420p -x264-params slices=4", 120),
+    ("mpeg2", "mov", "-c:v mpeg2video -q:v 3 -g 12", 120),
+    ("mpeg4", "avi", "-c:v mpeg4 -q:v 3", 120),
+):
+    video(
+        f"a_block_of_every_picture_{_name}",
+        # What can be seen is delivered.
+        steps(_kind, [*moving(2), *options(_codec)], change=flipped(_count)),
+        2,
+        within=0.2,
+        loud=None,
+        warns=("damaged: about [3-9]. % of the picture",),
+        quick=_name == "h264",
+    )
 video(
     "mov_prores_bits",
     steps("mov", [*_MOVING, *options("-c:v prores_ks -c:a pcm_s16le")], change=flipped(60)),

@@ -8,6 +8,7 @@ complains. A hole alone is none: a screen that stands still has no frames either
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -18,6 +19,10 @@ from codex_assets.media.facts import AudioStream, Counted, MediaInfo, VideoStrea
 from codex_assets.media.upload import refusals
 from codex_assets.media.upload.headers import COUNTED_TIME, promises_duration
 
+BLOCK_SIDE = 16
+"""Pixels."""
+UNCOUNTED_PART = 0.5
+"""Of a faulty picture, what is taken for good where no decoder counts its blocks."""
 CUT_OFF_SHARE = 0.7
 """At least this part of a loss at the end of a track: it is cut off, and not damaged."""
 
@@ -38,6 +43,8 @@ class DecodeLog:
         self.begun_late: set[str] = set()
         """Kinds of tracks that begin midway, when it is too late to choose them: a broadcast that goes on under other
         numbers."""
+        self.concealed = 0
+        """Blocks of faulty pictures that are made up, as far as decoders count them."""
         self.size_changes = False
         """Some picture has another size than the first."""
         self._opened = False
@@ -48,6 +55,8 @@ class DecodeLog:
             self.given_up[ffmpeg_words.track(match)] += 1
         elif match := ffmpeg_words.PICTURE_FAULTY.search(line):
             self.faulty[ffmpeg_words.track(match)] += 1
+        elif match := ffmpeg_words.BLOCKS_CONCEALED.search(line):
+            self.concealed += int(match.group(1))
         elif match := ffmpeg_words.PICTURE_CHANGED.search(line):
             self.size_changes = self.size_changes or match.group(1, 2) != match.group(3, 4)
         elif match := ffmpeg_words.TRACK_BEGUN_LATE.search(line):
@@ -72,6 +81,14 @@ class DecodeLog:
         counted = info.counted.get(index, Counted())
         return max(0, self.given_up[index] - counted.leading - counted.pauses) + self.faulty[index]
 
+    def visible_part(self, video: VideoStream) -> float:
+        """The part (0 to 1) of faulty pictures that is as it was uploaded, on average."""
+        blocks = math.ceil(video.coded_width / BLOCK_SIDE) * math.ceil(video.coded_height / BLOCK_SIDE)
+        faulty = self.faulty[video.index]
+        if not self.concealed or not faulty:
+            return UNCOUNTED_PART
+        return max(0.0, 1 - self.concealed / (faulty * blocks))
+
     def is_damaged(self, info: MediaInfo) -> bool:
         """Whether anything of the file is broken, so that holes in it are losses."""
         if info.container in self.complaints or any(self.lost_packets(info, track.index) for track in info.tracks):
@@ -83,16 +100,29 @@ class DecodeLog:
 
 @dataclass(frozen=True)
 class Loss:
-    """Of one track, in seconds: how long it should last, how much of that is lost, and how much of that at the end."""
+    """Of one track, in seconds: how long it should last, how much of that is lost or faulty, and how much of that at
+    the end. `visible`: of what is faulty, what can be seen all the same: pictures with faults count by their good
+    part."""
 
     declared: float
     lost: float
     tail: float = 0.0
+    visible: float = 0.0
 
     @property
     def share(self) -> float:
-        """The part of the track that is lost, 0 to 1."""
+        """The part of the track that is lost or faulty, 0 to 1."""
         return min(1.0, self.lost / self.declared) if self.declared > 0 else 0.0
+
+    @property
+    def missing(self) -> float:
+        """Seconds of which nothing can be seen or heard."""
+        return max(0.0, self.lost - self.visible)
+
+    @property
+    def leaves_too_little(self) -> bool:
+        """Whether more than `profile.LOSS_LIMIT` of the track is missing."""
+        return self.missing > profile.LOSS_LIMIT * self.declared
 
     @property
     def is_cut_off(self) -> bool:
@@ -159,7 +189,9 @@ def _loss_of(
         short = 0.0
     inside = _lost_inside(track, counted, usual, log, info)
     tail = not_arrived if has_no_times else missing
-    return Loss(seconds + missing, min(seconds, max(inside, short)) + missing, tail)
+    lost = min(seconds, max(inside, short))
+    visible = log.faulty[track.index] * usual * log.visible_part(track) if isinstance(track, VideoStream) else 0.0
+    return Loss(seconds + missing, lost + missing, tail, visible=min(visible, max(0.0, lost - short)))
 
 
 def _lost_inside(
@@ -203,6 +235,8 @@ def loss_warnings(loss: Mapping[int, Loss], info: MediaInfo) -> list[str]:
         name = "picture" if isinstance(track, VideoStream) else "sound"
         if lost.is_cut_off:
             warnings.append(refusals.end_is_missing(name, lost.tail, lost.declared, lost.share))
+        elif lost.visible > lost.missing:
+            warnings.append(refusals.part_shows_faults(lost.share))
         else:
             warnings.append(refusals.part_is_damaged(name, lost.share))
     return warnings

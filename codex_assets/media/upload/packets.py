@@ -43,7 +43,7 @@ def scan_arguments(
 
 def alpha_arguments(path: str, info: MediaInfo, video: VideoStream) -> list[str]:
     """Arguments for ffprobe that list what lies beside each picture of a track, as `has_alpha_throughout` reads it."""
-    opened = input_arguments(path, probing=True, container=info.container, codecs=info.codecs)
+    opened = input_arguments(path, probing=True, container=info.container, codecs=info.codecs, look=info.look)
     fields = "packet=flags:packet_side_data=side_data_type"
     return ["-select_streams", str(video.index), "-of", "csv=p=0", "-show_entries", fields, *opened]
 

@@ -253,6 +253,11 @@ def part_is_damaged(track: str, share: float) -> str:
     return f"The upload is damaged: about {_percent(share)} % of the {track} could not be decoded; {consequence}."
 
 
+def part_shows_faults(share: float) -> str:
+    """`share` of all pictures, of which most can be seen."""
+    return f"The upload is damaged: about {_percent(share)} % of the picture shows faults."
+
+
 def size_changes(width: int, height: int) -> str:
     """Displayed pixels of the size that it is delivered in."""
     return (

@@ -7,11 +7,11 @@ only once a decode says that the size changes), and how pictures of other shapes
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
-from codex_assets.media.facts import VideoStream
+from codex_assets.media.facts import MediaInfo, VideoStream
 from codex_assets.media.fields import parse_seconds, parse_whole
 from codex_assets.media.input_flags import input_arguments
 
@@ -22,14 +22,12 @@ LONGEST_SECONDS = 1.0
 """A picture that stands counts for no more."""
 
 
-def size_arguments(path: str, video: VideoStream, codecs: Collection[str] | None = None) -> list[str]:
-    """Arguments for ffprobe that decode all pictures of a track, as `read_sizes` reads them.
-
-    `codecs`: as `input_arguments` takes them.
-    """
+def size_arguments(path: str, info: MediaInfo, video: VideoStream) -> list[str]:
+    """Arguments for ffprobe that decode all pictures of a track, as `read_sizes` reads them."""
     fields = "frame=best_effort_timestamp_time,width,height"
     listed = ("-select_streams", str(video.index), "-show_entries", fields, "-of", "csv=p=0")
-    return [*listed, *input_arguments(path, probing=True, codecs=codecs)]
+    opened = input_arguments(path, probing=True, container=info.container, codecs=info.codecs, look=info.look)
+    return [*listed, *opened]
 
 
 def read_sizes(lines: Iterable[str]) -> dict[Size, float]:

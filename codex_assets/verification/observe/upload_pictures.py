@@ -8,7 +8,7 @@ turning and mirroring them is arithmetic here, and pairing them by their times a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -71,6 +71,11 @@ class UploadedMedia:
         """The picture, where it was used."""
         return self.info.video if self.with_picture else None
 
+    @property
+    def look(self) -> Sequence[str]:
+        """Options in front of an input whose tracks begin late."""
+        return WHOLE_LOOK if self.packets is not None and self.packets.whole_look else ()
+
     def with_alpha(self, alpha: bool) -> UploadedMedia:
         """The same, with or without transparency that is coded beside the picture."""
         video = self.info.video
@@ -94,8 +99,7 @@ class UploadedMedia:
         # What starts a little before 0 is an encoder's delay. Never 0: ffmpeg would then move some streams by itself.
         moved = shift if abs(shift) > profile.CLOCK_SHIFT_SECONDS else 1e-6
         opened = input_arguments(str(self.path), container=info.container, codecs=info.codecs)
-        if self.packets is not None and self.packets.whole_look:
-            options += WHOLE_LOOK
+        options += self.look
         if self.packets is not None and self.packets.is_one_clock:
             # Times as the packets have them: ffmpeg would close the gap of a track.
             options += ["-copyts"]

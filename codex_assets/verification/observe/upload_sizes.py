@@ -29,7 +29,10 @@ def upload_sizes(decoder: Decoder, upload: UploadedMedia) -> tuple[UploadSize, .
     if video is None:
         return ()
     info = upload.info
-    opened = input_arguments(str(upload.path), probing=True, container=info.container, codecs=info.codecs)
+    opened = [
+        *upload.look,
+        *input_arguments(str(upload.path), probing=True, container=info.container, codecs=info.codecs),
+    ]
     fields = "frame=best_effort_timestamp_time,width,height,sample_aspect_ratio"
     listed = ["-select_streams", str(video.index), "-show_entries", fields, "-of", "csv=p=0", *opened]
     seconds: dict[tuple[int, int], float] = {}

@@ -55,7 +55,10 @@ def picture_packets(decoder: Decoder, upload: UploadedMedia) -> PicturePackets |
     if upload.video is None:
         return None
     info = upload.info
-    opened = input_arguments(str(upload.path), probing=True, container=info.container, codecs=info.codecs)
+    opened = [
+        *upload.look,
+        *input_arguments(str(upload.path), probing=True, container=info.container, codecs=info.codecs),
+    ]
     fields = "packet=pts_time,dts_time,flags:packet_side_data=side_data_type"
     arguments = ["-select_streams", str(upload.video.index), "-show_entries", fields, "-of", "csv=p=0", *opened]
     times, stored, with_alpha = array("d"), array("d"), 0

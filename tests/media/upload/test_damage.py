@@ -47,3 +47,37 @@ def test_what_is_missing_at_the_end_is_cut_off_unless_the_container_has_no_times
     assert loss.is_cut_off is cut_off
     warnings = damage.loss_warnings({0: loss}, info)
     assert [("cut off" in sentence) for sentence in warnings] == ([cut_off] if lost else [])
+
+
+CONCEALED = "[h264 @ 0x5581] [info] concealing {blocks} DC, {blocks} AC, {blocks} MV errors in P frame"
+FAULTY = "[warning] upload.mp4: corrupt decoded frame in stream 0"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "missing", "leaves_too_little"),
+    [
+        # 640x360 has 40 x 23 blocks.
+        (1, 0.0, False),
+        (230, 0.25, False),
+        (828, 0.9, True),
+        (920, 1.0, True),
+        # Not every decoder counts them.
+        (None, 0.5, False),
+    ],
+)
+def test_a_picture_with_faults_counts_by_what_is_wrong_in_it(
+    blocks: int | None, missing: float, leaves_too_little: bool
+) -> None:
+    header = parsed(picture(nb_frames="60", duration="2.0", start_time="0.0"), duration="2.0", start_time="0.0")
+    info = read_packets(header, packets(0, frames(30, 60), 1 / 30))
+    log = damage.DecodeLog()
+    for _ in range(60):
+        log.add(FAULTY)
+        if blocks is not None:
+            log.add(CONCEALED.format(blocks=blocks))
+    (loss,) = damage.losses(header, info, log, decoded_seconds={0: 2.0}).values()
+    assert loss.share == pytest.approx(1.0, abs=0.01)
+    assert loss.missing / loss.declared == pytest.approx(missing, abs=0.01)
+    assert loss.leaves_too_little is leaves_too_little
+    (warning,) = damage.loss_warnings({0: loss}, info)
+    assert ("shows faults." in warning) == (missing < 0.5)
