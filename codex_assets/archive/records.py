@@ -263,7 +263,17 @@ class LoudnessRecord(OutputRecord):
     """`measurement` is None for silence and for media without sound."""
 
     measurement: RecordedMeasurement | None = None
+    """Of the stereo that is delivered."""
     measured_of: Literal["original", "mezzanine"]
+    upload_peak_dbtp: float | None = None
+    """True peak of the upload's own channel, where its mono is quieter on two sides; None: as measured."""
+
+    @property
+    def peak_dbtp(self) -> float | None:
+        """True peak of the upload's sound."""
+        if self.upload_peak_dbtp is not None or self.measurement is None:
+            return self.upload_peak_dbtp
+        return self.measurement.true_peak_dbtp
 
 
 class SegmentFact(Record):

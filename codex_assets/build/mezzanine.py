@@ -32,7 +32,7 @@ from codex_assets.errors import MissingInput
 from codex_assets.media import input_flags, profile, target_format
 from codex_assets.media.encode import loudness
 from codex_assets.media.encode.loudness import Measurement
-from codex_assets.media.facts import MediaInfo
+from codex_assets.media.facts import AudioStream, MediaInfo
 from codex_assets.media.outputs import LOUDNESS, MEZZANINE, ORIGINAL
 from codex_assets.media.upload import damage, refusals
 from codex_assets.media.upload.damage import Loss
@@ -96,14 +96,15 @@ def build_mezzanine(build: MediaBuild, *, with_loudness: bool) -> Iterator[Outpu
     if with_loudness:
         measurement = _loudness_of_upload(encoded.encode)
         inputs = {ORIGINAL: original.sha256}
-        yield _record_loudness(build, measurement, "original", inputs, work, outputs=2)
+        audio = encoded.encode.info.audio
+        yield _record_loudness(build, measurement, audio, "original", inputs, work, outputs=2)
 
 
 def measure_loudness(build: MediaBuild) -> OutputRecord:
     """Measure the loudness of the mezzanine's sound, and record it. Raises `MissingInput` without a mezzanine."""
     work = build.receipts.begin()
     record = build.mezzanine_record()
-    measurement = None
+    measurement = audio = None
     if record.has_audio:
         path = build.mezzanine_file(record)
         with build.tool_phase(Phase.LOUDNESS) as on_progress:
@@ -117,7 +118,7 @@ def measure_loudness(build: MediaBuild) -> OutputRecord:
         measured = loudness.parse_summary(run.log, seconds=audio.duration if audio is not None else None)
         measurement = loudness.louder(measured, -record.sound_gain)
     inputs = {MEZZANINE.name: record.data_version}
-    return _record_loudness(build, measurement, "mezzanine", inputs, work, outputs=1)
+    return _record_loudness(build, measurement, audio, "mezzanine", inputs, work, outputs=1)
 
 
 # --- The original -----------------------------------------------------------------------------------------------------
@@ -277,13 +278,14 @@ def _loudness_of_upload(encode: MezzanineEncode) -> Measurement | None:
 def _record_loudness(
     build: MediaBuild,
     measurement: Measurement | None,
+    audio: AudioStream | None,
     measured_of: Literal["original", "mezzanine"],
     inputs: Mapping[str, str],
     work: Work,
     *,
     outputs: int,
 ) -> OutputRecord:
-    """Write the record; its receipt shares `work` among so many `outputs`."""
+    """Write the record of what was measured of `audio`; its receipt shares `work` among so many `outputs`."""
     values = (
         None if measurement is None else [measurement.integrated_lufs, measurement.true_peak_dbtp, measurement.range_lu]
     )
@@ -292,6 +294,7 @@ def _record_loudness(
         **build.head(LOUDNESS.name),
         data_version=digest(json.dumps(values)),
         measurement=measurement,
+        upload_peak_dbtp=loudness.peak_of_mono(measurement, audio),
         measured_of=measured_of,
         build=build.receipts.complete(receipt, work, outputs=outputs),
     )

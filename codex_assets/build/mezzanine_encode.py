@@ -20,7 +20,7 @@ from codex_assets.build.phases import Phase
 from codex_assets.contract.names import MediaType
 from codex_assets.errors import ToolError
 from codex_assets.media import ffprobe, profile, target_format
-from codex_assets.media.encode import loudness, mezzanine
+from codex_assets.media.encode import float_sound, loudness, mezzanine
 from codex_assets.media.encode.mezzanine import AudioTreatment
 from codex_assets.media.facts import AudioStream, MediaInfo, VideoStream
 from codex_assets.media.upload import damage, intake, refusals, sizes
@@ -64,8 +64,15 @@ class _Plan:
     missing: float = 0.0
     gain: float = 0.0
     clipped: bool = False
+    silenced: bool = False
     log: damage.DecodeLog | None = None
     """Of the decode that `steady` comes from: what the upload's sound complained of, the new file's does not."""
+
+    @property
+    def cleaning(self) -> tuple[str, ...]:
+        """Filters for what must not get past the decoder."""
+        silenced = (float_sound.SILENCED,) if self.silenced else ()
+        return (*silenced, float_sound.CLIPPED) if self.clipped else silenced
 
 
 class MezzanineEncoder:
@@ -145,9 +152,16 @@ class MezzanineEncoder:
         return plan, self._encode(plan)
 
     def _in_one_level_and_form(self, plan: _Plan, encode: MezzanineEncode) -> tuple[_Plan, MezzanineEncode]:
-        """Encode again, where samples pass full scale, or where the sound changes its form (rate, channels) midway."""
+        """Encode again, where samples are no numbers or pass full scale, or where the sound changes its form (rate,
+        channels) midway."""
+        if float_sound.undefined_samples(encode.run.log):
+            plan = replace(plan, silenced=True)
+            encode = self._encode(plan)
         over = _over_full_scale(encode)
-        if over > 0:
+        if over > float_sound.FAR_OVER and self._few_are_over(plan, encode):
+            plan = replace(plan, clipped=True)
+            encode = self._encode(plan)
+        elif over > 0:
             plan = replace(plan, gain=-over - profile.FULL_SCALE_ROOM)
             encode = self._encode(plan)
         if encode.log.summaries > 1:
@@ -192,7 +206,7 @@ class MezzanineEncoder:
                 sound=str(plan.steady) if plan.steady is not None else None,
                 missing=plan.missing,
                 gain=plan.gain,
-                clipped=plan.clipped,
+                cleaning=plan.cleaning,
                 carrier=str(self._carrier) if self._carrier is not None else None,
             )
             with self._tool_phase(Phase.MEZZANINE) as on_progress:
@@ -210,6 +224,14 @@ class MezzanineEncoder:
         else:
             (tool_run, log), choice = run(profile.X264), EncoderChoice(profile.X264, "no picture")
         return MezzanineEncode(info, tool_run, plan.log or log, choice, plan.treatment, round(plan.gain, 2))
+
+    def _few_are_over(self, plan: _Plan, encode: MezzanineEncode) -> bool:
+        """Whether only few samples are over full scale, so far that the rest must not be turned down with them."""
+        measured = loudness.parse_summary(encode.run.log)
+        assert measured is not None
+        arguments = mezzanine.few_over_arguments(plan.info, str(self._source), silenced=plan.silenced)
+        run = self._tools.ffmpeg(arguments, label="counting what is too loud", duration=plan.info.seconds)
+        return float_sound.few_are_over(measured, list(run.log))
 
     def _steady_sound(self, info: MediaInfo) -> Path:
         """A file with the sound in one form from beginning to end."""

@@ -81,7 +81,7 @@ def _(record: LoudnessRecord) -> dict[str, Any]:
         return {"integrated_lufs": "silence or no sound"}
     return {
         "integrated_lufs": measured.integrated_lufs,
-        "true_peak_dbtp": measured.true_peak_dbtp,
+        "true_peak_dbtp": record.peak_dbtp,
         "loudness_range_lu": measured.range_lu,
         "measured_of": record.measured_of,
     }

@@ -404,7 +404,7 @@ def _facts(record: OutputRecord) -> dict[str, Any]:
             return {}
         return {
             "integrated_lufs": measured.integrated_lufs,
-            "true_peak_dbtp": measured.true_peak_dbtp,
+            "true_peak_dbtp": record.peak_dbtp,
             "range_lu": measured.range_lu,
         }
     if not record.files or record.output not in ANNOUNCED_AS:

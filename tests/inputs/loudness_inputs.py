@@ -1,5 +1,5 @@
-"""Uploads whose level is odd: short peaks far over the rest. Made by plain ffmpeg; nothing here knows the code under
-test. `CASES` holds them by name."""
+"""Uploads whose level is odd: short peaks far over the rest, samples that are no numbers. Made by plain ffmpeg; nothing
+here knows the code under test. `CASES` holds them by name."""
 
 from __future__ import annotations
 
@@ -30,8 +30,11 @@ class Case:
     suffix: str = "wav"
     codec: str = "pcm_s16le"
     lufs: float | None = -16.0
+    peak: int | None = None
+    """Of the upload, as the webhook announces it, in hundredths of a dBTP; None: any."""
     warns: str | None = None
     quick: bool = False
+    rate: int = 48000
 
     def make(self, folder: Path) -> Path:
         path = folder / f"upload.{self.suffix}"
@@ -39,7 +42,7 @@ class Case:
         subprocess.run(
             [
                 *("ffmpeg", "-hide_banner", "-nostdin", "-y", "-loglevel", "error"),
-                *("-f", "lavfi", "-i", f"aevalsrc='{self.sound}':s=48000:d={self.seconds}"),
+                *("-f", "lavfi", "-i", f"aevalsrc='{self.sound}':s={self.rate}:d={self.seconds}"),
                 *(picture if self.media_type == "video" else ()),
                 *("-c:a", self.codec, str(path)),
             ],
@@ -65,5 +68,27 @@ CASES = {
             lufs=None,
             warns="^The sound could not be made as loud as other media: ",
         ),
+        Case("one click of +60 dB in floats", f"0.1*{VOICE}+1000*eq(n,30000)", 2, codec="pcm_f32le", quick=True),
+        Case("one click in a longer one", f"0.1*{VOICE}+1000*eq(n,30000)", 8, codec="pcm_f32le"),
+        Case("one click in CAF, in 64 bits", f"0.1*{VOICE}-1000*eq(n,30000)", 4, suffix="caf", codec="pcm_f64be"),
+        Case("a burst of +40 dB in a film", f"0.1*{VOICE}*(1+999*lt(abs(t-2),0.005))", 4, "video", "mov", "pcm_f32le"),
+        Case(
+            "samples that are no numbers",
+            f"if(between(n,30000,30200),0/0,if(eq(n,50000),1/0,0.1*{VOICE}))",
+            2,
+            codec="pcm_f32le",
+            quick=True,
+        ),
+        Case(
+            "the same in Matroska, at another rate",
+            f"if(between(n,30000,30200),0/0,if(eq(n,50000),-1/0,0.1*{VOICE}))",
+            4,
+            suffix="mka",
+            codec="pcm_f64le",
+            rate=44100,
+        ),
+        Case("a mono tone of -10 dBTP", "0.3162*sin(2*PI*1000*t)", 4, peak=-1000),
+        Case("a tone of -10 dBTP on two sides", "0.3162*sin(2*PI*1000*t)|0.3162*sin(2*PI*1000*t)", 4, peak=-1000),
+        Case("a mono tone in a film", "0.3162*sin(2*PI*1000*t)", 4, "video", "mp4", "aac", peak=-1000),
     )
 }

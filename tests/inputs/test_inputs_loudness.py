@@ -15,6 +15,8 @@ pytestmark = pytest.mark.ffmpeg
 
 VARIANTS = {"audio": ("128k", "64k"), "video": ("360p",)}
 WITHIN_LU = 0.5
+PEAK_WITHIN = 20
+"""Hundredths of a dB."""
 HIGHEST_PEAK = -0.9
 """dBTP: -1 and the last digit of what is measured."""
 
@@ -38,6 +40,8 @@ def test_every_sound_is_as_loud_as_it_should_be(case: Case, tmp_path: Path) -> N
     delivered = deliver(case.make(made), case.media_type, tmp_path / "job")
     assert len(delivered.warnings) == (case.warns is not None)
     assert all(re.search(case.warns or "", warning) for warning in delivered.warnings)
+    if case.peak is not None:
+        assert abs(delivered.output["loudness"]["peak"] - case.peak) <= PEAK_WITHIN
     for variant in VARIANTS[case.media_type]:
         loudness, peak = measured(delivered.playlist(variant))
         assert peak <= HIGHEST_PEAK, variant

@@ -167,7 +167,7 @@ def _(record: LoudnessRecord) -> Iterator[str]:
         yield "silent, or no sound"
     else:
         yield f"{loudness.integrated_lufs:.1f} LUFS"
-        yield f"peak {loudness.true_peak_dbtp:.1f} dBTP"
+        yield f"peak {record.peak_dbtp:.1f} dBTP"
         yield f"range {loudness.range_lu:.1f} LU"
 
 

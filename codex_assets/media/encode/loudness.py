@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from codex_assets.media import profile
+from codex_assets.media.facts import AudioStream
 
 GainMode = Literal["none", "gain", "linear", "dynamic", "limited"]
 
@@ -41,6 +42,14 @@ def louder(measured: Measurement | None, decibels: float) -> Measurement | None:
         measured.range_lu,
         round(measured.threshold_lufs + decibels, 2),
     )
+
+
+def peak_of_mono(measured: Measurement | None, audio: AudioStream | None) -> float | None:
+    """True peak in dBTP of a sound of one channel, of which `measured` is the stereo; None for any other."""
+    if measured is None or audio is None or mixable_layout(audio.channels, audio.layout) != "mono":
+        return None
+    # Each side gets half of its energy.
+    return round(measured.true_peak_dbtp + 10 * math.log10(2), 1)
 
 
 @dataclass(frozen=True)
@@ -249,7 +258,7 @@ def is_reached(delivered: Measurement | None) -> bool:
     if delivered is None:
         return True
     peak_kept = delivered.true_peak_dbtp <= profile.DELIVERED_PEAK_LIMIT
-    return peak_kept and _distance(delivered) <= profile.LOUDNESS_TOLERANCE
+    return peak_kept and not is_off_target(delivered)
 
 
 def is_off_target(delivered: Measurement | None) -> bool:

@@ -7,10 +7,11 @@ tried otherwise when a decoder fails (`build/mezzanine_encode.py`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from codex_assets.media import profile
-from codex_assets.media.encode import loudness
+from codex_assets.media.encode import float_sound, loudness
 from codex_assets.media.encode.flags import BITEXACT, SCALER, STRIPPED, TAGGED
 from codex_assets.media.facts import AudioStream, MediaInfo, VideoStream
 from codex_assets.media.input_flags import as_coded, input_arguments
@@ -219,7 +220,7 @@ def arguments(
     sound: str | None = None,
     missing: float = 0.0,
     gain: float = 0.0,
-    clipped: bool = False,
+    cleaning: Sequence[str] = (),
     carrier: str | None = None,
 ) -> list[str]:
     """Arguments for ffmpeg that decode `source` once, into the mezzanine at `output`.
@@ -227,8 +228,8 @@ def arguments(
     The loudness of the upload is measured too, and its summary is in the log. `treatment`: of the sound; None when
     there is none. `sound`: a file that holds it in one form (`steady_arguments`), where the source's changes
     midway. `missing`: as in `picture_filters`. `gain`: decibels that the sound is changed by, before it is measured.
-    `clipped`: the sound is cut at full scale; what a decoder makes of damage may be far louder. `carrier`: where a
-    stream of tiny pictures is written that carry the upload's captions; None: nowhere.
+    `cleaning`: filters that take out what integers do not hold, or damage makes. `carrier`: where a stream of tiny
+    pictures is written that carry the upload's captions; None: nowhere.
     """
     # Each graph by itself: a change of the sound's form starts its own anew, and not the picture's.
     graphs: list[str] = []
@@ -246,12 +247,13 @@ def arguments(
     if info.audio is not None and treatment is not None:
         track = f"0:{info.audio.index}" if sound is None else "1:a:0"
         filters = [] if sound is not None else _placed(info, with_picture=with_picture)
-        if clipped and treatment != "copied":
-            filters = ["aformat=sample_fmts=s32p", *filters]
+        if treatment != "copied":
+            filters = [*cleaning, *filters]
         if gain:
             filters = ["aformat=sample_fmts=fltp", f"volume={gain:.2f}dB", *filters]
         # A copy is decoded as well, to find out whether it can be.
-        chain = ",".join([*filters, loudness.delivered_form(), loudness.meter()])
+        counted = [float_sound.COUNTED] if treatment == "lossless" and info.audio.codec in profile.FLOAT_AUDIO else []
+        chain = ",".join([*counted, *filters, loudness.delivered_form(), loudness.meter()])
         graphs.append(f"[{track}]{chain}[metered]")
         meter = ["-map", "[metered]", "-f", "null", "-"]
         maps += ["-map", track]
@@ -307,6 +309,14 @@ def steady_arguments(info: MediaInfo, source: str, output: str) -> list[str]:
     track = ("-map", f"0:{info.audio.index}")
     opened = [*_kept_gaps(info), *_sound_decoder(info), *_opened(info, source)]
     return [*opened, *track, *form, "-f", "matroska", output]
+
+
+def few_over_arguments(info: MediaInfo, source: str, *, silenced: bool) -> list[str]:
+    """Count what of the sound of `source` is over full scale (`float_sound.few_are_over`)."""
+    assert info.audio is not None
+    opened = [*_sound_decoder(info), *input_arguments(source, container=info.container, codecs=info.codecs)]
+    filters = [*([float_sound.SILENCED] if silenced else []), *_placed(info, with_picture=False)]
+    return float_sound.counting_arguments(opened, info.audio.index, filters)
 
 
 def _placed(info: MediaInfo, *, with_picture: bool) -> list[str]:

@@ -45,7 +45,7 @@ def observe_mezzanine(
         info = ffprobe.parse(document)
         packets = decoder.packets(["-i", str(path)], info)
         video, audio = span_of(packets["video"]), span_of(packets["audio"], video=False)
-        compared = _Compared() if upload is None else _beside_the_upload(decoder, path, info, upload)
+        compared = _Compared() if upload is None else _beside_the_upload(decoder, path, info, upload, expected.gain)
         errors, frames = compared.errors, compared.frames
         if decode and errors is None:
             errors, frames = _decode_all(decoder, path, info)
@@ -89,8 +89,10 @@ class _Compared:
     tracks: tuple[str, ...] | None = None
 
 
-def _beside_the_upload(decoder: Decoder, path: Path, info: MediaInfo, upload: UploadedMedia) -> _Compared:
-    """Raises `ToolError` when either cannot be decoded."""
+def _beside_the_upload(
+    decoder: Decoder, path: Path, info: MediaInfo, upload: UploadedMedia, gain: float | None
+) -> _Compared:
+    """`gain`: dB that its sound was changed by. Raises `ToolError` when either cannot be decoded."""
     used = [track.index for track in (upload.video, upload.info.audio) if track is not None]
     packets = read_upload(decoder, upload.path, upload.info.container, used)
     upload = replace(upload, packets=packets)
@@ -115,7 +117,7 @@ def _beside_the_upload(decoder: Decoder, path: Path, info: MediaInfo, upload: Up
         seen = pictures[0] if pictures is not None and is_whole else None
         return _Compared(fit, sizes, seen, tracks=packets.kinds)
     if info.audio is not None:
-        sound = compare_upload_sound(decoder, upload, path)
+        sound = compare_upload_sound(decoder, upload, path, gain)
     heard = sound[0] if sound else None
     compared = _Compared(fit, sizes, pictures[0] if pictures else None, heard, tracks=packets.kinds)
     whole = (info.video is None or pictures is not None) and (info.audio is None or sound is not None)

@@ -26,10 +26,10 @@ MIXED_LAYOUTS = (
 
 
 def compare_upload_sound(
-    decoder: Decoder, upload: UploadedMedia, mezzanine: Path
+    decoder: Decoder, upload: UploadedMedia, mezzanine: Path, gain: float | None
 ) -> tuple[SoundFidelity | None, tuple[str, ...]] | None:
-    """How true the sound of the mezzanine is to the upload's, None where there is too little, and ffmpeg's log; None
-    without a sound, where nobody knows what its channels are, or where they change. Raises
+    """How true the sound of the mezzanine, changed by `gain` dB, is to the upload's, None where there is too little,
+    and ffmpeg's log; None without a sound, where nobody knows what its channels are, or where they change. Raises
     `ToolError` when one cannot be decoded."""
     audio = upload.info.audio
     if audio is None or not upload.even_sound or not _is_mixed(audio):
@@ -37,7 +37,8 @@ def compare_upload_sound(
     rate = profile.SAMPLE_RATE
     followed = f"async=1:min_hard_comp={profile.SOUND_GAP_SECONDS}:first_pts=0"
     form = f"aresample={rate}:{followed},aformat=sample_fmts=flt:channel_layouts=stereo"
-    graph = f"[0:a:0]{form}[own];[1:{audio.index}]{form}[reference];[own][reference]amerge=inputs=2[all]"
+    kept = f"{_kept_of_floats(gain)}," if audio.codec in profile.FLOAT_AUDIO else ""
+    graph = f"[0:a:0]{form}[own];[1:{audio.index}]{kept}{form}[reference];[own][reference]amerge=inputs=2[all]"
     meter = SoundMeter(0)
 
     def read(take: Callable[[int], bytes]) -> None:
@@ -51,6 +52,13 @@ def compare_upload_sound(
     if fidelity is not None and not _is_even(upload, audio):
         fidelity = _without_waveforms(fidelity)
     return fidelity, run.log
+
+
+def _kept_of_floats(gain: float | None) -> str:
+    """The filter that leaves of samples in floats what integers hold: no other numbers, and nothing over full scale
+    where the whole was not turned down."""
+    number = "val(ch)" if gain else "clip(val(ch)\\,-1\\,1)"
+    return f"aeval=exprs='if(isnan(val(ch))+isinf(val(ch))\\,0\\,{number})':c=same"
 
 
 def _is_mixed(audio: AudioStream) -> bool:
