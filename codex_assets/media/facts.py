@@ -112,6 +112,10 @@ class AudioStream:
     duration: float | None
     decoder: str | None = None
     """The decoder to use where ffmpeg would choose a wrong one."""
+    channel_tracks: tuple[tuple[int, str], ...] = ()
+    """The mono tracks that its channels are in, and which channel each is, where they are not in one track."""
+    left_alone: int = 0
+    """Other mono tracks that are like those."""
 
     @property
     def lossless(self) -> bool:

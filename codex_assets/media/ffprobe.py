@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Literal
 
 from codex_assets.media import profile
+from codex_assets.media.channel_tracks import channel_tracks, others_like_it
 from codex_assets.media.facts import AudioStream, MediaInfo, VideoStream
 from codex_assets.media.fields import display_rotation, known_text, parse_ratio, parse_seconds, parse_whole
 from codex_assets.media.input_flags import input_arguments
@@ -48,8 +50,9 @@ def parse(probed: Mapping[str, Any]) -> MediaInfo:
     programme = _programme(probed, pictures[0].index) if pictures else frozenset()
     # Another programme's sound is never that of the picture.
     beside = [stream for stream in decodable if stream["index"] in programme]
-    sounds = [_audio(stream) for stream in beside or decodable]
+    sounds = _sounds(probed, beside or decodable)
     chosen = {picture.index for picture in pictures[:1]} | {sound.index for sound in sounds[:1]}
+    chosen |= {index for sound in sounds[:1] for index, _ in sound.channel_tracks}
     return MediaInfo(
         container=str(container.get("format_name", "")),
         duration=parse_seconds(container.get("duration")),
@@ -103,6 +106,24 @@ def _in_order(streams: Sequence[dict[str, Any]], kind: str) -> list[dict[str, An
         return (empty, second, not disposition.get("default"))
 
     return sorted((stream for stream in streams if stream.get("codec_type") == kind), key=rank)
+
+
+def _sounds(probed: Mapping[str, Any], streams: Sequence[dict[str, Any]]) -> list[AudioStream]:
+    """The sounds in order; the first may be in several mono tracks, of which the others are then none by themselves."""
+    sounds = [_audio(stream) for stream in streams]
+    joined = channel_tracks(probed, streams) if streams else None
+    if joined is None:
+        return sounds
+    layout, channels = joined
+    left_alone = others_like_it(streams, channels)
+    first = replace(
+        next(sound for sound in sounds if sound.index in channels),
+        channels=len(channels),
+        layout=layout,
+        channel_tracks=tuple(channels.items()),
+        left_alone=left_alone,
+    )
+    return [first, *(sound for sound in sounds if sound.index not in channels)]
 
 
 def _programme(probed: Mapping[str, Any], index: int) -> frozenset[int]:

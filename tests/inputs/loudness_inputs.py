@@ -89,6 +89,6 @@ CASES = {
         ),
         Case("a mono tone of -10 dBTP", "0.3162*sin(2*PI*1000*t)", 4, peak=-1000),
         Case("a tone of -10 dBTP on two sides", "0.3162*sin(2*PI*1000*t)|0.3162*sin(2*PI*1000*t)", 4, peak=-1000),
-        Case("a mono tone in a film", "0.3162*sin(2*PI*1000*t)", 4, "video", "mp4", "aac", peak=-1000),
+        Case("a mono tone in a film", "0.3162*sin(2*PI*1000*t)", 4, "video", "mov", "pcm_s16le", peak=-1000),
     )
 }

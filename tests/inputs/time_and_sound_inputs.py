@@ -1676,3 +1676,35 @@ audio(
     warns=(_SOUND,),
 )
 audio("adts_hole_10", steps("aac", [*speech(20), *AAC], change=zeroed(0.4, 0.5)), None)
+
+
+# --- Channels in tracks of their own ----------------------------------------------------------------------------------
+
+
+def mono_tracks(suffix: str, codec: str, labels: Sequence[str] = (), count: int = 2, options: str = "") -> Make:
+    """Tones of 400, 900, ... Hz, each in a mono track of its own; `labels` name the channels."""
+    sounds = [part for at in range(count) for part in tones([400 + 500 * at], "mono")]
+    named = "".join(f"[{at}:a]aformat=channel_layouts={label}[s{at}];" for at, label in enumerate(labels))
+    maps = [part for at in range(count) for part in ("-map", f"[s{at}]" if labels else f"{at}:a")]
+    graph = ["-filter_complex", named.rstrip(";")] if labels else []
+    return steps(suffix, [*sounds, *graph, *maps, "-c:a", codec, *options.split()])
+
+
+SIDES = {400: "left", 900: "right"}
+audio("mono_tracks_labelled_mov", mono_tracks("mov", "pcm_s16le", ("FL", "FR")), 3, tones=SIDES)
+audio("mono_tracks_exchanged_mov", mono_tracks("mov", "pcm_s24le", ("FR", "FL")), 3, tones={400: "right", 900: "left"})
+audio("mono_tracks_equal_mov", mono_tracks("mov", "aac"), 3, tones=SIDES, within=0.2)
+audio("mono_tracks_mxf", mono_tracks("mxf", "pcm_s16le"), 3, tones=SIDES)
+audio(
+    "mono_tracks_four_mov",
+    mono_tracks("mov", "pcm_s16le", count=4),
+    3,
+    tones={**SIDES, 1400: "none"},
+    warns=("^The upload holds more mono sound tracks",),
+)
+audio(
+    "mono_tracks_languages_mov",
+    mono_tracks("mov", "pcm_s16le", options="-metadata:s:a:0 language=eng -metadata:s:a:1 language=fra"),
+    3,
+    tones={400: "both", 900: "none"},
+)

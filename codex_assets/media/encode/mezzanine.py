@@ -200,6 +200,7 @@ def audio_treatment(info: MediaInfo, *, with_picture: bool) -> AudioTreatment | 
     whole = hidden <= profile.TRACKS_APART_SECONDS
     placed = not (with_picture and (_starts_late(info) or not info.orderly))
     mixable = not loudness.channel_filters(audio.channels, audio.layout)
+    whole = whole and not audio.channel_tracks
     if audio.codec in profile.COPIED_AUDIO and whole and placed and mixable:
         return "copied"
     return "lossless" if audio.lossless else "encoded"
@@ -254,10 +255,16 @@ def arguments(
         # A copy is decoded as well, to find out whether it can be.
         counted = [float_sound.COUNTED] if treatment == "lossless" and info.audio.codec in profile.FLOAT_AUDIO else []
         chain = ",".join([*counted, *filters, loudness.delivered_form(), loudness.meter()])
-        graphs.append(f"[{track}]{chain}[metered]")
         meter = ["-map", "[metered]", "-f", "null", "-"]
-        maps += ["-map", track]
-        codecs += _audio_codec(info.audio, treatment, filters)
+        codec = _audio_codec(info.audio, treatment, filters)
+        if info.audio.channel_tracks and sound is None:
+            _, kept, *codec = codec
+            graphs.append(f"{_joined(info.audio)},asplit[kept][heard];[kept]{kept}[sound];[heard]{chain}[metered]")
+            maps += ["-map", "[sound]"]
+        else:
+            graphs.append(f"[{track}]{chain}[metered]")
+            maps += ["-map", track]
+        codecs += codec
     return [
         # ffmpeg gives up what is mostly broken; what is lost is counted afterwards, and judged.
         *("-max_error_rate", "1"),
@@ -317,6 +324,19 @@ def few_over_arguments(info: MediaInfo, source: str, *, silenced: bool) -> list[
     opened = [*_sound_decoder(info), *input_arguments(source, container=info.container, codecs=info.codecs)]
     filters = [*([float_sound.SILENCED] if silenced else []), *_placed(info, with_picture=False)]
     return float_sound.counting_arguments(opened, info.audio.index, filters)
+
+
+def _joined(audio: AudioStream) -> str:
+    """The graph that makes one sound of mono tracks, each at its own times and as long as the longest."""
+    padded = f"apad=whole_dur={audio.duration:.6f}" if audio.duration else "anull"
+    sides = [
+        f"[0:{index}]aresample={loudness.FOLLOWING_CLOCK},{padded}[side{number}]"
+        for number, (index, _) in enumerate(audio.channel_tracks)
+    ]
+    pads = "".join(f"[side{number}]" for number in range(len(sides)))
+    places = "|".join(f"{number}.0-{channel}" for number, (_, channel) in enumerate(audio.channel_tracks))
+    joined = f"{pads}join=inputs={len(sides)}:channel_layout={audio.layout}:map={places}"
+    return ";".join([*sides, joined])
 
 
 def _placed(info: MediaInfo, *, with_picture: bool) -> list[str]:

@@ -229,6 +229,9 @@ def too_much_lost(track: str, seconds: float, declared_seconds: float) -> Upload
 
 SOUND_LEFT_OUT = "The sound could not be decoded and is left out."
 SOUND_ENCODED_AGAIN = "The sound could not be kept as it was uploaded and was encoded once more in high quality."
+MONO_TRACKS_LEFT_OUT = (
+    "The upload holds more mono sound tracks than the two that were made its left and right sound; they are left out."
+)
 SOUND_OFF_TARGET = (
     "The sound could not be made as loud as other media: short peaks in it are too much louder than the rest."
 )

@@ -41,6 +41,8 @@ SILENT = 10 ** (-70 / 20)
 """RMS of full scale under which encoders only code their own noise."""
 AUDIBLE = 10 ** (-50 / 20)
 """RMS of full scale, as delivered, from which on a sound has to be there."""
+TAPPED_TENTHS = 2
+"""Of a second, which a tap and its echo may fill."""
 WIDE_SHARE = 0.2
 """Of a tenth's energy in the low band: with less in either channel, nothing is said of their distance."""
 EDGE = 0.1
@@ -346,7 +348,9 @@ def _seconds(tenths: _Tenths, gain: float, steady: bool) -> tuple[SoundSecond, .
     silent = _silent(tenths, gain)
     return tuple(
         replace(
-            _second(tenths, slice(at, at + 10), away[at : at + 10], audible[at : at + 10], silent[at : at + 10]),
+            _second(
+                tenths, slice(at, at + 10), away[at : at + 10], audible[at : at + 10], silent[at : at + 10], steady
+            ),
             added=_added(tenths.bands[at : at + 10], audible[at : at + 10], gain) if steady else None,
         )
         for at in range(0, len(away), 10)
@@ -390,7 +394,7 @@ def _wandering(away: Numbers, audible: NDArray[np.bool_]) -> Numbers:
 
 
 def _second(
-    tenths: _Tenths, part: slice, away: Numbers, audible: NDArray[np.bool_], silent: NDArray[np.bool_]
+    tenths: _Tenths, part: slice, away: Numbers, audible: NDArray[np.bool_], silent: NDArray[np.bool_], steady: bool
 ) -> SoundSecond:
     levels, low, whole = tenths.levels[part], tenths.low[part], tenths.whole[part]
     rms = np.sqrt((levels**2).mean(0))
@@ -400,7 +404,8 @@ def _second(
     telling = audible & (low[:, 2:] > 0.1 * low[:, 2:].mean()) & (low[:, 2:] > 0.01 * whole[:, 2:])
     both = np.all(telling & (low[:, 2:] > WIDE_SHARE * whole[:, 2:]), axis=1)
     each = (straight / np.maximum(energies, 1e-12))[telling]
-    bright, kept = tenths.bright[part].sum(0), (levels * TENTH) ** 2 / 2
+    telling_bright = slice(None) if steady else _without_taps(tenths.bright[part])
+    bright, kept = tenths.bright[part][telling_bright].sum(0), (levels[telling_bright] * TENTH) ** 2 / 2
     return SoundSecond(
         at=part.start / 10,
         levels=(float(rms[0]), float(rms[1])),
@@ -416,6 +421,13 @@ def _second(
         width=_width(width[both, 0], low[both, :2]),
         reference_width=_width(width[both, 1], low[both, 2:]),
     )
+
+
+def _without_taps(bright: Numbers) -> NDArray[np.intp]:
+    """The tenths of a second but those with most that is bright: a normalisation that changes the level as it goes
+    lowers a tap, or a click, beside the rest."""
+    order: NDArray[np.intp] = np.argsort(bright[:, 2:].sum(1))
+    return order[: max(1, len(order) - TAPPED_TENTHS)]
 
 
 def _each(products: Numbers, energies: Numbers, telling: NDArray[np.bool_]) -> tuple[float | None, float | None]:
