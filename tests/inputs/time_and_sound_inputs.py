@@ -1687,14 +1687,17 @@ def mono_tracks(suffix: str, codec: str, labels: Sequence[str] = (), count: int 
     named = "".join(f"[{at}:a]aformat=channel_layouts={label}[s{at}];" for at, label in enumerate(labels))
     maps = [part for at in range(count) for part in ("-map", f"[s{at}]" if labels else f"{at}:a")]
     graph = ["-filter_complex", named.rstrip(";")] if labels else []
-    return steps(suffix, [*sounds, *graph, *maps, "-c:a", codec, *options.split()])
+    # An MXF begins with its picture.
+    picture = ["-map", f"{count}:v", "-c:v", "mpeg2video"] if suffix == "mxf" else []
+    shown = moving(3, "25") if picture else []
+    return steps(suffix, [*sounds, *shown, *graph, *picture, *maps, "-c:a", codec, *options.split()])
 
 
 SIDES = {400: "left", 900: "right"}
 audio("mono_tracks_labelled_mov", mono_tracks("mov", "pcm_s16le", ("FL", "FR")), 3, tones=SIDES)
 audio("mono_tracks_exchanged_mov", mono_tracks("mov", "pcm_s24le", ("FR", "FL")), 3, tones={400: "right", 900: "left"})
 audio("mono_tracks_equal_mov", mono_tracks("mov", "aac"), 3, tones=SIDES, within=0.2)
-audio("mono_tracks_mxf", mono_tracks("mxf", "pcm_s16le"), 3, tones=SIDES)
+video("mono_tracks_mxf", mono_tracks("mxf", "pcm_s16le"), 3, tones=SIDES)
 audio(
     "mono_tracks_four_mov",
     mono_tracks("mov", "pcm_s16le", count=4),

@@ -1,4 +1,4 @@
-"""The judge finds a side of the sound that has a mono track of its own in the upload and is missing in the mezzanine."""
+"""The judge finds a side of the sound that has a mono track of its own in the upload and none in the mezzanine."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from codex_assets.media import ffprobe
-from codex_assets.system.process import tool_environment
-from codex_assets.system.tools import Tools
+from codex_assets.system.tools import Tools, tool_environment
 from codex_assets.verification.observe.decoder import Decoder
 from codex_assets.verification.observe.upload_pictures import UploadedMedia
 from codex_assets.verification.observe.upload_sound import compare_upload_sound
@@ -25,7 +24,7 @@ LABELLED = ["-filter_complex", "[0:a]aformat=channel_layouts=FL[l];[1:a]aformat=
 
 def make(path: Path, arguments: list[str]) -> Path:
     sides = [f"aevalsrc='{TALK.format(*each)}':s=48000:d=3" for each in ((300, 1.3), (700, 2.1))]
-    sources = [part for side in sides for part in ("-f", "lavfi", "-i", side)]
+    sources = [part for side in (*sides, "color=gray:s=96x54:r=25:d=3") for part in ("-f", "lavfi", "-i", side)]
     subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", *sources, *arguments, str(path)], check=True)
     return path
 
@@ -35,7 +34,7 @@ def make(path: Path, arguments: list[str]) -> Path:
     [
         ("labelled.mov", [*LABELLED, "-map", "[l]", "-map", "[r]", "-c:a", "pcm_s16le"]),
         ("equal.mov", ["-map", "0", "-map", "1", "-c:a", "aac"]),
-        ("equal.mxf", ["-map", "0", "-map", "1", "-c:a", "pcm_s16le"]),
+        ("equal.mxf", ["-map", "2", "-map", "0", "-map", "1", "-c:v", "mpeg2video", "-c:a", "pcm_s16le"]),
     ],
 )
 @pytest.mark.parametrize("whole", [True, False])
@@ -48,7 +47,7 @@ def test_a_side_that_is_missing_is_found(name: str, tracks: list[str], whole: bo
     assert info.audio is not None
     first = replace(info.audio, channels=1, layout=None, channel_tracks=())
     seen = UploadedMedia(upload, replace(info, audio=first), with_picture=False)
-    compared = compare_upload_sound(Decoder(tools, tmp_path), seen, mezzanine, 0.0)
+    compared = compare_upload_sound(Decoder(tools, scratch=tmp_path), seen, mezzanine, 0.0)
     assert compared is not None
     finding = expect_true_sound(compared[0], "upload")
     assert finding is not None
