@@ -22,7 +22,7 @@ from codex_assets.errors import ToolError
 from codex_assets.media import ffprobe, profile, target_format
 from codex_assets.media.encode import float_sound, loudness, mezzanine
 from codex_assets.media.encode.mezzanine import AudioTreatment
-from codex_assets.media.facts import AudioStream, MediaInfo, VideoStream
+from codex_assets.media.facts import AudioStream, Counted, MediaInfo, VideoStream
 from codex_assets.media.upload import damage, intake, refusals, sizes
 from codex_assets.system.process import ToolRun
 from codex_assets.system.run_output import Progress
@@ -138,6 +138,9 @@ class MezzanineEncoder:
         becomes too large."""
         video = plan.info.video
         if video is None or not encode.log.size_changes:
+            return plan, encode
+        if plan.info.counted.get(video.index, Counted()).foreign:
+            # A hole that is read as pictures of another system.
             return plan, encode
         arguments = sizes.size_arguments(str(self._source), plan.info, video)
         seconds = sizes.read_sizes(self._tools.ffprobe_lines(arguments, label="looking for the sizes of the picture"))

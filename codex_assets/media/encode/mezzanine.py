@@ -140,7 +140,9 @@ def _in_one_size(video: VideoStream) -> list[str]:
         f"h=if({fits}\\,{height}\\,max(2\\,2*trunc(min({height}\\,{width}/dar)/2)))",
     )
     bars = f"pad={width}:{height}:2*trunc((ow-iw)/4):2*trunc((oh-ih)/4):eval=frame"
-    return [f"scale={':'.join(scaled)}:eval=frame:{SCALER}", bars, "setsar=1"]
+    # The lines of two moments must not be mixed.
+    fields = "interl=-1:" if _deinterlacing(video) else ""
+    return [f"scale={':'.join(scaled)}:eval=frame:{fields}{SCALER}", bars, "setsar=1"]
 
 
 def _redated(video: VideoStream) -> list[str]:

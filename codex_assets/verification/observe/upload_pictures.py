@@ -208,9 +208,7 @@ def compare_upload_pictures(
             references = [Areas.of(plane) for plane in (meant[:, 0], _halved(meant[:, 1]), _halved(meant[:, 2]))]
             meter.add(references, [own[:, 0], _halved(own[:, 1]), _halved(own[:, 2])], after, before * shown)
 
-    graph = _graph(video, rate, count, panels, size)
-    if several_sizes:
-        graph = graph.replace(_one_size(video), _barred(video))
+    graph = _graph(video, rate, count, panels, size, _barred(video) if several_sizes else _one_size(video))
     counted = ["-map", "1:v:0", "-fps_mode", "passthrough", "-f", "null", "/dev/null"]
     output = ["-map", "[all]", "-fps_mode", "passthrough", "-f", "rawvideo", "-"]
     arguments = [*upload.opened(), "-i", str(mezzanine), "-filter_complex", graph, *counted, *output]
@@ -271,9 +269,11 @@ def _numbered(panels: _Panels, records: Records, before: int, start: int, count:
         yield first + skipped, within
 
 
-def _graph(video: VideoStream, rate: Fraction, count: int, panels: _Panels, size: tuple[int, int]) -> str:
+def _graph(
+    video: VideoStream, rate: Fraction, count: int, panels: _Panels, size: tuple[int, int], one_size: str
+) -> str:
     """The filters that put on top of each other the upload's planes as they are coded, the mezzanine's, the middle of
-    each, and the number of the mezzanine's picture."""
+    each, and the number of the mezzanine's picture. `one_size`: what brings the upload's pictures to one size."""
     clock = f"settb={rate.denominator}/{rate.numerator}"
     late = f"setpts=PTS-{video.dated_late:.6f}/TB," if video.dated_late else ""
     form, planes = _form(video)
@@ -281,7 +281,6 @@ def _graph(video: VideoStream, rate: Fraction, count: int, panels: _Panels, size
     full = form.startswith("yuvj")
     ranges = ":in_range=pc:out_range=pc" if full else ""
     named = "" if form.startswith("gbr") else f"setparams=range={'pc' if full else 'tv'}:colorspace=bt709,"
-    one_size = _one_size(video)
     turned = ",transpose=clock" if (panels.columns, panels.rows) != size else ""
     # A field has half the rows, and is not compared in its details.
     middles = _middles(video, panels)
@@ -322,7 +321,8 @@ def _barred(video: VideoStream) -> str:
         f"if(between(dar*{high}/{wide}\\,0.99\\,1.01)\\,{wide}\\,2*floor(min({wide}/2\\,{high}/2*dar)))",
         f"if(between(dar*{high}/{wide}\\,0.99\\,1.01)\\,{high}\\,2*floor(min({high}/2\\,{wide}/2/dar)))",
     )
-    fitted = f"scale={sides[0]}:{sides[1]}:eval=frame:flags=lanczos{_ranges(video)}"
+    woven = ":interl=1" if _fields(video) else ""
+    fitted = f"scale={sides[0]}:{sides[1]}:eval=frame:flags=lanczos{woven}{_ranges(video)}"
     return f"{fitted},pad={wide}:{high}:2*floor((ow-iw)/4):2*floor((oh-ih)/4):eval=frame,{_one_size(video)}"
 
 
