@@ -227,7 +227,7 @@ def _warnings(build: MediaBuild, encoded: _EncodedMezzanine) -> tuple[str, ...]:
     lost = [refusals.CAPTIONS_LEFT_OUT] if encoded.captions.uploaded != encoded.captions.kept else []
     damaged = (*damage.loss_warnings(encoded.loss, used), *damage.left_out_warnings(log, used))
     alone = [refusals.MONO_TRACKS_LEFT_OUT] if used.audio is not None and used.audio.left_alone else []
-    return (*encoded.encode.warnings, *alone, *damaged, *lost)
+    return (*encoded.upload.warnings, *encoded.encode.warnings, *alone, *damaged, *lost)
 
 
 def _expected(build: MediaBuild, encoded: _EncodedMezzanine) -> MezzanineExpected:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from codex_assets.build import upload_faults
+from codex_assets.build import joined_mp3, upload_faults
 from codex_assets.contract.names import MediaType
 from codex_assets.errors import ToolError
 from codex_assets.media import decoders, ffprobe, input_flags, profile
@@ -37,6 +37,8 @@ from codex_assets.media.upload.refusals import UploadRefusal
 from codex_assets.system import sandbox
 from codex_assets.system.tools import Tools
 
+Answer = TypeVar("Answer")
+
 _log = logging.getLogger(__name__)
 
 
@@ -52,6 +54,8 @@ class ExaminedUpload:
     """What is decoded: the upload itself, or a copy of those of its tracks that may be decoded."""
     arrived: float = 1.0
     """The part of the bytes promised by its header that is there, 0 to 1."""
+    warnings: tuple[str, ...] = ()
+    """Sentences for the creator."""
 
 
 def examine(tools: Tools, media_type: MediaType, source: Path) -> ExaminedUpload:
@@ -75,7 +79,8 @@ class _UploadCheck:
         """As `examine`. From the whole file to its header, its packets, and some of its decoded frames."""
         if self._size == 0:
             raise refusals.EMPTY.error()
-        if self._head[4:8] in intake.QUICKTIME and _is_index_cut_off(self._source, self._size):
+        is_mp4 = self._head[4:8] in intake.QUICKTIME
+        if is_mp4 and _of_boxes(self._source, self._size, headers.is_index_cut_off):
             raise refusals.CUT_IN_INDEX.error()
         try:
             header, info, tally = self._with_late_tracks(*self._read(None))
@@ -91,7 +96,11 @@ class _UploadCheck:
         if self._with_picture and info.video is not None:
             video = self._with_alpha_throughout(info, info.video)
             info = replace(info, video=self._seen_video(info, video))
-        return ExaminedUpload(header, info, self._path, arrived)
+        films = _of_boxes(self._source, self._size, headers.films) if is_mp4 else 1
+        idle = _longest_idle_seconds(info) if self._with_picture else 0.0
+        warnings = [refusals.OTHER_FILMS] if films > 1 else []
+        warnings += [refusals.nothing_happens(idle)] if idle > profile.REPORTED_IDLE_SECONDS else []
+        return ExaminedUpload(header, info, self._path, arrived, tuple(warnings))
 
     # --- Its header ---------------------------------------------------------------------------------------------------
 
@@ -141,13 +150,27 @@ class _UploadCheck:
             left_out = self._leave_out_foreign_tracks((), look)
             probe = self._probe("probing what is kept", look)
         _refuse(intake.in_header(probe, self._head))
+        joined = self._without_inner_tags(probe)
+        if joined is not None:
+            self._path = joined
+            probe = self._probe("probing what was joined", look)
         header = self._of_known_codecs(ffprobe.parse(probe))
         header = replace(header, left_out=Counter(header.left_out) + left_out, look=look)
         if "avi" in header.container.split(",") and headers.promised_bytes(self._head) is None:
             # Written to a pipe, or by a recorder that was switched off: its header counts nothing yet.
             header = replace(header, duration=None, promised={})
+        if header.container == "mp3" and joined_mp3.is_longer_than_counted(self._path):
+            # An estimate from the rate of the first of several that were joined.
+            header = replace(header, duration=None, promised={})
+        if self._head[4:8] in intake.QUICKTIME:
+            header = replace(header, all_boxes=_of_boxes(self._source, self._size, headers.has_all_boxes))
         _refuse(intake.in_tracks(header, with_picture=self._with_picture))
         return header
+
+    def _without_inner_tags(self, probe: Mapping[str, Any]) -> Path | None:
+        """A copy of an MP3 that was joined of several, without what lies between its parts; None of anything else."""
+        is_mp3 = ffprobe.parse(probe).container == "mp3" and self._path is self._source
+        return joined_mp3.without_inner_tags(self._source) if is_mp3 else None
 
     def _probe(self, label: str, look: int | None) -> dict[str, Any]:
         arguments = ffprobe.probe_arguments(str(self._path), look=look)
@@ -328,6 +351,18 @@ def _without_sound(info: MediaInfo) -> MediaInfo:
     return replace(info, audio=None, left_out={**info.left_out, "audio": info.left_out.get("audio", 0) + 1})
 
 
+def _longest_idle_seconds(info: MediaInfo) -> float:
+    """Seconds of the longest step from one picture to the next, as far as no sound can be heard in it."""
+    video, audio = info.video, info.audio
+    if video is None or video.index not in info.counted:
+        return 0.0
+    still = max(info.counted[video.index].steps, default=0.0)
+    if audio is None or audio.index not in info.counted:
+        return still
+    heard = (audio.duration or 0.0) - sum(info.counted[audio.index].steps)
+    return min(still, (info.seconds or 0.0) - heard)
+
+
 def _seek_arguments(at: float, video: VideoStream) -> list[str]:
     """To the key frame before `at` (seconds): pictures in between would be decoded for nothing."""
     seconds = at - (video.start or 0.0)
@@ -386,14 +421,15 @@ def _ends(source: Path) -> bytes:
     return head
 
 
-def _is_index_cut_off(source: Path, size: int) -> bool:
+def _of_boxes(source: Path, size: int, question: Callable[[Callable[[int, int], bytes], int], Answer]) -> Answer:
+    """What one of the questions of `headers` about an MP4's boxes is answered for this file."""
     with source.open("rb") as file:
 
         def read_at(offset: int, length: int) -> bytes:
             file.seek(offset)
             return file.read(length)
 
-        return headers.is_index_cut_off(read_at, size)
+        return question(read_at, size)
 
 
 def _arrived(source: Path) -> float:

@@ -141,6 +141,8 @@ class Counted:
     """Seconds between the first and the last moment in which no packet is shown, in a container without pauses."""
     each: float | None = None
     """Seconds that a packet is shown, in such a container; None where packets do not say."""
+    open_end: bool = False
+    """The last packet does not say how long it lasts."""
     foreign: int = 0
     """Packets that are no pictures of this film: DV of the other system, as a hole of zeros is read."""
 
@@ -162,6 +164,10 @@ class MediaInfo:
     """The tracks of both kinds that would be the next choice, in order; empty once its packets were read."""
     promised: Mapping[int, float] = field(default_factory=dict)
     """End of a track by its index, by the track's number, where the container has an index of its own for each."""
+    indexed: Mapping[int, int] = field(default_factory=dict)
+    """How many samples the index of an mp4 lists of a track, by its number; nothing of fragments."""
+    all_boxes: bool = False
+    """Every part of an mp4 is as long as it says: nothing that its index lists is cut off."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """How many tracks are not used, by kind; `picture` is a cover."""
     counted: Mapping[int, Counted] = field(default_factory=dict)

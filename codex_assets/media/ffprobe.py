@@ -55,7 +55,7 @@ def parse(probed: Mapping[str, Any]) -> MediaInfo:
     chosen |= {index for sound in sounds[:1] for index, _ in sound.channel_tracks}
     return MediaInfo(
         container=str(container.get("format_name", "")),
-        duration=parse_seconds(container.get("duration")),
+        duration=_whole_duration(probed, container),
         video=pictures[0] if pictures else None,
         audio=sounds[0] if sounds else None,
         start=parse_seconds(container.get("start_time"), signed=True),
@@ -63,10 +63,14 @@ def parse(probed: Mapping[str, Any]) -> MediaInfo:
         promised=_promised(str(container.get("format_name", "")), streams),
         left_out=Counter(_kind(stream) for stream in streams if stream["index"] not in chosen),
         streams=len(streams),
+        indexed=_indexed(str(container.get("format_name", "")), streams),
         formless=frozenset(int(stream["index"]) for stream in streams if _is_formless(stream)),
         codecs=frozenset(str(stream["codec_name"]) for stream in streams if stream.get("codec_name")),
     )
 
+
+UNKNOWN_DURATIONS = (2**31 - 1, 2**32 - 1)
+"""How writers of mp4 say that they do not know a duration yet (ISO/IEC 14496-12, 8.4.2): all bits, or all but one."""
 
 _WHOLE_NUMBERS = (
     *("index", "width", "height", "level", "nb_frames", "nb_read_frames", "has_b_frames"),
@@ -86,6 +90,8 @@ def _shaped(stream: Mapping[str, Any]) -> dict[str, Any]:
         value = parse_whole(kept.pop(name, None))
         if value is not None:
             kept[name] = value
+    if parse_whole(kept.get("duration_ts")) in UNKNOWN_DURATIONS:
+        kept.pop("duration", None)
     for name in ("disposition", "tags"):
         if not isinstance(kept.get(name), dict):
             kept.pop(name, None)
@@ -145,6 +151,25 @@ def _is_formless(stream: Mapping[str, Any]) -> bool:
     """Whether a stream is a picture without a size, or a sound without a rate or channels."""
     needed = {"video": ("width", "height"), "audio": ("sample_rate", "channels")}
     return any(not int(stream.get(name) or 0) for name in needed.get(str(stream.get("codec_type")), ()))
+
+
+def _indexed(container: str, streams: Sequence[dict[str, Any]]) -> dict[int, int]:
+    """How many samples the index of an mp4 lists, by track."""
+    if "mp4" not in container.split(","):
+        return {}
+    return {int(stream["index"]): int(stream["nb_frames"]) for stream in streams if stream.get("nb_frames")}
+
+
+def _whole_duration(probed: Mapping[str, Any], container: Mapping[str, Any]) -> float | None:
+    """Seconds of the file; None where that is the duration of a track that says it does not know its own."""
+    duration = parse_seconds(container.get("duration"))
+    unknown = [
+        parse_seconds(stream.get("duration"))
+        for stream in _dicts(probed.get("streams"))
+        if parse_whole(stream.get("duration_ts")) in UNKNOWN_DURATIONS
+    ]
+    longest = max((seconds for seconds in unknown if seconds is not None), default=None)
+    return None if duration is not None and longest is not None and duration >= longest - 1.0 else duration
 
 
 def _promised(container: str, streams: Sequence[dict[str, Any]]) -> dict[int, float]:

@@ -1711,3 +1711,119 @@ audio(
     3,
     tones={400: "both", 900: "none"},
 )
+
+
+# --- Lengths that are estimated, or not known -------------------------------------------------------------------------
+
+
+def _with_cover(seconds: float, *more: str) -> Make:
+    cover = options("-f lavfi -i testsrc2=s=900x900:d=0.1:r=10,noise=alls=60 -map 0 -map 1 -frames:v 1 -c:v png")
+    return steps("mp3", [*speech(seconds), *cover, *options("-disposition:v attached_pic -c:a libmp3lame"), *more])
+
+
+def unknown_lengths(*kinds: bytes) -> Change:
+    """An mp4 in fragments that does not say how long it is: all bits of each duration are set."""
+
+    def change(data: bytes) -> bytes:
+        made = bytearray(data)
+        for kind in kinds:
+            # Version, flags, two dates, a time scale or a track's number (and four bytes that mean nothing).
+            skipped = 24 if kind == b"tkhd" else 20
+            at = made.find(kind)
+            while at >= 0:
+                made[at + skipped : at + skipped + 4] = b"\xff" * 4
+                at = made.find(kind, at + 4)
+        return bytes(made)
+
+    return change
+
+
+def longer_last_sample(seconds: float) -> Change:
+    """An mp4 whose picture's last sample lasts so long, as its index comes last and says."""
+
+    def change(data: bytes) -> bytes:
+        (moov,) = [box for box in _boxes(data, 0, len(data)) if box[0] == b"moov"]
+        return data[: moov[1]] + _lengthened(data[moov[1] : moov[2]], seconds)
+
+    return change
+
+
+def _lengthened(box: bytes, seconds: float, scale: int = 0) -> bytes:
+    kind = box[4:8]
+    if kind == b"stts":
+        count, step = struct.unpack(">II", box[16:24])
+        return _box(b"stts", struct.pack(">IIIIII", 0, 2, count - 1, step, 1, int(seconds * scale)))
+    if kind == b"mdhd":
+        return box[:24] + struct.pack(">I", struct.unpack(">I", box[24:28])[0] + int(seconds * scale)) + box[28:]
+    if (kind == b"trak" and b"vide" not in box) or kind not in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
+        return box
+    scale = scale or struct.unpack(">I", box[box.index(b"mdhd") + 16 :][:4])[0] if kind == b"trak" else scale
+    inside = [box[at:end] for _, at, end in _boxes(box, 8, len(box))]
+    return _box(kind, b"".join(_lengthened(part, seconds, scale) for part in inside))
+
+
+audio("mp3_joined_of_two_with_covers", chained("mp3", _with_cover(4), _with_cover(5)), 9, within=0.3, quick=True)
+audio(
+    "mp3_joined_of_three_with_covers",
+    chained("mp3", _with_cover(4, "-q:a", "2"), _with_cover(5, "-write_id3v1", "1"), _with_cover(3, "-b:a", "64k")),
+    12,
+    within=0.4,
+)
+_FRAGMENTS = options("-movflags +frag_keyframe+empty_moov+default_base_moof")
+for _name, _kinds in {"mdhd": (b"mdhd",), "all": (b"mdhd", b"mvhd", b"tkhd")}.items():
+    synced(
+        f"fragments_of_unknown_length_{_name}",
+        steps("mp4", [*flash(), *beep(), *H264, *AAC, *_FRAGMENTS], change=unknown_lengths(*_kinds)),
+        within=0.2,
+    )
+audio(
+    "m4a_in_fragments_of_unknown_length",
+    steps("m4a", [*speech(4), *AAC, *_FRAGMENTS, "-f", "mp4"], change=unknown_lengths(b"mdhd")),
+    4,
+    within=0.2,
+)
+for _hertz in (8000, 48000):
+    audio(
+        f"ogg_whose_last_packet_lasts_for_ever_{_hertz}",
+        steps("ogg", [*tones([440], "mono", _hertz, 400 / _hertz), *options("-c:a libvorbis")]),
+        None,
+        loud=None,
+        quick=_hertz == 8000,
+    )
+for _kind, _pair in (("mp4", tuple(H264_B)), ("mov", tuple(MPEG4)), ("m4v", tuple(H264))):
+    video(
+        f"edit_begins_empty_and_skips_the_start_{_kind}",
+        steps(_kind, [*moving(), *speech(), *_pair, *AAC], change=edited((400, -1), (5000, 1000))),
+        5,
+        within=0.2,
+    )
+    video(
+        f"last_sample_is_longer_{_kind}",
+        steps(_kind, [*moving(), *speech(), *_pair, *AAC], change=longer_last_sample(2)),
+        None,
+    )
+for _number, _seconds in ((2, 7), (3, 13)):
+    video(
+        f"flv_of_{_number}_pictures",
+        steps(
+            "flv",
+            [
+                *("-f", "lavfi", "-i", f"testsrc2=s=96x54:r=1:d={_number},setpts=PTS*6"),
+                *options("-c:v libx264 -bf 0 -fps_mode passthrough -enc_time_base 1/1000"),
+            ],
+        ),
+        _seconds,
+        loud=None,
+        notes=("frozen",),
+        quick=_number == 2,
+    )
+audio(
+    "alac_in_caf",
+    steps("caf", [*speech(3.05, 44100), *options("-c:a alac")]),
+    3.05,
+    within=0.02,
+)
+_SHORT = [*moving(2), *speech(2), *H264, *AAC]
+for _name, _options in {"index_last": (), "index_first": options("-movflags +faststart")}.items():
+    _part = steps("mp4", [*_SHORT, *_options])
+    video(f"two_films_in_one_mp4_{_name}", chained("mp4", _part, _part), 2, warns=("several films",))

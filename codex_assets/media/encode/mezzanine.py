@@ -13,7 +13,7 @@ from typing import Literal
 from codex_assets.media import profile
 from codex_assets.media.encode import float_sound, loudness
 from codex_assets.media.encode.flags import BITEXACT, SCALER, STRIPPED, TAGGED
-from codex_assets.media.facts import AudioStream, MediaInfo, VideoStream
+from codex_assets.media.facts import AudioStream, Counted, MediaInfo, VideoStream
 from codex_assets.media.input_flags import as_coded, input_arguments
 from codex_assets.media.target_format import frame_rate, size
 
@@ -98,11 +98,15 @@ def picture_filters(info: MediaInfo, *, missing: float = 0.0) -> str:
         if _is_rgb(video):
             chain.append("format=gbrp")
         chain.append(deinterlacing)
-    chain.append(f"fps=fps={rate.numerator}/{rate.denominator}:start_time=0")
     end = _picture_end(info)
-    if end is not None and video.after_a_pause > LONG_PAUSE_FRAMES / float(rate):
-        # From 7 on ffmpeg shows the last picture of an ogg or avi as long as the one before it.
-        chain.append(f"trim=end={end + 0.5 / float(rate):.6f}")
+    pauses = end is not None and video.after_a_pause > LONG_PAUSE_FRAMES / float(rate)
+    # The last picture may be said to last for nothing, and then not be shown at all.
+    shown = ":eof_action=pass" if pauses else ""
+    chain.append(f"fps=fps={rate.numerator}/{rate.denominator}:start_time=0{shown}")
+    if end is not None and pauses:
+        # From 7 on ffmpeg shows the last picture of an ogg or avi as long as the one before it; of Flash, too shortly.
+        chain.append(f"tpad=stop_mode=clone:stop_duration={video.after_a_pause:.6f}")
+        chain.append(f"trim=end={(max(1, round(end * rate)) - 0.5) / float(rate):.6f}")
     standing = standing_seconds(info) + missing
     if standing:
         chain.append(f"tpad=stop_mode=clone:stop_duration={standing:.6f}")
@@ -198,8 +202,9 @@ def audio_treatment(info: MediaInfo, *, with_picture: bool) -> AudioTreatment | 
     if audio is None:
         return None
     # What an edit list hides would be copied along, and between two parts be heard.
-    hidden = info.counted[audio.index].hidden if audio.index in info.counted else 0.0
-    whole = hidden <= profile.TRACKS_APART_SECONDS
+    counted = info.counted.get(audio.index, Counted())
+    # A last packet that lasts for nothing would be left out of a copy.
+    whole = counted.hidden <= profile.TRACKS_APART_SECONDS and not counted.open_end
     placed = not (with_picture and (_starts_late(info) or not info.orderly))
     mixable = not loudness.channel_filters(audio.channels, audio.layout)
     whole = whole and not audio.channel_tracks

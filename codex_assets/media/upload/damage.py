@@ -213,6 +213,9 @@ def _cut_off(header: MediaInfo, info: MediaInfo, index: int, end: float) -> floa
     """Seconds that the index promises after `end`, that of the track's last packet."""
     if not promises_duration(header):
         return 0.0
+    if header.all_boxes and header.indexed.get(index):
+        # Edits and last samples of another length make durations that are no promise.
+        return 0.0
     if index in header.promised:
         missing = header.promised[index] - end
     elif header.duration is not None and info.end is not None:

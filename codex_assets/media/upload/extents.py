@@ -145,7 +145,8 @@ class TrackExtent:
     def end_by(self, header_end: float) -> None:
         """Move the end to the one that a header states (seconds), if that is possible.
 
-        It is where the packets only show when the last of them begins: Windows Media puts seconds of sound into one.
+        It is where the packets only show when the last of them begins: Windows Media puts seconds of sound into one,
+        and a Flash film whose pictures stand still does not say for how long the last one does.
         """
         if self._guessed > profile.TRACKS_APART_SECONDS and self.end - self._guessed < header_end < self.end:
             self.end = header_end
@@ -234,6 +235,7 @@ class TrackExtent:
             self._tiny if pausing else 0,
             unshown=max(0.0, self.seconds - self._placed_for) if known else 0.0,
             each=self._placed_for / self.packets if known and self.packets else None,
+            open_end=self._guessed > 0,
             foreign=self._seen - self._sizes[self._usual_size] if constant else 0,
         )
 

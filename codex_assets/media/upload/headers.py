@@ -74,6 +74,23 @@ def is_index_cut_off(read_at: Callable[[int, int], bytes], size: int) -> bool:
     return any(box.kind == b"trak" and box.end > size for box in _boxes(read_at, index.content, min(index.end, size)))
 
 
+def has_all_boxes(read_at: Callable[[int, int], bytes], size: int) -> bool:
+    """Whether an MP4 or QuickTime file holds an index, and no part of it ends behind the file's own end.
+
+    `read_at`, `size`: as of `is_index_cut_off`.
+    """
+    boxes = list(_boxes(read_at, 0, size))
+    return any(box.kind == b"moov" for box in boxes) and all(box.end <= size for box in boxes)
+
+
+def films(read_at: Callable[[int, int], bytes], size: int) -> int:
+    """How many films lie behind one another in an MP4 or QuickTime file: each has an index of its own.
+
+    `read_at`, `size`: as of `is_index_cut_off`.
+    """
+    return sum(box.kind == b"moov" for box in _boxes(read_at, 0, size))
+
+
 @dataclass(frozen=True)
 class _Box:
     """A box of an MP4 file: its type, where its content begins and where it says that it ends (bytes)."""

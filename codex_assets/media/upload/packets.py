@@ -25,6 +25,8 @@ UNCLOCKED = ("h264", "hevc", "m4v", "mpegvideo", "obu")
 """Raw streams: no times at all, but each packet says how long its picture is shown."""
 PAUSING_AUDIO = ("amr_nb", "amr_wb")
 """Codecs that code pauses by themselves."""
+LONGEST_PACKET_SECONDS = 300.0
+"""No packet of sound lasts longer: where one says so, a counter went below 0."""
 AAC_FRAME_BYTES = 768
 """The most that a channel of an AAC frame takes (ISO/IEC 14496-3, 4.5.3.1: 6144 bits)."""
 
@@ -68,8 +70,9 @@ def read_packets(info: MediaInfo, lines: Iterable[str]) -> MediaInfo:
     the next one of its kind that has some takes its place. A track whose clock jumps gets no duration: its first and
     last times say nothing of what lies between.
     """
-    pictures = {track.index for track in (*info.tracks, *info.others) if isinstance(track, VideoStream)}
-    extents, paces, clocks = _extents(lines, pictures)
+    both = (*info.tracks, *info.others)
+    pictures = {track.index for track in both if isinstance(track, VideoStream)}
+    extents, paces, clocks = _extents(lines, pictures, {track.index for track in _sounds(both)})
     tracks = [track for track in (*info.tracks, *info.others) if track.index in extents]
     video = _film(tracks, extents)
     info = _with_gaps(info, clocks, extents, [track for track in tracks if track is video or track in _sounds(tracks)])
@@ -105,10 +108,10 @@ def _sounds(tracks: Sequence[VideoStream | AudioStream]) -> list[AudioStream]:
 
 
 def _extents(
-    lines: Iterable[str], pictures: Collection[int]
+    lines: Iterable[str], pictures: Collection[int], sounds: Collection[int]
 ) -> tuple[dict[int, TrackExtent], dict[int, PicturePace], Clocks]:
     """By the number of the track, and the clocks of all of them; paces of the tracks with these numbers (`pictures`)
-    alone. Lines that are no packet's are left out."""
+    alone, and of `sounds` no packet that lasts for ever. Lines that are no packet's are left out."""
     extents: dict[int, TrackExtent] = defaultdict(TrackExtent)
     paces = {index: PicturePace() for index in pictures}
     clocks = Clocks()
@@ -117,6 +120,8 @@ def _extents(
         if index.isdecimal() and len(index) < 10 and len(fields) >= 5:
             pts, dts, duration, size, flags = fields[:5]
             number = int(index)
+            if number in sounds and (parse_seconds(duration) or 0.0) > LONGEST_PACKET_SECONDS:
+                duration = "N/A"
             extents[number].add(pts, dts, duration, size, flags)
             if number in paces:
                 paces[number].add(pts, dts, flags)
@@ -170,6 +175,8 @@ def _corrected_picture(video: VideoStream, info: MediaInfo, extent: TrackExtent)
     if info.container in UNCLOCKED:
         video = extent.with_rates_of_packets(video)
     if _is_measured(extent, info):
+        if info.duration is not None:
+            extent.end_by((info.start or 0.0) + info.duration)
         average = extent.average_rate(video)
         nominal = extent.nominal_rate(video.nominal_rate, average)
         if info.container == "dv":

@@ -236,10 +236,21 @@ SOUND_OFF_TARGET = (
     "The sound could not be made as loud as other media: short peaks in it are too much louder than the rest."
 )
 
+OTHER_FILMS = (
+    "The upload holds several films, one behind the other; only the first is used. Upload the others by themselves."
+)
 CAPTIONS_LEFT_OUT = (
     "The closed captions in the upload's picture are left out: its frame rate was changed, and there are not enough "
     "pictures left to carry them in time."
 )
+
+
+def nothing_happens(seconds: float) -> str:
+    """`seconds` in which neither picture nor sound says anything."""
+    return (
+        f"Nothing happens in the upload for {round(seconds / 60)} minutes at a time; its last picture stands there. "
+        "If that is not meant, cut it out and upload the rest."
+    )
 
 
 def end_is_missing(track: str, seconds: float, declared_seconds: float, share: float) -> str:

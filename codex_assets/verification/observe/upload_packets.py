@@ -39,8 +39,8 @@ class _PacketRun:
 @dataclass(frozen=True)
 class UploadPackets:
     """What an upload's packets say. `picture`, `sound`: whether a player would play one. `whole_look`: whether a tool
-    finds it only when it looks at all of the file. `is_one_clock`: whether times are meant as they stand although a
-    track pauses for long; None where nobody knows."""
+    finds it only when it looks at all of the file. `is_one_clock`: whether times have to be taken as they
+    stand, because a track pauses for long or begins late; None where nobody knows."""
 
     picture: bool
     sound: bool
@@ -64,7 +64,8 @@ def read_upload(decoder: Decoder, path: Path, container: str, used: Collection[i
     played = {str(stream.get("codec_type")) for stream in streams if _is_played(stream) and _has_packets(stream, runs)}
     one_clock: bool | None = False
     if set(container.split(",")) & set(RESTARTING_CLOCKS):
-        one_clock = _is_one_clock([runs[index] for index in used if index in runs])
+        # Of a sound that begins late and is decoded alone, ffmpeg 7 makes one that begins at once.
+        one_clock = _is_one_clock([runs[index] for index in used if index in runs], without_steps=whole)
     return UploadPackets("video" in played, "audio" in played, whole, one_clock)
 
 
@@ -105,9 +106,9 @@ def _runs(lines: Iterable[str]) -> tuple[dict[int, list[_PacketRun]], int]:
     return runs, count
 
 
-def _is_one_clock(tracks: Sequence[Sequence[_PacketRun]]) -> bool | None:
-    """Whether each long step of a track is a pause in which another one runs on; False where there is no such pause,
-    None where some are and some are not."""
+def _is_one_clock(tracks: Sequence[Sequence[_PacketRun]], *, without_steps: bool) -> bool | None:
+    """Whether each long step of a track is a pause in which another one runs on; None where some are and some are not.
+    `without_steps`: the answer where there is no long step."""
     answers = set()
     for number, runs in enumerate(tracks):
         beside = [other for position, other in enumerate(tracks) if position != number]
@@ -118,7 +119,7 @@ def _is_one_clock(tracks: Sequence[Sequence[_PacketRun]]) -> bool | None:
         if late is not None and runs and runs[0].first - late > JOINED_SECONDS:
             steps.append((late, runs[0].first))
         answers |= {_runs_on(beside, start, end) for start, end in steps}
-    return answers.pop() if len(answers) == 1 else (None if answers else False)
+    return answers.pop() if len(answers) == 1 else (None if answers else without_steps)
 
 
 def _runs_on(tracks: Sequence[Sequence[_PacketRun]], start: float, end: float) -> bool | None:

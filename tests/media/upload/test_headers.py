@@ -40,3 +40,39 @@ def test_what_a_header_promises_in_bytes(head: bytes, promised: int | None) -> N
 def test_only_an_index_promises_a_duration(container: str, start: float, promises: bool) -> None:
     info = parsed(sound(start_time=str(start)), container=container)
     assert headers.promises_duration(info) is promises
+
+
+def box(kind: bytes, content: bytes = b"") -> bytes:
+    return (len(content) + 8).to_bytes(4, "big") + kind + content
+
+
+FILM = box(b"ftyp", b"isom") + box(b"moov", bytes(40)) + box(b"mdat", bytes(400))
+
+
+@pytest.mark.parametrize(
+    ("data", "whole", "films"),
+    [
+        (FILM, True, 1),
+        (FILM[:-1], False, 1),
+        (FILM + FILM, True, 2),
+        (FILM + FILM[:100], False, 2),
+        (FILM + b"\0" * 5, True, 1),
+        (box(b"ftyp", b"isom") + box(b"mdat", bytes(400)), False, 0),
+        (b"", False, 0),
+    ],
+)
+def test_the_boxes_of_an_mp4(data: bytes, whole: bool, films: int) -> None:
+    def read_at(offset: int, length: int) -> bytes:
+        return data[offset : offset + length]
+
+    assert headers.has_all_boxes(read_at, len(data)) is whole
+    assert headers.films(read_at, len(data)) == films
+
+
+@pytest.mark.parametrize("unknown", [2**31 - 1, 2**32 - 1])
+def test_a_length_of_all_bits_is_unknown(unknown: int) -> None:
+    stream = sound(duration="97391.548639", duration_ts=unknown, start_time="0.0")
+    info = parsed(stream, duration="97391.60")
+    assert (info.duration, info.promised) == (None, {})
+    assert info.audio is not None
+    assert info.audio.duration is None
