@@ -716,6 +716,11 @@ def mezzanine_mirrors_the_upload(root: Path) -> None:
     mezzanine(root, "-vf", "hflip")
 
 
+@breaks("uploaded", "mezzanine_tracks", "mezzanine_has_all_tracks")
+def mezzanine_loses_the_sound(root: Path) -> None:
+    mezzanine(root, "-an")
+
+
 @breaks("uploaded", "mezzanine_rate", "mezzanine_rate_suits")
 def mezzanine_repeats_each_fifth_picture(root: Path) -> None:
     mezzanine(root, "-vf", "fps=30")
