@@ -397,14 +397,16 @@ def _second(
     tenths: _Tenths, part: slice, away: Numbers, audible: NDArray[np.bool_], silent: NDArray[np.bool_], steady: bool
 ) -> SoundSecond:
     levels, low, whole = tenths.levels[part], tenths.low[part], tenths.whole[part]
-    rms = np.sqrt((levels**2).mean(0))
+    beyond = _beyond(levels[:, 2:], whole[:, 2:])
+    rms = np.sqrt((np.where(np.tile(beyond, 2), 0.0, levels) ** 2).mean(0))
     straight, crossed, width = tenths.straight[part], tenths.crossed[part], tenths.width[part]
     energies = np.sqrt(low[:, :2] * low[:, 2:])
     # A tenth with little in the low band says nothing of its waveform.
     telling = audible & (low[:, 2:] > 0.1 * low[:, 2:].mean()) & (low[:, 2:] > 0.01 * whole[:, 2:])
     both = np.all(telling & (low[:, 2:] > WIDE_SHARE * whole[:, 2:]), axis=1)
     each = (straight / np.maximum(energies, 1e-12))[telling]
-    telling_bright = slice(None) if steady else _without_taps(tenths.bright[part])
+    telling_bright = np.arange(len(levels)) if steady else _without_taps(tenths.bright[part])
+    telling_bright = telling_bright[~beyond[telling_bright].any(axis=1)]
     bright, kept = tenths.bright[part][telling_bright].sum(0), (levels[telling_bright] * TENTH) ** 2 / 2
     return SoundSecond(
         at=part.start / 10,
@@ -421,6 +423,12 @@ def _second(
         width=_width(width[both, 0], low[both, :2]),
         reference_width=_width(width[both, 1], low[both, 2:]),
     )
+
+
+def _beyond(levels: Numbers, whole: Numbers) -> NDArray[np.bool_]:
+    """Of each tenth and channel of the reference: whether nearly all of it lies where low rates keep nothing."""
+    beyond: NDArray[np.bool_] = ((levels * TENTH) ** 2 / 2 <= KEPT_SHARE * whole) & (whole > (SILENT * TENTH) ** 2 / 2)
+    return beyond
 
 
 def _without_taps(bright: Numbers) -> NDArray[np.intp]:
