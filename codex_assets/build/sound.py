@@ -82,7 +82,7 @@ def _limited(sound: Sound, measured: Measurement, encode: Callable[[loudness.Gai
     best, latest, corrections = sound, sound, 0
     aim: loudness.Aim | None = loudness.Aim()
     # Each step lowers the ceiling of a sound that clips, until the limiter takes no lower one.
-    while aim is not None and (corrections < profile.LIMITER_CORRECTIONS or loudness.clips(best.measured)):
+    while aim is not None and (corrections < loudness.LIMITER_CORRECTIONS or loudness.clips(best.measured)):
         latest = encode(loudness.limited_gain(measured, aim))
         corrections += 1
         if loudness.is_better(latest.measured, best.measured):

@@ -83,8 +83,6 @@ LOUDNESS_TOLERANCE = 0.5
 """LU between the target and what was delivered."""
 SOUND_CORRECTIONS = 5
 """Times that a sound is encoded again when its level or peak came out beside what was asked."""
-LIMITER_CORRECTIONS = 8
-"""The same, for a sound that reaches the target only with its peaks limited."""
 SHORT_PROGRAMME_SECONDS = 3.0
 """Under one short-term window loudnorm has nothing to steer by: a plain gain is used."""
 RANGED_SECONDS = 3.6

@@ -247,6 +247,8 @@ FORCED_TRIM = 3.0
 """dB. With 1.3 to 1.8 what loudnorm makes of speech is whole, with 3.6 words drop out in the first second."""
 LOWEST_LIMIT = -24.0
 """dBTP. The limiter takes no lower one."""
+LIMITER_CORRECTIONS = 8
+"""Times that a sound with limited peaks is encoded to bring it to the target."""
 LIMITED_STEP = 1.25
 """Of what is missing, by which the gain is raised: the limiter takes a part of it away again."""
 MOST_LIMITED = 24.0
