@@ -166,6 +166,15 @@ for _kind in ("mkv", "mp4", "ts"):
         [unit * 1001 / 60000 for unit in _units[:-1]],
     )
 
+# A programme stream says only of some pictures when they are shown.
+case(
+    "reordered_mpg",
+    encoded("mpg", f"{film('25', 3, size='160x96')} -c:v mpeg2video -q:v 2 -bf 2"),
+    "25",
+    constant("25", 75),
+    size=(160, 96),
+)
+
 # --- Rates that nobody has named --------------------------------------------------------------------------------------
 
 for _rate, _kind in (

@@ -43,7 +43,10 @@ SHARP = 0.6
 class PicturePace:
     """The pictures of one track: they are added one after the other, in the order of the file."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, stored_only: bool = False) -> None:
+        """`stored_only`: go by the times at which pictures are stored, for not all say when they are shown."""
+        self._stored_only = stored_only
+        self._kinds: set[bool] = set()
         self._waiting: list[float] = []
         self._shown: deque[float] = deque(maxlen=2 * max(SPANS) + 1)
         self._paces: dict[int, Counter[int]] = defaultdict(Counter)
@@ -58,7 +61,8 @@ class PicturePace:
     def add(self, pts: str, dts: str, flags: str) -> None:
         """Take a picture into account. The arguments are ffprobe's fields of its packet, as text; `N/A` for no time."""
         stored = parse_seconds(dts, signed=True)
-        shown = parse_seconds(pts, signed=True)
+        shown = None if self._stored_only else parse_seconds(pts, signed=True)
+        self._kinds.add(shown is None)
         shown = stored if shown is None else shown
         if shown is None:
             self._untimed = True
@@ -100,7 +104,7 @@ class PicturePace:
         """Pictures a second where something moves: the fastest rate that a part of them keep up; None where there are
         no such pictures. No more of them are dropped than of any slower one."""
         self._begin()
-        if not self._steps or self._untimed:
+        if not self._steps or self._untimed or len(self._kinds) > 1:
             return None
         few = self._steps < FEW_STEPS
         steady = [each for span in (*((1,) if few else ()), *SPANS) for each in self._steady_rates(span, few=few)]

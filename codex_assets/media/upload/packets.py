@@ -71,8 +71,10 @@ def read_packets(info: MediaInfo, lines: Iterable[str]) -> MediaInfo:
     last times say nothing of what lies between.
     """
     both = (*info.tracks, *info.others)
-    pictures = {track.index for track in both if isinstance(track, VideoStream)}
-    extents, paces, clocks = _extents(lines, pictures, {track.index for track in _sounds(both)})
+    # A programme stream says only of some pictures when they are shown.
+    in_order = info.container == "mpeg"
+    paces = {track.index: PicturePace(stored_only=in_order) for track in both if isinstance(track, VideoStream)}
+    extents, clocks = _extents(lines, paces, {track.index for track in _sounds(both)})
     tracks = [track for track in (*info.tracks, *info.others) if track.index in extents]
     video = _film(tracks, extents)
     info = _with_gaps(info, clocks, extents, [track for track in tracks if track is video or track in _sounds(tracks)])
@@ -108,12 +110,11 @@ def _sounds(tracks: Sequence[VideoStream | AudioStream]) -> list[AudioStream]:
 
 
 def _extents(
-    lines: Iterable[str], pictures: Collection[int], sounds: Collection[int]
-) -> tuple[dict[int, TrackExtent], dict[int, PicturePace], Clocks]:
-    """By the number of the track, and the clocks of all of them; paces of the tracks with these numbers (`pictures`)
-    alone, and of `sounds` no packet that lasts for ever. Lines that are no packet's are left out."""
+    lines: Iterable[str], paces: Mapping[int, PicturePace], sounds: Collection[int]
+) -> tuple[dict[int, TrackExtent], Clocks]:
+    """By the number of the track, and the clocks of all of them; of `sounds` no packet that lasts for ever. Adds the
+    pictures of tracks to `paces`. Lines that are no packet's are left out."""
     extents: dict[int, TrackExtent] = defaultdict(TrackExtent)
-    paces = {index: PicturePace() for index in pictures}
     clocks = Clocks()
     for line in lines:
         index, *fields = line.split(",")
@@ -128,7 +129,7 @@ def _extents(
             moment = parse_seconds(dts if dts != "N/A" else pts, signed=True)
             if moment is not None:
                 clocks.add(number, moment)
-    return dict(extents), paces, clocks
+    return dict(extents), clocks
 
 
 def _with_gaps(

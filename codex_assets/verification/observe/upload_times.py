@@ -67,9 +67,13 @@ def picture_packets(decoder: Decoder, upload: UploadedMedia) -> PicturePackets |
         with_alpha += "BlockAdditional" in line
         if len(parts) >= 3 and "D" not in parts[2]:
             shown, dated = (float(part) if part[-1:].isdigit() else math.nan for part in parts[:2])
-            times.append(dated if math.isnan(shown) else shown)
+            times.append(shown)
             stored.append(dated)
-    return PicturePackets(np.array(times), np.array(stored), with_alpha)
+    shown_at, stored_at = np.array(times), np.array(stored)
+    if np.isnan(shown_at).any():
+        # Some say only when they are stored: those times are as far apart.
+        shown_at = stored_at
+    return PicturePackets(shown_at, stored_at, with_alpha)
 
 
 def rate_fit(packets: PicturePackets, rate: Fraction) -> RateFit | None:
