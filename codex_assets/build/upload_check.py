@@ -97,7 +97,7 @@ class _UploadCheck:
             video = self._with_alpha_throughout(info, info.video)
             info = replace(info, video=self._seen_video(info, video))
         films = _of_boxes(self._source, self._size, headers.films) if is_mp4 else 1
-        idle = _longest_idle_seconds(info) if self._with_picture else 0.0
+        idle = damage.longest_idle_seconds(info) if self._with_picture else 0.0
         warnings = [refusals.OTHER_FILMS] if films > 1 else []
         warnings += [refusals.nothing_happens(idle)] if idle > profile.REPORTED_IDLE_SECONDS else []
         return ExaminedUpload(header, info, self._path, arrived, tuple(warnings))
@@ -349,18 +349,6 @@ class _UploadCheck:
 def _without_sound(info: MediaInfo) -> MediaInfo:
     """`info` with its sound among what is left out."""
     return replace(info, audio=None, left_out={**info.left_out, "audio": info.left_out.get("audio", 0) + 1})
-
-
-def _longest_idle_seconds(info: MediaInfo) -> float:
-    """Seconds of the longest step from one picture to the next, as far as no sound can be heard in it."""
-    video, audio = info.video, info.audio
-    if video is None or video.index not in info.counted:
-        return 0.0
-    still = max(info.counted[video.index].steps, default=0.0)
-    if audio is None or audio.index not in info.counted:
-        return still
-    heard = (audio.duration or 0.0) - sum(info.counted[audio.index].steps)
-    return min(still, (info.seconds or 0.0) - heard)
 
 
 def _seek_arguments(at: float, video: VideoStream) -> list[str]:

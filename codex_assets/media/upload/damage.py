@@ -225,6 +225,18 @@ def _cut_off(header: MediaInfo, info: MediaInfo, index: int, end: float) -> floa
     return missing if missing > profile.LOST_SECONDS else 0.0
 
 
+def longest_idle_seconds(info: MediaInfo) -> float:
+    """Seconds of the longest step from one picture to the next, as far as no sound can be heard in it."""
+    video, audio = info.video, info.audio
+    if video is None or video.index not in info.counted:
+        return 0.0
+    still = max(info.counted[video.index].steps, default=0.0)
+    if audio is None or audio.index not in info.counted:
+        return still
+    heard = (audio.duration or 0.0) - sum(info.counted[audio.index].steps)
+    return min(still, (info.seconds or 0.0) - heard)
+
+
 def loss_warnings(loss: Mapping[int, Loss], info: MediaInfo) -> list[str]:
     """Warnings for the creator, one for each used track of which more than a small part is lost.
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 import pytest
 from probed import frames, packets, parsed, picture, sound
 
+from codex_assets.media.upload.damage import longest_idle_seconds
 from codex_assets.media.upload.packets import read_packets
 
 
@@ -172,3 +173,25 @@ def test_lines_that_are_no_packets_are_passed_over() -> None:
     )
     assert info.video is not None
     assert info.video.duration == pytest.approx(0.1)
+
+
+HOUR = 3600.0
+
+
+@pytest.mark.parametrize(
+    ("sound_moments", "idle"),
+    [
+        # It ends with the first part, pauses as well, runs on, or pauses for a part of the time.
+        (frames(50, 100), HOUR),
+        ([*frames(50, 100), *frames(50, 100, HOUR + 2)], HOUR),
+        (frames(50, int(50 * HOUR)), 4.0),
+        ([*frames(50, 100), *frames(50, 50 * 600, HOUR - 598)], HOUR - 600),
+    ],
+)
+def test_how_long_nothing_happens(sound_moments: list[float], idle: float) -> None:
+    header = parsed(picture(), sound(), container="matroska,webm")
+    shown = [*frames(25, 50), *frames(25, 50, HOUR + 2)]
+    info = read_packets(header, [*packets(0, shown, 0.04), *packets(1, sound_moments, 0.02)])
+    assert longest_idle_seconds(info) == pytest.approx(idle, abs=4.0)
+    film = read_packets(parsed(picture(), container="matroska,webm"), packets(0, shown, 0.04))
+    assert longest_idle_seconds(film) == pytest.approx(HOUR, abs=1.0)
