@@ -1717,7 +1717,7 @@ audio(
 
 
 def _with_cover(seconds: float, *more: str) -> Make:
-    cover = options("-f lavfi -i testsrc2=s=900x900:d=0.1:r=10,noise=alls=60 -map 0 -map 1 -frames:v 1 -c:v png")
+    cover = options("-f lavfi -i testsrc2=s=900x900:d=0.1:r=10,noise=alls=60 -map 0 -map 1 -c:v png")
     return steps("mp3", [*speech(seconds), *cover, *options("-disposition:v attached_pic -c:a libmp3lame"), *more])
 
 
