@@ -11,8 +11,8 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
 ARGS ?=
 # The UI's port.
 PORT ?= 3000
-# Only two test processes, because each runs an ffmpeg that is parallel by itself.
-# One process more than there are cores: some tests wait for a limit of time to pass.
+# Each test process runs tools that are parallel by themselves, so there are few: one more than there are cores, for some
+# tests only wait for a limit of time to pass.
 PYTEST := python -m pytest -n $(shell expr $$(nproc) + 1)
 
 # Without credentials for real stores, objects are files under .local. Tests use their own stores.
