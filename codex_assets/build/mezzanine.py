@@ -253,7 +253,8 @@ def _to_compare(build: MediaBuild, encoded: _EncodedMezzanine) -> UploadedMedia 
     lost = any(loss.lost > profile.LOST_SECONDS for loss in encoded.loss.values())
     if not (info.orderly and info.timed):
         return None
-    even_sound = info.audio == encoded.upload.info.audio
+    # Where a clock leaps and its parts are joined, nobody can say at which sample.
+    even_sound = info.audio == encoded.upload.info.audio and info.joined_seconds is None
     damaged = lost or log.is_damaged(info)
     return UploadedMedia(encoded.upload.path, info, build.is_video, even_sound, damaged)
 

@@ -1770,6 +1770,11 @@ audio(
     within=0.4,
 )
 _FRAGMENTS = options("-movflags +frag_keyframe+empty_moov+default_base_moof")
+# ffmpeg leaves a hole of 57 ms behind the first packet of such a sound.
+video(
+    "fragments_of_a_steady_tone",
+    steps("mp4", [*flash(), *tones([440], "mono", 44_100, 6), *H264, *AAC, *_FRAGMENTS]),
+)
 for _name, _kinds in {"mdhd": (b"mdhd",), "all": (b"mdhd", b"mvhd", b"tkhd")}.items():
     synced(
         f"fragments_of_unknown_length_{_name}",

@@ -226,9 +226,10 @@ def _cut_off(header: MediaInfo, info: MediaInfo, index: int, end: float) -> floa
 
 
 def longest_idle_seconds(info: MediaInfo) -> float:
-    """Seconds of the longest step from one picture to the next, as far as no sound can be heard in it."""
+    """Seconds of the longest step from one picture to the next, as far as no sound can be heard in it; 0 where the
+    clock jumps, for its parts are joined."""
     video, audio = info.video, info.audio
-    if video is None or video.index not in info.counted:
+    if video is None or video.index not in info.counted or info.joined_seconds is not None:
         return 0.0
     still = max(info.counted[video.index].steps, default=0.0)
     if audio is None or audio.index not in info.counted:

@@ -113,7 +113,9 @@ def compare_sounds(
     `ToolError` when one cannot be decoded.
     """
     rate = profile.SAMPLE_RATE
-    form = f"aresample={rate}:async=1:first_pts=0,aformat=sample_fmts=flt:channel_layouts=stereo"
+    # A hole of the mezzanine's own is silence; ffmpeg would stretch the sound over those of up to a tenth of a second.
+    followed = f"async=1:min_hard_comp={profile.SOUND_GAP_SECONDS}:first_pts=0"
+    form = f"aresample={rate}:{followed},aformat=sample_fmts=flt:channel_layouts=stereo"
     chains = [f"[0:a:0]asetpts=PTS-{start:.6f}/TB,{form}[own]", f"[1:a:0]{form}[reference]"]
     graph = ";".join([*chains, "[own][reference]amerge=inputs=2[all]"])
     meter = SoundMeter(delay)

@@ -80,8 +80,9 @@ def _similarity(own: Plane, wanted: Plane) -> float:
     mean, other_mean = still.mean(axis=1), film.mean(axis=1)
     spread, other_spread = still.var(axis=1), film.var(axis=1)
     common = (still * film).mean(axis=1) - mean * other_mean
-    # An encoder's few steps of noise in a flat window say nothing: the second constant is wider than usual.
-    first, second = 6.5, 100.0
+    # A few steps of noise in a flat window say nothing, nor does a level or two in the dark, where a full range is
+    # rounded: both constants are wider than usual.
+    first, second = 100.0, 100.0
     similar = (2 * mean * other_mean + first) * (2 * common + second)
     return float((similar / ((mean**2 + other_mean**2 + first) * (spread + other_spread + second))).mean())
 

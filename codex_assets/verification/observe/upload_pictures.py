@@ -56,8 +56,8 @@ SMALL = "flags=area+accurate_rnd"
 @dataclass(frozen=True)
 class UploadedMedia:
     """What a mezzanine was made of: a file, what its packets showed, and whether its picture was used. `even_sound`:
-    its sound keeps its rate and channels. `damaged`: whoever made the mezzanine could not decode all of it. `packets`:
-    what the judge reads of it."""
+    its sound keeps its rate, channels and clock. `damaged`: whoever made the mezzanine could not decode all of it.
+    `packets`: what the judge reads of it."""
 
     path: Path
     info: MediaInfo
