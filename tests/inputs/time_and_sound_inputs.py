@@ -1139,7 +1139,6 @@ for _kind, (_fps, _pair) in _PAUSING.items():
         flashes=None if _kind == "mpg" else (*every(4), 19.5, 20.5, 21.5),
         slack=0.1,
         notes=_PAUSES,
-        quick=_kind == "m2ts",
     )
     if _kind == "mkv":
         continue
@@ -1621,7 +1620,7 @@ video(
 _DV = ["-f", "lavfi", "-i", "testsrc2=s=720x576:r=25:d=3", *speech(3, channels=2)]
 _DV += options("-c:v dvvideo -c:a pcm_s16le -ac 2 -pix_fmt yuv420p")
 # The demuxer gives up behind the hole, or loses its step.
-video("dv_hole_10", steps("dv", _DV, change=zeroed(0.7, 0.8)), None, warns=(_PICTURE, _SOUND), quick=True)
+video("dv_hole_10", steps("dv", _DV, change=zeroed(0.7, 0.8)), None, warns=(_PICTURE, _SOUND))
 video("dv_hole_in_the_middle", steps("dv", _DV, change=zeroed(0.45, 0.6)), fails="too damaged")
 video(
     "dv_ntsc_hole_15",

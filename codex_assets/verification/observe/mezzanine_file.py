@@ -94,7 +94,7 @@ def _beside_the_upload(
 ) -> _Compared:
     """`gain`: dB that its sound was changed by. Raises `ToolError` when either cannot be decoded."""
     used = [track.index for track in (upload.video, upload.info.audio) if track is not None]
-    packets = read_upload(decoder, upload.path, upload.info.container, used)
+    packets = read_upload(decoder, upload.path, upload.info.container, used, upload.info.codecs)
     upload = replace(upload, packets=packets)
     rate = (info.video.average_rate or info.video.nominal_rate) if info.video is not None else None
     pictures = sound = None

@@ -53,14 +53,16 @@ class UploadPackets:
         return (*(["picture"] if self.picture else []), *(["sound"] if self.sound else []))
 
 
-def read_upload(decoder: Decoder, path: Path, container: str, used: Collection[int]) -> UploadPackets:
-    """`container`: the names of its demuxer; `used`: the numbers of the tracks that are compared. Raises `ToolError`
-    when it cannot be read."""
-    streams, runs, count = _read(decoder, path, container, ())
+def read_upload(
+    decoder: Decoder, path: Path, container: str, used: Collection[int], codecs: Collection[str] | None = None
+) -> UploadPackets:
+    """`container`: the names of its demuxer; `used`: the numbers of the tracks that are compared; `codecs`: those of
+    the tracks that are known, whose decoders alone are opened. Raises `ToolError` when it cannot be read."""
+    streams, runs, count = _read(decoder, path, container, (), codecs)
     whole = len(streams) < count or any(_is_formless(stream) and _has_packets(stream, runs) for stream in streams)
     if whole:
-        # Tracks that begin late.
-        streams, runs, _ = _read(decoder, path, container, WHOLE_LOOK)
+        # Tracks that begin late, of whatever codec.
+        streams, runs, _ = _read(decoder, path, container, WHOLE_LOOK, None)
     played = {str(stream.get("codec_type")) for stream in streams if _is_played(stream) and _has_packets(stream, runs)}
     one_clock: bool | None = False
     if set(container.split(",")) & set(RESTARTING_CLOCKS):
@@ -70,10 +72,10 @@ def read_upload(decoder: Decoder, path: Path, container: str, used: Collection[i
 
 
 def _read(
-    decoder: Decoder, path: Path, container: str, look: Sequence[str]
+    decoder: Decoder, path: Path, container: str, look: Sequence[str], codecs: Collection[str] | None
 ) -> tuple[list[Mapping[str, Any]], dict[int, list[_PacketRun]], int]:
     """The streams of a file, the runs of each by its number, and how many streams there are after the last packet."""
-    opened = [*look, *input_arguments(str(path), probing=True, container=container)]
+    opened = [*look, *input_arguments(str(path), probing=True, container=container, codecs=codecs)]
     document = decoder.probe_input(["-show_streams", *opened])
     fields = "packet=stream_index,pts_time,dts_time:format=nb_streams"
     lines = decoder.lines(
