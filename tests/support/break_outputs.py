@@ -114,8 +114,10 @@ def mezzanine(
     """A mezzanine; `out` is added to its output options."""
     path = root / "mezzanine.mp4"
     x264 = ("-preset", "ultrafast", "-crf", "18") if codec == "libx264" else ("-q:v", "4")
+    # From ffmpeg 7 on, what the pictures say wins over the options.
+    described = picture if "setparams" in picture else f"{picture},{TAGGED}"
     ffmpeg(
-        *("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound, "-map", "0:v", "-map", "1:a"),
+        *("-f", "lavfi", "-i", described, "-f", "lavfi", "-i", sound, "-map", "0:v", "-map", "1:a"),
         *("-c:v", codec, *x264, "-g", "50", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "128k", "-ac", "2"),
         *("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"),
         *(("-movflags", "+faststart") if faststart else ()),
@@ -703,7 +705,8 @@ def mezzanine_picture_ends_early(root: Path) -> None:
 
 @breaks("mezzanine", "mezzanine_colours")
 def mezzanine_called_hdr(root: Path) -> None:
-    mezzanine(root, "-color_trc", "smpte2084")
+    described = f"{PICTURE},{TAGGED.replace('color_trc=bt709', 'color_trc=smpte2084')}"
+    mezzanine(root, "-color_trc", "smpte2084", picture=described)
 
 
 @breaks("mezzanine", "mezzanine_key_frames")

@@ -125,7 +125,7 @@ def _beside_the_upload(
     if not whole or complaints(logs):
         # Of which of the two the decoders complain is not known.
         return compared
-    return replace(compared, errors=(), frames=_frames(logs) if info.video is not None else None)
+    return replace(compared, errors=(), frames=_frames(pictures[1]) if pictures is not None else None)
 
 
 def _frames(log: Sequence[str]) -> int | None:

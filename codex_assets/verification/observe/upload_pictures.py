@@ -106,6 +106,13 @@ class UploadedMedia:
             moved -= info.start or 0.0
         return [*options, "-itsoffset", f"{moved:.6f}", *opened]
 
+    def read_along(self, number: int, index: int) -> list[str]:
+        """Arguments by which input `number`, of which the track `index` is decoded, is read with its other track too:
+        from ffmpeg 7 on, a clock that may restart begins with the tracks that are read."""
+        others = [track.index for track in (self.video, self.info.audio) if track is not None and track.index != index]
+        copied = ("-c", "copy", "-f", "null", "/dev/null")
+        return [part for other in others for part in ("-map", f"{number}:{other}", *copied) if self.info.clock_restarts]
+
 
 @dataclass(frozen=True)
 class _Panels:
@@ -211,7 +218,8 @@ def compare_upload_pictures(
     graph = _graph(video, rate, count, panels, size, _barred(video) if several_sizes else _one_size(video))
     counted = ["-map", "1:v:0", "-fps_mode", "passthrough", "-f", "null", "/dev/null"]
     output = ["-map", "[all]", "-fps_mode", "passthrough", "-f", "rawvideo", "-"]
-    arguments = [*upload.opened(), "-i", str(mezzanine), "-filter_complex", graph, *counted, *output]
+    along = upload.read_along(0, video.index)
+    arguments = [*upload.opened(), "-i", str(mezzanine), "-filter_complex", graph, *counted, *along, *output]
     label = "comparing the pictures with the upload's"
     run = decoder.run_into(arguments, read, label=label, duration=upload.info.seconds)
     return replace(meter.result(), exactness=exactness) if meter is not None else None, run.log

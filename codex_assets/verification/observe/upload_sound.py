@@ -53,7 +53,8 @@ def compare_upload_sound(
         for samples in samples_of(take):
             meter.add(samples)
 
-    arguments = ["-i", str(mezzanine), *upload.opened(), "-filter_complex", graph, "-map", "[all]", "-f", "f32le", "-"]
+    inputs = ["-i", str(mezzanine), *upload.opened(), "-filter_complex", graph]
+    arguments = [*inputs, *upload.read_along(1, audio.index), "-map", "[all]", "-f", "f32le", "-"]
     seconds = upload.info.seconds
     run = decoder.run_into(arguments, read, label="comparing the sound with the upload's", duration=seconds)
     fidelity = meter.result(steady=True)
