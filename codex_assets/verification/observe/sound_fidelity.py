@@ -28,6 +28,12 @@ TENTH = profile.SAMPLE_RATE // 10
 CHANNELS = 4
 """Own left and right, the reference's left and right."""
 FRAME_BYTES = 4 * CHANNELS
+FORM = (
+    f"aresample={profile.SAMPLE_RATE}:async=1:min_hard_comp={profile.SOUND_GAP_SECONDS}:first_pts=0,"
+    "aformat=sample_fmts=flt:channel_layouts=stereo"
+)
+"""The filters that bring a sound to one form, at its times. A hole in it is silence; by itself ffmpeg would stretch the
+sound over those of up to a tenth of a second."""
 LOUDEST = 8.0
 """Of full scale: more is cut off."""
 LOW_HZ = (100.0, 3500.0)
@@ -112,11 +118,7 @@ def compare_sounds(
     `programme` measures the reference by itself. None where there is not a tenth of a second of both. Raises
     `ToolError` when one cannot be decoded.
     """
-    rate = profile.SAMPLE_RATE
-    # A hole of the mezzanine's own is silence; ffmpeg would stretch the sound over those of up to a tenth of a second.
-    followed = f"async=1:min_hard_comp={profile.SOUND_GAP_SECONDS}:first_pts=0"
-    form = f"aresample={rate}:{followed},aformat=sample_fmts=flt:channel_layouts=stereo"
-    chains = [f"[0:a:0]asetpts=PTS-{start:.6f}/TB,{form}[own]", f"[1:a:0]{form}[reference]"]
+    chains = [f"[0:a:0]asetpts=PTS-{start:.6f}/TB,{FORM}[own]", f"[1:a:0]{FORM}[reference]"]
     graph = ";".join([*chains, "[own][reference]amerge=inputs=2[all]"])
     meter = SoundMeter(delay)
 

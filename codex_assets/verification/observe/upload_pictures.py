@@ -106,6 +106,12 @@ class UploadedMedia:
             moved -= info.start or 0.0
         return [*options, "-itsoffset", f"{moved:.6f}", *opened]
 
+    def probed(self) -> list[str]:
+        """Arguments for ffprobe that open it."""
+        info = self.info
+        opened = input_arguments(str(self.path), probing=True, container=info.container, codecs=info.codecs)
+        return [*self.look, *opened]
+
     def read_along(self, number: int, index: int) -> list[str]:
         """Arguments by which input `number`, of which the track `index` is decoded, is read with its other track too:
         from ffmpeg 7 on, a clock that may restart begins with the tracks that are read."""

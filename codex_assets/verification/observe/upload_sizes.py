@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from codex_assets.media.input_flags import input_arguments
 from codex_assets.verification.fidelity import UploadSize
 from codex_assets.verification.observe.decoder import Decoder
 from codex_assets.verification.observe.upload_pictures import UploadedMedia
@@ -28,13 +27,8 @@ def upload_sizes(decoder: Decoder, upload: UploadedMedia) -> tuple[UploadSize, .
     video = upload.video
     if video is None:
         return ()
-    info = upload.info
-    opened = [
-        *upload.look,
-        *input_arguments(str(upload.path), probing=True, container=info.container, codecs=info.codecs),
-    ]
     fields = "frame=best_effort_timestamp_time,width,height,sample_aspect_ratio"
-    listed = ["-select_streams", str(video.index), "-show_entries", fields, "-of", "csv=p=0", *opened]
+    listed = ["-select_streams", str(video.index), "-show_entries", fields, "-of", "csv=p=0", *upload.probed()]
     seconds: dict[tuple[int, int], float] = {}
     size, moment = (0, 0), 0.0
     for line in decoder.lines(listed, label="reading the sizes of the upload's pictures"):

@@ -14,7 +14,7 @@ from codex_assets.media import profile
 from codex_assets.media.facts import AudioStream
 from codex_assets.verification.fidelity import SoundFidelity
 from codex_assets.verification.observe.decoder import Decoder
-from codex_assets.verification.observe.sound_fidelity import SoundMeter, samples_of
+from codex_assets.verification.observe.sound_fidelity import FORM, SoundMeter, samples_of
 from codex_assets.verification.observe.upload_channels import left_and_right
 from codex_assets.verification.observe.upload_pictures import UploadedMedia
 
@@ -38,15 +38,12 @@ def compare_upload_sound(
     sides = left_and_right(decoder, upload)
     if sides is None and (audio.channel_tracks or not _is_mixed(audio)):
         return None
-    rate = profile.SAMPLE_RATE
-    followed = f"async=1:min_hard_comp={profile.SOUND_GAP_SECONDS}:first_pts=0"
-    form = f"aresample={rate}:{followed},aformat=sample_fmts=flt:channel_layouts=stereo"
     kept = f"{_kept_of_floats(gain)}," if audio.codec in profile.FLOAT_AUDIO else ""
-    heard = f"[1:{audio.index}]{kept}{form}[reference]"
+    heard = f"[1:{audio.index}]{kept}{FORM}[reference]"
     if sides is not None:
-        each = [f"[1:{index}]{kept}{form.replace('stereo', 'mono')}[side{at}]" for at, index in enumerate(sides)]
+        each = [f"[1:{index}]{kept}{FORM.replace('stereo', 'mono')}[side{at}]" for at, index in enumerate(sides)]
         heard = ";".join([*each, "[side0][side1]join=inputs=2:channel_layout=stereo:map=0.0-FL|1.0-FR[reference]"])
-    graph = f"[0:a:0]{form}[own];{heard};[own][reference]amerge=inputs=2[all]"
+    graph = f"[0:a:0]{FORM}[own];{heard};[own][reference]amerge=inputs=2[all]"
     meter = SoundMeter(0)
 
     def read(take: Callable[[int], bytes]) -> None:

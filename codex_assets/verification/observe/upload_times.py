@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codex_assets.media import profile
-from codex_assets.media.input_flags import input_arguments
 from codex_assets.verification.fidelity import RateFit
 from codex_assets.verification.observe.decoder import Decoder
 from codex_assets.verification.observe.upload_pictures import UploadedMedia
@@ -54,13 +53,16 @@ def picture_packets(decoder: Decoder, upload: UploadedMedia) -> PicturePackets |
     """All packets of the picture in use; None without one. Raises `ToolError`."""
     if upload.video is None:
         return None
-    info = upload.info
-    opened = [
-        *upload.look,
-        *input_arguments(str(upload.path), probing=True, container=info.container, codecs=info.codecs),
-    ]
     fields = "packet=pts_time,dts_time,flags:packet_side_data=side_data_type"
-    arguments = ["-select_streams", str(upload.video.index), "-show_entries", fields, "-of", "csv=p=0", *opened]
+    arguments = [
+        "-select_streams",
+        str(upload.video.index),
+        "-show_entries",
+        fields,
+        "-of",
+        "csv=p=0",
+        *upload.probed(),
+    ]
     times, stored, with_alpha = array("d"), array("d"), 0
     for line in decoder.lines(arguments, label="reading the upload's packets"):
         parts = line.split(",")
