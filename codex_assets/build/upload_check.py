@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from codex_assets.build import joined_mp3, upload_faults
+from codex_assets.build.decodable_tracks import DecodableTracks
 from codex_assets.contract.names import MediaType
 from codex_assets.errors import ToolError
 from codex_assets.media import decoders, ffprobe, input_flags, profile
 from codex_assets.media.encode import mezzanine
-from codex_assets.media.facts import AudioStream, MediaInfo, VideoStream
+from codex_assets.media.facts import AudioStream, MediaInfo, UndecodedTrack, VideoStream
 from codex_assets.media.fields import parse_whole
-from codex_assets.media.upload import damage, headers, intake, interlace, packets, refusals
+from codex_assets.media.upload import codec_names, damage, headers, intake, interlace, packets, refusals
 from codex_assets.media.upload.damage import Loss
 from codex_assets.media.upload.frames import (
     frame_arguments,
@@ -34,7 +35,6 @@ from codex_assets.media.upload.frames import (
 from codex_assets.media.upload.interlace import Combs
 from codex_assets.media.upload.packets import is_unframed, place_arguments, read_packets, scan_arguments
 from codex_assets.media.upload.refusals import UploadRefusal
-from codex_assets.system import sandbox
 from codex_assets.system.tools import Tools
 
 Answer = TypeVar("Answer")
@@ -73,6 +73,7 @@ class _UploadCheck:
         self._head = _ends(source)
         self._path = source
         """What is decoded: the upload, or a copy of some of its tracks."""
+        self._tracks = DecodableTracks(tools, media_type, source, self._head)
         self._probe_log: list[str] = []
 
     def run(self) -> ExaminedUpload:
@@ -82,6 +83,8 @@ class _UploadCheck:
         is_mp4 = self._head[4:8] in intake.QUICKTIME
         if is_mp4 and _of_boxes(self._source, self._size, headers.is_index_cut_off):
             raise refusals.CUT_IN_INDEX.error()
+        if is_mp4:
+            _refuse(intake.in_sample_entries(_of_boxes(self._source, self._size, headers.sample_entries)))
         try:
             header, info, tally = self._with_late_tracks(*self._read(None))
         except ToolError as error:
@@ -100,6 +103,7 @@ class _UploadCheck:
         idle = damage.longest_idle_seconds(info) if self._with_picture else 0.0
         warnings = [refusals.OTHER_FILMS] if films > 1 else []
         warnings += [refusals.nothing_happens(idle)] if idle > profile.REPORTED_IDLE_SECONDS else []
+        warnings += self._undecoded_warnings(info, tally)
         return ExaminedUpload(header, info, self._path, arrived, tuple(warnings))
 
     # --- Its header ---------------------------------------------------------------------------------------------------
@@ -139,23 +143,21 @@ class _UploadCheck:
 
     def _header(self, look: int | None) -> MediaInfo:
         """What the header says, without tracks that may not be decoded. Raises `ToolError`, `SourceError`."""
-        self._path = self._source
-        left_out = self._leave_out_foreign_tracks(decoders.UNOPENED, look)
-        try:
-            probe = self._probe("probing the original", look)
-        except ToolError as error:
-            if decoders.refused("\n".join(error.log)) is None or self._path is not self._source:
-                raise
-            # A track that the header does not list.
-            left_out = self._leave_out_foreign_tracks((), look)
-            probe = self._probe("probing what is kept", look)
+        probe, left_out, undecoded = self._probe_of_decoded(look)
         _refuse(intake.in_header(probe, self._head))
         joined = self._without_inner_tags(probe)
         if joined is not None:
             self._path = joined
             probe = self._probe("probing what was joined", look)
-        header = self._of_known_codecs(ffprobe.parse(probe))
-        header = replace(header, left_out=Counter(header.left_out) + left_out, look=look)
+        header = self._of_known_codecs(ffprobe.parse(codec_names.with_declared_codecs(probe, self._head)))
+        header = replace(
+            header,
+            left_out=Counter(header.left_out) + left_out,
+            undecoded=(*header.undecoded, *undecoded),
+            # A tool opens what ffmpeg takes a track for, whatever it is.
+            codecs=ffprobe.parse(probe).codecs,
+            look=look,
+        )
         if "avi" in header.container.split(",") and headers.promised_bytes(self._head) is None:
             # Written to a pipe, or by a recorder that was switched off: its header counts nothing yet.
             header = replace(header, duration=None, promised={})
@@ -166,6 +168,29 @@ class _UploadCheck:
             header = replace(header, all_boxes=_of_boxes(self._source, self._size, headers.has_all_boxes))
         _refuse(intake.in_tracks(header, with_picture=self._with_picture))
         return header
+
+    def _probe_of_decoded(self, look: int | None) -> tuple[dict[str, Any], Counter[str], tuple[UndecodedTrack, ...]]:
+        """ffprobe's answer about what is decoded, and what that lacks of the upload. Raises `ToolError`, `SourceError`.
+
+        A track that may not be decoded, and that the header does not list, is known once ffprobe has given up; so is
+        one with which no decoder starts.
+        """
+        options: Sequence[str] = decoders.UNOPENED
+        unopened: frozenset[int] = frozenset()
+        while True:
+            part = self._tracks.decoded_part(options, look, unopened)
+            self._path = part.path
+            try:
+                return self._probe("probing the original", look), part.left_out, part.undecoded
+            except ToolError as error:
+                tried = (options, unopened)
+                if error.passed is not None or upload_faults.is_worker_trouble(error, self._source):
+                    raise
+                options = ()
+                if decoders.refused("\n".join(error.log)) is None:
+                    unopened = self._tracks.unopened(look)
+                if (options, unopened) == tried or not (unopened or decoders.refused("\n".join(error.log))):
+                    raise
 
     def _without_inner_tags(self, probe: Mapping[str, Any]) -> Path | None:
         """A copy of an MP3 that was joined of several, without what lies between its parts; None of anything else."""
@@ -199,38 +224,8 @@ class _UploadCheck:
         audio = next((track for track in others if isinstance(track, AudioStream)), None)
         left_out = Counter(info.left_out) + Counter({"audio": 1 if audio is None else 0})
         others = [track for track in others if track is not audio]
-        return replace(info, audio=audio, others=tuple(others), left_out=left_out)
-
-    def _leave_out_foreign_tracks(self, options: Sequence[str], look: int | None) -> Counter[str]:
-        """Decode a copy of the upload, where it holds tracks that may not be decoded; returns how many, by kind.
-
-        `options`, `look`: how far the upload is looked into. Raises `SourceError` where the track that the upload is
-        about is one of them. The copy does not show whether the upload was cut off.
-        """
-        opened = input_flags.input_arguments(str(self._source), look=look)
-        listing = decoders.Listing()
-        self._tools.list_inputs([*options, *opened], label="listing the tracks", on_log=listing.add)
-        if not listing.foreign:
-            return Counter()
-        missing = decoders.missing(listing.tracks, self._media_type)
-        if missing is not None:
-            raise refusals.not_decoded(missing.codec).error()
-        kept = decoders.kept(listing.tracks)
-        if not kept or len(listing.tracks) >= profile.MAX_TRACKS:
-            raise refusals.not_decoded(listing.foreign[0].codec).error()
-        path = self._source.with_name(f"{self._source.name}.kept")
-        seconds = max(listing.seconds or 0.0, self._size / sandbox.FILE_BYTES_PER_SECOND)
-        for muxer in decoders.muxers(listing.container):
-            arguments = decoders.copy_arguments(opened, kept, muxer, str(path))
-            try:
-                self._tools.ffmpeg(arguments, label="copying the tracks that are kept", duration=seconds)
-            except ToolError as error:
-                if error.passed is not None or upload_faults.is_worker_trouble(error, self._source):
-                    raise
-                continue
-            self._path = path
-            return decoders.left_out(listing.tracks)
-        raise refusals.not_decoded(listing.foreign[0].codec).error()
+        undecoded = (*info.undecoded, UndecodedTrack("audio", info.audio.codec, info.audio.index))
+        return replace(info, audio=audio, others=tuple(others), left_out=left_out, undecoded=undecoded)
 
     # --- Its tracks ---------------------------------------------------------------------------------------------------
 
@@ -252,6 +247,10 @@ class _UploadCheck:
         sound = header.audio
         if sound is not None and sound.codec == "flac" and (sound.bits or 0) > profile.FLAC_BITS:
             return refusals.FLAC_OF_32_BITS
+        kind = "video" if self._with_picture else "audio"
+        undecoded = [track for track in header.undecoded if track.kind == kind and track.index in tally.streams]
+        if undecoded:
+            return refusals.not_decoded(undecoded[0].codec)
         has_packets = bool(tally.streams & {track.index for track in header.tracks})
         if not has_packets and (header.tracks or not self._has_main_track(header)):
             if header.tracks and headers.promises_duration(header) and (header.seconds or header.duration):
@@ -260,6 +259,18 @@ class _UploadCheck:
         if not info.tracks:
             return refusals.NOTHING
         return refusals.NO_PICTURE if self._with_picture else refusals.NO_SOUND
+
+    def _undecoded_warnings(self, info: MediaInfo, tally: intake.Tally) -> list[str]:
+        """A sentence for each kind and codec of tracks that are left out because nothing here decodes them."""
+        names = {"video": "picture", "audio": "sound"} if self._with_picture else {"audio": "sound"}
+        # That there is no sound at all is said elsewhere.
+        names = names if info.audio is not None else {kind: name for kind, name in names.items() if kind != "audio"}
+        sentences = [
+            refusals.track_left_out(names[track.kind], track.codec)
+            for track in info.undecoded
+            if track.kind in names and (track.index is None or track.index in tally.streams)
+        ]
+        return list(dict.fromkeys(sentences))
 
     def _with_usable_sound(self, info: MediaInfo) -> MediaInfo:
         """`info` with a sound as it will be decoded, or without one that cannot be. Raises `SourceError` where such a

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from codex_assets.errors import JobError, SourceError, ToolError
 from codex_assets.media import decoders, ffmpeg_words
-from codex_assets.media.upload import intake, refusals
+from codex_assets.media.upload import codec_names, intake, refusals
 from codex_assets.media.upload.refusals import UploadRefusal
 
 _CRASHES = {-number for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)}
@@ -50,7 +50,7 @@ def decode_error(error: ToolError, source: Path) -> JobError:
     codec = decoders.refused(text)
     if unsupported is not None or codec is not None:
         name = codec if unsupported is None else unsupported[1] or unsupported[2]
-        return refusals.not_decoded(name or "a rare one").error(error.detail)
+        return refusals.not_decoded(name or codec_names.UNKNOWN).error(error.detail)
     return refusals.UNDECODABLE.error(error.detail)
 
 

@@ -44,12 +44,19 @@ class Track:
     is_default: bool = False
     is_cover: bool = False
     is_second_choice: bool = False
+    is_opened: bool = True
+    """Whether this ffmpeg has a decoder for its codec, and that starts with it."""
 
     @property
     def is_foreign(self) -> bool:
-        """Whether a tool would open a decoder for it that is not on the list, if this ffmpeg has one."""
+        """Whether a tool would open a decoder for it that is not on the list, if this ffmpeg has one, or none opens."""
         decoded = self.kind in ("video", "audio", "subtitle")
-        return decoded and self.codec not in (*profile.UNTRUSTED_DECODERS, "none")
+        return decoded and (not self.is_opened or self.codec not in (*profile.UNTRUSTED_DECODERS, "none"))
+
+    @property
+    def is_still(self) -> bool:
+        """Whether it is a cover, or may be one that nothing marks as such."""
+        return self.is_cover or self.codec in STILLS
 
 
 @dataclass
@@ -85,11 +92,6 @@ class Listing:
         """All tracks, in the order in which they are listed."""
         return tuple(self.by_index.values())
 
-    @property
-    def foreign(self) -> tuple[Track, ...]:
-        """Those that may not be decoded."""
-        return tuple(track for track in self.tracks if track.is_foreign)
-
 
 def whitelist(codecs: Collection[str] | None = None) -> str:
     """The decoders for these codecs, as ffmpeg's `-codec_whitelist` takes them; None: all that are on the list."""
@@ -114,19 +116,21 @@ _KINDS: dict[str, TrackKind] = {
 
 
 def missing(tracks: Sequence[Track], kind: Literal["video", "audio"]) -> Track | None:
-    """The track that an upload of this kind is about, where its codec is not on the list; else None."""
-    chosen = _first(tracks, kind)
-    return chosen if chosen is not None and chosen.is_foreign else None
+    """The track that an upload of this kind is about, where that is not decoded and no other takes its place."""
+    chosen, other = _first(tracks, kind), _first(tracks, kind, known=True)
+    if chosen is None or not chosen.is_foreign:
+        return None
+    return chosen if other is None or other.is_still else None
 
 
 def kept(tracks: Sequence[Track]) -> list[Track]:
-    """The picture and the sound that are used, of those whose codecs are on the list, and others in the same codecs."""
+    """The picture and the sound that are used, of those that are decoded, and others in the same codecs."""
     codecs = {track.codec for kind in ("video", "audio") if (track := _first(tracks, kind, known=True)) is not None}
-    return [track for track in tracks if track.codec in codecs and not track.is_cover]
+    return [track for track in tracks if track.codec in codecs and not (track.is_cover or track.is_foreign)]
 
 
 def _first(tracks: Sequence[Track], kind: str, *, known: bool = False) -> Track | None:
-    """The track of a kind that a player would choose, of those on the list where it has to be `known`."""
+    """The track of a kind that a player would choose, of those that are decoded where it has to be `known`."""
     candidates = [track for track in tracks if track.kind == kind and not track.is_cover and track.codec != "none"]
     candidates = [track for track in candidates if not (known and track.is_foreign)]
     candidates.sort(key=lambda track: (track.is_second_choice, not track.is_default))
@@ -166,3 +170,8 @@ def copy_arguments(opened: Sequence[str], tracks: Sequence[Track], muxer: str, o
     chosen = [part for track in tracks for part in ("-map", f"0:{track.index}")]
     written = ("-c", "copy", "-map_chapters", "-1", "-strict", "-2", "-f", muxer, output)
     return ["-copyts", *named, *opened, *chosen, *written]
+
+
+def trial_arguments(opened: Sequence[str], track: Track) -> list[str]:
+    """Decode the first moment of a track into nothing. `opened`: the input with its options."""
+    return [*opened, "-map", f"0:{track.index}", "-t", "0.1", "-f", "null", "-"]

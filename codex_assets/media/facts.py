@@ -116,6 +116,8 @@ class AudioStream:
     """The mono tracks that its channels are in, and which channel each is, where they are not in one track."""
     left_alone: int = 0
     """Other mono tracks that are like those."""
+    is_untimed: bool = False
+    """All of its packets say the same time, as some writers of RealMedia have it: they follow one another."""
 
     @property
     def lossless(self) -> bool:
@@ -145,6 +147,16 @@ class Counted:
     """The last packet does not say how long it lasts."""
     foreign: int = 0
     """Packets that are no pictures of this film: DV of the other system, as a hole of zeros is read."""
+
+
+@dataclass(frozen=True)
+class UndecodedTrack:
+    """A picture or sound (`kind` is ffmpeg's) that nothing here decodes. `codec`: as ffmpeg or its container calls it.
+    `index`: its number; None where it is not in the file that is decoded."""
+
+    kind: str
+    codec: str
+    index: int | None = None
 
 
 @dataclass(frozen=True)
@@ -188,6 +200,8 @@ class MediaInfo:
     """How many there are of any kind, by its header."""
     formless: frozenset[int] = frozenset()
     """Numbers of the pictures and sounds of which the look at it did not show what they are (size, sample rate)."""
+    undecoded: tuple[UndecodedTrack, ...] = ()
+    """The pictures and sounds that nothing here decodes, but for covers."""
     codecs: frozenset[str] | None = None
     """Of all tracks, used or not: a tool that reads the file opens each of them. None: not known."""
 

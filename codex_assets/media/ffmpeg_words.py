@@ -34,6 +34,8 @@ NO_DECODER: Final = re.compile(
 """Nothing here decodes a track; the codec where it is named."""
 NOT_ALLOWED: Final = re.compile(r"Codec \(([\w-]{1,40})\) not on whitelist")
 """The decoder that is not opened."""
+NOT_OPENED: Final = "Error while opening decoder"
+"""A decoder does not start with a track."""
 LISTED_INPUT: Final = re.compile(r"^\[info\] Input #0, ([\w,-]{1,80}), from ")
 LISTED_DURATION: Final = re.compile(r"^\[info\]   Duration: (\d{1,6}):(\d\d):(\d\d\.\d+)")
 LISTED_TRACK: Final = re.compile(
@@ -43,8 +45,6 @@ LISTED_TRACK: Final = re.compile(
 """Lines about an input: its demuxer; hours, minutes and seconds; a track: its number, kind, codec and marks. With a
 debug log, the time base stands behind the number."""
 PICTURE_TOO_LARGE: Final = re.compile(r"[Pp]icture size (\d+)x(\d+) (?:exceeds|is invalid)")
-METER_SUMMARY: Final = re.compile(r"ebur128(?P<name>@\w+)?.*\bSummary:")
-"""A meter begins its summary, after all of a sound or all of it that has one form. Its name, where it has one."""
 UNFINISHED: Final = "Error writing trailer"
 """What a container cannot hold may show in its last bytes only: ffmpeg 5 says so, and exits as if all were well."""
 NOT_WRITTEN: Final = ("No space left", "write_frame(): Input/output error", "to the muxer: Input/output error")

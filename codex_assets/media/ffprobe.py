@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from codex_assets.media import profile
 from codex_assets.media.channel_tracks import channel_tracks, others_like_it
-from codex_assets.media.facts import AudioStream, MediaInfo, VideoStream
+from codex_assets.media.facts import AudioStream, MediaInfo, UndecodedTrack, VideoStream
 from codex_assets.media.fields import display_rotation, known_text, parse_ratio, parse_seconds, parse_whole
 from codex_assets.media.input_flags import input_arguments
 
@@ -65,6 +65,7 @@ def parse(probed: Mapping[str, Any]) -> MediaInfo:
         streams=len(streams),
         indexed=_indexed(str(container.get("format_name", "")), streams),
         formless=frozenset(int(stream["index"]) for stream in streams if _is_formless(stream)),
+        undecoded=tuple(_undecoded(stream) for stream in streams if _is_undecoded(stream)),
         codecs=frozenset(str(stream["codec_name"]) for stream in streams if stream.get("codec_name")),
     )
 
@@ -151,6 +152,16 @@ def _is_formless(stream: Mapping[str, Any]) -> bool:
     """Whether a stream is a picture without a size, or a sound without a rate or channels."""
     needed = {"video": ("width", "height"), "audio": ("sample_rate", "channels")}
     return any(not int(stream.get(name) or 0) for name in needed.get(str(stream.get("codec_type")), ()))
+
+
+def _is_undecoded(stream: Mapping[str, Any]) -> bool:
+    """Whether a stream is a picture or sound whose codec ffmpeg does not know."""
+    is_cover = any(stream.get("disposition", {}).get(name) for name in ("attached_pic", "timed_thumbnails"))
+    return stream.get("codec_type") in ("video", "audio") and not stream.get("codec_name") and not is_cover
+
+
+def _undecoded(stream: Mapping[str, Any]) -> UndecodedTrack:
+    return UndecodedTrack(str(stream["codec_type"]), str(stream.get("codec_tag_string", "")), int(stream["index"]))
 
 
 def _indexed(container: str, streams: Sequence[dict[str, Any]]) -> dict[int, int]:

@@ -197,10 +197,12 @@ WAVEFORM_COLOUR = "38bdf8ff"
 UNTRUSTED_PROTOCOLS = "file"
 UNTRUSTED_FORMATS = (
     "mov,mp4,matroska,webm,avi,mpegts,mpeg,asf,flv,ogg,mp3,wav,w64,aiff,flac,aac,ac3,eac3,caf,amr,dv,mxf,gxf,"
-    "ivf,h264,hevc,m4v,mpegvideo,obu,au,voc,wv,tta,ape,mpc,mpc8,tak,dts,dtshd,truehd,loas,dsf"
+    "ivf,h264,hevc,vvc,m4v,mpegvideo,obu,av1,au,voc,wv,tta,ape,mpc,mpc8,tak,dts,dtshd,truehd,loas,dsf,iff,shn,"
+    "rm,nistsphere,wtv,nut,yuv4mpegpipe"
 )
 """No playlist formats: an .mp4 that is really a manifest would make ffmpeg read local files and open connections. The
-second line: raw streams of cameras and encoders, and what recorders and archives of sound use."""
+second line: raw streams of cameras and encoders, and what recorders and archives of sound use; the third: what was
+recorded from television and the web of other days, and what tools pass on to each other. Each reads the one file."""
 UNTRUSTED_DECODERS = MappingProxyType(
     {
         # Pictures: what cameras, phones, screens and browsers record, what editors export, and what archives hold.
@@ -210,6 +212,7 @@ UNTRUSTED_DECODERS = MappingProxyType(
                 *("h264", "hevc", "mpeg4", "h263", "theora", "vc1", "wmv1", "wmv2", "wmv3"),
                 *("msmpeg4v2", "mjpeg", "jpeg2000", "prores", "dnxhd", "cfhd", "dvvideo", "v210", "r210", "rawvideo"),
                 *("ffv1", "huffyuv", "ffvhuff", "utvideo", "png", "qtrle", "cinepak", "svq1", "zmbv"),
+                *("vvc", "rv10", "rv20", "rv30", "rv40"),
             )
         },
         "av1": ("libdav1d", "libaom-av1"),
@@ -222,7 +225,7 @@ UNTRUSTED_DECODERS = MappingProxyType(
             codec: (codec,)
             for codec in (
                 *("aac", "aac_latm", "flac", "alac", "vorbis", "wavpack", "tta", "ape", "tak", "shorten"),
-                *("wmav1", "wmav2", "wmapro", "wmavoice", "wmalossless"),
+                *("wmav1", "wmav2", "wmapro", "wmavoice", "wmalossless", "cook", "sipr"),
                 *("pcm_u8", "pcm_s8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_s32be"),
                 *("pcm_f16le", "pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be", "pcm_alaw", "pcm_mulaw"),
                 *("pcm_dvd", "pcm_bluray", "adpcm_ms", "adpcm_ima_wav", "adpcm_ima_qt", "adpcm_yamaha"),
@@ -246,6 +249,8 @@ UNTRUSTED_DECODERS = MappingProxyType(
         "gsm": ("gsm", "libgsm"),
         "gsm_ms": ("gsm_ms", "libgsm_ms"),
         "speex": ("speex", "libspeex"),
+        "ra_144": ("real_144",),
+        "ra_288": ("real_288",),
         "musepack7": ("mpc7",),
         "musepack8": ("mpc8",),
         "mp4als": ("als",),

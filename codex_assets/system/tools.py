@@ -309,17 +309,24 @@ class Tools:
 
     def encoders(self) -> frozenset[str]:
         """Names of the encoders that ffmpeg was built with. Listed is not usable: see `try_encode`."""
-        argv = [self._require("ffmpeg"), "-hide_banner", "-loglevel", "error", "-encoders"]
-        run = self._runner.run(argv, RunOrder("listing encoders", keep_stdout=True))
-        return frozenset(
-            re.findall(r"^ [VAS][F.][S.][X.][B.][D.] (\S+)", run.stdout.decode("utf-8", "replace"), re.MULTILINE)
-        )
+        return self._coders("encoders")
+
+    def decoders(self) -> frozenset[str]:
+        """Names of the decoders that ffmpeg was built with."""
+        return self._coders("decoders")
 
     def filters(self) -> frozenset[str]:
         """Names of the filters that ffmpeg was built with."""
         argv = [self._require("ffmpeg"), "-hide_banner", "-loglevel", "error", "-filters"]
         run = self._runner.run(argv, RunOrder("listing filters", keep_stdout=True))
         return frozenset(re.findall(r"^ [T.][S.][C.] (\S+)", run.stdout.decode("utf-8", "replace"), re.MULTILINE))
+
+    def _coders(self, kind: str) -> frozenset[str]:
+        argv = [self._require("ffmpeg"), "-hide_banner", "-loglevel", "error", f"-{kind}"]
+        run = self._runner.run(argv, RunOrder(f"listing {kind}", keep_stdout=True))
+        return frozenset(
+            re.findall(r"^ [VAS][F.][S.][X.][B.][D.] (\S+)", run.stdout.decode("utf-8", "replace"), re.MULTILINE)
+        )
 
     def _require(self, tool: str) -> str:
         path = self.path(tool)

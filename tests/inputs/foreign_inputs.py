@@ -37,20 +37,14 @@ QUICK: dict[str, tuple[str, bytes | int]] = {
     "truespeech": ("wav", 0x22),
     "atrac3": ("wav", 0x270),
     "qdm2": ("mov", b"QDM2"),
-    "rv40": ("mkv", b"V_REAL/RV40"),
+    "snow": ("mkv", b"V_SNOW"),
 }
 """Tags that stand for all others: the codec that is opened, the container, and what is patched into it."""
 MATROSKA = {
-    **{f"rv{number}": f"V_REAL/RV{number}".encode() for number in (10, 20, 30, 40)},
     "snow": b"V_SNOW",
     "dirac": b"V_DIRAC",
     "avs2": b"V_AVS2",
     "avs3": b"V_AVS3",
-    "vvc": b"V_MPEGI/VVC",
-    "ra_144": b"A_REAL/14_4",
-    "ra_288": b"A_REAL/28_8",
-    "cook": b"A_REAL/COOK",
-    "sipr": b"A_REAL/SIPR",
     "ralf": b"A_REAL/RALF",
     "atrac3": b"A_REAL/ATRC",
 }

@@ -646,7 +646,7 @@ def _tags(lures: Lures) -> bytes:
 
 # --- What cannot be decoded -------------------------------------------------------------------------------------------
 
-fixed("unknown-codec.mov", "video", "no_stream", mov([bytes(500)] * 5, kind=b"zzzz"))
+fixed("unknown-codec.mov", "video", "unsupported", mov([bytes(500)] * 5, kind=b"zzzz"))
 refused("no-decoder.mov", "video", "unsupported", "no_stream")(
     lambda _: mov([random.Random(2).randbytes(500) for _ in range(5)], kind=b"avs3")
 )

@@ -12,6 +12,7 @@ import pytest
 
 from codex_assets.build.upload_faults import decode_error
 from codex_assets.errors import SourceError, ToolError
+from codex_assets.media import ffmpeg_words
 from codex_assets.media.upload.damage import DecodeLog
 
 GIVEN_UP = {
@@ -36,6 +37,11 @@ NO_DECODER = {
     "5.1": "[error] Decoder (codec vvc) not found for input stream #0:0",
     "7.1": "[vist#0:0/vvc @ 0x5581] [error] Decoding requested, but no decoder found for: vvc",
 }
+NOT_OPENED = {
+    "5.1": "[error] Error while opening decoder for input stream #0:1 : Function not implemented",
+    "7.1": "[aist#0:1/aac @ 0x5576ae7b5800] [dec:aac @ 0x5576ae7b5b00] [error] Error while opening decoder: Invalid "
+    "argument",
+}
 NOT_WRITTEN = {
     "5.1": "[error] av_interleaved_write_frame(): Input/output error",
     "7.1": "[out#0/mp4 @ 0x5581] [error] Error submitting a packet to the muxer: Input/output error",
@@ -53,6 +59,11 @@ def read(line: str) -> DecodeLog:
 @pytest.mark.parametrize("line", GIVEN_UP.values(), ids=GIVEN_UP)
 def test_a_packet_that_is_given_up_is_counted(line: str) -> None:
     assert dict(read(line).given_up) == {1: 1}
+
+
+@pytest.mark.parametrize("line", NOT_OPENED.values(), ids=NOT_OPENED)
+def test_a_decoder_that_does_not_start_is_recognised(line: str) -> None:
+    assert ffmpeg_words.NOT_OPENED in line
 
 
 @pytest.mark.parametrize("line", FAULTY.values(), ids=FAULTY)
@@ -79,7 +90,7 @@ def test_a_codec_that_nothing_decodes_is_named(line: str, tmp_path: Path) -> Non
     error = decode_error(ToolError("making the mezzanine", exit_code=1, log=[line]), readable(tmp_path))
     assert isinstance(error, SourceError)
     assert error.code == "source_unsupported"
-    assert "(vvc)" in str(error)
+    assert "(VVC)" in str(error)
 
 
 @pytest.mark.parametrize("line", NOT_WRITTEN.values(), ids=NOT_WRITTEN)

@@ -142,6 +142,12 @@ class TrackExtent:
         """From the start of the first packet to the end of the last."""
         return round(self.end - self.start, 6)
 
+    @property
+    def untimed_seconds(self) -> float | None:
+        """Seconds that all packets last together, where they all say the same time; None where they do not."""
+        is_one_time = self.packets > 1 and self._last_start == self.start
+        return round(self._placed_for, 6) if is_one_time and self._placed == self.packets else None
+
     def end_by(self, header_end: float) -> None:
         """Move the end to the one that a header states (seconds), if that is possible.
 

@@ -7,7 +7,7 @@ called damaged because of it (`intake.py`, `damage.py`).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from codex_assets.media.facts import AudioStream, MediaInfo
@@ -66,12 +66,40 @@ def is_index_cut_off(read_at: Callable[[int, int], bytes], size: int) -> bool:
 
     `read_at`: offset and length -> bytes of the file, fewer at its end. `size`: bytes of the file. Some releases of
     ffmpeg read such a file as if it had only the tracks that are left, and say nothing. A file that ends in what
-    follows the tracks (`udta`) has lost none; one without an index is not judged here.
+    follows the tracks (`udta`) has lost none, unless its samples are behind its index; one without an index is not
+    judged here.
     """
-    index = next((box for box in _boxes(read_at, 0, size) if box.kind == b"moov"), None)
+    boxes = list(_boxes(read_at, 0, size))
+    index = next((box for box in boxes if box.kind == b"moov"), None)
     if index is None:
         return False
-    return any(box.kind == b"trak" and box.end > size for box in _boxes(read_at, index.content, min(index.end, size)))
+    inner = list(_boxes(read_at, index.content, min(index.end, size)))
+    tracks = [box for box in inner if box.kind == b"trak"]
+    if any(box.end > size for box in tracks):
+        return True
+    if index.end <= size:
+        return False
+    if not tracks or not any(box.kind == b"mdat" for box in boxes):
+        return True
+    # All that is left is whole: whether there were more tracks, their numbers tell.
+    return inner[-1].end <= size and len(tracks) < _next_track(read_at, inner) - 1
+
+
+def _next_track(read_at: Callable[[int, int], bytes], index: Sequence[_Box]) -> int:
+    """The number that the next track of a film would have (`mvhd`, ISO/IEC 14496-12, 8.2.2)."""
+    header = next((box for box in index if box.kind == b"mvhd"), None)
+    return 0 if header is None else int.from_bytes(read_at(header.end - 4, 4), "big")
+
+
+def sample_entries(read_at: Callable[[int, int], bytes], size: int) -> frozenset[str]:
+    """How the tracks of an MP4 or QuickTime file are coded, by the types of their sample entries (ISO/IEC 14496-12,
+    8.5.2). `read_at`, `size`: as of `is_index_cut_off`."""
+    boxes = [box for box in _boxes(read_at, 0, size) if box.kind == b"moov"]
+    for kind in (b"trak", b"mdia", b"minf", b"stbl", b"stsd"):
+        inner = [inner for box in boxes for inner in _boxes(read_at, box.content, min(box.end, size))]
+        boxes = [box for box in inner if box.kind == kind]
+    entries = (_boxes(read_at, box.content + 8, min(box.end, size)) for box in boxes)
+    return frozenset(entry.kind.decode("latin-1") for described in entries for entry in described)
 
 
 def has_all_boxes(read_at: Callable[[int, int], bytes], size: int) -> bool:

@@ -9,7 +9,7 @@ Each question answers with a refusal, or with None. The sentences and codes of a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +53,25 @@ _NAMED = (
     (b"SQLite format 3", "a database"),
     (b"{\\rtf", "a text document"),
 )
+_NOT_READ = (
+    (re.compile(rb"MThd|RIFF....RMID", re.DOTALL), "a MIDI file"),
+    (
+        re.compile(rb"Extended Module: |IMPM|.{44}SCRM|.{1080}(M\.K\.|M!K!|FLT[48]|[468]CHN)", re.DOTALL),
+        "a tracker module",
+    ),
+    (re.compile(rb"[FCZ]WS[\x01-\x40]"), "a Flash animation (SWF)"),
+    (re.compile(rb"BIK[a-k]|KB2[a-k]"), "a Bink film"),
+    (re.compile(rb"SMK[24]"), "a Smacker film"),
+    (re.compile(rb"....RED[12]", re.DOTALL), "a film in REDCODE RAW"),
+    (re.compile(rb"[\x02\x03]ds[s2]"), "a dictation (DSS)"),
+    (re.compile(rb"RIFF....QLCM", re.DOTALL), "a QCP voice recording"),
+    (re.compile(rb"\x02?#!SILK_V3"), "a SILK voice recording"),
+    (re.compile(rb"TWIN9[78]"), "a TwinVQ file"),
+    (re.compile(rb"OFR "), "an OptimFROG file"),
+    (re.compile(rb"ADIF"), "an AAC file of an old kind (ADIF)"),
+    (re.compile(rb"\xac[\x40\x41]"), "a sound in AC-4"),
+)
+"""Media that are not read here, by their beginnings."""
 _ELSEWHERE = (
     (re.compile(rb"\s*#EXTM3U"), "a playlist"),
     (re.compile(rb"\s*#EXTINF"), "a playlist"),
@@ -88,6 +107,10 @@ _BEGUN = (
     (b"FORM", "an AIFF file"),
     (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a Windows Media file"),
     (b"FLV\x01", "a Flash film"),
+    (b".RMF", "a RealMedia file"),
+    (b".ra\xfd", "a RealAudio file"),
+    (b"NIST_1A", "a NIST SPHERE file"),
+    (b"\xb7\xd8\x00\x20\x37\x49\xda\x11", "a Windows TV recording"),
 )
 """How files begin that a demuxer would have taken, had the rest been right."""
 
@@ -98,6 +121,9 @@ def unreadable(head: bytes) -> UploadRefusal:
     for pattern, what in _ELSEWHERE:
         if pattern.match(text):
             return refusals.names_other_files(what)
+    unread = next((what for pattern, what in _NOT_READ if pattern.match(head)), None)
+    if unread is not None:
+        return refusals.not_read(unread)
     other = _other_than_media(head, text)
     if other is not None:
         return refusals.not_media(other)
@@ -120,6 +146,11 @@ def _other_than_media(head: bytes, text: bytes) -> str | None:
     if written is None and head and _is_text(head[:4096]):
         return "a text file"
     return written
+
+
+def in_sample_entries(entries: Collection[str]) -> UploadRefusal | None:
+    """Why an MP4 is refused because of how its tracks are coded. ffmpeg reports the codec beneath an encryption."""
+    return refusals.ENCRYPTED if not set(_ENCRYPTED_TAGS).isdisjoint(entries) else None
 
 
 def in_header(probed: Mapping[str, Any], head: bytes) -> UploadRefusal | None:

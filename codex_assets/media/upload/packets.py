@@ -196,6 +196,8 @@ def _corrected_picture(video: VideoStream, info: MediaInfo, extent: TrackExtent)
 
 
 def _corrected_sound(audio: AudioStream, info: MediaInfo, extent: TrackExtent) -> AudioStream:
+    if extent.untimed_seconds is not None:
+        return replace(audio, start=extent.start, duration=extent.untimed_seconds, is_untimed=True)
     if _is_measured(extent, info):
         if promises_duration(info) and info.duration is not None:
             extent.end_by((info.start or 0.0) + info.duration)

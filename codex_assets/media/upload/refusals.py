@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from codex_assets.errors import SourceCode, SourceError
 from codex_assets.media import profile
+from codex_assets.media.upload.codec_names import public_name
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,17 @@ FLAC_OF_32_BITS = UploadRefusal(
 
 
 def not_decoded(codec: str) -> UploadRefusal:
-    """`codec`: ffmpeg's name of it, or "a rare one"."""
+    """`codec`: ffmpeg's or its container's name of it."""
     return UploadRefusal(
         SourceCode.UNSUPPORTED,
-        f"The upload is coded in a way ({codec}) that is not supported. Upload it in another format.",
+        f"The upload is coded in a way ({public_name(codec)}) that is not supported. Upload it in another format.",
+    )
+
+
+def not_read(what: str) -> UploadRefusal:
+    """`what`: "a MIDI file", ..."""
+    return UploadRefusal(
+        SourceCode.UNSUPPORTED, f"The upload is {what}, which is not supported. Upload it in another format."
     )
 
 
@@ -235,6 +243,12 @@ MONO_TRACKS_LEFT_OUT = (
 SOUND_OFF_TARGET = (
     "The sound could not be made as loud as other media: short peaks in it are too much louder than the rest."
 )
+
+
+def track_left_out(track: str, codec: str) -> str:
+    """`track`: "picture" or "sound"; `codec`: as of `not_decoded`. There is another track of its kind."""
+    return f"A {track} track is left out, because it is coded in a way ({public_name(codec)}) that is not supported."
+
 
 OTHER_FILMS = (
     "The upload holds several films, one behind the other; only the first is used. Upload the others by themselves."

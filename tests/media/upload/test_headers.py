@@ -69,6 +69,49 @@ def test_the_boxes_of_an_mp4(data: bytes, whole: bool, films: int) -> None:
     assert headers.films(read_at, len(data)) == films
 
 
+def header(next_track: int) -> bytes:
+    return box(b"mvhd", bytes(96) + next_track.to_bytes(4, "big"))
+
+
+def track(entry: bytes) -> bytes:
+    described = box(b"stsd", bytes(4) + (1).to_bytes(4, "big") + box(entry, bytes(70)))
+    return box(b"trak", box(b"tkhd", bytes(84)) + box(b"mdia", box(b"minf", box(b"stbl", described))))
+
+
+SAMPLES = box(b"ftyp", b"isom") + box(b"mdat", bytes(400))
+TRACKS = (track(b"encv"), track(b"mp4a"))
+INDEX = box(b"moov", header(3) + TRACKS[0] + TRACKS[1] + box(b"udta", bytes(60)))
+LAST = SAMPLES + INDEX
+FIRST = box(b"ftyp", b"isom") + INDEX + box(b"mdat", bytes(400))
+
+
+@pytest.mark.parametrize(
+    ("data", "is_cut_off"),
+    [
+        (LAST, False),
+        (LAST[:-20], False),
+        (LAST[:-68], False),
+        (LAST[:-69], True),
+        (LAST[: -68 - len(TRACKS[1])], True),
+        (LAST[: len(SAMPLES) + 60], True),
+        (LAST[: len(SAMPLES) + 8], True),
+        (LAST[: len(SAMPLES) + 4], False),
+        (SAMPLES, False),
+        (FIRST, False),
+        (FIRST[:-300], False),
+        (FIRST[:-428], True),
+        (FIRST[:300], True),
+    ],
+)
+def test_where_the_index_of_an_mp4_is_cut_off(data: bytes, is_cut_off: bool) -> None:
+    def read_at(offset: int, length: int) -> bytes:
+        return data[offset : offset + length]
+
+    assert headers.is_index_cut_off(read_at, len(data)) is is_cut_off
+    if not is_cut_off and data.count(b"stsd") == 2:
+        assert headers.sample_entries(read_at, len(data)) == {"encv", "mp4a"}
+
+
 @pytest.mark.parametrize("unknown", [2**31 - 1, 2**32 - 1])
 def test_a_length_of_all_bits_is_unknown(unknown: int) -> None:
     stream = sound(duration="97391.548639", duration_ts=unknown, start_time="0.0")
