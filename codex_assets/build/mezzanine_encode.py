@@ -148,7 +148,9 @@ class MezzanineEncoder:
             return plan, encode
         video = sizes.in_one_size(video, seconds)
         plan = replace(plan, info=replace(plan.info, video=video))
-        refusal = intake.in_tracks(plan.info, with_picture=True)
+        lasts = plan.info.joined_seconds or plan.info.seconds or plan.info.duration or 0.0
+        too_much = intake.in_work(video, lasts, self._source.stat().st_size)
+        refusal = intake.in_tracks(plan.info, with_picture=True) or too_much
         if refusal is not None:
             raise refusal.error()
         warnings.append(refusals.size_changes(video.width, video.height))

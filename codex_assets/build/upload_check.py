@@ -8,6 +8,7 @@ and whose fault a failed tool is (`upload_faults.py`).
 from __future__ import annotations
 
 import logging
+import mmap
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from codex_assets.media import decoders, ffprobe, input_flags, profile
 from codex_assets.media.encode import mezzanine
 from codex_assets.media.facts import AudioStream, MediaInfo, UndecodedTrack, VideoStream
 from codex_assets.media.fields import parse_whole
-from codex_assets.media.upload import codec_names, damage, headers, intake, interlace, packets, refusals
+from codex_assets.media.upload import codec_names, damage, headers, intake, interlace, joined_files, packets, refusals
 from codex_assets.media.upload.damage import Loss
 from codex_assets.media.upload.frames import (
     frame_arguments,
@@ -60,13 +61,15 @@ class ExaminedUpload:
 
 def examine(tools: Tools, media_type: MediaType, source: Path) -> ExaminedUpload:
     """What the upload at `source` holds. Raises `SourceError` for one that nothing can be made of."""
-    return _UploadCheck(tools, media_type, source).run()
+    end = _first_end(source)
+    first = source if end is None else _beginning(source, end)
+    return _UploadCheck(tools, media_type, first, is_joined=end is not None).run()
 
 
 class _UploadCheck:
     """The check of one upload. What a tool logged while it was probed is kept for later."""
 
-    def __init__(self, tools: Tools, media_type: MediaType, source: Path) -> None:
+    def __init__(self, tools: Tools, media_type: MediaType, source: Path, *, is_joined: bool) -> None:
         self._tools, self._media_type, self._source = tools, media_type, source
         self._with_picture = media_type == "video"
         self._size = source.stat().st_size
@@ -74,6 +77,8 @@ class _UploadCheck:
         self._path = source
         """What is decoded: the upload, or a copy of some of its tracks."""
         self._tracks = DecodableTracks(tools, media_type, source, self._head)
+        self._is_joined = is_joined
+        """Other files lie behind the one that is used."""
         self._probe_log: list[str] = []
 
     def run(self) -> ExaminedUpload:
@@ -99,9 +104,8 @@ class _UploadCheck:
         if self._with_picture and info.video is not None:
             video = self._with_alpha_throughout(info, info.video)
             info = replace(info, video=self._seen_video(info, video))
-        films = _of_boxes(self._source, self._size, headers.films) if is_mp4 else 1
         idle = damage.longest_idle_seconds(info) if self._with_picture else 0.0
-        warnings = [refusals.OTHER_FILMS] if films > 1 else []
+        warnings = [refusals.OTHER_FILES] if self._is_joined else []
         warnings += [refusals.nothing_happens(idle)] if idle > profile.REPORTED_IDLE_SECONDS else []
         warnings += self._undecoded_warnings(info, tally)
         return ExaminedUpload(header, info, self._path, arrived, tuple(warnings))
@@ -429,6 +433,24 @@ def _of_boxes(source: Path, size: int, question: Callable[[Callable[[int, int], 
             return file.read(length)
 
         return question(read_at, size)
+
+
+def _first_end(source: Path) -> int | None:
+    """As `joined_files.first_end`, of a file."""
+    if not source.stat().st_size:
+        return None
+    with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return joined_files.first_end(data)
+
+
+def _beginning(source: Path, end: int) -> Path:
+    """A copy of the first `end` bytes of a file, beside it."""
+    path = source.with_name(f"{source.name}.first")
+    with source.open("rb") as file, path.open("wb") as copy:
+        while end and (data := file.read(min(end, 1 << 24))):
+            copy.write(data)
+            end -= len(data)
+    return path
 
 
 def _arrived(source: Path) -> float:

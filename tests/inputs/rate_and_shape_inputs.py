@@ -184,10 +184,14 @@ for _rate, _kind in (
     ("14587/1000", "mov"),
     ("21/2", "mkv"),
     ("21/2", "ts"),
+    ("2537/100", "ts"),
+    ("2983/100", "m2ts"),
+    ("2537/100", "mpegts_of_hevc"),
 ):
+    _hevc = "-c:v libx265 -preset ultrafast -x265-params log-level=error:qp=12:bframes=0 -f mpegts"
     case(
         f"odd_rate_{_rate.replace('/', '_')}_{_kind}",
-        encoded(_kind, f"{film(_rate, 3)} {H264}"),
+        encoded(_kind, f"{film(_rate, 3)} {_hevc if 'hevc' in _kind else H264}"),
         _rate,
         constant(_rate, int(3 * Fraction(_rate))),
         quick=(_rate, _kind) == ("2983/100", "mp4"),

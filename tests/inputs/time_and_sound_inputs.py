@@ -1828,6 +1828,47 @@ audio(
     within=0.02,
 )
 _SHORT = [*moving(2), *speech(2), *H264, *AAC]
-for _name, _options in {"index_last": (), "index_first": options("-movflags +faststart")}.items():
-    _part = steps("mp4", [*_SHORT, *_options])
-    video(f"two_films_in_one_mp4_{_name}", chained("mp4", _part, _part), 2, warns=("several films",))
+_OTHER = [*moving(3, size="96x54"), *speech(3), *H264, *AAC]
+_INDEX_FIRST = options("-movflags +faststart")
+for _name, _first, _second in (
+    ("index_last", (), ()),
+    ("index_first", _INDEX_FIRST, _INDEX_FIRST),
+    ("the_second_in_fragments", (), _FRAGMENTS),
+    ("the_first_in_fragments", _FRAGMENTS, ()),
+    ("both_in_fragments", _FRAGMENTS, _FRAGMENTS),
+):
+    video(
+        f"two_films_in_one_mp4_{_name}",
+        chained("mp4", steps("mp4", [*_SHORT, *_first]), steps("mp4", [*_OTHER, *_second])),
+        2,
+        warns=("several films",),
+        quick=_name == "the_second_in_fragments",
+    )
+_VP8 = options("-c:v libvpx -deadline realtime -cpu-used 8 -c:a libopus")
+_AVI = options("-c:v mpeg4 -c:a libmp3lame")
+for _kind, _coded in (("mkv", ()), ("webm", _VP8), ("flv", ()), ("avi", _AVI), ("mov", ())):
+    video(
+        f"two_films_in_one_{_kind}",
+        chained(_kind, steps(_kind, [*_SHORT, *_coded]), steps(_kind, [*_OTHER, *_coded])),
+        2,
+        within=0.15,
+        warns=("several films",),
+    )
+for _kind in ("wav", "flac", "aiff", "m4a", "caf"):
+    audio(
+        f"two_sounds_in_one_{_kind}",
+        chained(_kind, steps(_kind, speech(2)), steps(_kind, speech(3))),
+        2,
+        warns=("several films or sounds",),
+    )
+for _name, _behind in {
+    "zeros": lambda data: data + bytes(5000),
+    "an_archive": lambda data: data + b"PK\3\4" + bytes(range(256)) * 20,
+}.items():
+    video(f"film_in_fragments_with_{_name}_behind_it", steps("mp4", [*_SHORT, *_FRAGMENTS], change=_behind), 2)
+video(
+    "film_with_a_sound_behind_it",
+    chained("mp4", steps("mp4", _SHORT), steps("mp3", speech(3))),
+    2,
+    warns=("several films or sounds",),
+)

@@ -20,6 +20,10 @@ RATE_OFF = 0.005
 """Relative distance from what packets show at which a raw stream's stated rate is not believed."""
 RATE_FAR_OFF = 0.1
 """Relative distance from the counted rate at which a header's average rate is not believed."""
+EXACT_CLOCKS = {"mpegts": Fraction(1, 90_000), "mpeg": Fraction(1, 90_000)}
+"""Containers whose clock is finer than the average rate that ffprobe makes of it: seconds of a tick."""
+PLAIN_DENOMINATORS = (1, 2, 4, 10, 12, 100, 1001)
+"""Of rates, the plainer first."""
 PAUSE_BYTES = 6
 """The most that a packet takes that codes a pause (3GPP TS 26.101 and 26.201); speech takes twice as much at least."""
 DV_SEQUENCE_BYTES, DV_SEQUENCES = 12_000, {12: Fraction(25), 10: Fraction(30000, 1001)}
@@ -245,17 +249,33 @@ class TrackExtent:
             foreign=self._seen - self._sizes[self._usual_size] if constant else 0,
         )
 
-    def average_rate(self, video: VideoStream) -> Fraction | None:
-        """The header's average rate, or the counted one where that is quite another.
+    def average_rate(self, video: VideoStream, container: str = "") -> Fraction | None:
+        """The header's average rate, or the counted one where that is quite another or exact, and the header's is not.
 
         An interlaced stream's is never counted: two packets may make a frame.
         """
         stated, apart = video.average_rate, self._last_start - self.start
         if self.packets < 3 or apart < 1e-6 or video.interlaced:
             return stated
+        if stated is not None and container in EXACT_CLOCKS and self.is_steady:
+            return self._exact_rate(stated, (self.packets - 1) / apart, float(EXACT_CLOCKS[container]) / apart)
         counted = Fraction((self.packets - 1) / apart).limit_denominator(1001)
         if counted <= 0:
             return stated
         if stated is not None and abs(stated - counted) <= RATE_FAR_OFF * counted:
             return stated
         return counted
+
+    def _exact_rate(self, stated: Fraction, counted: float, slack: float) -> Fraction:
+        """The plainest rate that the clock allows, where an odd rate is `stated` that it does not allow.
+
+        `slack`: relative. What is near a standard rate is meant as that one.
+        """
+        near_standard = any(
+            abs(stated * below - above) <= profile.RATE_SNAP * above for above, below in profile.STANDARD_RATES
+        )
+        off = abs(float(stated) - counted)
+        if near_standard or not slack * counted < off <= RATE_FAR_OFF * counted:
+            return stated
+        rates = (Fraction(counted).limit_denominator(most) for most in PLAIN_DENOMINATORS)
+        return next((rate for rate in rates if abs(float(rate) - counted) <= slack * counted), stated)

@@ -17,7 +17,7 @@ INDEXED_CONTAINERS = ("mov", "matroska", "avi", "asf", "flac", "wv", "tta", "caf
 upload was cut off, or whether the demuxer gave up the rest of it."""
 COUNTED_TIME = ("avi", "dv")
 """Containers without times: pictures follow one another in the order in which they are stored."""
-MOST_BOXES = 10_000
+MOST_BOXES = 200_000
 """Boxes of an MP4 file that are looked at side by side: a film in fragments has two for each."""
 
 
@@ -69,23 +69,23 @@ def is_index_cut_off(read_at: Callable[[int, int], bytes], size: int) -> bool:
     follows the tracks (`udta`) has lost none, unless its samples are behind its index; one without an index is not
     judged here.
     """
-    boxes = list(_boxes(read_at, 0, size))
-    index = next((box for box in boxes if box.kind == b"moov"), None)
+    parts = list(boxes(read_at, 0, size))
+    index = next((box for box in parts if box.kind == b"moov"), None)
     if index is None:
         return False
-    inner = list(_boxes(read_at, index.content, min(index.end, size)))
+    inner = list(boxes(read_at, index.content, min(index.end, size)))
     tracks = [box for box in inner if box.kind == b"trak"]
     if any(box.end > size for box in tracks):
         return True
     if index.end <= size:
         return False
-    if not tracks or not any(box.kind == b"mdat" for box in boxes):
+    if not tracks or not any(box.kind == b"mdat" for box in parts):
         return True
     # All that is left is whole: whether there were more tracks, their numbers tell.
     return inner[-1].end <= size and len(tracks) < _next_track(read_at, inner) - 1
 
 
-def _next_track(read_at: Callable[[int, int], bytes], index: Sequence[_Box]) -> int:
+def _next_track(read_at: Callable[[int, int], bytes], index: Sequence[Box]) -> int:
     """The number that the next track of a film would have (`mvhd`, ISO/IEC 14496-12, 8.2.2)."""
     header = next((box for box in index if box.kind == b"mvhd"), None)
     return 0 if header is None else int.from_bytes(read_at(header.end - 4, 4), "big")
@@ -94,11 +94,11 @@ def _next_track(read_at: Callable[[int, int], bytes], index: Sequence[_Box]) -> 
 def sample_entries(read_at: Callable[[int, int], bytes], size: int) -> frozenset[str]:
     """How the tracks of an MP4 or QuickTime file are coded, by the types of their sample entries (ISO/IEC 14496-12,
     8.5.2). `read_at`, `size`: as of `is_index_cut_off`."""
-    boxes = [box for box in _boxes(read_at, 0, size) if box.kind == b"moov"]
+    parts = [box for box in boxes(read_at, 0, size) if box.kind == b"moov"]
     for kind in (b"trak", b"mdia", b"minf", b"stbl", b"stsd"):
-        inner = [inner for box in boxes for inner in _boxes(read_at, box.content, min(box.end, size))]
-        boxes = [box for box in inner if box.kind == kind]
-    entries = (_boxes(read_at, box.content + 8, min(box.end, size)) for box in boxes)
+        inner = [inner for box in parts for inner in boxes(read_at, box.content, min(box.end, size))]
+        parts = [box for box in inner if box.kind == kind]
+    entries = (boxes(read_at, box.content + 8, min(box.end, size)) for box in parts)
     return frozenset(entry.kind.decode("latin-1") for described in entries for entry in described)
 
 
@@ -107,28 +107,21 @@ def has_all_boxes(read_at: Callable[[int, int], bytes], size: int) -> bool:
 
     `read_at`, `size`: as of `is_index_cut_off`.
     """
-    boxes = list(_boxes(read_at, 0, size))
-    return any(box.kind == b"moov" for box in boxes) and all(box.end <= size for box in boxes)
-
-
-def films(read_at: Callable[[int, int], bytes], size: int) -> int:
-    """How many films lie behind one another in an MP4 or QuickTime file: each has an index of its own.
-
-    `read_at`, `size`: as of `is_index_cut_off`.
-    """
-    return sum(box.kind == b"moov" for box in _boxes(read_at, 0, size))
+    parts = list(boxes(read_at, 0, size))
+    return any(box.kind == b"moov" for box in parts) and all(box.end <= size for box in parts)
 
 
 @dataclass(frozen=True)
-class _Box:
-    """A box of an MP4 file: its type, where its content begins and where it says that it ends (bytes)."""
+class Box:
+    """A box of an MP4 file: its type, where it and its content begin, and where it says that it ends (bytes)."""
 
     kind: bytes
+    start: int
     content: int
     end: int
 
 
-def _boxes(read_at: Callable[[int, int], bytes], start: int, end: int) -> Iterator[_Box]:
+def boxes(read_at: Callable[[int, int], bytes], start: int, end: int) -> Iterator[Box]:
     """The boxes that lie between two offsets, until one says that it is smaller than its own header."""
     for _ in range(MOST_BOXES):
         header = read_at(start, 16) if start < end else b""
@@ -137,7 +130,7 @@ def _boxes(read_at: Callable[[int, int], bytes], start: int, end: int) -> Iterat
         length, content = int.from_bytes(header[:4], "big"), start + 8
         if length == 1 and len(header) == 16:
             length, content = int.from_bytes(header[8:], "big"), start + 16
-        box = _Box(header[4:8], content, start + length if length else end)
+        box = Box(header[4:8], start, content, start + length if length else end)
         if box.end < box.content:
             return
         yield box

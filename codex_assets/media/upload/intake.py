@@ -203,10 +203,19 @@ def in_time(info: MediaInfo, tally: Tally, *, with_picture: bool) -> UploadRefus
     if (tally.rejoined or not tally.jumped) and seconds - busy > profile.MAX_IDLE_SECONDS:
         return refusals.mostly_idle(seconds, seconds - busy)
     if with_picture and info.video is not None:
-        work = info.video.width * info.video.height * float(target_format.frame_rate(info.video)) * seconds
-        most = max(profile.MAX_WORK_UNPROVEN, profile.MAX_WORK_PER_BYTE * tally.size)
-        if work > min(profile.MAX_WORK_PIXELS, most):
-            return refusals.too_much_work(seconds, info.video.width, info.video.height)
+        return in_work(info.video, seconds, tally.size)
+    return None
+
+
+def in_work(video: VideoStream, seconds: float, size: int) -> UploadRefusal | None:
+    """Why a picture of so many `seconds` is refused because of its pixels altogether; None where they are not too many.
+
+    `size`: bytes of the file.
+    """
+    work = video.width * video.height * float(target_format.frame_rate(video)) * seconds
+    most = max(profile.MAX_WORK_UNPROVEN, profile.MAX_WORK_PER_BYTE * size)
+    if work > min(profile.MAX_WORK_PIXELS, most):
+        return refusals.too_much_work(seconds, video.width, video.height)
     return None
 
 

@@ -178,7 +178,7 @@ def _corrected_picture(video: VideoStream, info: MediaInfo, extent: TrackExtent)
     if _is_measured(extent, info):
         if info.duration is not None:
             extent.end_by((info.start or 0.0) + info.duration)
-        average = extent.average_rate(video)
+        average = extent.average_rate(video, info.container)
         nominal = extent.nominal_rate(video.nominal_rate, average)
         if info.container == "dv":
             average = nominal = extent.dv_rate(video) or average

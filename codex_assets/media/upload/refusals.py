@@ -250,8 +250,9 @@ def track_left_out(track: str, codec: str) -> str:
     return f"A {track} track is left out, because it is coded in a way ({public_name(codec)}) that is not supported."
 
 
-OTHER_FILMS = (
-    "The upload holds several films, one behind the other; only the first is used. Upload the others by themselves."
+OTHER_FILES = (
+    "The upload holds several films or sounds, one behind the other; only the first is used. Upload the others by "
+    "themselves."
 )
 CAPTIONS_LEFT_OUT = (
     "The closed captions in the upload's picture are left out: its frame rate was changed, and there are not enough "

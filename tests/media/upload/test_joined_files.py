@@ -1,0 +1,90 @@
+"""Files that lie behind one another in an upload: where the first one ends, and what is none of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from codex_assets.media.upload import joined_files
+
+
+def box(kind: bytes, content: bytes = b"") -> bytes:
+    return (len(content) + 8).to_bytes(4, "big") + kind + content
+
+
+def fragment(at: int) -> bytes:
+    time = box(b"tfhd", bytes(4) + b"\0\0\0\1") + box(b"tfdt", b"\1\0\0\0" + at.to_bytes(8, "big"))
+    return box(b"moof", box(b"mfhd", bytes(8)) + box(b"traf", time)) + box(b"mdat", bytes(300))
+
+
+def chunk(kind: bytes, form: bytes, content: bytes) -> bytes:
+    return kind + (len(content) + 4).to_bytes(4, "big" if kind == b"FORM" else "little") + form + content
+
+
+START = box(b"ftyp", b"isom") + box(b"moov", bytes(40))
+FILM = START + box(b"mdat", bytes(400))
+INDEX_LAST = box(b"ftyp", b"isom") + box(b"mdat", bytes(400)) + box(b"moov", bytes(40))
+OLD = box(b"wide") + box(b"mdat", bytes(400)) + box(b"moov", bytes(40))
+FRAGMENTS = START + fragment(0) + fragment(500)
+WAV = chunk(b"RIFF", b"WAVE", bytes(400))
+AVI = chunk(b"RIFF", b"AVI ", bytes(400))
+AIFF = chunk(b"FORM", b"AIFF", bytes(401)) + b"\0"
+WEBM = joined_files.EBML + b"\x9f\x42\x82\x84webm" + bytes(400)
+FLAC = b"fLaC\0\0\0\x22" + bytes(400)
+MP3 = b"ID3\4\0" + bytes(400)
+
+
+@pytest.mark.parametrize(
+    ("first", "behind"),
+    [
+        (FILM, FILM),
+        (INDEX_LAST, INDEX_LAST),
+        (OLD, OLD),
+        (FILM, FRAGMENTS),
+        (FRAGMENTS, FILM),
+        (FRAGMENTS, FRAGMENTS),
+        (FILM, FILM[:100]),
+        (FILM, MP3),
+        (FILM, WEBM),
+        (FILM, (b"\x47" + bytes(187)) * 3),
+        (WEBM, WEBM),
+        (WAV, WAV),
+        (WAV, MP3),
+        (AVI, AVI),
+        (AVI + chunk(b"RIFF", b"AVIX", bytes(100)), AVI),
+        (AIFF, AIFF),
+        (FLAC, FLAC),
+    ],
+)
+def test_a_file_ends_where_another_begins(first: bytes, behind: bytes) -> None:
+    assert joined_files.first_end(first + behind) == len(first)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        FILM,
+        INDEX_LAST,
+        FRAGMENTS,
+        WEBM,
+        WAV,
+        AVI + chunk(b"RIFF", b"AVIX", bytes(100)),
+        AIFF,
+        FLAC,
+        MP3 + MP3,
+        # Padding, a tag, an archive.
+        FILM + bytes(5000),
+        FILM + b"TAG" + bytes(125),
+        FILM + b"PK\3\4" + bytes(4000),
+        FRAGMENTS + b"\x91\x12\x33" * 2000,
+        WEBM + joined_files.EBML + bytes(400),
+        # A header that is repeated while the clock goes on.
+        START + fragment(0) + START + fragment(500) + fragment(1000),
+        # Cut off, and of unknown length.
+        FILM[:-1],
+        b"RIFF\xff\xff\xff\xffWAVE" + bytes(400) + WAV,
+        b"",
+        b"abc",
+    ],
+)
+def test_what_is_one_file(data: bytes) -> None:
+    assert joined_files.first_end(data) is None
