@@ -35,6 +35,9 @@ SAME_SHAPE = 0.01
 """Relative difference of two shapes that nobody sees: no bars are worth it."""
 SMALLEST_FIELDS = 16
 """Pixels. Smaller pictures are not deinterlaced: the filter refuses them."""
+COLOURLESS_CODECS = ("vp8",)
+"""Codecs whose stream does not say how its colours are coded: their decoders say the usual, whatever the container
+states (browsers record a canvas in full range)."""
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """ffmpeg's own decoders of these leave out what is coded beside the picture."""
 RGB_FORMATS = ("rgb", "bgr", "gbr", "0rgb", "0bgr", "argb", "abgr", "x2rgb", "x2bgr", "xyz", "pal8", "mono")
@@ -191,6 +194,10 @@ def _carrier_arguments(path: str) -> list[str]:
 def relabelled(video: VideoStream) -> list[str]:
     """The filter that calls a picture's colours what the scaler takes: from ffmpeg 7 on it takes none that it does not
     know, not even to leave them as they are. Who converts them says again what they are."""
+    if video.codec in COLOURLESS_CODECS:
+        matrix = video.matrix if video.matrix in SCALED_MATRICES else _guessed_matrix(video)
+        stated = [*([f"range={video.color_range}"] if video.color_range in ("pc", "tv") else []), f"colorspace={matrix}"]
+        return [f"setparams={':'.join(stated)}"]
     if _is_rgb(video) or video.matrix is None or video.matrix in SCALED_MATRICES:
         return []
     if video.matrix in OTHER_MATRICES:
