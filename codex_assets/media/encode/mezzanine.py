@@ -152,10 +152,12 @@ def _in_one_size(video: VideoStream) -> list[str]:
     bars = f"pad={width}:{height}:2*trunc((ow-iw)/4):2*trunc((oh-ih)/4):eval=frame"
     # The lines of two moments must not be mixed.
     fields = "interl=-1:" if _deinterlacing(video) else ""
-    ranges, form = "", []
+    ranges, form = "", list[str]()
     if _is_full_range(video):
         # Bars are as black as limited range is.
-        ranges, form = ":in_range=pc:out_range=tv", [f"format={_in_limited_range(video).pixel_format}"]
+        ranges = ":in_range=pc:out_range=tv"
+        if (video.pixel_format or "").startswith("yuvj"):
+            form = [f"format={_in_limited_range(video).pixel_format}"]
     return [f"scale={':'.join(scaled)}:eval=frame:{fields}{SCALER}{ranges}", *form, bars, "setsar=1"]
 
 
@@ -196,7 +198,10 @@ def relabelled(video: VideoStream) -> list[str]:
     know, not even to leave them as they are. Who converts them says again what they are."""
     if video.codec in COLOURLESS_CODECS:
         matrix = video.matrix if video.matrix in SCALED_MATRICES else _guessed_matrix(video)
-        stated = [*([f"range={video.color_range}"] if video.color_range in ("pc", "tv") else []), f"colorspace={matrix}"]
+        stated = [
+            *([f"range={video.color_range}"] if video.color_range in ("pc", "tv") else []),
+            f"colorspace={matrix}",
+        ]
         return [f"setparams={':'.join(stated)}"]
     if _is_rgb(video) or video.matrix is None or video.matrix in SCALED_MATRICES:
         return []

@@ -74,7 +74,7 @@ def in_bt709(planes: Planes, video: VideoStream, peak: float = PEAKS[0]) -> Plan
     """Planes as the upload codes them, as BT.709 in limited range. `peak`: of HDR, over SDR's white."""
     if is_bt709(video):
         return planes[:, :3]
-    full, matrix = _is_full(video), _matrix(video)
+    full, matrix = is_full(video), _matrix(video)
     coded = planes[:, :3]
     light = coded / np.float32(255) if is_rgb(video) else _to_rgb(coded, *matrix, full=full)
     # Whatever converts it goes through red, green and blue, and keeps nothing brighter than white.
@@ -91,16 +91,17 @@ def in_bt709(planes: Planes, video: VideoStream, peak: float = PEAKS[0]) -> Plan
 
 def luma_factor(video: VideoStream) -> float:
     """By how much a difference in coded luma is another in BT.709 of limited range."""
-    return 219 / 255 if is_rgb(video) or _is_full(video) else 1.0
+    return 219 / 255 if is_rgb(video) or is_full(video) else 1.0
 
 
 def is_bt709(video: VideoStream) -> bool:
     """Whether a picture is coded as it is delivered, in 4:2:0: nothing is to be converted."""
     is_halved = (video.pixel_format or "").startswith(("yuv420", "nv12", "p010"))
-    return is_halved and not (_is_full(video) or is_converted(video)) and _matrix(video) == BT709
+    return is_halved and not (is_full(video) or is_converted(video)) and _matrix(video) == BT709
 
 
-def _is_full(video: VideoStream) -> bool:
+def is_full(video: VideoStream) -> bool:
+    """Whether its samples take the whole range of numbers."""
     return (video.pixel_format or "").startswith("yuvj") or video.color_range == "pc"
 
 

@@ -31,6 +31,7 @@ from codex_assets.verification.observe.upload_colours import (
     in_bt709,
     is_bt709,
     is_converted,
+    is_full,
     is_rgb,
     luma_factor,
 )
@@ -336,8 +337,15 @@ def _barred(video: VideoStream) -> str:
         f"if(between(dar*{high}/{wide}\\,0.99\\,1.01)\\,{high}\\,2*floor(min({high}/2\\,{wide}/2/dar)))",
     )
     woven = ":interl=1" if _fields(video) else ""
-    fitted = f"scale={sides[0]}:{sides[1]}:eval=frame:flags=lanczos{woven}{_ranges(video)}"
-    return f"{fitted},pad={wide}:{high}:2*floor((ow-iw)/4):2*floor((oh-ih)/4):eval=frame,{_one_size(video)}"
+    # The filter that draws bars knows no other black than that of limited range, unless the format's name says so.
+    relabelled = is_full(video) and not _form(video)[0].startswith("yuvj")
+    ranges = ":in_range=pc:out_range=tv" if relabelled else _ranges(video)
+    fitted = f"scale={sides[0]}:{sides[1]}:eval=frame:flags=lanczos{woven}{ranges}"
+    bars = f"pad={wide}:{high}:2*floor((ow-iw)/4):2*floor((oh-ih)/4):eval=frame"
+    whole = _one_size(video)
+    if relabelled:
+        whole = f"{whole.rstrip(',')}:in_range=tv:out_range=pc,setparams=range=tv,"
+    return f"{fitted},{bars},{whole}"
 
 
 def _form(video: VideoStream) -> tuple[str, str]:
