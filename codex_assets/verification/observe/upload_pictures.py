@@ -218,7 +218,10 @@ def compare_upload_pictures(
             meant = reference.of(coded, own)
             if meter is None:
                 meter = Meter(float(rate), first=tick)
-            before, after = (detail_of(_within(middle, exactness)) for middle in panels.middles(records))
+            coded_middle, middle = panels.middles(records)
+            # Full range has nothing beyond black and white.
+            within = coded_middle if is_full(video) or is_rgb(video) else _within(coded_middle, exactness)
+            before, after = detail_of(within), detail_of(_within(middle, exactness))
             references = [Areas.of(plane) for plane in (meant[:, 0], _halved(meant[:, 1]), _halved(meant[:, 2]))]
             meter.add(references, [own[:, 0], _halved(own[:, 1]), _halved(own[:, 2])], after, before * shown)
 
