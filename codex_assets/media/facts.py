@@ -69,6 +69,8 @@ class VideoStream:
     picture with which one leaves the decoder."""
     after_a_pause: float = 0.0
     """Seconds from the last picture but one to the last."""
+    last_lasts: float | None = None
+    """Seconds for which the last picture is said to be shown; None where nobody knows."""
     moving_rate: Fraction | None = None
     """Packets a second where something moves (`upload/pace.py`); None where nobody knows."""
     sizes: tuple[tuple[int, int], ...] = ()

@@ -14,13 +14,12 @@ from typing import Literal
 from codex_assets.media import profile
 from codex_assets.media.encode import float_sound, loudness
 from codex_assets.media.encode.flags import BITEXACT, SCALER, STRIPPED, TAGGED
+from codex_assets.media.encode.picture_times import at_constant_rate, clock_shift
 from codex_assets.media.facts import AudioStream, Counted, MediaInfo, VideoStream
 from codex_assets.media.input_flags import as_coded, input_arguments
 from codex_assets.media.target_format import frame_rate, size
 
 AudioTreatment = Literal["copied", "lossless", "encoded"]
-LONG_PAUSE_FRAMES = 1.5
-"""A last picture that comes later than this many of the mezzanine's frames may be shown too long."""
 MATRICES = ("bt709", "smpte170m", "bt470bg", "fcc", "smpte240m", "bt2020nc", "bt2020c")
 """Those that the scaler converts from."""
 OTHER_MATRICES = ("ycgco", "ictcp")
@@ -55,35 +54,6 @@ CARRIER_SIDE = 64
 """Pixels of the pictures beside the mezzanine that carry the captions out of the decoder."""
 
 
-def clock_shift(info: MediaInfo, *, with_picture: bool) -> float:
-    """Seconds by which the file's clock is moved so that the earlier of the tracks in use starts at 0.
-
-    ffmpeg takes what any track starts with for 0, also one that is left out. What starts a little before 0 is an
-    encoder's delay, which is not heard.
-    """
-    used = info.tracks if with_picture else tuple(track for track in (info.audio,) if track is not None)
-    starts = [track.start for track in used if track.start is not None]
-    if not starts or info.start is None:
-        return 0.0
-    shift = info.start - min(starts)
-    return shift if abs(shift) > profile.CLOCK_SHIFT_SECONDS else 0.0
-
-
-def _picture_end(info: MediaInfo) -> float | None:
-    """Seconds on the mezzanine's clock at which the last picture ends, by the packets; None where they do not say."""
-    if info.video is None or info.video.start is None or info.video.duration is None or info.start is None:
-        return None
-    return info.video.start + info.video.duration - info.start + clock_shift(info, with_picture=True)
-
-
-def standing_seconds(info: MediaInfo) -> float:
-    """For how long the last picture stands because the sound goes on; 0 when the tracks end together."""
-    if info.video is None or info.audio is None or info.video.duration is None or info.audio.duration is None:
-        return 0.0
-    gap = (info.audio.start or 0.0) + info.audio.duration - (info.video.start or 0.0) - info.video.duration
-    return gap if gap > profile.TRACKS_APART_SECONDS else 0.0
-
-
 def picture_filters(info: MediaInfo, *, missing: float = 0.0) -> str:
     """The chain that normalises the picture, in the one order that works (see the comments).
 
@@ -92,7 +62,6 @@ def picture_filters(info: MediaInfo, *, missing: float = 0.0) -> str:
     video = info.video
     assert video is not None
     width, height = size(video)
-    rate = frame_rate(video)
     chain = [f"sidedata=mode=delete:type={CAPTIONS}", *relabelled(video), *_redated(video), *_in_one_size(video)]
     if video.sizes and _is_full_range(video):
         video = _in_limited_range(video)
@@ -104,18 +73,7 @@ def picture_filters(info: MediaInfo, *, missing: float = 0.0) -> str:
         if _is_rgb(video):
             chain.append("format=gbrp")
         chain.append(deinterlacing)
-    end = _picture_end(info)
-    pauses = end is not None and video.after_a_pause > LONG_PAUSE_FRAMES / float(rate)
-    # The last picture may be said to last for nothing, and then not be shown at all.
-    shown = ":eof_action=pass" if pauses else ""
-    chain.append(f"fps=fps={rate.numerator}/{rate.denominator}:start_time=0{shown}")
-    if end is not None and pauses:
-        # From 7 on ffmpeg shows the last picture of an ogg or avi as long as the one before it; of Flash, too shortly.
-        chain.append(f"tpad=stop_mode=clone:stop_duration={video.after_a_pause:.6f}")
-        chain.append(f"trim=end={(max(1, round(end * rate)) - 0.5) / float(rate):.6f}")
-    standing = standing_seconds(info) + missing
-    if standing:
-        chain.append(f"tpad=stop_mode=clone:stop_duration={standing:.6f}")
+    chain += at_constant_rate(info, missing=missing)
     if video.has_alpha:
         # Straight alpha over black.
         chain.append(f"scale={SCALER}{_input_matrix(video)},format=gbrap,premultiply=inplace=1,format=gbrp")

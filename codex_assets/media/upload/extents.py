@@ -142,6 +142,11 @@ class TrackExtent:
         return self._steps_back or self._stepped > self.longest_step
 
     @property
+    def last_lasts(self) -> float | None:
+        """Seconds for which the last packet says that it is shown; None where it does not say."""
+        return None if self._guessed else round(self.end - self._last_start, 6)
+
+    @property
     def seconds(self) -> float:
         """From the start of the first packet to the end of the last."""
         return round(self.end - self.start, 6)

@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 
 from codex_assets.media import profile, target_format
-from codex_assets.media.encode import mezzanine
+from codex_assets.media.encode import mezzanine, picture_times
 from codex_assets.media.encode.mezzanine import AudioTreatment
 from codex_assets.media.facts import AudioStream, MediaInfo, VideoStream
 
@@ -172,7 +172,7 @@ def test_the_last_picture_is_held_to_the_end_of_the_sound(
         video=replace(FILM, start=picture[0], duration=picture[1]),
         audio=replace(SOUND, start=heard[0], duration=heard[1]),
     )
-    assert mezzanine.standing_seconds(info) == pytest.approx(standing)
+    assert picture_times.standing_seconds(info) == pytest.approx(standing)
     assert ("tpad" in mezzanine.picture_filters(info)) is (standing > 0)
 
 
