@@ -163,6 +163,8 @@ def complaints(log: Sequence[str], *, warnings: bool = False) -> tuple[str, ...]
     words of ours, each once and how often. `warnings`: those of everybody."""
 
     def counts(line: str) -> bool:
+        if REST_AT_THE_END.search(line):
+            return False
         # ffmpeg says the last of whole files too, if they are small.
         if re.search(r"\[(panic|fatal|error)\] (?!EOI missing)", line):
             return True
@@ -172,6 +174,9 @@ def complaints(log: Sequence[str], *, warnings: bool = False) -> tuple[str, ...]
     return tuple(f"{words} ({number} times)" if number > 1 else words for words, number in said.items())
 
 
+REST_AT_THE_END = re.compile(r"\[null @ \w+\] .*non monotonically increasing dts to muxer in stream \d+: (\d+) >= \1$")
+"""ffmpeg 7's decoder of Opus dates the last samples that it kept back like those before them. Packets at one time are
+found by their own times."""
 PICTURES = r"\[(?:\w+:)?(?:h264|hevc|mpeg\w*video|mpeg4|vp[89]|av1|libdav1d|mjpeg|png|webp) @ "
 SOUNDS = r"\[(?:\w+:)?(?:aac|mp3\w*|ac3|eac3|opus|flac|alac|vorbis) @ "
 CONTAINERS = r"\[(?:\w+:)?(?:mpegts|mov,mp4\S*|matroska\S*) @ "
