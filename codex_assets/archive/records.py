@@ -266,7 +266,7 @@ class LoudnessRecord(OutputRecord):
     """Of the stereo that is delivered."""
     measured_of: Literal["original", "mezzanine"]
     upload_peak_dbtp: float | None = None
-    """True peak of the upload's own channel, where its mono is quieter on two sides; None: as measured."""
+    """True peak of the upload's own channels, where it is not that of their stereo; None: as measured."""
 
     @property
     def peak_dbtp(self) -> float | None:

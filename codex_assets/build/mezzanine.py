@@ -32,7 +32,7 @@ from codex_assets.errors import MissingInput
 from codex_assets.media import input_flags, profile, target_format
 from codex_assets.media.encode import loudness
 from codex_assets.media.encode.loudness import Measurement
-from codex_assets.media.facts import AudioStream, MediaInfo
+from codex_assets.media.facts import MediaInfo
 from codex_assets.media.outputs import LOUDNESS, MEZZANINE, ORIGINAL
 from codex_assets.media.upload import damage, refusals
 from codex_assets.media.upload.damage import Loss
@@ -96,29 +96,30 @@ def build_mezzanine(build: MediaBuild, *, with_loudness: bool) -> Iterator[Outpu
     if with_loudness:
         measurement = _loudness_of_upload(encoded.encode)
         inputs = {ORIGINAL: original.sha256}
-        audio = encoded.encode.info.audio
-        yield _record_loudness(build, measurement, audio, "original", inputs, work, outputs=2)
+        yield _record_loudness(build, measurement, encoded.encode.upload_peak, "original", inputs, work, outputs=2)
 
 
 def measure_loudness(build: MediaBuild) -> OutputRecord:
     """Measure the loudness of the mezzanine's sound, and record it. Raises `MissingInput` without a mezzanine."""
     work = build.receipts.begin()
     record = build.mezzanine_record()
-    measurement = audio = None
+    measurement = upload_peak = None
     if record.has_audio:
         path = build.mezzanine_file(record)
+        audio = build.probe(path).audio
         with build.tool_phase(Phase.LOUDNESS) as on_progress:
             run = build.tools.ffmpeg(
-                loudness.measuring_arguments(input_flags.input_arguments(str(path), trusted=True)),
+                loudness.measuring_arguments(input_flags.input_arguments(str(path), trusted=True), audio),
                 label="measuring the loudness",
                 duration=record.duration,
                 on_progress=on_progress,
             )
-        audio = build.probe(path).audio
         measured = loudness.parse_summary(run.log, seconds=audio.duration if audio is not None else None)
         measurement = loudness.louder(measured, -record.sound_gain)
+        peak = loudness.own_peak(measured, run.log, audio)
+        upload_peak = round(peak - record.sound_gain, 2) if peak is not None else None
     inputs = {MEZZANINE.name: record.data_version}
-    return _record_loudness(build, measurement, audio, "mezzanine", inputs, work, outputs=1)
+    return _record_loudness(build, measurement, upload_peak, "mezzanine", inputs, work, outputs=1)
 
 
 # --- The original -----------------------------------------------------------------------------------------------------
@@ -280,14 +281,15 @@ def _loudness_of_upload(encode: MezzanineEncode) -> Measurement | None:
 def _record_loudness(
     build: MediaBuild,
     measurement: Measurement | None,
-    audio: AudioStream | None,
+    upload_peak: float | None,
     measured_of: Literal["original", "mezzanine"],
     inputs: Mapping[str, str],
     work: Work,
     *,
     outputs: int,
 ) -> OutputRecord:
-    """Write the record of what was measured of `audio`; its receipt shares `work` among so many `outputs`."""
+    """Write the record of what was measured; its receipt shares `work` among so many `outputs`. `upload_peak`: true
+    peak in dBTP of the upload's own channels."""
     values = (
         None if measurement is None else [measurement.integrated_lufs, measurement.true_peak_dbtp, measurement.range_lu]
     )
@@ -296,7 +298,7 @@ def _record_loudness(
         **build.head(LOUDNESS.name),
         data_version=digest(json.dumps(values)),
         measurement=measurement,
-        upload_peak_dbtp=loudness.peak_of_mono(measurement, audio),
+        upload_peak_dbtp=upload_peak if measurement is not None and upload_peak != measurement.true_peak_dbtp else None,
         measured_of=measured_of,
         build=build.receipts.complete(receipt, work, outputs=outputs),
     )

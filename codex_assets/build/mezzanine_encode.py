@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from codex_assets.build import upload_faults
+from codex_assets.build import far_peaks, upload_faults
 from codex_assets.build.encoders import EncoderChoice, Encoders
 from codex_assets.build.phases import Phase
 from codex_assets.contract.names import MediaType
@@ -48,6 +48,8 @@ class MezzanineEncode:
     """How the sound was kept; None when there is none."""
     gain: float = 0.0
     """Decibels by which the sound was changed."""
+    upload_peak: float | None = None
+    """True peak in dBTP of the upload's own channels; None for silence."""
     warnings: Sequence[str] = ()
     """Sentences for the creator."""
     decoded_seconds: dict[int, float] = field(default_factory=dict)
@@ -64,6 +66,8 @@ class _Plan:
     missing: float = 0.0
     gain: float = 0.0
     clipped: bool = False
+    level: float | None = None
+    """At which a few samples are cut off (1.0: full scale)."""
     silenced: bool = False
     log: damage.DecodeLog | None = None
     """Of the decode that `steady` comes from: what the upload's sound complained of, the new file's does not."""
@@ -72,7 +76,8 @@ class _Plan:
     def cleaning(self) -> tuple[str, ...]:
         """Filters for what must not get past the decoder."""
         silenced = (float_sound.SILENCED,) if self.silenced else ()
-        return (*silenced, float_sound.CLIPPED) if self.clipped else silenced
+        cut_off = (float_sound.cut_off_at(self.level),) if self.level is not None else ()
+        return (*silenced, *cut_off, *((float_sound.CLIPPED,) if self.clipped else ()))
 
 
 class MezzanineEncoder:
@@ -163,15 +168,18 @@ class MezzanineEncoder:
             plan = replace(plan, silenced=True)
             encode = self._encode(plan)
         over = _over_full_scale(encode)
-        if over > float_sound.FAR_OVER and self._few_are_over(plan, encode):
-            plan = replace(plan, clipped=True)
-            encode = self._encode(plan)
-        elif over > 0:
+        level = self._level_of_the_rest(plan, encode) if over > float_sound.FAR_OVER else None
+        if level is not None:
+            plan = replace(plan, level=level, treatment="lossless" if plan.treatment == "lossless" else "encoded")
+            encode = replace(self._encode(plan), upload_peak=encode.upload_peak)
+        elif over > 0 and _becomes_integers(encode):
             plan = replace(plan, gain=-over - profile.FULL_SCALE_ROOM)
             encode = self._encode(plan)
         if encode.log.summaries > 1:
             plan = replace(plan, treatment="encoded", steady=self._steady_sound(plan.info), gain=0.0, log=encode.log)
-            encode = self._encode(plan)
+            steady = self._encode(plan)
+            peaks = [peak for peak in (encode.upload_peak, steady.upload_peak) if peak is not None]
+            encode = replace(steady, upload_peak=max(peaks, default=None))
         return plan, encode
 
     def _in_whole_length(
@@ -190,7 +198,8 @@ class MezzanineEncoder:
             missing = max(info.seconds, _sound_beyond(info.seconds, result)) - _seconds(result.video)
         if plan.info is info and missing <= profile.TRACKS_APART_SECONDS:
             return encode
-        return self._encode(replace(plan, missing=max(0.0, missing)))
+        again = self._encode(replace(plan, missing=max(0.0, missing)))
+        return replace(again, upload_peak=encode.upload_peak)
 
     def _encode(self, plan: _Plan) -> MezzanineEncode:
         """Encode in one way, with NVENC or x264. Raises `ToolError`."""
@@ -228,15 +237,24 @@ class MezzanineEncoder:
             (tool_run, log), choice = self._encoders.encode(run, smallest_side=min(target_format.size(info.video)))
         else:
             (tool_run, log), choice = run(profile.X264), EncoderChoice(profile.X264, "no picture")
-        return MezzanineEncode(info, tool_run, plan.log or log, choice, plan.treatment, round(plan.gain, 2))
+        return MezzanineEncode(
+            info,
+            tool_run,
+            plan.log or log,
+            choice,
+            plan.treatment,
+            round(plan.gain, 2),
+            _upload_peak(plan, info, tool_run),
+        )
 
-    def _few_are_over(self, plan: _Plan, encode: MezzanineEncode) -> bool:
-        """Whether only few samples are over full scale, so far that the rest must not be turned down with them."""
-        measured = loudness.parse_summary(encode.run.log)
-        assert measured is not None
-        arguments = mezzanine.few_over_arguments(plan.info, str(self._source), silenced=plan.silenced)
-        run = self._tools.ffmpeg(arguments, label="counting what is too loud", duration=plan.info.seconds)
-        return float_sound.few_are_over(measured, list(run.log))
+    def _level_of_the_rest(self, plan: _Plan, encode: MezzanineEncode) -> float | None:
+        """The level at which only few samples are to be cut off, where they are so far over full scale that the rest
+        must not be turned down with them; else None."""
+        info, peak = plan.info, encode.upload_peak
+        assert info.audio is not None
+        assert peak is not None
+        arguments = mezzanine.samples_arguments(info, str(self._source), silenced=plan.silenced)
+        return far_peaks.level_of_the_rest(self._tools, arguments, info.audio, peak, info.seconds)
 
     def _steady_sound(self, info: MediaInfo) -> Path:
         """A file with the sound in one form from beginning to end."""
@@ -247,13 +265,28 @@ class MezzanineEncoder:
         return path
 
 
-def _over_full_scale(encode: MezzanineEncode) -> float:
-    """Decibels by which samples in floats pass the scale of the integers that they are to become."""
+def _upload_peak(plan: _Plan, info: MediaInfo, run: ToolRun) -> float | None:
+    if plan.treatment is None:
+        return None
+    peak = loudness.own_peak(loudness.parse_summary(run.log), run.log, info.audio)
+    return round(peak - plan.gain, 2) if peak is not None else None
+
+
+def _becomes_integers(encode: MezzanineEncode) -> bool:
+    """Whether samples in floats are kept as integers."""
     audio = encode.info.audio
-    if encode.treatment != "lossless" or audio is None or audio.codec not in profile.FLOAT_AUDIO:
+    return encode.treatment == "lossless" and audio is not None and audio.codec in profile.FLOAT_AUDIO
+
+
+def _over_full_scale(encode: MezzanineEncode) -> float:
+    """Decibels by which a sound passes full scale, where its samples are floats, or are decoded as such."""
+    audio = encode.info.audio
+    if encode.treatment is None or audio is None or (encode.treatment == "lossless" and not _becomes_integers(encode)):
         return 0.0
     measured = loudness.parse_summary(encode.run.log)
-    return max(0.0, measured.true_peak_dbtp) if measured is not None else 0.0
+    if measured is None or encode.upload_peak is None:
+        return 0.0
+    return max(0.0, measured.true_peak_dbtp, encode.upload_peak)
 
 
 def _sound_beyond(seconds: float, result: MediaInfo) -> float:

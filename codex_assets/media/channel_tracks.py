@@ -16,6 +16,7 @@ LAYOUTS = {
     "stereo": ("FL", "FR"),
     "5.1": ("FL", "FR", "FC", "LFE", "BL", "BR"),
     "5.1(side)": ("FL", "FR", "FC", "LFE", "SL", "SR"),
+    "7.1": ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"),
 }
 """What labelled tracks make together, the largest that is complete."""
 PAIRED_CONTAINERS = ("mxf",)

@@ -45,6 +45,8 @@ LISTED_TRACK: Final = re.compile(
 """Lines about an input: its demuxer; hours, minutes and seconds; a track: its number, kind, codec and marks. With a
 debug log, the time base stands behind the number."""
 PICTURE_TOO_LARGE: Final = re.compile(r"[Pp]icture size (\d+)x(\d+) (?:exceeds|is invalid)")
+METER_SUMMARY: Final = re.compile(r"ebur128(?P<name>@\w+)?.*\bSummary:")
+"""A meter begins its summary, after all of a sound or all of it that has one form. Its name, where it has one."""
 UNFINISHED: Final = "Error writing trailer"
 """What a container cannot hold may show in its last bytes only: ffmpeg 5 says so, and exits as if all were well."""
 NOT_WRITTEN: Final = ("No space left", "write_frame(): Input/output error", "to the muxer: Input/output error")

@@ -204,7 +204,8 @@ class SoundFidelity:
     `lag`: seconds by which the whole is late; the seconds are compared without it. `gain`: dB by which the whole is
     louder; None in silence. `steady`: one gain was meant for all of it; False where a dynamic normalisation changes the
     level as it goes, which is then taken off as well. `range`: None then, and where there is too little sound.
-    `limited_peaks`: what is short and loud was meant to be lowered.
+    `limited_peaks`: what is short and loud was meant to be lowered. `sides`: what its two channels are called.
+    `pairs`: of a sound of more channels, each two of them, beside the whole as it is mixed to two.
     """
 
     lag: float
@@ -214,3 +215,5 @@ class SoundFidelity:
     steady: bool = True
     range: SoundRange | None = None
     limited_peaks: bool = False
+    sides: tuple[str, str] = ("left", "right")
+    pairs: tuple[SoundFidelity, ...] = ()

@@ -12,6 +12,8 @@ TAPS = r"0.95*exp(-mod(t\,1)*500)*sin(2*PI*1800*t)"
 """A tap a second, some milliseconds long."""
 VOICE = r"(0.4*sin(2*PI*180*t)+0.3*sin(2*PI*720*t)+0.2*sin(2*PI*2500*t))*(0.4+0.6*sin(2*PI*2.7*t)*sin(2*PI*0.9*t))"
 """As loud and soft as syllables."""
+BURST = r"900*lt(abs(t-0.7)\,0.005)*sin(2*PI*900*t)"
+TONE, SOFT, LOW = "sin(2*PI*1000*t)", "0.02*sin(2*PI*500*t)", "0.5012*sin(2*PI*60*t)"
 DRUMS = (
     r"0.9*exp(-mod(t\,0.5)*30)*sin(2*PI*60*t)+0.5*exp(-mod(t+0.25\,0.5)*60)*(random(0)-0.5)"
     r"+0.05*sin(2*PI*440*t)*(0.5+0.5*sin(t))"
@@ -35,14 +37,17 @@ class Case:
     warns: str | None = None
     quick: bool = False
     rate: int = 48000
+    layout: str = ""
+    """Of the channels; empty: as ffmpeg takes their number."""
 
     def make(self, folder: Path) -> Path:
         path = folder / f"upload.{self.suffix}"
         picture = ["-f", "lavfi", "-i", f"color=gray:s=96x54:r=10:d={self.seconds}", "-c:v", "libx264"]
+        placed = f":c={self.layout}" if self.layout else ""
         subprocess.run(
             [
                 *("ffmpeg", "-hide_banner", "-nostdin", "-y", "-loglevel", "error"),
-                *("-f", "lavfi", "-i", f"aevalsrc='{self.sound}':s={self.rate}:d={self.seconds}"),
+                *("-f", "lavfi", "-i", f"aevalsrc='{self.sound}':s={self.rate}:d={self.seconds}{placed}"),
                 *(picture if self.media_type == "video" else ()),
                 *("-c:a", self.codec, str(path)),
             ],
@@ -72,6 +77,10 @@ CASES = {
         Case("one click in a longer one", f"0.1*{VOICE}+1000*eq(n,30000)", 8, codec="pcm_f32le"),
         Case("one click in CAF, in 64 bits", f"0.1*{VOICE}-1000*eq(n,30000)", 4, suffix="caf", codec="pcm_f64be"),
         Case("a burst of +40 dB in a film", f"0.1*{VOICE}*(1+999*lt(abs(t-2),0.005))", 4, "video", "mov", "pcm_f32le"),
+        Case("one click of +60 dB in AAC", f"0.1*{VOICE}+1000*eq(n,30000)", 2, suffix="m4a", codec="aac", quick=True),
+        Case("one click in a longer Vorbis", f"0.1*{VOICE}+1000*eq(n,30000)", 40, suffix="ogg", codec="libvorbis"),
+        Case("a burst of +60 dB in Opus", f"0.1*{VOICE}+{BURST}", 2, suffix="webm", codec="libopus"),
+        Case("clicks in a film's mp3", f"0.1*{VOICE}+1000*eq(mod(n\\,90000),30000)", 8, "video", "mkv", "libmp3lame"),
         Case(
             "samples that are no numbers",
             f"if(between(n,30000,30200),0/0,if(eq(n,50000),1/0,0.1*{VOICE}))",
@@ -90,5 +99,58 @@ CASES = {
         Case("a mono tone of -10 dBTP", "0.3162*sin(2*PI*1000*t)", 4, peak=-1000),
         Case("a tone of -10 dBTP on two sides", "0.3162*sin(2*PI*1000*t)|0.3162*sin(2*PI*1000*t)", 4, peak=-1000),
         Case("a mono tone in a film", "0.3162*sin(2*PI*1000*t)", 4, "video", "mov", "pcm_s16le", peak=-1000),
+        Case(
+            "5.1, loudest behind",
+            "|".join([SOFT] * 4 + [f"0.5012*{TONE}", SOFT]),
+            4,
+            layout="5.1",
+            peak=-600,
+            quick=True,
+        ),
+        Case("5.1, the same in all channels", "|".join([f"0.3162*{TONE}"] * 6), 4, "audio", "flac", "flac", peak=-1000),
+        Case(
+            "5.1 in a film, loudest below",
+            "|".join([SOFT] * 3 + [LOW] + [SOFT] * 2),
+            4,
+            "video",
+            "mp4",
+            "ac3",
+            peak=-600,
+        ),
+        Case(
+            "5.1 in floats, over full scale behind",
+            "|".join([SOFT] * 5 + [f"1.9953*{TONE}"]),
+            4,
+            codec="pcm_f32le",
+            peak=600,
+        ),
+        Case(
+            "quad at 44.1 kHz, loudest behind",
+            "|".join([SOFT] * 3 + [f"0.7079*{TONE}"]),
+            4,
+            suffix="mka",
+            codec="flac",
+            peak=-300,
+            rate=44100,
+            layout="quad",
+        ),
+        Case(
+            "7.1 at 96 kHz in a film, loudest at a side",
+            "|".join([SOFT] * 6 + [f"0.2512*{TONE}", SOFT]),
+            4,
+            "video",
+            "mov",
+            "pcm_s24le",
+            peak=-1200,
+            rate=96000,
+        ),
+        Case("mono in floats, over full scale", f"1.2589*{TONE}", 4, codec="pcm_f32le", peak=200),
+        Case(
+            "stereo at 96 kHz, loudest beyond hearing",
+            f"{SOFT}+0.5012*sin(PI*t/4)*sin(2*PI*30000*t)|{SOFT}",
+            4,
+            peak=-566,
+            rate=96000,
+        ),
     )
 }

@@ -8,9 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from codex_assets.media.encode import loudness
-from codex_assets.media.encode.loudness import Measurement
-
 SILENCED = "aeval=exprs='if(isnan(val(ch))+isinf(val(ch))\\,0\\,val(ch))':c=same"
 """NaN and infinity become 0: an integer has neither, and what a conversion makes of them is a pop at full scale."""
 CLIPPED = "aformat=sample_fmts=s32p"
@@ -19,11 +16,6 @@ COUNTED = "astats=measure_perchannel=none:measure_overall=Number_of_NaNs+Number_
 """Counts what `undefined_samples` reads."""
 FAR_OVER = 12.0
 """dB over full scale, up to which a sound is turned down as a whole without asking how many samples are."""
-MOST_CREST = 35.0
-"""dB between the highest sample and the loudness of the rest: no instrument has more, and turned down by it as a whole
-the rest is under the noise of a player."""
-FEW = 0.01
-"""Of all samples."""
 
 
 def undefined_samples(log: Iterable[str]) -> bool:
@@ -31,22 +23,9 @@ def undefined_samples(log: Iterable[str]) -> bool:
     return any(_numbers(log, "Number of NaNs")) or any(_numbers(log, "Number of Infs"))
 
 
-def counting_arguments(opened: list[str], index: int, filters: list[str]) -> list[str]:
-    """Count the samples that full scale cuts off, and measure the rest. `filters` come before that."""
-    counted = "astats=measure_perchannel=none:measure_overall=Peak_count+Number_of_samples"
-    chain = ",".join([*filters, CLIPPED, counted, loudness.delivered_form(), loudness.meter()])
-    return [*opened, "-vn", "-map", f"0:{index}", "-af", chain, "-f", "null", "-"]
-
-
-def few_are_over(measured: Measurement, log: list[str]) -> bool:
-    """Whether the rest is to be kept as loud as it is, and the few samples over full scale cut off. `measured`: of all;
-    `log`: of a run with `counting_arguments`."""
-    rest = loudness.parse_summary(log)
-    cut_off, samples = _numbers(log, "Peak count"), _numbers(log, "Number of samples")
-    if rest is None or not cut_off or not samples or not samples[-1]:
-        return False
-    crest = measured.true_peak_dbtp - rest.integrated_lufs
-    return crest > MOST_CREST and cut_off[-1] <= FEW * samples[-1]
+def cut_off_at(level: float) -> str:
+    """The filter that cuts off what is over a level (1.0: full scale)."""
+    return f"aeval=exprs='clip(val(ch)\\,{-level:.6f}\\,{level:.6f})':c=same"
 
 
 def _numbers(log: Iterable[str], name: str) -> list[float]:

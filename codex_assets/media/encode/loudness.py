@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from codex_assets.media import profile
+from codex_assets.media import ffmpeg_words, profile
 from codex_assets.media.facts import AudioStream
 
 GainMode = Literal["none", "gain", "linear", "dynamic", "limited"]
@@ -42,14 +42,6 @@ def louder(measured: Measurement | None, decibels: float) -> Measurement | None:
         measured.range_lu,
         round(measured.threshold_lufs + decibels, 2),
     )
-
-
-def peak_of_mono(measured: Measurement | None, audio: AudioStream | None) -> float | None:
-    """True peak in dBTP of a sound of one channel, of which `measured` is the stereo; None for any other."""
-    if measured is None or audio is None or mixable_layout(audio.channels, audio.layout) != "mono":
-        return None
-    # Each side gets half of its energy.
-    return round(measured.true_peak_dbtp + 10 * math.log10(2), 1)
 
 
 @dataclass(frozen=True)
@@ -128,17 +120,53 @@ def whole_frame_samples(seconds: float) -> int:
 
 def meter() -> str:
     """The filter that measures, at the end of a chain; its summary goes to the log, which `parse_summary` reads."""
-    return "ebur128=peak=true:framelog=verbose"
+    return f"ebur128={METERED}"
 
 
-def measuring_arguments(source: list[str]) -> list[str]:
-    """Measure one file as it would be delivered. `-vn`: a meter must not pay for decoding pictures."""
-    return [*source, "-vn", "-map", "0:a:0", "-af", f"{delivered_form()},{meter()}", "-f", "null", "-"]
+METERED = "peak=true:framelog=verbose"
+OWN = "@own"
+"""The name of the meter of an upload's own channels."""
+
+
+def metering(audio: AudioStream | None, before: Sequence[str] = (), placing: Sequence[str] = ()) -> str:
+    """The filters that measure a sound as it is delivered. Where mixing and resampling change its peak, that of its own
+    channels is measured beside it (`own_peak`). `before`: filters for both, `placing`: those of the mix alone."""
+    mixed = ",".join([*placing, delivered_form(), meter()])
+    if audio is None or (audio.channels <= profile.CHANNELS and audio.sample_rate <= profile.SAMPLE_RATE):
+        return ",".join([*before, mixed])
+    split = ",".join([*before, "asplit[own][mixed]"])
+    return f"{split};[own]ebur128{OWN}={METERED},anullsink;[mixed]{mixed}"
+
+
+def measuring_arguments(source: list[str], audio: AudioStream | None = None) -> list[str]:
+    """Measure one file as it would be delivered, and the peak of its own channels where `audio` asks for it. `-vn`: a
+    meter must not pay for decoding pictures."""
+    return [*source, "-vn", "-map", "0:a:0", "-af", metering(audio), "-f", "null", "-"]
 
 
 def merged_measuring_arguments(source: list[str]) -> list[str]:
     """Measure the channels of a delivered sound merged to one, as a waveform shows them."""
     return [*source, "-map", "0:a:0", "-af", f"pan=mono|c0=0.5*c0+0.5*c1,{meter()}", "-f", "null", "-"]
+
+
+def own_peak(measured: Measurement | None, log: Iterable[str], audio: AudioStream | None) -> float | None:
+    """True peak in dBTP of a sound's own channels; None for silence. `measured`: its delivered form, `log`: of the run
+    that measured it."""
+    if measured is None or audio is None:
+        return None
+    peaks, is_own = [], False
+    for line in log:
+        summary, peak = ffmpeg_words.METER_SUMMARY.search(line), re.match(r"\s+Peak:\s+(-?[\d.]+) dBFS", line)
+        is_own = summary["name"] == OWN if summary else is_own
+        if is_own and peak:
+            peaks.append(float(peak[1]))
+    if peaks:
+        # One for each form that the sound has.
+        return max(peaks)
+    if mixable_layout(audio.channels, audio.layout) == "mono":
+        # Each side gets half of its energy.
+        return round(measured.true_peak_dbtp + 10 * math.log10(2), 1)
+    return measured.true_peak_dbtp
 
 
 def parse_summary(log: Iterable[str], *, seconds: float | None = None) -> Measurement | None:
@@ -152,8 +180,9 @@ def parse_summary(log: Iterable[str], *, seconds: float | None = None) -> Measur
     values: dict[str, float] = {}
     in_summary = False
     for line in log:
-        if "ebur128" in line and "Summary:" in line:
-            in_summary, values = True, {}
+        if summary := ffmpeg_words.METER_SUMMARY.search(line):
+            in_summary = summary["name"] is None
+            values = {} if in_summary else values
         match = re.match(r"\s+(I|Threshold|LRA|Peak):\s+(-?inf|nan|-?[\d.]+) (?:LUFS|LU|dBFS)", line)
         if in_summary and match:
             values.setdefault(match.group(1), float(match.group(2)))

@@ -241,14 +241,14 @@ def arguments(
     meter: list[str] = []
     if info.audio is not None and treatment is not None:
         track = f"0:{info.audio.index}" if sound is None else "1:a:0"
-        filters = [] if sound is not None else _placed(info, with_picture=with_picture)
-        if treatment != "copied":
-            filters = [*cleaning, *filters]
+        placing = [] if sound is not None else _placed(info, with_picture=with_picture)
+        before = [*cleaning] if treatment != "copied" else []
         if gain:
-            filters = ["aformat=sample_fmts=fltp", f"volume={gain:.2f}dB", *filters]
+            before = ["aformat=sample_fmts=fltp", f"volume={gain:.2f}dB", *before]
+        filters = [*before, *placing]
         # A copy is decoded as well, to find out whether it can be.
         counted = [float_sound.COUNTED] if treatment == "lossless" and info.audio.codec in profile.FLOAT_AUDIO else []
-        chain = ",".join([*counted, *filters, loudness.delivered_form(), loudness.meter()])
+        chain = loudness.metering(info.audio, [*counted, *before], placing)
         meter = ["-map", "[metered]", "-f", "null", "-"]
         codec = _audio_codec(info.audio, treatment, filters)
         if info.audio.channel_tracks and sound is None:
@@ -312,12 +312,17 @@ def steady_arguments(info: MediaInfo, source: str, output: str) -> list[str]:
     return [*opened, *track, *form, "-f", "matroska", output]
 
 
-def few_over_arguments(info: MediaInfo, source: str, *, silenced: bool) -> list[str]:
-    """Count what of the sound of `source` is over full scale (`float_sound.few_are_over`)."""
-    assert info.audio is not None
-    opened = [*_sound_decoder(info), *input_arguments(source, container=info.container, codecs=info.codecs)]
-    filters = [*([float_sound.SILENCED] if silenced else []), *_placed(info, with_picture=False)]
-    return float_sound.counting_arguments(opened, info.audio.index, filters)
+def samples_arguments(info: MediaInfo, source: str, *, silenced: bool) -> list[str]:
+    """The samples of the sound of `source` as floats, its own channels side by side, into standard output."""
+    audio = info.audio
+    assert audio is not None
+    chain = ",".join([*([float_sound.SILENCED] if silenced else []), "aformat=sample_fmts=flt"])
+    if audio.channel_tracks:
+        track = ["-filter_complex", f"{_joined(audio)},{chain}[all]", "-map", "[all]"]
+    else:
+        track = ["-map", f"0:{audio.index}", "-af", chain]
+    form = ["-ac", str(audio.channels), "-ar", str(audio.sample_rate), "-c:a", "pcm_f32le", "-f", "f32le", "-"]
+    return [*_kept_gaps(info), *_sound_decoder(info), *_opened(info, source), *track, *form]
 
 
 def _joined(audio: AudioStream) -> str:

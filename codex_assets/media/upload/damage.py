@@ -65,7 +65,7 @@ class DecodeLog:
             self.complaints[match.group(1)] += 1
         elif "[info] Output #" in line:
             self._opened = True
-        elif "ebur128" in line and "Summary:" in line:
+        elif (match := ffmpeg_words.METER_SUMMARY.search(line)) and match["name"] is None:
             self.summaries += 1 if self._opened else 0
 
     def is_sound_damaged(self, info: MediaInfo) -> bool:

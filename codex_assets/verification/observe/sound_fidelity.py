@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -28,10 +29,11 @@ TENTH = profile.SAMPLE_RATE // 10
 CHANNELS = 4
 """Own left and right, the reference's left and right."""
 FRAME_BYTES = 4 * CHANNELS
-FORM = (
+TIMED = (
     f"aresample={profile.SAMPLE_RATE}:async=1:min_hard_comp={profile.SOUND_GAP_SECONDS}:first_pts=0,"
-    "aformat=sample_fmts=flt:channel_layouts=stereo"
+    "aformat=sample_fmts=flt"
 )
+FORM = f"{TIMED}:channel_layouts=stereo"
 """The filters that bring a sound to one form, at its times. A hole in it is silence; by itself ffmpeg would stretch the
 sound over those of up to a tenth of a second."""
 LOUDEST = 8.0
@@ -47,6 +49,10 @@ SILENT = 10 ** (-70 / 20)
 """RMS of full scale under which encoders only code their own noise."""
 AUDIBLE = 10 ** (-50 / 20)
 """RMS of full scale, as delivered, from which on a sound has to be there."""
+FAR_OVER = 4.0
+"""Times full scale, from which on a few samples are not meant to be heard as loud as they are: clicks of a fault."""
+FEW_OVER, FEW_TENTHS = 0.2, 3
+"""Of all tenths, and of those of a short sound."""
 TAPPED_TENTHS = 2
 """Of a second, which a tap and its echo may fill."""
 WIDE_SHARE = 0.2
@@ -87,7 +93,7 @@ class _Tenths:
     `BRIGHT_HZ` to `KEPT_HZ`, and in all.
     `straight`, `crossed`: products of the waveforms in the low band with the same and with the other channel's
     reference, left and right. `width`: products of left and right, own and the reference's, and their energies.
-    `bands`: energies by band and channel.
+    `bands`: energies by band and channel. `highest`: the reference's highest sample.
     """
 
     levels: Numbers
@@ -98,6 +104,17 @@ class _Tenths:
     crossed: Numbers
     width: Numbers
     bands: Numbers
+    highest: Numbers
+
+    @cached_property
+    def cut_off(self) -> NDArray[np.bool_]:
+        """Of each tenth: whether the reference, of few samples far over full scale, is so high there, or beside it,
+        that nobody can say what is left of it."""
+        over: NDArray[np.bool_] = self.highest > 1.0
+        padded = np.pad(over, 1)
+        beside: NDArray[np.bool_] = padded[:-2] | over | padded[2:]
+        is_far = self.highest.max() > FAR_OVER and over.sum() <= max(FEW_OVER * len(over), FEW_TENTHS)
+        return beside if is_far else np.zeros(len(over), np.bool_)
 
 
 def compare_sounds(
@@ -134,11 +151,12 @@ def compare_sounds(
     return meter.result(steady), run.log
 
 
-def samples_of(take: Callable[[int], bytes]) -> Iterator[Samples]:
-    """Both sounds as ffmpeg puts them out side by side, about a second at a time."""
-    while data := take(FRAME_BYTES * profile.SAMPLE_RATE):
-        whole = len(data) // FRAME_BYTES * FRAME_BYTES
-        yield np.frombuffer(data[:whole], np.float32).reshape(-1, CHANNELS)
+def samples_of(take: Callable[[int], bytes], pairs: int = 1) -> Iterator[Samples]:
+    """Both sounds as ffmpeg puts them out side by side, about a second at a time; `pairs` of them beside each other."""
+    frame = pairs * FRAME_BYTES
+    while data := take(frame * profile.SAMPLE_RATE):
+        whole = len(data) // frame * frame
+        yield np.frombuffer(data[:whole], np.float32).reshape(-1, pairs * CHANNELS)
 
 
 class SoundMeter:
@@ -158,7 +176,8 @@ class SoundMeter:
         """The next samples, (samples, 4): own left and right, the reference's left and right."""
         # A damaged float sound may hold anything; full scale is 1.
         samples = np.clip(np.nan_to_num(samples), -LOUDEST, LOUDEST)
-        for window in self._window.add(samples):
+        # A click far over full scale would decide alone when the rest is heard.
+        for window in self._window.add(np.clip(samples, -1.0, 1.0)):
             self._look_for_lag(window)
         if self._lag is not None:
             self._measure(samples)
@@ -200,7 +219,7 @@ class SoundMeter:
             self._align(self._delay)
         if not self._parts:
             return None
-        tenths = _Tenths(*(np.array([part[number] for part in self._parts]) for number in range(8)))
+        tenths = _Tenths(*(np.array([part[number] for part in self._parts]) for number in range(9)))
         gain = _gain(tenths)
         assert self._lag is not None
         seconds = _seconds(tenths, gain if gain is not None else 0.0, steady)
@@ -317,6 +336,7 @@ def _measured(samples: Samples) -> tuple[Numbers, ...]:
         np.array([product(0, 3), product(1, 2)]),
         np.array([product(0, 1), product(2, 3)]),
         np.add.reduceat(power[: _BANDS[-1]], _BANDS[:-1], axis=0).astype(np.float64),
+        np.array(np.abs(samples[:, 2:]).max(), np.float64),
     )
 
 
@@ -327,6 +347,7 @@ def _audible(tenths: _Tenths, gain: float) -> NDArray[np.bool_]:
     beside = np.maximum(padded[:-2], padded[2:])
     kept = (levels * TENTH) ** 2 / 2 > KEPT_SHARE * tenths.whole[:, 2:]
     audible: NDArray[np.bool_] = (levels * 10 ** (gain / 20) > AUDIBLE) & (levels > EDGE * beside) & kept
+    audible &= ~tenths.cut_off[:, None]
     return audible
 
 
@@ -400,10 +421,13 @@ def _wandering(away: Numbers, audible: NDArray[np.bool_]) -> Numbers:
 def _second(
     tenths: _Tenths, part: slice, away: Numbers, audible: NDArray[np.bool_], silent: NDArray[np.bool_], steady: bool
 ) -> SoundSecond:
-    levels, low, whole = tenths.levels[part], tenths.low[part], tenths.whole[part]
-    beyond = _beyond(levels[:, 2:], whole[:, 2:])
+    levels, whole = tenths.levels[part], tenths.whole[part]
+    is_known = ~tenths.cut_off[part][:, None]
+    beyond = _beyond(levels[:, 2:], whole[:, 2:]) | ~is_known
     rms = np.sqrt((np.where(np.tile(beyond, 2), 0.0, levels) ** 2).mean(0))
-    straight, crossed, width = tenths.straight[part], tenths.crossed[part], tenths.width[part]
+    low, straight, crossed, width = (
+        each[part] * is_known for each in (tenths.low, tenths.straight, tenths.crossed, tenths.width)
+    )
     energies = np.sqrt(low[:, :2] * low[:, 2:])
     # A tenth with little in the low band says nothing of its waveform.
     telling = audible & (low[:, 2:] > 0.1 * low[:, 2:].mean()) & (low[:, 2:] > 0.01 * whole[:, 2:])

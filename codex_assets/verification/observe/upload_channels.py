@@ -1,5 +1,5 @@
-"""Which mono tracks of an upload a player plays as left and right, read from its header without asking who made the
-mezzanine.
+"""Which mono tracks of an upload a player plays as the channels of one sound, read from its header without asking who
+made the mezzanine.
 
 In: QuickTime and MXF, where every channel may have a track. Out: comparing what is heard (`upload_sound.py`).
 """
@@ -7,42 +7,64 @@ In: QuickTime and MXF, where every channel may have a track. Out: comparing what
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from codex_assets.media.input_flags import input_arguments
 from codex_assets.verification.observe.decoder import Decoder
 from codex_assets.verification.observe.upload_pictures import UploadedMedia
 
-LEFT_AND_RIGHT = ("FL", "FR")
+LAYOUTS = {
+    "7.1": ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"),
+    "5.1": ("FL", "FR", "FC", "LFE", "BL", "BR"),
+    "5.1(side)": ("FL", "FR", "FC", "LFE", "SL", "SR"),
+    "stereo": ("FL", "FR"),
+}
+"""What tracks that say of which channel they are make together: the first of which none is missing."""
 SECONDS_APART = 0.5
 """Tracks of one sound start and end together."""
 ALIKE = ("codec_name", "sample_rate", "channels", "bits_per_sample")
 
 
-def left_and_right(decoder: Decoder, upload: UploadedMedia) -> tuple[int, int] | None:
-    """The tracks of the left and the right channel, where each has its own and no other channel does; else None."""
+@dataclass(frozen=True)
+class JoinedTracks:
+    """Mono tracks that are the channels of one sound: the number of each, in the order of `places`, which it is of."""
+
+    layout: str
+    tracks: tuple[int, ...]
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Of its channels, as ffmpeg calls them."""
+        return LAYOUTS[self.layout]
+
+
+def joined_tracks(decoder: Decoder, upload: UploadedMedia) -> JoinedTracks | None:
+    """The tracks that a player plays as the channels of one sound; None where one track is all of it."""
     audio = upload.info.audio
     if audio is None or not {"mov", "mxf"} & set(upload.info.container.split(",")):
         return None
     info = upload.info
     opened = input_arguments(str(upload.path), probing=True, container=info.container, codecs=info.codecs)
-    return _left_and_right(decoder.probe_input(["-show_format", "-show_streams", *opened]), audio.index)
+    return _joined_tracks(decoder.probe_input(["-show_format", "-show_streams", *opened]), audio.index)
 
 
-def _left_and_right(document: dict[str, Any], chosen: int) -> tuple[int, int] | None:
+def _joined_tracks(document: dict[str, Any], chosen: int) -> JoinedTracks | None:
     tracks = {int(track["index"]): track for track in document.get("streams", []) if track.get("codec_type") == "audio"}
     first = tracks.get(chosen)
     if first is None or first.get("channels") != 1:
         return None
     together = [index for index in sorted(tracks) if _is_with(tracks[index], first)]
-    places = {index: _place(tracks[index]) for index in together}
-    labelled = [next((index for index in together if places[index] == side), None) for side in LEFT_AND_RIGHT]
-    named = {place for place in places.values() if place is not None}
-    if labelled[0] is not None and labelled[1] is not None:
-        return (labelled[0], labelled[1]) if named == set(LEFT_AND_RIGHT) else None
-    if named or len(together) < 2 or not _has_pairs(document):
+    labelled = {place: index for index in reversed(together) if (place := _place(tracks[index])) is not None}
+    # What is called mono stands in the middle of the others.
+    middle = [index for index in together if _place(tracks[index]) is None]
+    placed = {**({"FC": middle[0]} if middle else {}), **labelled}
+    for layout, places in LAYOUTS.items():
+        if labelled and set(places) <= placed.keys():
+            return JoinedTracks(layout, tuple(placed[place] for place in places))
+    if labelled or len(together) < 2 or not _has_pairs(document):
         return None
-    return together[0], together[1]
+    return JoinedTracks("stereo", (together[0], together[1]))
 
 
 def _is_with(track: dict[str, Any], first: dict[str, Any]) -> bool:

@@ -6,16 +6,18 @@ In: which of the upload's tracks is decoded, where its clock starts, and what it
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from codex_assets.media import profile
 from codex_assets.media.facts import AudioStream
 from codex_assets.verification.fidelity import SoundFidelity
 from codex_assets.verification.observe.decoder import Decoder
-from codex_assets.verification.observe.sound_fidelity import FORM, SoundMeter, samples_of
-from codex_assets.verification.observe.upload_channels import left_and_right
+from codex_assets.verification.observe.sound_fidelity import FORM, TIMED, SoundMeter, samples_of
+from codex_assets.verification.observe.upload_channels import JoinedTracks, joined_tracks
 from codex_assets.verification.observe.upload_pictures import UploadedMedia
 
 MIXED_LAYOUTS = (
@@ -24,6 +26,19 @@ MIXED_LAYOUTS = (
     *("7.1(wide)", "7.1(wide-side)", "hexagonal", "octagonal"),
 )
 """Those that ffmpeg mixes into two channels by itself, in every release."""
+NUMBERS = "aeval=exprs='if(isnan(val(ch))+isinf(val(ch))\\,0\\,val(ch))':c=same"
+"""The filter that leaves of samples in floats what integers hold: no other numbers."""
+CHANNELS = {
+    "FL": "left",
+    "FR": "right",
+    "FC": "centre",
+    "LFE": "low-frequency",
+    "BL": "rear left",
+    "BR": "rear right",
+    "SL": "left side",
+    "SR": "right side",
+}
+"""What channels are called in a finding."""
 
 
 def compare_upload_sound(
@@ -35,36 +50,73 @@ def compare_upload_sound(
     audio = upload.info.audio
     if audio is None or not upload.even_sound:
         return None
-    sides = left_and_right(decoder, upload)
-    if sides is None and (audio.channel_tracks or not _is_mixed(audio)):
+    joined = joined_tracks(decoder, upload)
+    if joined is None and (audio.channel_tracks or not _is_mixed(audio)):
         return None
-    kept = f"{_kept_of_floats(gain)}," if audio.codec in profile.FLOAT_AUDIO else ""
-    heard = f"[1:{audio.index}]{kept}{FORM}[reference]"
-    if sides is not None:
-        each = [f"[1:{index}]{kept}{FORM.replace('stereo', 'mono')}[side{at}]" for at, index in enumerate(sides)]
-        heard = ";".join([*each, "[side0][side1]join=inputs=2:channel_layout=stereo:map=0.0-FL|1.0-FR[reference]"])
-    graph = f"[0:a:0]{FORM}[own];{heard};[own][reference]amerge=inputs=2[all]"
-    meter = SoundMeter(0)
+    kept = f"{NUMBERS}," if audio.codec in profile.FLOAT_AUDIO else ""
+    own = decoder.probe(mezzanine).audio
+    pairs = _pairs(joined, own) if joined is not None else ()
+    if joined is None:
+        sounds = f"[0:a:0]{FORM}[own];[1:{audio.index}]{kept}{FORM}[reference]"
+        graph = f"{sounds};[own][reference]amerge=inputs=2[all]"
+    else:
+        # Where it is not said, a filter in front of the pairs would mix down all of it.
+        layout = f":channel_layouts={own.layout}" if pairs and own is not None else ""
+        graph = _joined_graph(joined, pairs, f"[0:a:0]{TIMED}{layout}", kept)
+    meters = [SoundMeter(0) for _ in range(1 + len(pairs))]
 
     def read(take: Callable[[int], bytes]) -> None:
-        for samples in samples_of(take):
-            meter.add(samples)
+        for samples in samples_of(take, len(meters)):
+            for meter, part in zip(meters, np.split(samples, len(meters), axis=1), strict=True):
+                meter.add(part)
 
     inputs = ["-i", str(mezzanine), *upload.opened(), "-filter_complex", graph]
     arguments = [*inputs, *upload.read_along(1, audio.index), "-map", "[all]", "-f", "f32le", "-"]
     seconds = upload.info.seconds
     run = decoder.run_into(arguments, read, label="comparing the sound with the upload's", duration=seconds)
-    fidelity = meter.result(steady=True)
-    if fidelity is not None and not _is_even(upload, audio):
-        fidelity = _without_waveforms(fidelity)
+    is_even = _is_even(upload, audio)
+    fidelity, *others = (_compared(meter, is_even) for meter in meters)
+    if fidelity is not None and joined is not None:
+        named = zip(others, pairs, strict=True)
+        compared = tuple(replace(each, sides=_names(joined, pair)) for each, pair in named if each is not None)
+        fidelity = replace(fidelity, pairs=compared)
     return fidelity, run.log
 
 
-def _kept_of_floats(gain: float | None) -> str:
-    """The filter that leaves of samples in floats what integers hold: no other numbers, and nothing over full scale
-    where the whole was not turned down."""
-    number = "val(ch)" if gain else "clip(val(ch)\\,-1\\,1)"
-    return f"aeval=exprs='if(isnan(val(ch))+isinf(val(ch))\\,0\\,{number})':c=same"
+def _pairs(joined: JoinedTracks, own: AudioStream | None) -> tuple[tuple[int, int], ...]:
+    """Which channels are compared together; none of a stereo sound, which is compared as it is heard, nor where the
+    mezzanine's (`own`) are others."""
+    count = len(joined.tracks)
+    if own is None or own.layout is None or own.channels != count or count <= profile.CHANNELS:
+        return ()
+    return tuple((at, at + 1) for at in range(0, count, 2))
+
+
+def _names(joined: JoinedTracks, pair: tuple[int, int]) -> tuple[str, str]:
+    return CHANNELS[joined.places[pair[0]]], CHANNELS[joined.places[pair[1]]]
+
+
+def _joined_graph(joined: JoinedTracks, pairs: Sequence[tuple[int, int]], own: str, kept: str) -> str:
+    """The filters that put both sounds beside each other as they are mixed to two channels, and behind that each of the
+    pairs. `own`: those of the mezzanine's; `kept`: what is left of the upload's samples."""
+    tracks = [f"[1:{index}]{kept}{TIMED}:channel_layouts=mono[track{at}]" for at, index in enumerate(joined.tracks)]
+    places = "|".join(f"{at}.0-{place}" for at, place in enumerate(joined.places))
+    pads = "".join(f"[track{at}]" for at in range(len(joined.tracks)))
+    whole = f"{pads}join=inputs={len(joined.tracks)}:channel_layout={joined.layout}:map={places}[joined]"
+    parts = [*tracks, whole, f"{own}[mezzanine]"]
+    for name in ("mezzanine", "joined"):
+        copies = "".join(f"[{name}{number}]" for number in range(len(pairs) + 1))
+        parts.append(f"[{name}]asplit={len(pairs) + 1}{copies}")
+        parts.append(f"[{name}0]aformat=sample_fmts=flt:channel_layouts=stereo[{name}_0]")
+        for number, (first, second) in enumerate(pairs, start=1):
+            parts.append(f"[{name}{number}]pan=stereo|c0=c{first}|c1=c{second}[{name}_{number}]")
+    merged = [f"[mezzanine_{number}][joined_{number}]" for number in range(len(pairs) + 1)]
+    return ";".join([*parts, f"{''.join(merged)}amerge=inputs={2 * len(merged)}[all]"])
+
+
+def _compared(meter: SoundMeter, is_even: bool) -> SoundFidelity | None:
+    fidelity = meter.result(steady=True)
+    return fidelity if fidelity is None or is_even else _without_waveforms(fidelity)
 
 
 def _is_mixed(audio: AudioStream) -> bool:

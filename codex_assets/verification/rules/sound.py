@@ -54,6 +54,8 @@ too: 0.25 at most. Peaks cut off by 6 to 12 dB: 0.75 to 2."""
 NOISE_DB = -27.0
 """Of all energy, what may lie under all of it. Honest encodes: under -30, nearly all of them nothing at all. Noise that
 is 25 dB under the sound adds -25 dB where there are pauses."""
+PAIR_DB = 2.0
+"""By which two channels of a sound of more may be louder or softer beside all of them: they are within 0.3 dB."""
 SILENT_LEVEL = 10 ** (-60 / 20)
 EXTRA_LEVEL = 10 ** (-50 / 20)
 THROUGHOUT = 0.8
@@ -62,7 +64,6 @@ GAIN_DB = 3.0
 """A low rate loses what is bright, and gets more gain for it."""
 OVERSHOOT_DB = 4.0
 """By which it may be quieter besides: a lossy coder overshoots peaks, and then less gain holds the ceiling."""
-SIDES = ("left", "right")
 
 
 @rule(*PLAYLISTS, source="EBU R37")
@@ -120,6 +121,11 @@ def expect_true_sound(sound: SoundFidelity | None, whose: str) -> Finding | None
     if sound is None or not sound.seconds:
         return None
     expected = f"like the {whose}'s"
+    # Mixed to two, an exchange of channels looks like something else.
+    for pair in sound.pairs:
+        finding = _expect_true_pair(pair, sound, whose)
+        if finding is not None and not finding.passed:
+            return finding
     bad = [second for second in sound.seconds if any(says(second, sound) for says, _ in _FAULTS)]
     for says, message in _FAULTS:
         first = next((second for second in bad if says(second, sound)), None)
@@ -131,6 +137,17 @@ def expect_true_sound(sound: SoundFidelity | None, whose: str) -> Finding | None
     if sound.range is not None and (wrong := _wrong_range(sound.range, whose)) is not None:
         return Finding(False, f"{wrong}.", expected, _range_numbers(sound.range))
     return Finding(True, f"All sound is the {whose}'s.", expected, expected)
+
+
+def _expect_true_pair(pair: SoundFidelity, sound: SoundFidelity, whose: str) -> Finding | None:
+    """Two channels of a sound of more are as true as the whole is, as loud beside it, and at its time."""
+    names = " and ".join(pair.sides)
+    if pair.gain is not None and sound.gain is not None and abs(pair.gain - sound.gain) > PAIR_DB:
+        message = f"The {names} channels are {pair.gain - sound.gain:+.0f} dB louder beside the others"
+        return Finding(False, f"{message}.", f"within {PAIR_DB:.0f} dB", message)
+    if any(lag.seconds is not None and abs(lag.seconds - sound.lag) > SYNC_SECONDS for lag in pair.lags):
+        return Finding(False, f"The {names} channels are not at the time of the others.", "together", "apart")
+    return expect_true_sound(pair, whose)
 
 
 def _wrong_range(seen: SoundRange, whose: str) -> str | None:
@@ -172,26 +189,27 @@ def _is_silent(second: SoundSecond) -> bool:
     )
 
 
-def _lost_channel(second: SoundSecond) -> str | None:
+def _lost_channel(second: SoundSecond, sound: SoundFidelity) -> str | None:
     """The channel that is silent alone; None without one."""
-    for number, side in enumerate(SIDES):
+    for number, side in enumerate(sound.sides):
         was_there = second.reference_levels[number] > 0.1 * max(second.reference_levels)
         if was_there and second.levels[number] < 0.01 * max(second.levels):
             return side
     return None
 
 
-def _new_channel(second: SoundSecond) -> str | None:
+def _new_channel(second: SoundSecond, sound: SoundFidelity) -> str | None:
     """The channel that sounds alone though the original's is silent; None without one."""
-    for number, side in enumerate(SIDES):
+    for number, side in enumerate(sound.sides):
         was_silent = second.reference_levels[number] < 0.01 * max(second.reference_levels)
         if was_silent and second.levels[number] > max(EXTRA_LEVEL, 0.1 * max(second.levels)):
             return side
     return None
 
 
-def _inverted_channel(second: SoundSecond) -> str | None:
-    inverted = [side for side, each in zip(SIDES, second.likeness, strict=True) if each is not None and each < INVERTED]
+def _inverted_channel(second: SoundSecond, sound: SoundFidelity) -> str | None:
+    sides = zip(sound.sides, second.likeness, strict=True)
+    inverted = [side for side, each in sides if each is not None and each < INVERTED]
     return " and the ".join(inverted) or None
 
 
@@ -247,20 +265,20 @@ _Message = Callable[[SoundSecond, SoundFidelity], str]
 _FAULTS: tuple[tuple[_Says, _Message], ...] = (
     (lambda second, sound: _is_silent(second), lambda second, sound: "The sound is silent"),
     (
-        lambda second, sound: _lost_channel(second) is not None,
-        lambda second, sound: f"The {_lost_channel(second)} channel is silent",
+        lambda second, sound: _lost_channel(second, sound) is not None,
+        lambda second, sound: f"The {_lost_channel(second, sound)} channel is silent",
     ),
     (
-        lambda second, sound: _new_channel(second) is not None,
-        lambda second, sound: f"The {_new_channel(second)} channel sounds, and the {{whose}}'s is silent",
+        lambda second, sound: _new_channel(second, sound) is not None,
+        lambda second, sound: f"The {_new_channel(second, sound)} channel sounds, and the {{whose}}'s is silent",
     ),
     (
         lambda second, sound: _is_exchanged(second),
-        lambda second, sound: "The left and the right channel are exchanged",
+        lambda second, sound: f"The {sound.sides[0]} and the {sound.sides[1]} channel are exchanged",
     ),
     (
-        lambda second, sound: _inverted_channel(second) is not None,
-        lambda second, sound: f"The {_inverted_channel(second)} channel is inverted",
+        lambda second, sound: _inverted_channel(second, sound) is not None,
+        lambda second, sound: f"The {_inverted_channel(second, sound)} channel is inverted",
     ),
     (lambda second, sound: _is_unlike(second), lambda second, sound: "The sound is not the {whose}'s"),
     (lambda second, sound: _drops_out(second), lambda second, sound: "The sound drops out or is damaged"),
