@@ -1700,20 +1700,20 @@ video("mono_tracks_mxf", mono_tracks("mxf", "pcm_s16le"), 3, tones=SIDES)
 SURROUND = {400: "left", 900: "right", 1400: "both", 1900: "none", 2400: "left", 2900: "right"}
 audio(
     "mono_tracks_of_5_1_mov",
-    mono_tracks("mov", "pcm_s16le", ("FL", "FR", "FC", "LFE", "SL", "SR")),
+    mono_tracks("mov", "pcm_s16le", ("FL", "FR", "FC", "LFE", "SL", "SR"), count=6),
     3,
     tones=SURROUND,
     quick=True,
 )
 audio(
     "mono_tracks_of_7_1_mov",
-    mono_tracks("mov", "pcm_f32le", ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR")),
+    mono_tracks("mov", "pcm_f32le", ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"), count=8),
     3,
     tones={**SURROUND, 3400: "left", 3900: "right"},
 )
 audio(
     "mono_tracks_of_5_1_at_44_1_khz",
-    mono_tracks("mov", "pcm_s24le", ("FL", "FR", "FC", "LFE", "BL", "BR"), options="-ar 44100"),
+    mono_tracks("mov", "pcm_s24le", ("FL", "FR", "FC", "LFE", "BL", "BR"), count=6, options="-ar 44100"),
     3,
     tones=SURROUND,
 )
