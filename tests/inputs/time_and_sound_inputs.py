@@ -753,6 +753,7 @@ for _number, _heard, _side in (
     (10, 0, "left"),
     (12, 9, "right"),
     (16, 0, "left"),
+    (40, 2, "left"),
 ):
     audio(
         f"no_layout_{_number}_channels",

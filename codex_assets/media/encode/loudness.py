@@ -124,6 +124,8 @@ def meter() -> str:
 
 
 METERED = "peak=true:framelog=verbose"
+MOST_METERED = 24
+"""Channels. The meter resamples all of them at once, and of over 32 ffmpeg does not."""
 OWN = "@own"
 """The name of the meter of an upload's own channels."""
 
@@ -132,7 +134,8 @@ def metering(audio: AudioStream | None, before: Sequence[str] = (), placing: Seq
     """The filters that measure a sound as it is delivered. Where mixing and resampling change its peak, that of its own
     channels is measured beside it (`own_peak`). `before`: filters for both, `placing`: those of the mix alone."""
     mixed = ",".join([*placing, delivered_form(), meter()])
-    if audio is None or (audio.channels <= profile.CHANNELS and audio.sample_rate <= profile.SAMPLE_RATE):
+    is_heard_so = audio is None or (audio.channels <= profile.CHANNELS and audio.sample_rate <= profile.SAMPLE_RATE)
+    if audio is None or is_heard_so or audio.channels > MOST_METERED:
         return ",".join([*before, mixed])
     split = ",".join([*before, "asplit[own][mixed]"])
     return f"{split};[own]ebur128{OWN}={METERED},anullsink;[mixed]{mixed}"
