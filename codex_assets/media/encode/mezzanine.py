@@ -8,7 +8,6 @@ tried otherwise when a decoder fails (`build/mezzanine_encode.py`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal
 
 from codex_assets.media import profile
@@ -63,8 +62,6 @@ def picture_filters(info: MediaInfo, *, missing: float = 0.0) -> str:
     assert video is not None
     width, height = size(video)
     chain = [f"sidedata=mode=delete:type={CAPTIONS}", *relabelled(video), *_redated(video), *_in_one_size(video)]
-    if video.sizes and _is_full_range(video):
-        video = _in_limited_range(video)
     deinterlacing = _deinterlacing(video)
     if deinterlacing:
         # First: every later filter would mix the two fields of a frame. It takes no other size than that of the first
@@ -110,23 +107,7 @@ def _in_one_size(video: VideoStream) -> list[str]:
     bars = f"pad={width}:{height}:2*trunc((ow-iw)/4):2*trunc((oh-ih)/4):eval=frame"
     # The lines of two moments must not be mixed.
     fields = "interl=-1:" if _deinterlacing(video) else ""
-    ranges, form = "", list[str]()
-    if _is_full_range(video):
-        # Bars are as black as limited range is.
-        ranges = ":in_range=pc:out_range=tv"
-        if (video.pixel_format or "").startswith("yuvj"):
-            form = [f"format={_in_limited_range(video).pixel_format}"]
-    return [f"scale={':'.join(scaled)}:eval=frame:{fields}{SCALER}{ranges}", *form, bars, "setsar=1"]
-
-
-def _is_full_range(video: VideoStream) -> bool:
-    """Whether its luma and colours, if it has those, take the whole range of numbers."""
-    name = video.pixel_format or ""
-    return not _is_rgb(video) and (video.color_range == "pc" or name.startswith("yuvj"))
-
-
-def _in_limited_range(video: VideoStream) -> VideoStream:
-    return replace(video, color_range="tv", pixel_format=(video.pixel_format or "yuv420p").replace("yuvj", "yuv"))
+    return [f"scale={':'.join(scaled)}:eval=frame:{fields}{SCALER}", bars, "setsar=1"]
 
 
 def _redated(video: VideoStream) -> list[str]:
