@@ -231,7 +231,8 @@ def longest_idle_seconds(info: MediaInfo) -> float:
     video, audio = info.video, info.audio
     if video is None or video.index not in info.counted or info.joined_seconds is not None:
         return 0.0
-    still = max(info.counted[video.index].steps, default=0.0)
+    # Of a few pictures, no step is longer than usual.
+    still = max([video.after_a_pause, *info.counted[video.index].steps])
     if audio is None or audio.index not in info.counted:
         return still
     heard = (audio.duration or 0.0) - sum(info.counted[audio.index].steps)
