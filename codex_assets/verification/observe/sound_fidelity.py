@@ -436,6 +436,8 @@ def _second(
     telling_bright = np.arange(len(levels)) if steady else _without_taps(tenths.bright[part])
     telling_bright = telling_bright[~beyond[telling_bright].any(axis=1)]
     bright, kept = tenths.bright[part][telling_bright].sum(0), (levels[telling_bright] * TENTH) ** 2 / 2
+    # Where next to nothing of a second lies under what low rates keep, the rest is the edges of what does not.
+    says_bright = audible.any() and kept[:, 2:].sum() > KEPT_SHARE * whole[:, 2:].sum()
     return SoundSecond(
         at=part.start / 10,
         levels=(float(rms[0]), float(rms[1])),
@@ -446,8 +448,8 @@ def _second(
         likeness=_each(straight, energies, telling),
         least_likeness=float(each.min()) if telling.any() else None,
         crossed=_each(crossed, np.sqrt(low[:, :2] * low[:, [3, 2]]), telling),
-        bright=_ratio(bright[:2].sum(), kept[:, :2].sum()) if audible.any() else None,
-        reference_bright=_ratio(bright[2:].sum(), kept[:, 2:].sum()) if audible.any() else None,
+        bright=_ratio(bright[:2].sum(), kept[:, :2].sum()) if says_bright else None,
+        reference_bright=_ratio(bright[2:].sum(), kept[:, 2:].sum()) if says_bright else None,
         width=_width(width[both, 0], low[both, :2]),
         reference_width=_width(width[both, 1], low[both, 2:]),
     )

@@ -21,6 +21,11 @@ SPEECH = (
     "+0.03*(random(0)-0.5)*gt(mod(t,0.4),0.3))*(0.5+0.5*sin(2*PI*3*t))*gt(mod(t,3),0.6)':s=48000:d=12,"
     "aformat=channel_layouts=stereo"
 )
+CHIRP = (
+    "aevalsrc='0.25*sin(2*PI*(300+90*(t+50))*(t+50))*(0.6+0.4*sin(3*t+150))*gt(mod(t+50,3),0.5)"
+    "|0.006*sin(2*PI*523*t)*(0.5+0.5*sin(2*t+100))':s=48000:d=12"
+)
+"""A gated tone that rises beyond 10 kHz, beside a soft one."""
 NOISE = "aeval='val(0)+0.05*(random(0)-0.5)|val(1)+0.05*(random(1)-0.5)':c=same"
 FEW_BITS = "aeval='round(val(0)*16)/16|round(val(1)*16)/16':c=same"
 CLIPPED = "volume=12dB,alimiter=limit=0.9:level=0:attack=0.1:release=1,volume=-9dB"
@@ -48,6 +53,11 @@ def said(folder: Path, sound: str, *coding: str, own: str = "anull", original: s
 @pytest.mark.parametrize("sound", [MUSIC, SPEECH], ids=["music", "speech"])
 def test_an_honest_encode_keeps_the_range(sound: str, coding: tuple[str, ...], original: str, tmp_path: Path) -> None:
     assert said(tmp_path, sound, *coding, own=original, original=original) is None
+
+
+@pytest.mark.ffmpeg
+def test_what_no_low_rate_keeps_says_nothing_of_its_brightness(tmp_path: Path) -> None:
+    assert said(tmp_path, CHIRP) is None
 
 
 @pytest.mark.ffmpeg
