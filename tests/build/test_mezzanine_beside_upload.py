@@ -46,7 +46,43 @@ UPLOADS: dict[str, tuple[str, ...]] = {
 }
 
 
-QUICK = ("film", "turned", "black", "another matrix", "half the rate", "late by one", "late", "one channel")
+CHART = "testsrc2=size={size}:rate=25:duration=0.4"
+"""Its colours are drawn in BT.601: taken for BT.709, some have less than no red, green or blue."""
+SLOPE = (
+    "color=size={size}:rate=25:duration=0.4,format=gbrp10le,"
+    "geq=r='390+240*X/W':g='390+240*(X+Y)/(W+H)':b='390+240*Y/H',scale=out_color_matrix=bt709"
+)
+TAGS = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709")
+FINE = ("-c:v", "libx264", "-crf", "8")
+DRAWN: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "chart in 4:2:2": (CHART, "192x108", (*FINE, "-pix_fmt", "yuv422p", *TAGS)),
+    "chart in 4:4:4": (CHART, "192x108", ("-c:v", "ffv1", "-pix_fmt", "yuv444p", *TAGS)),
+    "chart in full range": (
+        CHART,
+        "192x108",
+        ("-vf", "scale=out_range=pc,format=yuv422p", *FINE, *TAGS, "-color_range", "pc"),
+    ),
+    "chart with primaries alone": (CHART, "192x108", (*FINE, "-pix_fmt", "yuv422p", "-color_primaries", "bt709")),
+    "chart in RGB": (CHART, "192x108", ("-c:v", "ffv1", "-pix_fmt", "bgr0")),
+    "chart in DNxHR": (CHART, "256x144", ("-c:v", "dnxhd", "-profile:v", "dnxhr_sq", "-pix_fmt", "yuv422p", *TAGS)),
+    "chart in DNxHD": (CHART, "1920x1080", ("-c:v", "dnxhd", "-b:v", "120M", "-pix_fmt", "yuv422p")),
+    "slope of 10 bits": (SLOPE, "192x108", ("-c:v", "ffv1", "-pix_fmt", "yuv422p10le", *TAGS)),
+    "slope of 8 bits": (SLOPE, "192x108", ("-c:v", "ffv1", "-pix_fmt", "yuv420p", *TAGS)),
+}
+
+
+QUICK = (
+    "chart in 4:2:2",
+    "slope of 10 bits",
+    "film",
+    "turned",
+    "black",
+    "another matrix",
+    "half the rate",
+    "late by one",
+    "late",
+    "one channel",
+)
 
 
 def is_quick(number: int, name: str) -> bool:
@@ -119,6 +155,37 @@ def build(upload: Path, folder: Path, spoil: Callable[[list[str]], list[str]] | 
 def test_an_honest_mezzanine_is_published(upload: Path, tmp_path: Path) -> None:
     bench = build(upload, tmp_path)
     assert [key for key in bench.objects() if "mezzanine" in key]
+
+
+def _drawn(name: str, folder: Path) -> Path:
+    source, size, options = DRAWN[name]
+    path = folder / f"drawn.{'mkv' if 'ffv1' in options else 'mov'}"
+    inputs = ["-f", "lavfi", "-i", source.format(size=size)]
+    subprocess.run(["ffmpeg", "-v", "error", "-y", *inputs, *options, str(path)], check=True)
+    return path
+
+
+@pytest.mark.parametrize("name", some_slow(DRAWN, is_quick))
+def test_what_is_coded_beyond_what_a_display_shows_is_published(name: str, tmp_path: Path) -> None:
+    """Colours that no red, green and blue make, colours of one pixel's width, and parts of a level."""
+    bench = build(_drawn(name, tmp_path), tmp_path)
+    assert [key for key in bench.objects() if "mezzanine" in key]
+
+
+WRONG_COLOURS = {
+    "BT.709 taken for BT.601": "colormatrix=bt709:bt601",
+    "BT.601 taken for BT.709": "colormatrix=bt601:bt709",
+    "limited range taken for full": "scale=in_range=pc:out_range=tv",
+    "paler by a tenth": "eq=saturation=0.9",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in DRAWN if "chart" in name and "DNxHD" not in name])
+@pytest.mark.parametrize("fault", WRONG_COLOURS)
+def test_wrong_colours_are_found_beyond_what_a_display_shows(fault: str, name: str, tmp_path: Path) -> None:
+    with pytest.raises(VerificationError, match=r"mezzanine_pictures_true: The picture's colours are"):
+        build(_drawn(name, tmp_path), tmp_path, shown(WRONG_COLOURS[fault]))
 
 
 PICTURES = {

@@ -112,9 +112,11 @@ class _Second:
 
 
 class Meter:
-    """Measures one output's pictures as they come. `rate`: pictures a second; `first`: the number of the first."""
+    """Measures one output's pictures as they come. `rate`: pictures a second; `first`: the number of the first;
+    `faintest`: mean squared difference of neighbouring pixels under which a picture shows no detail."""
 
-    def __init__(self, rate: float, *, first: int = 0) -> None:
+    def __init__(self, rate: float, *, first: int = 0, faintest: float = FAINTEST_DETAIL) -> None:
+        self._faintest = faintest
         self._per_second = max(1, round(rate))
         self._rate = rate
         self._first = self._count = first
@@ -155,7 +157,7 @@ class Meter:
         likeness = np.array(second.likeness)
         mean = likeness.mean(0)
         own, reference, first = self._memory.steps(second.pictures)
-        shows = second.reference_detail > FAINTEST_DETAIL * second.pictures
+        shows = second.reference_detail > self._faintest * second.pictures
         closed = PictureSecond(
             at=second.first / self._rate,
             pictures=second.pictures,

@@ -72,10 +72,10 @@ def has_arithmetic(video: VideoStream) -> bool:
 
 def in_bt709(planes: Planes, video: VideoStream, peak: float = PEAKS[0]) -> Planes:
     """Planes as the upload codes them, as BT.709 in limited range. `peak`: of HDR, over SDR's white."""
-    if is_bt709(video):
-        return planes[:, :3]
-    full, matrix = is_full(video), _matrix(video)
     coded = planes[:, :3]
+    if _keeps_matrix(video):
+        return _in_limited_range(coded) if is_full(video) else coded
+    full, matrix = is_full(video), _matrix(video)
     light = coded / np.float32(255) if is_rgb(video) else _to_rgb(coded, *matrix, full=full)
     # Whatever converts it goes through red, green and blue, and keeps nothing brighter than white.
     colours: Planes = np.clip(light, np.float32(0), np.float32(1))
@@ -94,10 +94,20 @@ def luma_factor(video: VideoStream) -> float:
     return 219 / 255 if is_rgb(video) or is_full(video) else 1.0
 
 
+def has_half_colours(video: VideoStream) -> bool:
+    """Whether its colours have half the size, as those that are delivered."""
+    return (video.pixel_format or "").startswith(("yuv420", "yuvj420", "nv12", "p010"))
+
+
 def is_bt709(video: VideoStream) -> bool:
     """Whether a picture is coded as it is delivered, in 4:2:0: nothing is to be converted."""
-    is_halved = (video.pixel_format or "").startswith(("yuv420", "nv12", "p010"))
-    return is_halved and not (is_full(video) or is_converted(video)) and _matrix(video) == BT709
+    return has_half_colours(video) and not (is_full(video) or is_converted(video)) and _matrix(video) == BT709
+
+
+def _keeps_matrix(video: VideoStream) -> bool:
+    """Whether its luma and differences are delivered, if in another range: then nothing goes through red, green and
+    blue, and colours that those do not hold stay as they are coded. A display cuts them off."""
+    return not (is_rgb(video) or is_converted(video)) and _matrix(video) == BT709
 
 
 def is_full(video: VideoStream) -> bool:
@@ -114,7 +124,8 @@ def _guessed(video: VideoStream) -> tuple[float, float]:
     if video.hdr or video.primaries == "bt2020":
         return MATRICES["bt2020nc"]
     high = video.coded_width >= profile.HD_WIDTH or video.coded_height > profile.SD_LINES
-    return BT709 if high or video.primaries in PRIMARIES else MATRICES["smpte170m"]
+    wide = video.primaries in PRIMARIES and video.primaries != "bt709"
+    return BT709 if high or wide else MATRICES["smpte170m"]
 
 
 def _to_rgb(planes: Planes, red: float, blue: float, *, full: bool) -> Planes:
@@ -123,6 +134,13 @@ def _to_rgb(planes: Planes, red: float, blue: float, *, full: bool) -> Planes:
     u, v = ((planes[:, plane] - 128) / (255 if full else 224) for plane in (1, 2))
     r, b = luma + (2 - 2 * red) * v, luma + (2 - 2 * blue) * u
     return np.stack([r, (luma - red * r - blue * b) / (1 - red - blue), b], axis=1)
+
+
+def _in_limited_range(planes: Planes) -> Planes:
+    """Luma and two differences of full range (ITU-T H.273, equations of E'Y, E'PB and E'PR)."""
+    luma, differences = 16 + planes[:, :1] * (219 / 255), 128 + (planes[:, 1:] - 128) * (224 / 255)
+    limited: Planes = np.concatenate([luma, differences], axis=1).astype(np.float32)
+    return limited
 
 
 def _from_rgb(colours: Planes) -> Planes:

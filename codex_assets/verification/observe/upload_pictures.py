@@ -28,6 +28,7 @@ from codex_assets.verification.observe.upload_colours import (
     PEAKS,
     Planes,
     has_arithmetic,
+    has_half_colours,
     in_bt709,
     is_bt709,
     is_converted,
@@ -51,6 +52,9 @@ BLACK, WHITE = 16, 235
 HELD_PICTURES = 2
 SMALLEST_SIDE = 16
 """Pixels; of a smaller picture, hardly anything is left when it is made of half as many coloured ones."""
+ROUNDING_DETAIL = 3.0
+"""Mean squared difference of neighbouring pixels, most of which may be what rounding leaves of a smooth picture: the
+pattern of a dither of over 8 bits, or in the upload, is 0.7, and is not encoded."""
 SMALL = "flags=area+accurate_rnd"
 
 
@@ -208,6 +212,7 @@ def compare_upload_pictures(
     exactness = _exactness(video)
     if several_sizes and exactness is Exactness.SAME:
         exactness = Exactness.CONVERTED
+    colours = _halved if has_half_colours(video) else _softened
     shown = luma_factor(video) ** 2 if exactness in (Exactness.SAME, Exactness.CONVERTED) else 0.0
 
     def read(take: Callable[[int], bytes]) -> None:
@@ -217,13 +222,13 @@ def compare_upload_pictures(
             own = np.rot90(made, 1, axes=(2, 3)) if turned else made
             meant = reference.of(coded, own)
             if meter is None:
-                meter = Meter(float(rate), first=tick)
+                meter = Meter(float(rate), first=tick, faintest=ROUNDING_DETAIL)
             coded_middle, middle = panels.middles(records)
             # Full range has nothing beyond black and white.
             within = coded_middle if is_full(video) or is_rgb(video) else _within(coded_middle, exactness)
             before, after = detail_of(within), detail_of(_within(middle, exactness))
-            references = [Areas.of(plane) for plane in (meant[:, 0], _halved(meant[:, 1]), _halved(meant[:, 2]))]
-            meter.add(references, [own[:, 0], _halved(own[:, 1]), _halved(own[:, 2])], after, before * shown)
+            references = [Areas.of(plane) for plane in (meant[:, 0], colours(meant[:, 1]), colours(meant[:, 2]))]
+            meter.add(references, [own[:, 0], colours(own[:, 1]), colours(own[:, 2])], after, before * shown)
 
     graph = _graph(video, rate, count, panels, size, _barred(video) if several_sizes else _one_size(video))
     counted = ["-map", "1:v:0", "-fps_mode", "passthrough", "-f", "null", "/dev/null"]
@@ -391,4 +396,15 @@ def _halved(plane: Planes) -> Planes:
     """The mean of each four pixels."""
     sums = plane[:, 0::2, 0::2] + plane[:, 0::2, 1::2] + plane[:, 1::2, 0::2] + plane[:, 1::2, 1::2]
     small: Planes = sums / np.float32(4)
+    return small
+
+
+def _softened(plane: Planes) -> Planes:
+    """The mean of each four pixels, beside its neighbours. Which filter halves colours, and where it puts them, differs
+    between releases: what is one pixel wide becomes another colour."""
+    small = _halved(plane)
+    for axis in (1, 2):
+        padded = np.pad(small, [(1, 1) if axis == each else (0, 0) for each in range(3)], mode="edge")
+        before, at, after = (np.take(padded, np.arange(small.shape[axis]) + step, axis) for step in range(3))
+        small = (before + 2 * at + after) / np.float32(4)
     return small
