@@ -7,7 +7,7 @@ from codex_assets.defs.assets import ORIGINALS, PRODUCERS
 from codex_assets.defs.resources import workshop
 
 defs = dg.Definitions(
-    assets=[*ORIGINALS, *PRODUCERS["video"], *PRODUCERS["audio"]],
+    assets=[*ORIGINALS, *PRODUCERS.values()],
     jobs=jobs.JOBS,
     sensors=sensors.SENSORS,
     schedules=schedules.SCHEDULES,

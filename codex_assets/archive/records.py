@@ -67,6 +67,8 @@ class StoredFile(Record):
     key: str
     size: int
     sha256: str
+    version: str | None = None
+    """Which of the contents that its key had, as the store names it; None where the store keeps one."""
 
 
 class Build(Record):
@@ -289,6 +291,9 @@ class VariantRecord(OutputRecord):
 
     variant: str
     playlist_key: str | None = None
+    version: str | None = None
+    """The folder of its segments, below the playlist's; None where they lie beside it, as the first releases put them.
+    """
     width: int | None = None
     height: int | None = None
     frame_rate: float | None = None

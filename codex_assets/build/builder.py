@@ -1,21 +1,24 @@
 """What a builder is, and the one that works on this machine: which outputs of a media it builds, in which order.
 
-An output is published only after everything about it was verified, in the order that keeps a viewer playing: segments,
-then playlists, last the master. A build that fails leaves what was published as it was. What one output must know of
-another is read from records, so any machine can build any one output of any media. Out: how each kind of output is
-built (`mezzanine.py`, `ladder.py`, `master.py`, `pictures.py`), and work on another machine (`on_runpod.py`).
+All outputs of a build are made and verified before any is published, and are published together: a build that fails
+leaves what was published as it was. What one output must know of another is read from records, so any machine can build
+any one output of any media. Out: how each kind of output is built (`mezzanine.py`, `ladder.py`, `master.py`,
+`pictures.py`), how they are published (`publication.py`), and work on another machine (`on_runpod.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from datetime import timedelta
 from typing import Protocol
 
 from codex_assets.archive.records import MediaRecord, OutputRecord
-from codex_assets.archive.store import RecordStore
+from codex_assets.archive.replaced import GRACE
 from codex_assets.build import ladder, mezzanine, phases, pictures
 from codex_assets.build.encoders import Encoders
 from codex_assets.build.media_build import MediaBuild
+from codex_assets.build.phases import Phase
+from codex_assets.build.publication import Publication
 from codex_assets.build.receipts import Receipts
 from codex_assets.media.outputs import (
     LOUDNESS,
@@ -39,7 +42,7 @@ class Builder(Protocol):
         """Build `outputs` and yield their records, published, in order of dependency.
 
         May also yield a record that was not asked for, when leaving it as it was would have made it untrue (a
-        master whose variant changed). Raises `JobError`; then nothing that was not yielded was replaced.
+        master whose variant changed). Raises `JobError`; before anything was published, nothing was replaced then.
         """
         ...
 
@@ -60,10 +63,11 @@ class LocalBuilder:
         *,
         run_id: str | None = None,
         price: Callable[[str | None], float | None] = lambda gpu: None,
+        grace: timedelta = GRACE,
     ) -> None:
-        """`run_id` is written into the receipts; `price` gives what a second of this worker costs (USD), by its GPU."""
-        self._stores, self._encoders, self._workspace = stores, encoders, workspace
-        self._records = RecordStore(stores.archive)
+        """`run_id` is written into the receipts; `price` gives what a second of this worker costs (USD), by its GPU;
+        `grace`: how long what is replaced can still be played."""
+        self._stores, self._encoders, self._workspace, self._grace = stores, encoders, workspace, grace
         self._tools = tools.within(workspace.root)
         self._observer = Observer(self._tools, scratch=workspace.root)
         self._receipts = Receipts(self._tools, workspace, run_id=run_id, price=price)
@@ -74,17 +78,18 @@ class LocalBuilder:
         self.plan(media, in_order)
         build = self._build_of(media)
         if MEZZANINE.name in in_order:
-            yield from mezzanine.build_mezzanine(build, with_loudness=LOUDNESS.name in in_order)
+            mezzanine.build_mezzanine(build, with_loudness=LOUDNESS.name in in_order)
         elif LOUDNESS.name in in_order:
-            yield mezzanine.measure_loudness(build)
+            mezzanine.measure_loudness(build)
         in_ladder = [output for output in in_order if is_of_ladder(output)]
         if in_ladder:
-            yield from ladder.build_ladder(build, in_ladder)
+            ladder.build_ladder(build, in_ladder)
         if THUMBNAIL.name in in_order:
-            yield pictures.build_thumbnail(build)
+            pictures.build_thumbnail(build)
         for kind in (WAVEFORM_JSON, WAVEFORM_PNG):
             if kind.name in in_order:
-                yield pictures.build_waveform(build, kind)
+                pictures.build_waveform(build, kind)
+        yield from build.publication.switch(lambda: build.phase(Phase.PUBLISHING))
 
     def plan(self, media: MediaRecord, outputs: Collection[str]) -> None:
         """As `Builder.plan`. Outputs that were planned before are not counted twice."""
@@ -94,7 +99,7 @@ class LocalBuilder:
         return MediaBuild(
             media,
             self._stores,
-            self._records,
+            Publication(media, self._stores, self._receipts, grace=self._grace),
             self._tools,
             self._encoders,
             self._workspace,

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codex_assets.archive.records import Build, MezzanineRecord, SegmentFact, VariantRecord
-from codex_assets.build.media_build import MediaBuild, UnpublishedOutput, digest
+from codex_assets.build.media_build import MediaBuild, digest
 from codex_assets.build.phases import Phase
+from codex_assets.build.publication import UnpublishedOutput
 from codex_assets.build.receipts import Encode
 from codex_assets.build.sound import Sound
 from codex_assets.errors import ToolError
@@ -59,10 +60,12 @@ def unpublished_preview(
     folder = build.workspace.folder("hls/preview")
     segments = hls.preview_segments(_segments(encoded.folder / hls.PLAYLIST))
     for segment in segments:
-        shutil.copy2(encoded.folder / segment.name, folder / segment.name)
+        path = encoded.folder / segment.name
+        shutil.copy2(path, folder / path.name)
     key = keys.preview_playlist(media.creator_id, media.media_id)
     playlist = folder / Path(key).name
-    playlist.write_text(hls.media_playlist(segments), encoding="utf-8")
+    beside = [replace(segment, name=Path(segment.name).name) for segment in segments]
+    playlist.write_text(hls.media_playlist(beside), encoding="utf-8")
     encode = replace(encoded.encode, media_seconds=min(source.duration, profile.PREVIEW_SECONDS))
     receipt = build.receipts.draft(
         media.media_type, PREVIEW.name, build.inputs_with_sound(source), encode, variant=encoded.name
@@ -79,7 +82,8 @@ def _output(
     key: str,
     receipt: Build,
 ) -> UnpublishedOutput[VariantRecord]:
-    """The output of a playlist whose segments lie beside it, to be published under `key`."""
+    """The output of a playlist whose segments lie beside it, to be published under `key`. They are moved into the
+    folder of their version."""
     segments = _segments(playlist)
     if not segments:
         raise ToolError(f"encoding {encoded.name}", exit_code=0, reason="no segment was written")
@@ -88,13 +92,16 @@ def _output(
         with first.open("ab") as file:
             file.write(missing)
         segments = _segments(playlist)
+    version = keys.version(file_sha256(playlist.parent / segment.name) for segment in segments)
+    (playlist.parent / version).mkdir()
+    paths = [(playlist.parent / each.name).rename(playlist.parent / version / each.name) for each in segments]
+    first = paths[0]
     # Written anew: ffmpeg gives a programme under half a second a target duration of 0.
-    playlist.write_text(hls.media_playlist(segments), encoding="utf-8")
+    playlist.write_text(hls.media_playlist(segments, version), encoding="utf-8")
     info = ffprobe.parse(build.tools.ffprobe(hls.segment_arguments(str(first)), label="probing"))
     video, rates, sound = info.video, hls.measure_rates(segments), encoded.sound
-    prefix = key.rpartition("/")[0]
     uploads = [
-        *(Upload(first.with_name(each.name), "media", f"{prefix}/{each.name}", Stage.CONTENT) for each in segments),
+        *(Upload(path, "media", keys.segment(key, at, version), Stage.CONTENT) for at, path in enumerate(paths)),
         Upload(playlist, "media", key, Stage.PLAYLIST),
     ]
     off_target = sound is not None and loudness.is_off_target(sound.measured) and sound.gain.mode != "none"
@@ -104,6 +111,7 @@ def _output(
         data_version=digest(*(f"{upload.path.name} {file_sha256(upload.path)}" for upload in uploads)),
         variant=encoded.name,
         playlist_key=key,
+        version=version,
         width=video.width if video else None,
         height=video.height if video else None,
         frame_rate=float(source.rate) if video and source.rate else None,

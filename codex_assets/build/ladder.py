@@ -1,38 +1,35 @@
-"""Builds the variants and the preview of a media, and puts them in the place of those that are published.
+"""Builds the variants and the preview of a media, and the master that names them.
 
-In: which variants this source gets, their encodes, the order of the switch, and what is removed after it. Out: a
-variant's playlist and record (`encoded_variant.py`), the master (`master.py`), the arguments (`media/encode/ladder`).
+In: which variants this source gets, and their encodes. Out: a variant's playlist and record (`encoded_variant.py`), the
+master (`master.py`), the arguments (`media/encode/ladder`), and when they are published (`publication.py`).
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from codex_assets.archive.records import MezzanineRecord, OutputRecord, VariantRecord
 from codex_assets.build import caption_transfer, encoded_variant, master
 from codex_assets.build.encoded_variant import EncodedVariant
-from codex_assets.build.media_build import MediaBuild, UnpublishedOutput
+from codex_assets.build.media_build import MediaBuild
 from codex_assets.build.phases import Phase
+from codex_assets.build.publication import UnpublishedOutput
 from codex_assets.build.receipts import Encode
 from codex_assets.build.sound import Sound
 from codex_assets.media import profile, target_format
 from codex_assets.media.encode import ladder
-from codex_assets.media.outputs import MASTER, OUTPUTS, PREVIEW, variant_output
-from codex_assets.storage import keys, publish
+from codex_assets.media.outputs import MASTER, PREVIEW, variant_output
 from codex_assets.system.process import ToolRun
-
-_log = logging.getLogger(__name__)
 
 NOT_APPLICABLE = "not-applicable"
 """The data version of a variant that this source does not get."""
 
 
-def build_ladder(build: MediaBuild, outputs: Collection[str]) -> Iterator[OutputRecord]:
-    """Publish these variants, preview and master, and yield their records in the order of outputs.
+def build_ladder(build: MediaBuild, outputs: Collection[str]) -> None:
+    """Build these variants, preview and master.
 
-    The master is written, and yielded, also when it was not asked for and the published one would otherwise be wrong.
-    Raises `MissingInput` without a mezzanine, and for a master without variants.
+    The master is written also when it was not asked for and the published one would otherwise be wrong. Raises
+    `MissingInput` without a mezzanine, and for a master without variants.
     """
     work = build.receipts.begin()
     source = build.mezzanine_record()
@@ -46,14 +43,10 @@ def build_ladder(build: MediaBuild, outputs: Collection[str]) -> Iterator[Output
     unpublished: list[UnpublishedOutput[OutputRecord]] = [*encoded]
     if change.output is not None:
         unpublished.append(change.output)
-    published = build.publish(unpublished, work)
-    for marker in markers:
-        build.records.put(build.media.media_id, marker.output, marker)
+    build.publication.add(unpublished, work)
+    build.publication.add([UnpublishedOutput(marker) for marker in markers], work)
     if change.confirmed is not None:
         build.records.put(build.media.media_id, change.confirmed.output, change.confirmed)
-    _prune(build, published, markers)
-    order = OUTPUTS[build.media.media_type]
-    yield from sorted([*published, *markers], key=lambda record: order.index(record.output))
 
 
 # --- Video ------------------------------------------------------------------------------------------------------------
@@ -165,22 +158,3 @@ def _audio_playlists(
         encoded = EncodedVariant(variant.name, folder, sound, Encode(run, source.duration))
         unpublished.append(encoded_variant.unpublished_variant(build, source, encoded))
     return unpublished
-
-
-# --- After the switch -------------------------------------------------------------------------------------------------
-
-
-def _prune(build: MediaBuild, published: Sequence[OutputRecord], markers: Sequence[VariantRecord]) -> None:
-    """Remove segments that no playlist names any more, and variants that this source does not get."""
-    for record in published:
-        if isinstance(record, VariantRecord) and record.playlist_key is not None:
-            prefix = record.playlist_key.rpartition("/")[0] + "/"
-            removed = publish.prune(build.stores, "media", prefix, {file.key for file in record.files})
-            if removed:
-                _log.info("%s: removed %d objects that are no longer named", record.output, len(removed))
-    media, store = build.media, build.stores.media
-    for marker in markers:
-        key = keys.variant_playlist(media.creator_id, media.media_id, media.media_type, marker.variant)
-        if store.head(key) is not None:
-            for stored_object in list(store.list(key.rpartition("/")[0] + "/")):
-                store.delete(stored_object.key)

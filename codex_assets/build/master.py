@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from codex_assets.archive.records import Build, MasterRecord, VariantRecord
-from codex_assets.build.media_build import MediaBuild, UnpublishedOutput, digest
+from codex_assets.build.media_build import MediaBuild, digest
+from codex_assets.build.publication import UnpublishedOutput
 from codex_assets.errors import MissingInput
 from codex_assets.media.encode import hls, ladder
 from codex_assets.media.outputs import MASTER, PREVIEW, variants

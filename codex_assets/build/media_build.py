@@ -1,61 +1,42 @@
 """What is known, fetched and recorded of one media while its outputs are built on this machine.
 
-In: the media's records and local copies, the phases of the run, and publishing, which is the same for every kind of
-output. Out: how an output is made (`mezzanine.py`, `ladder.py`, `master.py`, `pictures.py`).
+In: the media's records and local copies, and the phases of the run. Out: how an output is made (`mezzanine.py`,
+`ladder.py`, `master.py`, `pictures.py`), and publishing (`publication.py`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-from codex_assets.archive.records import LoudnessRecord, MediaRecord, MezzanineRecord, OutputRecord, StoredFile
+from codex_assets.archive import stored_files
+from codex_assets.archive.records import LoudnessRecord, MediaRecord, MezzanineRecord
 from codex_assets.archive.store import RecordStore
 from codex_assets.build.encoders import Encoders
 from codex_assets.build.phases import Phase
-from codex_assets.build.receipts import Receipts, Work
+from codex_assets.build.publication import Advance, Publication, bytes_as_fraction
+from codex_assets.build.receipts import Receipts
 from codex_assets.build.sound import Sound, encode_sounds
-from codex_assets.errors import MissingInput, VerificationError
+from codex_assets.errors import MissingInput
 from codex_assets.media import ffprobe, recipe
 from codex_assets.media.encode import loudness
 from codex_assets.media.facts import MediaInfo
 from codex_assets.media.outputs import LOUDNESS, MEZZANINE
-from codex_assets.storage import publish
 from codex_assets.storage.objects import Stores, file_sha256
-from codex_assets.storage.publish import Published, Upload
 from codex_assets.system.run_output import Progress
 from codex_assets.system.tools import Tools
 from codex_assets.system.workspace import Workspace
-from codex_assets.verification import causes
-from codex_assets.verification.judge import failures, judge, rule_set
-from codex_assets.verification.observations import AnyObservation
 from codex_assets.verification.observe.observer import Observer
-from codex_assets.verification.programme_notes import recorded_notes
 
 _log = logging.getLogger(__name__)
 
 SCRATCH_PER_INPUT = 4
 """Scratch space that a build needs, in sizes of its input."""
-
-Advance = Callable[[float | None, float | None], None]
-"""Called inside a phase with the fraction of it that is done (0 to 1) and the speed against real time."""
-
-
-Recorded = TypeVar("Recorded", bound=OutputRecord, covariant=True)
-
-
-@dataclass(frozen=True)
-class UnpublishedOutput(Generic[Recorded]):
-    """An output between encoding and publishing: its record, its files, and what was observed of them."""
-
-    record: Recorded
-    uploads: list[Upload] = field(default_factory=list)
-    observations: list[AnyObservation] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -65,7 +46,8 @@ class MediaBuild:
 
     media: MediaRecord
     stores: Stores
-    records: RecordStore
+    publication: Publication
+    """Where finished outputs go; what it has of them is read as if it were published."""
     tools: Tools
     encoders: Encoders
     workspace: Workspace
@@ -76,6 +58,11 @@ class MediaBuild:
     def is_video(self) -> bool:
         """Whether it is a video; if not, it is an audio."""
         return self.media.media_type == "video"
+
+    @property
+    def records(self) -> RecordStore:
+        """The media's records, those of outputs that are not published yet among them."""
+        return self.publication.records
 
     # --- What is known ------------------------------------------------------------------------------------------------
 
@@ -105,12 +92,11 @@ class MediaBuild:
         Raises `MissingInput` when the archive's file is another one.
         """
         (stored,) = record.files
-        store = self.stores.by_role(stored.role)
 
         def fetch(path: Path) -> None:
             self.workspace.require_space(stored.size * SCRATCH_PER_INPUT)
             with self.phase(Phase.FETCHING_MEZZANINE) as advance:
-                store.download(stored.key, path, on_bytes=bytes_as_fraction(stored.size, advance))
+                stored_files.fetch(self.stores, stored, path, on_bytes=bytes_as_fraction(stored.size, advance))
             if file_sha256(path) != stored.sha256:
                 raise MissingInput(
                     f"The mezzanine of media {self.media.media_id} in the archive is not the one that was recorded; "
@@ -164,73 +150,7 @@ class MediaBuild:
         inputs = {MEZZANINE.name: source.data_version}
         return inputs | ({LOUDNESS.name: self.loudness_record().data_version} if source.has_audio else {})
 
-    def publish(
-        self, outputs: Sequence[UnpublishedOutput[OutputRecord]], work: Work, *, beside: int = 0
-    ) -> list[OutputRecord]:
-        """Judge all these outputs, then upload all their files, then record them; returns the records as written.
-
-        Their receipts share `work`, with `beside` more outputs that are not published here. Raises `VerificationError`
-        before any upload.
-        """
-        judged = self._judged(outputs)
-        uploads = [upload for output in outputs for upload in output.uploads]
-        total = sum(upload.path.stat().st_size for upload in uploads)
-        with self.phase(Phase.PUBLISHING) as advance:
-            published = publish.publish(self.stores, uploads, on_bytes=bytes_as_fraction(total, advance))
-        stored = dict(zip(uploads, published, strict=True))
-        records = []
-        for output, record in zip(outputs, judged, strict=True):
-            assert record.build is not None
-            receipt = self.receipts.complete(record.build, work, outputs=len(outputs) + beside)
-            files = tuple(_stored_file(stored[upload]) for upload in output.uploads)
-            complete = record.model_copy(update={"files": files, "build": receipt})
-            self.records.put(record.media_id, record.output, complete)
-            records.append(complete)
-        return records
-
-    def _judged(self, outputs: Sequence[UnpublishedOutput[OutputRecord]]) -> list[OutputRecord]:
-        """The outputs' records with their checks. Raises `VerificationError` when any of these failed."""
-        everything = {
-            output.record.output: [finding for observation in output.observations for finding in judge(observation)]
-            for output in outputs
-        }
-        findings = list(causes.without_consequences(everything, (), None).values())
-        records = [
-            output.record.model_copy(
-                update={"checks": tuple(of_output), "rule_set": rule_set()} | _with_notes(output.observations)
-            )
-            for output, of_output in zip(outputs, findings, strict=True)
-        ]
-        failed = [finding for of_output in findings for finding in failures(of_output)]
-        for finding in failed:
-            _log.error("%s failed %s: %s", finding.output, finding.rule, finding.message)
-        if failed:
-            raise VerificationError(failed, records=records)
-        return records
-
-
-def bytes_as_fraction(total: int, advance: Advance) -> Callable[[int], None]:
-    """A callback for a transfer of `total` bytes, called with the size of each part: it advances a phase."""
-    done = 0
-
-    def count(size: int) -> None:
-        nonlocal done
-        done += size
-        advance(done / total if total else 1.0, None)
-
-    return count
-
 
 def digest(*parts: str) -> str:
     """32 hex digits that identify these texts: the data version of an output that is not one file."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
-
-
-def _with_notes(observations: Sequence[AnyObservation]) -> dict[str, Any]:
-    """The field of the record of an output in which all of the programme was seen; nothing for others."""
-    notes = recorded_notes(observations)
-    return {"notes": notes} if notes is not None else {}
-
-
-def _stored_file(published: Published) -> StoredFile:
-    return StoredFile(role=published.role, key=published.key, size=published.size, sha256=published.sha256)

@@ -7,7 +7,7 @@ In: fetching the original, the record of what came out, and the order of the two
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -19,13 +19,12 @@ from codex_assets.build.caption_transfer import CaptionTransfer
 from codex_assets.build.media_build import (
     SCRATCH_PER_INPUT,
     MediaBuild,
-    UnpublishedOutput,
-    bytes_as_fraction,
     digest,
 )
 from codex_assets.build.mezzanine_encode import MezzanineEncode, MezzanineEncoder
 from codex_assets.build.phases import Phase
-from codex_assets.build.receipts import Encode, Work
+from codex_assets.build.publication import UnpublishedOutput, bytes_as_fraction
+from codex_assets.build.receipts import Encode
 from codex_assets.build.source_facts import source_facts
 from codex_assets.build.upload_check import ExaminedUpload
 from codex_assets.errors import MissingInput
@@ -72,9 +71,8 @@ class _EncodedMezzanine:
     captions: CaptionTransfer
 
 
-def build_mezzanine(build: MediaBuild, *, with_loudness: bool) -> Iterator[OutputRecord]:
-    """Yield the published mezzanine's record, then that of the loudness when it is wanted: one decode of the original
-    gives both.
+def build_mezzanine(build: MediaBuild, *, with_loudness: bool) -> None:
+    """Build the mezzanine, and the loudness when it is wanted: one decode of the original gives both.
 
     Raises `MissingInput` when the original is gone, `SourceError` when nothing can be made of it.
     """
@@ -88,19 +86,19 @@ def build_mezzanine(build: MediaBuild, *, with_loudness: bool) -> Iterator[Outpu
     with build.phase(Phase.VERIFYING):
         seen = build.observer.mezzanine(encoded.path, _expected(build, encoded), upload=_to_compare(build, encoded))
         output.observations.append(seen)
-    (published,) = build.publish([output], work, beside=int(with_loudness))
+    outputs: list[UnpublishedOutput[OutputRecord]] = [output]
+    if with_loudness:
+        measurement, upload_peak = _loudness_of_upload(encoded.encode), encoded.encode.upload_peak
+        record = _loudness_record(build, measurement, upload_peak, "original", {ORIGINAL: original.sha256})
+        outputs.append(UnpublishedOutput(record))
+    build.publication.add(outputs, work)
     # The original was there: what is known of one that was deleted is no longer true.
     build.records.forget(build.media.media_id, ORIGINAL_RECORD)
     build.workspace.keep("archive", key, encoded.sha256, encoded.path)
-    yield published
-    if with_loudness:
-        measurement = _loudness_of_upload(encoded.encode)
-        inputs = {ORIGINAL: original.sha256}
-        yield _record_loudness(build, measurement, encoded.encode.upload_peak, "original", inputs, work, outputs=2)
 
 
-def measure_loudness(build: MediaBuild) -> OutputRecord:
-    """Measure the loudness of the mezzanine's sound, and record it. Raises `MissingInput` without a mezzanine."""
+def measure_loudness(build: MediaBuild) -> None:
+    """Measure the loudness of the mezzanine's sound. Raises `MissingInput` without a mezzanine."""
     work = build.receipts.begin()
     record = build.mezzanine_record()
     measurement = upload_peak = None
@@ -119,7 +117,8 @@ def measure_loudness(build: MediaBuild) -> OutputRecord:
         peak = loudness.own_peak(measured, run.log, audio)
         upload_peak = round(peak - record.sound_gain, 2) if peak is not None else None
     inputs = {MEZZANINE.name: record.data_version}
-    return _record_loudness(build, measurement, upload_peak, "mezzanine", inputs, work, outputs=1)
+    loudness_record = _loudness_record(build, measurement, upload_peak, "mezzanine", inputs)
+    build.publication.add([UnpublishedOutput(loudness_record)], work)
 
 
 # --- The original -----------------------------------------------------------------------------------------------------
@@ -278,29 +277,22 @@ def _loudness_of_upload(encode: MezzanineEncode) -> Measurement | None:
     return loudness.louder(loudness.parse_summary(encode.run.log, seconds=seconds), -encode.gain)
 
 
-def _record_loudness(
+def _loudness_record(
     build: MediaBuild,
     measurement: Measurement | None,
     upload_peak: float | None,
     measured_of: Literal["original", "mezzanine"],
     inputs: Mapping[str, str],
-    work: Work,
-    *,
-    outputs: int,
-) -> OutputRecord:
-    """Write the record of what was measured; its receipt shares `work` among so many `outputs`. `upload_peak`: true
-    peak in dBTP of the upload's own channels."""
+) -> LoudnessRecord:
+    """The record of what was measured. `upload_peak`: true peak in dBTP of the upload's own channels."""
     values = (
         None if measurement is None else [measurement.integrated_lufs, measurement.true_peak_dbtp, measurement.range_lu]
     )
-    receipt = build.receipts.draft(build.media.media_type, LOUDNESS.name, inputs)
-    record = LoudnessRecord(
+    return LoudnessRecord(
         **build.head(LOUDNESS.name),
         data_version=digest(json.dumps(values)),
         measurement=measurement,
         upload_peak_dbtp=upload_peak if measurement is not None and upload_peak != measurement.true_peak_dbtp else None,
         measured_of=measured_of,
-        build=build.receipts.complete(receipt, work, outputs=outputs),
+        build=build.receipts.draft(build.media.media_type, LOUDNESS.name, inputs),
     )
-    build.records.put(build.media.media_id, LOUDNESS.name, record)
-    return record

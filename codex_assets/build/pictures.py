@@ -10,9 +10,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from codex_assets.archive.records import MezzanineRecord, OutputRecord, ThumbnailRecord, WaveformRecord
-from codex_assets.build.media_build import MediaBuild, UnpublishedOutput
+from codex_assets.archive.records import MezzanineRecord, ThumbnailRecord, WaveformRecord
+from codex_assets.build.media_build import MediaBuild
 from codex_assets.build.phases import Phase
+from codex_assets.build.publication import UnpublishedOutput
 from codex_assets.build.sound import Sound, is_silent_when_merged
 from codex_assets.errors import ToolError
 from codex_assets.media import profile
@@ -24,8 +25,8 @@ from codex_assets.storage.publish import Stage, Upload
 from codex_assets.verification import expectations
 
 
-def build_thumbnail(build: MediaBuild) -> OutputRecord:
-    """Publish a frame of the mezzanine. Raises `MissingInput` without a mezzanine."""
+def build_thumbnail(build: MediaBuild) -> None:
+    """Make a picture of a frame of the mezzanine. Raises `MissingInput` without a mezzanine."""
     work = build.receipts.begin()
     source = build.mezzanine_record()
     path = build.workspace.folder("thumbnail") / "auto-generated.jpg"
@@ -44,9 +45,8 @@ def build_thumbnail(build: MediaBuild) -> OutputRecord:
     with build.phase(Phase.VERIFYING):
         observation = build.observer.thumbnail(path, reference=mezzanine_file, at=expectations.thumbnail_moment(source))
     key = keys.thumbnail(build.media.creator_id, build.media.media_id)
-    upload = Upload(path, "assets", key, Stage.CONTENT)
-    (published,) = build.publish([UnpublishedOutput(record, [upload], [observation])], work)
-    return published
+    upload = Upload(path, "assets", key, Stage.PICTURE)
+    build.publication.add([UnpublishedOutput(record, [upload], [observation])], work)
 
 
 def _draw_thumbnail(build: MediaBuild, source: MezzanineRecord, mezzanine_file: Path, path: Path) -> float:
@@ -60,8 +60,8 @@ def _draw_thumbnail(build: MediaBuild, source: MezzanineRecord, mezzanine_file: 
     raise ToolError("making the thumbnail", exit_code=0, reason="no picture was written")
 
 
-def build_waveform(build: MediaBuild, kind: OutputKind) -> OutputRecord:
-    """Publish the waveform as data or as an image, by `kind`. Both are drawn at once; the run keeps the other one.
+def build_waveform(build: MediaBuild, kind: OutputKind) -> None:
+    """Make the waveform as data or as an image, by `kind`. Both are drawn at once; the run keeps the other one.
 
     Raises `MissingInput` without a mezzanine.
     """
@@ -93,9 +93,8 @@ def build_waveform(build: MediaBuild, kind: OutputKind) -> OutputRecord:
     observe = build.observer.waveform_json if kind is WAVEFORM_JSON else build.observer.waveform_png
     with build.phase(Phase.VERIFYING):
         observation = observe(path, expectations.waveform(source, record), reference=sound.path)
-    upload = Upload(path, "assets", key, Stage.CONTENT)
-    (published,) = build.publish([UnpublishedOutput(record, [upload], [observation])], work)
-    return published
+    upload = Upload(path, "assets", key, Stage.PICTURE)
+    build.publication.add([UnpublishedOutput(record, [upload], [observation])], work)
 
 
 def _is_silent(build: MediaBuild, sound: Sound, document: dict[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from functools import partial
 
 from codex_assets.archive.records import Build
 from codex_assets.build.encoders import EncoderChoice, gpu_model
+from codex_assets.build.phases import Phase
 from codex_assets.media import profile, recipe
 from codex_assets.system.process import ToolRun
 from codex_assets.system.tools import Tools
@@ -79,7 +80,8 @@ class Receipts:
         *,
         variant: str | None = None,
     ) -> Build:
-        """The receipt of an output as far as it is known before it is published; `complete` adds time and cost.
+        """The receipt of an output as far as it is known before it is verified; `complete` and `published` add time
+        and cost.
 
         `inputs`: the data version of each output that it was made from, or the hash of the original. `variant`: the
         rung that a preview is cut from. `encode`: None for what ffmpeg did not encode.
@@ -100,8 +102,8 @@ class Receipts:
         )
 
     def complete(self, receipt: Build, work: Work, *, outputs: int) -> Build:
-        """The receipt when everything is done: the work's time, by phase, and the part of its cost that falls on one of
-        so many `outputs`."""
+        """The receipt when the output is verified: the work's time, by phase, and the part of its cost that falls on
+        one of so many `outputs`."""
         wall_seconds = time.monotonic() - work.started
         spent = self._workspace.progress.spent
         phases = {name: seconds - work.spent_before.get(name, 0.0) for name, seconds in spent.items()}
@@ -112,6 +114,19 @@ class Receipts:
                 "phases": {name: round(seconds, 3) for name, seconds in phases.items() if seconds > 0},
                 "shared": outputs,
                 "cost_usd": None if usd_per_second is None else round(wall_seconds * usd_per_second / outputs, 6),
+            }
+        )
+
+    def published(self, receipt: Build, seconds: float) -> Build:
+        """The receipt of an output whose part of publishing took so many seconds: they count for all that share it."""
+        spent, usd_per_second = seconds * receipt.shared, self._price(self._gpu)
+        phases = receipt.phases | {Phase.PUBLISHING.value: round(spent, 3)}
+        cost = None if receipt.cost_usd is None or usd_per_second is None else seconds * usd_per_second
+        return receipt.model_copy(
+            update={
+                "wall_seconds": round(receipt.wall_seconds + spent, 3),
+                "phases": {name: taken for name, taken in phases.items() if taken > 0},
+                "cost_usd": None if cost is None or receipt.cost_usd is None else round(receipt.cost_usd + cost, 6),
             }
         )
 

@@ -31,7 +31,7 @@ PLAIN = (
 FREE = (
     *("WEBHOOK_SECRET", "STORAGE_DIR", "CATALOGUE_PATH", "TMPDIR"),
     *("WEBHOOK_SIGNATURE", "WEBHOOK_ALLOW_PRIVATE", "VIDEO_ENCODER", "REQUIRE_NVENC", "LOG_FORMAT", "BUILD_ON"),
-    *("WORKER_PRICE_PER_SECOND", "RUNPOD_IN_FLIGHT"),
+    *("WORKER_PRICE_PER_SECOND", "RUNPOD_IN_FLIGHT", "PRUNE_GRACE_HOURS"),
 )
 """Variables whose values may hold spaces, though not at their ends."""
 _QUOTES = "\"'`´‘’‚“”„«»‹›"

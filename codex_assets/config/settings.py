@@ -13,11 +13,13 @@ import tempfile
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 from pydantic import SecretStr
 
+from codex_assets.archive.replaced import GRACE
 from codex_assets.build.encoders import EncoderMode
 from codex_assets.config import prices, setting_rules
 from codex_assets.config.variables import AccountVariables, DispatchVariables, Variables
@@ -69,6 +71,8 @@ class Settings:
     worker_price: float | None
     """USD that a second of this worker costs, where it was told; else it is looked up by the GPU's model."""
     tool_environment: Mapping[str, str] = field(repr=False)
+    prune_grace: timedelta = GRACE
+    """How long what a switch replaced can still be played."""
     require_nvenc: bool = False
     """Whether a worker without a working NVENC is of no use."""
     runpod: Endpoint | None = None
@@ -234,6 +238,7 @@ def load(environ: Mapping[str, str] | None = None, *, unknown: Collection[str] =
         catalogue=_catalogue(variables, env),
         worker_price=variables.worker_price_per_second,
         tool_environment=tool_environment(env),
+        prune_grace=timedelta(hours=variables.prune_grace_hours),
         require_nvenc=variables.require_nvenc,
         runpod=endpoint,
         runpod_backfills=backfills,

@@ -117,6 +117,11 @@ class Variables(_Variables):
         EncoderMode.AUTO, description="`auto` (default: NVENC if a trial encode works), `nvenc`, `x264`"
     )
     require_nvenc: Switch = Field(False, description="`1`: a worker on which NVENC does not encode takes no jobs")
+    prune_grace_hours: Annotated[
+        float,
+        Field(ge=0, le=24 * 366, allow_inf_nan=False),
+        ValueProblem("{name} has to be a number of hours, such as 24"),
+    ] = Field(24.0, description="hours that replaced segments stay for those who play them; default: 24")
     catalogue_path: Path | None = Field(
         None, description="index file of `stale`; default: beside the local store, or in the user's cache"
     )

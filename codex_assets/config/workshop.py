@@ -65,8 +65,10 @@ def open_workshop(
                 workspace,
                 run_id=run_id,
                 price=settings.price_per_second,
+                grace=settings.prune_grace,
             )
         else:
             buckets = on_runpod.Buckets(settings.archive_bucket, settings.media_bucket, settings.assets_bucket)
             builder = RunPodBuilder(endpoint, records, buckets, listener=listener, cancelled=cancelled)
-        yield Workshop(stores, records, tools, workspace, builder, Auditor(stores, tools, workspace))
+        auditor = Auditor(stores, tools, workspace, grace=settings.prune_grace)
+        yield Workshop(stores, records, tools, workspace, builder, auditor)

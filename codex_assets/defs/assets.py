@@ -1,8 +1,8 @@
 """The graph: which outputs there are, what they are made from, and what an engineer reads about each in the UI.
 
-Every producer is a subsettable multi_asset, so that one output of one media can be built, or only checked, by itself.
-An op asks the workshop to build what was selected and turns records into materializations; where and how it is built
-is none of its business. What one op must know of another it reads from records, not from inputs.
+The producer of a media type is one subsettable multi_asset, so that one output of one media can be built, or only
+checked, by itself, and whatever is built together is published together. It asks the workshop to build what was
+selected and turns records into materializations; where and how it is built is none of its business.
 """
 
 from collections.abc import Iterator, Sequence
@@ -53,18 +53,18 @@ def _original(media_type: str) -> dg.AssetSpec:
     )
 
 
-def _producer(media_type: str, step: str, definitions: Sequence[OutputDefinition]) -> dg.AssetsDefinition:
-    """The op that makes these outputs of a media, or any of them, or only checks them."""
-    names = [output.name for output in definitions]
+def _producer(media_type: str) -> dg.AssetsDefinition:
+    """The op that makes the outputs of a media, or any of them, or only checks them."""
+    names = outputs.OUTPUTS[media_type]
 
     @dg.multi_asset(
-        name=f"{media_type}_{step}",
-        specs=[_spec(output) for output in definitions],
+        name=f"{media_type}_outputs",
+        specs=[_spec(output) for output in outputs.DEFINITIONS[media_type]],
         check_specs=asset_checks.specs(media_type, names),
         can_subset=True,
         # Without a backfill policy: one run per media, which is its partition. The runs of a policy have a range of one
         # partition, and leave each check's plan behind as a result of no media, open for ever.
-        pool=POOL if any(output.kind.keeps_busy for output in definitions) else None,
+        pool=POOL,
         retry_policy=RETRIES,
     )
     def produce(context: dg.AssetExecutionContext, workshop: dg.ResourceParam[Workshop]) -> Iterator[Any]:
@@ -73,7 +73,7 @@ def _producer(media_type: str, step: str, definitions: Sequence[OutputDefinition
         try:
             media = _media(workshop, context.partition_key)
             asset = ",".join(selected or names)
-            with log_lines.about(media=media.media_id, step=f"{media_type}_{step}", asset=asset):
+            with log_lines.about(media=media.media_id, step=f"{media_type}_outputs", asset=asset):
                 if selected:
                     yield from _build(context, workshop, media, selected, wanted)
                 else:
@@ -176,8 +176,5 @@ def _failure(error: JobError, context: dg.AssetExecutionContext) -> dg.Failure:
     return dg.Failure(description=error.public, metadata=facts, allow_retries=not is_final)
 
 
-PRODUCERS = {
-    media_type: [_producer(media_type, step, definitions) for step, definitions in outputs.steps(media_type).items()]
-    for media_type in outputs.OUTPUTS
-}
+PRODUCERS = {media_type: _producer(media_type) for media_type in outputs.OUTPUTS}
 ORIGINALS = [_original(media_type) for media_type in outputs.OUTPUTS]

@@ -8,17 +8,20 @@ alike. In: limits, and what a difference is called. Out: building it (`reproduct
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from codex_assets.archive import stored_files
 from codex_assets.archive.records import LoudnessRecord, MezzanineRecord, OutputRecord, StoredFile, VariantRecord
 from codex_assets.errors import MissingInput, ToolError
 from codex_assets.library.media_facts import recorded_tools
 from codex_assets.library.staleness import Change, changed_tools
 from codex_assets.media import profile
+from codex_assets.storage import keys
 from codex_assets.storage.objects import Stores
 from codex_assets.system.tools import Tools
 from codex_assets.system.workspace import Workspace
@@ -122,7 +125,7 @@ def compare_outputs(
         return replace(comparison, outcome=ReproductionOutcome.DIFFERS, reason="this source does not get it any more")
     if isinstance(published, LoudnessRecord) and isinstance(built, LoudnessRecord):
         return _compare_measurements(comparison, published, built)
-    differing = tuple(_differences(published, built, stores, workspace))
+    differing = tuple(_differences(published, built, stores, overlay, workspace))
     if not differing:
         return comparison
     comparison = replace(comparison, outcome=ReproductionOutcome.DIFFERS, differing=differing)
@@ -133,8 +136,7 @@ def compare_outputs(
     source = None
     if is_by_nvenc(encoders[0]) and isinstance(published, VariantRecord) and mezzanine is not None:
         (file,) = mezzanine.files
-        archive = stores.by_role(file.role)
-        source = workspace.copy(file.role, file.key, file.sha256, lambda path: archive.download(file.key, path))
+        source = workspace.copy(file.role, file.key, file.sha256, lambda path: stored_files.fetch(stores, file, path))
     try:
         return _looked_into(comparison, first, second, source, published.media_seconds, tools, workspace)
     finally:
@@ -146,23 +148,38 @@ def compare_outputs(
 
 
 def _differences(
-    published: OutputRecord, built: OutputRecord, stores: Stores, workspace: Workspace
+    published: OutputRecord, built: OutputRecord, stores: Stores, overlay: Stores, workspace: Workspace
 ) -> Iterator[FileDifference]:
-    """The files that are not the same, in the order in which they play. Every published file is read."""
-    ours = {file.key: file.sha256 for file in built.files}
+    """The files that are not the same, in the order in which they play. Every published file is read.
+
+    The folder of a version follows from the segments: that it is called otherwise, here or in a playlist, is no
+    difference of its own.
+    """
+    ours = {keys.without_version(file.key): file for file in built.files}
     starts = _starts(published)
     folder = workspace.folder("published")
     with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
         hashes = pool.map(lambda file: _stored_sha256(stores, file, folder), published.files)
         for file, sha256 in zip(published.files, hashes, strict=True):
-            state = _state(file, sha256, ours.get(file.key))
+            other = ours.get(keys.without_version(file.key))
+            state = _state(file, sha256, other.sha256 if other is not None else None)
+            is_playlist = file.key.endswith(".m3u8")
+            if state is FileState.DIFFERS and is_playlist and _playlist(stores, file) == _playlist(overlay, other):
+                continue
             if state is not None:
                 name = _name(file.key)
                 yield FileDifference(name, state, starts.get(name))
-    published_keys = {file.key for file in published.files}
+    published_keys = {keys.without_version(file.key) for file in published.files}
     for key in ours:
         if key not in published_keys:
             yield FileDifference(_name(key), FileState.NOT_PUBLISHED)
+
+
+def _playlist(stores: Stores, file: StoredFile | None) -> bytes | None:
+    """The text of a playlist, without the folders of its segments."""
+    if file is None:
+        return None
+    return re.sub(rb"^[0-9a-f]{12}/", b"", stores.by_role(file.role).read(file.key), flags=re.MULTILINE)
 
 
 def _state(file: StoredFile, stored: str | None, built: str | None) -> FileState | None:
@@ -180,7 +197,7 @@ def _stored_sha256(stores: Stores, file: StoredFile, folder: Path) -> str | None
     """The hash of a published file's bytes as they are now; None when it is not there."""
     path = folder / _name(file.key)
     try:
-        return stores.by_role(file.role).download(file.key, path).sha256
+        return stored_files.fetch(stores, file, path).sha256
     except MissingInput:
         return None
     finally:
@@ -254,10 +271,11 @@ def _unlike(comparison: ReproducedOutput, pictures: PictureLikeness) -> str | No
 
 def _fetch(record: OutputRecord, stores: Stores, folder: Path) -> Path:
     """Copy an output's files into `folder`; returns the one that is opened to play it."""
+    last = record.files[-1].key
+    playlist = (record.playlist_key if isinstance(record, VariantRecord) else None) or last
     for file in record.files:
-        stores.by_role(file.role).download(file.key, folder / _name(file.key))
-    playlist = record.playlist_key if isinstance(record, VariantRecord) else None
-    return folder / _name(playlist or record.files[-1].key)
+        stored_files.fetch(stores, file, folder / file.key.removeprefix(keys.folder(playlist)))
+    return folder / _name(playlist)
 
 
 # --- Measurements and records -----------------------------------------------------------------------------------------

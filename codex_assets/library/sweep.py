@@ -12,12 +12,14 @@ import uuid
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 from codex_assets.archive.findings import Finding
 from codex_assets.archive.notes import Note, without_repeats
 from codex_assets.archive.records import MediaRecord
+from codex_assets.archive.replaced import GRACE
 from codex_assets.archive.store import RecordStore
 from codex_assets.errors import JobCancelled
 from codex_assets.library.published_media import condition_holds, why_not
@@ -69,6 +71,8 @@ class Sweep:
     deep: bool = True
     workers: int = 2
     with_reports: bool = False
+    grace: timedelta = GRACE
+    """How long what was replaced is kept."""
 
     def run(self, media_ids: Collection[str]) -> Iterator[SweepResult | None]:
         """One result per media, as they come; None for one that `where` leaves out.
@@ -110,7 +114,7 @@ class Sweep:
         outputs = [output for output in OUTPUTS[media.media_type] if self.deep or output != MEZZANINE.name]
         workspace = Workspace(self.scratch / f"verify-{uuid.uuid4().hex[:12]}")
         try:
-            auditor = Auditor(self.stores, self.tools, workspace, deep=self.deep)
+            auditor = Auditor(self.stores, self.tools, workspace, deep=self.deep, grace=self.grace)
             audits = list(auditor.audit(media, outputs, only=None if self.rule is None else (self.rule,)))
         finally:
             workspace.close()

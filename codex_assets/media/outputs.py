@@ -19,7 +19,6 @@ In: names, order, parents, kinds. Out: what shapes an output's bytes (`recipe.py
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from codex_assets.media import profile
@@ -38,8 +37,6 @@ class OutputKind:
     name: str
     made_from: tuple[str, ...]
     """Names of kinds: all outputs of these kinds that the media type has; or `ORIGINAL`."""
-    step: str
-    """The step that builds it. The outputs of a media that share a step are built by one op in Dagster."""
     work: str
     """The piece of work that makes it, mostly one decode. What shares one takes as long as the slowest of it."""
     description: str
@@ -48,8 +45,6 @@ class OutputKind:
     """The tools that make it, and the format of its files."""
     tools: tuple[str, ...] = ("ffmpeg",)
     """The tools whose version its bytes may depend on; x264 is a library of ffmpeg's with versions of its own."""
-    keeps_busy: bool = False
-    """Building it keeps every core or the GPU busy."""
     is_still: bool = False
     """Its file is a picture that can be looked at."""
 
@@ -57,56 +52,45 @@ class OutputKind:
 MEZZANINE = OutputKind(
     "mezzanine",
     made_from=(ORIGINAL,),
-    step="source",
     work="mezzanine",
     description="The original, normalised once: H.264 (or sound alone) that every other output is made from. Archive.",
     labels=frozenset({"ffmpeg", "mp4"}),
     tools=("ffmpeg", "x264"),
-    keeps_busy=True,
 )
 LOUDNESS = OutputKind(
     "loudness",
     made_from=(ORIGINAL,),
-    step="source",
     work="loudness",
     description="EBU R 128 measurement of the original's sound, taken in the mezzanine's decode.",
     labels=frozenset({"ffmpeg", "json"}),
-    keeps_busy=True,
 )
 VARIANT = OutputKind(
     "variant",
     made_from=("mezzanine", "loudness"),
-    step="ladder",
     work="ladder",
     description="HLS variant {rung}: 6 s segments, cut alike in every variant.",
     labels=frozenset({"ffmpeg", "hls"}),
     tools=("ffmpeg", "x264"),
-    keeps_busy=True,
 )
 PREVIEW = OutputKind(
     "preview",
     made_from=("mezzanine", "loudness"),
-    step="ladder",
     work="ladder",
     description="The first 30 seconds at up to 720p: the first segments of their variant.",
     labels=frozenset({"ffmpeg", "hls"}),
     tools=("ffmpeg", "x264"),
-    keeps_busy=True,
 )
 MASTER = OutputKind(
     "hls_master",
     made_from=("variant",),
-    step="ladder",
     work="ladder",
     description="The master playlist of all variants that exist, with measured rates.",
     labels=frozenset({"m3u8"}),
     tools=(),
-    keeps_busy=True,
 )
 THUMBNAIL = OutputKind(
     "thumbnail",
     made_from=("mezzanine",),
-    step="picture",
     work="thumbnail",
     description="The frame at a tenth of the duration, 1280x720 JPEG.",
     labels=frozenset({"ffmpeg", "jpeg"}),
@@ -115,7 +99,6 @@ THUMBNAIL = OutputKind(
 WAVEFORM_JSON = OutputKind(
     "waveform_json",
     made_from=("mezzanine", "loudness"),
-    step="points",
     work="waveform",
     description="audiowaveform's data of the delivered sound, 10 points a second.",
     labels=frozenset({"audiowaveform", "json"}),
@@ -124,7 +107,6 @@ WAVEFORM_JSON = OutputKind(
 WAVEFORM_PNG = OutputKind(
     "waveform_png",
     made_from=("mezzanine", "loudness"),
-    step="picture",
     work="waveform",
     description="The waveform drawn at 1280x720.",
     labels=frozenset({"audiowaveform", "png"}),
@@ -228,14 +210,5 @@ def parents(media_type: str, name: str) -> tuple[str, ...]:
 
 
 def is_of_ladder(name: str) -> bool:
-    """Whether the ladder's step builds it: variants, the preview, the master."""
-    kind = kind_of(name)
-    return kind is not None and kind.step == VARIANT.step
-
-
-def steps(media_type: str) -> Mapping[str, tuple[OutputDefinition, ...]]:
-    """The outputs of a media type by the step that builds them, in order."""
-    by_step: dict[str, list[OutputDefinition]] = {}
-    for output in DEFINITIONS[media_type]:
-        by_step.setdefault(output.kind.step, []).append(output)
-    return {step: tuple(outputs) for step, outputs in by_step.items()}
+    """Whether it is built with the ladder: variants, the preview, the master."""
+    return kind_of(name) in (VARIANT, PREVIEW, MASTER)

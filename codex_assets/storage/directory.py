@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import uuid
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from typing import Any, BinaryIO, Final, Protocol
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from codex_assets.errors import MissingInput, StorageError
+from codex_assets.storage.keys import MEZZANINES_ROOT
 from codex_assets.storage.objects import (
     CHUNK_SIZE,
     OnBytes,
@@ -36,6 +38,8 @@ from codex_assets.storage.objects import (
     require_unchanged,
 )
 
+VERSION_DIGITS: Final = 32
+"""Of the SHA-256 that a version is called by."""
 MOVE_ATTEMPTS: Final = 100
 """Tries of putting a file into a folder that deletes of its neighbours keep removing."""
 
@@ -44,7 +48,8 @@ class DirectoryStore:
     """A bucket that is a folder: objects are files at `{root}/{bucket}/{key}`, and nothing else is there.
 
     What S3 keeps in headers is noted in `{root}/.meta/{bucket}/{key}.json`, with the size and time of the file that it
-    was noted for, so that a file changed by other means is seen as changed. Files in the making are below `.meta` too.
+    was noted for, so that a file changed by other means is seen as changed. Files in the making are below `.meta` too,
+    and so is a mezzanine that was replaced, until `drop_former_versions`.
     Nothing is flushed to the disk: a rename keeps readers from half a file, and local runs need not outlive a power
     cut.
     """
@@ -57,6 +62,7 @@ class DirectoryStore:
         self._objects = root / bucket
         self._notes = root / ".meta" / bucket
         self._incoming = root / ".meta" / ".incoming"
+        self._versions = root / ".meta" / ".versions" / bucket
 
     @property
     def name(self) -> Role:
@@ -96,6 +102,7 @@ class DirectoryStore:
                     on_bytes(len(data))
             if sha256:
                 require_unchanged(digest.hexdigest(), sha256, key)
+            self._keep_former(key, digest.hexdigest())
             place(digest.hexdigest(), content_type, cache_control)
         return self._confirmed(key)
 
@@ -107,12 +114,15 @@ class DirectoryStore:
             place(hashlib.sha256(data).hexdigest(), content_type, cache_control)
         return self._confirmed(key)
 
-    def download(self, key: str, path: Path, *, on_bytes: OnBytes | None = None) -> StoredObject:
-        stored_object = self.head(key)
+    def download(
+        self, key: str, path: Path, *, version: str | None = None, on_bytes: OnBytes | None = None
+    ) -> StoredObject:
+        stored_object = self.head(key, version=version)
         if stored_object is None:
             raise missing(self, key)
+        former = self._former(key, version) if version is not None else None
         with self._faults("read", key):
-            source = self._at(key).open("rb")
+            source = (former if former is not None and former.is_file() else self._at(key)).open("rb")
         with source, appearing(path) as file:
             digest = hashlib.sha256()
             while True:
@@ -133,8 +143,26 @@ class DirectoryStore:
         with self._faults("read", key):
             return self._at(key).read_bytes()
 
-    def head(self, key: str) -> StoredObject | None:
+    def head(self, key: str, *, version: str | None = None) -> StoredObject | None:
         require_key(key)
+        current = self._current(key)
+        if version is None or (current is not None and current.version == version):
+            return current
+        try:
+            former = self._former(key, version)
+            with self._faults("look up", key):
+                status = former.stat()
+                return StoredObject(
+                    key=key,
+                    size=status.st_size,
+                    sha256=file_sha256(former),
+                    modified=datetime.fromtimestamp(status.st_mtime, UTC),
+                    version=version,
+                )
+        except MissingInput:
+            return None
+
+    def _current(self, key: str) -> StoredObject | None:
         try:
             with self._faults("look up", key):
                 status = self._at(key).stat()
@@ -142,10 +170,12 @@ class DirectoryStore:
                     return None
                 noted = self._noted(key)
                 as_noted = (noted.get("size"), noted.get("modified")) == (status.st_size, status.st_mtime_ns)
+                digest = noted.get("sha256") if as_noted else file_sha256(self._at(key))
                 return StoredObject(
                     key=key,
                     size=status.st_size,
-                    sha256=noted.get("sha256") if as_noted else file_sha256(self._at(key)),
+                    sha256=digest,
+                    version=digest[:VERSION_DIGITS] if digest and self._keeps_versions(key) else None,
                     content_type=noted.get("contentType"),
                     cache_control=noted.get("cacheControl"),
                     modified=datetime.fromtimestamp(status.st_mtime, UTC),
@@ -153,16 +183,33 @@ class DirectoryStore:
         except MissingInput:
             return None
 
+    def delete_version(self, key: str, version: str) -> None:
+        current = self.head(key)
+        with suppress(MissingInput), self._faults("delete", key):
+            if current is None or current.version != version:
+                self._former(key, version).unlink()
+                return
+            formers = sorted(self._formers(key), key=lambda path: path.stat().st_mtime_ns)
+            if not formers:
+                self.delete(key)
+                return
+            # Its note is of the other contents, and told by the time of the file that they are not these.
+            _move(formers[-1], self._at(key))
+
+    def drop_former_versions(self, key: str) -> None:
+        require_key(key)
+        with suppress(MissingInput), self._faults("delete", key):
+            for former in self._formers(key):
+                former.unlink(missing_ok=True)
+            _remove_empty(self._former(key, "none").parent, self._versions)
+
     def delete(self, key: str) -> None:
         require_key(key)
+        self.drop_former_versions(key)
         for file, top in ((self._at(key), self._objects), (self._note(key), self._notes)):
             with suppress(MissingInput), self._faults("delete", key):
                 file.unlink()
-            for folder in file.parents:
-                if folder == top:
-                    break
-                with suppress(OSError):  # not empty, or gone already
-                    folder.rmdir()
+            _remove_empty(file.parent, top)
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         folder = prefix.rpartition("/")[0]
@@ -195,6 +242,34 @@ class DirectoryStore:
         """The file that is the object of that key, whether or not there is one. Raises `StorageError` for no key."""
         require_key(key)
         return self._at(key)
+
+    def _keep_former(self, key: str, sha256: str) -> None:
+        """Keep what is under a key that gets other contents, until somebody says that it is not needed any more."""
+        current = self._current(key) if self._keeps_versions(key) else None
+        if current is None or current.version is None or current.sha256 == sha256:
+            return
+        former = self._former(key, current.version)
+        with self._faults("write", key):
+            former.parent.mkdir(parents=True, exist_ok=True)
+            former.unlink(missing_ok=True)
+            try:
+                os.link(self._at(key), former)
+            except OSError:  # a file system without links
+                shutil.copy2(self._at(key), former)
+
+    def _former(self, key: str, version: str) -> Path:
+        """Where contents that `key` had are kept, whether or not there are any."""
+        require_key(key)
+        if not re.fullmatch("[0-9a-z]+", version):
+            raise missing(self, key)
+        return self._versions / key / version
+
+    def _formers(self, key: str) -> tuple[Path, ...]:
+        folder = self._versions / key
+        return tuple(folder.iterdir()) if folder.is_dir() else ()
+
+    def _keeps_versions(self, key: str) -> bool:
+        return self._role == "archive" and key.startswith(MEZZANINES_ROOT)
 
     def _at(self, key: str) -> Path:
         return self._objects / key
@@ -284,6 +359,15 @@ def _files(folder: str, start: str, prefix: str) -> Iterator[tuple[str, os.stat_
             elif key.startswith(prefix):
                 with suppress(FileNotFoundError):
                     yield key, entry.stat()
+
+
+def _remove_empty(folder: Path, top: Path) -> None:
+    """Remove a folder and those that it lies in, below `top`, as far as they are empty."""
+    for each in (folder, *folder.parents):
+        if each == top:
+            break
+        with suppress(OSError):  # not empty, or gone already
+            each.rmdir()
 
 
 class _Place(Protocol):

@@ -1,8 +1,9 @@
 """Storage keys: where every object of a media lives. Strings only.
 
 In: identifiers, as the payload names them. Out: keys, and the two parts of a record's key read back.
-Not here: buckets, stores, and whether anything exists under a key. Keys are the same for every run of a media, so that
-a rebuild replaces in place. A playlist names its segments relative to itself, so their keys follow from its own.
+Not here: buckets, stores, and whether anything exists under a key. Keys are the same for every run of a media; segments
+lie in a folder that their contents name, so that none is ever overwritten by other bytes. A playlist names its segments
+relative to itself, so their keys follow from its own.
 
 Every identifier becomes exactly one path segment. The payload was checked before it gets here; the check is repeated
 because a `/` or `..` that slipped through would write into another creator's media.
@@ -10,7 +11,9 @@ because a `/` or `..` that slipped through would write into another creator's me
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from codex_assets.contract.names import HLS_FOLDER, ID, MediaType
@@ -20,7 +23,12 @@ PLAYLIST_NAME: Final = "playlist.m3u8"
 PREVIEW_NAME: Final = "preview.m3u8"
 RECORDS_ROOT: Final = "records/"
 ORIGINALS_ROOT: Final = "originals/"
+MEZZANINES_ROOT: Final = "mezzanine/"
 
+VERSION_LENGTH: Final = 12
+"""Hex digits of a version of segments."""
+_VERSION: Final = re.compile(rf"[0-9a-f]{{{VERSION_LENGTH}}}")
+_VERSIONED: Final = re.compile(rf"/{_VERSION.pattern}/(segment_[0-9]+\.ts)$")
 _RECORD_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -31,7 +39,7 @@ def original_prefix(creator_id: str, media_id: str) -> str:
 
 def mezzanine(creator_id: str, media_id: str) -> str:
     """Key in the archive."""
-    return f"mezzanine/{_path_segment(creator_id)}/{_path_segment(media_id)}/mezzanine.mp4"
+    return f"{MEZZANINES_ROOT}{_path_segment(creator_id)}/{_path_segment(media_id)}/mezzanine.mp4"
 
 
 def hls_prefix(creator_id: str, media_id: str, media_type: MediaType) -> str:
@@ -54,12 +62,32 @@ def preview_playlist(creator_id: str, media_id: str) -> str:
     return f"{hls_prefix(creator_id, media_id, 'video')}preview/{PREVIEW_NAME}"
 
 
-def segment(playlist_key: str, index: int) -> str:
-    """The `index`-th segment (from 0), beside the playlist that names it."""
+def version(segment_sha256s: Iterable[str]) -> str:
+    """The folder of segments with these SHA-256s (hex), in order, below their playlist's: 12 hex digits.
+
+    The same on every run that makes the same bytes, and another one for any others.
+    """
+    return hashlib.sha256(b"".join(map(bytes.fromhex, segment_sha256s))).hexdigest()[:VERSION_LENGTH]
+
+
+def folder(key: str) -> str:
+    """The folder that an object lies in, with a slash at its end."""
+    return key[: key.rindex("/") + 1]
+
+
+def segment(playlist_key: str, index: int, version_name: str | None = None) -> str:
+    """The `index`-th segment (from 0) of a version; without one, beside the playlist, as the first releases put it."""
     if index < 0:
         raise ValueError(f"a segment's index is 0 or more, not {index}")
-    folder, slash, _ = playlist_key.rpartition("/")
-    return f"{folder}{slash}segment_{index:05d}.ts"
+    if version_name is not None and not _VERSION.fullmatch(version_name):
+        raise ValueError(f"{version_name!r} is no version of segments")
+    below = f"{version_name}/" if version_name is not None else ""
+    return f"{folder(playlist_key)}{below}segment_{index:05d}.ts"
+
+
+def without_version(key: str) -> str:
+    """A segment's key as it was before segments had versions; any other key as it is."""
+    return _VERSIONED.sub(r"/\1", key)
 
 
 def thumbnail(creator_id: str, media_id: str) -> str:

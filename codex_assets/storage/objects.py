@@ -47,6 +47,9 @@ class StoredObject:
     content_type: str | None = None
     cache_control: str | None = None
     modified: datetime | None = None
+    version: str | None = None
+    """What tells these contents from others that the same key had or will have, in a store that keeps these; None where
+    a store keeps one, or was not asked."""
 
 
 class ObjectStore(Protocol):
@@ -74,8 +77,11 @@ class ObjectStore(Protocol):
         `sha256` is that of the file, when the caller knows it; a file that does not have it is not published.
         """
 
-    def download(self, key: str, path: Path, *, on_bytes: OnBytes | None = None) -> StoredObject:
-        """Write the object to `path`, which appears complete or not at all; folders are made.
+    def download(
+        self, key: str, path: Path, *, version: str | None = None, on_bytes: OnBytes | None = None
+    ) -> StoredObject:
+        """Write the object to `path`, which appears complete or not at all; folders are made. `version`: which one of
+        those that its key had; None is the current one.
 
         The size is checked, and the SHA-256 if the store knows it; the answer carries the one of what was written.
         """
@@ -86,11 +92,17 @@ class ObjectStore(Protocol):
     def write(self, key: str, data: bytes, *, content_type: str, cache_control: str | None = None) -> StoredObject:
         """`upload` of a small object from memory."""
 
-    def head(self, key: str) -> StoredObject | None:
-        """What the store says of an object; None if it is not there."""
+    def head(self, key: str, *, version: str | None = None) -> StoredObject | None:
+        """What the store says of an object, or of one version of it; None if it is not there."""
 
     def delete(self, key: str) -> None:
         """Remove the object with all its versions; nothing happens if there is none."""
+
+    def delete_version(self, key: str, version: str) -> None:
+        """Remove one version; of the others the latest is current then. Nothing happens if there is none."""
+
+    def drop_former_versions(self, key: str) -> None:
+        """Remove versions that are not current, in a store where no lifecycle rule does that."""
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Objects whose key starts with `prefix`, in the order of their keys."""

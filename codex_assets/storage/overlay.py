@@ -52,16 +52,29 @@ class OverlayStore:
         self._deleted.discard(key)
         return stored
 
-    def download(self, key: str, path: Path, *, on_bytes: OnBytes | None = None) -> StoredObject:
-        return self._holder(key).download(key, path, on_bytes=on_bytes)
+    def download(
+        self, key: str, path: Path, *, version: str | None = None, on_bytes: OnBytes | None = None
+    ) -> StoredObject:
+        holder = self._below if version is not None and not self._is_changed(key, version) else self._holder(key)
+        return holder.download(key, path, version=version, on_bytes=on_bytes)
 
     def read(self, key: str) -> bytes:
         return self._holder(key).read(key)
 
-    def head(self, key: str) -> StoredObject | None:
+    def head(self, key: str, *, version: str | None = None) -> StoredObject | None:
         if key in self._deleted:
             return None
-        return self._changes.head(key) or self._below.head(key)
+        return self._changes.head(key, version=version) or self._below.head(key, version=version)
+
+    def delete_version(self, key: str, version: str) -> None:
+        # Below nothing is ever deleted.
+        self._changes.delete_version(key, version)
+
+    def drop_former_versions(self, key: str) -> None:
+        self._changes.drop_former_versions(key)
+
+    def _is_changed(self, key: str, version: str) -> bool:
+        return self._changes.head(key, version=version) is not None
 
     def delete(self, key: str) -> None:
         self._deleted.add(key)

@@ -5,18 +5,15 @@ left what viewers see as it was. Not here: whether a file is fit to be published
 looks like (keys.py), how bytes travel (s3.py, directory.py).
 
 Stages go up one after the other. All of a stage goes up in parallel, then every store is asked what it holds, and only
-when all of it is what was sent does the next stage begin. So a viewer sees the former version, complete, until the very
-last write, and a failure anywhere before that changes nothing for them. Nothing is deleted here on failure: keys are
-stable, and what lies under them may be the version that is being watched.
-
-`prune` comes after the switch: it removes what an earlier version had and this one no longer names.
+when all of it is what was sent does the next stage begin. So a viewer sees the former version, complete, until the
+first playlist is written, and a failure before that changes nothing for them. Nothing is deleted here.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from enum import IntEnum
@@ -38,11 +35,10 @@ from codex_assets.storage.objects import (
 
 UPLOAD_THREADS: Final = 12
 """Files in flight: segments are small, so the round trips cost more than the bytes."""
-SEGMENT_MAX_AGE: Final = 3600
-"""Seconds. Keys are stable across rebuilds, so nothing is immutable; segment boundaries are stable too, so for this
-long a viewer may be given segments of two versions and see no seam."""
-IMAGE_MAX_AGE: Final = 3600
-"""Seconds: thumbnails and waveforms, replaced in place by a rebuild."""
+SEGMENT_MAX_AGE: Final = 365 * 24 * 3600
+"""Seconds: a year, for segments lie under a key that their contents name, and never change."""
+PICTURE_MAX_AGE: Final = 300
+"""Seconds: thumbnails and waveforms are replaced in place by a rebuild, and asked for anew after that."""
 LISTED_FROM: Final = 8
 """Files of one folder from which one listing is cheaper than asking for each whether it is there already."""
 
@@ -52,10 +48,10 @@ _HEADERS: Final[Mapping[str, Headers]] = MappingProxyType(
     {
         # A playlist decides what is played: a cached one would name segments that are gone.
         ".m3u8": ("application/vnd.apple.mpegurl", "no-cache"),
-        ".ts": ("video/mp2t", f"max-age={SEGMENT_MAX_AGE}"),
-        ".jpg": ("image/jpeg", f"max-age={IMAGE_MAX_AGE}"),
-        ".png": ("image/png", f"max-age={IMAGE_MAX_AGE}"),
-        ".json": ("application/json", f"max-age={IMAGE_MAX_AGE}"),
+        ".ts": ("video/mp2t", f"public, max-age={SEGMENT_MAX_AGE}, immutable"),
+        ".jpg": ("image/jpeg", f"max-age={PICTURE_MAX_AGE}, must-revalidate"),
+        ".png": ("image/png", f"max-age={PICTURE_MAX_AGE}, must-revalidate"),
+        ".json": ("application/json", f"max-age={PICTURE_MAX_AGE}, must-revalidate"),
         # The mezzanine: read by workers only.
         ".mp4": ("video/mp4", None),
     }
@@ -69,10 +65,12 @@ class Stage(IntEnum):
     """What must be in place before what."""
 
     CONTENT = 0
-    """Segments, images, data, the mezzanine: nothing that names another object."""
+    """Segments and the mezzanine: nothing that viewers are shown before something names it."""
     PLAYLIST = 1
     MASTER = 2
-    """The switch: it makes everything before it visible."""
+    """It makes everything before it visible."""
+    PICTURE = 3
+    """Pictures and data that are replaced in place: what is shown of the media changes with what is played."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +81,8 @@ class Upload:
     role: Role
     key: str
     stage: Stage
+    sha256: str | None = None
+    """Of the file, lower-case hex, where it is known."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,8 @@ class Published:
     sha256: str
     content_type: str
     unchanged: bool = False
+    version: str | None = None
+    """As the store names these contents, where it keeps several of one key."""
 
 
 def headers(key: str) -> Headers:
@@ -135,26 +137,6 @@ def publish(
     return tuple(results[upload] for upload in uploads)
 
 
-def prune(stores: Stores, role: Role, prefix: str, keep: Collection[str]) -> tuple[str, ...]:
-    """Delete what is under `prefix` and not in `keep` (whole keys); the answer names what went, in order.
-
-    Only after the switch. `ValueError` where a slip would delete what is being watched: a prefix that is not a folder,
-    or a `keep` that names nothing under it.
-    """
-    if not prefix.endswith("/") or prefix == "/":
-        raise ValueError(f"only a folder can be pruned, not {prefix!r}")
-    kept = frozenset(keep)
-    if not any(key.startswith(prefix) for key in kept):
-        raise ValueError(f"nothing under {prefix!r} would be kept")
-    store = stores.by_role(role)
-    gone = [stored_object.key for stored_object in store.list(prefix) if stored_object.key not in kept]
-    with ThreadPoolExecutor(UPLOAD_THREADS, thread_name_prefix="prune") as pool:
-        # Playlists first, so that none is ever there without what it names.
-        for are_playlists in (True, False):
-            _all(pool, store.delete, [key for key in gone if key.endswith(".m3u8") is are_playlists])
-    return tuple(gone)
-
-
 @dataclass(frozen=True)
 class _Fingerprint:
     upload: Upload
@@ -185,7 +167,7 @@ def _require_sense(uploads: Sequence[Upload]) -> None:
 
 def _fingerprint(upload: Upload) -> _Fingerprint:
     with local_file("read"):
-        size, digest = upload.path.stat().st_size, file_sha256(upload.path)
+        size, digest = upload.path.stat().st_size, upload.sha256 or file_sha256(upload.path)
     return _Fingerprint(upload, size, digest, *headers(upload.key))
 
 
@@ -248,7 +230,9 @@ def _confirm(stores: Stores, item: _Fingerprint, sent: tuple[StoredObject, bool]
             retryable=True,
         )
     return Published(
-        upload.role, store.bucket, upload.key, item.size, item.sha256, item.content_type, unchanged=unchanged
+        *(upload.role, store.bucket, upload.key, item.size, item.sha256, item.content_type),
+        unchanged=unchanged,
+        version=stored_object.version,
     )
 
 

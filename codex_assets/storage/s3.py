@@ -94,16 +94,20 @@ class S3Store:
         digest = hashlib.sha256(data).hexdigest()
         return self._put(key, data, _headers(content_type, cache_control, digest), digest, None)
 
-    def download(self, key: str, path: Path, *, on_bytes: OnBytes | None = None) -> StoredObject:
+    def download(
+        self, key: str, path: Path, *, version: str | None = None, on_bytes: OnBytes | None = None
+    ) -> StoredObject:
         # Whoever downloads expects the object to be there: only the last look is believed that it is not.
-        stored_object = self._requests.look_until(lambda: self.head(key), lambda seen: seen is not None)
+        stored_object = self._requests.look_until(
+            lambda: self.head(key, version=version), lambda seen: seen is not None
+        )
         if stored_object is None:
             # HEAD has no body that could tell a missing bucket from a missing object.
             self.check()
             raise missing(self, key)
         with appearing(path) as file:
             digest = hashlib.sha256()
-            with closing(self._reader.ranges(stored_object)) as ranges:
+            with closing(self._reader.ranges(stored_object, version)) as ranges:
                 for data in ranges:
                     with local_file("write"):
                         file.write(data)
@@ -120,9 +124,17 @@ class S3Store:
             raise other_contents(self, key, f"recorded {body.sha256}, got {len(body.data)} bytes of other contents")
         return body.data
 
-    def head(self, key: str) -> StoredObject | None:
+    def head(self, key: str, *, version: str | None = None) -> StoredObject | None:
         require_key(key)
-        return self._requests.ask("look up", key, lambda: self._reader.look_up(key))
+        return self._requests.ask("look up", key, lambda: self._reader.look_up(key, version))
+
+    def delete_version(self, key: str, version: str) -> None:
+        require_key(key)
+        with suppress(MissingInput):
+            self._delete_version(key, version)
+
+    def drop_former_versions(self, key: str) -> None:
+        """Does nothing: the bucket's lifecycle rule removes them, a week after they were replaced."""
 
     def delete(self, key: str) -> None:
         # One request per object: DeleteObjects always carries a checksum header, which not every store accepts.

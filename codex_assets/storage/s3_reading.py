@@ -43,23 +43,24 @@ class Reader:
         self._failures = requests.failures
         self._part_size = part_size
 
-    def look_up(self, key: str) -> StoredObject | None:
-        """What HEAD says of an object, and GET where HEAD does not say enough. Raises the SDK's errors."""
+    def look_up(self, key: str, version: str | None = None) -> StoredObject | None:
+        """What HEAD says of an object (or a version of it), and GET where HEAD does not say enough. Raises the SDK's
+        errors."""
         answer: Any
         try:
-            answer = self._requests.client().head_object(Bucket=self._requests.bucket, Key=key)
+            answer = self._requests.client().head_object(Bucket=self._requests.bucket, Key=key, **_of(version))
         except ClientError as error:
             if status_of(error) == 404:
                 return None
             if status_of(error) in {408, 425, 429} or status_of(error) >= 500:
                 raise
             # HEAD's refusals have no body: B2's cap, a wrong key and a front that forbids HEAD all look the same.
-            answer = self._first_byte(key)
+            answer = self._first_byte(key, version)
             if answer is None:
                 return None
         sha256, size = recorded_sha256(answer), announced_size(answer)
         if size is None:
-            size = self._size(key)
+            size = self._size(key, version)
         return StoredObject(
             key=key,
             size=size,
@@ -68,15 +69,18 @@ class Reader:
             content_type=answer.get("ContentType"),
             cache_control=answer.get("CacheControl"),
             modified=answer.get("LastModified"),
+            # A bucket that keeps one version calls it "null", if anything.
+            version=None if answer.get("VersionId") in (None, "", "null") else answer["VersionId"],
         )
 
-    def _first_byte(self, key: str) -> Any:
+    def _first_byte(self, key: str, version: str | None = None) -> Any:
         """The answer to a GET of one byte; None when it says that there is no object. Raises the SDK's errors."""
+        named: dict[str, Any] = {"Bucket": self._requests.bucket, "Key": key, **_of(version)}
         try:
-            answer = self._requests.client().get_object(Bucket=self._requests.bucket, Key=key, Range="bytes=0-0")
+            answer = self._requests.client().get_object(**named, Range="bytes=0-0")
         except ClientError as error:
             if code_of(error) == "InvalidRange" or status_of(error) == 416:
-                answer = self._requests.client().get_object(Bucket=self._requests.bucket, Key=key)  # it is empty
+                answer = self._requests.client().get_object(**named)  # it is empty
             elif status_of(error) == 404 and code_of(error) != "NoSuchBucket" and not is_page(error):
                 return None
             else:
@@ -84,9 +88,9 @@ class Reader:
         answer["Body"].close()
         return answer
 
-    def _size(self, key: str) -> int:
+    def _size(self, key: str, version: str | None = None) -> int:
         """The size of an object whose HEAD does not say it: from a range's total, else from the listing."""
-        answer = self._first_byte(key)
+        answer = self._first_byte(key, version)
         size = None if answer is None else announced_size(answer)
         if size is None:
             page = self.page(key, {"MaxKeys": 1})
@@ -108,18 +112,15 @@ class Reader:
             raise self._failures.unreadable("list", prefix, "no listing")
         return page
 
-    def ranges(self, stored_object: StoredObject) -> Generator[bytes, None, None]:
-        """The bytes of an object in order, fetched a few ranges ahead."""
-        if stored_object.size <= self._part_size:
-            yield self._range(
-                stored_object,
-                self._requests.ask("read", stored_object.key, lambda: self.body(stored_object.key)),
-                stored_object.size,
-            )
-            return
+    def ranges(self, stored_object: StoredObject, version: str | None = None) -> Generator[bytes, None, None]:
+        """The bytes of an object (of that version, or the current one) in order, fetched a few ranges ahead."""
 
-        def fetch(span: str) -> Body:
-            return self._requests.ask("read", stored_object.key, lambda: self.body(stored_object.key, span))
+        def fetch(span: str | None) -> Body:
+            return self._requests.ask("read", stored_object.key, lambda: self.body(stored_object.key, span, version))
+
+        if stored_object.size <= self._part_size:
+            yield self._range(stored_object, fetch(None), stored_object.size)
+            return
 
         starts = iter(range(0, stored_object.size, self._part_size))
         waiting: deque[tuple[Future[Body], int]] = deque()
@@ -158,12 +159,12 @@ class Reader:
         wait=wait_random_exponential(multiplier=0.2, max=5),
         reraise=True,
     )
-    def body(self, key: str, span: str | None = None) -> Body:
-        """The bytes of an object, or of the range `span` (as the header says it: `bytes=0-99`).
+    def body(self, key: str, span: str | None = None, version: str | None = None) -> Body:
+        """The bytes of an object (or of a version), or of the range `span` (as the header says it: `bytes=0-99`).
 
         Raises the SDK's errors, `BodyBroke`, and `StorageError` for a store that ignores ranges.
         """
-        ranged: dict[str, Any] = {"Range": span} if span else {}
+        ranged: dict[str, Any] = _of(version) | ({"Range": span} if span else {})
         answer: Any = self._requests.client().get_object(Bucket=self._requests.bucket, Key=key, **ranged)
         with closing(answer["Body"]) as body:
             if span and answer["ResponseMetadata"]["HTTPStatusCode"] == 200:
@@ -181,3 +182,8 @@ class Reader:
         if not span and sha256 and is_encoded(answer) and hashlib.sha256(data).hexdigest() != sha256:
             data = unpacked(data, sha256)
         return Body(data, bare_etag(answer.get("ETag")), sha256)
+
+
+def _of(version: str | None) -> dict[str, Any]:
+    """The parameter of a request that asks for one version."""
+    return {} if version is None else {"VersionId": version}

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import singledispatchmethod
 from pathlib import Path
 
+from codex_assets.archive import stored_files
 from codex_assets.archive.check_results import VERIFICATION, OutputVerification, VerificationRecord
 from codex_assets.archive.findings import Finding
 from codex_assets.archive.notes import Note
@@ -27,6 +28,7 @@ from codex_assets.archive.records import (
     VariantRecord,
     WaveformRecord,
 )
+from codex_assets.archive.replaced import GRACE
 from codex_assets.archive.store import RecordStore
 from codex_assets.errors import MissingInput, StorageError
 from codex_assets.media import outputs as media_outputs
@@ -56,6 +58,7 @@ from codex_assets.verification.record_observations import (
     wrong_marker,
 )
 from codex_assets.verification.rules.pictures import words_of
+from codex_assets.verification.strays import Strays
 
 
 @dataclass(frozen=True)
@@ -217,13 +220,17 @@ class _AuditedMedia:
 class Auditor:
     """Judges published outputs, in one workspace."""
 
-    def __init__(self, stores: Stores, tools: Tools, workspace: Workspace, *, deep: bool = True) -> None:
-        """`deep` also fetches the mezzanine: it is decoded, and the outputs are compared with it."""
+    def __init__(
+        self, stores: Stores, tools: Tools, workspace: Workspace, *, deep: bool = True, grace: timedelta = GRACE
+    ) -> None:
+        """`deep` also fetches the mezzanine: it is decoded, and the outputs are compared with it. `grace`: how long
+        what was replaced is kept."""
         self._stores = stores
         self._records = RecordStore(stores.archive)
         self._observer = Observer(tools.within(workspace.root), scratch=workspace.root)
         self._workspace = workspace
         self._deep = deep
+        self._strays = Strays(stores.media, self._records, grace)
         self._digests: dict[Path, str | None] = {}
         """SHA-256 of each file as it was fetched."""
 
@@ -298,7 +305,7 @@ class Auditor:
         is_fetched = self._deep or record.output != media_outputs.MEZZANINE.name
         folder = self._fetched(audited.media, record) if is_fetched else None
         for file in record.files:
-            path = folder / Path(file.key).name if folder is not None else None
+            path = folder / _place(record, file) if folder is not None else None
             if path is not None and path.is_file():
                 fetched = path.stat().st_size, self._digests.get(path) or file_sha256(path)
                 files.append(PublishedFile(path.name, file.size, file.sha256, *fetched))
@@ -383,17 +390,7 @@ class Auditor:
             reference=reference,
             decode=reference is None,
         )
-        return replace(observation, stray=self._strays(record, observation))
-
-    def _strays(self, record: VariantRecord, seen: VariantObservation) -> tuple[str, ...]:
-        """What lies in the playlist's folder of the store, and neither the playlist nor its record names."""
-        assert record.playlist_key is not None
-        folder = record.playlist_key.rpartition("/")[0] + "/"
-        named = {*(file.key for file in record.files), *(folder + segment.name for segment in seen.segments)}
-        beside = {
-            listed.key.removeprefix(folder) for listed in self._stores.media.list(folder) if listed.key not in named
-        }
-        return tuple(sorted({*seen.stray, *beside}))
+        return replace(observation, stray=self._strays.beside_playlist(record, observation))
 
     def _cuts(self, media: MediaRecord, record: VariantRecord) -> tuple[float, ...] | None:
         """Segment boundaries of another variant, as they were recorded, in seconds; None when there is none."""
@@ -428,18 +425,7 @@ class Auditor:
         path = self._file(media, record)
         observed = {output.playlist_name: seen[output.name] for output in variants if output.name in seen}
         seen_master = self._observer.master(path, observed, MasterExpected(tuple(existing)))
-        return replace(seen_master, stray=self._strays_beside(media, record, existing))
-
-    def _strays_beside(self, media: MediaRecord, record: MasterRecord, existing: Sequence[str]) -> tuple[str, ...]:
-        """What lies in the master's folder of the store and in none of a variant or the preview; those have their own
-        rule."""
-        assert record.master_key is not None
-        folder, _, name = record.master_key.rpartition("/")
-        preview = self._records.get(media.media_id, media_outputs.PREVIEW.name, VariantRecord)
-        used = {name, *(f"{each}/" for each in existing), *(["preview/"] if preview is not None else [])}
-        keys_below = (listed.key.removeprefix(f"{folder}/") for listed in self._stores.media.list(f"{folder}/"))
-        beside = {first + slash for first, slash, _ in (key.partition("/") for key in keys_below)}
-        return tuple(sorted(beside - used))
+        return replace(seen_master, stray=self._strays.beside_master(media, record, existing))
 
     def _file(self, media: MediaRecord, record: OutputRecord) -> Path:
         """The one file of an output, fetched; it does not exist where the object is missing."""
@@ -469,7 +455,7 @@ class Auditor:
         def fetch() -> Path:
             folder = self._workspace.folder(f"audit/{media.media_id}/{record.output}")
             for file in record.files:
-                self._fetch(file, folder / Path(file.key).name)
+                self._fetch(file, folder / _place(record, file))
             return folder
 
         folder: Path = self._workspace.once(f"audit {media.media_id} {record.output}", fetch)
@@ -477,6 +463,14 @@ class Auditor:
 
     def _fetch(self, file: StoredFile, path: Path) -> None:
         try:
-            self._digests[path] = self._stores.by_role(file.role).download(file.key, path).sha256
+            self._digests[path] = stored_files.fetch(self._stores, file, path).sha256
         except MissingInput:
             return
+
+
+def _place(record: OutputRecord, file: StoredFile) -> str:
+    """Where a published file is put in the folder of its output: as it lies beside its playlist."""
+    playlist = record.playlist_key if isinstance(record, VariantRecord) else None
+    if playlist is not None and file.key.startswith(keys.folder(playlist)):
+        return file.key.removeprefix(keys.folder(playlist))
+    return Path(file.key).name

@@ -60,6 +60,9 @@ AFTER_THE_END = (
 )
 """What a segment breaks too that comes after the playlist's end."""
 
+CONTENTS = "segments_in_their_version"
+STRAYS = "no_stray_segments"
+
 
 @dataclass(frozen=True)
 class Disagreement:
@@ -201,9 +204,12 @@ def without_repetition(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 
 
 def _repeating(findings: Sequence[Finding]) -> frozenset[str]:
-    """Rules that, where they fail, repeat that a list goes on after its end."""
-    goes_on = any(each.rule == "tag_order" and not each.passed and END in each.message for each in findings)
-    return frozenset(AFTER_THE_END if goes_on else ())
+    """Rules that, where they fail, repeat that a list goes on after its end, or that its segments are not as they were
+    when they got their name, where anything else says how."""
+    failed = [each for each in findings if not each.passed]
+    goes_on = any(each.rule == "tag_order" and END in each.message for each in failed)
+    is_named_otherwise = any(each.rule not in (CONTENTS, STRAYS) for each in failed)
+    return frozenset((*(AFTER_THE_END if goes_on else ()), *((CONTENTS,) if is_named_otherwise else ())))
 
 
 def _finding(findings: Findings, output: str, rule: str) -> Finding | None:

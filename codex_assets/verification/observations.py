@@ -54,7 +54,7 @@ class Span:
 
 @dataclass(frozen=True)
 class SegmentSeen:
-    """One segment as its playlist names it (`name`, `extinf`) and as it is. `size` None: the file does not exist."""
+    """One segment as its playlist names it (`uri`, `extinf`) and as it is. `size` None: the file does not exist."""
 
     name: str
     extinf: float
@@ -68,6 +68,13 @@ class SegmentSeen:
     audio: Span | None = None
     stream: SegmentStream | None = None
     """The headers of all its packets; None of what is no transport stream, or when nobody looked."""
+    version: str | None = None
+    """The folder that it is named in, where that is called as versions of ours are; else `name` is all of its URI."""
+
+    @property
+    def uri(self) -> str:
+        """As the playlist names it."""
+        return self.name if self.version is None else f"{self.version}/{self.name}"
 
 
 @dataclass(frozen=True)
@@ -156,7 +163,9 @@ class VariantObservation:
     playlist: PlaylistSeen
     segments: tuple[SegmentSeen, ...] = ()
     stray: tuple[str, ...] = ()
-    """What lies in the folder, and no playlist there names it."""
+    """What lies in the folder, and no playlist there names it; a folder ends with `/`."""
+    contents_version: str | None = None
+    """What the folder of these segments has to be called, by their bytes; None where one of them is missing."""
     video: VideoSeen | None = None
     audio: AudioSeen | None = None
     decode_errors: tuple[str, ...] | None = None

@@ -166,6 +166,7 @@ def _of_playlist(record: VariantRecord, playlist: VariantObservation) -> Iterato
     yield Statement("the number of segments", len(record.segments), len(playlist.segments))
     for recorded, segment in zip(record.segments, playlist.segments, strict=False):
         yield Statement("a segment's name", recorded.name, segment.name)
+        yield Statement(f"the folder of {segment.name}", record.version, segment.version)
         yield Statement(f"the length of {segment.name}", recorded.duration, segment.extinf, 0.001)
         if segment.size is not None:
             yield Statement(f"the size of {segment.name}", recorded.size, segment.size)

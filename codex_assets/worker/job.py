@@ -275,7 +275,7 @@ def materialize(media: MediaRecord, outputs: Sequence[str], workshop: Workshop) 
     with dg.DagsterInstance.ephemeral() as instance:
         partitions.register(instance, media.media_type, [media.media_id])
         result = dg.materialize(
-            PRODUCERS[media.media_type],
+            [PRODUCERS[media.media_type]],
             # The builder judges by the same rules before it publishes, and the records keep what it found; an
             # evaluation per rule, on an instance that is gone a second later, would only cost its time.
             selection=dg.AssetSelection.assets(*keys).without_checks(),

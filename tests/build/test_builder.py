@@ -11,14 +11,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import clips
 import pytest
+from published_files import segment
 from workbench import CREATOR, MEDIA, Bench, complaints, once, variants
 
 from codex_assets.archive.records import LoudnessRecord, MasterRecord, MezzanineRecord, OutputRecord, VariantRecord
+from codex_assets.archive.replaced import REPLACED, ReplacedRecord
 from codex_assets.archive.store import RecordStore
 from codex_assets.build.encoders import EncoderMode
 from codex_assets.errors import JobError, MissingInput, SourceError, ToolError, VerificationError
@@ -115,13 +118,13 @@ def test_a_video_has_everything_the_contract_names(film: Bench) -> None:
         *("mezzanine", "loudness", "hls_720p", "hls_480p", "hls_360p", "preview", "hls_master", "thumbnail")
     ]
     assert "never upscaled" in (records["hls_1080p"].reason or "")
-    keys = [re.sub(r"\d{5}", "N", name) for name in film.objects()]
+    keys = [re.sub(r"/[0-9a-f]{12}/segment_\d{5}", "/VERSION/segment_N", name) for name in film.objects()]
     assert set(keys) == {
         f"archive/originals/{CREATOR}/{MEDIA}/original",
         f"archive/mezzanine/{CREATOR}/{MEDIA}/mezzanine.mp4",
         f"{HLS}/master.m3u8",
         *(f"{HLS}/{name}/playlist.m3u8" for name in ("720p", "480p", "360p")),
-        *(f"{HLS}/{name}/segment_N.ts" for name in ("720p", "480p", "360p", "preview")),
+        *(f"{HLS}/{name}/VERSION/segment_N.ts" for name in ("720p", "480p", "360p", "preview")),
         f"{HLS}/preview/preview.m3u8",
         f"assets/{CREATOR}/thumbnails/media/{MEDIA}/auto-generated.jpg",
     }
@@ -160,7 +163,7 @@ def test_delivered_sound_is_on_target(clip: str, common: Path, clip_folder: Path
         assert record.loudness.integrated_lufs == pytest.approx(profile.LOUDNESS_TARGET, abs=profile.LOUDNESS_TOLERANCE)
         assert record.loudness.true_peak_dbtp <= profile.DELIVERED_PEAK_LIMIT
         folder = bench.path("media", f"{CREATOR}/hls-audio/{MEDIA}/{name}")
-        (stream,) = streams(bench, folder / "segment_00000.ts")
+        (stream,) = streams(bench, segment(folder, 0))
         assert (stream["codec_name"], stream["profile"], stream["sample_rate"], stream["channels"]) == (
             *("aac", "LC", "48000"),
             2,
@@ -272,7 +275,7 @@ def test_what_is_missing_is_named(film: Bench, bench: Bench, tmp_path: Path) -> 
 
 
 def first_times(bench: Bench, name: str) -> dict[str, float]:
-    listed = streams(bench, bench.root / HLS / name / "segment_00000.ts")
+    listed = streams(bench, segment(bench.root / HLS / name, 0))
     return {stream["codec_type"]: float(stream["start_time"]) for stream in listed}
 
 
@@ -360,27 +363,43 @@ class Diary(DirectoryStore):
         super().delete(key)
 
 
-def test_a_smaller_and_shorter_source_leaves_nothing_of_the_larger_one(film: Bench, tmp_path: Path) -> None:
+@pytest.mark.parametrize("grace", [timedelta(0), timedelta(hours=24)], ids=["at once", "after a day"])
+def test_a_smaller_and_shorter_source_leaves_nothing_of_the_larger_one(
+    grace: timedelta, film: Bench, tmp_path: Path
+) -> None:
     bench = copy(film, tmp_path)
     bench.upload("strip_640")
     diary: list[str] = []
     stores = Stores(bench.stores.archive, Diary(bench, diary), bench.stores.assets)
-    records = bench.build(stores=stores)
+    former = {key for key in bench.objects() if key.startswith(HLS)}
+    records = bench.build(stores=stores, grace=grace)
     assert list(variants(records)) == ["360p"]
     for gone in ("hls_1080p", "hls_720p", "hls_480p"):
         assert not records[gone].applicable
         assert records[gone].files == ()
     left = {key for key in bench.objects() if key.startswith(HLS)}
-    assert left == {
-        *(f"{HLS}/{name}/segment_00000.ts" for name in ("360p", "preview")),
+    new = {
+        *(str(segment(bench.root / HLS / name, 0).relative_to(bench.root)) for name in ("360p", "preview")),
         *(f"{HLS}/360p/playlist.m3u8", f"{HLS}/preview/preview.m3u8", f"{HLS}/master.m3u8"),
     }
+    if grace:
+        # Whoever is watching the larger one plays on.
+        assert left == new | former
+        known = RecordStore(bench.stores.archive).get(MEDIA, REPLACED, ReplacedRecord)
+        assert known is not None
+        noted = {f"media/{each.prefix}" for each in known.objects}
+        assert {key for key in left if key.startswith(tuple(noted))} == former - new
+        assert not any(key.startswith(tuple(noted)) for key in new)
+        return
+    assert left == new
     assert "720p" not in (bench.root / HLS / "master.m3u8").read_text()
     # Nothing that is being watched is removed before the switch.
     switch = diary.index(f"write {CREATOR}/hls/{MEDIA}/master.m3u8")
     assert all(line.startswith("write") for line in diary[: switch + 1])
     assert all(line.startswith("delete") for line in diary[switch + 1 :])
-    assert f"delete {CREATOR}/hls/{MEDIA}/360p/segment_00002.ts" in diary
+    assert {line.removeprefix("delete ") for line in diary if line.startswith("delete")} == {
+        key.removeprefix("media/") for key in former - new
+    }
 
 
 DAMAGES = {
@@ -491,11 +510,9 @@ def test_a_media_lasts_as_long_as_its_longer_track(clip: str, seconds: float, be
     assert source.duration == pytest.approx(seconds, abs=0.05)
     (variant,) = variants(records).values()
     assert variant.duration == pytest.approx(seconds, abs=0.05)
-    segment = bench.root / HLS / "360p" / "segment_00000.ts"
-    header = ffprobe.parse(bench.tools.ffprobe(ffprobe.probe_arguments(str(segment)), label="looking"))
-    info = packets.read_packets(
-        header, bench.tools.ffprobe_lines(packets.scan_arguments(str(segment)), label="looking")
-    )
+    first = str(segment(bench.root / HLS / "360p", 0))
+    header = ffprobe.parse(bench.tools.ffprobe(ffprobe.probe_arguments(first), label="looking"))
+    info = packets.read_packets(header, bench.tools.ffprobe_lines(packets.scan_arguments(first), label="looking"))
     ends = [(track.start or 0.0) + (track.duration or 0.0) for track in info.tracks]
     assert len(ends) == 2
     assert ends[0] == pytest.approx(ends[1], abs=0.06)

@@ -16,6 +16,7 @@ import pytest
 from clips import AAC, FFMPEG, H264, picture, sound
 from commands import Answer, call
 from folder_site import served
+from published_files import segment
 
 from codex_assets.archive.store import RecordStore
 from codex_assets.cli import console
@@ -288,7 +289,7 @@ def test_verify_everything_that_is_right(store: Path) -> None:
 
 @ffmpeg
 def test_verify_finds_what_is_broken_and_failing_lists_it(store: Path) -> None:
-    (store / "codex-media-local/ann/hls-audio/tone/64k/segment_00000.ts").unlink()
+    segment(store / "codex-media-local/ann/hls-audio/tone/64k", 0).unlink()
     broken = call("verify", "tone", "--shallow", "--json", store=store)
     assert broken.code == 1
     (media,) = broken.json["media"]
@@ -389,7 +390,7 @@ def test_verify_a_url(store: Path) -> None:
         variant = call("verify", f"{url}/My-clip-1/360p/playlist.m3u8", "--json")
         assert variant.code == 0
         assert {finding["output"] for finding in variant.json["findings"]} == {"delivery"}
-        (folder / "360p" / "segment_00000.ts").unlink()
+        segment(folder / "360p", 0).unlink()
         broken = call("verify", f"{url}/My-clip-1/master.m3u8", "--json")
         assert broken.code == 1
         (missing,) = [finding for finding in broken.json["findings"] if finding["rule"] == "segments_present"]

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
+import published_files
 import pytest
 from clips import AAC, FFMPEG, H264, MUSIC, picture, sound
 from commands import call
@@ -158,7 +159,7 @@ def test_a_media_is_shown_with_its_measurements(store: Path, tmp_path: Path) -> 
 
 @ffmpeg
 def test_findings_are_shown_with_rule_place_and_clause(store: Path, tmp_path: Path) -> None:
-    segment = store / "codex-media-local/local/hls/clip/360p/segment_00001.ts"
+    segment = published_files.segment(store / "codex-media-local/local/hls/clip/360p", 1)
     packets = segment.read_bytes()
     segment.write_bytes(packets[: 188 * 60] + packets[188 * 70 :])
     answer = call("verify", "clip", "--shallow", "--html", tmp_path / "clip.html", "--json", store=store)

@@ -59,7 +59,7 @@ def materialized(result: dg.ExecuteInProcessResult) -> list[str]:
 
 def run(workshop: Workshop, instance: dg.DagsterInstance, selection: dg.AssetSelection) -> dg.ExecuteInProcessResult:
     return dg.materialize(
-        [*ORIGINALS, *PRODUCERS["audio"]],
+        [*ORIGINALS, PRODUCERS["audio"]],
         selection=selection,
         instance=instance,
         resources={"workshop": workshop},

@@ -131,7 +131,7 @@ def events(instance: dg.DagsterInstance, output: str, media_id: str = MEDIA) -> 
 def run(room: Room, instance: dg.DagsterInstance, *outputs: str) -> dg.ExecuteInProcessResult:
     with open_workshop(room.settings) as workshop:
         return dg.materialize(
-            [*ORIGINALS, *PRODUCERS["audio"]],
+            [*ORIGINALS, PRODUCERS["audio"]],
             selection=dg.AssetSelection.assets(*(key(output) for output in outputs)),
             instance=instance,
             resources={"workshop": workshop},

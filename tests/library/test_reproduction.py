@@ -15,6 +15,7 @@ from typing import Any
 
 import clips
 import jobs
+import published_files
 import pytest
 import s3_server
 from clips import FFMPEG
@@ -72,7 +73,7 @@ def edit_record(store: Path, media_id: str, output: str, change: Callable[[dict[
 
 
 def segment(store: Path, variant: str, number: int) -> Path:
-    return store / f"codex-media-local/local/hls/{FILM}/{variant}/segment_{number:05d}.ts"
+    return published_files.segment(store / f"codex-media-local/local/hls/{FILM}/{variant}", number)
 
 
 def replace_segment(store: Path, variant: str, number: int, *encoding: str, recorded: bool = True) -> None:
@@ -86,7 +87,7 @@ def replace_segment(store: Path, variant: str, number: int, *encoding: str, reco
 
     def name_it(record: dict[str, Any]) -> None:
         for file in record["files"]:
-            if file["key"].endswith(f"{variant}/{path.name}"):
+            if file["key"].endswith(str(path.relative_to(path.parents[2]))):
                 file |= {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
     if recorded:
@@ -136,7 +137,7 @@ def test_nothing_is_written_either_where_everything_differs(store: Path) -> None
         edit_record(
             store, FILM, f"hls_{variant}", lambda record: record.update(bandwidth=record["bandwidth"] * 21 // 20)
         )
-    stray = segment(store, "360p", 99)
+    stray = segment(store, "360p", 0).with_name("segment_00099.ts")
     stray.write_bytes(b"stray")
     before = files_of(store)
     home = store.parent / "dagster"
@@ -171,7 +172,8 @@ def test_buckets_are_only_read(store: Path, tmp_path: Path) -> None:
                 content_type = local.by_role(role).download(stored.key, path).content_type or "application/json"
                 remote.by_role(role).upload(path, stored.key, content_type=content_type)
         # What is missing would be published by a rebuild.
-        remote.media.delete(f"local/hls-audio/{TALK}/64k/segment_00001.ts")
+        lost = published_files.segment(store / f"codex-media-local/local/hls-audio/{TALK}/64k", 1)
+        remote.media.delete(str(lost.relative_to(store / "codex-media-local")))
         before = [versions_in(endpoint, bucket) for bucket in buckets]
         answer = call("reproduce", TALK, "--json", store=None, **environment)
         assert answer.code == 1, answer.out

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -49,6 +50,8 @@ FILES = {
     Seam.WAVEFORM_PNG: "waveform_png",
 }
 """Outputs that are one file."""
+IN_VERSION = re.compile("^[0-9a-f]{12}/", re.MULTILINE)
+"""How the lines of a playlist begin that name segments in the folder of their version."""
 
 
 def digest(*parts: str) -> str:
@@ -137,7 +140,11 @@ class PublishedMedia:
         record = self.record(self.output_of(seam))
         target = Workspace(folder / "piece").folder("output")
         for file in record.files:
-            self.stores.by_role(file.role).download(file.key, target / Path(file.key).name)
+            path = target / Path(file.key).name
+            self.stores.by_role(file.role).download(file.key, path)
+            if seam in (Seam.SEGMENTS, Seam.PREVIEW) and path.suffix == ".m3u8":
+                # As a builder has it before the segments get their name.
+                path.write_text(IN_VERSION.sub("", path.read_text(encoding="utf-8")), encoding="utf-8")
         name = str(record.playlist_key if isinstance(record, VariantRecord) else record.files[0].key)
         variant = record.variant if isinstance(record, VariantRecord) else None
         return self.piece_at(target / Path(name).name, variant, folder)
@@ -202,17 +209,22 @@ class PublishedMedia:
     def _take_variant(self, output: str, piece: Workpiece) -> None:
         record: VariantRecord = self.record(output)
         assert record.playlist_key is not None
-        prefix = record.playlist_key.rpartition("/")[0]
         listed = hls.parse_segments(piece.path.read_text(encoding="utf-8"))
         segments = [hls.Segment(name, seconds, (piece.folder / name).stat().st_size) for name, seconds in listed]
         paths = [*(piece.folder / name for name, _ in listed), piece.path]
-        files = tuple(self.replace("media", f"{prefix}/{path.name}", path) for path in paths)
+        version = keys.version(file_sha256(path) for path in paths[:-1])
+        text = piece.path.read_text(encoding="utf-8")
+        piece.path.write_text(re.sub("^(?=[^#\n])", f"{version}/", text, flags=re.MULTILINE), encoding="utf-8")
+        prefix = keys.folder(record.playlist_key)
+        places = [*(f"{prefix}{version}/{name}" for name, _ in listed), record.playlist_key]
+        files = tuple(self.replace("media", key, path) for key, path in zip(places, paths, strict=True))
         for file in record.files:
             if file.key not in {kept.key for kept in files}:
                 self.stores.media.delete(file.key)
         rates = hls.measure_rates(segments)
         changes: dict[str, Any] = {
             "files": files,
+            "version": version,
             "data_version": _variant_version(files),
             "bandwidth": rates.peak,
             "average_bandwidth": rates.average,

@@ -117,11 +117,14 @@ def _of_text(name: str) -> Callable[[Spoil, str], Any]:
     """The text of a playlist that the builder writes."""
 
     def seam(spoil: Spoil, output: str) -> Any:
-        def make(original: Callable[[Sequence[Any]], str]) -> Callable[[Sequence[Any]], str]:
-            def with_fault(entries: Sequence[Any]) -> str:
+        def make(original: Callable[..., str]) -> Callable[..., str]:
+            def with_fault(entries: Sequence[Any], *version: str) -> str:
+                if name == "media_playlist" and not version:
+                    # What a preview is cut from, not what is published.
+                    return original(entries)
                 with tempfile.TemporaryDirectory() as folder:
                     path = Path(folder) / "playlist.m3u8"
-                    path.write_text(original(entries), encoding="utf-8")
+                    path.write_text(original(entries, *version), encoding="utf-8")
                     spoil(path)
                     return path.read_bytes().decode("utf-8", "replace")
 

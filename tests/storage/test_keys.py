@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from codex_assets.storage import keys
@@ -25,13 +27,31 @@ def test_the_keys_of_an_audio() -> None:
     assert keys.waveform_png("c1", "m1") == "c1/thumbnails/media/m1/waveform.png"
 
 
-def test_segments_lie_beside_their_playlist() -> None:
+def test_segments_lie_in_the_folder_of_their_version() -> None:
+    variant = keys.variant_playlist("c1", "m1", "video", "360p")
+    assert keys.segment(variant, 0, "0123456789ab") == "c1/hls/m1/360p/0123456789ab/segment_00000.ts"
+    preview = keys.preview_playlist("c1", "m1")
+    assert keys.segment(preview, 12345, "fedcba987654") == "c1/hls/m1/preview/fedcba987654/segment_12345.ts"
+    with pytest.raises(ValueError, match="0 or more"):
+        keys.segment(variant, -1, "0123456789ab")
+    for wrong in ("", "0123456789a", "0123456789AB", "0123456789ab/", "../456789abcd"):
+        with pytest.raises(ValueError, match="no version"):
+            keys.segment(variant, 0, wrong)
+
+
+def test_the_first_releases_put_segments_beside_their_playlist() -> None:
     variant = keys.variant_playlist("c1", "m1", "video", "360p")
     assert keys.segment(variant, 0) == "c1/hls/m1/360p/segment_00000.ts"
-    assert keys.segment(keys.preview_playlist("c1", "m1"), 12345) == "c1/hls/m1/preview/segment_12345.ts"
-    assert keys.segment("playlist.m3u8", 1) == "segment_00001.ts"
-    with pytest.raises(ValueError, match="0 or more"):
-        keys.segment(variant, -1)
+    assert keys.without_version(keys.segment(variant, 7, "0123456789ab")) == keys.segment(variant, 7)
+    for key in (variant, keys.segment(variant, 7), keys.mezzanine("c1", "m1"), "c1/hls/0123456789ab/playlist.m3u8"):
+        assert keys.without_version(key) == key
+
+
+def test_a_version_is_made_of_all_segments_in_their_order() -> None:
+    first, second = hashlib.sha256(b"one").hexdigest(), hashlib.sha256(b"two").hexdigest()
+    together = hashlib.sha256(hashlib.sha256(b"one").digest() + hashlib.sha256(b"two").digest()).hexdigest()
+    assert keys.version([first, second]) == together[:12]
+    assert len({keys.version(each) for each in ([first], [second], [first, second], [second, first])}) == 4
 
 
 @pytest.mark.parametrize("name", ["media", "hls_720p", "waveform-png", "v2.loudness"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ from codex_assets.storage import keys
 from codex_assets.storage.directory import DirectoryStore
 from codex_assets.storage.locations import S3Location
 from codex_assets.storage.objects import ObjectStore, Role, StoredObject, Stores
-from codex_assets.storage.publish import Published, Stage, Upload, headers, prune, publish
+from codex_assets.storage.publish import Published, Stage, Upload, headers, publish
 from codex_assets.storage.s3 import S3Store
 
 PREFIX = keys.hls_prefix("c1", "m1", "video")
@@ -125,11 +124,13 @@ def test_everything_is_where_the_answer_says(kind: str, request: pytest.FixtureR
     for published, upload in zip(done, uploads, strict=True):
         store, data = stores.by_role(published.role), upload.path.read_bytes()
         content_type, cache_control = headers(published.key)
-        assert published == Published(
-            upload.role, store.bucket, upload.key, len(data), hashlib.sha256(data).hexdigest(), content_type
-        )
         stored_object = store.head(published.key)
         assert stored_object is not None
+        assert (stored_object.version is not None) is (published.role == "archive")
+        assert published == Published(
+            *(upload.role, store.bucket, upload.key, len(data), hashlib.sha256(data).hexdigest(), content_type),
+            version=stored_object.version,
+        )
         assert (stored_object.sha256, stored_object.content_type, stored_object.cache_control) == (
             published.sha256,
             content_type,
@@ -141,10 +142,10 @@ def test_everything_is_where_the_answer_says(kind: str, request: pytest.FixtureR
     ("key", "expected"),
     [
         (MASTER, ("application/vnd.apple.mpegurl", "no-cache")),
-        (keys.segment(VARIANT, 3), ("video/mp2t", "max-age=3600")),
-        (THUMBNAIL, ("image/jpeg", "max-age=3600")),
-        (keys.waveform_png("c1", "m1"), ("image/png", "max-age=3600")),
-        (keys.waveform_json("c1", "m1"), ("application/json", "max-age=3600")),
+        (keys.segment(VARIANT, 3, "0123456789ab"), ("video/mp2t", "public, max-age=31536000, immutable")),
+        (THUMBNAIL, ("image/jpeg", "max-age=300, must-revalidate")),
+        (keys.waveform_png("c1", "m1"), ("image/png", "max-age=300, must-revalidate")),
+        (keys.waveform_json("c1", "m1"), ("application/json", "max-age=300, must-revalidate")),
         (keys.mezzanine("c1", "m1"), ("video/mp4", None)),
     ],
 )
@@ -342,38 +343,3 @@ def test_plans_that_cannot_be_meant(stores: Stores, media: Noting, tmp_path: Pat
         publish(stores, [segment, Upload(path, "media", VARIANT, Stage.CONTENT)])
     assert media.sent == []
     assert publish(stores, []) == ()
-
-
-@pytest.mark.parametrize("kind", ["stores", "s3_stores"])
-def test_pruning_takes_what_is_no_longer_named(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    stores: Stores = request.getfixturevalue(kind)
-    publish(stores, a_version(tmp_path, "one", segments=6))
-    neighbours = ["c1/hls/m10/master.m3u8", "c1/hls-audio/m1/master.m3u8"]
-    old = [f"{PREFIX}1080p/playlist.m3u8", f"{PREFIX}1080p/segment_00000.ts"]
-    for key in [*neighbours, *old]:
-        stores.media.write(key, os.urandom(4), content_type="video/mp2t")
-
-    done = publish(stores, a_version(tmp_path, "two", segments=4))
-    gone = prune(stores, "media", PREFIX, {published.key for published in done})
-    assert gone == (*old, keys.segment(VARIANT, 4), keys.segment(VARIANT, 5))
-    left = [stored_object.key for stored_object in stores.media.list("")]
-    assert left == sorted([*neighbours, *(published.key for published in done if published.role == "media")])
-    assert prune(stores, "media", PREFIX, {published.key for published in done}) == ()
-
-
-def test_pruning_takes_playlists_before_their_segments(stores: Stores, media: Noting) -> None:
-    for key in ("c1/hls/m1/1080p/a.ts", "c1/hls/m1/1080p/playlist.m3u8", MASTER):
-        media.write(key, b"x", content_type="video/mp2t")
-    prune(stores, "media", PREFIX, {MASTER})
-    assert media.deleted == ["c1/hls/m1/1080p/playlist.m3u8", "c1/hls/m1/1080p/a.ts"]
-
-
-@pytest.mark.parametrize(
-    ("prefix", "keep"),
-    [("", {MASTER}), ("/", {MASTER}), ("c1/hls/m1", {MASTER}), (PREFIX, set()), (PREFIX, {"master.m3u8"})],
-)
-def test_pruning_never_takes_everything(stores: Stores, media: Noting, prefix: str, keep: set[str]) -> None:
-    media.write(MASTER, b"x", content_type="video/mp2t")
-    with pytest.raises(ValueError, match=r"pruned|kept"):
-        prune(stores, "media", prefix, keep)
-    assert media.deleted == []

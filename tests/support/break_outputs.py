@@ -573,6 +573,52 @@ def addresses_exchanged(root: Path) -> None:
     edit(root / "master.m3u8", r"(^360p)(/(?:.|\n)*)^180p(?=/)", r"180p\g<2>360p")
 
 
+VERSIONED = "versioned"
+"""A variant whose segments lie in the folder of their version, as they are published."""
+
+
+def in_its_version(root: Path) -> Path:
+    """The broken variant's playlist in a folder of its own, with its segments in the folder that they name."""
+    playlist = root / VERSIONED / VARIANT / "playlist.m3u8"
+    if playlist.exists():
+        return playlist
+    paths = sorted((root / VARIANT).glob("*.ts"))
+    digests = [hashlib.sha256(path.read_bytes()).digest() for path in paths]
+    folder = playlist.parent / hashlib.sha256(b"".join(digests)).hexdigest()[:12]
+    folder.mkdir(parents=True)
+    for path in paths:
+        (folder / path.name).write_bytes(path.read_bytes())
+    text = (root / VARIANT / "playlist.m3u8").read_text()
+    playlist.write_text(re.sub("^segment_", f"{folder.name}/segment_", text, flags=re.MULTILINE))
+    return playlist
+
+
+@breaks("versioned", "segments_in_their_version")
+def segments_in_another_folder(root: Path) -> None:
+    playlist = in_its_version(root)
+    (folder,) = (path for path in playlist.parent.iterdir() if path.is_dir())
+    folder.rename(folder.with_name("0123456789ab"))
+    playlist.write_text(playlist.read_text().replace(folder.name, "0123456789ab"))
+
+
+@breaks("versioned", "segments_in_their_version")
+def a_segment_with_other_bytes(root: Path) -> None:
+    """One more null packet: nothing that plays it notices."""
+    first = sorted(in_its_version(root).parent.glob("*/*.ts"))[0]
+    first.write_bytes(first.read_bytes() + bytes.fromhex("471fff10") + b"\xff" * 184)
+
+
+@breaks("versioned", "no_stray_segments")
+def another_version_left_over(root: Path) -> None:
+    (in_its_version(root).parent / "0123456789ab").mkdir()
+
+
+@breaks("versioned", "no_stray_segments")
+def a_segment_left_over_in_its_version(root: Path) -> None:
+    first = sorted(in_its_version(root).parent.glob("*/*.ts"))[0]
+    first.with_name("segment_00009.ts").write_bytes(first.read_bytes())
+
+
 @breaks("layout", "no_strays_beside_master")
 def stray_beside_the_master(root: Path) -> None:
     (root / LAID_OUT / "1440p").mkdir(parents=True)

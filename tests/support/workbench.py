@@ -7,12 +7,14 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
 import clips
 
 from codex_assets.archive.records import MediaRecord, OutputRecord, VariantRecord
+from codex_assets.archive.replaced import GRACE
 from codex_assets.build.builder import LocalBuilder
 from codex_assets.build.encoders import EncoderMode, Encoders
 from codex_assets.contract.names import MediaType
@@ -60,10 +62,11 @@ class Bench:
         mode: EncoderMode = EncoderMode.X264,
         tools: Tools | None = None,
         stores: Stores | None = None,
+        grace: timedelta = GRACE,
     ) -> dict[str, OutputRecord]:
         tools = tools or self.tools
         workspace = Workspace(self.root.parent / f"work-{self.root.name}-{os.getpid()}-{next(_numbers)}")
-        builder = LocalBuilder(stores or self.stores, tools, Encoders(mode, tools), workspace)
+        builder = LocalBuilder(stores or self.stores, tools, Encoders(mode, tools), workspace, grace=grace)
         wanted = list(OUTPUTS[self.media_type] if outputs is None else outputs)
         try:
             return {record.output: record for record in builder.build(self.media, wanted)}

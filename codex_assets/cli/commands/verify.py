@@ -116,7 +116,7 @@ def verify_(
     with (
         command_frame.failures_end_with(UNCHECKED),
         command_frame.cancelled_by_signals() as cancelled,
-        open_workshop(command_frame.load_settings(store), cancelled=cancelled) as workshop,
+        open_workshop(settings := command_frame.load_settings(store), cancelled=cancelled) as workshop,
     ):
         sweep = Sweep(
             *(workshop.stores, workshop.tools, workshop.workspace.root, cancelled),
@@ -125,6 +125,7 @@ def verify_(
             deep=not shallow,
             workers=workers,
             with_reports=html is not None,
+            grace=settings.prune_grace,
         )
         raise typer.Exit(
             _verify_media(sweep, list(dict.fromkeys(names or workshop.records.media_ids())), as_json, html)

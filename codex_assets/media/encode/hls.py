@@ -1,7 +1,7 @@
 """Playlists: read what ffmpeg made, measure it, and write the master from what was measured.
 
 Written here: every media playlist, from the segments that ffmpeg cut, and the master. Every line that is not a tag is
-a plain relative name, one path segment deep: the platform's proxy signs exactly those lines (RFC 8216).
+a plain relative name: the platform's proxy signs exactly those lines (RFC 8216).
 """
 
 from __future__ import annotations
@@ -95,8 +95,9 @@ def target_duration(segments: Sequence[Segment]) -> int:
     return max(1, max(math.floor(segment.duration + 0.5) for segment in segments))
 
 
-def media_playlist(segments: Sequence[Segment]) -> str:
-    """A VOD playlist of these segments."""
+def media_playlist(segments: Sequence[Segment], version: str | None = None) -> str:
+    """A VOD playlist of these segments, which lie in the folder `version`, or beside it without one."""
+    below = f"{version}/" if version is not None else ""
     lines = [
         "#EXTM3U",
         "#EXT-X-VERSION:6",
@@ -106,7 +107,7 @@ def media_playlist(segments: Sequence[Segment]) -> str:
         "#EXT-X-INDEPENDENT-SEGMENTS",
     ]
     for segment in segments:
-        lines += [f"#EXTINF:{segment.duration:.6f},", segment.name]
+        lines += [f"#EXTINF:{segment.duration:.6f},", below + segment.name]
     return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
 
 

@@ -78,7 +78,7 @@ def _sources(playlists: Sequence[tuple[Path, VariantObservation]], folder: Path)
     """Those playlists that have something to decode."""
     sources = []
     for number, (path, seen) in enumerate(playlists):
-        files = [path_inside(path.parent, segment.name) for segment in seen.segments if segment.size]
+        files = [path_inside(path.parent, segment.uri) for segment in seen.segments if segment.size]
         present = [file for file in files if file is not None]
         if seen.readable and present:
             source = tuple(concatenation(folder / f"{number}.txt", present))

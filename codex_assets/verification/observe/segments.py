@@ -6,6 +6,8 @@ mezzanine (`comparison.py`), and what should be there (`rules/playlist.py`, `rul
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +43,14 @@ def observe_playlist(
     if seen.problem is not None:
         return VariantObservation(output, kind, seen, expected=expected)
     files = [path_inside(playlist.parent, name) for name, _ in entries]
-    base = VariantObservation(output, kind, seen, stray=_stray(playlist, entries), expected=expected)
+    base = VariantObservation(
+        output,
+        kind,
+        seen,
+        stray=_stray(playlist, entries),
+        contents_version=_contents_version(files),
+        expected=expected,
+    )
     try:
         return _with_segments(decoder, base, entries, files, reference, decode)
     except ToolError as error:
@@ -49,14 +58,39 @@ def observe_playlist(
         return replace(base, playlist=replace(seen, problem=f"its segments cannot be read ({problem})"))
 
 
+_VERSIONED = re.compile(r"([0-9a-f]{12})/([^/]+)")
+"""The URI of a segment in the folder of its version."""
+
+
 def _stray(playlist: Path, entries: Sequence[tuple[str, float]]) -> tuple[str, ...]:
-    """What lies beside a playlist, and neither it nor another playlist there names it."""
-    beside = {path.name for path in playlist.parent.iterdir()} - {playlist.name}
-    named = {name.removeprefix("./").partition("/")[0] for name, _ in entries}
+    """What lies beside a playlist or beside its segments, and neither it nor another playlist there names it."""
+    named = {name.removeprefix("./") for name, _ in entries}
     for other in playlist.parent.glob("*.m3u8"):
         if other != playlist and (text := text_of(other)[0]) is not None:
-            named |= {line.content.partition("/")[0] for line in read_text(text).lines if line.is_uri}
+            named |= {line.content for line in read_text(text).lines if line.is_uri}
+    folders = {name.partition("/")[0] for name in named if "/" in name}
+    versions = {match[1] for name in named if (match := _VERSIONED.fullmatch(name)) is not None}
+    beside = {_shown(path) for path in playlist.parent.iterdir() if path.name not in {playlist.name, *folders}}
+    for version in versions:
+        if (folder := path_inside(playlist.parent, version)) is not None and folder.is_dir():
+            beside |= {f"{version}/{_shown(path)}" for path in folder.iterdir()}
     return tuple(sorted(beside - named))
+
+
+def _shown(path: Path) -> str:
+    return path.name + "/" * path.is_dir()
+
+
+def _contents_version(files: Sequence[Path | None]) -> str | None:
+    """What the folder of these segments is to be called: 12 hex digits of the SHA-256 over the SHA-256 of each; None
+    where one is missing."""
+    of_all = hashlib.sha256()
+    for path in files:
+        if path is None or not path.is_file():
+            return None
+        with path.open("rb") as file:
+            of_all.update(hashlib.file_digest(file, "sha256").digest())
+    return of_all.hexdigest()[:12]
 
 
 def _with_segments(
@@ -96,7 +130,9 @@ def _read_segments(
     segments, present = [], []
     for (name, extinf), path in zip(entries, files, strict=True):
         size = path.stat().st_size if path is not None and path.is_file() else None
-        segment = SegmentSeen(name, extinf, size)
+        versioned = _VERSIONED.fullmatch(name)
+        version, last = versioned.groups() if versioned is not None else (None, name)
+        segment = SegmentSeen(last, extinf, size, version=version)
         if path is not None and size:
             stream = read_segment(path)
             picture = stream.picture if stream is not None else None

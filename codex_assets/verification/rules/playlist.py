@@ -107,7 +107,7 @@ def no_discontinuity(seen: VariantObservation) -> Finding:
 
 @rule(*PLAYLISTS, source=CONTRACT, is_of_contract=True)
 def plain_segment_names(seen: VariantObservation) -> Finding:
-    """Segments are named by plain relative names in the playlist's own folder."""
+    """Segments are named by plain relative names, in the folder of their version or in the playlist's own."""
     problems = [
         Problem(segment.name, segment.name, f"{segment.name} is not a plain name in the playlist's folder")
         for segment in seen.segments
@@ -134,6 +134,22 @@ def segments_numbered(seen: VariantObservation) -> Finding | None:
     return expect_no_problem(
         problems[:1], expected=f"{wanted[0]} to {wanted[-1]}", message="Segments are numbered without gaps."
     )
+
+
+@rule(*PLAYLISTS, source=CONTRACT, is_of_contract=True)
+def segments_in_their_version(seen: VariantObservation) -> Finding | None:
+    """All segments lie in one folder that their contents name; those of the first releases, beside the playlist."""
+    first = seen.segments[0]
+    for segment in seen.segments:
+        if segment.version != first.version:
+            message = f"{segment.uri} lies in another folder than {first.uri}."
+            return Finding(False, message, first.version or "beside the playlist", segment.uri, segment.name)
+    if first.version is None or seen.contents_version is None:
+        return None
+    passed = first.version == seen.contents_version
+    says = "what their contents are called" if passed else f"and their contents are those of {seen.contents_version}"
+    message = f"The segments lie in the folder {first.version}, {says}."
+    return Finding(passed, message, seen.contents_version, first.version)
 
 
 @rule(*PLAYLISTS, source=PLAN)
@@ -171,13 +187,13 @@ def segments_not_empty(seen: VariantObservation) -> Finding:
 
 @rule(*PLAYLISTS, source=CONTRACT, severity=Severity.WARN, is_of_contract=True)
 def no_stray_segments(seen: VariantObservation) -> Finding:
-    """The folder holds nothing that no playlist names, whatever it is called."""
+    """The folder, and that of the segments, hold nothing that no playlist names, whatever it is called."""
     # Where the list itself is wrong, a segment that is not in it is no stray.
     is_list_wrong = not has_right_names(seen) or _lacks_segments(seen)
     problems = [
         Problem(name, name, f"{name} is in no playlist")
         for name in seen.stray
-        if not (is_list_wrong and re.fullmatch(r"segment_[0-9]{5}\.ts", name))
+        if not (is_list_wrong and re.fullmatch(r"([0-9a-f]{12}/)?segment_[0-9]{5}\.ts", name))
     ]
     return expect_no_problem(
         problems, expected="none", message="Everything in the folder is in the playlist.", observed="none"

@@ -78,6 +78,11 @@ class Good:
                     at / VARIANT / "playlist.m3u8", self.expected(VARIANT), output=f"hls_{VARIANT}", decode=False
                 ),
             ),
+            "versioned": lambda at: (
+                self.observer.variant(
+                    break_outputs.in_its_version(at), self.expected(VARIANT), output=f"hls_{VARIANT}", decode=False
+                ),
+            ),
             "variant": lambda at: (self._variant(at / VARIANT / "playlist.m3u8"),),
             "renamed": lambda at: (self._variant(at / VARIANT / "index.m3u8"),),
             "preview": self._preview,
@@ -287,7 +292,7 @@ def good_findings(good: Good, upright: Path) -> list[Finding]:
     looks = ("variant", "preview", "audio", "master", "hls", "delivery", "origin", "thumbnail", "record", "loudness")
     return [
         finding
-        for what in (*looks, "uploaded", "waveform_json", "waveform_png", "captions")
+        for what in (*looks, "uploaded", "waveform_json", "waveform_png", "captions", "versioned")
         for finding in findings_on(good.look(what, good.root))
     ] + findings_on(good.look("portrait", upright))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from made_observations import passed, variant
+from made_observations import finding_of, passed, variant
 
 from codex_assets.verification import observations
 from codex_assets.verification.kinds import ObservationKind
@@ -76,3 +76,32 @@ def test_a_preview_is_cut_like_the_start_of_its_variant() -> None:
 def test_preview_lasts_30_seconds_or_the_source(lasts: tuple[float, ...], source: float, good: bool) -> None:
     seen = replace(variant(*lasts), kind=ObservationKind.PREVIEW, expected=VariantExpected(duration=source))
     assert passed(seen, "preview_duration") is good
+
+
+VERSION, OTHER = "0123456789ab", "ba9876543210"
+
+
+@pytest.mark.parametrize(
+    ("folders", "contents", "good"),
+    [
+        ((VERSION, VERSION), VERSION, True),
+        ((VERSION, VERSION), OTHER, False),
+        ((VERSION, OTHER), VERSION, False),
+        ((VERSION, None), VERSION, False),
+        ((None, VERSION), VERSION, False),
+    ],
+)
+def test_segments_lie_together_in_the_folder_that_their_contents_name(
+    folders: tuple[str | None, ...], contents: str, good: bool
+) -> None:
+    seen = variant(6.0, 2.0)
+    named = (replace(segment, version=folder) for segment, folder in zip(seen.segments, folders, strict=True))
+    assert passed(replace(seen, segments=tuple(named), contents_version=contents), "segments_in_their_version") is good
+
+
+def test_what_the_first_releases_published_has_no_version() -> None:
+    seen = replace(variant(6.0, 2.0), contents_version=VERSION)
+    assert finding_of(seen, "segments_in_their_version") is None
+    # And where a segment is missing nobody knows what the folder should be called.
+    lost = tuple(replace(segment, version=VERSION) for segment in seen.segments)
+    assert finding_of(replace(seen, segments=lost, contents_version=None), "segments_in_their_version") is None

@@ -1,0 +1,224 @@
+"""Everything that a job builds of one media, until it is published all at once.
+
+Outputs are added as they are made: each is judged then, and nothing of it leaves this machine. When all of them are
+there, `switch` uploads their content under names of its own, and only when all of it is confirmed, what viewers follow:
+playlists, the master, pictures, and last the records. So a job that fails before has replaced nothing.
+
+In: what is published, in which order, and what is noted of what it replaced. Out: how outputs are made (`mezzanine.py`,
+`ladder.py`, `pictures.py`), how files travel (`storage/publish.py`), how long replaced objects stay
+(`archive/replaced.py`).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from codex_assets.archive import replaced
+from codex_assets.archive.draft import DraftRecords
+from codex_assets.archive.records import MediaRecord, OutputRecord, StoredFile, VariantRecord
+from codex_assets.archive.store import RecordStore
+from codex_assets.build.receipts import Receipts, Work
+from codex_assets.errors import JobError, VerificationError
+from codex_assets.media.outputs import OUTPUTS, definition
+from codex_assets.storage import keys, publish
+from codex_assets.storage.objects import OnBytes, Stores, file_sha256
+from codex_assets.storage.publish import Stage, Upload
+from codex_assets.verification import causes
+from codex_assets.verification.judge import failures, judge, rule_set
+from codex_assets.verification.observations import AnyObservation
+from codex_assets.verification.programme_notes import recorded_notes
+
+_log = logging.getLogger(__name__)
+
+Advance = Callable[[float | None, float | None], None]
+"""Called inside a phase with the fraction of it that is done (0 to 1) and the speed against real time."""
+Recorded = TypeVar("Recorded", bound=OutputRecord, covariant=True)
+
+
+@dataclass(frozen=True)
+class UnpublishedOutput(Generic[Recorded]):
+    """An output between encoding and publishing: its record, its files, and what was observed of them."""
+
+    record: Recorded
+    uploads: list[Upload] = field(default_factory=list)
+    observations: list[AnyObservation] = field(default_factory=list)
+
+
+class Publication:
+    """The outputs of one media that one job publishes together. `records` has those of what was added so far."""
+
+    def __init__(
+        self, media: MediaRecord, stores: Stores, receipts: Receipts, *, grace: timedelta = replaced.GRACE
+    ) -> None:
+        """`grace`: how long what the switch replaces can still be played."""
+        self._media, self._stores, self._receipts, self._grace = media, stores, receipts, grace
+        self.records = DraftRecords(stores.archive)
+        self._outputs: dict[str, UnpublishedOutput[OutputRecord]] = {}
+
+    def add(self, outputs: Sequence[UnpublishedOutput[OutputRecord]], work: Work) -> None:
+        """Judge these outputs, whose receipts share `work`, and keep them for the switch.
+
+        Raises `VerificationError` for the first that may not be published, with the records of all of them.
+        """
+        for output, record in zip(outputs, _judged(outputs), strict=True):
+            uploads = [replace(each, sha256=each.sha256 or file_sha256(each.path)) for each in output.uploads]
+            facts: dict[str, Any] = {"files": tuple(map(_stored_file, uploads))} if uploads else {}
+            if record.build is not None:
+                facts["build"] = self._receipts.complete(record.build, work, outputs=len(outputs))
+            self._keep(UnpublishedOutput(record.model_copy(update=facts), uploads))
+
+    def switch(self, phase: Callable[[], AbstractContextManager[Advance]]) -> Iterator[OutputRecord]:
+        """Publish everything that was added, and yield the records, in the order of outputs. `phase` times it.
+
+        Raises `StorageError`; before the first playlist goes up, nothing was replaced then.
+        """
+        began = time.monotonic()
+        with phase() as advance:
+            on_bytes = bytes_as_fraction(sum(each.path.stat().st_size for each in self._uploads), advance)
+            try:
+                self._put_content(on_bytes)
+                publish.publish(self._stores, self._staged(content=False), on_bytes=on_bytes)
+                self._complete_receipts(began)
+                self.records.commit()
+            except BaseException:
+                self._take_back()
+                raise
+        self._tidy()
+        order = OUTPUTS[self._media.media_type]
+        records = [output.record for output in self._outputs.values()]
+        yield from sorted(records, key=lambda record: order.index(record.output))
+
+    @property
+    def _uploads(self) -> list[Upload]:
+        return [upload for output in self._outputs.values() for upload in output.uploads]
+
+    def _staged(self, *, content: bool) -> list[Upload]:
+        """The uploads that viewers are shown nothing of by themselves, or all others."""
+        return [upload for upload in self._uploads if (upload.stage is Stage.CONTENT) is content]
+
+    def _keep(self, output: UnpublishedOutput[OutputRecord]) -> None:
+        self._outputs[output.record.output] = output
+        self.records.put(output.record.media_id, output.record.output, output.record)
+
+    def _put_content(self, on_bytes: OnBytes) -> None:
+        """Upload and confirm what lies under names of its own, and note which version of it the store has."""
+        published = publish.publish(self._stores, self._staged(content=True), on_bytes=on_bytes)
+        versions = {each.key: each.version for each in published if each.version is not None}
+        for output in list(self._outputs.values()):
+            files = tuple(
+                file.model_copy(update={"version": versions[file.key]}) if file.key in versions else file
+                for file in output.record.files
+            )
+            self._keep(replace(output, record=output.record.model_copy(update={"files": files})))
+
+    def _complete_receipts(self, began: float) -> None:
+        """Publishing, since `began`, took its time too, and every output that was built gets its part of that."""
+        # A marker has no receipt: it costs nothing.
+        built = [output for output in self._outputs.values() if output.record.build is not None]
+        seconds = (time.monotonic() - began) / max(1, len(built))
+        for output in built:
+            assert output.record.build is not None
+            receipt = self._receipts.published(output.record.build, seconds)
+            self._keep(replace(output, record=output.record.model_copy(update={"build": receipt})))
+
+    def _take_back(self) -> None:
+        """Delete the versions that this job wrote and no record names, so that the recorded ones are current again."""
+        archive, recorded = self._stores.archive, RecordStore(self._stores.archive)
+        for output in self._outputs.values():
+            for upload in output.uploads:
+                if upload.role != archive.name:
+                    continue
+                try:
+                    record = recorded.output(self._media.media_id, output.record.output)
+                    named = {(file.sha256, file.version) for file in record.files} if record is not None else set()
+                    now = archive.head(upload.key)
+                    if now is None or now.version is None or now.sha256 != upload.sha256:
+                        continue
+                    if (now.sha256, now.version) not in named and (now.sha256, None) not in named:
+                        archive.delete_version(upload.key, now.version)
+                except JobError as error:
+                    _log.warning(
+                        "a version that no record names could not be deleted: %s", error.detail or error.public
+                    )
+
+    def _tidy(self) -> None:
+        """Note what was replaced, and delete what was replaced long ago. The job is done: no failure of this is its."""
+        media, now = self._media, datetime.now(UTC)
+        try:
+            current = replaced.named_keys(self.records, media)
+            prefixes = {
+                prefix
+                for output in self._outputs.values()
+                if (folder := self._folder_of(output.record)) is not None
+                for prefix in replaced.unnamed(self._stores.media, folder, current)
+            }
+            replaced.note(self.records, media.media_id, prefixes, current, now)
+            self.records.commit()
+            gone = replaced.prune(self._stores, self.records, media, self._grace, now)
+            self.records.commit()
+            for upload in self._uploads:
+                if upload.role == self._stores.archive.name:
+                    self._stores.archive.drop_former_versions(upload.key)
+        except JobError as error:
+            _log.warning("what was replaced could not be noted or deleted: %s", error.detail or error.public)
+            return
+        if gone:
+            _log.info("%d objects that are no longer named were deleted", len(gone))
+
+    def _folder_of(self, record: OutputRecord) -> str | None:
+        """The folder of an output's playlist, also of a variant that does not apply any more; None without one."""
+        media = self._media
+        if not isinstance(record, VariantRecord) or not definition(media.media_type, record.output).has_segments:
+            return None
+        if record.playlist_key is not None:
+            return keys.folder(record.playlist_key)
+        return keys.folder(keys.variant_playlist(media.creator_id, media.media_id, media.media_type, record.variant))
+
+
+def _judged(outputs: Sequence[UnpublishedOutput[OutputRecord]]) -> list[OutputRecord]:
+    """The outputs' records with their checks. Raises `VerificationError` when any of these failed."""
+    everything = {
+        output.record.output: [finding for observation in output.observations for finding in judge(observation)]
+        for output in outputs
+    }
+    findings = causes.without_consequences(everything, (), None)
+    records = [_with_findings(output, findings[output.record.output]) for output in outputs]
+    failed = [finding for of_output in findings.values() for finding in failures(of_output)]
+    for finding in failed:
+        _log.error("%s failed %s: %s", finding.output, finding.rule, finding.message)
+    if failed:
+        raise VerificationError(failed, records=records)
+    return records
+
+
+def _with_findings(output: UnpublishedOutput[OutputRecord], findings: Sequence[Any]) -> OutputRecord:
+    """An output's record with what was found, and with notes where all of the programme was seen. What nobody looks at
+    keeps its record as it is."""
+    if not output.observations:
+        return output.record
+    notes = recorded_notes(output.observations)
+    facts = {"notes": notes} if notes is not None else {}
+    return output.record.model_copy(update={"checks": tuple(findings), "rule_set": rule_set()} | facts)
+
+
+def bytes_as_fraction(total: int, advance: Advance) -> Callable[[int], None]:
+    """A callback for a transfer of `total` bytes, called with the size of each part: it advances a phase."""
+    done = 0
+
+    def count(size: int) -> None:
+        nonlocal done
+        done += size
+        advance(done / total if total else 1.0, None)
+
+    return count
+
+
+def _stored_file(upload: Upload) -> StoredFile:
+    assert upload.sha256 is not None
+    return StoredFile(role=upload.role, key=upload.key, size=upload.path.stat().st_size, sha256=upload.sha256)
