@@ -245,6 +245,16 @@ def test_a_preview_alone_is_that_of_its_variant(long_film: Bench, tmp_path: Path
     assert bench.contents() == before
 
 
+def test_a_preview_of_few_pictures_a_second_ends_where_its_last_segment_does(bench: Bench) -> None:
+    """At 5 pictures a second the sound of a segment ends 0.4 s before its picture, and goes on in the next."""
+    bench.upload("slow_32s")
+    records = bench.build(["mezzanine", "loudness", "hls_360p", "preview", "hls_master"])
+    assert complaints(records) == []
+    preview = records["preview"]
+    assert isinstance(preview, VariantRecord)
+    assert preview.duration == pytest.approx(30.0, abs=0.01)
+
+
 def test_loudness_can_be_measured_of_the_mezzanine(film: Bench, tmp_path: Path) -> None:
     bench = copy(film, tmp_path)
     former = recorded(film)["loudness"]

@@ -140,6 +140,7 @@ _video("plain", "mp4", [*picture(), *sound(), *H264, *AAC])
 _video("plain_720p", "mp4", [*picture("1280x720", "25", 2.5), *sound(seconds=2.5), *H264, *AAC])
 _video("plain_13s", "mp4", [*picture("640x360", "30", 13), *sound(MUSIC, 13, layout="stereo"), *H264, *AAC])
 _video("plain_40s", "mp4", [*picture("160x90", "10", 40), *sound(SPEECH, 40), *H264, *AAC])
+_video("slow_32s", "mp4", [*picture("96x54", "5", 32), *sound(SPEECH, 32), *H264, *AAC])
 _audio("speech", "wav", [*sound(SPEECH, 8)])
 _audio("music", "wav", [*sound(MUSIC, 8, layout="stereo")])
 

@@ -36,6 +36,9 @@ LOUDNESS = "contract: loudness"
 
 LONGEST_GOP_SLACK = 1.5
 """Frames by which a key frame may come late, for rates that do not divide the interval."""
+REORDERED_FRAMES = 2
+"""Frames by which a picture is sent before it is shown, so that others can be made of it. A segment ends where the next
+picture is sent, and so does its sound: in a film the next segment has the rest."""
 LEVEL_SLACK = 10
 """A level may be one whole number above the lowest that fits (x264 counts reference frames too)."""
 HIGHEST_LEVEL = 50
@@ -67,7 +70,17 @@ def tracks_end_together(seen: VariantObservation) -> Finding | None:
     video, audio = seen.video_span, seen.audio_span
     if video is None or audio is None:
         return None
-    return expect_together("ends", audio.end, video.end, TRACKS_TOGETHER_SECONDS + video.frame_seconds)
+    slack = TRACKS_TOGETHER_SECONDS + video.frame_seconds
+    if _is_cut_short(seen) and audio.end < video.end:
+        slack += REORDERED_FRAMES * video.frame_seconds
+    return expect_together("ends", audio.end, video.end, slack)
+
+
+def _is_cut_short(seen: VariantObservation) -> bool:
+    """Whether it is a preview of a longer programme: what comes next was cut off."""
+    whole = seen.expected.duration
+    is_whole = whole is not None and whole < seen.duration + TRACKS_TOGETHER_SECONDS
+    return seen.kind is ObservationKind.PREVIEW and not is_whole
 
 
 @rule(*PLAYLISTS, source=f"{APPLE} 1.13", severity=Severity.WARN)
