@@ -22,7 +22,7 @@ from typing import Any, Generic, TypeVar
 from codex_assets.archive import replaced
 from codex_assets.archive.draft import DraftRecords
 from codex_assets.archive.records import MediaRecord, OutputRecord, StoredFile, VariantRecord
-from codex_assets.archive.store import RecordStore
+from codex_assets.archive.store import RecordStore, UnreadableRecord
 from codex_assets.build.receipts import Receipts, Work
 from codex_assets.errors import JobError, VerificationError
 from codex_assets.media.outputs import OUTPUTS, definition
@@ -85,6 +85,7 @@ class Publication:
                 self._put_content(on_bytes)
                 publish.publish(self._stores, self._staged(content=False), on_bytes=on_bytes)
                 self._complete_receipts(began)
+                self._say_whose_upload_it_is()
                 self.records.commit()
             except BaseException:
                 self._take_back()
@@ -126,6 +127,15 @@ class Publication:
             assert output.record.build is not None
             receipt = self._receipts.published(output.record.build, seconds)
             self._keep(replace(output, record=output.record.model_copy(update={"build": receipt})))
+
+    def _say_whose_upload_it_is(self) -> None:
+        """Put the media on record as this job knows it, where its record says otherwise."""
+        try:
+            known = self.records.get(self._media.media_id, "media", MediaRecord)
+        except UnreadableRecord:
+            known = None
+        if known != self._media:
+            self.records.put(self._media.media_id, "media", self._media)
 
     def _take_back(self) -> None:
         """Delete the versions that this job wrote and no record names, so that the recorded ones are current again."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
+from codex_assets.archive.records import MediaRecord
 from codex_assets.archive.store import RecordStore
 from codex_assets.build import on_runpod
 from codex_assets.build.builder import Builder, LocalBuilder
@@ -34,6 +35,8 @@ class Workshop:
     workspace: Workspace
     builder: Builder
     auditor: Auditor
+    media: MediaRecord | None = None
+    """What a job says of its media, before that is on record; None where only the records say it."""
 
 
 @contextmanager

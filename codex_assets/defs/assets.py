@@ -96,7 +96,9 @@ def _producer(media_type: str) -> dg.AssetsDefinition:
 
 
 def _media(workshop: Workshop, media_id: str) -> MediaRecord:
-    media = workshop.records.media(media_id)
+    announced = workshop.media
+    is_announced = announced is not None and announced.media_id == media_id
+    media = announced if is_announced else workshop.records.media(media_id)
     if media is None:
         raise MissingInput(f"Media {media_id} is not registered: the archive holds no record of it.")
     return media

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -65,7 +65,7 @@ from codex_assets.media.outputs import (
 from codex_assets.net import webhook
 from codex_assets.net.webhook import DeliveryPolicy
 from codex_assets.system.workspace import Listener
-from codex_assets.worker import metrics, redelivery, repeated_failures
+from codex_assets.worker import metrics, redelivery, registration, repeated_failures
 
 _log = logging.getLogger(__name__)
 
@@ -214,7 +214,7 @@ class _JobInProgress:
     def _do(self, workshop: Workshop) -> tuple[CompletedBody, JobRecord]:
         media, outputs, records = self._media, self._outputs, workshop.records
         earlier = redelivery.earlier(self._id, media, outputs, records, workshop.stores)
-        records.put(media.media_id, "media", media)
+        registration.register(media, records)
         self._on_record = _keep(records, self._begun)
         if earlier is not None and earlier.failure is not None:
             _log.info("job %s was delivered again: its failure is announced again", self._id)
@@ -280,7 +280,7 @@ def materialize(media: MediaRecord, outputs: Sequence[str], workshop: Workshop) 
             # evaluation per rule, on an instance that is gone a second later, would only cost its time.
             selection=dg.AssetSelection.assets(*keys).without_checks(),
             instance=instance,
-            resources={"workshop": workshop},
+            resources={"workshop": replace(workshop, media=media)},
             tags={"dagster/partition": media.media_id},
             run_config=QUIET,
             raise_on_error=False,

@@ -168,7 +168,7 @@ def test_content_first_then_what_names_it_and_records_last(tmp_path: Path) -> No
     content = {key for key in fault.writes if key.endswith((".ts", ".mp4"))}
     assert set(fault.writes[:4]) == content
     assert fault.writes[4:7] == [PLAYLIST, MASTER, THUMBNAIL]
-    records = ["mezzanine", "hls_720p", "hls_master", "thumbnail", "hls_1080p"]
+    records = ["mezzanine", "hls_720p", "hls_master", "thumbnail", "hls_1080p", "media"]
     assert sorted(fault.writes[7:]) == sorted(keys.record("m1", name) for name in records)
 
 
@@ -233,7 +233,7 @@ def test_a_failed_switch_is_finished_by_the_next_job(tmp_path: Path) -> None:
 def test_a_failure_to_tidy_up_fails_nothing(tmp_path: Path) -> None:
     root = tmp_path / "store"
     Job(tmp_path, stores_at(root), "one", timedelta(0)).switch()
-    # After the last record: the note of what was replaced.
+    # After the last record (the media is known): the note of what was replaced.
     fault = Fault(at=13)
     records = Job(tmp_path, stores_at(root, fault), "two", timedelta(0)).switch()
     assert fault.count >= 13

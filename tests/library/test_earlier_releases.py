@@ -62,7 +62,7 @@ def as_first_released(store: Path, output: str, playlist: Path) -> None:
         master.write_text(json.dumps(said))
 
 
-def told_of(answer: Answer) -> list[dict[str, Any]]:
+def findings_in(answer: Answer) -> list[dict[str, Any]]:
     """What `verify` found of the media, warnings too."""
     (media,) = answer.json["media"]
     return list(media.get("findings", ()))
@@ -72,7 +72,7 @@ def test_it_is_verified_and_not_stale(published: Path) -> None:
     names = [path.name for path in segments(published / FOLDER / "360p" / "playlist.m3u8")]
     assert names == ["segment_00000.ts", "segment_00001.ts"]
     answer = call("verify", "clip", "--json", store=published)
-    assert (answer.code, told_of(answer)) == (0, [])
+    assert (answer.code, findings_in(answer)) == (0, [])
     folder = call("verify", published / FOLDER, "--json")
     assert (folder.code, folder.json["findings"]) == (0, [])
     stale = call("stale", "--json", store=published)
@@ -98,9 +98,9 @@ def test_a_rebuild_moves_it_and_keeps_what_is_being_watched(published: Path, tmp
         assert former.read_bytes() == current.read_bytes()
     # Of a part of the day nothing is a stray, and afterwards it is.
     answer = call("verify", "clip", "--json", store=store)
-    assert (answer.code, told_of(answer)) == (0, [])
+    assert (answer.code, findings_in(answer)) == (0, [])
     late = call("verify", "clip", "--json", store=store, PRUNE_GRACE_HOURS="0")
-    findings = told_of(late)
+    findings = findings_in(late)
     assert {finding["rule"] for finding in findings} == {"no_stray_segments"}
     assert {finding["where"] for finding in findings} == {"segment_00000.ts"}
     # The media's next job takes it away.

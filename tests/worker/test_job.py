@@ -348,3 +348,62 @@ def test_the_media_is_registered_before_anything_is_built(settings: Settings, re
 
     assert result["status"] == "completed"
     assert set(jobs.announced_keys(result["output"])) == {"mezzanineKey"}
+
+
+def record_of(settings: Settings, media_id: str) -> dict[str, Any]:
+    said: dict[str, Any] = json.loads(settings.stores().archive.read(f"records/{media_id}/media.json"))
+    return said
+
+
+def delivered(settings: Settings) -> dict[str, bytes]:
+    stores = settings.stores()
+    return {listed.key: store.read(listed.key) for store in (stores.media, stores.assets) for listed in store.list("")}
+
+
+@pytest.mark.ffmpeg
+def test_a_known_media_stays_as_it_is_until_the_switch(settings: Settings, receiver: Receiver) -> None:
+    """Another upload of it is on record once something is built of that, and not before."""
+    stores = settings.stores()
+    jobs.put_original(stores, "audio", "tone")
+    payload = jobs.payload("audio", "tone", receiver.url)
+    assert job.run("job-1", payload, settings)["status"] == "completed"
+    first = record_of(settings, "tone")
+    other = payload["inputKey"].replace("original.", "again.")
+
+    job.run("job-2", {**payload, "inputKey": other}, settings)
+    assert receiver.received[-1].said["errorCode"] == "input_not_found"
+    assert record_of(settings, "tone") == first
+
+    stores.archive.write(other, jobs.original("audio"), content_type="audio/wav")
+    assert job.run("job-3", {**payload, "inputKey": other}, settings)["status"] == "completed"
+    assert record_of(settings, "tone") == {**first, "input_key": other}
+
+
+@pytest.mark.ffmpeg
+def test_a_media_is_not_taken_over_by_another_creator_or_type(settings: Settings, receiver: Receiver) -> None:
+    stores = settings.stores()
+    jobs.put_original(stores, "audio", "tone")
+    payload = jobs.payload("audio", "tone", receiver.url)
+    # Nothing is published yet: what the first job says is no more than that.
+    assert job.run("job-1", {**payload, "mediaType": "video"}, settings)["status"] == "failed"
+    assert job.run("job-2", payload, settings)["status"] == "completed"
+    before = delivered(settings)
+    first = record_of(settings, "tone")
+
+    as_video = {**payload, "mediaType": "video"}
+    as_anothers = {
+        **payload,
+        "creatorId": "creator2",
+        "inputKey": payload["inputKey"].replace("creator1", "creator2"),
+        "outputPrefix": payload["outputPrefix"].replace("creator1", "creator2"),
+    }
+    for number, (wrong, words) in enumerate(
+        ((as_video, "is published as an audio"), (as_anothers, "creatorId is not"))
+    ):
+        job.run(f"job-{number + 3}", wrong, settings)
+        said = receiver.received[-1].said
+        assert (said["status"], said["errorCode"], said["retryable"]) == ("failed", "invalid_payload", False)
+        assert words in said["error"]
+        assert "creator1" not in said["error"]
+    assert record_of(settings, "tone") == first
+    assert delivered(settings) == before
