@@ -20,6 +20,7 @@ from codex_assets.cli.commands import (
     import_,
     media,
     rebuild,
+    reconcile,
     reproduce,
     run,
     stale,
@@ -91,6 +92,7 @@ app.command(rich_help_panel=CHECK)(reproduce.reproduce)
 
 MAINTAIN = "Maintain"
 app.command(name="cleanup-originals", rich_help_panel=MAINTAIN)(cleanup.cleanup_originals)
+app.command(rich_help_panel=MAINTAIN)(reconcile.reconcile)
 app.command(name="import", rich_help_panel=MAINTAIN)(import_.import_)
 
 SET_UP = "Set up"

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from codex_assets.archive.records import MediaRecord
 from codex_assets.archive.store import RecordStore
@@ -35,6 +36,8 @@ class Workshop:
     workspace: Workspace
     builder: Builder
     auditor: Auditor
+    prune_grace: timedelta
+    """How long what a switch replaced can still be played."""
     media: MediaRecord | None = None
     """What a job says of its media, before that is on record; None where only the records say it."""
 
@@ -74,4 +77,4 @@ def open_workshop(
             buckets = on_runpod.Buckets(settings.archive_bucket, settings.media_bucket, settings.assets_bucket)
             builder = RunPodBuilder(endpoint, records, buckets, listener=listener, cancelled=cancelled)
         auditor = Auditor(stores, tools, workspace, grace=settings.prune_grace)
-        yield Workshop(stores, records, tools, workspace, builder, auditor)
+        yield Workshop(stores, records, tools, workspace, builder, auditor, settings.prune_grace)

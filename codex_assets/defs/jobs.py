@@ -1,4 +1,5 @@
-"""Jobs that an engineer launches in the UI: all outputs of one media, its checks, the removal of originals.
+"""Jobs that an engineer launches in the UI: all outputs of one media, its checks, the removal of originals, the
+comparison of the stores with the records.
 
 When jobs run by themselves is in `schedules.py`; what an output is and how it is built is in `assets.py`.
 """
@@ -11,6 +12,7 @@ from codex_assets.config.workshop import Workshop
 from codex_assets.defs import asset_checks, partitions
 from codex_assets.defs.max_runtime import MAX_RUNTIME
 from codex_assets.library.original_removal import CleanUp, RemovalVerdict
+from codex_assets.library.reconcile import Reconciliation
 from codex_assets.media import outputs
 
 
@@ -44,8 +46,27 @@ def cleanup_originals() -> None:
     delete_originals()
 
 
+@dg.op(description="Compares what the stores hold with what the records say, and repairs what jobs left behind.")
+def reconcile_stores(context: dg.OpExecutionContext, workshop: dg.ResourceParam[Workshop]) -> None:
+    """Repair what can be repaired, and log one line for each thing that was not as the records say."""
+    work = Reconciliation(workshop.stores, workshop.tools.cancelled, fix=True, grace=workshop.prune_grace)
+    counts: dict[str, int] = {}
+    for each in work.run():
+        counts[each.matter.value] = counts.get(each.matter.value, 0) + 1
+        log = context.log.info if each.repaired else context.log.warning
+        log(f"{each.media_id or 'the stores'}: {each.message}")
+    context.add_output_metadata(dict(counts))
+
+
+@dg.job(name="reconcile", description="The same as `codex-assets reconcile --fix`.", tags=MAX_RUNTIME)
+def reconcile() -> None:
+    """The graph of the job: one op."""
+    reconcile_stores()
+
+
 JOBS = [
     *(_everything(media_type) for media_type in partitions.PARTITIONS),
     *(asset_checks.checks_job(media_type, MAX_RUNTIME) for media_type in partitions.PARTITIONS),
     cleanup_originals,
+    reconcile,
 ]

@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Final, Protocol
 
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
@@ -29,6 +29,7 @@ from codex_assets.storage.objects import (
     OnBytes,
     Role,
     StoredObject,
+    UnfinishedUpload,
     appearing,
     file_sha256,
     local_file,
@@ -219,6 +220,18 @@ class DirectoryStore:
             entries = sorted(_files(str(self._objects / folder), f"{folder}/" if folder else "", prefix))
         for key, status in entries:
             yield StoredObject(key, size=status.st_size, modified=datetime.fromtimestamp(status.st_mtime, UTC))
+
+    def unfinished_uploads(self) -> Iterator[UnfinishedUpload]:
+        # All buckets of a local store share the folder of what arrives; the archive answers for it.
+        if self._role != "archive" or not self._incoming.is_dir():
+            return
+        for path in sorted(self._incoming.iterdir()):
+            with suppress(FileNotFoundError):
+                yield UnfinishedUpload(path.name, datetime.fromtimestamp(path.stat().st_mtime, UTC))
+
+    def abort_upload(self, upload: UnfinishedUpload) -> None:
+        with self._faults("delete", upload.upload_id):
+            (self._incoming / PurePath(upload.upload_id).name).unlink(missing_ok=True)
 
     def check(self) -> None:
         # A folder needs no account to be opened first, so the bucket is made; what can go wrong is writing.

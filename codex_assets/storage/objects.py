@@ -52,6 +52,16 @@ class StoredObject:
     a store keeps one, or was not asked."""
 
 
+@dataclass(frozen=True)
+class UnfinishedUpload:
+    """An upload that was begun and neither completed nor taken back. `upload_id` is the store's name for it; `key` is
+    None where nobody can tell what it was to become."""
+
+    upload_id: str
+    started: datetime
+    key: str | None = None
+
+
 class ObjectStore(Protocol):
     """One bucket of one store. Safe to use from several threads."""
 
@@ -106,6 +116,12 @@ class ObjectStore(Protocol):
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Objects whose key starts with `prefix`, in the order of their keys."""
+
+    def unfinished_uploads(self) -> Iterator[UnfinishedUpload]:
+        """Uploads under way, and those that nobody goes on with."""
+
+    def abort_upload(self, upload: UnfinishedUpload) -> None:
+        """Remove what arrived of an upload. Nothing happens if it has ended."""
 
     def check(self) -> None:
         """Reachable, credentials accepted, bucket there; otherwise a `StorageError` that says what to do."""

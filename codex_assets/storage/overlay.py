@@ -12,7 +12,7 @@ from pathlib import Path
 
 from codex_assets.errors import StorageError
 from codex_assets.storage.directory import DirectoryStore
-from codex_assets.storage.objects import ObjectStore, OnBytes, Role, StoredObject, Stores, missing
+from codex_assets.storage.objects import ObjectStore, OnBytes, Role, StoredObject, Stores, UnfinishedUpload, missing
 
 
 class OverlayStore:
@@ -89,6 +89,12 @@ class OverlayStore:
             if stored.key != last and stored.key not in self._deleted:
                 yield stored
             last = stored.key
+
+    def unfinished_uploads(self) -> Iterator[UnfinishedUpload]:
+        yield from ()
+
+    def abort_upload(self, upload: UnfinishedUpload) -> None:
+        raise StorageError("A store that is only read has no uploads.", retryable=False)
 
     def check(self) -> None:
         raise StorageError("A store that is only read cannot be tested.", retryable=False)

@@ -22,6 +22,7 @@ from codex_assets.storage.objects import (
     OnBytes,
     Role,
     StoredObject,
+    UnfinishedUpload,
     appearing,
     file_sha256,
     local_file,
@@ -174,6 +175,28 @@ class S3Store:
                     "list", prefix, "a listing says that it goes on, and not where"
                 )
             following = {"ContinuationToken": token}
+
+    def unfinished_uploads(self) -> Iterator[UnfinishedUpload]:
+        pages = self._requests.ask(
+            "list",
+            "",
+            lambda: list(self._requests.client().get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket)),
+        )
+        for page in pages:
+            for upload in page.get("Uploads", []):
+                if upload.get("UploadId") and upload.get("Key") and upload.get("Initiated"):
+                    yield UnfinishedUpload(upload["UploadId"], upload["Initiated"], upload["Key"])
+
+    def abort_upload(self, upload: UnfinishedUpload) -> None:
+        key = upload.key or ""
+        with suppress(MissingInput):
+            self._requests.ask(
+                "delete",
+                key,
+                lambda: self._requests.client().abort_multipart_upload(
+                    Bucket=self.bucket, Key=key, UploadId=upload.upload_id
+                ),
+            )
 
     def check(self) -> None:
         # A listing, not HEAD of the bucket: its errors have a body, and it needs a permission that the worker needs.

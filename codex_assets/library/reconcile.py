@@ -1,0 +1,212 @@
+"""Compares what the stores hold with what the records say, media by media, and repairs what jobs left behind.
+
+What was replaced long ago is deleted; what nobody noted as replaced is noted, and deleted a while later; a mezzanine
+that no record names makes room for the recorded one; parts of uploads that nobody goes on with are removed. What only a
+build can repair is reported: objects that are missing, outputs without a record, media that were never built, jobs that
+never ended.
+
+In: what is compared, and what is repaired. Out: what a switch replaces (`archive/replaced.py`), when this runs
+(`defs/schedules.py`), and how it is shown (`cli/`).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from codex_assets.archive import history, replaced
+from codex_assets.archive.history import LONGEST_JOB
+from codex_assets.archive.records import MediaRecord, OutputRecord
+from codex_assets.archive.replaced import GRACE, REPLACED, ReplacedRecord
+from codex_assets.archive.store import RecordStore
+from codex_assets.errors import JobCancelled
+from codex_assets.library.published_media import outputs_of, why_not
+from codex_assets.media.outputs import DEFINITIONS, MEZZANINE
+from codex_assets.storage import keys
+from codex_assets.storage.objects import StoredObject, Stores
+
+_log = logging.getLogger(__name__)
+
+
+class Matter(StrEnum):
+    """What is not as the records say."""
+
+    REPLACED = "replaced"
+    """It was replaced, and its time is up."""
+    UNNAMED = "unnamed"
+    """No playlist names it, and nobody noted that it was replaced."""
+    MEZZANINE = "mezzanine_not_recorded"
+    """A newer version of the mezzanine is in the archive than its record names."""
+    UPLOAD = "unfinished_upload"
+    MISSING = "object_missing"
+    NO_RECORD = "record_missing"
+    NEVER_BUILT = "never_built"
+    NEVER_ENDED = "job_never_ended"
+    UNCHECKED = "unchecked"
+    """Something did not answer, or could not be read."""
+
+
+REPAIRABLE = frozenset({Matter.REPLACED, Matter.UNNAMED, Matter.MEZZANINE, Matter.UPLOAD})
+
+
+@dataclass(frozen=True)
+class Discrepancy:
+    """One thing that is not as the records say. `message`: a sentence; `repaired`: it is mended now, or will be as soon
+    as its time is up. `media_id` is empty for what belongs to no media."""
+
+    media_id: str
+    matter: Matter
+    message: str
+    repaired: bool = False
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """One run over many media; `fix`: what can be is repaired. `now` is the clock."""
+
+    stores: Stores
+    cancelled: threading.Event
+    fix: bool = False
+    grace: timedelta = GRACE
+    workers: int = 8
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC), compare=False)
+
+    def run(self, media_ids: Collection[str] = ()) -> Iterator[Discrepancy]:
+        """What is found of these media, or of all and of the stores as a whole, in order of media ids.
+
+        Raises `StorageError` when the archive cannot be listed, and `JobCancelled`.
+        """
+        chosen = list(media_ids) or list(RecordStore(self.stores.archive).media_ids())
+        with ThreadPoolExecutor(self.workers, thread_name_prefix="reconcile") as pool:
+            for discrepancies in pool.map(self._of_media, chosen):
+                yield from discrepancies
+        if not media_ids:
+            yield from self._unfinished_uploads()
+
+    def _of_media(self, media_id: str) -> list[Discrepancy]:
+        if self.cancelled.is_set():
+            raise JobCancelled
+        try:
+            return list(self._compared(media_id))
+        except JobCancelled:
+            raise
+        except Exception as error:  # noqa: BLE001 - one media must not end the work on thousands
+            return [Discrepancy(media_id, Matter.UNCHECKED, why_not(error))]
+
+    def _compared(self, media_id: str) -> Iterator[Discrepancy]:
+        records = RecordStore(self.stores.archive)
+        media = records.media(media_id)
+        if media is None:
+            yield Discrepancy(media_id, Matter.UNCHECKED, "No media of this id is registered.")
+            return
+        jobs = history.read(records, media_id)
+        if any(job.is_under_way(self.now()) for job in jobs):
+            # What it has put up is not named yet.
+            return
+        if jobs and jobs[-1].outcome == "running":
+            yield Discrepancy(media_id, Matter.NEVER_ENDED, f"Job {jobs[-1].id} began and never ended.")
+        outputs = outputs_of(media, records)
+        if not any(outputs.values()):
+            yield Discrepancy(media_id, Matter.NEVER_BUILT, "It is registered, and nothing of it was ever built.")
+        yield from self._mezzanine(media, outputs.get(MEZZANINE.name))
+        yield from self._playlists(media, outputs, records)
+        yield from self._missing(media, [record for record in outputs.values() if record is not None])
+
+    # --- The archive --------------------------------------------------------------------------------------------------
+
+    def _mezzanine(self, media: MediaRecord, record: OutputRecord | None) -> Iterator[Discrepancy]:
+        """A version that no record names, of a job that was killed before its switch. A job may take a day."""
+        archive, key = self.stores.archive, keys.mezzanine(media.creator_id, media.media_id)
+        current = archive.head(key)
+        if current is None or current.version is None or not self._is_old(current):
+            return
+        recorded = {file.version for file in record.files} if record is not None else set()
+        if current.version in recorded or (record is not None and None in recorded):
+            return
+        is_safe = not recorded or any(archive.head(key, version=version) is not None for version in recorded)
+        if self.fix and is_safe:
+            archive.delete_version(key, current.version)
+        message = "A newer mezzanine is in the archive than its record names."
+        if not is_safe:
+            message += " The recorded one is gone: build it again from the original."
+        yield Discrepancy(media.media_id, Matter.MEZZANINE, message, self.fix and is_safe)
+
+    def _is_old(self, stored: StoredObject) -> bool:
+        return stored.modified is not None and self.now() - stored.modified >= LONGEST_JOB
+
+    # --- The delivery store -------------------------------------------------------------------------------------------
+
+    def _playlists(
+        self, media: MediaRecord, outputs: dict[str, OutputRecord | None], records: RecordStore
+    ) -> Iterator[Discrepancy]:
+        known = records.get(media.media_id, REPLACED, ReplacedRecord)
+        noted = known.objects if known is not None else ()
+        due = [each for each in noted if each.is_due(self.grace, self.now())]
+        if due:
+            if self.fix:
+                replaced.prune(self.stores, records, media, self.grace, self.now())
+            what = _listed([each.prefix for each in due])
+            yield Discrepancy(media.media_id, Matter.REPLACED, f"{what} was replaced, and its time is up.", self.fix)
+        current = replaced.named_keys(records, media)
+        unnamed: set[str] = set()
+        for output in DEFINITIONS[media.media_type]:
+            if not output.has_segments:
+                continue
+            record = outputs.get(output.name)
+            home = keys.hls_prefix(media.creator_id, media.media_id, media.media_type)
+            folder = f"{home}{output.playlist_name}/"
+            lying = replaced.unnamed(self.stores.media, folder, current) - {each.prefix for each in noted}
+            if lying and record is None:
+                yield Discrepancy(
+                    media.media_id,
+                    Matter.NO_RECORD,
+                    f"{output.name} is in the store, and has no record: build it again.",
+                )
+                continue
+            unnamed |= {prefix for prefix in lying if not any(prefix.startswith(each.prefix) for each in noted)}
+        if unnamed:
+            if self.fix:
+                replaced.note(records, media.media_id, unnamed, current, self.now())
+            yield Discrepancy(media.media_id, Matter.UNNAMED, f"No playlist names {_listed(unnamed)}.", self.fix)
+
+    def _missing(self, media: MediaRecord, outputs: list[OutputRecord]) -> Iterator[Discrepancy]:
+        for record in outputs:
+            files = {file.key: file for file in record.files}
+            for role in {file.role for file in record.files}:
+                store = self.stores.by_role(role)
+                wanted = {key for key, file in files.items() if file.role == role}
+                if len(wanted) > 1:
+                    folder = keys.folder(record.files[-1].key)
+                    there = {listed.key for listed in store.list(folder)}
+                else:
+                    there = {key for key in wanted if store.head(key) is not None}
+                if gone := sorted(wanted - there):
+                    message = f"{record.output} lacks {_listed(gone)}: build it again."
+                    yield Discrepancy(media.media_id, Matter.MISSING, message)
+
+    # --- Uploads ------------------------------------------------------------------------------------------------------
+
+    def _unfinished_uploads(self) -> Iterator[Discrepancy]:
+        """Parts that arrived of an upload a day ago and more: they are billed, and no listing shows them."""
+        for store in (self.stores.archive, self.stores.media, self.stores.assets):
+            try:
+                old = [each for each in store.unfinished_uploads() if self.now() - each.started >= LONGEST_JOB]
+                for upload in old:
+                    if self.fix:
+                        store.abort_upload(upload)
+                    what = f"'{upload.key}'" if upload.key is not None else "something"
+                    message = f"An upload of {what} to the {store.name} store was begun and never ended."
+                    yield Discrepancy("", Matter.UPLOAD, message, self.fix)
+            except Exception as error:  # noqa: BLE001 - the other stores are looked at all the same
+                yield Discrepancy("", Matter.UNCHECKED, why_not(error))
+
+
+def _listed(names: Collection[str]) -> str:
+    """The first of these keys or their beginnings, and how many more."""
+    ordered = sorted(names)
+    return f"'{ordered[0]}'" + (f" and {len(ordered) - 1} more" if len(ordered) > 1 else "")
