@@ -69,6 +69,9 @@ class StoredFile(Record):
     sha256: str
     version: str | None = None
     """Which of the contents that its key had, as the store names it; None where the store keeps one."""
+    etag: str | None = None
+    """The store's own digest of the contents when they were confirmed; None where it makes none, and in records of
+    earlier releases."""
 
 
 class Build(Record):

@@ -1,7 +1,8 @@
-"""Fetches a file that a record names: the very contents that were recorded, where the store keeps several.
+"""A file that a record names: whether a store still has its contents, and how these very ones are fetched.
 
 The mezzanine has one key, and a store that keeps versions may hold a newer one under it, of a job that has not switched
-or was killed. In: which version is asked for. Out: what records are (`records.py`), how objects travel (`storage/`).
+or was killed. In: which version is asked for, and which answers deny
+the recorded contents. Out: what records are (`records.py`), how objects travel (`storage/`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from codex_assets.archive.records import StoredFile
 from codex_assets.errors import MissingInput
+from codex_assets.storage.etags import differs
 from codex_assets.storage.objects import OnBytes, StoredObject, Stores
 
 
@@ -26,3 +28,13 @@ def fetch(stores: Stores, file: StoredFile, path: Path, *, on_bytes: OnBytes | N
         except MissingInput:
             pass
     return store.download(file.key, path, on_bytes=on_bytes)
+
+
+def is_denied(file: StoredFile, stored_object: StoredObject) -> bool:
+    """Whether a store denies that an object has the recorded contents: by its size, by the SHA-256 that was written
+    with it, or by its own ETag, which alone shows what became of the bytes since."""
+    return (
+        stored_object.size != file.size
+        or stored_object.sha256 not in (None, file.sha256)
+        or differs(stored_object.etag, file.etag)
+    )

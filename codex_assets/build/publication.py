@@ -82,8 +82,8 @@ class Publication:
         with phase() as advance:
             on_bytes = bytes_as_fraction(sum(each.path.stat().st_size for each in self._uploads), advance)
             try:
-                self._put_content(on_bytes)
-                publish.publish(self._stores, self._staged(content=False), on_bytes=on_bytes)
+                self._publish(self._staged(content=True), on_bytes)
+                self._publish(self._staged(content=False), on_bytes)
                 self._complete_receipts(began)
                 self._say_whose_upload_it_is()
                 self.records.commit()
@@ -107,13 +107,14 @@ class Publication:
         self._outputs[output.record.output] = output
         self.records.put(output.record.media_id, output.record.output, output.record)
 
-    def _put_content(self, on_bytes: OnBytes) -> None:
-        """Upload and confirm what lies under names of its own, and note which version of it the store has."""
-        published = publish.publish(self._stores, self._staged(content=True), on_bytes=on_bytes)
-        versions = {each.key: each.version for each in published if each.version is not None}
+    def _publish(self, uploads: Sequence[Upload], on_bytes: OnBytes) -> None:
+        """Upload and confirm, and note what the stores call what they have."""
+        confirmed = {(each.role, each.key): each for each in publish.publish(self._stores, uploads, on_bytes=on_bytes)}
         for output in list(self._outputs.values()):
             files = tuple(
-                file.model_copy(update={"version": versions[file.key]}) if file.key in versions else file
+                file.model_copy(update={"version": each.version, "etag": each.etag})
+                if (each := confirmed.get((file.role, file.key))) is not None
+                else file
                 for file in output.record.files
             )
             self._keep(replace(output, record=output.record.model_copy(update={"files": files})))

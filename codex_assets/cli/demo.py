@@ -111,7 +111,11 @@ def _put_original(stores: Stores, samples: Path, payload: Mapping[str, Any]) -> 
     key: str = payload["inputKey"]
     path = next(samples.glob(f"{payload['mediaId']}{Path(key).suffix}"))
     stored_object = stores.archive.head(key)
-    if stored_object is None or stored_object.sha256 != file_sha256(path):
+    if (
+        stored_object is None
+        or stored_object.sha256 != file_sha256(path)
+        or stores.archive.etag_denies(stored_object, path)
+    ):
         content_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         stores.archive.upload(path, key, content_type=content_type)
 

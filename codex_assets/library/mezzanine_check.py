@@ -10,6 +10,7 @@ import uuid
 from enum import StrEnum
 from pathlib import Path
 
+from codex_assets.archive import stored_files
 from codex_assets.archive.records import MezzanineRecord, StoredFile
 from codex_assets.errors import ToolError
 from codex_assets.media import ffprobe, input_flags
@@ -53,7 +54,7 @@ def stored_mezzanine(archive: ObjectStore, file: StoredFile) -> StoredObject:
     if stored.size != file.size:
         message = f"The mezzanine in the archive has {stored.size} bytes instead of {file.size}; build it again."
         raise FaultyMezzanine(MezzanineFault.LENGTH, message)
-    if stored.sha256 is not None and stored.sha256 != file.sha256:
+    if stored_files.is_denied(file, stored):
         raise FaultyMezzanine(MezzanineFault.HASH, OTHER_CONTENTS)
     return stored
 

@@ -49,8 +49,9 @@ class DirectoryStore:
     """A bucket that is a folder: objects are files at `{root}/{bucket}/{key}`, and nothing else is there.
 
     What S3 keeps in headers is noted in `{root}/.meta/{bucket}/{key}.json`, with the size and time of the file that it
-    was noted for, so that a file changed by other means is seen as changed. Files in the making are below `.meta` too,
-    and so is a mezzanine that was replaced, until `drop_former_versions`.
+    was noted for, so that a file changed by other means is seen as changed (not one that kept its size and got its
+    time back: only a download compares that). Files in the making are below `.meta` too, and so is a mezzanine that was
+    replaced, until `drop_former_versions`.
     Nothing is flushed to the disk: a rename keeps readers from half a file, and local runs need not outlive a power
     cut.
     """
@@ -162,6 +163,9 @@ class DirectoryStore:
                 )
         except MissingInput:
             return None
+
+    def etag_denies(self, stored_object: StoredObject, path: Path) -> bool:
+        return False  # a folder has no ETags: its SHA-256 is that of the file, as long as its size and time are noted
 
     def _current(self, key: str) -> StoredObject | None:
         try:

@@ -105,6 +105,13 @@ class ObjectStore(Protocol):
     def head(self, key: str, *, version: str | None = None) -> StoredObject | None:
         """What the store says of an object, or of one version of it; None if it is not there."""
 
+    def etag_denies(self, stored_object: StoredObject, path: Path) -> bool:
+        """Whether the digest that the store itself made of an object denies that it has this local file's contents.
+
+        The SHA-256 that a store records is what the uploader wrote: damage in the store shows in the ETag alone. False
+        where the ETag has a form that says nothing.
+        """
+
     def delete(self, key: str) -> None:
         """Remove the object with all its versions; nothing happens if there is none."""
 

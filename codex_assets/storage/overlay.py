@@ -66,6 +66,9 @@ class OverlayStore:
             return None
         return self._changes.head(key, version=version) or self._below.head(key, version=version)
 
+    def etag_denies(self, stored_object: StoredObject, path: Path) -> bool:
+        return self._below.etag_denies(stored_object, path)
+
     def delete_version(self, key: str, version: str) -> None:
         # Below nothing is ever deleted.
         self._changes.delete_version(key, version)

@@ -98,6 +98,8 @@ class Published:
     unchanged: bool = False
     version: str | None = None
     """As the store names these contents, where it keeps several of one key."""
+    etag: str | None = None
+    """The store's own digest of these contents; None where it makes none."""
 
 
 def headers(key: str) -> Headers:
@@ -146,7 +148,9 @@ class _Fingerprint:
     cache_control: str | None
 
     def is_same_as(self, stored_object: StoredObject) -> bool:
-        """Whether the stored object has the file's contents, and the headers that it is to have."""
+        """Whether the stored object is on record with the file's contents, and has the headers that it is to have.
+
+        On record: what its ETag says of the contents is for the store to compare."""
         return (
             (stored_object.size, stored_object.sha256) == (self.size, self.sha256)
             and is_same_type(stored_object.content_type, self.content_type)
@@ -199,7 +203,7 @@ def _send(
     """What the store holds, and whether it did so before."""
     store = stores.by_role(item.upload.role)
     stored_object = store.head(item.upload.key) if may_be_there(item) else None
-    if stored_object and item.is_same_as(stored_object):
+    if stored_object and item.is_same_as(stored_object) and not store.etag_denies(stored_object, item.upload.path):
         progress(item.size)
         return stored_object, True
     sent = store.upload(
@@ -233,6 +237,7 @@ def _confirm(stores: Stores, item: _Fingerprint, sent: tuple[StoredObject, bool]
         *(upload.role, store.bucket, upload.key, item.size, item.sha256, item.content_type),
         unchanged=unchanged,
         version=stored_object.version,
+        etag=stored_object.etag,
     )
 
 

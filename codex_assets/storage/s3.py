@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from codex_assets.errors import MissingInput, StorageError
+from codex_assets.storage import etags
+from codex_assets.storage.etags import bare_etag, differs, md5_of
 from codex_assets.storage.locations import S3Location
 from codex_assets.storage.objects import (
     SHA256,
@@ -32,7 +34,6 @@ from codex_assets.storage.objects import (
     require_key,
     require_unchanged,
 )
-from codex_assets.storage.s3_answers import bare_etag, differs, md5_of
 from codex_assets.storage.s3_parts import PART_SIZE, UploadInParts
 from codex_assets.storage.s3_reading import Reader
 from codex_assets.storage.s3_requests import ATTEMPTS, Requests
@@ -128,6 +129,19 @@ class S3Store:
     def head(self, key: str, *, version: str | None = None) -> StoredObject | None:
         require_key(key)
         return self._requests.ask("look up", key, lambda: self._reader.look_up(key, version))
+
+    def etag_denies(self, stored_object: StoredObject, path: Path) -> bool:
+        with local_file("read"):
+            size = path.stat().st_size
+            match etags.parts_of(stored_object.etag):
+                case None:
+                    return False
+                case 0:
+                    return stored_object.etag != etags.of_file(path)
+                case parts:
+                    ours = etags.equal_parts(size, etags.part_size_for(size, self._part_size))
+                    # Parts of another size are those of another release, and which ones is not known.
+                    return parts == len(ours) and stored_object.etag != etags.of_file_in_parts(path, ours)
 
     def delete_version(self, key: str, version: str) -> None:
         require_key(key)

@@ -1,7 +1,7 @@
-"""Which forms a store's answer may have, and what is read from it: ETags, sizes, the SHA-256, compressed bodies.
+"""Which forms a store's answer may have, and what is read from it: sizes, the SHA-256, compressed bodies.
 
 Answers come through fronts (proxies, CDNs, firewalls) that write header names in another case, leave headers out,
-compress, or weaken ETags. Not here: refusals (`s3_failures.py`), and how an answer is asked for.
+compress. Not here: ETags (`etags.py`), refusals (`s3_failures.py`), and how an answer is asked for.
 """
 
 from __future__ import annotations
@@ -12,34 +12,13 @@ import zlib
 from contextlib import suppress
 from typing import Any, Final
 
+from codex_assets.storage.etags import bare_etag
 from codex_assets.storage.objects import SHA256
 
 _SHA256_OF_NOTHING: Final = hashlib.sha256(b"").hexdigest()
 _MD5_OF_NOTHING: Final = hashlib.md5(b"", usedforsecurity=False).hexdigest()
 UNPACKED_BYTES: Final = 64 * 1024 * 1024
 """Most bytes that a body which was compressed on its way may become."""
-
-
-def md5_of(data: bytes) -> bytes:
-    """The 16 bytes of the MD5, which S3's ETags are made of."""
-    return hashlib.md5(data, usedforsecurity=False).digest()
-
-
-def differs(etag: str | None, expected: str) -> bool:
-    """Whether an ETag denies what was sent. One of another form than the expected one says nothing."""
-    if etag is None or not re.fullmatch(r"[0-9a-f]{32}(-\d+)?", etag) or ("-" in etag) != ("-" in expected):
-        return False
-    return etag != expected
-
-
-def bare_etag(etag: str | None) -> str | None:
-    """An ETag without quotes, the mark of a weak one, and what fronts append when they compress (`-gzip`)."""
-    if not etag:
-        return None
-    bare = re.sub(r"^w/", "", etag.strip(), flags=re.IGNORECASE).strip('"')
-    bare = re.sub(r"[-;](gzip|br|zstd|deflate)$", "", bare)
-    # Hex is compared without its case; other forms belong to the store alone.
-    return bare.lower() if re.fullmatch(r"[0-9a-fA-F]{32}(-\d+)?", bare) else bare or None
 
 
 def recorded_sha256(answer: Any) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,15 +12,13 @@ from typing import Any, Final, TypeAlias
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from codex_assets.storage.etags import bare_etag, differs, md5_of, of_parts, part_size_for
 from codex_assets.storage.objects import OnBytes, local_file, require_unchanged
-from codex_assets.storage.s3_answers import bare_etag, differs, md5_of
 from codex_assets.storage.s3_failures import code_of
 from codex_assets.storage.s3_requests import Requests
 
 PART_SIZE: Final = 16 * 1024 * 1024
 """Bytes: a larger file goes up in parts of this size, and comes down in ranges of it."""
-PARTS_MOST: Final = 9000
-"""Parts of one upload at most; S3 allows 10,000. Larger files get larger parts."""
 PART_THREADS: Final = 6
 """Parts of one file in flight; one more is held in memory while it waits."""
 
@@ -56,8 +53,7 @@ class UploadInParts:
             ],
         )
         try:
-            part_size = max(self.part_size, math.ceil(size / PARTS_MOST))
-            parts, sent = self._send_parts(part_size, upload_id)
+            parts, sent = self._send_parts(part_size_for(size, self.part_size), upload_id)
             # The last look before the key changes hands: the file must still be the one that was announced.
             require_unchanged(sent, self.sha256, self.key)
             self._complete(upload_id, parts)
@@ -73,7 +69,7 @@ class UploadInParts:
                     self.requests.failures.without_keys(error),
                 )
             raise
-        return _md5_of_parts(parts)
+        return of_parts(md5 for _, md5 in parts)
 
     def _send_parts(self, part_size: int, upload_id: str) -> tuple[_Parts, str]:
         """The parts, and the SHA-256 of all that was read.
@@ -148,8 +144,3 @@ class UploadInParts:
                     raise
 
         self.requests.ask("write", self.key, complete)
-
-
-def _md5_of_parts(parts: _Parts) -> str:
-    """The ETag that S3 gives to an object of those parts."""
-    return f"{md5_of(b''.join(md5 for _, md5 in parts)).hex()}-{len(parts)}"

@@ -15,8 +15,9 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from urllib3.exceptions import HTTPError as BodyError
 
 from codex_assets.errors import StorageError
+from codex_assets.storage.etags import bare_etag
 from codex_assets.storage.objects import StoredObject
-from codex_assets.storage.s3_answers import announced_size, bare_etag, is_encoded, recorded_sha256, unpacked
+from codex_assets.storage.s3_answers import announced_size, is_encoded, recorded_sha256, unpacked
 from codex_assets.storage.s3_failures import BodyBroke, code_of, is_page, status_of
 from codex_assets.storage.s3_requests import Requests
 

@@ -17,8 +17,9 @@ from datetime import datetime, timedelta
 
 from codex_assets.archive import history
 from codex_assets.archive.history import FinalFailure, JobRecord
-from codex_assets.archive.records import MediaRecord, OutputRecord, StoredFile
+from codex_assets.archive.records import MediaRecord, OutputRecord
 from codex_assets.archive.store import RecordStore, UnreadableRecord
+from codex_assets.archive.stored_files import is_denied
 from codex_assets.errors import JobError, RelayedError, SourceCode
 from codex_assets.storage.objects import ObjectStore, StoredObject, Stores
 
@@ -127,18 +128,14 @@ def _built(
 
 
 def is_published(built: Sequence[OutputRecord], stores: Stores) -> bool:
-    """Whether every file of these records lies where it was published, as large as it was."""
+    """Whether every file of these records lies where it was published, and no store denies that it is what it was."""
     files = [file for record in built for file in record.files]
     for store in (stores.archive, stores.media, stores.assets):
         wanted = {file.key: file for file in files if file.role == store.name}
         there = _looked_up(store, list(wanted))
-        if any(not _matches(file, there.get(key)) for key, file in wanted.items()):
+        if any((stored := there.get(key)) is None or is_denied(file, stored) for key, file in wanted.items()):
             return False
     return True
-
-
-def _matches(file: StoredFile, stored: StoredObject | None) -> bool:
-    return stored is not None and stored.size == file.size and stored.sha256 in (None, file.sha256)
 
 
 def _looked_up(store: ObjectStore, keys: Sequence[str]) -> dict[str, StoredObject]:

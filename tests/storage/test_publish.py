@@ -13,6 +13,7 @@ import pytest
 import s3_server
 from pydantic import SecretStr
 
+from codex_assets.archive.records import OutputRecord, StoredFile
 from codex_assets.errors import InternalError, JobCancelled, StorageError
 from codex_assets.storage import keys
 from codex_assets.storage.directory import DirectoryStore
@@ -20,12 +21,14 @@ from codex_assets.storage.locations import S3Location
 from codex_assets.storage.objects import ObjectStore, Role, StoredObject, Stores
 from codex_assets.storage.publish import Published, Stage, Upload, headers, publish
 from codex_assets.storage.s3 import S3Store
+from codex_assets.worker import redelivery
 
 PREFIX = keys.hls_prefix("c1", "m1", "video")
 MASTER = keys.master_playlist("c1", "m1", "video")
 VARIANT = keys.variant_playlist("c1", "m1", "video", "720p")
 THUMBNAIL = keys.thumbnail("c1", "m1")
 SEGMENTS = 10
+MIB = 1024 * 1024
 
 
 class Noting(DirectoryStore):
@@ -130,6 +133,7 @@ def test_everything_is_where_the_answer_says(kind: str, request: pytest.FixtureR
         assert published == Published(
             *(upload.role, store.bucket, upload.key, len(data), hashlib.sha256(data).hexdigest(), content_type),
             version=stored_object.version,
+            etag=stored_object.etag,
         )
         assert (stored_object.sha256, stored_object.content_type, stored_object.cache_control) == (
             published.sha256,
@@ -285,6 +289,87 @@ def test_what_is_there_already_is_not_sent_again(kind: str, request: pytest.Fixt
     assert sum(moved) == sum(upload.path.stat().st_size for upload in uploads)
     after = {stored_object.key: stored_object.modified for stored_object in stores.media.list("")}
     assert {key for key in times if times[key] != after[key]} <= {changed.key}
+
+
+def damage(endpoint: str, store: ObjectStore, key: str) -> None:
+    """Other bytes of the same length in the store, under all that was recorded of the right ones."""
+    client = s3_server.client(endpoint)
+    there = client.head_object(Bucket=store.bucket, Key=key)
+    parameters: Any = {"Bucket": store.bucket, "Key": key, "ContentType": there["ContentType"]}
+    parameters |= {"Metadata": there["Metadata"], "CacheControl": there.get("CacheControl", "")}
+    data = bytes(there["ContentLength"])
+    if "-" not in there["ETag"]:
+        client.put_object(**parameters, Body=data)
+        return
+    upload: Any = {
+        "Bucket": store.bucket,
+        "Key": key,
+        "UploadId": client.create_multipart_upload(**parameters)["UploadId"],
+    }
+    parts: list[Any] = []
+    for number, start in enumerate(range(0, len(data), 5 * MIB), start=1):
+        answer = client.upload_part(**upload, PartNumber=number, Body=data[start : start + 5 * MIB])
+        parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+    client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+
+
+@pytest.mark.parametrize("size", [1000, 11 * MIB])
+def test_damage_that_shows_in_the_etag_alone_is_sent_again(
+    s3_stores: Stores, endpoint: str, size: int, tmp_path: Path
+) -> None:
+    """The SHA-256 in the metadata is what the uploader wrote; the ETag is of the bytes that are there."""
+    store = S3Store(s3_stores.media._location, part_size=5 * MIB)  # type: ignore[attr-defined]
+    stores = Stores(archive=s3_stores.archive, media=store, assets=store)
+    path, key = tmp_path / "segment", keys.segment(VARIANT, 0)
+    path.write_bytes(os.urandom(size))
+    uploads = [Upload(path, "media", key, Stage.CONTENT)]
+    publish(stores, uploads)
+    damage(endpoint, store, key)
+    (again,) = publish(stores, uploads)
+    assert not again.unchanged
+    store.download(key, tmp_path / "down")
+    assert (tmp_path / "down").read_bytes() == path.read_bytes()
+    (last,) = publish(stores, uploads)
+    assert last.unchanged
+
+
+def test_parts_of_another_size_say_nothing(s3_stores: Stores, tmp_path: Path) -> None:
+    """As an earlier release may have sent them: they are not sent again, each time that they are looked at."""
+    location = s3_stores.media._location  # type: ignore[attr-defined]
+    path = tmp_path / "segment"
+    path.write_bytes(os.urandom(11 * MIB))
+    uploads = [Upload(path, "media", keys.segment(VARIANT, 0), Stage.CONTENT)]
+    for earlier, unchanged in ((6 * MIB, False), (5 * MIB, True), (16 * MIB, True)):
+        store = S3Store(location, part_size=earlier)
+        (published,) = publish(Stores(archive=store, media=store, assets=store), uploads)
+        assert published.unchanged is unchanged
+    # Whole, it has an ETag that can be compared by any release.
+    S3Store(location).upload(path, uploads[0].key, content_type="video/mp2t", cache_control=headers(uploads[0].key)[1])
+    store = S3Store(location, part_size=5 * MIB)
+    (published,) = publish(Stores(archive=store, media=store, assets=store), uploads)
+    assert published.unchanged
+
+
+def test_a_record_knows_the_etag_that_was_confirmed(s3_stores: Stores, endpoint: str, tmp_path: Path) -> None:
+    """So that a job that comes again is not answered with what was damaged since: a few objects or many."""
+    uploads = a_version(tmp_path, "one")
+    files = tuple(
+        StoredFile(
+            role=each.role, key=each.key, size=each.size, sha256=each.sha256, version=each.version, etag=each.etag
+        )
+        for each in publish(s3_stores, uploads)
+    )
+    record = OutputRecord(
+        media_id="m1", media_type="video", output="x", code_version="1", data_version="1", files=files
+    )
+    few = record.model_copy(update={"files": files[:1]})
+    assert redelivery.is_published([record], s3_stores)
+    assert redelivery.is_published([few], s3_stores)
+    damage(endpoint, s3_stores.media, files[0].key)
+    assert not redelivery.is_published([record], s3_stores)
+    assert not redelivery.is_published([few], s3_stores)
+    earlier = tuple(file.model_copy(update={"etag": None}) for file in files)
+    assert redelivery.is_published([record.model_copy(update={"files": earlier})], s3_stores), "of earlier releases"
 
 
 def test_same_contents_under_other_headers_are_sent_again(stores: Stores, tmp_path: Path) -> None:
