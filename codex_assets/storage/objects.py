@@ -93,7 +93,8 @@ class ObjectStore(Protocol):
         """Write the object to `path`, which appears complete or not at all; folders are made. `version`: which one of
         those that its key had; None is the current one.
 
-        The size is checked, and the SHA-256 if the store knows it; the answer carries the one of what was written.
+        The size is checked, and the SHA-256 if the store knows it, else the ETag where it has a form that says
+        something of the contents. The answer carries the SHA-256 of what was written.
         """
 
     def read(self, key: str) -> bytes:
@@ -224,15 +225,19 @@ def require_unchanged(read_sha256: str, announced_sha256: str, key: str) -> None
 
 
 def require_digest(stored_object: StoredObject, read_sha256: str, store: ObjectStore) -> None:
-    """Raises `StorageError` if what was read is not what the store records, where it records a SHA-256."""
+    """Raises `OtherContents` if what was read is not what the store records, where it records a SHA-256."""
     recorded = stored_object.sha256
     if recorded and recorded != read_sha256:
         raise other_contents(store, stored_object.key, f"recorded {recorded}, got {read_sha256}")
 
 
-def other_contents(store: BucketName, key: str, detail: str) -> StorageError:
-    """The error of an object whose bytes are not those of its recorded SHA-256."""
-    return StorageError(
+class OtherContents(StorageError):
+    """What was read is not what the store says of the object: reading it again may be answered otherwise."""
+
+
+def other_contents(store: BucketName, key: str, detail: str) -> OtherContents:
+    """The error of an object whose bytes are not those of its recorded SHA-256, or of its ETag."""
+    return OtherContents(
         f"The {store.name} store gave other contents for '{key}' in bucket '{store.bucket}' than it records.",
         detail=detail,
         retryable=True,

@@ -9,7 +9,7 @@ store may raise, are in `objects.py`. Beside this file: `s3_client.py` (the SDK'
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +34,7 @@ from codex_assets.storage.objects import (
     require_key,
     require_unchanged,
 )
+from codex_assets.storage.s3_answers import is_denied
 from codex_assets.storage.s3_parts import PART_SIZE, UploadInParts
 from codex_assets.storage.s3_reading import Reader
 from codex_assets.storage.s3_requests import ATTEMPTS, Requests
@@ -99,6 +100,10 @@ class S3Store:
     def download(
         self, key: str, path: Path, *, version: str | None = None, on_bytes: OnBytes | None = None
     ) -> StoredObject:
+        reported = _Reported(on_bytes)
+        return self._requests.read_again(lambda: self._download(key, path, version, reported))
+
+    def _download(self, key: str, path: Path, version: str | None, reported: _Reported) -> StoredObject:
         # Whoever downloads expects the object to be there: only the last look is believed that it is not.
         stored_object = self._requests.look_until(
             lambda: self.head(key, version=version), lambda seen: seen is not None
@@ -107,23 +112,57 @@ class S3Store:
             # HEAD has no body that could tell a missing bucket from a missing object.
             self.check()
             raise missing(self, key)
+        reported.begin()
         with appearing(path) as file:
-            digest = hashlib.sha256()
+            digest, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
             with closing(self._reader.ranges(stored_object, version)) as ranges:
-                for data in ranges:
+                for body in ranges:
                     with local_file("write"):
-                        file.write(data)
-                    digest.update(data)
-                    if on_bytes:
-                        on_bytes(len(data))
-            require_digest(stored_object, digest.hexdigest(), self)
+                        file.write(body.data)
+                    digest.update(body.data)
+                    md5.update(body.data)
+                    stored_object = replace(stored_object, etag=stored_object.etag or body.etag)
+                    reported(len(body.data))
+            with local_file("write"):
+                file.flush()
+            if stored_object.sha256:
+                require_digest(stored_object, digest.hexdigest(), self)
+            elif differs(stored_object.etag, md5.hexdigest()):
+                raise other_contents(self, key, f"ETag {stored_object.etag}, MD5 {md5.hexdigest()}")
+            else:
+                self._require_parts(stored_object, Path(file.name), version)
         return replace(stored_object, sha256=digest.hexdigest())
+
+    def _require_parts(self, stored_object: StoredObject, path: Path, version: str | None) -> None:
+        """Raises `OtherContents` if the ETag of an object that went up in parts is not that of the file.
+
+        Which parts somebody else sent is known from the store alone; where it does not say it, nothing is compared.
+        """
+        size, parts = stored_object.size, etags.parts_of(stored_object.etag)
+        if not parts or not size:
+            return
+
+        def is_of(part_sizes: Sequence[int]) -> bool:
+            with local_file("read"):
+                return etags.of_file_in_parts(path, part_sizes) == stored_object.etag
+
+        first = size if parts == 1 else self._reader.part_size(stored_object, 1, version)
+        if first is None or is_of(etags.equal_parts(size, first)):
+            return
+        others = (self._reader.part_size(stored_object, number, version) for number in range(2, parts + 1))
+        part_sizes = [first, *(other for other in others if other is not None)]
+        if len(part_sizes) == parts and sum(part_sizes) == size and not is_of(part_sizes):
+            raise other_contents(self, stored_object.key, f"ETag {stored_object.etag} is not that of these parts")
 
     def read(self, key: str) -> bytes:
         require_key(key)
+        return self._requests.read_again(lambda: self._read(key))
+
+    def _read(self, key: str) -> bytes:
         body = self._requests.ask_for_small(key, lambda: self._reader.body(key))
-        if body.sha256 is not None and hashlib.sha256(body.data).hexdigest() != body.sha256:
-            raise other_contents(self, key, f"recorded {body.sha256}, got {len(body.data)} bytes of other contents")
+        if is_denied(body.data, body.sha256, body.etag):
+            recorded = body.sha256 or body.etag
+            raise other_contents(self, key, f"recorded {recorded}, got {len(body.data)} bytes of other contents")
         return body.data
 
     def head(self, key: str, *, version: str | None = None) -> StoredObject | None:
@@ -276,3 +315,21 @@ def _headers(content_type: str, cache_control: str | None, sha256: str) -> dict[
     if cache_control is not None:
         headers["CacheControl"] = cache_control
     return headers
+
+
+class _Reported:
+    """Bytes of a transfer that may begin anew: those that were reported before are not reported again."""
+
+    def __init__(self, on_bytes: OnBytes | None) -> None:
+        self._on_bytes = on_bytes
+        self._most = self._now = 0
+
+    def begin(self) -> None:
+        """From the first byte."""
+        self._now = 0
+
+    def __call__(self, count: int) -> None:
+        self._now += count
+        if self._on_bytes and self._now > self._most:
+            self._on_bytes(self._now - self._most)
+        self._most = max(self._most, self._now)

@@ -12,7 +12,7 @@ import zlib
 from contextlib import suppress
 from typing import Any, Final
 
-from codex_assets.storage.etags import bare_etag
+from codex_assets.storage.etags import bare_etag, differs, md5_of
 from codex_assets.storage.objects import SHA256
 
 _SHA256_OF_NOTHING: Final = hashlib.sha256(b"").hexdigest()
@@ -53,10 +53,17 @@ def announced_size(answer: Any) -> int | None:
     return size if size or is_empty or "Body" in answer else None
 
 
-def unpacked(data: bytes, sha256: str) -> bytes:
-    """The contents that a front compressed, if they are those of the recorded digest; else `data` as it came."""
+def is_denied(data: bytes, sha256: str | None, etag: str | None) -> bool:
+    """Whether the recorded SHA-256 denies that these are an object's contents; where none is recorded, its ETag."""
+    if sha256 is not None:
+        return hashlib.sha256(data).hexdigest() != sha256
+    return differs(etag, md5_of(data).hex())
+
+
+def unpacked(data: bytes, sha256: str | None, etag: str | None) -> bytes:
+    """The contents that a front compressed, if they are those of the recorded digests; else `data` as it came."""
     with suppress(zlib.error):
         contents = zlib.decompressobj(wbits=47).decompress(data, UNPACKED_BYTES)
-        if hashlib.sha256(contents).hexdigest() == sha256:
+        if not is_denied(contents, sha256, etag):
             return contents
     return data

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,10 +13,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 from urllib3.exceptions import HTTPError as BodyError
 
-from codex_assets.errors import StorageError
+from codex_assets.errors import MissingInput, StorageError
 from codex_assets.storage.etags import bare_etag
-from codex_assets.storage.objects import StoredObject
-from codex_assets.storage.s3_answers import announced_size, is_encoded, recorded_sha256, unpacked
+from codex_assets.storage.objects import OtherContents, StoredObject
+from codex_assets.storage.s3_answers import announced_size, is_denied, is_encoded, recorded_sha256, unpacked
 from codex_assets.storage.s3_failures import BodyBroke, code_of, is_page, status_of
 from codex_assets.storage.s3_requests import Requests
 
@@ -34,6 +33,8 @@ class Body:
     data: bytes
     etag: str | None
     sha256: str | None
+    size: int | None = None
+    """Of all of the object; None where it was not said."""
 
 
 class Reader:
@@ -113,8 +114,11 @@ class Reader:
             raise self._failures.unreadable("list", prefix, "no listing")
         return page
 
-    def ranges(self, stored_object: StoredObject, version: str | None = None) -> Generator[bytes, None, None]:
-        """The bytes of an object (of that version, or the current one) in order, fetched a few ranges ahead."""
+    def ranges(self, stored_object: StoredObject, version: str | None = None) -> Generator[Body, None, None]:
+        """The bytes of an object (of that version, or the current one) in order, fetched a few ranges ahead.
+
+        Raises `OtherContents` where they are not those of the object that was looked up.
+        """
 
         def fetch(span: str | None) -> Body:
             return self._requests.ask("read", stored_object.key, lambda: self.body(stored_object.key, span, version))
@@ -145,14 +149,31 @@ class Reader:
                 for task, _ in waiting:
                     task.cancel()
 
-    def _range(self, stored_object: StoredObject, body: Body, length: int) -> bytes:
-        """The bytes of `body`, if they are `length` bytes of the object; raises `StorageError` otherwise."""
-        if (stored_object.etag and body.etag and body.etag != stored_object.etag) or len(body.data) != length:
-            raise StorageError(
-                f"The object '{stored_object.key}' in bucket '{self._requests.bucket}' of the "
-                f"{self._failures.name} store changed while it was read."
+    def _range(self, stored_object: StoredObject, body: Body, length: int) -> Body:
+        """`body`, if it is `length` bytes of the object; raises `OtherContents` otherwise."""
+        place = f"'{stored_object.key}' in bucket '{self._requests.bucket}' of the {self._failures.name} store"
+        if stored_object.etag and body.etag and body.etag != stored_object.etag:
+            raise OtherContents(f"The object {place} changed while it was read.")
+        # HEAD may say fewer bytes than there are, and every range of these would be whole.
+        if len(body.data) != length or body.size not in (None, stored_object.size):
+            raise OtherContents(
+                f"The object {place} has another size than the store said, or changed while it was read.",
+                detail=f"looked up {stored_object.size}, read {body.size}, {len(body.data)} bytes of {length}",
             )
-        return body.data
+        return body
+
+    def part_size(self, stored_object: StoredObject, number: int, version: str | None = None) -> int | None:
+        """The bytes of one of the parts (from 1) that an object was uploaded in; None where the store does not say."""
+        named: dict[str, Any] = {"Bucket": self._requests.bucket, "Key": stored_object.key, **_of(version)}
+        try:
+            answer = self._requests.ask(
+                "look up", stored_object.key, lambda: self._requests.client().head_object(**named, PartNumber=number)
+            )
+        except (StorageError, MissingInput):
+            return None
+        size = answer.get("ContentLength")
+        # A store that does not know parts gives the length of all.
+        return size if isinstance(size, int) and 0 < size < stored_object.size else None
 
     @retry(
         retry=retry_if_exception_type(BodyBroke),
@@ -179,10 +200,10 @@ class Reader:
                 data = body.read()
             except (BotoCoreError, BodyError, OSError) as error:
                 raise BodyBroke(f"the body broke off: {error}") from error
-        sha256 = recorded_sha256(answer)
-        if not span and sha256 and is_encoded(answer) and hashlib.sha256(data).hexdigest() != sha256:
-            data = unpacked(data, sha256)
-        return Body(data, bare_etag(answer.get("ETag")), sha256)
+        sha256, etag = recorded_sha256(answer), bare_etag(answer.get("ETag"))
+        if not span and is_encoded(answer) and is_denied(data, sha256, etag):
+            data = unpacked(data, sha256, etag)
+        return Body(data, etag, sha256, announced_size(answer) if span else len(data))
 
 
 def _of(version: str | None) -> dict[str, Any]:

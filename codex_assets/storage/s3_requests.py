@@ -27,6 +27,7 @@ from tenacity.wait import wait_base
 
 from codex_assets.errors import JobError, MissingInput, StorageError
 from codex_assets.storage.locations import S3Location
+from codex_assets.storage.objects import OtherContents
 from codex_assets.storage.s3_client import make_client
 from codex_assets.storage.s3_failures import StoreFailures, may_pass
 
@@ -118,6 +119,18 @@ class Requests:
             reraise=True,
         )
         answer: _Value = once_more(self.ask, "read", key, request)
+        return answer
+
+    def read_again(self, read: Callable[[], _Value]) -> _Value:
+        """What `read` gives, read again for a moment while it is not what the store says of it. Raises
+        `OtherContents`."""
+        reading = Retrying(
+            retry=retry_if_exception_type(OtherContents),
+            stop=stop_after_attempt(len(self._pauses) + 1),
+            wait=self._waits(),
+            reraise=True,
+        )
+        answer: _Value = reading(read)
         return answer
 
     def look_until(self, look: Callable[[], _Value], settled: Callable[[_Value], bool]) -> _Value:

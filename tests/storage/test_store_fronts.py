@@ -9,6 +9,7 @@ import gzip
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import jobs
 import pytest
@@ -233,6 +234,95 @@ def test_what_a_front_writes_otherwise_changes_nothing(
         assert store.read(KEY) == source.read_bytes()
     store.delete(KEY)
     assert store.head(KEY) is None
+
+
+# --- Damage on the way ------------------------------------------------------------------------------------------------
+
+ORIGINAL = "originals/c1/m1/original.mov"
+
+
+def put_original(store: Made, upstream: str, data: bytes, part_sizes: list[int]) -> None:
+    """As the platform's clients upload: without a SHA-256, whole or in parts of their own sizes."""
+    client = s3_server.client(upstream)
+    named: Any = {"Bucket": store.bucket, "Key": ORIGINAL}
+    if not part_sizes:
+        client.put_object(**named, Body=data)
+        return
+    upload: Any = {**named, "UploadId": client.create_multipart_upload(**named)["UploadId"]}
+    parts: list[Any] = []
+    rest = data
+    for number, size in enumerate(part_sizes, start=1):
+        part = client.upload_part(**upload, PartNumber=number, Body=rest[:size])
+        parts.append({"PartNumber": number, "ETag": part["ETag"]})
+        rest = rest[size:]
+    assert not rest
+    client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+
+
+def damaged(answer: Answer) -> None:
+    """One bit of the body."""
+    if len(answer.body) > 1:
+        answer.body = answer.body[:-1] + bytes([answer.body[-1] ^ 1])
+
+
+def short(answer: Answer) -> None:
+    answer.put("Content-Length", str(int(answer.get("content-length") or 0) - 100))
+
+
+@pytest.mark.parametrize(("method", "change"), [("GET", damaged), ("HEAD", short)])
+@pytest.mark.parametrize(
+    ("size", "part_sizes"),
+    [
+        (1000, []),
+        (1000, [1000]),
+        (11 * MIB, []),
+        (11 * MIB, [5 * MIB, 5 * MIB, MIB]),
+        (11 * MIB, [5 * MIB, 6 * MIB]),
+        (16 * MIB, [5 * MIB, 6 * MIB, 5 * MIB]),
+    ],
+)
+def test_an_original_that_arrives_otherwise_is_fetched_again(
+    behind: Callable[..., Made],
+    upstream: str,
+    tmp_path: Path,
+    method: str,
+    change: Callable[[Answer], None],
+    size: int,
+    part_sizes: list[int],
+) -> None:
+    store, data = behind(), os.urandom(size)
+    put_original(store, upstream, data, part_sizes)
+    store.front.changes.append(on(method, change, once=True))
+    assert store.download(ORIGINAL, tmp_path / "original").size == size
+    assert (tmp_path / "original").read_bytes() == data
+    assert store.download(ORIGINAL, tmp_path / "original").size == size, "undamaged, by itself"
+
+    store.front.changes[:] = [on(method, change)]
+    with pytest.raises(StorageError, match=r"other contents|another size") as caught:
+        store.download(ORIGINAL, tmp_path / "never")
+    assert caught.value.retryable
+    assert not (tmp_path / "never").exists()
+
+
+def test_parts_that_a_store_does_not_know_are_not_compared(
+    behind: Callable[..., Made], upstream: str, tmp_path: Path
+) -> None:
+    def whole(asked: Asked, answer: Answer) -> None:
+        if "partNumber" in asked.path:
+            answer.put("Content-Length", str(11 * MIB))
+
+    for change in (whole, on("HEAD", lambda answer: None)):
+        store, data = behind(change), os.urandom(11 * MIB)
+        put_original(store, upstream, data, [5 * MIB, 6 * MIB])
+        store.download(ORIGINAL, tmp_path / "original")
+        assert (tmp_path / "original").read_bytes() == data
+
+
+def test_a_small_object_without_a_digest_is_compared_too(behind: Callable[..., Made], upstream: str) -> None:
+    store = behind()
+    put_original(store, upstream, b"12345", [])
+    store.front.changes.append(on("GET", damaged, once=True))
+    assert store.read(ORIGINAL) == b"12345"
 
 
 def test_the_size_is_listed_where_nothing_else_says_it(behind: Callable[..., Made]) -> None:
