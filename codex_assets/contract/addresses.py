@@ -12,6 +12,8 @@ import unicodedata
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
+import idna
+
 from codex_assets.contract.names import URL_CHARACTERS
 from codex_assets.contract.quoted_values import is_text, quoted
 
@@ -36,6 +38,8 @@ _CLOSED_V4 = tuple(
         "240.0.0.0/4",
     )
 )
+HOST_CHARACTERS = 253
+"""Most of a name in ASCII, its last dot aside."""
 _OPEN_V6 = IPv6Network("2000::/3")
 _CLOSED_V6 = tuple(IPv6Network(block) for block in ("2001::/23", "2001:db8::/32", "3fff::/20"))
 _NAT64 = IPv6Network("64:ff9b::/96")
@@ -91,6 +95,8 @@ def webhook_url_problems(url: str, *, allow_private: bool) -> list[str]:
     else:
         try:
             private = _is_private_host(host)
+            if not private and ":" not in host:
+                _require_name(host)
         except ValueError:
             problems.append("must name a host that can exist")
         else:
@@ -100,6 +106,24 @@ def webhook_url_problems(url: str, *, allow_private: bool) -> list[str]:
                     f" got {quoted(host)}"
                 )
     return problems
+
+
+def _require_name(host: str) -> None:
+    """Raises ValueError for a host that no request can be sent to: a name that the sender cannot spell in ASCII, labels
+    that only look as if something was spelt in them (`xn--`), and names that are too long."""
+    name = host if host.isascii() else idna.encode(host.lower(), strict=True, std3_rules=True).decode("ascii")
+    name = name.lower().removesuffix(".")
+    if len(name) > HOST_CHARACTERS:
+        raise ValueError("too long")
+    for label in name.split("."):
+        if not label.startswith("xn--"):
+            continue
+        spelt = label[4:].encode("ascii").decode("punycode")
+        # Names with a snowman are no IDNA of today, but there are such hosts.
+        if spelt.isascii() or any(unicodedata.category(c).startswith("C") for c in spelt):
+            raise ValueError("nothing is spelt in it")
+        if spelt.encode("punycode").decode("ascii") != label[4:]:
+            raise ValueError("spelt in another way than it would be")
 
 
 def _is_private_host(host: str) -> bool:

@@ -30,7 +30,7 @@ from codex_assets.contract.names import (
     PathSegment,
 )
 from codex_assets.contract.quoted_values import is_text, json_kind, quoted
-from codex_assets.contract.secrets import secret_problem, without_secrets
+from codex_assets.contract.secrets import SECRET_LEAST, SECRET_MOST, secret_problem, without_secrets
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,15 @@ WebhookUrl = Annotated[
 WebhookSecret = Annotated[
     SecretStr,
     AfterValidator(_secret_rules),
-    WithJsonSchema({"type": "string", "minLength": 1, "pattern": "\\S", "writeOnly": True}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "minLength": SECRET_LEAST,
+            "maxLength": SECRET_MOST,
+            "pattern": "\\S",
+            "writeOnly": True,
+        }
+    ),
 ]
 RequestedAssets = Annotated[
     tuple[AssetName, ...],

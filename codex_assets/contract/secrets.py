@@ -14,6 +14,11 @@ from pydantic import SecretStr
 
 from codex_assets.contract.quoted_values import is_text
 
+SECRET_LEAST = 8
+"""Characters. What is shorter can be tried out by anyone who has seen one signature."""
+SECRET_MOST = 1024
+"""Characters: what is longer is a file that got into the wrong field."""
+
 _NO_VALUES = frozenset({"undefined", "null", "none", "changeme", "placeholder", "replaceme"})
 _TO_BE_FILLED_IN = re.compile(r"<[^<>]+>|your[-_ ].+|x{3,}|\.{3}", re.IGNORECASE)
 
@@ -36,12 +41,16 @@ def secret_problem(secret: SecretStr) -> str | None:
     that anyone can forge.
     """
     text = secret.get_secret_value()
+    if len(text) > SECRET_MOST:
+        return f"must be at most {SECRET_MOST:,} characters long"
     if not text.strip():
         return "must not be blank"
     if not is_text(text):
         return "must be valid Unicode text"
     if is_placeholder(text):
         return "must be the real secret, not an unresolved placeholder"
+    if len(text) < SECRET_LEAST:
+        return f"must be at least {SECRET_LEAST} characters long"
     return None
 
 
@@ -50,6 +59,8 @@ def without_secrets(sentence: str, secrets: list[object]) -> str:
     for secret in secrets:
         text = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
         if isinstance(text, str) and len(text) >= 6:
+            # A sentence repeats no more of a value: it is cut off long before.
+            text = text[:SECRET_MOST]
             # As `wording.quoted` writes it: quoted, maybe escaped, maybe cut off; a host comes in lower case.
             for form in dict.fromkeys([text, *(json.dumps(text, ensure_ascii=plain)[1:-1] for plain in (True, False))]):
                 sentence = re.sub(re.escape(form), "***", sentence, flags=re.IGNORECASE)

@@ -220,8 +220,11 @@ class DirectoryStore:
         folder = prefix.rpartition("/")[0]
         if folder:
             require_key(folder)
+        start = self._at(folder) if folder else self._objects
         with self._faults("list", prefix):
-            entries = sorted(_files(str(self._objects / folder), f"{folder}/" if folder else "", prefix))
+            entries = sorted(
+                _files(str(start), os.path.realpath(self._objects), f"{folder}/" if folder else "", prefix)
+            )
         for key, status in entries:
             yield StoredObject(key, size=status.st_size, modified=datetime.fromtimestamp(status.st_mtime, UTC))
 
@@ -279,20 +282,31 @@ class DirectoryStore:
         require_key(key)
         if not re.fullmatch("[0-9a-z]+", version):
             raise missing(self, key)
-        return self._versions / key / version
+        return self._inside(self._versions, f"{key}/{version}", key)
 
     def _formers(self, key: str) -> tuple[Path, ...]:
-        folder = self._versions / key
+        folder = self._inside(self._versions, key, key)
         return tuple(folder.iterdir()) if folder.is_dir() else ()
 
     def _keeps_versions(self, key: str) -> bool:
         return self._role == "archive" and key.startswith(MEZZANINES_ROOT)
 
     def _at(self, key: str) -> Path:
-        return self._objects / key
+        return self._inside(self._objects, key, key)
 
     def _note(self, key: str) -> Path:
-        return self._notes / f"{key}.json"
+        return self._inside(self._notes, f"{key}.json", key)
+
+    def _inside(self, top: Path, name: str, key: str) -> Path:
+        """What is called `name` below `top`. Raises `StorageError` where a symbolic link leads out of there."""
+        path = top / name
+        if not _leads_into(os.path.realpath(top), path):
+            raise StorageError(
+                f"The {self.name} store is a folder, and a symbolic link at '{key}' in bucket '{self.bucket}' leads "
+                "out of it: remove the link.",
+                retryable=False,
+            )
+        return path
 
     def _noted(self, key: str) -> dict[str, Any]:
         try:
@@ -360,10 +374,15 @@ class DirectoryStore:
             ) from error
 
 
-def _files(folder: str, start: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+def _leads_into(top: str, path: str | Path) -> bool:
+    """Whether a path, with its symbolic links followed, is in the folder `top`, which has none."""
+    return os.path.commonpath((top, os.path.realpath(path))) == top
+
+
+def _files(folder: str, top: str, start: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
     """Key and status of each file below a folder whose keys begin with `start`, if they begin with `prefix`.
 
-    Files that are removed meanwhile are left out.
+    Left out are files that are removed meanwhile, linked folders, and links that lead out of `top`: no objects.
     """
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         for entry in entries:
@@ -372,10 +391,12 @@ def _files(folder: str, start: str, prefix: str) -> Iterator[tuple[str, os.stat_
             if not key.startswith(prefix[: len(key)]):
                 continue
             if entry.is_dir(follow_symlinks=False):
-                yield from _files(entry.path, f"{key}/", prefix)
-            elif key.startswith(prefix):
+                yield from _files(entry.path, top, f"{key}/", prefix)
+            elif key.startswith(prefix) and (not entry.is_symlink() or _leads_into(top, entry.path)):
                 with suppress(FileNotFoundError):
-                    yield key, entry.stat()
+                    status = entry.stat()
+                    if stat.S_ISREG(status.st_mode):
+                        yield key, status
 
 
 def _remove_empty(folder: Path, top: Path) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from codex_assets.storage.etags import bare_etag, differs, md5_of, of_parts, part_size_for
 from codex_assets.storage.objects import OnBytes, local_file, require_unchanged
@@ -61,7 +61,7 @@ class UploadInParts:
             # Parts of an upload that is never completed are billed, and no listing shows them.
             try:
                 client.abort_multipart_upload(Bucket=self.requests.bucket, Key=self.key, UploadId=upload_id)
-            except (BotoCoreError, ClientError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the upload failed for another reason
                 _log.warning(
                     "parts of %s were left in bucket %s: %s",
                     self.key,

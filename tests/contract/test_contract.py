@@ -25,6 +25,7 @@ from codex_assets.contract.payload import (
 from codex_assets.contract.schema import main, schema_documents, webhook_schema
 from codex_assets.contract.secrets import secret_problem
 from codex_assets.contract.webhook import CompletedBody, FailedBody, Output, parse_webhook_body
+from codex_assets.net.destination import Destination
 
 
 def goldens(folder: str) -> list[Any]:
@@ -225,7 +226,7 @@ def test_key_of_exactly_the_limit() -> None:
     assert parse_payload(payload(inputKey=start + "x" * (1024 - len(start))), POLICY)
 
 
-@pytest.mark.parametrize("secret", ["x", "a b", "ключ", " padded "])
+@pytest.mark.parametrize("secret", ["0123abcd", "a b c d e", "ключ-ключ", " padded  ", "0123abcd" * 128])
 def test_odd_but_usable_secrets(secret: str) -> None:
     assert secret_problem(SecretStr(secret)) is None
 
@@ -235,7 +236,50 @@ def test_secrets_that_nobody_meant(secret: str) -> None:
     assert secret_problem(SecretStr(secret))
 
 
+@pytest.mark.parametrize(
+    ("secret", "sentence"),
+    [
+        ("x", "webhookSecret must be at least 8 characters long"),
+        ("1234567", "webhookSecret must be at least 8 characters long"),
+        ("x" * 1025, "webhookSecret must be at most 1,024 characters long"),
+        (" " * 1025, "webhookSecret must be at most 1,024 characters long"),
+    ],
+)
+def test_secrets_that_are_too_short_or_too_long(secret: str, sentence: str) -> None:
+    assert problems(payload(webhookSecret=secret), LOCAL) == (sentence,)
+
+
+def test_no_field_costs_more_than_its_length() -> None:
+    """Ten million characters in any field are refused without a search through them."""
+    for name in payload():
+        for text in ("x" * 10**7, "x{{" * 10**6, "..../" * 10**6, " " * 10**7):
+            with pytest.raises(PayloadProblems) as caught:
+                parse_payload(payload(**{name: text, "mediaType": "neither"}), LOCAL)
+            assert len(" ".join(caught.value.problems)) < 2000
+
+
 # --- webhook URL and addresses ---
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("xn--", "a.xn--.com", "xn--a", "xn--zzzzzz-.com", "xn--99999999999.com", "пример..рф", "п" * 60 + ".рф"),
+        *("a" * 64 + ".com", ".".join(["a" * 60] * 5), "☃.net", "ex\u00adample.com", "example。com"),
+    ],
+)
+def test_hosts_that_no_request_reaches(host: str) -> None:
+    """As the sender of webhooks spells them: `net/destination.py` refuses the same, but after the work."""
+    assert webhook_url_problems(f"https://{host}/", allow_private=False) == ["must name a host that can exist"]
+    assert webhook_url_problems(f"https://{host}/", allow_private=True) == ["must name a host that can exist"]
+
+
+@pytest.mark.parametrize(
+    "host", ["xn--80ak6aa92e.com", "xn--n3h.net", "straße.de", "Bücher.example", "пример.рф", "xn--BCHER-KVA.example."]
+)
+def test_hosts_in_any_alphabet(host: str) -> None:
+    assert webhook_url_problems(f"https://{host}/", allow_private=False) == []
+    assert Destination.of(f"https://{host}/").name.isascii()
 
 
 @pytest.mark.parametrize(

@@ -595,6 +595,40 @@ def test_damage_that_keeps_size_and_time_is_found_on_the_way_down(folder: Direct
     assert not (tmp_path / "target").exists()
 
 
+def test_a_link_that_leads_out_of_the_folder_is_not_followed(folder: DirectoryStore, tmp_path: Path) -> None:
+    folder.write("c1/a", b"here", content_type=TS)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "b").write_bytes(b"not ours")
+    bucket = tmp_path / "store" / folder.bucket
+    (bucket / "c1" / "linked").symlink_to(outside)
+    (bucket / "c1" / "file").symlink_to(outside / "b")
+    (bucket / "c1" / "self").symlink_to(bucket / "c1" / "a")
+    (tmp_path / "store" / ".meta" / folder.bucket / "notes").symlink_to(outside)
+
+    attempts: list[Callable[[str], object]] = [
+        folder.read,
+        folder.head,
+        folder.delete,
+        folder.path,
+        lambda key: folder.download(key, tmp_path / "target"),
+        lambda key: folder.write(key, b"x", content_type=TS),
+        lambda key: folder.upload(outside / "b", key, content_type=TS),
+        lambda key: list(folder.list(f"{key}/")),
+    ]
+    for key in ("c1/linked/b", "c1/linked", "c1/file"):
+        for attempt in attempts:
+            with pytest.raises(StorageError, match="symbolic link") as caught:
+                attempt(key)
+            assert not caught.value.retryable
+            assert str(tmp_path) not in caught.value.public
+    with pytest.raises(StorageError, match="symbolic link"):
+        folder.write("notes/b", b"x", content_type=TS)
+    assert [(path.name, path.read_bytes()) for path in outside.iterdir()] == [("b", b"not ours")]
+    assert [each.key for each in folder.list("")] == ["c1/a", "c1/self"], "what leads out is no object"
+    assert folder.read("c1/self") == b"here"
+
+
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     blocked = a_file(tmp_path, 1, "blocked")
     store = DirectoryStore(blocked, "archive", "codex-archive")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -234,6 +235,52 @@ def test_what_a_front_writes_otherwise_changes_nothing(
         assert store.read(KEY) == source.read_bytes()
     store.delete(KEY)
     assert store.head(KEY) is None
+
+
+# --- Fields that are left out -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("versioned", [False, True])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("ETag", "LastModified", "Size", "Key", "UploadId", "VersionId", "Bucket", "KeyCount", "IsTruncated"),
+        *("Contents", "Version", "NextContinuationToken"),
+    ],
+)
+def test_a_field_that_a_store_leaves_out_is_its_own_fault(
+    behind: Callable[..., Made], tmp_path: Path, name: str, versioned: bool
+) -> None:
+    """In every answer: nothing but errors of stores comes of it, and nothing that was sent is lost by it."""
+
+    def leave_out(asked: Asked, answer: Answer) -> None:
+        answer.drop(name.lower(), {"VersionId": "x-amz-version-id", "LastModified": "last-modified"}.get(name, ""))
+        if b"<?xml" in answer.body[:10]:
+            answer.body = re.sub(f"<{name}>.*?</{name}>|<{name}/>".encode(), b"", answer.body, flags=re.DOTALL)
+            answer.put("Content-Length", str(len(answer.body)))
+
+    store = behind(leave_out, versioned=versioned)
+    small, large = a_file(tmp_path, 1000), a_file(tmp_path, 6 * MIB)
+    attempts: list[Callable[[], object]] = [
+        lambda: store.upload(large, "large", content_type=TS),
+        lambda: store.upload(small, KEY, content_type=TS),
+        lambda: store.head(KEY),
+        lambda: store.read(KEY),
+        lambda: store.download(KEY, tmp_path / "down"),
+        lambda: list(store.list("c1/")),
+        store.check,
+        lambda: store.delete_version(KEY, "no-such-version"),
+        lambda: store.delete(KEY),
+    ]
+    failures = []
+    for attempt in attempts:
+        try:
+            attempt()
+        except StorageError as error:
+            failures.append(error)
+    assert all(failure.retryable for failure in failures)
+    if (tmp_path / "down").exists():
+        assert (tmp_path / "down").read_bytes() == small.read_bytes()
 
 
 # --- Damage on the way ------------------------------------------------------------------------------------------------
