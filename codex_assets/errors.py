@@ -11,6 +11,7 @@ reads in the webhook: no path of the worker, no stderr, no secret. What an engin
     |- MissingInput        the caller's: an object that the job needs is not in its store
     |- StorageError        the store's: refused (final) or unavailable (again later)
     |- ToolError           the worker's: ffmpeg, ffprobe or audiowaveform failed
+    |  `- OutOfMemory      the operator's: the worker has too little memory
     |- VerificationError   ours: an output was built and did not pass its checks; nothing was replaced
     |- EndpointError       the operator's: RunPod's API or the endpoint's workers cannot be used
     |- OutdatedWorker      the operator's: the endpoint's workers build by other recipes
@@ -25,6 +26,7 @@ reads in the webhook: no path of the worker, no stderr, no secret. What an engin
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
@@ -136,6 +138,18 @@ class StorageError(JobError):
     retryable = True
 
 
+def disk_full(doing: str, *, detail: str | None = None) -> StorageError:
+    """The error of work that the worker's own disk has no room for. `doing`: what was being done ("encoding")."""
+    return StorageError(
+        f"The worker's disk filled up while {doing}; give the endpoint a larger container disk.", detail=detail
+    )
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether a file of this machine could not be written for lack of room."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 class ToolError(JobError):
     """A tool failed. `label` says what it was doing; `log` holds its tagged lines, first errors first.
 
@@ -146,6 +160,7 @@ class ToolError(JobError):
     code = "tool_failed"
     fault = Fault.WORKER
     retryable = True
+    sentence = "The worker failed while {}."
 
     def __init__(
         self,
@@ -165,7 +180,7 @@ class ToolError(JobError):
         self.log = tuple(log)
         self.reason = reason or (self.log[0] if self.log else "no reason given")
         super().__init__(
-            f"The worker failed while {label}.",
+            self.sentence.format(label),
             detail=f"{label}: exit {exit_code}: {self.reason}\n" + "\n".join(self.log[:40]),
             retryable=retryable,
         )
@@ -183,6 +198,14 @@ class ToolError(JobError):
             return None
         reason = re.sub(r"0x[0-9a-f]+|/\S+", "", self.reason)
         return _digest(f"{self.code}: {self.label}: {self.exit_code}: {reason}")
+
+
+class OutOfMemory(ToolError):
+    """The machine had no memory for a tool, or ended it to have some for others."""
+
+    code = "out_of_memory"
+    fault = Fault.OPERATOR
+    sentence = "The worker ran out of memory while {}; give the endpoint workers with more memory."
 
 
 class BrokenRule(Protocol):
@@ -308,6 +331,15 @@ class InternalError(JobError):
     @property
     def signature(self) -> str | None:
         return _digest(f"{self.code}: {self.public}")
+
+
+def unforeseen(error: BaseException) -> JobError:
+    """The failure that an exception stands for which nobody translated where it arose."""
+    if isinstance(error, OSError) and is_disk_full(error):
+        return disk_full("building", detail=type(error).__name__)
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return OutOfMemory("building", reason=type(error).__name__)
+    return InternalError.of(error)
 
 
 def _digest(text: str) -> str:

@@ -15,7 +15,7 @@ from codex_assets.archive.records import MediaRecord, OutputRecord
 from codex_assets.config.workshop import Workshop
 from codex_assets.defs import asset_checks, materializations, output_metadata, repeated_failures
 from codex_assets.defs.partitions import PARTITIONS
-from codex_assets.errors import InternalError, JobCancelled, JobError, MissingInput, VerificationError
+from codex_assets.errors import JobCancelled, JobError, MissingInput, VerificationError, unforeseen
 from codex_assets.media import outputs, recipe
 from codex_assets.media.outputs import OutputDefinition
 from codex_assets.verification.judge import rule_set
@@ -90,7 +90,7 @@ def _producer(media_type: str) -> dg.AssetsDefinition:
             raise _failure(JobCancelled("The run was cancelled."), context) from None
         except Exception as error:  # noqa: BLE001 - the boundary to Dagster, which would store the text of anything
             context.log.error("unexpected %s", type(error).__name__)
-            raise _failure(InternalError.of(error), context) from None
+            raise _failure(unforeseen(error), context) from None
 
     return produce
 

@@ -23,7 +23,7 @@ from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
 from codex_assets.archive.records import MediaRecord, OutputRecord
 from codex_assets.config.settings import Settings
 from codex_assets.config.workshop import Workshop, open_workshop
-from codex_assets.errors import InternalError, JobCancelled, JobError, MissingInput, RelayedError, VerificationError
+from codex_assets.errors import JobCancelled, JobError, MissingInput, RelayedError, VerificationError, unforeseen
 from codex_assets.library.catalogue import Catalogue, RebuildTarget
 from codex_assets.library.rebuild_journal import Journal
 from codex_assets.library.rebuild_limits import LEAST_MEDIA, RebuildLimits
@@ -147,7 +147,7 @@ class Rebuild:
             return error
         except Exception as error:  # noqa: BLE001 - whatever happens to one media is its outcome
             _log.exception("%s met something unforeseen", target.media_id)
-            failure = InternalError.of(error)
+            failure = unforeseen(error)
             # Not again: nobody knows what it was.
             failure.retryable = False
             return failure

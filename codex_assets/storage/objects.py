@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, Literal, Protocol, TypeAlias
 
 from codex_assets.contract.names import KEY_BYTES
-from codex_assets.errors import InternalError, MissingInput, StorageError
+from codex_assets.errors import InternalError, MissingInput, StorageError, disk_full, is_disk_full
 
 Role: TypeAlias = Literal["archive", "media", "assets"]
 """What a store is for: originals and mezzanines, what players load, pictures and data."""
@@ -178,6 +178,8 @@ def local_file(action: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if is_disk_full(error):
+            raise disk_full("files were copied", detail=str(error)) from error
         raise InternalError(
             f"The worker could not {action} a local file ({error.strerror}).", detail=str(error)
         ) from error

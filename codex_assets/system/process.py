@@ -21,9 +21,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import IO, ClassVar, TypeAlias
 
-from codex_assets.errors import JobCancelled, Passed, ToolError
+from codex_assets.errors import JobCancelled, OutOfMemory, Passed, ToolError, disk_full
 from codex_assets.media import ffmpeg_words
 from codex_assets.system import run_limits, sandbox
 from codex_assets.system.run_output import DOCUMENT_BYTES, Advance, Progress, Pump, cause_of
@@ -36,6 +37,9 @@ STRAYS_SECONDS = 3.0
 """How long is tried to end what ends and starts itself anew."""
 
 _OUT_OF_MEMORY = re.compile(r"Cannot allocate memory|\bmalloc of size \d+ failed|std::bad_alloc")
+_DISK_FULL = re.compile(r"\[(?:error|fatal)\] .*(?:No space left on device|Disk quota exceeded)")
+FULL_BYTES = 1 << 16
+"""A disk with less room has none."""
 _SIGNALLED = 123
 """ffmpeg's exit status when it was asked to end more than three times."""
 
@@ -189,6 +193,11 @@ class Runner:
         """The same, with other files to open."""
         return Runner(self.environment, reach, self.cancelled, self.stall_seconds)
 
+    @property
+    def written_folders(self) -> tuple[Path, ...]:
+        """Where runs may write, as far as that is limited."""
+        return () if self._reach is None else tuple(self._reach.writes)
+
     def reach_of(self, program: str, *, writes: bool) -> Reach | None:
         """What a run of `program` may open; without `writes` it only reads."""
         if self._reach is None:
@@ -282,7 +291,7 @@ class _Run:
             raise
         finally:
             group.close()
-        raise_first_failure(run.children, order.label)
+        raise_first_failure(run.children, order.label, runner.written_folders if order.writes else ())
 
     def seconds_since_start(self) -> float:
         return time.monotonic() - self.advance.started
@@ -432,8 +441,11 @@ def end_children(children: Sequence[Child]) -> None:
             child.process.wait(KILL_SECONDS)
 
 
-def raise_first_failure(children: Sequence[Child], label: str) -> None:
-    """The first child that failed by itself: not one that was killed, or lost its reader, because another failed."""
+def raise_first_failure(children: Sequence[Child], label: str, folders: Iterable[Path] = ()) -> None:
+    """The first child that failed by itself: not one that was killed, or lost its reader, because another failed.
+
+    Raises `ToolError`, `OutOfMemory`, and `StorageError` when the disk of the `folders` that they write to is full.
+    """
 
     def consequence(child: Child) -> bool:
         return child.process.returncode < 0 or "Broken pipe" in cause_of(child.log())
@@ -444,14 +456,23 @@ def raise_first_failure(children: Sequence[Child], label: str) -> None:
         if child.process.returncode != 0 or ffmpeg_words.UNFINISHED in "\n".join(child.log())
     ]
     for child in sorted(failed, key=consequence):
-        raise ToolError(
-            label,
-            argv=child.argv,
-            exit_code=child.process.returncode,
-            log=child.log(),
-            reason=cause_of(child.log()) or _silent_end(child.process.returncode),
-            passed=child.passed(),
-        )
+        log, passed = child.log(), child.passed()
+        reason = cause_of(log) or _silent_end(child.process.returncode)
+        if any(_DISK_FULL.search(line) for each in failed for line in each.log()) or _is_full(folders):
+            raise disk_full(label, detail=f"{reason}\n" + "\n".join(log[:40]))
+        # Nobody else sends that signal to a tool that this process has not given up.
+        was_killed = child.process.returncode == -signal.SIGKILL and passed is None
+        kind = OutOfMemory if was_killed or passed == "memory" else ToolError
+        raise kind(label, argv=child.argv, exit_code=child.process.returncode, log=log, reason=reason, passed=passed)
+
+
+def _is_full(folders: Iterable[Path]) -> bool:
+    """Whether a disk that a run writes to has no room left. Not every tool says why it could not write."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            if shutil.disk_usage(folder).free < FULL_BYTES:
+                return True
+    return False
 
 
 def _silent_end(code: int) -> str:

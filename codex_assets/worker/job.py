@@ -50,6 +50,7 @@ from codex_assets.errors import (
     RelayedError,
     WebhookError,
     WebhookRefused,
+    unforeseen,
 )
 from codex_assets.media.outputs import (
     DEFINITIONS,
@@ -208,7 +209,7 @@ class _JobInProgress:
             body, record = self._failed(error)
         except Exception as error:  # noqa: BLE001 - the boundary: whatever happens is answered
             _log.exception("job %s met something unforeseen", self._id)
-            body, record = self._failed(InternalError.of(error))
+            body, record = self._failed(unforeseen(error))
         return Answer(body, self._payload.reply_address, record, self._on_record)
 
     def _do(self, workshop: Workshop) -> tuple[CompletedBody, JobRecord]:
