@@ -17,6 +17,7 @@ from typing import Any
 
 from codex_assets.errors import MissingInput, StorageError
 from codex_assets.storage import etags
+from codex_assets.storage.deadlines import LEAST_RATE, LeastRate
 from codex_assets.storage.etags import bare_etag, differs, md5_of
 from codex_assets.storage.locations import S3Location
 from codex_assets.storage.objects import (
@@ -50,12 +51,14 @@ class S3Store:
         part_size: int = PART_SIZE,
         attempts: int = ATTEMPTS,
         pauses: tuple[float, ...] | None = None,
+        rate: LeastRate = LEAST_RATE,
     ) -> None:
         """`part_size` in bytes: S3 accepts 5 MiB at least. `attempts`: tries of one request, the first included; with
-        1 nothing is asked twice, and `pauses` (`s3_requests.PAUSES_SECONDS`) do not matter."""
+        1 nothing is asked twice, and `pauses` (`s3_requests.PAUSES_SECONDS`) do not matter.
+        `rate`: what a transfer may take at most."""
         self._location = location
         self._part_size = part_size
-        self._requests = Requests(location, attempts, pauses)
+        self._requests = Requests(location, attempts, pauses, rate)
         self._reader = Reader(self._requests, part_size)
 
     @property
@@ -259,7 +262,10 @@ class S3Store:
         self, key: str, data: bytes, headers: dict[str, Any], sha256: str, on_bytes: OnBytes | None
     ) -> StoredObject:
         self._requests.ask(
-            "write", key, lambda: self._requests.client().put_object(Bucket=self.bucket, Key=key, Body=data, **headers)
+            "write",
+            key,
+            lambda: self._requests.client().put_object(Bucket=self.bucket, Key=key, Body=data, **headers),
+            len(data),
         )
         if on_bytes:
             on_bytes(len(data))

@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES, ConstantProvider
 from botocore.loaders import Loader
 
+from codex_assets.storage.deadlines import watch_connections
 from codex_assets.storage.locations import S3Location
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 POOL_CONNECTIONS: Final = 32
 CONNECT_TIMEOUT_SECONDS: Final = 10
-READ_TIMEOUT_SECONDS: Final = 120
-"""Seconds without a byte."""
+READ_TIMEOUT_SECONDS: Final = 30
+"""Seconds without a byte: less than a transfer may take in all, so that it is tried again."""
 
 _MAKING_CLIENTS: Final = threading.Lock()
 """Clients may be shared by threads, but the session that makes them may not."""
@@ -72,7 +73,7 @@ def make_client(location: S3Location, attempts: int) -> S3Client:
     Raises the SDK's errors, and `ValueError` for an address or a region that is not valid.
     """
     with _MAKING_CLIENTS:
-        return _session().client(
+        client = _session().client(
             "s3",
             endpoint_url=location.endpoint,
             region_name=location.region,
@@ -91,3 +92,5 @@ def make_client(location: S3Location, attempts: int) -> S3Client:
                 s3={"addressing_style": "path"},
             ),
         )
+        watch_connections(client)
+        return client

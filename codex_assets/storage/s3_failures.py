@@ -15,6 +15,8 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
 from codex_assets.errors import MissingInput, StorageError
+from codex_assets.storage import deadlines
+from codex_assets.storage.deadlines import TooSlow
 from codex_assets.storage.locations import S3Location
 from codex_assets.storage.objects import Role, media_type, missing
 
@@ -75,7 +77,13 @@ class StoreFailures:
         """Raises what the SDK raises in the block as `StorageError` or `MissingInput`. `action`: a verb ("read")."""
         try:
             yield
-        except (ClientError, BotoCoreError, BodyBroke) as error:
+        except (ClientError, BotoCoreError, BodyBroke, TooSlow) as error:
+            if isinstance(error, TooSlow) or (deadlines.is_over() and not isinstance(error, ClientError)):
+                raise StorageError(
+                    f"The {self.name} store is too slow, or does not answer: it took too long to {action} "
+                    f"{self._place(key)}.",
+                    detail=self.without_keys(error),
+                ) from error
             raise self._translate(error, action, key) from error
         except (ResponseParserError, LookupError, AttributeError, TypeError, ValueError) as error:
             # The SDK trusts answers to have the form that is documented.

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from botocore.exceptions import ClientError
 
+from codex_assets.storage import deadlines
 from codex_assets.storage.etags import bare_etag, differs, md5_of, of_parts, part_size_for
 from codex_assets.storage.objects import OnBytes, local_file, require_unchanged
 from codex_assets.storage.s3_failures import code_of
@@ -56,11 +57,12 @@ class UploadInParts:
             parts, sent = self._send_parts(part_size_for(size, self.part_size), upload_id)
             # The last look before the key changes hands: the file must still be the one that was announced.
             require_unchanged(sent, self.sha256, self.key)
-            self._complete(upload_id, parts)
+            self._complete(upload_id, parts, size)
         except BaseException:
             # Parts of an upload that is never completed are billed, and no listing shows them.
             try:
-                client.abort_multipart_upload(Bucket=self.requests.bucket, Key=self.key, UploadId=upload_id)
+                with deadlines.within(deadlines.AFTERWARDS_SECONDS):
+                    client.abort_multipart_upload(Bucket=self.requests.bucket, Key=self.key, UploadId=upload_id)
             except Exception as error:  # noqa: BLE001 - whatever it is, the upload failed for another reason
                 _log.warning(
                     "parts of %s were left in bucket %s: %s",
@@ -119,6 +121,7 @@ class UploadInParts:
             lambda: self.requests.client().upload_part(
                 Bucket=self.requests.bucket, Key=self.key, UploadId=upload_id, PartNumber=number, Body=data
             ),
+            len(data),
         )
         # A front that leaves the ETag out, or weakens it, does not change what the store will ask for: the part's MD5.
         etag = bare_etag(answer.get("ETag")) or md5.hex()
@@ -126,7 +129,7 @@ class UploadInParts:
             raise self.requests.failures.not_as_sent(self.key, f"part {number} arrived with other contents")
         return f'"{etag}"'
 
-    def _complete(self, upload_id: str, parts: _Parts) -> None:
+    def _complete(self, upload_id: str, parts: _Parts, size: int) -> None:
         numbered = [{"PartNumber": number, "ETag": etag} for number, (etag, _) in enumerate(parts, start=1)]
 
         def complete() -> None:
@@ -143,4 +146,5 @@ class UploadInParts:
                 if code_of(error) != "NoSuchUpload":
                     raise
 
-        self.requests.ask("write", self.key, complete)
+        # Some stores put the object together before they answer.
+        self.requests.ask("write", self.key, complete, size)

@@ -121,7 +121,10 @@ class Reader:
         """
 
         def fetch(span: str | None) -> Body:
-            return self._requests.ask("read", stored_object.key, lambda: self.body(stored_object.key, span, version))
+            size = min(self._part_size, stored_object.size)
+            return self._requests.ask(
+                "read", stored_object.key, lambda: self.body(stored_object.key, span, version), size
+            )
 
         if stored_object.size <= self._part_size:
             yield self._range(stored_object, fetch(None), stored_object.size)

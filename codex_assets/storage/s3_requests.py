@@ -26,6 +26,8 @@ from tenacity import (
 from tenacity.wait import wait_base
 
 from codex_assets.errors import JobError, MissingInput, StorageError
+from codex_assets.storage import deadlines
+from codex_assets.storage.deadlines import LeastRate
 from codex_assets.storage.locations import S3Location
 from codex_assets.storage.objects import OtherContents
 from codex_assets.storage.s3_client import make_client
@@ -50,9 +52,10 @@ _Value = TypeVar("_Value")
 class Requests:
     """Sends and repeats the requests to one bucket. Safe to use from several threads."""
 
-    def __init__(self, location: S3Location, attempts: int, pauses: tuple[float, ...] | None) -> None:
+    def __init__(self, location: S3Location, attempts: int, pauses: tuple[float, ...] | None, rate: LeastRate) -> None:
         """`attempts`: tries of one request, the first included; with 1 nothing is asked twice. `pauses`: seconds,
-        `PAUSES_SECONDS` if None."""
+        `PAUSES_SECONDS` if None. `rate`: what a request and its repetitions may take."""
+        self._rate = rate
         self.location = location
         self.failures = StoreFailures(location)
         self._attempts = attempts
@@ -83,16 +86,20 @@ class Requests:
                 retryable=False,
             ) from error
 
-    def ask(self, action: str, key: str, request: Callable[[], _Value]) -> _Value:
+    def ask(self, action: str, key: str, request: Callable[[], _Value], size: int = 0) -> _Value:
         """What `request` gives. A refusal that may be true for a moment only is met as often as there are pauses before
         it is final; what the SDK repeats by itself is not repeated here.
 
-        `action` is a verb of the error's sentence ("read", "write"). Raises `MissingInput` and `StorageError`.
+        `action` is a verb of the error's sentence ("read", "write"), `size` the bytes that move: with all its
+        repetitions the request has to end at the least rate. Raises `MissingInput` and `StorageError`.
         """
 
         def attempt() -> _Value:
             with self.failures.translated(action, key):
-                return request()
+                answer = request()
+                # Headers that are cut off look like those of an answer without a body.
+                deadlines.require_time()
+                return answer
 
         def log_pause(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome is not None else None
@@ -107,7 +114,8 @@ class Requests:
             before_sleep=log_pause,
             reraise=True,
         )
-        return asking(attempt)
+        with deadlines.within(self._rate.limit(size)):
+            return asking(attempt)
 
     def ask_for_small(self, key: str, request: Callable[[], _Value]) -> _Value:
         """`ask` to read a small object, once more if it is not there: a short pause, since many a record is rightly

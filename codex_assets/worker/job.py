@@ -65,6 +65,7 @@ from codex_assets.media.outputs import (
 )
 from codex_assets.net import webhook
 from codex_assets.net.webhook import DeliveryPolicy
+from codex_assets.storage import deadlines
 from codex_assets.system.workspace import Listener
 from codex_assets.worker import metrics, redelivery, registration, repeated_failures
 
@@ -116,7 +117,7 @@ def run(
         record = record.model_copy(update=undelivered)
     # After the answer: nobody waits for what only statistics are made of.
     if answer.on_record:
-        _keep(RecordStore(settings.stores().archive), record)
+        _keep_afterwards(settings, record)
     return {**result, "metrics": metrics.for_result(record)}
 
 
@@ -131,7 +132,7 @@ def work(
     """Do the job without sending a webhook. Raises `JobCancelled` alone."""
     answer = _work(job_id, raw, settings, listener=listener, cancelled=cancelled)
     if answer.record is not None and answer.on_record:
-        _keep(RecordStore(settings.stores().archive), answer.record)
+        _keep_afterwards(settings, answer.record)
     return answer
 
 
@@ -254,7 +255,7 @@ class _JobInProgress:
         if self._on_record:
             seconds = time.monotonic() - self._clock
             record = metrics.ended(self._begun, seconds, self._phases, "cancelled", error=JobCancelled())
-            _keep(RecordStore(self._settings.stores().archive), record)
+            _keep_afterwards(self._settings, record)
 
 
 def _keep(records: RecordStore, record: JobRecord) -> bool:
@@ -265,6 +266,12 @@ def _keep(records: RecordStore, record: JobRecord) -> bool:
         _log.warning("job %s could not be put on record: %s", record.id, type(error).__name__)
         return False
     return True
+
+
+def _keep_afterwards(settings: Settings, record: JobRecord) -> None:
+    """`_keep` of a job that is over: a store that hangs holds up the next one for a moment only."""
+    with deadlines.within(deadlines.AFTERWARDS_SECONDS):
+        _keep(RecordStore(settings.stores().archive), record)
 
 
 def materialize(media: MediaRecord, outputs: Sequence[str], workshop: Workshop) -> list[OutputRecord]:

@@ -536,9 +536,9 @@ def test_a_multipart_upload_whose_last_answer_was_lost_counts_as_done(
     with scripted((404, refusal("NoSuchUpload"))) as (forgetful, asked):
         complete = UploadInParts._complete
 
-        def complete_twice(upload: UploadInParts, upload_id: str, parts: list[tuple[str, bytes]]) -> None:
-            complete(upload, upload_id, parts)
-            complete(replace(upload, requests=forgetful._requests), upload_id, parts)
+        def complete_twice(upload: UploadInParts, upload_id: str, parts: list[tuple[str, bytes]], size: int) -> None:
+            complete(upload, upload_id, parts, size)
+            complete(replace(upload, requests=forgetful._requests), upload_id, parts, size)
 
         monkeypatch.setattr(UploadInParts, "_complete", complete_twice)
         store = S3Store(location(endpoint, s3_server.bucket(endpoint)), part_size=5 * MIB)
