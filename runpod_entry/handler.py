@@ -290,7 +290,12 @@ def _answer(job_id: str, raw: object, error: JobError) -> dict[str, Any]:
     from codex_assets.worker import job
 
     policy, delivery = settings.reply_policies()
-    return job.send(job.refusal(job_id, raw, policy, error), delivery)
+    answer = job.refusal(job_id, raw, policy, error)
+    result = job.send(answer, delivery)
+    # A worker that is not configured knows no archive.
+    with suppress(ConfigurationError):
+        job.keep_undelivered(answer, result, settings.load())
+    return result
 
 
 def _wipe() -> None:

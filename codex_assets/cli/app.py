@@ -21,6 +21,7 @@ from codex_assets.cli.commands import (
     media,
     rebuild,
     reconcile,
+    redeliver,
     reproduce,
     run,
     stale,
@@ -93,6 +94,7 @@ app.command(rich_help_panel=CHECK)(reproduce.reproduce)
 MAINTAIN = "Maintain"
 app.command(name="cleanup-originals", rich_help_panel=MAINTAIN)(cleanup.cleanup_originals)
 app.command(rich_help_panel=MAINTAIN)(reconcile.reconcile)
+app.command(rich_help_panel=MAINTAIN)(redeliver.redeliver)
 app.command(name="import", rich_help_panel=MAINTAIN)(import_.import_)
 
 SET_UP = "Set up"

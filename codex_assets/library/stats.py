@@ -20,6 +20,7 @@ from codex_assets.archive import history
 from codex_assets.archive.history import JOBS, JobRecord
 from codex_assets.archive.records import MediaRecord
 from codex_assets.archive.store import RecordStore, UnreadableRecord
+from codex_assets.archive.undelivered import UNDELIVERED
 from codex_assets.errors import JobError, SourceCode, SourceError
 from codex_assets.library.judged import Judged, judged_least
 from codex_assets.library.staleness import Verdict
@@ -121,6 +122,8 @@ class Statistics:
     storage: tuple[StoredKind, ...] = ()
     judged: dict[str, int] = field(default_factory=dict)
     """Media by the rules that judged their least judged output (`judged.py`)."""
+    undelivered: int = 0
+    """Media of which a webhook waits to be sent again."""
 
     @property
     def success_rate(self) -> float | None:
@@ -168,7 +171,10 @@ def gather(
     media = {"registered": len(chosen), "withoutJobs": len(chosen) - len(with_jobs)}
     least = Counter(judged_least(verdict.judged for verdict in of_media.values()) for of_media in verdicts)
     judged = {judged.value: least[judged] for judged in Judged if least}
-    return replace(statistics, media=media, storage=kinds, judged=judged)
+    # Of media that were never registered, too: their jobs were refused.
+    waiting = [media_id for media_id, names in named.items() if UNDELIVERED in names]
+    undelivered = len(waiting) if wanted is None else len(chosen.intersection(waiting))
+    return replace(statistics, media=media, storage=kinds, judged=judged, undelivered=undelivered)
 
 
 def faults() -> dict[str, str]:

@@ -41,6 +41,7 @@ def examine(environ: Mapping[str, str], *, tools_only: bool = False, write: bool
     yield machine_checks.check_scratch(settings.scratch)
     yield machine_checks.check_shared_memory()
     yield from store_checks.check_stores(settings)
+    yield store_checks.check_undelivered(settings)
     if write:
         yield from store_checks.check_rights(settings)
 

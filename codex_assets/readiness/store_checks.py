@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt, wait_exponential
 
+from codex_assets.archive import undelivered
 from codex_assets.config.settings import Settings
 from codex_assets.errors import JobError, StorageError
 from codex_assets.readiness.checks import Check, Health
@@ -126,6 +127,21 @@ def check_rights(settings: Settings) -> Iterator[Check]:
             yield Check(*subject, Health.PROBLEM, error.public)
         else:
             yield Check(*subject, Health.OK, f"{store.bucket}: an object was written, read and deleted")
+
+
+def check_undelivered(settings: Settings) -> Check:
+    """How many media have a webhook that waits in the archive, and whether it can be sent again."""
+    subject = ("archive", "webhooks")
+    try:
+        count = sum(1 for _ in undelivered.media_ids(settings.stores().archive))
+    except JobError:
+        return Check(*subject, Health.NOTE, "it is not known whether webhooks wait: the archive cannot be listed")
+    if count == 0:
+        return Check(*subject, Health.OK, "none waits to be sent again")
+    advice = "Run `codex-assets redeliver`"
+    if settings.webhook_secret is None:
+        advice = "Set WEBHOOK_SECRET, which signs them, and run `codex-assets redeliver`"
+    return Check(*subject, Health.NOTE, f"webhooks of {count:,} media wait to be sent again", advice)
 
 
 TRIAL = b"Written by codex-assets to try this bucket; may be deleted.\n"

@@ -49,7 +49,6 @@ from codex_assets.errors import (
     PayloadError,
     RelayedError,
     WebhookError,
-    WebhookRefused,
     unforeseen,
 )
 from codex_assets.media.outputs import (
@@ -67,7 +66,8 @@ from codex_assets.net import webhook
 from codex_assets.net.webhook import DeliveryPolicy
 from codex_assets.storage import deadlines
 from codex_assets.system.workspace import Listener
-from codex_assets.worker import metrics, redelivery, registration, repeated_failures
+from codex_assets.worker import delivery, metrics, redelivery, registration, repeated_failures
+from codex_assets.worker.delivery import Announcement
 
 _log = logging.getLogger(__name__)
 
@@ -108,14 +108,15 @@ def run(
     answer = _work(job_id, raw, settings, listener=listener, cancelled=cancelled)
     if before_answer is not None:
         before_answer(answer.body.wire())
-    result = send(answer, settings.delivery_policy())
+    result = send(answer, settings.delivery_policy(), cancelled)
     record = answer.record
+    # After the answer: nobody waits for it.
+    keep_undelivered(answer, result, settings)
     if record is None:
         return result
-    if result.get("errorCode") in (WebhookError.code, WebhookRefused.code):
+    if result.get("errorCode") in delivery.NOT_ARRIVED:
         undelivered = {"outcome": "failed", "error_code": result["errorCode"], "retryable": result.get("retryable")}
         record = record.model_copy(update=undelivered)
-    # After the answer: nobody waits for what only statistics are made of.
     if answer.on_record:
         _keep_afterwards(settings, record)
     return {**result, "metrics": metrics.for_result(record)}
@@ -338,29 +339,55 @@ def refusal(job_id: str, raw: object, policy: PayloadPolicy, error: JobError) ->
     return Answer(body, salvage(raw, policy))
 
 
-def send(answer: Answer, policy: DeliveryPolicy) -> dict[str, Any]:
+def send(answer: Answer, policy: DeliveryPolicy, cancelled: threading.Event | None = None) -> dict[str, Any]:
     """Deliver the webhook, once; RunPod's result. What is not delivered, is refused, or may not have reached the
-    receiver is carried whole in the result, with the start of what was answered."""
+    receiver is carried whole in the result, with the start of what was answered. `cancelled`: no further attempt."""
     wire = answer.body.wire()
     if answer.address is None:
         return wire
     try:
-        delivery = webhook.deliver(
-            answer.address.url, answer.address.secret, webhook.to_bytes(answer.body), policy=policy
+        taken = webhook.deliver(
+            *(answer.address.url, answer.address.secret, webhook.to_bytes(answer.body)),
+            policy=policy,
+            sleep=_pause(cancelled or threading.Event()),
         )
     except WebhookError as error:
         _log.error("the webhook was not delivered: %s", error.public)
         said = {"webhookAnswer": error.answer[:ANSWER_CHARACTERS]} if error.answer else {}
         return {"error": error.public, "errorCode": error.code, "retryable": error.retryable, "webhook": wire, **said}
-    if delivery.warning is None:
+    if taken.warning is None:
         return wire
-    _log.warning("the webhook was answered, but %s", delivery.warning)
+    _log.warning("the webhook was answered, but %s", taken.warning)
     return {
         **wire,
         "webhook": wire,
-        "webhookWarning": f"The webhook was sent, but {delivery.warning}.",
-        "webhookAnswer": delivery.answer[:ANSWER_CHARACTERS],
+        "webhookWarning": f"The webhook was sent, but {taken.warning}.",
+        "webhookAnswer": taken.answer[:ANSWER_CHARACTERS],
     }
+
+
+def _pause(cancelled: threading.Event) -> Callable[[float], None]:
+    def pause(seconds: float) -> None:
+        if cancelled.wait(seconds):
+            raise WebhookError("The webhook was not delivered before the worker had to stop.")
+
+    return pause
+
+
+def keep_undelivered(answer: Answer, result: Mapping[str, Any], settings: Settings) -> None:
+    """See to what the archive keeps of the answer's webhook, by RunPod's `result`. Raises nothing."""
+    record, address = answer.record, answer.address
+    announcement = Announcement(
+        job_id=answer.body.id,
+        media_id=answer.body.output.media_id,
+        body=webhook.to_bytes(answer.body),
+        completed=isinstance(answer.body, CompletedBody),
+        address=address,
+        had_own_secret=address is not None and address.secret != settings.webhook_secret,
+    )
+    if record is not None:
+        announcement = replace(announcement, asked=record.asked, begun_at=record.started_at)
+    delivery.settle(RecordStore(settings.stores().archive), announcement, result)
 
 
 def _built_by(job_id: str, media: MediaRecord, outputs: Sequence[str], workshop: Workshop) -> list[OutputRecord]:

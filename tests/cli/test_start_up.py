@@ -88,7 +88,7 @@ def test_completion_names_the_commands(tmp_path: Path) -> None:
     }
     program = Path(sys.executable).with_name("codex-assets")
     done = subprocess.run([str(program)], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert set(done.stdout.split()) == {"rebuild", "reconcile", "reproduce"}
+    assert set(done.stdout.split()) == {"rebuild", "reconcile", "redeliver", "reproduce"}
 
 
 # --- Every page of help -----------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ COMMANDS = [line.strip() for block in BLOCKS for line in block.splitlines() if l
 SECTIONS = (
     "Original clean-up",
     "What to watch and alert on",
+    "Webhooks that did not arrive",
     "Statistics",
     "Proving a GPU",
     "What to do for each error code",

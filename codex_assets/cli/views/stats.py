@@ -60,6 +60,9 @@ def _parts(statistics: Statistics) -> Iterator[RenderableType]:
     unjudged = statistics.judged.get(Judged.OLD, 0) + statistics.judged.get(Judged.NEVER, 0)
     if unjudged:
         yield Text(f"{console.count_media(unjudged)} not judged by today's rules", style="yellow")
+    if statistics.undelivered:
+        waiting = f"webhooks of {console.count_media(statistics.undelivered)} were not delivered"
+        yield Text(f"{waiting}: `codex-assets redeliver` sends them again", style="yellow")
     if jobs:
         outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(statistics.outcomes.items()))
         rate = statistics.success_rate
