@@ -20,6 +20,7 @@ reads in the webhook: no path of the worker, no stderr, no secret. What an engin
     |- WebhookError        the receiver's: outputs are published, the announcement did not arrive
     |  `- WebhookRefused   the receiver's: it arrived, and was not accepted
     |- JobCancelled        nobody's: asked to stop
+    |- TimeLimit           the operator's: the job took longer than JOB_TIME_LIMIT
     |- RelayedError        any of these, known by its code alone
     `- InternalError       ours: anything that was not foreseen
 """
@@ -295,11 +296,23 @@ class WebhookRefused(WebhookError):
 class JobCancelled(JobError):
     """The job was asked to stop."""
 
-    code = "cancelled"
+    code = "job_cancelled"
     fault = Fault.NOBODY
+    retryable = True
 
-    def __init__(self, public: str = "The job was cancelled.") -> None:
-        super().__init__(public)
+    def __init__(self, public: str = "The job was cancelled before it was done.", *, retryable: bool = True) -> None:
+        super().__init__(public, retryable=retryable)
+
+
+class TimeLimit(JobError):
+    """The job took longer than a worker lets it."""
+
+    code = "time_limit"
+    fault = Fault.OPERATOR
+    retryable = True
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The job took longer than the {seconds:,.0f} seconds that JOB_TIME_LIMIT allows.")
 
 
 class RelayedError(JobError):

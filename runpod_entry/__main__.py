@@ -35,6 +35,9 @@ def main() -> None:
     # What a worker that seems stuck is doing: kill -USR1 writes the stack of every thread to standard error.
     faulthandler.register(signal.SIGUSR1)
     logs.configure(settings.prepare_environment(), settings.log_format())
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        # A terminal that is closed tells the worker to stop, unless it was started with `nohup`.
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     # The SDK's own process (it pings) is a fork of this one. Left behind by a worker that is killed, it would go on
     # telling RunPod that the worker lives.
     # Kept in a name, because that register holds it weakly.

@@ -4,7 +4,8 @@ Leads a session of its own, in which everything that it starts stays: `sweep` fi
 behind. Talks with whoever started it through one pipe, in JSON. Its environment and the job come that way too, because
 arguments and environments can be read by other processes, and both hold secrets. In order, it says: `ready`,
 `started`, any number of `progress` and `tried` (what NVENC came to, which the next job's process is given),
-`answering` right before the webhook goes out, and `finished` or `cancelled`. SIGTERM cancels.
+`answering` right before the webhook goes out, and `finished` or `cancelled`. SIGTERM cancels. Instead of a job it may
+be given one that was ended early, to answer it.
 """
 
 from __future__ import annotations
@@ -92,6 +93,9 @@ def _report(request: Message, tell: Tell, cancelled: threading.Event) -> None:
     from codex_assets.errors import JobCancelled
 
     try:
+        if "ended" in request:
+            _answer_ended(request, tell)
+            return
         result = _result(request, tell, cancelled)
     except JobCancelled:
         tell({"say": "cancelled"})
@@ -138,6 +142,33 @@ def _result(request: Message, tell: Tell, cancelled: threading.Event) -> Message
         )
 
 
+def _answer_ended(request: Message, tell: Tell) -> None:
+    """Answer a job that another process had begun: `ended` says what it failed by, the `webhook` that it was sending,
+    and how many `seconds` there are for it."""
+    from codex_assets import log_lines
+    from codex_assets.config import settings
+    from codex_assets.errors import ConfigurationError, RelayedError
+    from codex_assets.worker import ended_early, job
+
+    ended, job_id = request["ended"], request["id"]
+    error = RelayedError(**ended["error"])
+
+    def tell_result(result: Message) -> None:
+        tell({"say": "finished", "result": result})
+
+    with log_lines.about(shared=True, job=job_id):
+        try:
+            loaded = settings.load()
+        except ConfigurationError:
+            policy, delivery = settings.reply_policies()
+            answer = job.refusal(job_id, request["input"], policy, error)
+            tell_result(job.send(answer, ended_early.hurried(delivery, ended["seconds"])))
+            return
+        logs.conceal(loaded.secrets())
+        ended_job = ended_early.EndedJob(job_id, request["input"], request["begunAt"], error, ended["webhook"])
+        ended_early.answer(ended_job, loaded, ended["seconds"], tell_result)
+
+
 def sweep(session: int) -> None:
     """Kill every process of `session` except its leader, which is its starter's to reap."""
     deadline = time.monotonic() + SWEEP_SECONDS
@@ -165,7 +196,7 @@ def _members(session: int) -> Iterator[tuple[int, bool]]:
 
 
 def _watch(parent: int, cancelled: threading.Event, working: threading.Event) -> None:
-    """Set `cancelled` on SIGTERM, or when the parent is gone; while nothing is done yet, end the process.
+    """Set `cancelled` on SIGTERM and SIGHUP, or when the parent is gone; while nothing is done yet, end the process.
 
     A signal handler must not set the event: it runs in the main thread, which may be holding the event's lock. The end
     of the parent does not always end the pipe, because processes that it forked hold copies of it.
@@ -173,7 +204,8 @@ def _watch(parent: int, cancelled: threading.Event, working: threading.Event) ->
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer)
-    signal.signal(signal.SIGTERM, lambda *_: None)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
 
     def watch() -> None:
         while not select.select([reader], [], [], ORPHAN_POLL_SECONDS)[0] and os.getppid() == parent:

@@ -6,6 +6,9 @@ here imports it, how progress is reported is given to the worker.
 
 The job's process sends the webhook, and says so just before. When it dies earlier (out of memory, most likely), the
 worker sends a `failed` one in its place; when it dies later, nobody sends a second one.
+
+A job is ended early by a signal to the worker, by RunPod, and by its time limit: its process is told to end, killed if
+it does not, and then answered by the spare process, all within `ENDED_WITHIN_SECONDS`, whatever it waited for.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import SecretStr
@@ -26,14 +30,28 @@ from pydantic import SecretStr
 from codex_assets import log_lines
 from codex_assets.build import encoders
 from codex_assets.config import settings
-from codex_assets.errors import ConfigurationError, InternalError, JobError, PayloadError
+from codex_assets.errors import (
+    ConfigurationError,
+    InternalError,
+    JobCancelled,
+    JobError,
+    PayloadError,
+    TimeLimit,
+)
 from codex_assets.system import scratch
 from codex_assets.system.tools import Trial, tool_environment
 from runpod_entry import child, logs
+from runpod_entry.endings import Ending, Endings
 from runpod_entry.process import JobProcess
 
+ENDED_WITHIN_SECONDS = 9.0
+"""In which a job that is told to end has ended and is answered."""
 CANCEL_GRACE_SECONDS = 2.5
 """From SIGTERM to SIGKILL. A cancelled job ends its tools and removes its files well within it."""
+ANSWER_SECONDS, RECORD_SECONDS = 4.0, 1.5
+"""Of these: at most for its webhook, and at least for what is put on record."""
+LONGEST_ANSWER_SECONDS = 300.0
+"""The answer of a job whose process died: a webhook is tried for three minutes."""
 EXIT_GRACE_SECONDS = 2.0
 PROGRESS_SECONDS = 3.0
 PHASE_SECONDS = 1.0
@@ -57,6 +75,7 @@ class Worker:
         self._spare: _Child | None = None
         self._turn = asyncio.Lock()
         self._lost_nvenc = False
+        self._endings = Endings()
 
     def start(self) -> None:
         """Start the spare process, and remove what killed jobs left in the scratch directory."""
@@ -85,8 +104,12 @@ class Worker:
         started = time.monotonic()
         outcome = "was cancelled"
         try:
-            async with self._turn:
-                result = await self._do(job, job_id, raw)
+            with self._endings.of_a_job() as ending:
+                ending.task = asyncio.create_task(self._in_turn(job, job_id, raw, ending))
+                result = await ending.task
+            if ending.by_runpod:
+                # The SDK asked for it, and publishes no result of such a job.
+                raise asyncio.CancelledError
             if self._lost_nvenc and _requires_nvenc():
                 # A container can lose its GPU while it runs. The SDK ends the worker, and another one is started.
                 _log.error("NVENC does not encode here, and REQUIRE_NVENC is `1`: this worker takes no more jobs")
@@ -100,9 +123,27 @@ class Worker:
             _log.info("job %s %s after %.1f s", job_id, outcome, time.monotonic() - started)
         return result
 
-    async def _do(self, job: Mapping[str, Any], job_id: str, raw: object) -> dict[str, Any]:
+    async def _in_turn(self, job: Mapping[str, Any], job_id: str, raw: object, ending: Ending) -> dict[str, Any]:
+        try:
+            async with self._turn:
+                timer = None
+                if (limit := _time_limit()) is not None:
+                    timer = asyncio.get_running_loop().call_later(limit, ending.ask, TimeLimit(limit))
+                try:
+                    return await self._do(job, job_id, raw, ending)
+                finally:
+                    if timer is not None:
+                        timer.cancel()
+        except asyncio.CancelledError:
+            if ending.error is None:
+                raise
+            # It had no process.
+            return _failure(ending.error, job_id)
+
+    async def _do(self, job: Mapping[str, Any], job_id: str, raw: object, ending: Ending) -> dict[str, Any]:
+        request = {"id": job_id, "input": raw, "begunAt": datetime.now(UTC).isoformat(timespec="milliseconds")}
         for _ in range(STARTS):
-            course = await self._attempt(job, {"id": job_id, "input": raw})
+            course = await self._attempt(job, request, ending)
             if course.result is not None:
                 return course.result
             _log.error("job %s: its process ended unexpectedly (%s)", job_id, course.end)
@@ -117,9 +158,17 @@ class Worker:
                 break
         hint = "; it may have run out of memory" if course.end == "SIGKILL" else ""
         error = InternalError(f"The worker process ended unexpectedly ({course.end}){hint}.")
-        return await asyncio.to_thread(_answer, job_id, raw, error)
+        return await self._answer_in_place(request, error)
 
-    async def _attempt(self, job: Mapping[str, Any], request: Mapping[str, Any]) -> _Course:
+    async def _answer_in_place(self, request: Mapping[str, Any], error: JobError) -> dict[str, Any]:
+        """Answer a job whose process died; its result. The spare process does: no store can hold up this one."""
+        spare, self._spare = self._spare, None
+        limit = time.monotonic() + LONGEST_ANSWER_SECONDS
+        result = await asyncio.to_thread(_answered, spare, request, error, None, limit)
+        self._spare = _start()
+        return result
+
+    async def _attempt(self, job: Mapping[str, Any], request: Mapping[str, Any], ending: Ending) -> _Course:
         """The job in one process, until it has ended and nothing of it is left."""
         process, self._spare = self._spare or _start(), None
         course = _Course()
@@ -145,15 +194,72 @@ class Worker:
                 elif message["say"] == "finished":
                     course.result = dict(message["result"])
                     break
+                elif message["say"] == "cancelled":
+                    # Somebody told that process alone.
+                    raise asyncio.CancelledError
             await progress.finish()
+        except asyncio.CancelledError:
+            progress.abandon()
+            course.result = await self._end_early(process, request, ending)
+            return course
         except BaseException:
-            # Cancelled, most likely. A second cancel would not stop the thread that sees to the end.
             progress.abandon()
             await asyncio.shield(asyncio.to_thread(process.end, ask=True, grace_seconds=CANCEL_GRACE_SECONDS))
             await asyncio.to_thread(_wipe)
             raise
         course.end = _cause(await asyncio.to_thread(process.end, ask=False, grace_seconds=EXIT_GRACE_SECONDS))
         return course
+
+    async def _end_early(self, process: _Child, request: Mapping[str, Any], ending: Ending) -> dict[str, Any]:
+        """End a job, and answer it; its result."""
+        current = asyncio.current_task()
+        if ending.error is None:
+            ending.error = JobCancelled()
+            ending.by_runpod = current is not None and current.cancelling() > 0
+        spare, self._spare = self._spare, None
+        work = asyncio.create_task(asyncio.to_thread(_ended_early, process, spare, request, ending.error))
+        while not work.done():
+            # Whoever asks again does not hasten it.
+            with suppress(asyncio.CancelledError):
+                await asyncio.shield(work)
+        result, self._spare = work.result()
+        await asyncio.to_thread(_wipe)
+        if self._spare is None:
+            self._spare = _start()
+        return result
+
+
+def _ended_early(
+    process: _Child, spare: _Child | None, request: Mapping[str, Any], error: JobError
+) -> tuple[dict[str, Any], _Child | None]:
+    """End a job's process, and let the spare one answer it; the result, and the spare one if it was not needed."""
+    deadline = time.monotonic() + ENDED_WITHIN_SECONDS
+    process.end(ask=True, grace_seconds=CANCEL_GRACE_SECONDS)
+    if (result := process.last("finished", "result")) is not None:
+        return result, spare
+    body = process.last("answering", "webhook")
+    return _answered(spare, request, error, body, deadline), None
+
+
+def _answered(
+    spare: _Child | None, request: Mapping[str, Any], error: JobError, body: Mapping[str, Any] | None, deadline: float
+) -> dict[str, Any]:
+    """The result of a job that another process answers in the place of its own, by the `deadline`. `body`: the webhook
+    that its own was sending, after which no other is sent."""
+    answering = spare or _start()
+    if answering is not None:
+        left = deadline - time.monotonic() - RECORD_SECONDS
+        # Nobody waits for an answer that may take as long as any other.
+        seconds = max(1.0, min(ANSWER_SECONDS, left)) if left < ENDED_WITHIN_SECONDS else None
+        failed_by = {"code": error.code, "public": error.public, "retryable": error.retryable}
+        ended = {"error": failed_by, "webhook": body, "seconds": seconds}
+        result = answering.ask({**request, "ended": ended}, deadline)
+        answering.end(ask=False, grace_seconds=0.0)
+        if result is not None:
+            return result
+    if body is None and (answering is None or not answering.has_said("started")):
+        return _answer(request["id"], request["input"], error)
+    return {**_failure(error, request["id"]), **({"webhook": body} if body is not None else {})}
 
 
 @dataclass
@@ -177,6 +283,25 @@ class _Child:
         with suppress(OSError):
             self._pipe.send_bytes(json.dumps(environment).encode())
         self._reader: threading.Thread | None = None
+        self._said: list[child.Message] = []
+
+    def last(self, say: str, name: str) -> dict[str, Any] | None:
+        """What it said last under `name` of such a message; None when it never did. To be asked after its end."""
+        return next((message[name] for message in reversed(self._said) if message["say"] == say), None)
+
+    def has_said(self, say: str) -> bool:
+        return any(message["say"] == say for message in self._said)
+
+    def ask(self, request: Mapping[str, Any], deadline: float) -> dict[str, Any] | None:
+        """Give the process a request; the result, None if none comes. Returns at its end, or at the `deadline`, or when
+        it has had the time to put the result on record."""
+        with suppress(EOFError, OSError):
+            self._pipe.send_bytes(json.dumps(request).encode())
+            while self._pipe.poll(max(0.0, deadline - time.monotonic())):
+                self._said.append(json.loads(self._pipe.recv_bytes()))
+                if self._said[-1]["say"] == "finished":
+                    deadline = min(deadline, time.monotonic() + ENDED_WITHIN_SECONDS)
+        return self.last("finished", "result")
 
     async def work(self, request: Mapping[str, Any]) -> AsyncIterator[child.Message]:
         """Give the process its job; what it says until its end."""
@@ -193,7 +318,8 @@ class _Child:
             try:
                 self._pipe.send_bytes(given)
                 while True:
-                    put(json.loads(self._pipe.recv_bytes()))
+                    self._said.append(json.loads(self._pipe.recv_bytes()))
+                    put(self._said[-1])
             except (EOFError, OSError):
                 put(None)
 
@@ -285,23 +411,24 @@ def _start() -> _Child | None:
 
 
 def _answer(job_id: str, raw: object, error: JobError) -> dict[str, Any]:
-    """Answer in place of the process that should have. Takes as long as a webhook may take."""
+    """Answer where no process can. Takes as long as a webhook may take; nothing is kept."""
     # Here, not above: it imports the whole graph, and workers start sooner without.
     from codex_assets.worker import job
 
     policy, delivery = settings.reply_policies()
-    answer = job.refusal(job_id, raw, policy, error)
-    result = job.send(answer, delivery)
-    # A worker that is not configured knows no archive.
-    with suppress(ConfigurationError):
-        job.keep_undelivered(answer, result, settings.load())
-    return result
+    return job.send(job.refusal(job_id, raw, policy, error), delivery)
 
 
 def _wipe() -> None:
     # A worker that is not configured says so when it is given a job.
     with suppress(ConfigurationError):
         scratch.wipe_scratch(settings.load().scratch)
+
+
+def _time_limit() -> float | None:
+    with suppress(ConfigurationError):
+        return settings.load().job_time_limit
+    return None
 
 
 def _requires_nvenc() -> bool:

@@ -366,7 +366,7 @@ class RunPodBuilder:
             return _failure(status, output)
         if state == "CANCELLED":
             return JobEnd(
-                EndKind.FAILED, RelayedError("cancelled", "The job was cancelled at RunPod.", retryable=False)
+                EndKind.FAILED, RelayedError(JobCancelled.code, "The job was cancelled at RunPod.", retryable=False)
             )
         if state == "TIMED_OUT":
             return JobEnd(EndKind.FAILED, _timed_out())

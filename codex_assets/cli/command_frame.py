@@ -194,7 +194,8 @@ def failures_end_with(exit_code: int = FAILED) -> Iterator[None]:
 
 @contextmanager
 def cancelled_by_signals() -> Iterator[threading.Event]:
-    """Give the block an event that Ctrl-C and SIGTERM set, instead of what they do otherwise."""
+    """Give the block an event that Ctrl-C, SIGTERM and SIGHUP (a terminal that is closed) set, instead of what they do
+    otherwise. What is ignored stays so: `nohup` ignores SIGHUP."""
     cancelled = threading.Event()
 
     def stop(number: int, _: FrameType | None) -> None:
@@ -202,7 +203,9 @@ def cancelled_by_signals() -> Iterator[threading.Event]:
         threading.Thread(target=cancelled.set).start()
 
     before: Mapping[signal.Signals, Any] = {
-        number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)
+        number: signal.signal(number, stop)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN
     }
     try:
         yield cancelled

@@ -73,6 +73,8 @@ class Settings:
     tool_environment: Mapping[str, str] = field(repr=False)
     prune_grace: timedelta = GRACE
     """How long what a switch replaced can still be played."""
+    job_time_limit: float = 86400.0
+    """Seconds after which a worker ends a job."""
     require_nvenc: bool = False
     """Whether a worker without a working NVENC is of no use."""
     runpod: Endpoint | None = None
@@ -239,6 +241,7 @@ def load(environ: Mapping[str, str] | None = None, *, unknown: Collection[str] =
         worker_price=variables.worker_price_per_second,
         tool_environment=tool_environment(env),
         prune_grace=timedelta(hours=variables.prune_grace_hours),
+        job_time_limit=variables.job_time_limit,
         require_nvenc=variables.require_nvenc,
         runpod=endpoint,
         runpod_backfills=backfills,

@@ -122,6 +122,11 @@ class Variables(_Variables):
         Field(ge=0, le=24 * 366, allow_inf_nan=False),
         ValueProblem("{name} has to be a number of hours, such as 24"),
     ] = Field(24.0, description="hours that replaced segments stay for those who play them; default: 24")
+    job_time_limit: Annotated[
+        float,
+        Field(gt=0, le=366 * 86400, allow_inf_nan=False),
+        ValueProblem("{name} has to be a number of seconds, such as 14400"),
+    ] = Field(86400.0, description="seconds after which a worker ends a job, as `time_limit`; default: 86400, a day")
     catalogue_path: Path | None = Field(
         None, description="index file of `stale`; default: beside the local store, or in the user's cache"
     )

@@ -87,7 +87,7 @@ def _producer(media_type: str) -> dg.AssetsDefinition:
             raise _failure(error, context) from None
         except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
             # Unless it is a failure that forbids it, the retry policy would start the op again.
-            raise _failure(JobCancelled("The run was cancelled."), context) from None
+            raise _failure(JobCancelled("The run was cancelled.", retryable=False), context) from None
         except Exception as error:  # noqa: BLE001 - the boundary to Dagster, which would store the text of anything
             context.log.error("unexpected %s", type(error).__name__)
             raise _failure(unforeseen(error), context) from None
@@ -171,7 +171,9 @@ def _evaluations(media_type: str, record: OutputRecord, wanted: set[tuple[str, s
 
 def _failure(error: JobError, context: dg.AssetExecutionContext) -> dg.Failure:
     step = context.op_execution_context.op_handle.name
-    is_final = not error.retryable or repeated_failures.is_repetition(context.instance, context.run.run_id, step, error)
+    # A job that was cancelled may be sent again, but the run that it belongs to is over.
+    is_final = not error.retryable or isinstance(error, JobCancelled)
+    is_final = is_final or repeated_failures.is_repetition(context.instance, context.run.run_id, step, error)
     facts: dict[str, Any] = {"code": error.code, "fault": error.fault.value, "retryable": error.retryable}
     if error.signature is not None:
         facts["signature"] = error.signature

@@ -27,7 +27,15 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from pydantic import SecretStr
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_any,
+    stop_before_delay,
+)
+from tenacity.stop import stop_base
 
 from codex_assets.contract.addresses import webhook_url_problems
 from codex_assets.contract.names import (
@@ -217,6 +225,8 @@ class DeliveryPolicy:
     """First wait between attempts; each further one is twice as long. 4 + 8 + 16 + 32 s bridge a minute."""
     jitter: float = 0.25
     """Waits vary by up to this share in both directions, so that jobs that failed together do not return together."""
+    total_s: float | None = None
+    """All attempts together, and the waits between them; None: as long as they take."""
     retry_after_limit_s: float = 30.0
     """Most seconds of a `Retry-After` that are honoured: the worker is paid by the second while it waits."""
     allow_private: bool = False
@@ -276,8 +286,11 @@ def deliver(
     except ValueError:
         raise _refused("The webhook was not sent: webhookUrl is not a valid URL.") from None
     sender = _Sender(destination, secret, body, policy, clock)
+    stop: stop_base = stop_after_attempt(policy.attempts)
+    if policy.total_s is not None:
+        stop = stop_any(stop, stop_before_delay(policy.total_s))
     retrying = Retrying(
-        stop=stop_after_attempt(policy.attempts),
+        stop=stop,
         wait=lambda state: _wait(state, policy, chance()),
         retry=retry_if_exception_type(_Again),
         after=sender.log_failure,
@@ -288,7 +301,8 @@ def deliver(
         status, answer = retrying(sender.attempt)
     except _Again as again:
         raise WebhookError(
-            f"The webhook receiver at {destination.host} did not take the result in {policy.attempts} attempts:"
+            f"The webhook receiver at {destination.host} did not take the result in"
+            f" {retrying.statistics['attempt_number']} attempts:"
             f" {_as_sentence(again.reason)}",
             detail=f"webhook to {sender.place}: {again.detail}",
         ) from None
@@ -314,6 +328,7 @@ class _Sender:
             clock,
         )
         self._number = delivery_id(body)
+        self._ends = time.monotonic() + policy.total_s if policy.total_s is not None else math.inf
         self.place = f"{destination.host}{destination.path}"
         values = [destination.query, *(value for _, value in parse_qsl(destination.query, keep_blank_values=True))]
         confidential = {value for value in values if len(value) >= CONCEALED_FROM} | {secret.get_secret_value()}
@@ -388,8 +403,8 @@ class _Sender:
     def _post(self) -> http.Reply:
         """The answer of the receiver, with the start of its text. Raises _Again or WebhookError."""
         policy, destination = self._policy, self._destination
-        deadline = time.monotonic() + policy.timeout_s
-        limits = ReplyLimits(deadline, policy.timeout_s, webhook_answer.ANSWER_BYTES, whole_body=False)
+        seconds = max(0.1, min(policy.timeout_s, self._ends - time.monotonic()))
+        limits = ReplyLimits(time.monotonic() + seconds, seconds, webhook_answer.ANSWER_BYTES, whole_body=False)
         request = Request("POST", destination, self._headers(), self._body)
         try:
             route = http.find_route(

@@ -102,8 +102,8 @@ def run(
 
     Beside that, `metrics` says what the job took; the webhook does not.
 
-    `before_answer` is called once, with the webhook's body, when it is about to be sent. Raises `JobCancelled` alone: a
-    job that was asked to stop is not answered by a webhook.
+    `before_answer` is called once, with the webhook's body, when it is about to be sent. Raises `JobCancelled` alone:
+    whoever asks a job to stop answers it, because it may not come to that itself (`ended_early.py`).
     """
     answer = _work(job_id, raw, settings, listener=listener, cancelled=cancelled)
     if before_answer is not None:

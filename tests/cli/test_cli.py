@@ -166,7 +166,8 @@ def test_an_id_that_cannot_be_a_key_is_refused(clips: Path, tmp_path: Path) -> N
 
 
 @ffmpeg
-def test_ctrl_c_stops_a_run_and_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_ctrl_c_or_a_closed_terminal_stops_a_run_and_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
     clip = make(tmp_path / "long.mp4", *picture(size="640x360", rate="60", seconds=30), *H264)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
@@ -178,7 +179,7 @@ def test_ctrl_c_stops_a_run_and_leaves_nothing(tmp_path: Path) -> None:
             if "mezzanine" in line:
                 break
         until(lambda: tools_in(scratch))
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert err.rstrip().endswith("Stopped.")

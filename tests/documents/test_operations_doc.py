@@ -21,6 +21,7 @@ SECTIONS = (
     "Original clean-up",
     "What to watch and alert on",
     "Webhooks that did not arrive",
+    "Jobs that are ended early",
     "Statistics",
     "Proving a GPU",
     "What to do for each error code",

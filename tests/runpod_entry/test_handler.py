@@ -6,10 +6,12 @@ import asyncio
 import itertools
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +22,8 @@ import stand_in_tools
 from control_plane import processes_with
 from webhook_receiver import Receiver
 
+from codex_assets.archive import history, undelivered
+from codex_assets.archive.history import JobRecord
 from codex_assets.archive.store import RecordStore
 from codex_assets.build import encoders
 from codex_assets.config import settings
@@ -371,7 +375,7 @@ def test_a_worker_that_has_lost_the_nvenc_it_needs_takes_no_more_jobs(
 
 
 @pytest.mark.ffmpeg
-def test_a_cancelled_job_leaves_no_process_no_file_and_no_webhook(house: House, receiver: Receiver) -> None:
+def test_a_cancelled_job_leaves_no_process_and_no_file_and_is_answered(house: House, receiver: Receiver) -> None:
     house.put_long_video()
 
     def encoding() -> bool:
@@ -390,9 +394,106 @@ def test_a_cancelled_job_leaves_no_process_no_file_and_no_webhook(house: House, 
         return time.monotonic() - asked
 
     # Its grace and the sweep, on a machine that is busy with other tests; about a tenth of a second on a quiet one.
-    assert house.run(run()) < 8.0
-    assert receiver.received == []
+    assert house.run(run()) < 12.0
+    (received,) = receiver.received
+    assert received.is_signed_with(jobs.SECRET)
+    jobs.assert_contract(received.said)
+    assert (received.said["errorCode"], received.said["retryable"]) == ("job_cancelled", True)
+    assert entry_of("long").outcome == "cancelled"
     assert_calm(house.reports)
+
+
+@pytest.mark.ffmpeg
+def test_a_job_that_takes_too_long_is_ended(house: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.put_long_video()
+    monkeypatch.setenv("JOB_TIME_LIMIT", "3")
+
+    result = house.handle(a_job("job-limit", jobs.payload("video", "long", receiver.url)))
+
+    (received,) = receiver.received
+    assert received.said == jobs.body_of(result)
+    assert (result["errorCode"], result["retryable"]) == ("time_limit", True)
+    assert "JOB_TIME_LIMIT" in result["error"]
+    entry = entry_of("long")
+    assert (entry.id, entry.outcome, entry.error_code) == ("job-limit", "failed", "time_limit")
+
+
+def entry_of(media_id: str) -> JobRecord:
+    """The last job of a media."""
+    return history.read(RecordStore(settings.load().stores().archive), media_id)[-1]
+
+
+def test_a_job_whose_process_alone_is_told_to_end_is_answered(house: House, receiver: Receiver) -> None:
+    result = ended_while_waiting(house, receiver, lambda process, _: os.kill(process, signal.SIGTERM))
+    assert result is not None
+    assert (result["errorCode"], result["retryable"]) in (("job_cancelled", True), ("internal_error", True))
+    (received,) = receiver.received
+    assert received.said == jobs.body_of(result)
+
+
+def test_a_job_whose_store_hangs_is_answered_when_it_is_cancelled(house: House, receiver: Receiver) -> None:
+    assert ended_while_waiting(house, receiver, lambda _, job: job.cancel()) is None
+    (received,) = receiver.received
+    assert received.is_signed_with(jobs.SECRET)
+    assert (received.said["id"], received.said["errorCode"]) == ("job-1", "job_cancelled")
+
+
+def ended_while_waiting(
+    house: House, receiver: Receiver, tell: Callable[[int, asyncio.Task[dict[str, Any]]], object]
+) -> dict[str, Any] | None:
+    """The result of a job that waits for a silent store when it is told to end; None if RunPod has cancelled it."""
+    buckets = ("archive-1", "media-1", "assets-1")
+    before = set(house.processes())
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.MonkeyPatch.context() as patch:
+        silent.setblocking(False)
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        patch.delenv("STORAGE_DIR")
+        for name, value in jobs.s3_variables(endpoint, buckets).items():
+            patch.setenv(name, value)
+        worker = Worker()
+        worker.start()
+        (process,) = set(house.processes()) - before
+        asked: list[socket.socket] = []
+
+        def is_asked() -> list[socket.socket]:
+            with suppress(BlockingIOError):
+                asked.append(silent.accept()[0])
+            return asked
+
+        async def run() -> dict[str, Any] | None:
+            payload = jobs.payload("video", "film", receiver.url, buckets=buckets)
+            job = asyncio.create_task(worker.handle(a_job("job-1", payload)))
+            await until(is_asked)
+            tell(process, job)
+            try:
+                return await job
+            except asyncio.CancelledError:
+                return None
+
+        try:
+            return house.run(run())
+        finally:
+            worker.close()
+            for connection in asked:
+                connection.close()
+
+
+def test_a_cancelled_job_whose_webhook_cannot_be_delivered_is_kept(house: House, receiver: Receiver) -> None:
+    receiver.script = [400]
+    receiver.delay_s = 0.0
+    house.put_long_video()
+
+    async def run() -> None:
+        job = asyncio.create_task(house.worker.handle(a_job("job-kept", jobs.payload("video", "long", receiver.url))))
+        await until(house.encoders)
+        job.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await job
+
+    house.run(run())
+    (kept,) = undelivered.read(RecordStore(settings.load().stores().archive), "long")
+    assert (kept.job_id, kept.completed) == ("job-kept", False)
+    assert kept.body.encode() == receiver.received[0].body
 
 
 def test_a_second_cancel_does_not_stop_the_first(house: House, receiver: Receiver) -> None:

@@ -20,6 +20,8 @@ import pytest
 from control_plane import ControlPlane, WorkerProcess, control_plane, processes_with, running_worker
 from webhook_receiver import Receiver, receiving
 
+from codex_assets.archive import history
+from codex_assets.archive.store import RecordStore
 from codex_assets.config import settings
 from codex_assets.storage.objects import Stores
 
@@ -103,7 +105,10 @@ def test_a_workers_life(tmp_path: Path) -> None:
         assert not at.encoders()
         assert took < 15.0
         assert [update for update in plane.updates if update.job_id == "job-3" and not update.is_progress] == []
-        assert receiver.of("job-3") == []
+        (received,) = receiver.of("job-3")
+        assert received.is_signed_with(jobs.SECRET)
+        jobs.assert_contract(received.said)
+        assert (received.said["errorCode"], received.said["retryable"]) == ("job_cancelled", True)
 
         # The worker is killed in the middle of an encode: the job, the spare and the SDK's ping process go with it.
         plane.submit("job-4", jobs.payload("video", "long", receiver.url))
@@ -115,7 +120,23 @@ def test_a_workers_life(tmp_path: Path) -> None:
         assert receiver.of("job-4") == []
 
 
-def test_sigterm_lets_the_running_job_finish(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_running_job_with_a_webhook(number: signal.Signals, tmp_path: Path) -> None:
+    with endpoint(tmp_path) as at:
+        jobs.put_original(at.stores, "video", "long", jobs.long_original())
+        at.plane.submit("job-1", jobs.payload("video", "long", at.receiver.url))
+        at.plane.wait_for_progress("job-1", "mezzanine", 200.0)
+        at.worker.process.send_signal(number)
+        result = at.plane.result("job-1")["output"]
+        assert (result["errorCode"], result["retryable"]) == ("job_cancelled", True)
+        (received,) = at.receiver.received
+        assert received.said == {"error": received.said["error"], **jobs.body_of(result)}
+        assert not at.encoders()
+        (entry,) = history.read(RecordStore(at.stores.archive), "long")
+        assert (entry.outcome, entry.error_code) == ("cancelled", "job_cancelled")
+
+
+def test_sigterm_lets_a_job_that_is_being_answered_finish(tmp_path: Path) -> None:
     with endpoint(tmp_path) as at:
         at.receiver.delay_s = 1.0
         at.plane.submit("job-1", jobs.payload("audio", "gone", at.receiver.url))

@@ -127,8 +127,13 @@ def s3_environment(folder: Path, endpoint: str, **more: str) -> tuple[dict[str, 
         s3_server.bucket(endpoint),
         s3_server.bucket(endpoint),
     )
+    return {**s3_variables(endpoint, buckets), **_worker(folder), **more}, buckets
+
+
+def s3_variables(endpoint: str, buckets: tuple[str, str, str]) -> dict[str, str]:
+    """The variables that name three buckets of the S3 server at `endpoint`."""
     archive, media, assets = buckets
-    environment = {
+    return {
         "R2_ACCOUNT_ID": "account",
         "R2_ACCESS_KEY_ID": s3_server.ACCESS_KEY,
         "R2_SECRET_ACCESS_KEY": s3_server.SECRET_KEY,
@@ -141,7 +146,6 @@ def s3_environment(folder: Path, endpoint: str, **more: str) -> tuple[dict[str, 
         "B2_ENDPOINT": endpoint,
         "B2_REGION": s3_server.REGION,
     }
-    return {**environment, **_worker(folder), **more}, buckets
 
 
 def _worker(folder: Path) -> dict[str, str]:
