@@ -45,6 +45,8 @@ class Content:
     headers: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     """Of the last answer; names in any case."""
     redirects: int = field(default=0, compare=False)
+    is_public: bool = field(default=False, compare=False)
+    """The URL itself leads to a public host; then nothing that it names may be fetched from a private one."""
 
 
 def get(
@@ -60,8 +62,9 @@ def get(
 ) -> Content:
     """The content at a URL, after at most five redirects.
 
-    `outward`: the environment's way, for a URL that may lead anywhere (`allow_private`). `timeout_s` is for all
-    requests together. `headers` are sent in addition, or in the place of the usual ones.
+    A public host may not redirect to a private one, whatever is allowed. `outward`: the environment's way, for a URL
+    that may lead anywhere (`allow_private`). `timeout_s` is for all requests together. `headers` are sent in addition,
+    or in the place of the usual ones.
 
     Raises UnusableStatus for a status that carries no content, and StorageError for what cannot be reached, is not
     allowed, or is larger than `limit_bytes`.
@@ -69,9 +72,14 @@ def get(
     limits = ReplyLimits(time.monotonic() + timeout_s, timeout_s, limit_bytes)
     way = outward if outward is not None and allow_private else DIRECT
     destination = _checked(url, "The URL")
+    started_public: bool | None = None
     for redirects in range(REDIRECTS + 1):
         try:
             route = http.find_route(destination, allow_private=allow_private, outward=way, resolve=resolve, tls=tls)
+            is_public = http.is_public(route, destination)
+            started_public = is_public if started_public is None else started_public
+            if started_public and not is_public:
+                raise NotPublic(f"{destination.name} is private, and a public host redirected to it")
             reply = http.send(Request("GET", destination, {**_headers(destination), **(headers or {})}), route, limits)
         except NotPublic as error:
             raise StorageError(
@@ -85,7 +93,7 @@ def get(
             ) from None
         if (redirected := _redirected(destination, reply)) is None:
             body = _usable_body(destination, reply, limit_bytes)
-            return Content(destination.url, body, reply.status, reply.headers, redirects)
+            return Content(destination.url, body, reply.status, reply.headers, redirects, bool(started_public))
         destination = redirected
     raise StorageError(f"{destination.host} redirects more than {REDIRECTS} times.", retryable=False)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -27,6 +28,10 @@ from codex_assets.net.outward import Outward
 
 TOTAL_BYTES = 2 << 30
 """Most bytes of one folder."""
+TOTAL_SECONDS = 30 * 60.0
+"""Longest time for one folder, however slowly it comes."""
+NAMES = 20_000
+"""Most files of one folder."""
 PLAYLIST_BYTES = 8 << 20
 SEGMENT_BYTES = 256 << 20
 """A segment is held in memory while it comes."""
@@ -121,6 +126,7 @@ class _Fetch:
         self._allow_private = allow_private
         self._cancelled = cancelled
         self._total = self._left = total_bytes
+        self._ends = time.monotonic() + TOTAL_SECONDS
         self._lock = threading.Lock()
         self._taken: set[Path] = set()
         self._prefixes: tuple[str, ...] = ()
@@ -130,6 +136,8 @@ class _Fetch:
     def run(self, url: str) -> FetchedHls:
         """Fetch everything."""
         playlist = self._get(url, PLAYLIST_BYTES, PLAYLIST_SECONDS, GZIP)
+        # Whoever types a private host may reach it; a public one may lead to no private one.
+        self._allow_private = self._allow_private and not playlist.is_public
         parts = [_plain(unquote(part)) for part in urlsplit(url).path.split("/") if part]
         # The folder's name is what a media playlist is called by.
         name = parts.pop() if parts else "master.m3u8"
@@ -204,10 +212,17 @@ class _Fetch:
     def _get(self, url: str, limit: int, seconds: float, headers: Mapping[str, str] = MappingProxyType({})) -> Content:
         if self._cancelled.is_set():
             raise JobCancelled
+        left = self._ends - time.monotonic()
+        if left <= 0:
+            raise StorageError(
+                f"What the playlist names did not come within {TOTAL_SECONDS / 60:.0f} minutes;"
+                " download it, or check one variant's playlist alone.",
+                retryable=False,
+            )
         content = get(
             url,
             limit_bytes=limit,
-            timeout_s=seconds,
+            timeout_s=min(seconds, left),
             allow_private=self._allow_private,
             outward=self._outward,
             headers={"Origin": ORIGIN, **headers},
@@ -247,6 +262,12 @@ class _Fetch:
         with self._lock:
             if path in self._taken:
                 return False
+            if len(self._taken) >= NAMES:
+                raise StorageError(
+                    f"The playlists name more than the {NAMES:,} files that are fetched to be checked;"
+                    " check one variant's playlist alone.",
+                    retryable=False,
+                )
             self._taken.add(path)
             return True
 

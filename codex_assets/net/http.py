@@ -17,12 +17,14 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from http import HTTPStatus
 from http.client import HTTPResponse, RemoteDisconnected
+from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Self
 
@@ -33,6 +35,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ProtocolError, ProxyError, TimeoutError
 
+from codex_assets.contract.addresses import is_public_address
 from codex_assets.net.destination import Destination, Resolver, Unreached, checked_addresses, resolve_host
 from codex_assets.net.outward import DIRECT, Outward
 
@@ -88,6 +91,13 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+def is_public(route: Route, destination: Destination) -> bool:
+    """Whether a route leads to no private address, as far as is known: what a proxy makes of a name is not."""
+    with suppress(ValueError):
+        return is_public_address(ip_address(destination.name))
+    return all(is_public_address(address) for address in route.addresses)
 
 
 def find_route(
@@ -189,8 +199,9 @@ class _Connection:
         if not 200 <= response.status_code < 300:
             return _beginning(response, min(limits.body_bytes, PROBLEM_BYTES))
         content = bytearray()
-        while len(content) <= limits.body_bytes and (chunk := response.raw.read1(CHUNK_BYTES, decode_content=True)):
-            content += chunk
+        unpack = _unpacking(response.headers.get("Content-Encoding", ""))
+        while len(content) <= limits.body_bytes and (chunk := response.raw.read1(CHUNK_BYTES, decode_content=False)):
+            content += unpack(chunk, limits.body_bytes + 1 - len(content))
         if self._deadline.has_passed:
             # A body without a length ends where its connection does, and the deadline ended that.
             raise requests.ReadTimeout("no complete answer in time")
@@ -212,6 +223,28 @@ class _Connection:
         if not self.is_made:
             return Unreached(f"no connection could be made {way}".rstrip(), detail)
         return Unreached("the connection broke off", detail)
+
+
+def _unpacking(encoding: str) -> Callable[[bytes, int], bytes]:
+    """What makes the content of (bytes as they were sent, most bytes that are wanted).
+
+    Other packers than gzip are never asked for, and some make gigabytes of the first few bytes, whatever is wanted.
+    Raises `Unreached` for these, and when called, for what is no gzip.
+    """
+    name = encoding.strip().lower()
+    if name in ("", "identity"):
+        return lambda sent, wanted: sent
+    if name not in ("gzip", "x-gzip"):
+        raise Unreached("it packed its answer in a way that was not asked for", "an encoding that is not gzip")
+    inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+
+    def inflate(sent: bytes, wanted: int) -> bytes:
+        try:
+            return inflater.decompress(inflater.unconsumed_tail + sent, max(1, wanted))
+        except zlib.error:
+            raise Unreached("what it sent is no gzip, though it says so", "zlib.error") from None
+
+    return inflate
 
 
 def _beginning(response: requests.Response, limit_bytes: int) -> bytes:

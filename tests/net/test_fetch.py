@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from codex_assets.errors import JobCancelled, StorageError
 from codex_assets.net import download, hls_fetch
 from codex_assets.net.download import Content, UnusableStatus
 from codex_assets.net.hls_fetch import PartAnswer
+from codex_assets.net.outward import Outward
 
 
 @dataclass
@@ -98,6 +100,44 @@ def test_what_is_compressed_unasked_is_unpacked_and_measured_so(site: Site) -> N
         get(f"{site.url}/", limit_bytes=999)
 
 
+@pytest.mark.parametrize("encoding", ["br", "zstd", "deflate", "gzip, br"])
+def test_what_is_packed_in_another_way_is_not_unpacked(site: Site, encoding: str) -> None:
+    """Some of these make gigabytes of a few bytes before anybody can look."""
+    site.put("/", b"x" * 100, 200, **{"Content-Encoding": encoding})
+    with pytest.raises(StorageError, match="in a way that was not asked for"):
+        get(f"{site.url}/")
+
+
+def test_what_says_that_it_is_gzip_and_is_none(site: Site) -> None:
+    site.put("/", b"x" * 100, 200, **{"Content-Encoding": "gzip"})
+    with pytest.raises(StorageError, match="is no gzip"):
+        get(f"{site.url}/")
+
+
+def test_a_little_gzip_that_is_much_takes_no_more_than_is_allowed(site: Site) -> None:
+    site.put("/", gzip.compress(bytes(64 << 20)), 200, **{"Content-Encoding": "gzip"})
+    tracemalloc.start()
+    try:
+        with pytest.raises(StorageError, match="larger than the 1,000 bytes"):
+            get(f"{site.url}/")
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("private", ["http://127.0.0.1:9/", "http://169.254.169.254/latest/", "http://[::1]/"])
+def test_a_public_host_redirects_to_no_private_one(site: Site, private: str) -> None:
+    """The site is the network's proxy here, by way of which a public host is reached."""
+    way = Outward.of({"HTTP_PROXY": site.url}, [])
+    site.put("http://public.example/film.m3u8", "", 302, Location=private)
+    site.put(private, "secret")
+    with pytest.raises(StorageError, match="an address that is not public"):
+        download.get(
+            *("http://public.example/film.m3u8",), limit_bytes=99, timeout_s=9, allow_private=True, outward=way
+        )
+    assert site.asked == ["http://public.example/film.m3u8"]
+
+
 @pytest.mark.parametrize(("status", "retryable"), [(404, False), (429, True), (503, True)])
 def test_a_status_is_named_with_its_host(site: Site, status: int, retryable: bool) -> None:
     site.put("/a?token=secret", "", status)
@@ -167,6 +207,21 @@ def test_too_much_in_all_ends_it(site: Site, tmp_path: Path) -> None:
     site.put("/v/b.ts", b"x" * 600)
     with pytest.raises(StorageError, match="more than the 1,000 bytes"):
         hls_fetch.fetch(f"{site.url}/v/playlist.m3u8", tmp_path, allow_private=True, total_bytes=1000)
+
+
+def test_too_many_names_end_it(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hls_fetch, "NAMES", 3)
+    site.put("/v/playlist.m3u8", media("a.ts", "b.ts", "c.ts"))
+    with pytest.raises(StorageError, match="more than the 3 files"):
+        hls_fetch.fetch(f"{site.url}/v/playlist.m3u8", tmp_path, allow_private=True)
+    assert site.asked == ["/v/playlist.m3u8"]
+
+
+def test_too_much_time_ends_it(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hls_fetch, "TOTAL_SECONDS", 0.0)
+    site.put("/v/playlist.m3u8", media("a.ts"))
+    with pytest.raises(StorageError, match="did not come within"):
+        hls_fetch.fetch(f"{site.url}/v/playlist.m3u8", tmp_path, allow_private=True)
 
 
 def test_a_cancelled_fetch_asks_nothing(site: Site, tmp_path: Path) -> None:
