@@ -31,6 +31,7 @@ LINE = (
 
 ONLY = {
     "subprocess": {"codex_assets/system/process.py"},
+    "tempfile": {"codex_assets/system/scratch.py"},
     "boto3": {"codex_assets/storage/s3_client.py"},
     "botocore": {"codex_assets/storage/"},
     "requests": {"codex_assets/net/http.py"},

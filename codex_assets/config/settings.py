@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -32,6 +31,7 @@ from codex_assets.net.webhook import DeliveryPolicy
 from codex_assets.storage.directory import DirectoryStore
 from codex_assets.storage.locations import S3Location
 from codex_assets.storage.objects import Stores
+from codex_assets.system import scratch
 from codex_assets.system.sandbox import Reach
 from codex_assets.system.tools import Tools, tool_environment
 
@@ -48,6 +48,7 @@ SDK_LOG_LEVELS = ("NOTSET", "TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 LOG_FORMATS = ("json", "text")
 LOCAL_STORE = Path(".local/storage")
 """Where local runs keep their objects when nothing else is said; relative to the working directory."""
+NO_TEMPORARY_DIRECTORY = "no temporary directory can be written to (/tmp, /var/tmp); mount one, or name one in TMPDIR"
 CHECKOUT_TOOLS = Path(__file__).parents[2] / ".tools" / "bin"
 CREDENTIALS = ("R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "B2_KEY_ID", "B2_APPLICATION_KEY")
 
@@ -220,9 +221,9 @@ def load(environ: Mapping[str, str] | None = None, *, unknown: Collection[str] =
     ]
     variables = Variables.read(env, problems)
     endpoint, backfills = _endpoints(env, everything, problems)
-    temporary = env.get("TMPDIR") or _temporary_directory()
+    temporary = scratch.temporary_directory(env)
     if temporary is None:
-        problems.append("no temporary directory can be written to (/tmp, /var/tmp); mount one, or name one in TMPDIR")
+        problems.append(NO_TEMPORARY_DIRECTORY)
     if problems or variables is None or temporary is None:
         raise ConfigurationError("The worker is not configured: " + "; ".join(problems) + ".")
     local = variables.storage_dir is not None
@@ -236,7 +237,7 @@ def load(environ: Mapping[str, str] | None = None, *, unknown: Collection[str] =
         webhook_signature=variables.webhook_signature,
         webhook_allow_private=variables.webhook_allow_private,
         video_encoder=variables.video_encoder,
-        scratch=Path(temporary) / "codex-assets",
+        scratch=scratch.place(temporary),
         catalogue=_catalogue(variables, env),
         worker_price=variables.worker_price_per_second,
         tool_environment=tool_environment(env),
@@ -307,6 +308,14 @@ def outward(environ: Mapping[str, str] | None = None) -> Outward:
     return way
 
 
+def scratch_place(environ: Mapping[str, str]) -> Path:
+    """The directory of runs of a command that needs no stores. Raises `ConfigurationError` where there can be none."""
+    temporary = scratch.temporary_directory(environ)
+    if temporary is None:
+        raise ConfigurationError(f"This machine is not set up: {NO_TEMPORARY_DIRECTORY}.")
+    return scratch.place(temporary)
+
+
 def _endpoints(
     env: Mapping[str, str], everything: Mapping[str, str], problems: list[str]
 ) -> tuple[Endpoint | None, Endpoint | None]:
@@ -335,13 +344,6 @@ def _endpoints(
     return endpoint(variables.runpod_endpoint_id), endpoint(variables.runpod_backfill_endpoint_id)
 
 
-def _temporary_directory() -> str | None:
-    try:
-        return tempfile.gettempdir()
-    except FileNotFoundError:
-        return None
-
-
 def _catalogue(variables: Variables, env: Mapping[str, str]) -> Path:
     """One index per archive. That of a local store goes where the store goes."""
     bucket = variables.b2_bucket_name
@@ -349,7 +351,9 @@ def _catalogue(variables: Variables, env: Mapping[str, str]) -> Path:
         return variables.catalogue_path.absolute()
     if variables.storage_dir is not None:
         return variables.storage_dir.absolute() / ".meta" / f"{bucket}.catalogue.sqlite"
-    cache = Path(env.get("XDG_CACHE_HOME") or Path(env.get("HOME") or _temporary_directory() or "/") / ".cache")
+    cache = Path(
+        env.get("XDG_CACHE_HOME") or Path(env.get("HOME") or scratch.temporary_directory({}) or "/") / ".cache"
+    )
     place = hashlib.sha256(f"{variables.b2_endpoint} {bucket}".encode()).hexdigest()[:12]
     return cache / "codex-assets" / f"{bucket}-{place}.sqlite"
 

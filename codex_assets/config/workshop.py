@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -56,8 +56,8 @@ def open_workshop(
 
     `here`: on this machine, whatever is configured: a worker does not send its job on. `backfill`: work that can wait.
     """
-    workspace = Workspace(scratch.new_run(settings.scratch), listener)
-    with scratch.leased(workspace.root), closing(workspace):
+    with scratch.opened_run(settings.scratch) as root:
+        workspace = Workspace(root, listener)
         stores = settings.stores()
         tools = settings.tools(cancelled).within(workspace.root)
         records = RecordStore(stores.archive)

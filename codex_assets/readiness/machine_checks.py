@@ -6,12 +6,12 @@ import multiprocessing
 import os
 import platform
 import shutil
-import tempfile
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
 from codex_assets.readiness.checks import Check, Health
+from codex_assets.system import scratch as scratch_space
 
 PACKAGES = ("dagster", "runpod", "boto3", "requests", "pydantic", "typer", "rich")
 LEAST_BYTES = 1 << 30
@@ -42,7 +42,7 @@ def check_shared_memory(folder: Path = SHARED_MEMORY) -> Check:
     advice = f"Mount a file system that can be written to at {folder} (docker: --shm-size)"
     try:
         # As large as what the SDK keeps there: where there is less, its first write would kill the worker.
-        with tempfile.TemporaryFile(dir=folder) as trial:
+        with scratch_space.unnamed_file(folder) as trial:
             os.posix_fallocate(trial.fileno(), 0, SHARED_BYTES)
         multiprocessing.Lock()
     except (OSError, ImportError) as error:
@@ -55,7 +55,7 @@ def check_scratch(scratch: Path) -> Check:
     """The directory of runs can be written to, and has room."""
     subject = ("machine", "scratch space")
     try:
-        scratch.mkdir(parents=True, exist_ok=True)
+        scratch.mkdir(mode=scratch_space.PRIVATE, parents=True, exist_ok=True)
         (scratch / ".doctor").touch()
         (scratch / ".doctor").unlink()
         free = shutil.disk_usage(scratch).free

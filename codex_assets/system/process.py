@@ -189,9 +189,10 @@ class Runner:
         self.stall_seconds = stall_seconds
         self._reach = reach
 
-    def within(self, reach: Reach) -> Runner:
-        """The same, with other files to open."""
-        return Runner(self.environment, reach, self.cancelled, self.stall_seconds)
+    def within(self, reach: Reach, scratch: Path | None = None) -> Runner:
+        """The same, with other files to open. `scratch`: where its tools put what they write for a moment."""
+        environment = self.environment if scratch is None else {**self.environment, "TMPDIR": str(scratch)}
+        return Runner(environment, reach, self.cancelled, self.stall_seconds)
 
     @property
     def written_folders(self) -> tuple[Path, ...]:

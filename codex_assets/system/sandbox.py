@@ -18,7 +18,6 @@ import platform
 import resource
 import struct
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
@@ -27,7 +26,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from codex_assets.system import keyholder, landlock, syscall_filter
+from codex_assets.system import keyholder, landlock, scratch, syscall_filter
 
 Started = TypeVar("Started")
 
@@ -138,7 +137,7 @@ def programs_of(environment: Mapping[str, str], tool: str) -> tuple[Path, ...]:
     home = Path(tool).resolve().parent
     folders = [*(Path(part) for parts in listed for part in parts if part), home, home.parent / "lib"]
     private = [Path(environment[name]).resolve() for name in ("HOME", "TMPDIR") if environment.get(name)]
-    private.append(Path(tempfile.gettempdir()).resolve())
+    private += [place.resolve() for place in [scratch.temporary_directory({})] if place is not None]
     holding = {folder for place in private for folder in (place, *place.parents)}
     fit = [folder for folder in folders if folder.is_absolute() and folder.resolve() not in holding]
     return tuple(dict.fromkeys([*fit, Path(tool)]))

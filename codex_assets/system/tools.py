@@ -12,7 +12,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from codex_assets.errors import ConfigurationError, ToolError
-from codex_assets.system import run_limits
+from codex_assets.system import run_limits, scratch
 from codex_assets.system.process import Reader, Runner, RunOrder, ToolRun, signal_name
 from codex_assets.system.run_limits import STALL_SECONDS
 from codex_assets.system.run_output import LOG_LINE_BYTES, Progress, cause_of
@@ -90,12 +89,15 @@ class Tools:
     ) -> None:
         self._names = {"ffmpeg": ffmpeg, "ffprobe": ffprobe, "audiowaveform": audiowaveform}
         self._names["nvidia-smi"] = nvidia_smi
+        self._scratch: Path | None = None
+        """What runs write for a moment goes there; None: to the system's own place."""
         self._runner = Runner(environment, reach, cancelled or threading.Event(), stall_seconds)
 
     def within(self, *folders: Path, reads: Sequence[Path] = ()) -> Tools:
         """These tools, whose runs read and write in `folders`, read `reads`, and open nothing else."""
         narrowed = copy.copy(self)
-        narrowed._runner = self._runner.within(Reach(reads=tuple(reads), writes=folders))
+        narrowed._scratch = folders[0] if folders else None
+        narrowed._runner = self._runner.within(Reach(reads=tuple(reads), writes=folders), narrowed._scratch)
         return narrowed
 
     @property
@@ -172,7 +174,7 @@ class Tools:
         """
         argv = [self._require("ffprobe"), "-hide_banner", "-v", "error", *arguments]
         limits = replace(run_limits.PROBING, file_bytes=run_limits.LISTING_BYTES, cpu_seconds=None)
-        listing = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed by whoever reads it to its end
+        listing = scratch.unnamed_file(self._scratch)
         try:
             seconds = run_limits.scan_limit(size)
             self._runner.run(argv, RunOrder(label, stdout_to=listing, limits=limits, seconds=seconds, writes=False))

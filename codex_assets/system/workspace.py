@@ -81,15 +81,19 @@ class ProgressBoard:
 
 
 class Workspace:
-    """Scratch space of one run, at `root`, which is made new and belongs to nobody else."""
+    """Scratch space of one run, at `root`, which is emptied and belongs to nobody else."""
 
     def __init__(self, root: Path, listener: Listener | None = None) -> None:
         self.root = root
         self.progress = ProgressBoard(listener)
         self._copies: dict[tuple[str, str, str], Path] = {}
         self._made: dict[str, Any] = {}
-        shutil.rmtree(root, ignore_errors=True)
-        root.mkdir(parents=True)
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in root.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
 
     def folder(self, name: str) -> Path:
         """An empty folder of that name; what was there before is gone."""

@@ -6,7 +6,6 @@ In: which playlist of a folder is meant, fetching what a URL names, and what the
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from codex_assets.media import outputs
 from codex_assets.net import hls_fetch
 from codex_assets.net.hls_fetch import FetchedFile, FetchedHls
 from codex_assets.net.outward import Outward
+from codex_assets.system import scratch
 from codex_assets.system.sandbox import Reach
 from codex_assets.system.tools import Tools
 from codex_assets.verification.delivery import DeliveredFile, DeliveryObservation, PartSeen
@@ -50,12 +50,14 @@ class CheckedHls:
 
 @dataclass(frozen=True)
 class HlsCheck:
-    """How HLS is checked: by tools in the environment `variables`, by `rule` alone or (None) by every rule.
+    """How HLS is checked: by tools in the environment `variables`, in a directory of `scratch`, by `rule` alone or
+    (None) by every rule.
 
     Setting `cancelled` ends a check with `JobCancelled`. `for_report`: what only a report shows is found out, too.
     """
 
     variables: Mapping[str, str]
+    scratch: Path
     rule: str | None
     cancelled: threading.Event
     for_report: bool = False
@@ -66,8 +68,8 @@ class HlsCheck:
         Private addresses are allowed: whoever types a URL may reach what it leads to. Raises `JobError` when the
         playlist cannot be had; other files that are missing are findings.
         """
-        with tempfile.TemporaryDirectory(prefix="codex-assets-fetch-") as folder:
-            fetched = hls_fetch.fetch(url, Path(folder), allow_private=True, cancelled=self.cancelled, outward=outward)
+        with scratch.opened_run(self.scratch) as folder:
+            fetched = hls_fetch.fetch(url, folder, allow_private=True, cancelled=self.cancelled, outward=outward)
             checked = self.check_playlist(fetched.playlist)
             delivery = delivery_of(fetched)
             return replace(
@@ -78,10 +80,10 @@ class HlsCheck:
 
     def check_playlist(self, playlist: Path) -> CheckedHls:
         """Check a master with its variants, or a variant alone."""
-        with tempfile.TemporaryDirectory(prefix="codex-assets-verify-") as scratch:
-            reach = Reach(reads=(playlist.parent.absolute(),), writes=(Path(scratch),))
-            tools = Tools(self.variables, reach=reach, cancelled=self.cancelled)
-            observer = Observer(tools, scratch=Path(scratch), workers=WORKERS)
+        with scratch.opened_run(self.scratch) as folder:
+            tools = Tools(self.variables, reach=Reach(), cancelled=self.cancelled)
+            tools = tools.within(folder, reads=(playlist.parent.absolute(),))
+            observer = Observer(tools, scratch=folder, workers=WORKERS)
             observations = _observe(observer, playlist)
             loudness = _loudness(observer, playlist, observations) if self.for_report else ()
             ffmpeg = tools.version("ffmpeg") if self.for_report else None

@@ -288,7 +288,7 @@ class Fleet:
             )
 
     def processes(self, pod: str) -> dict[int, str]:
-        return processes_with(f"TMPDIR={self._homes[pod] / 'tmp'}\0")
+        return processes_with(f"TMPDIR={self._homes[pod] / 'tmp'}")
 
     def kill(self, pod: str) -> None:
         """kill -9 of everything that the worker started, as when its container is gone."""

@@ -186,7 +186,7 @@ def _verify_hls(target: str, rule: str | None, as_json: bool, html: Path | None)
     """Check the HLS at a path or a URL, print the findings, write them into the file `html`, and return the exit
     code."""
     from codex_assets.cli.views.findings import findings_json, findings_table
-    from codex_assets.config.settings import environment, outward
+    from codex_assets.config.settings import environment, outward, scratch_place
     from codex_assets.system.tools import tool_environment
     from codex_assets.verification.hls_check import HlsCheck, find_playlist
     from codex_assets.verification.judge import failures
@@ -201,7 +201,8 @@ def _verify_hls(target: str, rule: str | None, as_json: bool, html: Path | None)
         console.complain(f"There is no playlist at {target}; give a folder with a master.m3u8, or a playlist.")
         return UNCHECKED
     with command_frame.failures_end_with(UNCHECKED), command_frame.cancelled_by_signals() as cancelled:
-        check = HlsCheck(tool_environment(environment()), rule, cancelled, for_report=html is not None)
+        place = scratch_place(environment())
+        check = HlsCheck(tool_environment(environment()), place, rule, cancelled, for_report=html is not None)
         checked = command_frame.run_in_thread(
             lambda: check.check_url(target, outward()) if playlist is None else check.check_playlist(playlist)
         )

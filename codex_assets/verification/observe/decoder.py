@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from typing import Any, TypeVar
 from codex_assets.errors import ToolError
 from codex_assets.media import ffprobe
 from codex_assets.media.facts import MediaInfo
+from codex_assets.system import scratch
 from codex_assets.system.process import Reader, ToolRun
 from codex_assets.system.tools import Tools
 from codex_assets.verification.observe.transport_stream import Packet, input_format
@@ -44,8 +44,8 @@ class Decoder:
     @contextmanager
     def scratch_folder(self) -> Iterator[Path]:
         """Make an empty folder that is removed when the block ends."""
-        with tempfile.TemporaryDirectory(prefix="observe-", dir=self._scratch) as name:
-            yield Path(name)
+        with scratch.folder_in(self._scratch, "observe-") as folder:
+            yield folder
 
     def run(self, arguments: Sequence[str], *, label: str, duration: float | None = None) -> ToolRun:
         """Run ffmpeg. `duration`: seconds that its output will last."""
