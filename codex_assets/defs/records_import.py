@@ -23,7 +23,7 @@ from typing import Any
 
 import dagster as dg
 
-from codex_assets.archive import check_results, history, undelivered
+from codex_assets.archive import check_results, history, replaced, undelivered
 from codex_assets.archive.check_results import VerificationRecord
 from codex_assets.archive.findings import Finding
 from codex_assets.archive.records import (
@@ -117,8 +117,9 @@ def changes(instance: dg.DagsterInstance, archive: ObjectStore, since: datetime 
     modified: dict[str, datetime] = {}
     for stored in archive.list(keys.RECORDS_ROOT):
         named = keys.parse_record(stored.key)
-        if named is None or named[1] in (history.JOBS, undelivered.UNDELIVERED):
-            # The history of jobs changes with every job, and is no event of an asset; nor is a webhook.
+        if named is None or named[1] in (history.JOBS, undelivered.UNDELIVERED, replaced.REPLACED):
+            # The history of jobs changes with every job, and is no event of an asset; nor is a webhook, or what was
+            # replaced.
             continue
         media_id, name = named
         written = stored.modified.isoformat() if stored.modified is not None else ""

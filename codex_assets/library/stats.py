@@ -33,7 +33,7 @@ READERS = 32
 LOST = "worker_lost"
 """The code of a job that began and of which nothing more was ever heard."""
 
-_SEGMENT = re.compile(r"[^/]+/hls(?:-audio)?/[^/]+/([^/]+)/segment_\d+\.ts")
+_SEGMENT = re.compile(r"[^/]+/hls(?:-audio)?/[^/]+/([^/]+)/(?:[0-9a-f]{12}/)?segment_\d+\.ts")
 
 
 @dataclass(frozen=True)

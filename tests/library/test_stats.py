@@ -175,6 +175,8 @@ KINDS = {
     ("media", keys.master_playlist("c1", "m1", "video")): "playlists",
     ("media", keys.preview_playlist("c1", "m1")): "playlists",
     ("media", keys.segment(keys.variant_playlist("c1", "m1", "video", "1080p"), 3)): "segments 1080p",
+    ("media", keys.segment(keys.variant_playlist("c1", "m1", "video", "1080p"), 3, "0123456789ab")): "segments 1080p",
+    ("media", keys.segment(keys.preview_playlist("c1", "m1"), 0, "0123456789ab")): "segments preview",
     ("media", keys.segment(keys.preview_playlist("c1", "m1"), 0)): "segments preview",
     ("media", keys.segment(keys.variant_playlist("c1", "m1", "audio", "64k"), 0)): "segments 64k",
     ("media", "c1/hls/m1/720p/notes.txt"): "other",
