@@ -12,16 +12,20 @@ from pathlib import Path
 from codex_assets.archive.records import StoredFile
 from codex_assets.errors import MissingInput
 from codex_assets.storage.etags import differs
-from codex_assets.storage.objects import OnBytes, StoredObject, Stores
+from codex_assets.storage.objects import ObjectStore, OnBytes, StoredObject, Stores
 
 
 def fetch(stores: Stores, file: StoredFile, path: Path, *, on_bytes: OnBytes | None = None) -> StoredObject:
+    """`fetch_from` the store of the file's role."""
+    return fetch_from(stores.by_role(file.role), file, path, on_bytes=on_bytes)
+
+
+def fetch_from(store: ObjectStore, file: StoredFile, path: Path, *, on_bytes: OnBytes | None = None) -> StoredObject:
     """Write a recorded file to `path`. Whether its contents are the recorded ones is for the caller to compare.
 
     A store that does not know the version (it keeps none, or its objects came from another store) is asked for what it
     has. Raises `MissingInput` and `StorageError`.
     """
-    store = stores.by_role(file.role)
     if file.version is not None:
         try:
             return store.download(file.key, path, version=file.version, on_bytes=on_bytes)

@@ -18,6 +18,7 @@ from codex_assets.media import decoders, ffmpeg_words, input_flags, profile
 from codex_assets.media.decoders import Listing, Track
 from codex_assets.media.facts import UndecodedTrack
 from codex_assets.media.upload import codec_names, refusals
+from codex_assets.media.upload.refusals import UploadRefusal
 from codex_assets.system import sandbox
 from codex_assets.system.tools import Tools
 
@@ -52,7 +53,7 @@ class DecodableTracks:
             return DecodedPart(self._source, Counter())
         missing = decoders.missing(tracks, self._media_type)
         if missing is not None:
-            raise refusals.not_decoded(self._name(missing)).error()
+            raise self._refusal(missing, unopened).error()
         kept = decoders.kept(tracks)
         if not kept or len(tracks) >= profile.MAX_TRACKS:
             raise refusals.not_decoded(self._name(foreign[0])).error()
@@ -114,6 +115,12 @@ class DecodableTracks:
             if error.passed is not None or upload_faults.is_worker_trouble(error, self._source):
                 raise
         return not any(ffmpeg_words.NOT_OPENED in line for line in log)
+
+    def _refusal(self, track: Track, unopened: Collection[int]) -> UploadRefusal:
+        """Why the upload is refused for a track: its codec, or else what is wrong with the track itself."""
+        name = self._name(track)
+        is_known_codec = track.index in unopened and name == track.codec
+        return refusals.UNDECODABLE if is_known_codec else refusals.not_decoded(name)
 
     def _name(self, track: Track) -> str:
         return track.codec if track.is_opened else codec_names.unopened_name(track.codec, self._head)

@@ -68,7 +68,7 @@ def require_whole(archive: ObjectStore, tools: Tools, scratch: Path, record: Mez
     try:
         workspace.require_space(round(file.size * SCRATCH_PER_MEZZANINE))
         path = workspace.root / "mezzanine.mp4"
-        stored = archive.download(file.key, path, version=file.version)
+        stored = stored_files.fetch_from(archive, file, path)
         if stored.size != file.size or file_sha256(path) != file.sha256:
             raise FaultyMezzanine(MezzanineFault.HASH, OTHER_CONTENTS)
         _require_decodable(tools.within(workspace.root), path, record)

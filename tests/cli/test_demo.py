@@ -80,7 +80,7 @@ def test_the_demonstration_and_what_it_would_notice(
     payload = json.loads((samples / "sample-video.job.json").read_text())["input"]
     result = result_of(printed)
     assert not [problem for problem in demo._missing(payload, result, stores) if problem]
-    segment = next(store.glob("codex-media-local/creator-demo/hls/sample-video/360p/*.ts"))
+    segment = next(store.glob("codex-media-local/creator-demo/hls/sample-video/360p/*/*.ts"))
     segment.unlink()
     (lost,) = problems(payload, result, stores)
     assert segment.name in lost

@@ -19,6 +19,7 @@ BLOCKS = re.findall(r"^ *```sh\n(.*?)^ *```", TEXT, re.MULTILINE | re.DOTALL)
 COMMANDS = [line.strip() for block in BLOCKS for line in block.splitlines() if line.strip()]
 SECTIONS = (
     "Original clean-up",
+    "Caches and replaced segments",
     "What to watch and alert on",
     "Webhooks that did not arrive",
     "Jobs that are ended early",

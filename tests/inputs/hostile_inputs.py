@@ -145,7 +145,7 @@ fixed("subtitles.mp4", "video", "not_media", b"1\n00:00:00,000 --> 00:00:02,000\
 fixed("subtitles.mkv", "video", "not_media", b"[Script Info]\nTitle: none\n\n[Events]\n")
 fixed("webvtt.mp4", "video", "not_media", b"WEBVTT\n\n00:00.000 --> 00:02.000\nHello\n")
 fixed("metadata.mp4", "video", "not_media", b";FFMETADATA1\ntitle=none\n[CHAPTER]\nTIMEBASE=1/1\nSTART=0\nEND=9\n")
-fixed("notes.mid", "audio", "not_media", b"MThd\0\0\0\x06\0\0\0\x01\0\x60MTrk\0\0\0\x04\0\xff\x2f\0")
+fixed("notes.mid", "audio", "unsupported", b"MThd\0\0\0\x06\0\0\0\x01\0\x60MTrk\0\0\0\x04\0\xff\x2f\0")
 fixed("database.mp4", "video", "not_media", b"SQLite format 3\0" + bytes(1000))
 
 

@@ -96,8 +96,9 @@ def objects(settings: Settings, *, records: bool = False) -> dict[str, str]:
 
 
 def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
-    """Folders of objects that were written, made or removed."""
-    return {name.rpartition("/")[0] for name in {*before, *after} if before.get(name) != after.get(name)}
+    """Folders of objects that were written, made or removed; the folder of a version counts as its playlist's."""
+    names = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+    return {keys.without_version(name).rpartition("/")[0] for name in names}
 
 
 def run(

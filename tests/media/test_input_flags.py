@@ -19,7 +19,7 @@ def test_an_upload_is_opened_as_a_plain_file_of_a_known_kind() -> None:
         assert not {"hls", "dash", "concat", "concatf", "sdp", "image2", "ffmetadata", "lavfi"} & set(kinds)
         known = set(fence[fence.index("-codec_whitelist") + 1].split(","))
         assert {"h264", "hevc", "libdav1d", "aac", "mp3float", "pcm_s16le"} <= known
-        assert not {"magicyuv", "exr", "tiff", "webp", "h264_cuvid", "mp3", "cook"} & known
+        assert not {"magicyuv", "exr", "tiff", "webp", "h264_cuvid", "mp3", "snow"} & known
     assert str(profile.MAX_PIXELS) in input_flags.input_arguments("in.mp4")
     narrow = input_flags.input_arguments("in.mp4", codecs={"h264", "aac", "bin_data"})
     assert narrow[narrow.index("-codec_whitelist") + 1] == "aac,h264"

@@ -125,7 +125,7 @@ def meter() -> str:
 
 METERED = "peak=true:framelog=verbose"
 MOST_METERED = 24
-"""Channels. The meter resamples all of them at once, and of over 32 ffmpeg does not."""
+"""Channels. The meter resamples all of them at once, and of over 32 ffmpeg does not; no layout has more."""
 OWN = "@own"
 """The name of the meter of an upload's own channels."""
 
@@ -138,7 +138,15 @@ def metering(audio: AudioStream | None, before: Sequence[str] = (), placing: Seq
     if audio is None or is_heard_so or audio.channels > MOST_METERED:
         return ",".join([*before, mixed])
     split = ",".join([*before, "asplit[own][mixed]"])
-    return f"{split};[own]ebur128{OWN}={METERED},anullsink;[mixed]{mixed}"
+    placed = f"{_placed_anywhere(audio.channels)}," if audio.layout is None else ""
+    return f"{split};[own]{placed}ebur128{OWN}={METERED},anullsink;[mixed]{mixed}"
+
+
+def _placed_anywhere(channels: int) -> str:
+    """The filter that gives channels of no known places some: the meter takes no others, and where they are does not
+    change their peaks."""
+    layout = "hexadecagonal" if channels <= 16 else "22.2"
+    return f"pan={layout}|{'|'.join(f'c{number}=c{number}' for number in range(channels))}"
 
 
 def measuring_arguments(source: list[str], audio: AudioStream | None = None) -> list[str]:
