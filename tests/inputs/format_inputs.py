@@ -53,7 +53,6 @@ class Case:
     make: Callable[[Path], bytes]
     expected: Refused | Delivered
     if_decoded: Delivered | None = None
-    quick: bool = False
 
 
 CASES: dict[str, Case] = {}
@@ -66,10 +65,9 @@ def case(
     make: Callable[[Path], bytes],
     *,
     if_decoded: Delivered | None = None,
-    quick: bool = False,
 ) -> None:
     assert name not in CASES, name
-    CASES[name] = Case(name, media_type, make, expected, if_decoded, quick)
+    CASES[name] = Case(name, media_type, make, expected, if_decoded)
 
 
 # --- Made by ffmpeg ---------------------------------------------------------------------------------------------------
@@ -326,7 +324,7 @@ USAC_OUT, AC4_OUT, MPEGH_OUT = ("A sound track .*xHE-AAC", "A sound track .*AC-4
 SILENT = "The sound could not be decoded"
 H264_NAME, VVC_NAME, RARE_NAME = b"V_MPEG4/ISO/AVC", b"V_MPEGI/ISO/VVC", b"V_MPEGX/ISO/XXX"
 
-case("xHE-AAC before AAC in mp4", "video", Delivered(DARK, HIGH, USAC_OUT), _usac(0), quick=True)
+case("xHE-AAC before AAC in mp4", "video", Delivered(DARK, HIGH, USAC_OUT), _usac(0))
 case("xHE-AAC after AAC in mp4", "video", Delivered(DARK, LOW, USAC_OUT), _usac(1))
 case("xHE-AAC before AAC in mov", "video", Delivered(DARK, HIGH, USAC_OUT), _usac(0, suffix="mov"))
 case("xHE-AAC before AAC in mkv", "video", Delivered(DARK, HIGH, USAC_OUT), _usac(0, suffix="mkv"))
@@ -361,7 +359,6 @@ case(
     "video",
     Delivered(DARK, HIGH, AC4_OUT),
     _stream({0x101: AC4_STREAM}, TWO_SOUNDS),
-    quick=True,
 )
 case("AC-4 after AAC in ts", "video", Delivered(DARK, LOW, AC4_OUT), _stream({0x102: AC4_REGISTERED}, TWO_SOUNDS))
 case("MPEG-H before AAC in ts", "video", Delivered(DARK, HIGH, MPEGH_OUT), _stream({0x101: MPEGH_STREAM}, TWO_SOUNDS))
@@ -371,7 +368,7 @@ case(
 )  # fmt: skip
 case(
     "an unknown picture before H.264 in mp4", "video", Delivered(LIGHT, LOW, "A picture track .*zzzz"),
-    _coded(0, (b"zzzz", None), TWO_PICTURES), quick=True,
+    _coded(0, (b"zzzz", None), TWO_PICTURES),
 )  # fmt: skip
 case(
     "an unknown picture after H.264 in mp4", "video", Delivered(DARK, LOW, "A picture track .*aprn|A picture track .*RAW"),
@@ -386,21 +383,21 @@ case("a film of another codec, its sound", "audio", Delivered(None, LOW), _coded
 # --- Nothing else in it -----------------------------------------------------------------------------------------------
 
 UNSUPPORTED = "source_unsupported"
-case("xHE-AAC alone", "audio", Refused(UNSUPPORTED, "xHE-AAC"), _usac(0, suffix="m4a", film=SOUND), quick=True)
+case("xHE-AAC alone", "audio", Refused(UNSUPPORTED, "xHE-AAC"), _usac(0, suffix="m4a", film=SOUND))
 case("xHE-AAC alone in mka", "audio", Refused(UNSUPPORTED, "xHE-AAC"), _usac(0, suffix="mka", film=SOUND))
 case("the sound of a film with xHE-AAC", "audio", Refused(UNSUPPORTED, "xHE-AAC"), _usac(0, suffix="flv", film=FILM))
-case("AC-4 alone", "audio", Refused(UNSUPPORTED, "AC-4"), _coded(0, AC4, SOUND), quick=True)
+case("AC-4 alone", "audio", Refused(UNSUPPORTED, "AC-4"), _coded(0, AC4, SOUND))
 case("AC-4 alone in mka", "audio", Refused(UNSUPPORTED, "AC-4"), _renamed(b"A_AAC", b"A_AC4", SOUND))
-case("AC-4 alone in ts", "audio", Refused(UNSUPPORTED, "AC-4"), _stream({0x100: AC4_STREAM}, SOUND), quick=True)
-case("MPEG-H alone", "audio", Refused(UNSUPPORTED, "MPEG-H"), _coded(0, MHM1, SOUND), quick=True)
-case("MPEG-H alone in ts", "audio", Refused(UNSUPPORTED, "MPEG-H"), _stream({0x100: MPEGH_STREAM}, SOUND), quick=True)
+case("AC-4 alone in ts", "audio", Refused(UNSUPPORTED, "AC-4"), _stream({0x100: AC4_STREAM}, SOUND))
+case("MPEG-H alone", "audio", Refused(UNSUPPORTED, "MPEG-H"), _coded(0, MHM1, SOUND))
+case("MPEG-H alone in ts", "audio", Refused(UNSUPPORTED, "MPEG-H"), _stream({0x100: MPEGH_STREAM}, SOUND))
 case("an unknown picture", "video", Refused(UNSUPPORTED, "zzzz"), _coded(0, (b"zzzz", None), FILM))
 case("an unknown picture in mkv", "video", Refused(UNSUPPORTED, "V_MPEGX"), _renamed(H264_NAME, RARE_NAME, FILM))
 case("ProRes RAW", "video", Refused(UNSUPPORTED, "ProRes RAW"), _coded(0, (b"aprn", None), FILM))
 case("AVS3 in ts", "video", Refused(UNSUPPORTED, "AVS3"), _stream({0x100: (0xD4, b"", b"\0\0\1\xb0")}, FILM))
 case(
     "HEVC in FLV by its FourCC", "video", Refused(UNSUPPORTED, "HEVC in FLV"),
-    lambda folder: hevc_in_flv(folder, fourcc=True), if_decoded=Delivered(DARK, LOW), quick=True,
+    lambda folder: hevc_in_flv(folder, fourcc=True), if_decoded=Delivered(DARK, LOW),
 )  # fmt: skip
 case(
     "HEVC in FLV by its number", "video", Refused(UNSUPPORTED, "HEVC in FLV"),
@@ -413,7 +410,7 @@ case("the sound beside HEVC in FLV", "audio", Delivered(None, LOW), lambda folde
 RM = ("-f", "rm")
 case(
     "RealVideo 1 with AC-3", "video", Delivered(DARK, LOW),
-    lambda folder: made(folder, "rm", *picture(size="176x144"), *sound(), "-c:v", "rv10", "-c:a", "ac3", *RM), quick=True,
+    lambda folder: made(folder, "rm", *picture(size="176x144"), *sound(), "-c:v", "rv10", "-c:a", "ac3", *RM),
 )  # fmt: skip
 case(
     "RealVideo 2 with RealAudio", "video", Delivered(DARK, LOW),
@@ -425,7 +422,7 @@ case(
     "RealAudio", "audio", Delivered(None, LOW),
     lambda folder: made(folder, "ra", *sound(rate=8000), "-c:a", "real_144", "-ac", "1", *RM),
 )  # fmt: skip
-case("SPHERE", "audio", Delivered(None, LOW), lambda _: sphere("pcm", samples()), quick=True)
+case("SPHERE", "audio", Delivered(None, LOW), lambda _: sphere("pcm", samples()))
 case("SPHERE, big end first", "audio", Delivered(None, LOW), lambda _: sphere("pcm", samples(">"), order="10"))
 case(
     "SPHERE in mu-law", "audio", Delivered(None, LOW),
@@ -465,10 +462,10 @@ def _partly(track: int, kind: bytes, old: bytes, scheme: bytes, film: Sequence[s
     return lambda folder: recoded(made(folder, "mp4", *film), track, kind, added=protected(old, scheme))
 
 
-case("cenc in fragments", "video", ENCRYPTED, _locked((*FILM, *FRAGMENTS)), quick=True)
+case("cenc in fragments", "video", ENCRYPTED, _locked((*FILM, *FRAGMENTS)))
 case("cbcs in fragments", "video", ENCRYPTED, _locked((*FILM, *FRAGMENTS), b"cbcs"))
 case("cenc sound in fragments", "audio", ENCRYPTED, _locked((*SOUND, *FRAGMENTS), suffix="m4a"))
-case("sound encrypted, picture clear", "video", ENCRYPTED, _partly(1, b"enca", b"mp4a", b"cenc", FILM), quick=True)
+case("sound encrypted, picture clear", "video", ENCRYPTED, _partly(1, b"enca", b"mp4a", b"cenc", FILM))
 case("picture encrypted, sound clear", "video", ENCRYPTED, _partly(0, b"encv", b"avc1", b"cbcs", FILM))
 case(
     "picture encrypted in fragments, sound clear", "video", ENCRYPTED,
@@ -493,7 +490,7 @@ def _cut(share: float, film: Sequence[str], suffix: str = "mp4") -> Callable[[Pa
 
 FIRST = ("-movflags", "+faststart")
 for share, part in ((0.01, "at its start"), (0.06, "in its header"), (0.5, "in the middle"), (0.99, "near its end")):
-    case(f"index first, cut {part}", "video", TRUNCATED, _cut(share, (*FILM, *FIRST)), quick=True)
+    case(f"index first, cut {part}", "video", TRUNCATED, _cut(share, (*FILM, *FIRST)))
     case(f"index of fragments, cut {part}", "video", TRUNCATED, _cut(share, (*FILM, *FRAGMENTS)))
 for share, part in ((0.01, "at its start"), (0.06, "in its header"), (0.5, "in the middle")):
     case(f"index last, cut {part}", "video", TRUNCATED, _cut(share, FILM))

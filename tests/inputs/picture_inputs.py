@@ -421,7 +421,7 @@ for _name, _matrix, _turns in (
         change=display_matrix(*_matrix),
         turned=_turns,
         shown=(144, 192) if _matrix[0] == 0 else (192, 144),
-        quick=_name in ("turned_90", "transposed"),
+        quick=_name == "turned_90",
     )
 case("turned_by_3_degrees", "mp4", f"{H264} {SD}", change=display_matrix(0.9986, 0.0523, -0.0523, 0.9986))
 case("turned_by_45_degrees", "mp4", f"{H264} {SD}", change=display_matrix(0.7071, 0.7071, -0.7071, 0.7071))
@@ -486,7 +486,7 @@ def pixel_crop(data: bytes) -> bytes:
     return bytes(made)
 
 
-case("cropped_by_mp4", "mp4", f"{H264} {SD}", change=clean_aperture, quick=True)
+case("cropped_by_mp4", "mp4", f"{H264} {SD}", change=clean_aperture)
 case("cropped_by_mkv", "mkv", "-c:v utvideo -pix_fmt yuv420p", filters="setsar=2", change=pixel_crop)
 case(
     "cropped_by_mp4_turned",
@@ -790,7 +790,7 @@ for _suffix, _rate, _options in (
     ("m4v", "24", "-c:v mpeg4 -q:v 2 -pix_fmt yuv420p"),
     ("m1v", "24", "-c:v mpeg1video -q:v 2 -pix_fmt yuv420p"),
 ):
-    case(f"raw_{_suffix}_{_rate}", _suffix, _options, rate=_rate, quick=_suffix == "h264")
+    case(f"raw_{_suffix}_{_rate}", _suffix, _options, rate=_rate)
 case("interlaced_30", "ts", f"{H264} {SD} -x264opts tff", rate="30", fields="tff", delivered_rate="60")
 case(
     "interlaced_v210", "mov", f"-c:v v210 -pix_fmt yuv422p10le {SD} -field_order tt", fields="tff", delivered_rate="50"
@@ -849,7 +849,7 @@ case(
 
 _LOSSLESS = "-c:v ffv1 -pix_fmt"
 case("sd_untagged", "mp4", H264)
-case("sd_tagged_bt709", "mp4", f"{H264} {HD}", coding=ycbcr("bt709"), quick=True)
+case("sd_tagged_bt709", "mp4", f"{H264} {HD}", coding=ycbcr("bt709"))
 case(
     "hd_untagged",
     "mp4",

@@ -58,7 +58,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("recording", some_slow(CASES, lambda number, _: number != 2))
+@pytest.mark.parametrize("recording", some_slow(CASES, lambda number, _: number == 0))
 def test_a_recording_is_delivered_as_it_was_drawn(recording: Recording, tmp_path: Path) -> None:
     delivered = deliver(RECORDINGS / recording.name, "video", tmp_path)
     assert (delivered.output["width"], delivered.output["height"]) == recording.size

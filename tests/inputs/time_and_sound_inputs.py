@@ -313,7 +313,6 @@ for _name, _codec in (("h264", "-c:v libx264 -bf 3"), ("mpeg4", "-c:v mpeg4 -bf 
         f"avi_reordered_{_name}",
         steps("avi", [*flash("25"), *beep(), *options(f"{_codec} -pix_fmt yuv420p -c:a pcm_s16le")]),
         slack=0.025,
-        quick=_name == "h264",
     )
 synced(
     "still_screen_mp4",
@@ -410,7 +409,6 @@ for _kind, _sound in (
         within=0.8,
         beeps=(1.5, 2.5, 3.5, 4.5),
         flashes=every(6),
-        quick=_kind == "mp4",
     )
     video(
         f"picture_late_{_kind}",
@@ -1226,7 +1224,7 @@ synced(
     within=0.3,
     quick=True,
 )
-audio("silence", steps("wav", options("-f lavfi -i anullsrc=d=3")), 3, loud=False, quick=True)
+audio("silence", steps("wav", options("-f lavfi -i anullsrc=d=3")), 3, loud=False)
 audio(
     "nearly_silence",
     steps("wav", ["-f", "lavfi", "-i", "aevalsrc=exprs='0.00002*random(0)':d=3:s=48000", *options("-c:a pcm_f32le")]),
@@ -1244,7 +1242,7 @@ audio(
 audio("a_tenth_of_a_second", steps("wav", speech(0.1)), 0.1, loud=False)
 audio("one_sample", steps("wav", [*speech(1), *options("-af atrim=end_sample=1")]), None, loud=False)
 video("video_silent", steps("mp4", [*moving(3), *options("-f lavfi -i anullsrc=d=3"), *H264, *AAC]), 3, loud=False)
-audio("video_as_audio", steps("mp4", [*flash(), *beep(), *H264_B, *AAC]), beeps=every(6), quick=True)
+audio("video_as_audio", steps("mp4", [*flash(), *beep(), *H264_B, *AAC]), beeps=every(6))
 audio(
     "video_as_audio_late_sound",
     steps("mkv", [*flash(), *options("-itsoffset 2"), *beep(4), *H264, *AAC]),
@@ -1813,7 +1811,6 @@ for _hertz in (8000, 48000):
         steps("ogg", [*tones([440], "mono", _hertz, 400 / _hertz), *options("-c:a libvorbis")]),
         None,
         loud=None,
-        quick=_hertz == 8000,
     )
 for _kind, _pair in (("mp4", tuple(H264_B)), ("mov", tuple(MPEG4)), ("m4v", tuple(H264))):
     video(
@@ -1840,7 +1837,6 @@ for _number, _seconds in ((2, 7), (3, 13)):
         _seconds,
         loud=None,
         notes=("frozen",),
-        quick=_number == 2,
     )
 audio(
     "alac_in_caf",

@@ -173,7 +173,7 @@ def answers(index: Catalogue) -> tuple[list[tuple[Any, ...]], list[Any], list[An
 
 
 @pytest.mark.ffmpeg
-@pytest.mark.parametrize("page", [catalogue_refresh.PAGE, 10])
+@pytest.mark.parametrize("page", [pytest.param(catalogue_refresh.PAGE, marks=pytest.mark.slow), 10])
 def test_kept_up_to_date_it_says_what_a_new_one_says(
     archive: Archive, tmp_path: Path, page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
