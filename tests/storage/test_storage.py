@@ -7,12 +7,14 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import s3_server
+from botocore.exceptions import ClientError
 from loopback import QuietHandler, serving
 from pydantic import SecretStr
 
@@ -645,3 +647,44 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 def test_a_bucket_is_one_folder(tmp_path: Path, bucket: str) -> None:
     with pytest.raises(ValueError, match="name of a bucket"):
         DirectoryStore(tmp_path, "media", bucket)
+
+
+# --- The server that the tests ask ------------------------------------------------------------------------------------
+
+
+def winners(url: str, key: str) -> int:
+    """How many of eight creates of the same key at once succeed."""
+    client, bucket = s3_server.client(url), s3_server.bucket(url)
+    together = threading.Barrier(8)
+
+    def create(_: int) -> bool:
+        together.wait(30)
+        try:
+            client.put_object(Bucket=bucket, Key=key, Body=os.urandom(8), IfNoneMatch="*")
+        except ClientError as error:
+            return error.response["Error"]["Code"] != "PreconditionFailed"
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        return sum(pool.map(create, range(8)))
+
+
+def test_of_creates_at_once_one_wins(endpoint: str) -> None:
+    assert [winners(endpoint, f"lease-{number}") for number in range(5)] == [1] * 5
+
+
+def test_of_creates_at_once_several_win_without_the_lock() -> None:
+    with s3_server.s3_server(locked=False) as url:
+        assert winners(url, "lease") > 1
+
+
+def test_a_copied_server_goes_its_own_way() -> None:
+    with s3_server.started() as server:
+        bucket = s3_server.bucket(server.url, versioned=True)
+        s3_server.client(server.url).put_object(Bucket=bucket, Key="kept", Body=b"before")
+        with server.copied() as url:
+            copy = s3_server.client(url)
+            original = s3_server.client(server.url).head_object(Bucket=bucket, Key="kept")
+            assert copy.head_object(Bucket=bucket, Key="kept")["VersionId"] == original["VersionId"]
+            copy.put_object(Bucket=bucket, Key="kept", Body=b"after")
+            assert s3_server.client(server.url).get_object(Bucket=bucket, Key="kept")["Body"].read() == b"before"
