@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import textwrap
 from collections.abc import Iterable
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -280,3 +281,12 @@ def test_loudness_fields_stay_in_their_files() -> None:
     """loudnorm's field names are loudness.py's business, the factor 100 the webhook's."""
     users = {name(path) for path in MODULES if "measured_I" in path.read_text()}
     assert users <= {"codex_assets/media/encode/loudness.py"}
+
+
+def test_pytest_looks_into_every_folder_of_tests(pytestconfig: pytest.Config) -> None:
+    """By itself it passes over some names, such as `build`."""
+    passed_over = pytestconfig.getini("norecursedirs")
+    tests = ROOT / "tests"
+    folders = {part for path in tests.rglob("test_*.py") for part in path.relative_to(tests).parent.parts}
+    assert "build" in folders
+    assert [folder for folder in sorted(folders) if any(fnmatch(folder, pattern) for pattern in passed_over)] == []

@@ -18,6 +18,7 @@ from typing import Any
 import clips
 import pytest
 from published_files import segment
+from slow_cases import some_slow
 from workbench import CREATOR, MEDIA, Bench, complaints, once, variants
 
 from codex_assets.archive.records import LoudnessRecord, MasterRecord, MezzanineRecord, OutputRecord, VariantRecord
@@ -155,7 +156,7 @@ def test_only_what_was_uploaded_and_built_is_published(film: Bench) -> None:
     assert set(film.contents()) - named == {f"archive/originals/{CREATOR}/{MEDIA}/original"}
 
 
-@pytest.mark.parametrize("clip", ["speech", "music"])
+@pytest.mark.parametrize("clip", ["speech", pytest.param("music", marks=pytest.mark.slow)])
 def test_delivered_sound_is_on_target(clip: str, common: Path, clip_folder: Path) -> None:
     bench = built_once(common, clip_folder, clip)
     for name, record in variants(recorded(bench)).items():
@@ -185,6 +186,8 @@ def busy() -> Iterator[None]:
             burner.wait()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_same_job_gives_the_same_bytes_under_load_too(film: Bench, bench: Bench) -> None:
     bench.upload("strip_1280")
     with busy():
@@ -196,6 +199,7 @@ def test_the_same_job_gives_the_same_bytes_under_load_too(film: Bench, bench: Be
     }
 
 
+@pytest.mark.slow
 def test_one_rung_alone_is_the_same_and_touches_nothing_else(film: Bench, tmp_path: Path) -> None:
     bench = copy(film, tmp_path)
     shutil.rmtree(bench.root / "archive" / "originals")
@@ -232,6 +236,7 @@ def test_a_master_does_not_name_what_has_gone(film: Bench, tmp_path: Path) -> No
         bench.build(["hls_master"])
 
 
+@pytest.mark.slow
 def test_a_preview_alone_is_that_of_its_variant(long_film: Bench, tmp_path: Path) -> None:
     bench = copy(long_film, tmp_path)
     before, former = bench.contents(), recorded(bench)
@@ -245,6 +250,7 @@ def test_a_preview_alone_is_that_of_its_variant(long_film: Bench, tmp_path: Path
     assert bench.contents() == before
 
 
+@pytest.mark.slow
 def test_a_preview_of_few_pictures_a_second_ends_where_its_last_segment_does(bench: Bench) -> None:
     """At 5 pictures a second the sound of a segment ends 0.4 s before its picture, and goes on in the next."""
     bench.upload("slow_32s")
@@ -293,9 +299,7 @@ def first_times(bench: Bench, name: str) -> dict[str, float]:
     "clip",
     [
         "strip_1280",
-        "strip_29_97",
-        "strip_59_94",
-        *(pytest.param(f"strip_{rate}", marks=pytest.mark.slow) for rate in ("23_976", "30")),
+        *(pytest.param(f"strip_{rate}", marks=pytest.mark.slow) for rate in ("29_97", "59_94", "23_976", "30")),
     ],
 )
 def test_segments_are_cut_alike_at_every_rate(clip: str, bench: Bench, film: Bench) -> None:
@@ -333,6 +337,7 @@ def without_nvenc() -> None:
         pytest.skip("NVENC works here")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_nvenc")
 @pytest.mark.parametrize(("mode", "reason"), [("nvenc", "NVENC failed: "), ("auto", "NVENC does not work here: ")])
 def test_without_a_gpu_x264_is_used_and_it_is_said_why(mode: str, reason: str, bench: Bench) -> None:
@@ -347,6 +352,7 @@ def test_without_a_gpu_x264_is_used_and_it_is_said_why(mode: str, reason: str, b
         assert str(bench.root.parent) not in (build.encoder_reason or "")
 
 
+@pytest.mark.slow
 def test_small_pictures_are_never_given_to_nvenc(bench: Bench) -> None:
     bench.upload("tiny_16x16")
     build = bench.build(["mezzanine"], mode=EncoderMode.NVENC)["mezzanine"].build
@@ -373,7 +379,9 @@ class Diary(DirectoryStore):
         super().delete(key)
 
 
-@pytest.mark.parametrize("grace", [timedelta(0), timedelta(hours=24)], ids=["at once", "after a day"])
+@pytest.mark.parametrize(
+    "grace", [pytest.param(timedelta(0), marks=pytest.mark.slow), timedelta(hours=24)], ids=["at once", "after a day"]
+)
 def test_a_smaller_and_shorter_source_leaves_nothing_of_the_larger_one(
     grace: timedelta, film: Bench, tmp_path: Path
 ) -> None:
@@ -442,7 +450,7 @@ def damaging(folder: Path, pattern: str) -> Tools:
     return Tools({**environment, "PATH": f"{folder}:{environment['PATH']}"})
 
 
-@pytest.mark.parametrize("what", DAMAGES)
+@pytest.mark.parametrize("what", some_slow(DAMAGES, lambda _, what: what == "the mezzanine"))
 def test_what_fails_verification_changes_nothing_that_is_published(what: str, film: Bench, tmp_path: Path) -> None:
     bench = copy(film, tmp_path)
     before = bench.objects(records=True)
@@ -480,7 +488,7 @@ def test_an_encode_that_fails_changes_nothing_that_is_published(film: Bench, tmp
 REFUSED = [name for name, clip in clips.CLIPS.items() if clip.refused]
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", some_slow(REFUSED, lambda number, _: number % 4 == 0))
 def test_what_cannot_be_used_is_refused_in_a_sentence(name: str, tmp_path: Path, clip_folder: Path) -> None:
     clip = clips.CLIPS[name]
     bench = Bench(tmp_path / "store", clip.media_type, clip_folder)
@@ -500,16 +508,19 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(name: str, tmp_path: Path,
 
 @pytest.mark.parametrize(
     ("clip", "seconds"),
-    [
-        ("long_sound", 4.0),
-        ("short_sound", 4.0),
-        ("late_sound", 2.0),
-        ("late_picture", 2.7),
-        ("starts_at_5s_mkv", 2.0),
-        ("webm_no_duration", 2.0),
-        ("blink", 0.2),
-        ("single_picture_with_sound", 3.0),
-    ],
+    some_slow(
+        [
+            ("long_sound", 4.0),
+            ("short_sound", 4.0),
+            ("late_sound", 2.0),
+            ("late_picture", 2.7),
+            ("starts_at_5s_mkv", 2.0),
+            ("webm_no_duration", 2.0),
+            ("blink", 0.2),
+            ("single_picture_with_sound", 3.0),
+        ],
+        lambda _, case: case[0] == "blink",
+    ),
 )
 def test_a_media_lasts_as_long_as_its_longer_track(clip: str, seconds: float, bench: Bench) -> None:
     bench.upload(clip)
@@ -528,6 +539,7 @@ def test_a_media_lasts_as_long_as_its_longer_track(clip: str, seconds: float, be
     assert ends[0] == pytest.approx(ends[1], abs=0.06)
 
 
+@pytest.mark.slow
 def test_the_last_picture_is_held_while_the_sound_goes_on(bench: Bench) -> None:
     bench.upload("long_sound")
     bench.build(["mezzanine"])
@@ -564,6 +576,7 @@ def test_a_late_sound_stays_late(bench: Bench) -> None:
 # --- What is reported -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_damaged_upload_is_delivered_and_it_is_told(bench: Bench) -> None:
     bench.upload("damaged_packets")
     records = bench.build()

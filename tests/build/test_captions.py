@@ -62,8 +62,7 @@ class Built:
 
     def captions_of(self, variant: VariantRecord) -> bytes:
         assert variant.playlist_key is not None
-        folder = (self.bench.root / "media" / variant.playlist_key).parent
-        return captions_of_segments(folder, self.scratch)
+        return captions_of_segments(self.bench.root / "media" / variant.playlist_key, self.scratch)
 
 
 def build(upload: Path, tmp_path: Path) -> Built:
@@ -109,12 +108,14 @@ def test_captions_of_both_kinds_are_in_every_variant_as_they_were_uploaded(tmp_p
     assert "#EXT-X-VERSION:7\n" in built.master
 
 
+@pytest.mark.slow
 def test_captions_that_start_late_are_carried_too(tmp_path: Path) -> None:
     captions = {frame: text_608(frame) for frame in range(200, 220)}
     built = build(film(tmp_path / "film.mkv", captions, frames=220), tmp_path)
     assert_carried(built, b"".join(captions.values()), ("CC1",))
 
 
+@pytest.mark.slow
 def test_interlaced_captions_stay_with_the_first_field_of_their_picture(tmp_path: Path) -> None:
     captions = {frame: text_708(frame) for frame in range(60)}
     upload = film(
@@ -129,6 +130,7 @@ def test_interlaced_captions_stay_with_the_first_field_of_their_picture(tmp_path
     assert_carried(built, b"".join(captions.values()), ("CC1", "SERVICE1"))
 
 
+@pytest.mark.slow
 def test_captions_of_a_broadcast_in_mpeg_2_are_carried_in_the_order_of_display(tmp_path: Path) -> None:
     captions = {frame: text_708(frame) for frame in FRAMES}
     plain = film(tmp_path / "plain.mp4", captions)
@@ -136,6 +138,7 @@ def test_captions_of_a_broadcast_in_mpeg_2_are_carried_in_the_order_of_display(t
     assert_carried(build(tmp_path / "film.mpg", tmp_path), b"".join(captions.values()), ("CC1", "SERVICE1"))
 
 
+@pytest.mark.slow
 def test_captions_of_a_varying_rate_are_carried_at_their_times(tmp_path: Path) -> None:
     captions = {frame: text_608(frame) for frame in FRAMES}
     plain = film(tmp_path / "plain.mkv", captions, sound=False)
@@ -145,6 +148,7 @@ def test_captions_of_a_varying_rate_are_carried_at_their_times(tmp_path: Path) -
     assert_carried(built, b"".join(captions.values()), ("CC1",))
 
 
+@pytest.mark.slow
 def test_captions_that_fewer_pictures_cannot_carry_are_left_out_with_a_warning(tmp_path: Path) -> None:
     captions = {frame: text_608(frame) for frame in range(240)}
     built = build(film(tmp_path / "film.mp4", captions, frames=240, rate="120"), tmp_path)
@@ -153,7 +157,11 @@ def test_captions_that_fewer_pictures_cannot_carry_are_left_out_with_a_warning(t
     assert_left_out(built)
 
 
-@pytest.mark.parametrize("captions", [{}, dict.fromkeys(FRAMES, NULL_PAIRS)], ids=["none", "only pauses"])
+@pytest.mark.parametrize(
+    "captions",
+    [pytest.param({}, marks=pytest.mark.slow), dict.fromkeys(FRAMES, NULL_PAIRS)],
+    ids=["none", "only pauses"],
+)
 def test_an_upload_without_captions_says_that_there_are_none(captions: dict[int, bytes], tmp_path: Path) -> None:
     built = build(film(tmp_path / "film.mp4", captions), tmp_path)
     assert built.mezzanine.warnings == ()
@@ -161,6 +169,7 @@ def test_an_upload_without_captions_says_that_there_are_none(captions: dict[int,
     assert_left_out(built)
 
 
+@pytest.mark.slow
 def test_a_preview_that_is_built_alone_has_the_bytes_of_the_variant(tmp_path: Path) -> None:
     captions = {frame: text_708(frame) for frame in FRAMES}
     built = build(film(tmp_path / "film.mp4", captions), tmp_path)

@@ -35,6 +35,7 @@ def contents(folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.ffmpeg
 def test_a_faulty_encoder_replaces_nothing_and_is_named(tmp_path: Path, receiver: Receiver) -> None:
     environment = jobs.local_environment(tmp_path)

@@ -73,15 +73,10 @@ DRAWN: dict[str, tuple[str, str, tuple[str, ...]]] = {
 
 QUICK = (
     "chart in 4:2:2",
-    "slope of 10 bits",
     "film",
-    "turned",
     "black",
-    "another matrix",
     "half the rate",
-    "late by one",
     "late",
-    "one channel",
 )
 
 

@@ -10,6 +10,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from published_files import segments
+
 FFMPEG = ("ffmpeg", "-hide_banner", "-nostdin", "-y", "-loglevel", "error")
 NTSC = "30000/1001"
 NULL_PAIRS = b"\xfc\x80\x80\xfd\x80\x80"
@@ -96,8 +98,8 @@ def captions_in(path: Path) -> bytes:
     return decoded.stdout
 
 
-def captions_of_segments(folder: Path, scratch: Path) -> bytes:
-    """As `captions_in`, of all segments in a folder."""
-    whole = scratch / f"{folder.name}.ts"
-    whole.write_bytes(b"".join(path.read_bytes() for path in sorted(folder.glob("segment_*.ts"))))
+def captions_of_segments(playlist: Path, scratch: Path) -> bytes:
+    """As `captions_in`, of all segments of a playlist."""
+    whole = scratch / f"{playlist.parent.name}.ts"
+    whole.write_bytes(b"".join(path.read_bytes() for path in segments(playlist)))
     return captions_in(whole)
