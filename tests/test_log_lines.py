@@ -92,7 +92,7 @@ def test_threads_of_a_process_with_one_job_say_which(book: Book) -> None:
     go = threading.Event()
 
     def wait_and_tell() -> None:
-        go.wait(10)
+        assert go.wait(200)
         LOG.info("early thread")
 
     with about(shared=True, job="job-1", media="m1"):
@@ -117,9 +117,9 @@ def test_work_beside_each_other_is_told_apart(book: Book) -> None:
 
     def work(media: str) -> None:
         with about(media=media):
-            both.wait(10)
+            both.wait(200)
             LOG.info("%s", media)
-            both.wait(10)
+            both.wait(200)
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(work, ["m1", "m2"]))

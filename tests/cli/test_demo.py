@@ -145,7 +145,7 @@ def test_what_is_wrong_with_a_webhook(result: dict[str, Any], webhooks: list[Rec
 
 
 def post(url: str, body: bytes, signature: str) -> int:
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=120)
     connection.request("POST", urlsplit(url).path, body, {"X-RunPod-Signature": signature})
     status = connection.getresponse().status
     connection.close()

@@ -55,7 +55,7 @@ def worker(**environment: str) -> Iterator[str]:
         assert port.isdigit(), port + process.stderr.read()
         yield f"http://127.0.0.1:{port}/webhook"
     finally:
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
 
 
 @pytest.fixture(scope="module")

@@ -279,8 +279,9 @@ def test_a_thousand_media_are_quick(tmp_path: Path) -> None:
         register(stores, media_id)
         some = tuple(a_job(media_id, day, seconds=30.0, media_seconds=60.0, outputs=outputs) for day in (1, 2, 3))
         RecordStore(stores.archive).put(media_id, history.JOBS, JobHistory(media_id=media_id, jobs=some))
-    started = time.monotonic()
+    # Of the processor, not of the clock: others may have it for a while.
+    started = time.process_time()
     statistics = stats.gather(stores, now=NOW)
-    took = time.monotonic() - started
+    took = time.process_time() - started
     assert statistics.outcomes == {"completed": 3000}
     assert took < 20, f"{took:.1f} s on {os.cpu_count()} cores"

@@ -248,13 +248,21 @@ def hang_up(request: BaseHTTPRequestHandler) -> None:
     request.connection.shutdown(socket.SHUT_RDWR)
 
 
+LONGEST_SECONDS = 120.0
+"""That a receiver goes on, which no sender may wait for."""
+
+
 def stall(request: BaseHTTPRequestHandler) -> None:
-    time.sleep(0.6)
+    """Says nothing until the sender gives up."""
+    request.connection.settimeout(LONGEST_SECONDS)
+    request.connection.recv(1)
 
 
 def drip(request: BaseHTTPRequestHandler) -> None:
+    """Never comes to the end of its headers, until the sender gives up."""
     request.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-    for _ in range(60):
+    until = time.monotonic() + LONGEST_SECONDS
+    while time.monotonic() < until:
         try:
             request.wfile.write(b"x")
         except OSError:
@@ -579,14 +587,12 @@ def test_retry_after_is_honoured_within_its_limit(asked: str, waited: float) -> 
 
 def test_a_stalling_receiver_is_a_timeout() -> None:
     with serving(stall, OK) as receiver:
-        assert send(receiver.url(), replace(LOCAL, timeout_s=0.2)).attempts == 2
+        assert send(receiver.url(), replace(LOCAL, timeout_s=2.0)).attempts == 2
 
 
 def test_a_dripping_receiver_cannot_hold_the_worker() -> None:
-    began = time.monotonic()
     with serving(drip) as receiver:
         error = refusal(receiver.url(), replace(LOCAL, timeout_s=0.3, attempts=1))
-    assert time.monotonic() - began < 2
     assert "within 0.3 seconds" in error.public
 
 
@@ -788,11 +794,9 @@ def test_an_unknown_authority_is_not_accepted(certificate: Certificate) -> None:
 
 
 def test_a_dripping_tls_receiver_cannot_hold_the_worker(certificate: Certificate) -> None:
-    began = time.monotonic()
     with serving(drip, tls=server_side(certificate)) as receiver:
         policy = replace(trusting(certificate), timeout_s=0.4, attempts=1)
         error = refusal(receiver.url(host="hooks.example", scheme="https"), policy)
-    assert time.monotonic() - began < 2
     assert "within 0.4 seconds" in error.public
 
 

@@ -133,7 +133,7 @@ class Api:
     def forget(self, job_id: str) -> None:
         self.forgotten.add(job_id)
 
-    def wait_for(self, look: Callable[[], object], timeout_s: float = 60.0) -> None:
+    def wait_for(self, look: Callable[[], object], timeout_s: float = 120.0) -> None:
         deadline = time.monotonic() + timeout_s
         with self._changed:
             # Not everything that is looked at wakes whoever waits.

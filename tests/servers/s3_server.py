@@ -134,7 +134,7 @@ def started(*, locked: bool = True, **variables: str) -> Iterator[S3Server]:
         yield S3Server(process, port)
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=120)
 
 
 @contextmanager

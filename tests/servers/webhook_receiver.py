@@ -63,7 +63,7 @@ class Receiver:
     def of(self, job_id: str) -> list[Received]:
         return [request for request in self.received if request.said.get("id") == job_id]
 
-    def wait(self, count: int, timeout_s: float = 60.0) -> list[Received]:
+    def wait(self, count: int, timeout_s: float = 120.0) -> list[Received]:
         """The first `count` requests, as soon as there are that many."""
         with self._changed:
             came = self._changed.wait_for(lambda: len(self.received) >= count, timeout_s)

@@ -58,7 +58,7 @@ def test_a_job_tells_what_it_took(settings: Settings, receiver: Receiver, caplog
     assert during == ["running"], "a job that is under way can be seen to be"
     measured = result["metrics"]
     assert b"metrics" not in receiver.received[0].body
-    assert 40 <= measured["queueSeconds"] < 45
+    assert 40 <= measured["queueSeconds"] <= 41 + took
     assert 0 < measured["seconds"] <= took
     kinds = [measured[f"{kind}Seconds"] for kind in ("download", "encode", "verify", "upload")]
     # Fetching a small file takes next to nothing.
@@ -192,21 +192,25 @@ def test_a_job_is_under_way_for_a_day_at_most() -> None:
 def test_phases_are_timed_even_when_they_fail(tmp_path: Path) -> None:
     heard: list[str] = []
     board = Workspace(tmp_path / "run", lambda status: heard.append(status.phase)).progress
+    around: dict[str, float] = {}
     for name in ("variants", "publishing", "variants"):
+        began = time.monotonic()
         with board.phase(name) as advance:
             time.sleep(0.05)
             # Nothing has come out yet, and it is the same phase all the same.
             advance(0.0, None)
             time.sleep(0.05)
+        around[name] = around.get(name, 0.0) + time.monotonic() - began
         time.sleep(0.2)
     with suppress(ValueError), board.phase("verifying"):
         time.sleep(0.05)
         raise ValueError
     phases = board.spent
     assert list(phases) == ["variants", "publishing", "verifying"]
-    assert phases["variants"] == pytest.approx(0.2, abs=0.08)
-    assert phases["verifying"] >= 0.05
-    assert phases["publishing"] == pytest.approx(0.1, abs=0.05)
+    # Neither more than what passed in it, nor what passed between the two.
+    assert 0.199 <= phases["variants"] <= around["variants"] + 0.001
+    assert phases["verifying"] >= 0.049
+    assert 0.099 <= phases["publishing"] <= around["publishing"] + 0.001
     assert set(heard) == {"variants", "publishing", "verifying"}
 
 
