@@ -12,8 +12,9 @@ ARGS ?=
 # The UI's port.
 PORT ?= 3000
 # Each test process runs tools that are parallel by themselves, so there are few: one more than there are cores, for some
-# tests only wait for a limit of time to pass.
-PYTEST := python -m pytest -n $(shell expr $$(nproc) + 1)
+# tests only wait for a limit of time to pass. Neighbours stay together, for what they share is made once in each process.
+PROCESSES := -n $(shell expr $$(nproc) + 1) --dist worksteal
+PYTEST := python -m pytest $(PROCESSES)
 
 # Without credentials for real stores, objects are files under .local. Tests use their own stores.
 ifndef R2_ACCOUNT_ID
@@ -41,7 +42,7 @@ test-all: setup lint ## the same, with the tests that take minutes
 	@$(PYTEST) $(ARGS)
 
 test-debian13: ## run the tests of `make test` on Debian 13 (ffmpeg 7.1), in a root directory that it makes (needs root)
-	@scripts/debian13 test -n $(shell expr $$(nproc) + 1) -m 'not slow' $(ARGS)
+	@scripts/debian13 test $(PROCESSES) -m 'not slow' $(ARGS)
 
 lint: setup ## check with ruff and mypy
 	@ruff check --quiet .

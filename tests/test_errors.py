@@ -91,7 +91,10 @@ def test_webhook_refused(tmp_path: Path) -> None:
 @pytest.mark.ffmpeg
 @pytest.mark.parametrize(
     ("script", "code", "again"),
-    [("echo '[error] broken' >&2; kill -TERM $$", "tool_failed", True), (None, "worker_misconfigured", False)],
+    [
+        pytest.param("echo '[error] broken' >&2; kill -TERM $$", "tool_failed", True, marks=pytest.mark.slow),
+        (None, "worker_misconfigured", False),
+    ],
 )
 def test_a_worker_without_a_working_ffmpeg(tmp_path: Path, script: str | None, code: str, again: bool) -> None:
     """A tool that is killed is no upload's fault; one that is missing is the operator's."""

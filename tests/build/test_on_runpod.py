@@ -329,7 +329,7 @@ def test_others_that_wait_go_first(api: Api, settings: Settings) -> None:
     assert taken is not None
     assert taken.job_id == upload
     with by_hand(api, lambda taken: work(api, settings, taken)):
-        thread.join(60.0)
+        thread.join(200.0)
     assert [record.output for record in done] == ["thumbnail"]
     assert len(api.jobs) == 2
 
@@ -355,7 +355,7 @@ def test_only_so_many_are_in_flight(api: Api, settings: Settings) -> None:
 
     with by_hand(api, do):
         for thread in threads:
-            thread.join(60.0)
+            thread.join(200.0)
     assert (len(api.jobs), most) == (5, 2)
 
 

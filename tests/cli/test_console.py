@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jobs
 import pytest
+from slow_cases import some_slow
 from webhook_receiver import receiving
 
 BY_ENCODING = [
@@ -28,7 +29,7 @@ def answer(folder: Path, environ: dict[str, str], *arguments: str) -> subprocess
 
 
 @pytest.mark.ffmpeg
-@pytest.mark.parametrize(("environ", "encoding"), BY_ENCODING)
+@pytest.mark.parametrize(("environ", "encoding"), some_slow(BY_ENCODING, lambda number, _: number != 1))
 def test_the_doctor_speaks_every_encoding(tmp_path: Path, environ: dict[str, str], encoding: str) -> None:
     said = answer(tmp_path, {**environ, "STORAGE_DIR": str(tmp_path / "store")}, "doctor")
 
@@ -53,7 +54,7 @@ def test_json_stays_json_in_every_encoding(tmp_path: Path, environ: dict[str, st
     assert "Ł" in json.dumps(printed, ensure_ascii=False)
 
 
-@pytest.mark.parametrize(("environ", "encoding"), BY_ENCODING[:2])
+@pytest.mark.parametrize(("environ", "encoding"), some_slow(BY_ENCODING[:2], lambda number, _: number == 0))
 def test_a_worker_prints_what_its_streams_lack(tmp_path: Path, environ: dict[str, str], encoding: str) -> None:
     """The SDK prints a job's result: a sentence in it may quote any character."""
     environment = {**os.environ, **jobs.local_environment(tmp_path), **environ, "RUNPOD_LOG_LEVEL": "DEBUG"}

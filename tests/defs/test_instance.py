@@ -106,6 +106,7 @@ def test_imports_at_once_into_an_empty_home_leave_it_whole_and_learn_once(room: 
     is_imported_once(room, home, {MEDIA, "twin"})
 
 
+@pytest.mark.slow
 @pytest.mark.ffmpeg
 def test_the_sensor_leaves_the_instance_to_an_import_and_an_import_waits_for_the_sensor(room: Room, home: Path) -> None:
     (home / "dagster.yaml").write_text(QUIET, encoding="utf-8")
@@ -122,11 +123,12 @@ def test_the_sensor_leaves_the_instance_to_an_import_and_an_import_waits_for_the
             assert waiting.stderr is not None
             assert "waiting" in waiting.stderr.readline()
             waiting.send_signal(signal.SIGINT)
-            assert waiting.wait(timeout=60) == 130
+            assert waiting.wait(timeout=200) == 130
         tick = sensors.media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=opened))
         assert tick.skip_message == "1 media imported"
 
 
+@pytest.mark.slow
 @pytest.mark.ffmpeg
 def test_the_lock_of_a_process_that_was_killed_is_free(room: Room, home: Path) -> None:
     for number in range(4):
@@ -142,6 +144,7 @@ def test_the_lock_of_a_process_that_was_killed_is_free(room: Room, home: Path) -
     is_imported_once(room, home, {MEDIA, *(f"twin{number}" for number in range(4))})
 
 
+@pytest.mark.slow
 @pytest.mark.ffmpeg
 def test_two_folders_with_one_database_learn_once(room: Room, home: Path, tmp_path: Path) -> None:
     config = f"{QUIET}storage: {{sqlite: {{base_dir: {tmp_path}/shared}}}}\n"
@@ -156,6 +159,7 @@ def test_two_folders_with_one_database_learn_once(room: Room, home: Path, tmp_pa
     is_imported_once(room, home, {MEDIA})
 
 
+@pytest.mark.slow
 @pytest.mark.ffmpeg
 def test_a_home_that_two_of_dagsters_own_processes_left_with_two_versions_is_mended(room: Room, home: Path) -> None:
     (home / "dagster.yaml").write_text(QUIET, encoding="utf-8")
@@ -191,7 +195,7 @@ def test_an_import_beside_a_webserver_and_a_daemon_that_start_on_an_empty_home(r
             with pytest.MonkeyPatch.context():
                 os.killpg(process.pid, signal.SIGTERM)
         for process in beside:
-            process.wait(timeout=60)
+            process.wait(timeout=200)
         log.close()
     is_imported_once(room, home, {MEDIA})
 
@@ -296,7 +300,11 @@ def test_a_wrong_configuration_is_refused_with_a_sentence(
 
 
 @pytest.mark.parametrize(
-    ("host", "sentence"), [("127.0.0.1:1", "nothing listens"), ("nowhere.invalid:5432", "does not resolve")]
+    ("host", "sentence"),
+    [
+        ("127.0.0.1:1", "nothing listens"),
+        pytest.param("nowhere.invalid:5432", "does not resolve", marks=pytest.mark.slow),
+    ],
 )
 def test_a_database_that_is_away_is_a_sentence(archive: Room, home: Path, host: str, sentence: str) -> None:
     # With a percent sign, as a password with any other sign has in a URL.
@@ -420,7 +428,7 @@ def test_the_ui_on_a_folder_with_its_own_configuration_calls_nobody(room: Room, 
             answer = asking.post(f"{url}/graphql", json={"query": query}, timeout=120).json()["data"]
         finally:
             os.killpg(process.pid, signal.SIGINT)
-            process.wait(timeout=100)
+            process.wait(timeout=200)
         assert heard == []
     assert answer["shouldShowNux"] is False
     assert [entry["name"] for entry in answer["workspaceOrError"]["locationEntries"]] == ["codex_assets"]

@@ -79,7 +79,9 @@ def monitored(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
 
 
 @pytest.mark.ffmpeg
-@pytest.mark.parametrize("from_job", [True, False], ids=["of a job", "of Materialize"])
+@pytest.mark.parametrize(
+    "from_job", [pytest.param(True, marks=pytest.mark.slow), False], ids=["of a job", "of Materialize"]
+)
 def test_a_run_is_ended_by_its_own_limit_and_not_by_the_instances(
     room: Room, instance: dg.DagsterInstance, from_job: bool
 ) -> None:

@@ -314,7 +314,9 @@ LATER = "2199-01-01T00:00:00+00:00"
 """A cursor after which nothing was written."""
 
 
-@pytest.mark.parametrize("by_sensor", [True, False], ids=["by the sensor", "by an import"])
+@pytest.mark.parametrize(
+    "by_sensor", [pytest.param(True, marks=pytest.mark.slow), False], ids=["by the sensor", "by an import"]
+)
 def test_what_was_removed_from_an_instance_comes_back(
     room: Room, instance: dg.DagsterInstance, by_sensor: bool
 ) -> None:
@@ -383,6 +385,7 @@ def test_one_output_is_rebuilt_and_nothing_becomes_stale(room: Room, instance: d
     assert set(statuses(instance).values()) == {"FRESH"}
 
 
+@pytest.mark.slow
 def test_a_rebuilt_mezzanine_of_the_same_contents_makes_nothing_stale(room: Room, instance: dg.DagsterInstance) -> None:
     room.learn(instance)
     assert run(room, instance, "mezzanine").success
@@ -469,6 +472,7 @@ def test_outputs_that_follow_another_upload_one_by_one(room: Room, instance: dg.
     assert len(events(instance, "mezzanine")) == 2
 
 
+@pytest.mark.slow
 def test_an_output_built_here_from_what_was_built_elsewhere_and_not_learnt_yet(
     room: Room, instance: dg.DagsterInstance
 ) -> None:
@@ -501,6 +505,7 @@ def test_a_record_that_cannot_be_read_keeps_no_other_from_being_learnt(
     }
 
 
+@pytest.mark.slow
 def test_without_its_original_only_the_mezzanine_cannot_be_rebuilt(room: Room, instance: dg.DagsterInstance) -> None:
     room.learn(instance)
     room.stores.archive.delete(room.key)

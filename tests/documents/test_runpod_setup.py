@@ -152,9 +152,10 @@ def receiver(folder: Path, secret: str) -> Iterator[str]:
         try:
             yield f"http://127.0.0.1:{process.stderr.readline().strip()}/webhook"
         finally:
-            process.communicate(timeout=30)
+            process.communicate(timeout=120)
 
 
+@pytest.mark.slow
 @pytest.mark.ffmpeg
 @pytest.mark.timeout(900)
 def test_the_guide_leads_to_a_working_endpoint(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import jobs
 import pytest
 from commands import Answer, call
+from slow_cases import some_slow
 from webhook_receiver import receiving
 
 from codex_assets.config import settings as configuration
@@ -128,6 +129,7 @@ def test_a_damaged_record_is_named_by_every_command(store: Path) -> None:
         assert "pydantic" not in answer.out + answer.err
 
 
+@pytest.mark.slow
 def test_a_media_with_damaged_records_can_be_built_again(store: Path, tmp_path: Path) -> None:
     for output in ("media", "jobs", *outputs.OUTPUTS["video"]):
         (store / f"codex-archive/records/clip/{output}.json").write_text("{")
@@ -183,7 +185,7 @@ def test_every_object_in_every_way_damaged_is_told(store: Path, media: str, kind
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("kind", DAMAGES)
+@pytest.mark.parametrize("kind", some_slow(DAMAGES, lambda _, kind: kind in ("half", "empty", "noise")))
 def test_a_damaged_folder_is_judged(store: Path, kind: str) -> None:
     """Nothing is known of a folder but what it holds."""
     folder = store / "codex-media-local/creator1/hls/clip"

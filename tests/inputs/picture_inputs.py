@@ -544,7 +544,6 @@ case(
     "mp4",
     f"{H264} {SD} -bsf:v h264_metadata=crop_left=60",
     filters="pad=iw+60:ih:60:0",
-    quick=True,
 )
 for _short, _name in ((360, "640x360"), (480, "854x480"), (720, "1280x720"), (1080, "1920x1080")):
     _wide = int(_name.split("x")[0])
@@ -618,7 +617,6 @@ case(
     frames=13,
     delivered_frames=26,
     warns=RESIZED,
-    quick=True,
 )
 
 
@@ -814,9 +812,7 @@ case(
     delivered_rate="60",
     even=False,
 )
-case(
-    "progressive_flagged_interlaced", "mp4", f"{H264} {SD} -x264opts tff", frames=25, filters="setfield=tff", quick=True
-)
+case("progressive_flagged_interlaced", "mp4", f"{H264} {SD} -x264opts tff", frames=25, filters="setfield=tff")
 case("progressive_fake_interlaced", "mp4", f"{H264} {SD} -x264opts fake-interlaced", frames=25)
 
 
@@ -899,7 +895,7 @@ case(
 case("fcc", "mp4", f"{H264} -colorspace fcc", coding=ycbcr("fcc"))
 case("ycgco", "mp4", f"{H264} -colorspace ycgco", coding=ycgco)
 case("bt2020_constant_luminance", "mp4", f"{H264} -colorspace bt2020c", coding=ycbcr("bt2020"))
-case("matrix_chroma_derived", "mp4", f"{H264} -colorspace chroma-derived-nc", quick=True)
+case("matrix_chroma_derived", "mp4", f"{H264} -colorspace chroma-derived-nc")
 case(
     "matrix_chroma_derived_hd",
     "mp4",
@@ -927,7 +923,6 @@ case(
     "-c:v libx265 -preset ultrafast -x265-params log-level=error:qp=8 -pix_fmt yuv420p10le"
     " -colorspace bt2020nc -color_primaries bt2020 -color_trc bt2020-10",
     coding=in_gamut("bt2020", ycbcr("bt2020")),
-    quick=True,
 )
 case(
     "p3_sdr",
@@ -942,7 +937,6 @@ case(
     coding=ycbcr("bt601", full=True),
     planes="yuv444p16le",
     filters="scale=in_range=pc:out_range=pc,format=yuvj420p",
-    quick=True,
 )
 case(
     "full_range_hevc_10",

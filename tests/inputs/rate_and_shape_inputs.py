@@ -194,7 +194,6 @@ for _rate, _kind in (
         encoded(_kind, f"{film(_rate, 3)} {_hevc if 'hevc' in _kind else H264}"),
         _rate,
         constant(_rate, int(3 * Fraction(_rate))),
-        quick=(_rate, _kind) == ("2983/100", "mp4"),
     )
 
 # --- Transparency now and then ----------------------------------------------------------------------------------------
@@ -236,7 +235,6 @@ for _codec, _suffix, _order in (
         now_and_then(_codec, _suffix, _order),
         "30",
         constant("30", 60),
-        quick=(_codec, _order) == ("libvpx", "abab"),
     )
 
 
@@ -334,5 +332,5 @@ for _name, _make, _size, _seconds, _places in (
         size=_size,
         warns=RESIZED,
         places=_places,
-        quick=_name in ("turns_webm", "grows_ts"),
+        quick=_name == "grows_ts",
     )

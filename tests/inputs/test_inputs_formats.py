@@ -95,7 +95,7 @@ def tone(path: Path) -> tuple[float | None, float]:
 
 
 QUICK = (
-    *("xHE-AAC before AAC in mp4", "AC-4 alone in ts", "RealVideo 1 with AC-3", "HEVC in FLV by its FourCC"),
+    *("xHE-AAC before AAC in mp4", "AC-4 alone in ts", "HEVC in FLV by its FourCC"),
     *("sound encrypted, picture clear", "index first, cut in the middle"),
 )
 

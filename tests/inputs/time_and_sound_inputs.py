@@ -383,7 +383,6 @@ synced(
     "ts_clock_wraps",
     # 33 bits of 90 kHz end at 95443.7 s.
     steps("ts", [*flash(), *beep(), *H264_B, *AAC, *options("-output_ts_offset 95438.5")]),
-    quick=True,
 )
 # Pictures of the size that such films have: of several in one packet, a programme stream times the first alone.
 GRAIN = "noise=c0s=12:c0f=t"
@@ -542,7 +541,6 @@ synced(
         [*options("-i {before} -c copy")],
         change=edited((6000, 2000)),
     ),
-    quick=True,
 )
 synced(
     "edit_begins_empty",
@@ -945,7 +943,6 @@ audio(
     "wav_24_in_32",
     steps("wav", [*speech(4, channels=2), *options("-c:a pcm_s32le")], change=_extensible(3, 2, 32, 24)),
     4,
-    quick=True,
 )
 audio(
     "ambisonic_opus",
@@ -998,7 +995,7 @@ def _pausing(folder: Path) -> Path:
     return made
 
 
-audio("amr_with_coded_pauses", _pausing, 12, within=1.0, quick=True)
+audio("amr_with_coded_pauses", _pausing, 12, within=1.0)
 _FAINT = "3e-5*(random(0)-0.5)*gt(sin(2*PI*0.83*t)+0.3*sin(2*PI*2.1*t),0)"
 audio(
     "mp3_of_noise_that_nobody_hears",
@@ -1150,7 +1147,6 @@ for _kind, (_fps, _pair) in _PAUSING.items():
         beeps=tuple(15.5 + number for number in range(7)),
         slack=0.06,
         notes=_PAUSES,
-        quick=_kind == "mpg",
     )
     video(
         f"picture_begins_late_{_kind}",
@@ -1272,7 +1268,6 @@ for _which, _marks, _wanted in (
         steps("mkv", [*_TWO, *_TWO_MAPS, *H264, *AAC, *_marks.split()]),
         3,
         tones={500: "both" if _wanted == 500 else "none", 900: "both" if _wanted == 900 else "none"},
-        quick=_which == "default_is_described",
     )
 video(
     "first_sound_is_empty",
@@ -1562,7 +1557,6 @@ for _name, _kind, _codec, _count in (
         within=0.2,
         loud=None,
         warns=("damaged: about [3-9]. % of the picture",),
-        quick=_name == "h264",
     )
 video(
     "mov_prores_bits",
@@ -1607,7 +1601,6 @@ audio(
     20,
     warns=(_SOUND,),
     within=0.5,
-    quick=True,
 )
 audio("wavpack_hole_15", steps("wv", speech(20), change=zeroed(0.65, 0.8)), None, warns=(_CUT_SOUND,), within=0.5)
 video(
@@ -1859,7 +1852,6 @@ for _name, _first, _second in (
         chained("mp4", steps("mp4", [*_SHORT, *_first]), steps("mp4", [*_OTHER, *_second])),
         2,
         warns=("several films",),
-        quick=_name == "the_second_in_fragments",
     )
 _VP8 = options("-c:v libvpx -deadline realtime -cpu-used 8 -c:a libopus")
 _AVI = options("-c:v mpeg4 -c:a libmp3lame")

@@ -161,6 +161,7 @@ def backfill(folder: Path, *, media: int, workers: int, kills: int, in_flight: i
             assert not control_plane.processes_with(str(home / "tmp"))
 
 
+@pytest.mark.slow
 def test_a_small_backfill_survives_a_kill(tmp_path: Path) -> None:
     backfill(tmp_path, media=6, workers=2, kills=1, in_flight=3)
 

@@ -173,6 +173,7 @@ def answers(index: Catalogue) -> tuple[list[tuple[Any, ...]], list[Any], list[An
 
 
 @pytest.mark.ffmpeg
+@pytest.mark.parametrize("archive", ["folder", pytest.param("s3", marks=pytest.mark.slow)], indirect=True)
 @pytest.mark.parametrize("page", [pytest.param(catalogue_refresh.PAGE, marks=pytest.mark.slow), 10])
 def test_kept_up_to_date_it_says_what_a_new_one_says(
     archive: Archive, tmp_path: Path, page: int, monkeypatch: pytest.MonkeyPatch
@@ -468,6 +469,7 @@ def test_an_index_of_an_earlier_release_is_made_anew(local: Archive, tmp_path: P
     assert {verdicts["hls_360p"].judged, verdicts["hls_480p"].judged} == {Judged.OLD, Judged.TODAY}
 
 
+@pytest.mark.slow
 @pytest.mark.ffmpeg
 def test_an_archive_that_cannot_be_read_leaves_the_index_as_it_was(
     endpoint: str, templates: Templates, tmp_path: Path

@@ -85,6 +85,7 @@ def test_it_is_reproduced(published: Path) -> None:
     assert {output["outcome"] for output in answer.json["media"][0]["outputs"]} == {"same"}
 
 
+@pytest.mark.slow
 def test_a_rebuild_moves_it_and_keeps_what_is_being_watched(published: Path, tmp_path: Path) -> None:
     store = Path(shutil.copytree(published, tmp_path / "store"))
     playlist = store / FOLDER / "360p" / "playlist.m3u8"

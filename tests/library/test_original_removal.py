@@ -152,6 +152,7 @@ def test_an_original_is_deleted_a_day_after_its_mezzanine_was_verified(house: Ho
     assert house.run() == [], "what is settled is not looked at again"
 
 
+@pytest.mark.slow
 def test_everything_is_normal_again_after_a_new_upload(house: House) -> None:
     house.run()
     failed = job.work("job-2", payload(), house.settings)
@@ -346,8 +347,24 @@ REFUSALS: list[tuple[str, Callable[[House], None], KeepReason]] = [
 ]
 
 
-@pytest.mark.parametrize("kind", ["folders", "versioned S3"])
-@pytest.mark.parametrize(("spoil", "reason"), [case[1:] for case in REFUSALS], ids=[case[0] for case in REFUSALS])
+QUICK_IN_S3 = ("no mezzanine", "head does not decode", "uploaded again", "in the delivery bucket")
+"""Of those in a store with versions; in folders, all are quick."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "spoil", "reason"),
+    [
+        pytest.param(
+            kind,
+            spoil,
+            reason,
+            id=f"{name}-{kind}",
+            marks=() if kind == "folders" or name in QUICK_IN_S3 else pytest.mark.slow,
+        )
+        for kind in ("folders", "versioned S3")
+        for name, spoil, reason in REFUSALS
+    ],
+)
 def test_it_refuses(house: House, s3: str, kind: str, spoil: Callable[[House], None], reason: KeepReason) -> None:
     if kind != "folders":
         move_to_s3(house, s3)
@@ -448,6 +465,7 @@ def test_less_than_a_day_cannot_be_asked_for(house: House) -> None:
 # --- A store with versions --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_version_and_delete_marker_goes(tmp_path: Path, s3: str) -> None:
     environment, buckets = jobs.s3_environment(tmp_path, s3)
     settings = configuration.load(environment)
@@ -497,6 +515,7 @@ def test_what_may_be_deleted_in_s3_is(house: House, s3: str) -> None:
     assert not house.has_original()
 
 
+@pytest.mark.slow
 def test_an_archive_that_is_gone_is_told(tmp_path: Path, s3: str) -> None:
     environment, _ = jobs.s3_environment(tmp_path, s3, B2_BUCKET_NAME="no-such-bucket")
     answer = CliRunner().invoke(app, ["cleanup-originals"], env={**environment, "STORAGE_DIR": None})

@@ -221,6 +221,7 @@ def test_a_replaced_segment_is_named_with_its_place(store: Path) -> None:
     assert compared["message"].startswith("segment_00001.ts (from 6 s) differs (1 of 4); the sound is the same;")
 
 
+@pytest.mark.slow
 @ffmpeg
 def test_the_first_of_several_and_their_number_are_told(store: Path) -> None:
     for number in (1, 2):
@@ -231,6 +232,7 @@ def test_the_first_of_several_and_their_number_are_told(store: Path) -> None:
     assert answer.out.splitlines()[-1].startswith("1 media: 0 outputs the same, 1 different; ")
 
 
+@pytest.mark.slow
 @ffmpeg
 def test_files_that_are_not_those_of_the_record_are_told_apart(store: Path) -> None:
     replace_segment(store, "480p", 0, "-preset", "ultrafast", recorded=False)
@@ -246,6 +248,7 @@ def test_files_that_are_not_those_of_the_record_are_told_apart(store: Path) -> N
     )
 
 
+@pytest.mark.slow
 @ffmpeg
 def test_the_tools_of_another_version_are_named(store: Path) -> None:
     replace_segment(store, "360p", 1, "-preset", "ultrafast")
@@ -302,8 +305,8 @@ def test_what_nvenc_made_is_compared_by_its_pictures(store: Path) -> None:
     ("filters", "reason"),
     [
         ("drawbox=c=black:t=fill:enable='eq(n,20)'", "the picture at 6."),
-        ("boxblur=2:1", " times as far from the mezzanine's as here"),
-        ("select='gt(n,0)'", "it has 377 pictures, and 378 when built here"),
+        pytest.param("boxblur=2:1", " times as far from the mezzanine's as here", marks=pytest.mark.slow),
+        pytest.param("select='gt(n,0)'", "it has 377 pictures, and 378 when built here", marks=pytest.mark.slow),
     ],
 )
 def test_pictures_that_are_others_are_told_of_nvenc_too(store: Path, filters: str, reason: str) -> None:
@@ -314,6 +317,7 @@ def test_pictures_that_are_others_are_told_of_nvenc_too(store: Path, filters: st
     assert reason in of_output(answer, "hls_480p")["message"]
 
 
+@pytest.mark.slow
 @ffmpeg
 def test_the_sound_beside_nvenc_pictures_has_to_be_the_same(store: Path) -> None:
     path = segment(store, "480p", 1)
@@ -351,6 +355,7 @@ def test_a_mezzanine_without_its_original_cannot_be_built_again(store: Path) -> 
     assert nothing.code == 2, "nothing was compared"
 
 
+@pytest.mark.slow
 @ffmpeg
 def test_what_another_recipe_made_cannot_be_built_again(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(profile, "THUMBNAIL_QUALITY", profile.THUMBNAIL_QUALITY + 1)

@@ -343,6 +343,7 @@ def build_of(bench: Bench, output: str) -> Build:
     return build
 
 
+@pytest.mark.slow
 @pytest.mark.ffmpeg
 def test_a_changed_bitrate_rebuilds_its_variant_and_the_master_alone(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -366,6 +367,7 @@ def test_a_changed_bitrate_rebuilds_its_variant_and_the_master_alone(
     assert [name for name in changed if name.rpartition("/")[0] == prefix] == [f"{prefix}/master.m3u8"]
 
 
+@pytest.mark.slow
 @pytest.mark.ffmpeg
 def test_another_version_of_a_tool_makes_nothing_stale(tmp_path: Path, folder: Path) -> None:
     """A receipt names the tools; a recipe does not: what ffmpeg 5.1 has published stays as it is beside 7.1."""
@@ -390,6 +392,7 @@ def test_another_version_of_a_tool_makes_nothing_stale(tmp_path: Path, folder: P
     assert {str(cause) for cause in target.reasons["hls_480p"]} == {"tools changed: ffmpeg 5.1.9-0+deb12u1 -> 7.1.5"}
 
 
+@pytest.mark.slow
 @pytest.mark.ffmpeg
 def test_receipts_say_what_it_was_made_from_and_early_cut_off_holds(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch

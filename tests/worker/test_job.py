@@ -139,7 +139,7 @@ def test_an_audio_job_is_announced_when_the_receiver_is_back(settings: Settings,
 
 
 @pytest.mark.ffmpeg
-@pytest.mark.parametrize("media_type", ["video", "audio"])
+@pytest.mark.parametrize("media_type", ["video", pytest.param("audio", marks=pytest.mark.slow)])
 def test_a_whole_job_over_s3(tmp_path: Path, receiver: Receiver, s3: str, media_type: str) -> None:
     environment, buckets = jobs.s3_environment(tmp_path, s3)
     settings = configuration.load(environment)
@@ -269,6 +269,7 @@ def test_an_answer_that_is_no_json_is_carried_by_the_result(settings: Settings, 
     assert result["webhookAnswer"] == receiver.answer.decode()[:500]
 
 
+@pytest.mark.slow
 def test_outputs_stay_where_their_webhook_is_refused(settings: Settings, receiver: Receiver) -> None:
     stores = settings.stores()
     jobs.put_original(stores, "audio", "m")
@@ -360,6 +361,7 @@ def delivered(settings: Settings) -> dict[str, bytes]:
     return {listed.key: store.read(listed.key) for store in (stores.media, stores.assets) for listed in store.list("")}
 
 
+@pytest.mark.slow
 @pytest.mark.ffmpeg
 def test_a_known_media_stays_as_it_is_until_the_switch(settings: Settings, receiver: Receiver) -> None:
     """Another upload of it is on record once something is built of that, and not before."""
@@ -379,6 +381,7 @@ def test_a_known_media_stays_as_it_is_until_the_switch(settings: Settings, recei
     assert record_of(settings, "tone") == {**first, "input_key": other}
 
 
+@pytest.mark.slow
 @pytest.mark.ffmpeg
 def test_a_media_is_not_taken_over_by_another_creator_or_type(settings: Settings, receiver: Receiver) -> None:
     stores = settings.stores()

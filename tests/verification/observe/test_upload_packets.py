@@ -49,7 +49,11 @@ def failed_rules(upload: Path, info: MediaInfo, folder: Path, *arguments: str) -
 
 
 @pytest.mark.parametrize(
-    ("name", "rule"), [("sound_pauses_ts", "mezzanine_sound_true"), ("picture_pauses_ts", "mezzanine_pictures_true")]
+    ("name", "rule"),
+    [
+        ("sound_pauses_ts", "mezzanine_sound_true"),
+        pytest.param("picture_pauses_ts", "mezzanine_pictures_true", marks=pytest.mark.slow),
+    ],
 )
 def test_a_gap_that_was_closed_is_found(name: str, rule: str, tmp_path: Path) -> None:
     upload = CASES[name].make(tmp_path)
