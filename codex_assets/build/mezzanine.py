@@ -226,8 +226,9 @@ def _warnings(build: MediaBuild, encoded: _EncodedMezzanine) -> tuple[str, ...]:
     used, log = _without_cover(build, encoded.upload.info), encoded.encode.log
     lost = [refusals.CAPTIONS_LEFT_OUT] if encoded.captions.uploaded != encoded.captions.kept else []
     damaged = (*damage.loss_warnings(encoded.loss, used), *damage.left_out_warnings(log, used))
-    alone = [refusals.MONO_TRACKS_LEFT_OUT] if used.audio is not None and used.audio.left_alone else []
-    return (*encoded.upload.warnings, *encoded.encode.warnings, *alone, *damaged, *lost)
+    alone = used.audio.left_alone if used.audio is not None else ()
+    unused = [refusals.mono_tracks_left_out(alone)] if alone else []
+    return (*encoded.upload.warnings, *encoded.encode.warnings, *unused, *damaged, *lost)
 
 
 def _expected(build: MediaBuild, encoded: _EncodedMezzanine) -> MezzanineExpected:

@@ -104,7 +104,7 @@ class _UploadCheck:
         if self._with_picture and info.video is not None:
             video = self._with_alpha_throughout(info, info.video)
             info = replace(info, video=self._seen_video(info, video))
-        idle = damage.longest_idle_seconds(info) if self._with_picture else 0.0
+        idle = damage.idle_seconds(info) if self._with_picture else 0.0
         warnings = [refusals.OTHER_FILES] if self._is_joined else []
         warnings += [refusals.nothing_happens(idle)] if idle > profile.REPORTED_IDLE_SECONDS else []
         warnings += self._undecoded_warnings(info, tally)

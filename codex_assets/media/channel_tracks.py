@@ -41,9 +41,14 @@ def channel_tracks(probed: Mapping[str, Any], sounds: Sequence[Mapping[str, Any]
     return "stereo", {int(equal[0]["index"]): "FL", int(equal[1]["index"]): "FR"}
 
 
-def others_like_it(sounds: Sequence[Mapping[str, Any]], chosen: Mapping[int, str]) -> int:
-    """How many tracks that are like those of one sound are not part of it."""
-    return sum(_belongs(each, sounds[0]) and int(each["index"]) not in chosen for each in sounds)
+def others_like_it(sounds: Sequence[Mapping[str, Any]], chosen: Mapping[int, str]) -> tuple[int, ...]:
+    """The tracks that are like those of one sound and not part of it, by their numbers among `sounds`, from 1 on."""
+    in_order = sorted(sounds, key=lambda each: int(each["index"]))
+    return tuple(
+        number
+        for number, each in enumerate(in_order, 1)
+        if _belongs(each, sounds[0]) and int(each["index"]) not in chosen
+    )
 
 
 def _are_pairs(probed: Mapping[str, Any]) -> bool:

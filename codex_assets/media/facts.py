@@ -69,6 +69,8 @@ class VideoStream:
     picture with which one leaves the decoder."""
     after_a_pause: float = 0.0
     """Seconds from the last picture but one to the last."""
+    last_begins: float | None = None
+    """When the last picture is shown first, in seconds; None where packets do not say."""
     last_lasts: float | None = None
     """Seconds for which the last picture is said to be shown; None where nobody knows."""
     moving_rate: Fraction | None = None
@@ -116,8 +118,8 @@ class AudioStream:
     """The decoder to use where ffmpeg would choose a wrong one."""
     channel_tracks: tuple[tuple[int, str], ...] = ()
     """The mono tracks that its channels are in, and which channel each is, where they are not in one track."""
-    left_alone: int = 0
-    """Other mono tracks that are like those."""
+    left_alone: tuple[int, ...] = ()
+    """Other mono tracks that are like those: the first sound of the file is 1, the second 2, ..."""
     is_untimed: bool = False
     """All of its packets say the same time, as some writers of RealMedia have it: they follow one another."""
 
@@ -149,6 +151,8 @@ class Counted:
     """The last packet does not say how long it lasts."""
     foreign: int = 0
     """Packets that are no pictures of this film: DV of the other system, as a hole of zeros is read."""
+    paused: float = 0.0
+    """Seconds of all steps from one packet to the next that last for minutes."""
 
 
 @dataclass(frozen=True)

@@ -298,7 +298,8 @@ IDLE_STEP_SECONDS = 600.0
 MAX_IDLE_SECONDS = 3600.0
 """Nothing in either track for longer than this, all in all: there are no such recordings, only broken clocks."""
 REPORTED_IDLE_SECONDS = 1800.0
-"""A film in which nothing happens for longer is delivered with a warning: each second costs as much as any other."""
+"""A film in which nothing happens for longer, all pauses together, is delivered with a warning: each second costs as
+much as any other."""
 MAX_INFLATION = 8
 INFLATION_BYTES = 64 << 20
 """Packets that together are larger than the file by more than both are the same bytes over and over."""

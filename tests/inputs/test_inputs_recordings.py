@@ -55,6 +55,17 @@ CASES = [
     Recording("paused.mkv", (96, 54), 4.5, ((0.03, 60), (1.02, 180), (2.01, 220), (3.5, 40))),
     # The last picture says that it lasts for a millisecond, and stands until the sound ends.
     Recording("idle_with_sound.webm", (96, 54), 9.1, ((0.03, 60), (1.02, 180), (5.02, 100), (6.02, 220))),
+    # The last picture, one of few, begins where the recording says that it ends.
+    *(
+        Recording(f"last_change{name}", (96, 54), seconds, ((0.04, 60), (2.03, 180), (last, 220)))
+        for name, seconds, last in (
+            (".mp4", 4.94, 4.9),
+            (".mkv", 4.95, 4.91),
+            ("_av1.webm", 4.97, 4.93),
+            ("_vp8.webm", 4.97, 4.93),
+            ("_with_sound.mp4", 5.01, 4.95),
+        )
+    ),
 ]
 
 
@@ -72,7 +83,8 @@ def test_a_recording_is_delivered_as_it_was_drawn(recording: Recording, tmp_path
     problems = []
     for number, at in enumerate(film.times):
         for (start, grey), end in zip(recording.greys, ends, strict=True):
-            if start + LATE_SECONDS <= at < end - 0.02:
+            is_last = end == recording.seconds and number == len(film.times) - 1
+            if is_last or start + LATE_SECONDS <= at < end - 0.02:
                 level, wanted = film.level(number, MIDDLE), 16 + 219 * grey / 255
                 if abs(level - wanted) > NEAR:
                     problems.append((round(at, 2), level, wanted))

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from codex_assets.media import ffmpeg_words, profile
 from codex_assets.media.facts import AudioStream, Counted, MediaInfo, VideoStream
 from codex_assets.media.upload import refusals
+from codex_assets.media.upload.extents import PAUSE_SECONDS
 from codex_assets.media.upload.headers import COUNTED_TIME, promises_duration
 
 BLOCK_SIDE = 16
@@ -225,14 +226,14 @@ def _cut_off(header: MediaInfo, info: MediaInfo, index: int, end: float) -> floa
     return missing if missing > profile.LOST_SECONDS else 0.0
 
 
-def longest_idle_seconds(info: MediaInfo) -> float:
-    """Seconds of the longest step from one picture to the next, as far as no sound can be heard in it; 0 where the
-    clock jumps, for its parts are joined."""
+def idle_seconds(info: MediaInfo) -> float:
+    """Seconds of all pictures that stand for minutes, as far as no sound can be heard beside them; 0 where the clock
+    jumps, for its parts are joined."""
     video, audio = info.video, info.audio
     if video is None or video.index not in info.counted or info.joined_seconds is not None:
         return 0.0
-    # Of a few pictures, no step is longer than usual.
-    still = max([video.after_a_pause, *info.counted[video.index].steps])
+    last = video.last_lasts or 0.0
+    still = info.counted[video.index].paused + (last if last > PAUSE_SECONDS else 0.0)
     if audio is None or audio.index not in info.counted:
         return still
     heard = (audio.duration or 0.0) - sum(info.counted[audio.index].steps)

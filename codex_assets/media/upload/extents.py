@@ -39,6 +39,8 @@ DISTINCT_STEPS = 64
 """So many different steps, and the clock has no beat."""
 NOTED_STEP_SECONDS = 0.05
 """Shorter steps between packets are nobody's gap."""
+PAUSE_SECONDS = 300.0
+"""A picture that stands for longer is a pause."""
 
 
 class TrackExtent:
@@ -67,7 +69,7 @@ class TrackExtent:
         self._sizes: Counter[int] = Counter()
         self._placed_for = 0.0
         self._keyed = False
-        self._hidden = 0.0
+        self._hidden = self._paused = 0.0
         self._steps: list[float] = []
         self._distinct_steps: set[float] = set()
         self._dated = self._clock_is_stored = False
@@ -106,6 +108,7 @@ class TrackExtent:
             self._stepped = max(self._stepped, step)
             self._step = step if step > 0 else self._step
             self._note(step, dated=stored is not None and self._clock_is_stored)
+            self._paused += step if step > PAUSE_SECONDS else 0.0
             if step > NOTED_STEP_SECONDS and len(self._steps) < 10_000:
                 self._steps.append(step)
         self._clock, self._clock_is_stored = clock, stored is not None
@@ -140,6 +143,11 @@ class TrackExtent:
     def jumped(self) -> bool:
         """Whether the clock steps back, or far ahead."""
         return self._steps_back or self._stepped > self.longest_step
+
+    @property
+    def last_begins(self) -> float | None:
+        """When the last packet is shown (seconds); None without any."""
+        return self._last_start if self.packets else None
 
     @property
     def last_lasts(self) -> float | None:
@@ -252,6 +260,7 @@ class TrackExtent:
             each=self._placed_for / self.packets if known and self.packets else None,
             open_end=self._guessed > 0,
             foreign=self._seen - self._sizes[self._usual_size] if constant else 0,
+            paused=self._paused,
         )
 
     def average_rate(self, video: VideoStream, container: str = "") -> Fraction | None:

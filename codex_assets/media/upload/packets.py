@@ -189,6 +189,7 @@ def _corrected_picture(video: VideoStream, info: MediaInfo, extent: TrackExtent)
             average_rate=average,
             nominal_rate=nominal,
             after_a_pause=extent.after_a_pause,
+            last_begins=extent.last_begins,
             last_lasts=extent.last_lasts,
         )
     if _is_joined(extent, info):

@@ -8,6 +8,7 @@ it names no path, no tool and no number that a creator cannot check.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from codex_assets.errors import SourceCode, SourceError
@@ -237,12 +238,16 @@ def too_much_lost(track: str, seconds: float, declared_seconds: float) -> Upload
 
 SOUND_LEFT_OUT = "The sound could not be decoded and is left out."
 SOUND_ENCODED_AGAIN = "The sound could not be kept as it was uploaded and was encoded once more in high quality."
-MONO_TRACKS_LEFT_OUT = (
-    "The upload holds more mono sound tracks than the two that were made its left and right sound; they are left out."
-)
 SOUND_OFF_TARGET = (
     "The sound could not be made as loud as other media: short peaks in it are too much louder than the rest."
 )
+
+
+def mono_tracks_left_out(numbers: Sequence[int]) -> str:
+    """`numbers` of the tracks among the sounds of the upload, from 1 on."""
+    named = [str(number) for number in numbers]
+    tracks = f"track {named[0]} is" if len(named) == 1 else f"tracks {', '.join(named[:-1])} and {named[-1]} are"
+    return f"Mono sound tracks of the upload were joined to one sound; beside them sound {tracks} left out."
 
 
 def track_left_out(track: str, codec: str) -> str:
@@ -263,7 +268,7 @@ CAPTIONS_LEFT_OUT = (
 def nothing_happens(seconds: float) -> str:
     """`seconds` in which neither picture nor sound says anything."""
     return (
-        f"Nothing happens in the upload for {round(seconds / 60)} minutes at a time; its last picture stands there. "
+        f"Nothing happens in the upload for {round(seconds / 60)} minutes; the last picture stands there. "
         "If that is not meant, cut it out and upload the rest."
     )
 

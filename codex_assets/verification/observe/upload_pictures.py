@@ -100,7 +100,7 @@ class UploadedMedia:
             options += [f"-c:{info.audio.index}", info.audio.decoder]
         used = [self.video, info.audio]
         starts = [track.start for track in used if track is not None and track.start is not None]
-        shift = info.start - min(starts) if starts and info.start is not None else 0.0
+        shift = (info.start or 0.0) - min(starts) if starts else 0.0
         # What starts a little before 0 is an encoder's delay. Never 0: ffmpeg would then move some streams by itself.
         moved = shift if abs(shift) > profile.CLOCK_SHIFT_SECONDS else 1e-6
         opened = input_arguments(str(self.path), container=info.container, codecs=info.codecs)

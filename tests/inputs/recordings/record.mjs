@@ -35,6 +35,14 @@ const recordings = {
     ],
   },
 };
+const lastChange = () => [
+  { at: 0, grey: 60, idle: true }, { at: 2, grey: 180 }, { at: 4.9, grey: 220 }, { at: 5, end: true },
+];
+for (const [name, type, sound] of [
+  ['last_change.mp4', 'video/mp4;codecs=avc1.42E01E'], ['last_change.mkv', 'video/x-matroska;codecs=avc1'],
+  ['last_change_av1.webm', 'video/webm;codecs=av01'], ['last_change_vp8.webm', 'video/webm;codecs=vp8'],
+  ['last_change_with_sound.mp4', 'video/mp4;codecs=av01.0.04M.08,opus', true],
+]) recordings[name] = { type, sound, script: lastChange() };
 
 async function record({ type, script, sound }) {
   const canvas = document.createElement('canvas');

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 from probed import frames, packets, parsed, picture, sound
 
-from codex_assets.media.upload.damage import longest_idle_seconds
+from codex_assets.media.upload.damage import idle_seconds
 from codex_assets.media.upload.packets import read_packets
 
 
@@ -192,6 +192,22 @@ def test_how_long_nothing_happens(sound_moments: list[float], idle: float) -> No
     header = parsed(picture(), sound(), container="matroska,webm")
     shown = [*frames(25, 50), *frames(25, 50, HOUR + 2)]
     info = read_packets(header, [*packets(0, shown, 0.04), *packets(1, sound_moments, 0.02)])
-    assert longest_idle_seconds(info) == pytest.approx(idle, abs=4.0)
+    assert idle_seconds(info) == pytest.approx(idle, abs=4.0)
     film = read_packets(parsed(picture(), container="matroska,webm"), packets(0, shown, 0.04))
-    assert longest_idle_seconds(film) == pytest.approx(HOUR, abs=1.0)
+    assert idle_seconds(film) == pytest.approx(HOUR, abs=1.0)
+
+
+@pytest.mark.parametrize(
+    ("moments", "last_lasts", "idle"),
+    [
+        ([0.0, HOUR, 2 * HOUR], 0.04, 2 * HOUR),
+        ([part * HOUR / 4 + at for part in range(4) for at in frames(25, 50)], 0.04, 3 * HOUR / 4),
+        (frames(25, 50), HOUR, HOUR),
+        # A screen that changes every ten seconds.
+        (frames(0.1, 400), 10.0, 0.0),
+    ],
+)
+def test_pauses_are_counted_together(moments: list[float], last_lasts: float, idle: float) -> None:
+    listed = packets(0, moments[:-1], 0.04) + packets(0, moments[-1:], last_lasts)
+    info = read_packets(parsed(picture(), container="matroska,webm"), listed)
+    assert idle_seconds(info) == pytest.approx(idle, abs=10.0)
