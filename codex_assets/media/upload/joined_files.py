@@ -8,7 +8,8 @@ that holds several (`build/upload_check.py`).
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from codex_assets.media.upload.headers import Box, boxes
@@ -18,13 +19,21 @@ QUICKTIME_STARTS = (b"ftyp", b"moov", b"mdat", b"wide", b"moof")
 CHUNKED_STARTS = (b"RIFF", b"FORM")
 EBML = b"\x1a\x45\xdf\xa3"
 MATROSKA_TYPES = (b"matroska", b"webm")
-BEGINNINGS = (
-    b"fLaC\x00\x00\x00\x22",
-    *(b"FLV\x01" + flags + b"\x00\x00\x00\x09\x00\x00\x00\x00" for flags in (b"\x01", b"\x04", b"\x05")),
-    bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"),
-    bytes.fromhex("060e2b34020501010d0102010102"),
-    b"caff\x00\x01\x00\x00desc",
+EBML_HEADER = 64
+"""Bytes in which a header names its kind."""
+SEGMENT, CLUSTER = 0x18538067, 0x1F43B675
+FILLING = (0xEC, 0xBF)
+"""Elements that may be anywhere (RFC 8794, 11.3): room, and checksums."""
+IN_SEGMENT = (
+    *FILLING,
+    *(0x114D9B74, 0x1549A966, 0x1654AE6B, CLUSTER, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367),
 )
+IN_CLUSTER = (*FILLING, 0xE7, 0x5854, 0xA7, 0xAB, 0xA3, 0xA0, 0xAF)
+"""What may lie in a segment or cluster whose length is not stated (RFC 9559, 5.1)."""
+FLAC, CAF = b"fLaC\x00\x00\x00\x22", b"caff\x00\x01\x00\x00desc"
+FLASH = tuple(b"FLV\x01" + flags + b"\x00\x00\x00\x09\x00\x00\x00\x00" for flags in (b"\x01", b"\x04", b"\x05"))
+ASF, MXF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"), bytes.fromhex("060e2b34020501010d0102010102")
+BEGINNINGS = (FLAC, CAF, *FLASH, ASF, MXF)
 """How a file of FLAC, Flash, Windows Media, MXF and CAF begins, in so many bytes that nothing else does."""
 OTHER_BEGINNINGS = (b"OggS", b"ID3", b"\x00\x00\x01\xba", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1", b"\xff\xf9")
 """Of Ogg, MP3, programme streams and AAC."""
@@ -32,6 +41,8 @@ RIFF_KINDS = (b"WAVE", b"AVI ", b"AIFF", b"AIFC")
 TS_PACKET = 188
 SMALLEST_FILE = 256
 """Bytes; less is a tag, or padding."""
+PART_HEAD = 32
+"""Bytes in which a part of a file says how long it is."""
 UNKNOWN_CHUNK = 0x7FFFF000
 """Bytes; a recorder that was switched off leaves such a length."""
 
@@ -43,10 +54,61 @@ def first_end(data: Data) -> int | None:
     if data[:4] in CHUNKED_STARTS:
         return _end_of_chunks(data)
     if data[:4] == EBML:
-        return _next_matroska(data)
+        return _end_of_matroska(data)
     beginning = next((start for start in BEGINNINGS if data[: len(start)] == start), None)
-    at = data.find(beginning, 1) if beginning is not None else -1
+    if beginning is None:
+        return None
+    end = _end_of_parts(data, beginning)
+    if end is not None and begins_media(data, end):
+        return end
+    at = data.find(beginning, 1)
     return at if at >= 0 else None
+
+
+def _flash_tag(head: bytes) -> int | None:
+    """Bytes of a tag, and of its length behind it (Adobe FLV 10.1, E.4); None where there is none. So the others."""
+    is_tag = head[8:11] == bytes(3) and head[0] & 0xDF in (8, 9, 18)
+    return 15 + int.from_bytes(head[1:4], "big") if is_tag else None
+
+
+def _asf_object(head: bytes) -> int | None:
+    """Advanced Systems Format, 2.1. A length of 0 is that of a broadcast."""
+    size = int.from_bytes(head[16:24], "little")
+    return size if 24 <= size < 1 << 48 else None
+
+
+def _caf_chunk(head: bytes) -> int | None:
+    """Apple's Core Audio Format. The last one may be as long as the file, and says so by -1."""
+    size = int.from_bytes(head[4:12], "big", signed=True)
+    return 12 + size if head[:4].isalnum() and 0 <= size < 1 << 48 else None
+
+
+def _mxf_packet(head: bytes) -> int | None:
+    """SMPTE ST 377-1, 6.3.1."""
+    if head[:4] != MXF[:4] or len(head) < PART_HEAD:
+        return None
+    following = head[16] & 0x7F if head[16] & 0x80 else 0
+    length = int.from_bytes(head[17 : 17 + following], "big") if following else head[16]
+    return 17 + following + length
+
+
+PARTS: Mapping[bytes, tuple[int, Callable[[bytes], int | None]]] = {
+    CAF: (8, _caf_chunk),
+    ASF: (0, _asf_object),
+    MXF: (0, _mxf_packet),
+    **{beginning: (len(beginning), _flash_tag) for beginning in FLASH},
+}
+"""Where the parts of a file begin that is made of such as say how long they are, and how they say it."""
+
+
+def _end_of_parts(data: Data, beginning: bytes) -> int | None:
+    """Where a file ends whose parts say how long they are; None of one whose parts do not."""
+    if beginning not in PARTS:
+        return None
+    at, length = PARTS[beginning]
+    while (size := length(data[at : at + PART_HEAD])) and at + size <= len(data):
+        at += size
+    return at
 
 
 def begins_media(data: Data, start: int) -> bool:
@@ -56,18 +118,74 @@ def begins_media(data: Data, start: int) -> bool:
         return False
     if head[:4] in CHUNKED_STARTS:
         return head[8:12] in RIFF_KINDS
+    if head[:4] == EBML:
+        return _names_matroska(head)
     is_transport_stream = head[::TS_PACKET] == b"\x47" * 3
-    return is_transport_stream or head[4:8] == b"ftyp" or head.startswith((EBML, *BEGINNINGS, *OTHER_BEGINNINGS))
+    return is_transport_stream or head[4:8] == b"ftyp" or head.startswith((*BEGINNINGS, *OTHER_BEGINNINGS))
+
+
+@dataclass(frozen=True)
+class _Element:
+    """Of EBML (RFC 8794): where its content begins and ends; `end` is None where its length is not stated."""
+
+    kind: int
+    content: int
+    end: int | None
+
+
+def _end_of_matroska(data: Data) -> int | None:
+    """Of a Matroska or WebM file."""
+    at: int | None = 0
+    while at is not None and (element := _element(data, at)) is not None:
+        if at and element.kind not in (SEGMENT, *FILLING):
+            break
+        at = element.end if element.end is not None else _end_of_unsized(data, element.content, IN_SEGMENT)
+    if at is not None and (at == len(data) or begins_media(data, at)):
+        return at if at < len(data) else None
+    # Damaged, or cut off, or with something behind it that is no media.
+    return _next_matroska(data)
+
+
+def _end_of_unsized(data: Data, at: int, kinds: Collection[int]) -> int | None:
+    """Where a segment or cluster of unstated length ends: before the first element that cannot be in it."""
+    while (element := _element(data, at)) is not None and element.kind in kinds:
+        end = element.end
+        if end is None:
+            end = _end_of_unsized(data, element.content, IN_CLUSTER) if element.kind == CLUSTER else None
+        if end is None or end > len(data):
+            return None
+        at = end
+    return at
+
+
+def _element(data: Data, at: int) -> _Element | None:
+    """The element that begins there; None where none does."""
+    head = data[at : at + 12]
+    kind_length = 9 - head[0].bit_length() if head else 0
+    if not 1 <= kind_length <= 4 or len(head) <= kind_length or not head[kind_length]:
+        return None
+    size_length = 9 - head[kind_length].bit_length()
+    content = kind_length + size_length
+    if len(head) < content:
+        return None
+    most = (1 << 7 * size_length) - 1
+    size = int.from_bytes(head[kind_length:content], "big") & most
+    kind = int.from_bytes(head[:kind_length], "big")
+    return _Element(kind, at + content, at + content + size if size != most else None)
 
 
 def _next_matroska(data: Data) -> int | None:
-    """Of a Matroska or WebM file, whose length need not be stated (RFC 9559)."""
+    """Where another Matroska or WebM file begins."""
     at = data.find(EBML, 4)
     while at >= 0:
-        if any(kind in data[at : at + 64] for kind in MATROSKA_TYPES):
+        if _names_matroska(data[at : at + EBML_HEADER]):
             return at
         at = data.find(EBML, at + 1)
     return None
+
+
+def _names_matroska(header: bytes) -> bool:
+    return any(kind in header[:EBML_HEADER] for kind in MATROSKA_TYPES)
 
 
 def _end_of_film(data: Data) -> int | None:

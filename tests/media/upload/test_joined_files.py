@@ -28,8 +28,27 @@ FRAGMENTS = START + fragment(0) + fragment(500)
 WAV = chunk(b"RIFF", b"WAVE", bytes(400))
 AVI = chunk(b"RIFF", b"AVI ", bytes(400))
 AIFF = chunk(b"FORM", b"AIFF", bytes(401)) + b"\0"
-WEBM = joined_files.EBML + b"\x9f\x42\x82\x84webm" + bytes(400)
+
+
+def element(kind: str, content: bytes, *, sized: bool = True) -> bytes:
+    length = (len(content) | 1 << 28).to_bytes(4, "big") if sized else b"\x01" + b"\xff" * 7
+    return bytes.fromhex(kind) + length + content
+
+
+def matroska(*, sized: bool = True) -> bytes:
+    cluster = element("1f43b675", element("e7", b"\0") + element("a3", bytes(99)) + element("ec", b""), sized=sized)
+    inside = element("1549a966", b"x") + element("1654ae6b", bytes(9)) + cluster + cluster + element("1c53bb6b", b"")
+    head = element("1a45dfa3", element("4282", b"webm"))
+    return head + element("18538067", inside, sized=sized) + (element("ec", bytes(40)) if sized else b"")
+
+
+WEBM, LIVE = matroska(), matroska(sized=False)
+BROKEN = WEBM[:60] + bytes(200)
 FLAC = b"fLaC\0\0\0\x22" + bytes(400)
+CAF = joined_files.CAF + (32).to_bytes(8, "big") + bytes(32) + b"data" + (90).to_bytes(8, "big") + bytes(90)
+FLASH = joined_files.FLASH[2] + (b"\x09\0\0\x64" + bytes(7 + 100) + b"\0\0\0\x6f") * 4
+ASF = joined_files.ASF + (60).to_bytes(8, "little") + bytes(36) + bytes(16) + (300).to_bytes(8, "little") + bytes(276)
+MXF = joined_files.MXF + b"\1\0\x0c" + bytes(12) + joined_files.MXF[:13] + b"\3\2\0\x83\0\1\0" + bytes(256)
 MP3 = b"ID3\4\0" + bytes(400)
 
 
@@ -47,12 +66,22 @@ MP3 = b"ID3\4\0" + bytes(400)
         (FILM, WEBM),
         (FILM, (b"\x47" + bytes(187)) * 3),
         (WEBM, WEBM),
+        (WEBM, LIVE),
+        (WEBM, MP3),
+        (WEBM, FILM),
+        (WEBM, WAV),
+        (LIVE, LIVE),
+        (LIVE, MP3),
+        (LIVE, FILM),
+        (LIVE, (b"\x47" + bytes(187)) * 3),
+        (BROKEN, WEBM),
         (WAV, WAV),
         (WAV, MP3),
         (AVI, AVI),
         (AVI + chunk(b"RIFF", b"AVIX", bytes(100)), AVI),
         (AIFF, AIFF),
         (FLAC, FLAC),
+        *((first, behind) for first in (CAF, FLASH, ASF, MXF) for behind in (first, MP3, FILM)),
     ],
 )
 def test_a_file_ends_where_another_begins(first: bytes, behind: bytes) -> None:
@@ -71,12 +100,20 @@ def test_a_file_ends_where_another_begins(first: bytes, behind: bytes) -> None:
         AIFF,
         FLAC,
         MP3 + MP3,
+        *(file for part in (CAF, FLASH, ASF, MXF) for file in (part, part[:-20], part + bytes(5000))),
         # Padding, a tag, an archive.
         FILM + bytes(5000),
         FILM + b"TAG" + bytes(125),
         FILM + b"PK\3\4" + bytes(4000),
         FRAGMENTS + b"\x91\x12\x33" * 2000,
         WEBM + joined_files.EBML + bytes(400),
+        WEBM[:-60],
+        WEBM + bytes(5000),
+        LIVE,
+        LIVE[:-30],
+        LIVE + b"TAG" + bytes(125),
+        # A film as an attachment of another.
+        element("1a45dfa3", element("4282", b"matroska")) + element("18538067", element("1941a469", WEBM + LIVE)),
         # A header that is repeated while the clock goes on.
         START + fragment(0) + START + fragment(500) + fragment(1000),
         # Cut off, and of unknown length.
