@@ -536,17 +536,20 @@ def matroska(
     encodings: bytes = b"",
     private: bytes = b"",
     scale: int = 1_000_000,
+    more: int = 0,
 ) -> bytes:
-    """A film of one picture track; `blocks` are (milliseconds, data), each in a cluster of its own."""
+    """A film of one picture track, and `more` that are empty; `blocks` are (milliseconds, data), each in a cluster of
+    its own."""
     head = element(0x1A45DFA3, element(0x4282, b"matroska"), count(0x4287, 4), count(0x4285, 2))
     info = element(0x1549A966, count(0x2AD7B1, scale), element(0x4D80, b"x"), element(0x5741, b"x"))
     picture = element(0xE0, count(0xB0, size[0]), count(0xBA, size[1]))
-    track = element(
-        0xAE, count(0xD7, 1), count(0x73C5, 1), count(0x83, 1), element(0x86, codec),
-        element(0x63A2, private) if private else b"", picture, encodings,
-    )  # fmt: skip
+    coded = (element(0x86, codec), element(0x63A2, private) if private else b"", picture, encodings)
+    tracks = [
+        element(0xAE, count(0xD7, number), count(0x73C5, number), count(0x83, 1), *coded)
+        for number in range(1, 2 + more)
+    ]
     clusters = [element(0x1F43B675, count(0xE7, at), element(0xA3, b"\x81\0\0\x80" + data)) for at, data in blocks]
-    return head + element(0x18538067, info, element(0x1654AE6B, track), *clusters)
+    return head + element(0x18538067, info, element(0x1654AE6B, *tracks), *clusters)
 
 
 @cache
@@ -624,6 +627,44 @@ def _mov_sounds(lures: Lures) -> bytes:
     maps = [part for _ in range(500) for part in ("-map", "0")]
     tone = ("-f", "lavfi", "-i", "sine=duration=0.05:sample_rate=8000")
     return made(lures, "mov", *tone, *maps, "-c:a", "pcm_s16le")
+
+
+def many_sounds(suffix: str, media_type: str, number: int, *coded: str) -> None:
+    """A film, or the sound of one, of which there are so many."""
+
+    @refused(f"{number}-sounds-{media_type}.{suffix}", media_type, "too_complex", slow=True)
+    def _make(lures: Lures) -> bytes:
+        maps = [part for _ in range(number) for part in ("-map", "0")]
+        tone = ("-f", "lavfi", "-i", "sine=duration=0.1:sample_rate=8000")
+        picture = (*PICTURE, "-map", "1") if media_type == "video" else ()
+        return made(lures, suffix, *tone, *picture, *maps, *coded)
+
+
+H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
+many_sounds("mp4", "video", 130, *H264, "-c:a", "aac")
+many_sounds("m4a", "audio", 130, "-c:a", "aac")
+many_sounds("webm", "video", 130, "-c:v", "libvpx", "-c:a", "libopus")
+many_sounds("ts", "video", 130, *H264, "-c:a", "mp2", "-ar", "16000")
+many_sounds("ts", "audio", 130, "-c:a", "mp2", "-ar", "16000")
+many_sounds("nut", "video", 130, *H264, "-c:a", "pcm_s16le")
+
+
+@refused("1200-sounds.mp4", "video", "too_complex", slow=True)
+def _more_than_ffmpeg_takes(lures: Lures) -> bytes:
+    """The index names one of the sounds over and over, each time as a track of its own."""
+    data = made(lures, "mp4", *PICTURE, *SOUND, *CODED)
+    at = data.index(b"moov") - 4
+    assert at + int.from_bytes(data[at : at + 4], "big") == len(data)
+    start = data.rindex(b"trak") - 4
+    end = start + int.from_bytes(data[start : start + 4], "big")
+    header = data.index(b"tkhd", start) + 16
+    tracks = [data[start:header] + struct.pack(">I", number) + data[header + 4 : end] for number in range(3, 1202)]
+    return data[:at] + box(b"moov", data[at + 8 : end], *tracks, data[end:])
+
+
+@refused("1200-pictures.mkv", "video", "too_complex", slow=True)
+def _more_pictures_than_ffmpeg_takes(_: Lures) -> bytes:
+    return matroska([(n * 40, jpeg()) for n in range(50)], more=1200)
 
 
 @refused("990-titles.mkv", "video", "too_complex")

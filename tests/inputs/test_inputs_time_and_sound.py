@@ -10,7 +10,7 @@ from pathlib import Path
 import measure_sync as measure
 import pytest
 from slow_cases import some_slow
-from time_and_sound_inputs import CASES, H264, Case, speech, steps
+from time_and_sound_inputs import CASES, H264, Case, moving, speech, steps
 from whole_job import MEDIA, Delivered, deliver
 
 from codex_assets.archive.records import MezzanineRecord
@@ -208,6 +208,80 @@ TINY = {
 def test_a_tiny_upload_plays_where_programs_go_by_the_bytes(name: str, tmp_path: Path) -> None:
     media_type, made = TINY[name]
     delivered = deliver(steps("mkv", made)(tmp_path), media_type, tmp_path / "job")  # type: ignore[arg-type]
+    assert_plays_by_the_bytes(delivered, media_type)
+
+
+TINY_SOUNDS = {
+    "wav": "pcm_s16le",
+    "flac": "flac",
+    "mp3": "libmp3lame",
+    "aac": "aac",
+    "m4a": "aac",
+    "ogg": "libvorbis",
+    "opus": "libopus",
+    "wma": "wmav2",
+    "ac3": "ac3",
+    "flv": "libmp3lame -ar 44100",
+    "avi": "libmp3lame",
+    "mka": "aac",
+    "ts": "aac",
+    "caf": "alac",
+    "aiff": "pcm_s16be",
+    "wv": "wavpack",
+}
+"""Containers, each with the codec of its sound."""
+TINY_FILMS = {
+    "mp4": "-c:v libx264 -c:a aac",
+    "mov": "-c:v mjpeg -c:a pcm_s16le",
+    "mkv": "-c:v libx264 -c:a libvorbis",
+    "webm": "-c:v libvpx -c:a libopus",
+    "flv": "-c:v flv -c:a libmp3lame -ar 44100",
+    "avi": "-c:v mpeg4 -c:a libmp3lame",
+    "ts": "-c:v libx264 -c:a aac",
+    "mpg": "-c:v mpeg2video -c:a mp2",
+    "wmv": "-c:v wmv2 -c:a wmav2",
+    "ogv": "-c:v libtheora -c:a libvorbis",
+}
+PADDED_SECONDS = 0.2
+"""By which encoders and containers make a sound longer: frames, delays, and pictures beside them."""
+AUDIBLE = 0.05
+"""Of full scale."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sound", ["anullsrc=cl=mono", "sine=440"], ids=["silence", "tone"])
+@pytest.mark.parametrize("seconds", [0.05, 0.1, 0.5])
+@pytest.mark.parametrize("suffix", TINY_SOUNDS)
+def test_a_tiny_sound_of_any_kind_is_delivered(suffix: str, seconds: float, sound: str, tmp_path: Path) -> None:
+    made = ["-f", "lavfi", "-i", f"{sound}:r=48000:d={seconds}", "-c:a", *TINY_SOUNDS[suffix].split(), f">{suffix}"]
+    delivered = deliver(steps(suffix, made)(tmp_path), "audio", tmp_path / "job")
+    assert delivered.warnings == []
+    assert_plays_by_the_bytes(delivered, "audio")
+    assert seconds - 0.03 <= measure.tracks(delivered.mezzanine).seconds <= seconds + PADDED_SECONDS
+    for variant in ("128k", "64k"):
+        heard = measure.hear(delivered.playlist(variant))
+        assert seconds - 0.03 <= heard.seconds <= seconds + 2 * PADDED_SECONDS
+        assert (max(heard.left, default=0.0) > AUDIBLE) == ("sine" in sound)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("with_sound", [True, False], ids=["with sound", "silent"])
+@pytest.mark.parametrize("seconds", [0.05, 0.1, 0.5])
+@pytest.mark.parametrize("suffix", TINY_FILMS)
+def test_a_tiny_film_of_any_kind_is_delivered(suffix: str, seconds: float, with_sound: bool, tmp_path: Path) -> None:
+    sound = ["-f", "lavfi", "-i", f"sine=440:r=48000:d={seconds}"] if with_sound else []
+    made = [*moving(seconds, "25"), *sound, *TINY_FILMS[suffix].split(), *([] if with_sound else ["-an"]), f">{suffix}"]
+    delivered = deliver(steps(suffix, made)(tmp_path), "video", tmp_path / "job")
+    assert delivered.warnings == []
+    assert_plays_by_the_bytes(delivered, "video", with_sound=with_sound)
+    assert seconds - 0.03 <= measure.tracks(delivered.mezzanine).seconds <= seconds + PADDED_SECONDS
+    if with_sound:
+        assert max(measure.hear(delivered.playlist("360p")).left) > AUDIBLE
+
+
+def assert_plays_by_the_bytes(delivered: Delivered, media_type: str, *, with_sound: bool | None = None) -> None:
+    """Every playlist and first segment is what it should be to a program that has nothing but the bytes to go by.
+    `with_sound`: None where a film may have one."""
     master = delivered.path("hlsMasterPlaylistKey")
     for playlist in sorted(master.parent.rglob("*.m3u8")):
         said = subprocess.run(
@@ -218,7 +292,7 @@ def test_a_tiny_upload_plays_where_programs_go_by_the_bytes(name: str, tmp_path:
         assert said.returncode == 0, said.stderr
         assert not re.search("misdetection|corrupt|[Ee]rror|not found", said.stderr), said.stderr
         tracks = measure.tracks(playlist)
-        assert tracks.channels in (2, None)
+        assert tracks.channels in ((2, None) if with_sound is None else ((None, 2)[with_sound],))
         assert (tracks.video is not None) == (media_type == "video")
     for first in master.parent.rglob("segment_00000.ts"):
         # Without a name to go by.

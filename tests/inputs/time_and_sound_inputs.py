@@ -74,6 +74,7 @@ class Case:
 
 
 CASES: dict[str, Case] = {}
+_PAUSES = ("black", "frozen", "silent")
 
 
 def options(text: str) -> tuple[str, ...]:
@@ -650,6 +651,64 @@ video(
     within=1.0,
     loud=None,
 )
+for _kind, _pair in {
+    "mkv": (*H264, *AAC),
+    "webm": options("-c:v libvpx -deadline realtime -cpu-used 8 -c:a libopus"),
+    "mp4": (*H264, *AAC, *options("-video_track_timescale 1000")),
+}.items():
+    _pause = "setpts=PTS+gte(T\\,2)*3600/TB"
+    video(
+        f"an_hour_of_nothing_{_kind}",
+        steps(
+            _kind,
+            [
+                *(*flash("30", 4, "96x54", _pause), *beep(4, filters=f"a{_pause}"), *_pair),
+                *options("-fps_mode passthrough -max_interleave_delta 0"),
+            ],
+        ),
+        3604,
+        within=0.3,
+        flashes=(0.5, 1.5, 3602.5, 3603.5),
+        beeps=(0.5, 1.5, 3602.5, 3603.5),
+        slack=0.06,
+        warns=("Nothing happens in the upload for 60 minutes",),
+        notes=_PAUSES,
+    )
+_pauses = "setpts=PTS+(gte(T\\,2)+gte(T\\,4)+gte(T\\,6))*900/TB"
+video(
+    "three_quarters_of_an_hour_of_nothing_mkv",
+    # None of which is worth a warning by itself.
+    steps(
+        "mkv",
+        [
+            *(*flash("30", 8, "96x54", _pauses), *beep(8, filters=f"a{_pauses}"), *H264, *AAC),
+            *options("-fps_mode passthrough -max_interleave_delta 0"),
+        ],
+    ),
+    2708,
+    within=0.3,
+    flashes=(0.5, 1.5, 902.5, 903.5, 1804.5, 1805.5, 2706.5, 2707.5),
+    beeps=(0.5, 1.5, 902.5, 903.5, 1804.5, 1805.5, 2706.5, 2707.5),
+    slack=0.06,
+    warns=("Nothing happens in the upload for 45 minutes",),
+    notes=_PAUSES,
+)
+video(
+    "sound_runs_on_for_an_hour_mp4",
+    # A talk beside a picture that stands still: nobody has to be told.
+    steps(
+        "mp4",
+        [
+            *(*flash("30", 4, "96x54", "setpts=PTS+gte(T\\,2)*3600/TB"), *beep(3604), *H264, *AAC),
+            *options("-fps_mode passthrough -video_track_timescale 1000 -max_interleave_delta 0"),
+        ],
+    ),
+    3604,
+    within=0.3,
+    flashes=(0.5, 1.5, 3602.5, 3603.5),
+    slack=math.inf,
+    notes=("black", "frozen"),
+)
 synced("an_hour", steps("mp4", [*flash("60", 3600, "96x54"), *beep(3600), *H264, *AAC]), 3600, within=0.5)
 audio(
     "twelve_hours_of_sound",
@@ -1102,7 +1161,6 @@ synced(
     within=0.3,
     slack=0.05,
 )
-_PAUSES = ("black", "frozen", "silent")
 _SOUND_PAUSES = "aselect='not(between(t,4,16.95))'"
 _PICTURE_PAUSES = "select='not(between(t,3.95,18.95))'"
 _PAUSING: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -1714,8 +1772,24 @@ audio(
     mono_tracks("mov", "pcm_s16le", count=4),
     3,
     tones={**SIDES, 1400: "none"},
-    warns=("^The upload holds more mono sound tracks",),
+    warns=("beside them sound tracks 3 and 4 are left out",),
 )
+audio(
+    "mono_tracks_three_aac_mov",
+    mono_tracks("mov", "aac", count=3),
+    3,
+    within=0.2,
+    tones={**SIDES, 1400: "none"},
+    warns=("beside them sound track 3 is left out",),
+)
+for _kind, _add_media in (("mov", audio), ("mxf", video)):
+    _add_media(
+        f"mono_tracks_six_{_kind}",
+        mono_tracks(_kind, "pcm_s24le", count=6),
+        3,
+        tones={**SIDES, 1400: "none", 2900: "none"},
+        warns=("beside them sound tracks 3, 4, 5 and 6 are left out",),
+    )
 audio(
     "mono_tracks_languages_mov",
     mono_tracks("mov", "pcm_s16le", options="-metadata:s:a:0 language=eng -metadata:s:a:1 language=fra"),
@@ -1855,6 +1929,7 @@ for _name, _first, _second in (
     )
 _VP8 = options("-c:v libvpx -deadline realtime -cpu-used 8 -c:a libopus")
 _AVI = options("-c:v mpeg4 -c:a libmp3lame")
+_MXF = options("-c:v mpeg2video -c:a pcm_s16le -ar 48000")
 for _kind, _coded in (("mkv", ()), ("webm", _VP8), ("flv", ()), ("avi", _AVI), ("mov", ())):
     video(
         f"two_films_in_one_{_kind}",
@@ -1881,3 +1956,46 @@ video(
     2,
     warns=("several films or sounds",),
 )
+_LIVE = (*_VP8, *options("-live 1"))
+for _kind, _coded, _behind_it, _others in (
+    ("mkv", (), "mp3", speech(3)),
+    ("mkv", (), "mp4", _OTHER),
+    ("mkv", (), "wav", speech(3)),
+    ("webm", _VP8, "ts", _OTHER),
+    ("webm", _LIVE, "mp4", _OTHER),
+    ("webm", _LIVE, "flac", speech(3)),
+):
+    video(
+        f"{_kind}{'_live' * (_coded is _LIVE)}_with_{_behind_it}_behind_it",
+        chained(_kind, steps(_kind, [*_SHORT, *_coded]), steps(_behind_it, _others)),
+        2,
+        within=0.15,
+        warns=("several films or sounds",),
+    )
+audio(
+    "mka_with_a_film_behind_it",
+    chained("mka", steps("mka", [*speech(2), *options("-c:a flac")]), steps("mp4", _OTHER)),
+    2,
+    warns=("several films or sounds",),
+)
+for _name, _after in {
+    "zeros": lambda data: data + bytes(5000),
+    "an_archive": lambda data: data + b"PK\3\4" + bytes(range(256)) * 20,
+}.items():
+    video(f"mkv_with_{_name}_behind_it", steps("mkv", _SHORT, change=_after), 2)
+for _kind, _coded in (("flv", ()), ("wmv", options("-c:v wmv2 -c:a wmav2")), ("mxf", _MXF)):
+    video(
+        f"{_kind}_with_a_film_behind_it",
+        chained(_kind, steps(_kind, [*_SHORT, *_coded]), steps("mp4", _OTHER)),
+        2,
+        within=0.15,
+        warns=("several films or sounds",),
+    )
+for _kind in ("flac", "caf", "mp3", "ogg"):
+    audio(
+        f"{_kind}_with_a_film_behind_it",
+        chained(_kind, steps(_kind, speech(2)), steps("mp4", _OTHER)),
+        2,
+        within=0.2,
+        warns=("several films or sounds",),
+    )

@@ -7,7 +7,6 @@ begin together; how far apart they are delivered is what a viewer sees as lip sy
 
 from __future__ import annotations
 
-import array
 import json
 import math
 import re
@@ -16,7 +15,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
+Samples: TypeAlias = NDArray[np.float32]
 RATE = 48_000
 WINDOW = 48
 """Samples of one step of the envelope: a millisecond."""
@@ -29,8 +33,8 @@ class Heard:
     """The sound of a file: two channels of samples at 48 kHz (full scale is 1), the first one at `start`."""
 
     start: float
-    left: array.array[float]
-    right: array.array[float]
+    left: Samples
+    right: Samples
 
     @property
     def seconds(self) -> float:
@@ -91,32 +95,38 @@ def hear(path: Path) -> Heard:
     """Every decoded sample where its timestamp puts it."""
     shape = f"aresample={RATE},aformat=sample_fmts=flt:sample_rates={RATE}:channel_layouts=stereo,ashowinfo"
     data, log = _ffmpeg("-i", str(path), "-map", "0:a:0", "-af", shape, "-f", "f32le", "-")
-    samples = array.array("f")
-    samples.frombytes(data[: len(data) // 8 * 8])
+    samples = np.frombuffer(data[: len(data) // 8 * 8], np.float32).reshape(-1, 2)
     frames = [(float(at), int(n)) for at, n in re.findall(r"pts_time:\s*(-?[\d.e+-]+).*?nb_samples:(\d+)", log)]
     start = frames[0][0] if frames else 0.0
-    placed = array.array("f")
-    taken = 0
+    parts: list[Samples] = []
+    taken = length = 0
     for at, count in frames:
-        gap = round((at - start) * RATE) - len(placed) // 2
+        gap = round((at - start) * RATE) - length
         if gap > WINDOW:
-            placed.extend(array.array("f", bytes(8 * gap)))
-        placed.extend(samples[2 * taken : 2 * (taken + count)])
+            parts.append(np.zeros((gap, 2), np.float32))
+            length += gap
+        parts.append(samples[taken : taken + count])
+        length += len(parts[-1])
         taken += count
-    return Heard(start, placed[0::2], placed[1::2])
+    placed = np.concatenate(parts) if parts else samples[:0]
+    return Heard(start, placed[:, 0], placed[:, 1])
 
 
 def beeps(path: Path, part: float = 0.3) -> list[float]:
     """When a tone begins: the envelope passes `part` of its maximum."""
     heard = hear(path)
-    envelope = [
-        max(map(abs, heard.left[at : at + WINDOW]), default=0.0)
-        + max(map(abs, heard.right[at : at + WINDOW]), default=0.0)
-        for at in range(0, len(heard.left), WINDOW)
-    ]
-    loudest = max(envelope, default=0.0)
-    steps = [(heard.start + number * WINDOW / RATE, level) for number, level in enumerate(envelope)]
+    envelope = _envelope(heard.left) + _envelope(heard.right)
+    loudest = float(envelope.max(initial=0.0))
+    loud = np.flatnonzero(envelope > part * loudest).tolist()
+    steps = [(heard.start + number * WINDOW / RATE, loudest) for number in loud]
     return _onsets(steps, part * loudest) if loudest > 0.001 else []
+
+
+def _envelope(samples: Samples) -> Samples:
+    """The highest sample of each window."""
+    padded = np.pad(np.abs(samples), (0, -len(samples) % WINDOW))
+    highest: Samples = padded.reshape(-1, WINDOW).max(axis=1)
+    return highest
 
 
 def _onsets(steps: Sequence[tuple[float, float]], threshold: float) -> list[float]:
@@ -147,14 +157,10 @@ def loudness(path: Path) -> float | None:
     return None if loudness in ("-inf", "nan") or float(loudness) <= -70.0 else float(loudness)
 
 
-def tone(samples: Sequence[float], frequency: float) -> float:
-    """Amplitude of one frequency (Goertzel), full scale is 1."""
-    turn = 2 * math.cos(2 * math.pi * frequency / RATE)
-    state_1 = state_2 = 0.0
-    for sample in samples:
-        state_1, state_2 = sample + turn * state_1 - state_2, state_1
-    power = state_1 * state_1 + state_2 * state_2 - turn * state_1 * state_2
-    return 2 * math.sqrt(max(0.0, power)) / max(1, len(samples))
+def tone(samples: Samples, frequency: float) -> float:
+    """Amplitude of one frequency, full scale is 1."""
+    turns = np.exp(-2j * math.pi * frequency / RATE * np.arange(len(samples)))
+    return 2 * abs(complex(np.dot(samples, turns))) / max(1, len(samples))
 
 
 if __name__ == "__main__":
