@@ -38,6 +38,8 @@ LIMITED_BRIGHT_DB = 27.0
 """Where short peaks are lowered that are brighter, or duller, than the rest: one with a tap loses all of it."""
 LEAST_BRIGHT = 1e-4
 """Part of the energy, under which there is nothing bright to keep."""
+LEAST_LOST = 2e-4
+"""Part of the energy, that may be missing of what is bright: of a beep's ends after two lossy encodes, 1.1e-4 is."""
 WIDTH = 0.12
 LIMITED_WIDTH = 0.6
 """Where peaks are lowered that are less, or more, the same on both sides than the rest."""
@@ -238,6 +240,8 @@ def brightness(second: SoundSecond) -> float:
 
 
 def _is_dull(second: SoundSecond, sound: SoundFidelity) -> bool:
+    if (second.reference_bright or 0.0) - (second.bright or 0.0) < LEAST_LOST:
+        return False
     return brightness(second) < (-LIMITED_BRIGHT_DB if sound.limited_peaks else DULL_DB)
 
 

@@ -1,0 +1,27 @@
+"""What of a sound may be missing beside what it was made of."""
+
+from __future__ import annotations
+
+import pytest
+
+from codex_assets.verification.fidelity import SoundFidelity, SoundSecond
+from codex_assets.verification.rules.sound import expect_true_sound
+
+
+@pytest.mark.parametrize(
+    ("kept", "bright", "is_dull"),
+    [
+        # The ends of a beep, after two lossy encodes.
+        (5.0e-5, 1.6e-4, False),
+        (0.0, 1.6e-4, False),
+        (0.0, 2.5e-4, True),
+        (1e-3, 4e-3, True),
+        (2e-3, 4e-3, False),
+    ],
+)
+def test_a_sound_is_dull_where_enough_of_what_is_bright_is_missing(kept: float, bright: float, is_dull: bool) -> None:
+    second = SoundSecond(3.0, (0.2, 0.2), (0.2, 0.2), likeness=(1.0, 1.0), bright=kept, reference_bright=bright)
+    finding = expect_true_sound(SoundFidelity(0.0, 0.0, (second,), ()), "mezzanine")
+    assert finding is not None
+    assert finding.passed != is_dull
+    assert finding.message.startswith("The sound is dull") == is_dull
