@@ -646,7 +646,6 @@ many_sounds("m4a", "audio", 130, "-c:a", "aac")
 many_sounds("webm", "video", 130, "-c:v", "libvpx", "-c:a", "libopus")
 many_sounds("ts", "video", 130, *H264, "-c:a", "mp2", "-ar", "16000")
 many_sounds("ts", "audio", 130, "-c:a", "mp2", "-ar", "16000")
-many_sounds("nut", "video", 130, *H264, "-c:a", "pcm_s16le")
 
 
 @refused("1200-sounds.mp4", "video", "too_complex", slow=True)
