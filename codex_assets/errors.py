@@ -21,6 +21,8 @@ reads in the webhook: no path of the worker, no stderr, no secret. What an engin
     |  `- WebhookRefused   the receiver's: it arrived, and was not accepted
     |- JobCancelled        nobody's: asked to stop
     |- TimeLimit           the operator's: the job took longer than JOB_TIME_LIMIT
+    |- Superseded          nobody's: a newer upload of the media has it, or was published
+    |- MediaBusy           nobody's: another run kept the media for too long
     |- RelayedError        any of these, known by its code alone
     `- InternalError       ours: anything that was not foreseen
 """
@@ -313,6 +315,30 @@ class TimeLimit(JobError):
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"The job took longer than the {seconds:,.0f} seconds that JOB_TIME_LIMIT allows.")
+
+
+class Superseded(JobError):
+    """A newer upload of the media has taken it over, or was published. This run has replaced nothing of that."""
+
+    code = "superseded"
+    fault = Fault.NOBODY
+
+    def __init__(self, media_id: str) -> None:
+        super().__init__(
+            f"A newer upload of media {media_id} took its place, so this job ended; send the job of the newest upload "
+            "if it was not sent yet."
+        )
+
+
+class MediaBusy(JobError):
+    """Another run was building the media for as long as this one may wait."""
+
+    code = "media_busy"
+    fault = Fault.NOBODY
+    retryable = True
+
+    def __init__(self, media_id: str) -> None:
+        super().__init__(f"Another run was still building media {media_id} when this one stopped waiting for it.")
 
 
 class RelayedError(JobError):

@@ -38,6 +38,7 @@ from codex_assets.errors import (
     PayloadError,
     TimeLimit,
 )
+from codex_assets.storage import s3_conditions
 from codex_assets.system import scratch
 from codex_assets.system.tools import Trial, tool_environment
 from runpod_entry import child, logs
@@ -177,7 +178,8 @@ class Worker:
         progress = _Progress(job, self._report)
         try:
             known = encoders.remembered()
-            async for message in process.work({**request, "trial": asdict(known) if known is not None else None}):
+            learnt = {"trial": asdict(known) if known is not None else None, "trusted": s3_conditions.trusted()}
+            async for message in process.work({**request, **learnt}):
                 if message["say"] == "started":
                     course.begun = True
                     # Its imports are paid for while this job fetches its input.
@@ -192,6 +194,7 @@ class Worker:
                 elif message["say"] == "answering":
                     course.webhook = message["webhook"]
                 elif message["say"] == "finished":
+                    s3_conditions.trust(message.get("trusted", ()))
                     course.result = dict(message["result"])
                     break
                 elif message["say"] == "cancelled":

@@ -7,7 +7,8 @@ record is read. Out: when all is switched (`build/publication.py`).
 from __future__ import annotations
 
 from codex_assets.archive.records import Record
-from codex_assets.archive.store import AnyRecord, RecordStore
+from codex_assets.archive.store import AnyRecord, RecordStore, as_json
+from codex_assets.archive.switches import SwitchedRecord
 from codex_assets.storage.objects import ObjectStore
 
 
@@ -32,6 +33,17 @@ class DraftRecords(RecordStore):
     def forget(self, media_id: str, name: str) -> None:
         """Keep for `commit` that there is to be no such record."""
         self._changes[media_id, name] = None
+
+    def noted(self) -> tuple[SwitchedRecord, ...]:
+        """Every change, in the order in which they were made, as a switch writes them."""
+        return tuple(
+            SwitchedRecord(name=name, text=as_json(record).decode() if record is not None else None)
+            for (_, name), record in self._changes.items()
+        )
+
+    def forget_changes(self) -> None:
+        """Somebody else has written every change."""
+        self._changes.clear()
 
     def commit(self) -> None:
         """Write every change to the archive, in the order in which they were made. Raises `StorageError`."""

@@ -58,8 +58,7 @@ class RecordStore:
 
     def put(self, media_id: str, name: str, record: Record) -> None:
         """Write a record, in place of an earlier one of that name. Fields that are None are left out."""
-        data = record.model_dump_json(indent=2, exclude_none=True).encode() + b"\n"
-        self._archive.write(keys.record(media_id, name), data, content_type="application/json")
+        self._archive.write(keys.record(media_id, name), as_json(record), content_type="application/json")
 
     def holds(self, key: str) -> bool:
         """Whether the archive has an object of this key: a mezzanine, or an original."""
@@ -75,3 +74,8 @@ class RecordStore:
         for stored in self._archive.list("records/"):
             if stored.key.endswith(suffix):
                 yield stored.key.removeprefix("records/").removesuffix(suffix)
+
+
+def as_json(record: Record) -> bytes:
+    """The bytes of a record as the archive has it. Fields that are None are left out."""
+    return record.model_dump_json(indent=2, exclude_none=True).encode() + b"\n"

@@ -8,10 +8,11 @@ any one output of any media. Out: how each kind of output is built (`mezzanine.p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import timedelta
 from typing import Protocol
 
+from codex_assets.archive.leases import Lease, Leases
 from codex_assets.archive.records import MediaRecord, OutputRecord
 from codex_assets.archive.replaced import GRACE
 from codex_assets.build import ladder, mezzanine, phases, pictures
@@ -20,6 +21,7 @@ from codex_assets.build.media_build import MediaBuild
 from codex_assets.build.phases import Phase
 from codex_assets.build.publication import Publication
 from codex_assets.build.receipts import Receipts
+from codex_assets.errors import JobCancelled
 from codex_assets.media.outputs import (
     LOUDNESS,
     MEZZANINE,
@@ -62,11 +64,13 @@ class LocalBuilder:
         workspace: Workspace,
         *,
         run_id: str | None = None,
+        leases: Leases | None = None,
         price: Callable[[str | None], float | None] = lambda gpu: None,
         grace: timedelta = GRACE,
     ) -> None:
-        """`run_id` is written into the receipts; `price` gives what a second of this worker costs (USD), by its GPU;
-        `grace`: how long what is replaced can still be played."""
+        """`run_id` is written into the receipts; `leases`: this run's, if it has any; `price` gives what a second of
+        this worker costs (USD), by its GPU; `grace`: how long what is replaced can still be played."""
+        self._leases = leases or Leases(stores, run_id)
         self._stores, self._encoders, self._workspace, self._grace = stores, encoders, workspace, grace
         self._tools = tools.within(workspace.root)
         self._observer = Observer(self._tools, scratch=workspace.root)
@@ -76,7 +80,16 @@ class LocalBuilder:
         """As `Builder.build`. Raises `ValueError` for outputs that media of this type do not have."""
         in_order = chosen_outputs(media, outputs)
         self.plan(media, in_order)
-        build = self._build_of(media)
+        claim = self._leases.claim(media, from_original=MEZZANINE.name in in_order)
+        with self._leases.of(media.media_id, claim) as lease:
+            try:
+                yield from self._built(self._build_of(media, lease), in_order)
+            except JobCancelled:
+                # What runs is ended, too, when the media was lost.
+                lease.require()
+                raise
+
+    def _built(self, build: MediaBuild, in_order: Sequence[str]) -> Iterator[OutputRecord]:
         if MEZZANINE.name in in_order:
             mezzanine.build_mezzanine(build, with_loudness=LOUDNESS.name in in_order)
         elif LOUDNESS.name in in_order:
@@ -95,11 +108,12 @@ class LocalBuilder:
         """As `Builder.plan`. Outputs that were planned before are not counted twice."""
         self._workspace.progress.plan(phases.weights_of(media.media_type, outputs))
 
-    def _build_of(self, media: MediaRecord) -> MediaBuild:
+    def _build_of(self, media: MediaRecord, lease: Lease) -> MediaBuild:
         return MediaBuild(
             media,
             self._stores,
-            Publication(media, self._stores, self._receipts, grace=self._grace),
+            Publication(media, self._stores, self._receipts, lease, grace=self._grace),
+            lease,
             self._tools,
             self._encoders,
             self._workspace,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from codex_assets.archive import stored_files
+from codex_assets.archive.leases import Lease
 from codex_assets.archive.records import LoudnessRecord, MediaRecord, MezzanineRecord
 from codex_assets.archive.store import RecordStore
 from codex_assets.build.encoders import Encoders
@@ -48,6 +49,8 @@ class MediaBuild:
     stores: Stores
     publication: Publication
     """Where finished outputs go; what it has of them is read as if it were published."""
+    lease: Lease
+    """The media's, for as long as it is built."""
     tools: Tools
     encoders: Encoders
     workspace: Workspace
@@ -124,7 +127,9 @@ class MediaBuild:
 
     @contextmanager
     def phase(self, phase: Phase) -> Iterator[Advance]:
-        """Times the block as this phase, and shows it as the run's progress."""
+        """Times the block as this phase, and shows it as the run's progress. Raises `Superseded` instead of beginning
+        what would be for nothing."""
+        self.lease.require()
         with self.workspace.progress.phase(phase.value) as advance:
             yield advance
 

@@ -13,21 +13,26 @@ from __future__ import annotations
 
 import logging
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from codex_assets.archive import replaced
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixed
+
+from codex_assets.archive import replaced, switches
 from codex_assets.archive.draft import DraftRecords
+from codex_assets.archive.leases import Lease, NotCertain
 from codex_assets.archive.records import MediaRecord, OutputRecord, StoredFile, VariantRecord
 from codex_assets.archive.store import RecordStore, UnreadableRecord
+from codex_assets.archive.switches import SwitchNote
 from codex_assets.build.receipts import Receipts, Work
-from codex_assets.errors import JobError, VerificationError
+from codex_assets.errors import JobError, StorageError, VerificationError
 from codex_assets.media.outputs import OUTPUTS, definition
 from codex_assets.storage import keys, publish
-from codex_assets.storage.objects import OnBytes, Stores, file_sha256
+from codex_assets.storage.objects import Stores, file_sha256
 from codex_assets.storage.publish import Stage, Upload
 from codex_assets.verification import causes
 from codex_assets.verification.judge import failures, judge, rule_set
@@ -35,6 +40,9 @@ from codex_assets.verification.observations import AnyObservation
 from codex_assets.verification.programme_notes import recorded_notes
 
 _log = logging.getLogger(__name__)
+
+TRANSFER_ATTEMPTS, TRANSFER_PAUSE_SECONDS = 2, 5.0
+"""Tries of uploading, beside those of each request: what was encoded is not encoded again for a store's sake."""
 
 Advance = Callable[[float | None, float | None], None]
 """Called inside a phase with the fraction of it that is done (0 to 1) and the speed against real time."""
@@ -54,10 +62,20 @@ class Publication:
     """The outputs of one media that one job publishes together. `records` has those of what was added so far."""
 
     def __init__(
-        self, media: MediaRecord, stores: Stores, receipts: Receipts, *, grace: timedelta = replaced.GRACE
+        self,
+        media: MediaRecord,
+        stores: Stores,
+        receipts: Receipts,
+        lease: Lease,
+        *,
+        grace: timedelta = replaced.GRACE,
+        pause: float = TRANSFER_PAUSE_SECONDS,
     ) -> None:
-        """`grace`: how long what the switch replaces can still be played."""
+        """`lease`: the media's; `grace`: how long what the switch replaces can still be played; `pause`: seconds before
+        an upload is tried again."""
+        self._pause = pause
         self._media, self._stores, self._receipts, self._grace = media, stores, receipts, grace
+        self._lease = lease
         self.records = DraftRecords(stores.archive)
         self._outputs: dict[str, UnpublishedOutput[OutputRecord]] = {}
 
@@ -76,20 +94,23 @@ class Publication:
     def switch(self, phase: Callable[[], AbstractContextManager[Advance]]) -> Iterator[OutputRecord]:
         """Publish everything that was added, and yield the records, in the order of outputs. `phase` times it.
 
-        Raises `StorageError`; before the first playlist goes up, nothing was replaced then.
+        Raises `StorageError` and `Superseded`. Before the switch is noted, nothing was replaced then; after that it is
+        finished by whoever has the media next, if not here.
         """
         began = time.monotonic()
         with phase() as advance:
-            on_bytes = bytes_as_fraction(sum(each.path.stat().st_size for each in self._uploads), advance)
             try:
-                self._publish(self._staged(content=True), on_bytes)
-                self._publish(self._staged(content=False), on_bytes)
+                self._publish_content(advance)
                 self._complete_receipts(began)
                 self._say_whose_upload_it_is()
-                self.records.commit()
+                self._lease.note(self._switch())
+            except NotCertain:
+                raise
             except BaseException:
                 self._take_back()
                 raise
+            self._lease.finish(again=False)
+            self.records.forget_changes()
         self._tidy()
         order = OUTPUTS[self._media.media_type]
         records = [output.record for output in self._outputs.values()]
@@ -107,9 +128,20 @@ class Publication:
         self._outputs[output.record.output] = output
         self.records.put(output.record.media_id, output.record.output, output.record)
 
-    def _publish(self, uploads: Sequence[Upload], on_bytes: OnBytes) -> None:
-        """Upload and confirm, and note what the stores call what they have."""
-        confirmed = {(each.role, each.key): each for each in publish.publish(self._stores, uploads, on_bytes=on_bytes)}
+    def _publish_content(self, advance: Advance) -> None:
+        """Upload and confirm what nobody is shown yet, and note what the stores call what they have."""
+        uploads = self._staged(content=True)
+        tries = Retrying(
+            retry=retry_if_exception(lambda error: isinstance(error, StorageError) and error.retryable),
+            stop=stop_after_attempt(TRANSFER_ATTEMPTS),
+            wait=wait_fixed(self._pause),
+            reraise=True,
+        )
+        for attempt in tries:
+            with attempt:
+                on_bytes = bytes_as_fraction(sum(each.path.stat().st_size for each in uploads), advance)
+                published = publish.publish(self._stores, uploads, on_bytes=on_bytes)
+        confirmed = {(each.role, each.key): each for each in published}
         for output in list(self._outputs.values()):
             files = tuple(
                 file.model_copy(update={"version": each.version, "etag": each.etag})
@@ -118,6 +150,11 @@ class Publication:
                 for file in output.record.files
             )
             self._keep(replace(output, record=output.record.model_copy(update={"files": files})))
+
+    def _switch(self) -> SwitchNote:
+        """All that the switch writes. What viewers follow is read now: it is small."""
+        note = switches.noted(uuid.uuid4().hex, self._media.media_id, self._stores, self._staged(content=False))
+        return note.model_copy(update={"records": self.records.noted()})
 
     def _complete_receipts(self, began: float) -> None:
         """Publishing, since `began`, took its time too, and every output that was built gets its part of that."""
@@ -139,13 +176,17 @@ class Publication:
             self.records.put(self._media.media_id, "media", self._media)
 
     def _take_back(self) -> None:
-        """Delete the versions that this job wrote and no record names, so that the recorded ones are current again."""
+        """Delete the versions that this job wrote and no record names, so that the recorded ones are current again.
+
+        Only while the media is this run's: another one may be using them.
+        """
         archive, recorded = self._stores.archive, RecordStore(self._stores.archive)
         for output in self._outputs.values():
             for upload in output.uploads:
                 if upload.role != archive.name:
                     continue
                 try:
+                    self._lease.confirm()
                     record = recorded.output(self._media.media_id, output.record.output)
                     named = {(file.sha256, file.version) for file in record.files} if record is not None else set()
                     now = archive.head(upload.key)
@@ -160,6 +201,8 @@ class Publication:
 
     def _tidy(self) -> None:
         """Note what was replaced, and delete what was replaced long ago. The job is done: no failure of this is its."""
+        if self._lease.is_lost:
+            return
         media, now = self._media, datetime.now(UTC)
         try:
             current = replaced.named_keys(self.records, media)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from codex_assets.archive.leases import Leases
 from codex_assets.archive.records import MediaRecord
 from codex_assets.archive.store import RecordStore
 from codex_assets.build import on_runpod
@@ -21,6 +22,7 @@ from codex_assets.build.on_runpod import RunPodBuilder
 from codex_assets.config.settings import Settings
 from codex_assets.storage.objects import Stores
 from codex_assets.system import scratch
+from codex_assets.system.stopping import StopEvent
 from codex_assets.system.tools import Tools
 from codex_assets.system.workspace import Listener, Workspace
 from codex_assets.verification.audit import Auditor
@@ -36,6 +38,8 @@ class Workshop:
     workspace: Workspace
     builder: Builder
     auditor: Auditor
+    leases: Leases
+    """Who may write a media: whoever holds its lease."""
     prune_grace: timedelta
     """How long what a switch replaced can still be played."""
     media: MediaRecord | None = None
@@ -59,7 +63,15 @@ def open_workshop(
     with scratch.opened_run(settings.scratch) as root:
         workspace = Workspace(root, listener)
         stores = settings.stores()
-        tools = settings.tools(cancelled).within(workspace.root)
+        stopping = StopEvent(cancelled)
+        leases = Leases(
+            stores,
+            run_id,
+            waits=timedelta(seconds=settings.job_time_limit),
+            cancelled=cancelled,
+            on_lost=stopping.set,
+        )
+        tools = settings.tools(stopping).within(workspace.root)
         records = RecordStore(stores.archive)
         endpoint = (settings.runpod_backfills if backfill else None) or settings.runpod
         builder: Builder
@@ -70,6 +82,7 @@ def open_workshop(
                 Encoders(settings.video_encoder, tools),
                 workspace,
                 run_id=run_id,
+                leases=leases,
                 price=settings.price_per_second,
                 grace=settings.prune_grace,
             )
@@ -77,4 +90,4 @@ def open_workshop(
             buckets = on_runpod.Buckets(settings.archive_bucket, settings.media_bucket, settings.assets_bucket)
             builder = RunPodBuilder(endpoint, records, buckets, listener=listener, cancelled=cancelled)
         auditor = Auditor(stores, tools, workspace, grace=settings.prune_grace)
-        yield Workshop(stores, records, tools, workspace, builder, auditor, settings.prune_grace)
+        yield Workshop(stores, records, tools, workspace, builder, auditor, leases, settings.prune_grace)

@@ -15,7 +15,7 @@ from codex_assets.archive.records import MediaRecord, OutputRecord
 from codex_assets.config.workshop import Workshop
 from codex_assets.defs import asset_checks, materializations, output_metadata, repeated_failures
 from codex_assets.defs.partitions import PARTITIONS
-from codex_assets.errors import JobCancelled, JobError, MissingInput, VerificationError, unforeseen
+from codex_assets.errors import JobCancelled, JobError, MissingInput, StorageError, VerificationError, unforeseen
 from codex_assets.media import outputs, recipe
 from codex_assets.media.outputs import OutputDefinition
 from codex_assets.verification.judge import rule_set
@@ -171,8 +171,9 @@ def _evaluations(media_type: str, record: OutputRecord, wanted: set[tuple[str, s
 
 def _failure(error: JobError, context: dg.AssetExecutionContext) -> dg.Failure:
     step = context.op_execution_context.op_handle.name
-    # A job that was cancelled may be sent again, but the run that it belongs to is over.
-    is_final = not error.retryable or isinstance(error, JobCancelled)
+    # A job that was cancelled may be sent again, but the run that it belongs to is over. What a store fails to take was
+    # tried again where it was sent, and is not encoded again for that.
+    is_final = not error.retryable or isinstance(error, (JobCancelled, StorageError))
     is_final = is_final or repeated_failures.is_repetition(context.instance, context.run.run_id, step, error)
     facts: dict[str, Any] = {"code": error.code, "fault": error.fault.value, "retryable": error.retryable}
     if error.signature is not None:

@@ -21,16 +21,21 @@ from enum import StrEnum
 
 from codex_assets.archive import history, replaced
 from codex_assets.archive.history import LONGEST_JOB
+from codex_assets.archive.leases import Leases
 from codex_assets.archive.records import MediaRecord, OutputRecord
 from codex_assets.archive.replaced import GRACE, REPLACED, ReplacedRecord
 from codex_assets.archive.store import RecordStore
-from codex_assets.errors import JobCancelled
+from codex_assets.errors import JobCancelled, MediaBusy, Superseded
 from codex_assets.library.published_media import outputs_of, why_not
 from codex_assets.media.outputs import DEFINITIONS, MEZZANINE
 from codex_assets.storage import keys
 from codex_assets.storage.objects import StoredObject, Stores
 
 _log = logging.getLogger(__name__)
+
+
+RECONCILING = "reconcile"
+"""As whom it takes leases."""
 
 
 class Matter(StrEnum):
@@ -42,6 +47,8 @@ class Matter(StrEnum):
     """No playlist names it, and nobody noted that it was replaced."""
     MEZZANINE = "mezzanine_not_recorded"
     """A newer version of the mezzanine is in the archive than its record names."""
+    SWITCH = "switch_unfinished"
+    """What is published was to be replaced, and only a part of it was."""
     UPLOAD = "unfinished_upload"
     MISSING = "object_missing"
     NO_RECORD = "record_missing"
@@ -51,7 +58,7 @@ class Matter(StrEnum):
     """Something did not answer, or could not be read."""
 
 
-REPAIRABLE = frozenset({Matter.REPLACED, Matter.UNNAMED, Matter.MEZZANINE, Matter.UPLOAD})
+REPAIRABLE = frozenset({Matter.REPLACED, Matter.UNNAMED, Matter.MEZZANINE, Matter.SWITCH, Matter.UPLOAD})
 
 
 @dataclass(frozen=True)
@@ -104,9 +111,30 @@ class Reconciliation:
         if media is None:
             yield Discrepancy(media_id, Matter.UNCHECKED, "No media of this id is registered.")
             return
-        jobs = history.read(records, media_id)
-        if any(job.is_under_way(self.now()) for job in jobs):
+        leases = Leases(self.stores, RECONCILING, waits=timedelta(0), cancelled=self.cancelled)
+        holder, switch = leases.look(media_id)
+        if holder is not None:
             # What it has put up is not named yet.
+            return
+        if switch is not None:
+            yield Discrepancy(
+                media_id, Matter.SWITCH, "A job began to replace what is published, and never ended.", self.fix
+            )
+        if not self.fix:
+            yield from self._of_free_media(media, records)
+            return
+        try:
+            with leases.of(media_id, leases.claim(media, from_original=False)):
+                yield from self._of_free_media(media, records)
+        except (MediaBusy, Superseded):
+            # A job has begun meanwhile.
+            return
+
+    def _of_free_media(self, media: MediaRecord, records: RecordStore) -> Iterator[Discrepancy]:
+        """What is found of a media that nobody builds. A worker of an earlier release takes no lease."""
+        media_id = media.media_id
+        jobs = history.read(records, media_id)
+        if any(job.is_under_way(self.now()) for job in jobs) and not self._had_lease(media_id):
             return
         if jobs and jobs[-1].outcome == "running":
             yield Discrepancy(media_id, Matter.NEVER_ENDED, f"Job {jobs[-1].id} began and never ended.")
@@ -135,6 +163,10 @@ class Reconciliation:
         if not is_safe:
             message += " The recorded one is gone: build it again from the original."
         yield Discrepancy(media.media_id, Matter.MEZZANINE, message, self.fix and is_safe)
+
+    def _had_lease(self, media_id: str) -> bool:
+        """Whether the last run that wrote this media took its lease, and so has ended if nobody has it."""
+        return self.stores.media.head(keys.lease(media_id)) is not None
 
     def _is_old(self, stored: StoredObject) -> bool:
         return stored.modified is not None and self.now() - stored.modified >= LONGEST_JOB

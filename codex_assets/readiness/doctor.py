@@ -15,7 +15,7 @@ from codex_assets.build.encoders import EncoderMode
 from codex_assets.config.settings import Settings, load
 from codex_assets.errors import ConfigurationError
 from codex_assets.readiness import ffmpeg_releases, machine_checks, store_checks, tool_checks
-from codex_assets.readiness.checks import Check, Health
+from codex_assets.readiness.checks import Check, Health, problems
 from codex_assets.system.sandbox import Reach
 from codex_assets.system.tools import Tools, tool_environment
 
@@ -40,7 +40,10 @@ def examine(environ: Mapping[str, str], *, tools_only: bool = False, write: bool
     yield _check_webhooks(settings)
     yield machine_checks.check_scratch(settings.scratch)
     yield machine_checks.check_shared_memory()
-    yield from store_checks.check_stores(settings)
+    reached = list(store_checks.check_stores(settings))
+    yield from reached
+    if not problems(reached):
+        yield from store_checks.check_conditions(settings)
     yield store_checks.check_undelivered(settings)
     if write:
         yield from store_checks.check_rights(settings)

@@ -58,8 +58,10 @@ def scratch_space() -> None:
 
 
 def stores(patience: Patience = PATIENCE) -> None:
-    """Archive, media and assets each take an object with the worker's key, give it back and delete it."""
+    """Archive, media and assets each take an object with the worker's key, give it back and delete it, and the last two
+    refuse one of two conditional writes at once."""
     _require(store_checks.check_stores(_settings(), patience, write=True))
+    _require(store_checks.check_conditions(_settings()))
 
 
 def gpu() -> None:

@@ -116,6 +116,19 @@ def _aside(work: Callable[[], Outcome]) -> queue.Queue[Outcome]:
     return answer
 
 
+def check_conditions(settings: Settings) -> Iterator[Check]:
+    """The stores that viewers are served from keep two runs from writing one media at once."""
+    three = settings.stores()
+    for store in (three.media, three.assets):
+        subject = ("one writer", store.name)
+        try:
+            store.require_conditions()
+        except JobError as error:
+            yield Check(*subject, Health.PROBLEM, error.public)
+        else:
+            yield Check(*subject, Health.OK, f"{store.bucket}: of two writes at once, one is refused")
+
+
 def check_rights(settings: Settings) -> Iterator[Check]:
     """Each store takes an object, gives it back and lets it be deleted again, as jobs need it."""
     three = settings.stores()

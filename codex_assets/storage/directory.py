@@ -7,6 +7,7 @@ checks that both share are in `objects.py`.
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -34,6 +35,7 @@ from codex_assets.storage.objects import (
     file_sha256,
     local_file,
     missing,
+    overtaken,
     require_digest,
     require_key,
     require_unchanged,
@@ -65,6 +67,7 @@ class DirectoryStore:
         self._notes = root / ".meta" / bucket
         self._incoming = root / ".meta" / ".incoming"
         self._versions = root / ".meta" / ".versions" / bucket
+        self._locks = root / ".meta" / ".locks" / bucket
 
     @property
     def name(self) -> Role:
@@ -115,6 +118,23 @@ class DirectoryStore:
                 file.write(data)
             place(hashlib.sha256(data).hexdigest(), content_type, cache_control)
         return self._confirmed(key)
+
+    def write_if(
+        self,
+        key: str,
+        data: bytes,
+        current: StoredObject | None,
+        *,
+        content_type: str,
+        cache_control: str | None = None,
+    ) -> StoredObject:
+        digest = hashlib.sha256(data).hexdigest()
+        with self._locked(key):
+            now = self.head(key)
+            # Without the time: contents that came back are the same contents.
+            if (now and now.sha256) not in (current and current.sha256, digest):
+                raise overtaken(self, key)
+            return self.write(key, data, content_type=content_type, cache_control=cache_control)
 
     def download(
         self, key: str, path: Path, *, version: str | None = None, on_bytes: OnBytes | None = None
@@ -184,6 +204,7 @@ class DirectoryStore:
                     content_type=noted.get("contentType"),
                     cache_control=noted.get("cacheControl"),
                     modified=datetime.fromtimestamp(status.st_mtime, UTC),
+                    asked_at=datetime.now(UTC),
                 )
         except MissingInput:
             return None
@@ -240,6 +261,9 @@ class DirectoryStore:
         with self._faults("delete", upload.upload_id):
             (self._incoming / PurePath(upload.upload_id).name).unlink(missing_ok=True)
 
+    def require_conditions(self) -> None:
+        """Does nothing: the kernel lets one process at a time into what `_locked` guards."""
+
     def check(self) -> None:
         # A folder needs no account to be opened first, so the bucket is made; what can go wrong is writing.
         try:
@@ -262,6 +286,20 @@ class DirectoryStore:
         """The file that is the object of that key, whether or not there is one. Raises `StorageError` for no key."""
         require_key(key)
         return self._at(key)
+
+    @contextmanager
+    def _locked(self, key: str) -> Iterator[None]:
+        """Of all processes that are in such a block for a key, one at a time; the kernel lets go of one that ended."""
+        lock = self._inside(self._locks, hashlib.sha256(key.encode()).hexdigest()[:2], key)
+        with self._faults("write", key):
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            with self._faults("write", key):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def _keep_former(self, key: str, sha256: str) -> None:
         """Keep what is under a key that gets other contents, until somebody says that it is not needed any more."""

@@ -22,6 +22,7 @@ MASTER_NAME: Final = "master.m3u8"
 PLAYLIST_NAME: Final = "playlist.m3u8"
 PREVIEW_NAME: Final = "preview.m3u8"
 RECORDS_ROOT: Final = "records/"
+LEASES_ROOT: Final = "leases/"
 ORIGINALS_ROOT: Final = "originals/"
 MEZZANINES_ROOT: Final = "mezzanine/"
 
@@ -108,6 +109,11 @@ def waveform_png(creator_id: str, media_id: str) -> str:
 def records_prefix(media_id: str) -> str:
     """The folder of a media's records, with a slash at its end."""
     return f"{RECORDS_ROOT}{_path_segment(media_id)}/"
+
+
+def lease(media_id: str) -> str:
+    """Key in the delivery store: who may write this media, and a switch that has begun."""
+    return f"{LEASES_ROOT}{_path_segment(media_id)}.json"
 
 
 def record(media_id: str, name: str) -> str:

@@ -17,7 +17,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, Protocol, TypeAlias
@@ -50,6 +50,8 @@ class StoredObject:
     version: str | None = None
     """What tells these contents from others that the same key had or will have, in a store that keeps these; None where
     a store keeps one, or was not asked."""
+    asked_at: datetime | None = field(default=None, compare=False)
+    """When this was said, by the store's own clock; None where it does not tell."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,18 @@ class ObjectStore(Protocol):
     def write(self, key: str, data: bytes, *, content_type: str, cache_control: str | None = None) -> StoredObject:
         """`upload` of a small object from memory."""
 
+    def write_if(
+        self,
+        key: str,
+        data: bytes,
+        current: StoredObject | None,
+        *,
+        content_type: str,
+        cache_control: str | None = None,
+    ) -> StoredObject:
+        """`write`, if the key still has the contents of `current` (None: no object): of several who write at once, one
+        does. Raises `Overtaken` for all others. A write of what is there already succeeds."""
+
     def head(self, key: str, *, version: str | None = None) -> StoredObject | None:
         """What the store says of an object, or of one version of it; None if it is not there."""
 
@@ -130,6 +144,10 @@ class ObjectStore(Protocol):
 
     def abort_upload(self, upload: UnfinishedUpload) -> None:
         """Remove what arrived of an upload. Nothing happens if it has ended."""
+
+    def require_conditions(self) -> None:
+        """Of two writes at once under a condition that one of them can meet, one is refused; otherwise a `StorageError`
+        that says so. Tried with objects of a name of their own, once in the life of a process."""
 
     def check(self) -> None:
         """Reachable, credentials accepted, bucket there; otherwise a `StorageError` that says what to do."""
@@ -235,6 +253,17 @@ def require_digest(stored_object: StoredObject, read_sha256: str, store: ObjectS
 
 class OtherContents(StorageError):
     """What was read is not what the store says of the object: reading it again may be answered otherwise."""
+
+
+class Overtaken(StorageError):
+    """An object was not written, because it is not what it was any more: somebody else wrote or deleted it."""
+
+
+def overtaken(store: BucketName, key: str) -> Overtaken:
+    """The error of a conditional write that came too late."""
+    return Overtaken(
+        f"Another run has written '{key}' in bucket '{store.bucket}' of the {store.name} store.", retryable=True
+    )
 
 
 def other_contents(store: BucketName, key: str, detail: str) -> OtherContents:

@@ -12,7 +12,16 @@ from pathlib import Path
 
 from codex_assets.errors import StorageError
 from codex_assets.storage.directory import DirectoryStore
-from codex_assets.storage.objects import ObjectStore, OnBytes, Role, StoredObject, Stores, UnfinishedUpload, missing
+from codex_assets.storage.objects import (
+    ObjectStore,
+    OnBytes,
+    Role,
+    StoredObject,
+    Stores,
+    UnfinishedUpload,
+    missing,
+    overtaken,
+)
 
 
 class OverlayStore:
@@ -51,6 +60,21 @@ class OverlayStore:
         stored = self._changes.write(key, data, content_type=content_type, cache_control=cache_control)
         self._deleted.discard(key)
         return stored
+
+    def write_if(
+        self,
+        key: str,
+        data: bytes,
+        current: StoredObject | None,
+        *,
+        content_type: str,
+        cache_control: str | None = None,
+    ) -> StoredObject:
+        # Nobody else writes here.
+        now = self.head(key)
+        if (now and now.sha256) != (current and current.sha256):
+            raise overtaken(self, key)
+        return self.write(key, data, content_type=content_type, cache_control=cache_control)
 
     def download(
         self, key: str, path: Path, *, version: str | None = None, on_bytes: OnBytes | None = None
@@ -98,6 +122,9 @@ class OverlayStore:
 
     def abort_upload(self, upload: UnfinishedUpload) -> None:
         raise StorageError("A store that is only read has no uploads.", retryable=False)
+
+    def require_conditions(self) -> None:
+        """Does nothing: nobody else writes here."""
 
     def check(self) -> None:
         raise StorageError("A store that is only read cannot be tested.", retryable=False)

@@ -31,11 +31,14 @@ from codex_assets.storage.objects import (
     local_file,
     missing,
     other_contents,
+    overtaken,
     require_digest,
     require_key,
     require_unchanged,
 )
 from codex_assets.storage.s3_answers import is_denied
+from codex_assets.storage.s3_conditions import ConditionTrial
+from codex_assets.storage.s3_failures import is_precondition
 from codex_assets.storage.s3_parts import PART_SIZE, UploadInParts
 from codex_assets.storage.s3_reading import Reader
 from codex_assets.storage.s3_requests import ATTEMPTS, Requests
@@ -99,6 +102,48 @@ class S3Store:
         require_key(key)
         digest = hashlib.sha256(data).hexdigest()
         return self._put(key, data, _headers(content_type, cache_control, digest), digest, None)
+
+    def write_if(
+        self,
+        key: str,
+        data: bytes,
+        current: StoredObject | None,
+        *,
+        content_type: str,
+        cache_control: str | None = None,
+    ) -> StoredObject:
+        require_key(key)
+        if current is not None and current.etag is None:
+            raise StorageError(
+                f"The {self.name} store does not say the ETag of '{key}' in bucket '{self.bucket}', without which two "
+                "runs cannot be kept from writing it at once.",
+                retryable=False,
+            )
+        digest = hashlib.sha256(data).hexdigest()
+        headers = _headers(content_type, cache_control, digest)
+        headers |= {"IfNoneMatch": "*"} if current is None else {"IfMatch": f'"{current.etag}"'}
+        try:
+            self._requests.ask(
+                "write",
+                key,
+                lambda: self._requests.client().put_object(Bucket=self.bucket, Key=key, Body=data, **headers),
+                len(data),
+            )
+        except (MissingInput, StorageError) as error:
+            if not is_precondition(error.__cause__):
+                raise
+            # What is asked again after an answer that was lost is refused, because it was done.
+            there = self.head(key)
+            if there is None or there.sha256 != digest:
+                raise overtaken(self, key) from None
+        try:
+            return self._confirmed(key, len(data), digest, md5_of(data).hex())
+        except StorageError:
+            there = self.head(key)
+            if there is not None and there.sha256 not in (digest, None):
+                # Somebody has replaced it since.
+                raise overtaken(self, key) from None
+            raise
 
     def download(
         self, key: str, path: Path, *, version: str | None = None, on_bytes: OnBytes | None = None
@@ -253,6 +298,9 @@ class S3Store:
                     Bucket=self.bucket, Key=key, UploadId=upload.upload_id
                 ),
             )
+
+    def require_conditions(self) -> None:
+        ConditionTrial(self._requests).run()
 
     def check(self) -> None:
         # A listing, not HEAD of the bucket: its errors have a body, and it needs a permission that the worker needs.

@@ -10,6 +10,8 @@ import hashlib
 import re
 import zlib
 from contextlib import suppress
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from codex_assets.storage.etags import bare_etag, differs, md5_of
@@ -28,6 +30,14 @@ def recorded_sha256(answer: Any) -> str | None:
         if name.lower() == SHA256 and re.fullmatch(r"[0-9a-fA-F]{64}", value.strip()):
             digest: str = value.strip().lower()
             return digest
+    return None
+
+
+def answered_at(answer: Any) -> datetime | None:
+    """When an answer was given, by the clock of whoever gave it; None where it does not say."""
+    said = (answer.get("ResponseMetadata") or {}).get("HTTPHeaders", {}).get("date", "")
+    with suppress(ValueError):
+        return parsedate_to_datetime(said)
     return None
 
 

@@ -31,9 +31,12 @@ _CREDENTIALS: Final = {
 }
 _REGION: Final = {"AuthorizationHeaderMalformed", "InvalidRegion", "InvalidRegionName", "PermanentRedirect"}
 _CLOCK: Final = {"RequestExpired", "RequestTimeTooSkewed"}
+_AT_ONCE: Final = "ConditionalRequestConflict"
+"""Two conditional writes of one key came at once; which of them holds is known a moment later."""
 _UNAVAILABLE: Final = {
     "BadDigest",
     "Busy",
+    _AT_ONCE,
     "IncompleteBody",
     "InternalError",
     "InternalFailure",
@@ -169,6 +172,13 @@ def code_of(error: ClientError) -> str:
     return code if re.fullmatch(r"\w{1,64}", code) else "unknown"
 
 
+def is_precondition(error: BaseException | None) -> bool:
+    """Whether a conditional write was refused because its condition does not hold (any more)."""
+    if not isinstance(error, ClientError) or is_page(error):
+        return False
+    return status_of(error) == 412 or (status_of(error) == 404 and code_of(error) == "NoSuchKey")
+
+
 def is_page(error: ClientError) -> bool:
     """Whether the refusal is a web page: a firewall's, a proxy's, or that of a host which is no store. S3's are XML,
     from which the SDK has a code; without one it takes the status for it."""
@@ -191,7 +201,12 @@ def may_pass(cause: BaseException | None) -> bool:
     if code in _CLOCK or _is_cap(cause):
         return False
     spreads = status in {401, 403} or code in _CREDENTIALS or code == "NoSuchBucket"
-    return spreads or status in {408, 425, 429} or (status >= 500 and status not in _SDK_REPEATS | {501})
+    return (
+        spreads
+        or status in {408, 425, 429}
+        or code == _AT_ONCE
+        or (status >= 500 and status not in _SDK_REPEATS | {501})
+    )
 
 
 def _hint(error: Exception) -> str:

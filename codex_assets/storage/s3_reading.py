@@ -16,7 +16,14 @@ from urllib3.exceptions import HTTPError as BodyError
 from codex_assets.errors import MissingInput, StorageError
 from codex_assets.storage.etags import bare_etag
 from codex_assets.storage.objects import OtherContents, StoredObject
-from codex_assets.storage.s3_answers import announced_size, is_denied, is_encoded, recorded_sha256, unpacked
+from codex_assets.storage.s3_answers import (
+    announced_size,
+    answered_at,
+    is_denied,
+    is_encoded,
+    recorded_sha256,
+    unpacked,
+)
 from codex_assets.storage.s3_failures import BodyBroke, code_of, is_page, status_of
 from codex_assets.storage.s3_requests import Requests
 
@@ -71,6 +78,7 @@ class Reader:
             content_type=answer.get("ContentType"),
             cache_control=answer.get("CacheControl"),
             modified=answer.get("LastModified"),
+            asked_at=answered_at(answer),
             # A bucket that keeps one version calls it "null", if anything.
             version=None if answer.get("VersionId") in (None, "", "null") else answer["VersionId"],
         )

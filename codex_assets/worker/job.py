@@ -48,6 +48,7 @@ from codex_assets.errors import (
     JobError,
     PayloadError,
     RelayedError,
+    Superseded,
     WebhookError,
     unforeseen,
 )
@@ -198,7 +199,7 @@ class _JobInProgress:
                 # The board itself, which fills: the record of a job that fails has its phases, too.
                 self._phases = workshop.workspace.progress.spent
                 try:
-                    body, record = self._do(workshop)
+                    body, record = self._do_alone(workshop)
                 except JobError as error:
                     # Here, where the tools can still be asked what they are.
                     self._failed_as = repeated_failures.signature(error, self._media, self._outputs, workshop)
@@ -213,6 +214,18 @@ class _JobInProgress:
             _log.exception("job %s met something unforeseen", self._id)
             body, record = self._failed(unforeseen(error))
         return Answer(body, self._payload.reply_address, record, self._on_record)
+
+    def _do_alone(self, workshop: Workshop) -> tuple[CompletedBody, JobRecord]:
+        """Do the job while no other run writes this media."""
+        leases = workshop.leases
+        claim = leases.claim(self._media, from_original=MEZZANINE.name in self._outputs)
+        try:
+            with leases.of(self._media.media_id, claim):
+                return self._do(workshop)
+        except Superseded:
+            # One that came too late has not begun.
+            self._on_record = self._on_record or _keep(workshop.records, self._begun)
+            raise
 
     def _do(self, workshop: Workshop) -> tuple[CompletedBody, JobRecord]:
         media, outputs, records = self._media, self._outputs, workshop.records

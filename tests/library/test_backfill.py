@@ -57,7 +57,12 @@ def copy(stores: Stores, into: Stores, media_id: str) -> None:
         (stores.archive, stores.media, stores.assets), (into.archive, into.media, into.assets), strict=True
     ):
         for stored in source.list(""):
-            if stored.key in lost or "/360p/" in stored.key or "/thumbnails/" in stored.key:
+            if (
+                stored.key.startswith("leases/")
+                or stored.key in lost
+                or "/360p/" in stored.key
+                or "/thumbnails/" in stored.key
+            ):
                 continue
             data = source.read(stored.key)
             if stored.key.startswith("records/"):

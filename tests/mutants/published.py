@@ -121,7 +121,7 @@ class PublishedMedia:
             f"{store.bucket}/{stored.key}": hashlib.sha256(store.read(stored.key)).hexdigest()
             for store in (stores.archive, stores.media, stores.assets)
             for stored in store.list("")
-            if not stored.key.startswith("records/")
+            if not stored.key.startswith(("records/", "leases/"))
         }
 
     def replace(self, role: Any, key: str, path: Path) -> StoredFile:

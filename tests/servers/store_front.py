@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import http.client
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from loopback import QuietHandler, serving
+
+LOOKING_SECONDS: Final = 0.1
+"""Between the look and the write of a store that looks first."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,9 @@ class Front:
     scheme: str = "http"
     barred: set[str] = field(default_factory=set)
     """Methods that never reach the store, as with a key that has not the right."""
+    conditions: Literal["kept", "ignored", "looked at first"] = "kept"
+    """What becomes of a conditional write: `ignored`, it is done in any case; `looked at first`, it is done if the
+    condition held a moment ago."""
 
     @property
     def url(self) -> str:
@@ -86,11 +94,14 @@ def front(upstream: str, *changes: Change, tls: ssl.SSLContext | None = None) ->
             state.asked.append(asked)
             link = http.client.HTTPConnection(where.hostname or "", where.port)
             if self.command in state.barred:
-                barred = Answer(403, [], b"")
-                barred.become(403, b"<Error><Code>AccessDenied</Code><Message>not entitled</Message></Error>")
-                self._send(barred)
+                self._refuse(403, b"AccessDenied")
                 return
             headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
+            if state.conditions != "kept":
+                conditions = {name: headers.pop(name, None) for name in ("If-None-Match", "If-Match")}
+                if state.conditions == "looked at first" and not self._holds(**conditions):
+                    self._refuse(412, b"PreconditionFailed")
+                    return
             if self.path.startswith("http://"):
                 headers["Host"] = where.netloc
             link.request(self.command, self.path.removeprefix(f"http://{self.headers['Host']}"), body, headers)
@@ -103,6 +114,22 @@ def front(upstream: str, *changes: Change, tls: ssl.SSLContext | None = None) ->
             for change in list(state.changes):
                 change(asked, answer)
             self._send(answer)
+
+        def _holds(self, **conditions: str | None) -> bool:
+            link = http.client.HTTPConnection(where.hostname or "", where.port)
+            link.request("HEAD", self.path)
+            there = link.getresponse()
+            there.read()
+            link.close()
+            time.sleep(LOOKING_SECONDS)
+            if conditions["If-None-Match"] is not None:
+                return there.status == 404
+            return conditions["If-Match"] in (None, there.getheader("ETag"))
+
+        def _refuse(self, status: int, code: bytes) -> None:
+            refused = Answer(status, [], b"")
+            refused.become(status, b"<Error><Code>%s</Code><Message>no</Message></Error>" % code)
+            self._send(refused)
 
         def _send(self, answer: Answer) -> None:
             lines = [f"HTTP/1.1 {answer.status} -", *(f"{name}: {value}" for name, value in answer.headers)]

@@ -14,6 +14,7 @@ from typing import Any
 import jsonschema
 import s3_server
 
+from codex_assets.storage import keys
 from codex_assets.storage.objects import Role, Stores
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -165,9 +166,10 @@ def put_original(stores: Stores, media_type: str, media_id: str, data: bytes | N
 
 
 def objects(stores: Stores) -> dict[str, set[str]]:
-    """Keys that each store holds, by role."""
+    """Keys that each store holds, by role. Leases, which every job leaves free, are left out."""
     return {
-        store.name: {stored.key for stored in store.list("")} for store in (stores.archive, stores.media, stores.assets)
+        store.name: {stored.key for stored in store.list("") if not stored.key.startswith(keys.LEASES_ROOT)}
+        for store in (stores.archive, stores.media, stores.assets)
     }
 
 

@@ -55,7 +55,7 @@ def written(settings: Settings) -> dict[str, float]:
         f"{store.name}/{stored.key}": stored.modified.timestamp()  # type: ignore[union-attr]
         for store in (stores.archive, stores.media, stores.assets)
         for stored in store.list("")
-        if not stored.key.endswith(("jobs.json", "media.json"))
+        if not stored.key.endswith(("jobs.json", "media.json")) and not stored.key.startswith("leases/")
     }
 
 
