@@ -67,6 +67,8 @@ class Front:
     scheme: str = "http"
     barred: set[str] = field(default_factory=set)
     """Methods that never reach the store, as with a key that has not the right."""
+    before: Callable[[Asked], None] = lambda asked: None
+    """Called with each request before it is handed on, which waits for that."""
     conditions: Literal["kept", "ignored", "looked at first"] = "kept"
     """What becomes of a conditional write: `ignored`, it is done in any case; `looked at first`, it is done if the
     condition held a moment ago."""
@@ -92,6 +94,7 @@ def front(upstream: str, *changes: Change, tls: ssl.SSLContext | None = None) ->
             body = self.read_body()
             asked = Asked(self.command, self.path, {n.lower(): v for n, v in self.headers.items()}, body)
             state.asked.append(asked)
+            state.before(asked)
             link = http.client.HTTPConnection(where.hostname or "", where.port)
             if self.command in state.barred:
                 self._refuse(403, b"AccessDenied")
