@@ -65,10 +65,10 @@ class House:
 
     def __init__(self, endpoint: str, between: Front, folder: Path, receiver: Receiver) -> None:
         plain, self.buckets = jobs.s3_environment(folder / "quick", endpoint)
-        held = {**plain, **jobs.s3_variables(between.url, self.buckets), "TMPDIR": str(folder / "held")}
+        through = {**plain, **jobs.s3_variables(between.url, self.buckets), "TMPDIR": str(folder / "held")}
         (folder / "held").mkdir()
         self.client, self.receiver = s3_server.client(endpoint), receiver
-        self.slow, self.quick = KilledWorker(held, folder / "log"), KilledWorker(plain, folder / "log")
+        self.slow, self.quick = KilledWorker(through, folder / "log"), KilledWorker(plain, folder / "log")
 
     def upload(self, name: str, data: bytes) -> None:
         self.client.put_object(Bucket=self.buckets[0], Key=f"originals/{jobs.CREATOR}/m1/{name}", Body=data)
