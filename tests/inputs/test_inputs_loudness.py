@@ -11,7 +11,7 @@ from loudness_inputs import CASES, Case
 from slow_cases import some_slow
 from whole_job import deliver
 
-pytestmark = (pytest.mark.ffmpeg, pytest.mark.timeout(1800))
+pytestmark = [pytest.mark.ffmpeg, pytest.mark.timeout(1800)]
 
 VARIANTS = {"audio": ("128k", "64k"), "video": ("360p",)}
 WITHIN_LU = 0.5
