@@ -91,7 +91,7 @@ def main(pipe: Connection, parent: int) -> None:
 def _report(request: Message, tell: Tell, cancelled: threading.Event) -> None:
     """Do the job of `request` and say how it ended. A job that breaks off ends the process with 1."""
     from codex_assets.errors import JobCancelled
-    from codex_assets.storage import s3_conditions
+    from codex_assets.storage import trusted
 
     try:
         if "ended" in request:
@@ -105,7 +105,7 @@ def _report(request: Message, tell: Tell, cancelled: threading.Event) -> None:
         logging.shutdown()
         os._exit(1)
     else:
-        tell({"say": "finished", "result": result, "trusted": s3_conditions.trusted()})
+        tell({"say": "finished", "result": result, "trusted": trusted.trusted()})
 
 
 def _result(request: Message, tell: Tell, cancelled: threading.Event) -> Message:
@@ -114,13 +114,13 @@ def _result(request: Message, tell: Tell, cancelled: threading.Event) -> Message
     from codex_assets.build import encoders
     from codex_assets.config import settings
     from codex_assets.errors import ConfigurationError
-    from codex_assets.storage import s3_conditions
+    from codex_assets.storage import trusted
     from codex_assets.system.tools import Trial
     from codex_assets.worker import job
 
     if (trial := request.get("trial")) is not None:
         encoders.remember(Trial(**trial))
-    s3_conditions.trust(request.get("trusted", ()))
+    trusted.trust(request.get("trusted", ()))
     encoders.on_trial(lambda trial: tell({"say": "tried", "trial": asdict(trial) if trial is not None else None}))
 
     def announce(body: Message) -> None:

@@ -38,7 +38,7 @@ from codex_assets.errors import (
     PayloadError,
     TimeLimit,
 )
-from codex_assets.storage import s3_conditions
+from codex_assets.storage import trusted
 from codex_assets.system import scratch
 from codex_assets.system.tools import Trial, tool_environment
 from runpod_entry import child, logs
@@ -178,7 +178,7 @@ class Worker:
         progress = _Progress(job, self._report)
         try:
             known = encoders.remembered()
-            learnt = {"trial": asdict(known) if known is not None else None, "trusted": s3_conditions.trusted()}
+            learnt = {"trial": asdict(known) if known is not None else None, "trusted": trusted.trusted()}
             async for message in process.work({**request, **learnt}):
                 if message["say"] == "started":
                     course.begun = True
@@ -194,7 +194,7 @@ class Worker:
                 elif message["say"] == "answering":
                     course.webhook = message["webhook"]
                 elif message["say"] == "finished":
-                    s3_conditions.trust(message.get("trusted", ()))
+                    trusted.trust(message.get("trusted", ()))
                     course.result = dict(message["result"])
                     break
                 elif message["say"] == "cancelled":

@@ -9,38 +9,19 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Final
 
 from codex_assets.errors import JobError, StorageError
+from codex_assets.storage import trusted
 from codex_assets.storage.etags import bare_etag
 from codex_assets.storage.keys import LEASES_ROOT
-from codex_assets.storage.locations import S3Location
 from codex_assets.storage.s3_failures import is_precondition
 from codex_assets.storage.s3_requests import Requests
 
 ROUNDS: Final = 4
 """Of two creates at once: a store that lets both pass does so often, and not always."""
-
-_trusted: set[str] = set()
-"""Buckets that passed the trial, as `place` names them."""
-
-
-def place(location: S3Location) -> str:
-    """A bucket, among all that there are."""
-    return f"{location.endpoint} {location.bucket}"
-
-
-def trusted() -> list[str]:
-    """What has passed the trial, for another process of this worker."""
-    return sorted(_trusted)
-
-
-def trust(places: Iterable[str]) -> None:
-    """Take these for tried."""
-    _trusted.update(places)
 
 
 class ConditionTrial:
@@ -52,7 +33,7 @@ class ConditionTrial:
 
     def run(self) -> None:
         """Raises `StorageError` for a store that two runs could write to at once. Tried once."""
-        if place(self._requests.location) in _trusted:
+        if trusted.is_trusted(self._requests.location):
             return
         for _ in range(ROUNDS):
             key = f"{LEASES_ROOT}trial-{uuid.uuid4().hex}.json"
@@ -69,7 +50,7 @@ class ConditionTrial:
             finally:
                 with suppress(JobError):
                     self._requests.ask("delete", key, lambda: self._client.delete_object(Bucket=self._bucket, Key=key))  # noqa: B023 - called at once
-        _trusted.add(place(self._requests.location))
+        trusted.trust([trusted.place(self._requests.location)])
 
     @property
     def _client(self) -> Any:
