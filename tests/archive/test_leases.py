@@ -311,3 +311,11 @@ def test_a_store_that_does_not_keep_runs_apart_is_refused(
         between.asked.clear()
         store.require_conditions()
         assert between.asked == []
+
+
+def test_a_server_that_looks_and_writes_in_two_steps_is_refused() -> None:
+    with s3_server.s3_server(locked=False) as plain:
+        store = s3(plain, "media", s3_server.bucket(plain))
+        with pytest.raises(StorageError, match="both succeed"):
+            store.require_conditions()
+        assert list(store.list("")) == []
