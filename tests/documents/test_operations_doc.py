@@ -20,6 +20,7 @@ COMMANDS = [line.strip() for block in BLOCKS for line in block.splitlines() if l
 SECTIONS = (
     "Original clean-up",
     "Caches and replaced segments",
+    "Two runs of one media",
     "What to watch and alert on",
     "Webhooks that did not arrive",
     "Jobs that are ended early",
