@@ -8,6 +8,7 @@ that holds several (`build/upload_check.py`).
 from __future__ import annotations
 
 import mmap
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -37,6 +38,15 @@ BEGINNINGS = (FLAC, CAF, *FLASH, ASF, MXF)
 """How a file of FLAC, Flash, Windows Media, MXF and CAF begins, in so many bytes that nothing else does."""
 OTHER_BEGINNINGS = (b"OggS", b"ID3", b"\x00\x00\x01\xba", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1", b"\xff\xf9")
 """Of Ogg, MP3, programme streams and AAC."""
+SOUNDS = (b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1", b"\xff\xf9")
+"""How Ogg, MP3 and AAC begin: made to be joined with more of their kind."""
+OTHER_KINDS = re.compile(
+    rb"\0\0\0[\x08-\x40]ftyp(?:iso[m2-9]|mp4[12]|avc1|M4[ABV] |qt  |3g[2p].|dash|MSNV)"
+    rb"|\x1a\x45\xdf\xa3.{0,40}(?:matroska|webm)|RIFF.{4}(?:WAVEfmt |AVI LIST)",
+    re.DOTALL,
+)
+"""Beginnings of films and WAV files, in so many bytes that no coded sound holds them. A cover may begin as a film does
+(AVIF, HEIC), but for its brand."""
 RIFF_KINDS = (b"WAVE", b"AVI ", b"AIFF", b"AIFC")
 TS_PACKET = 188
 SMALLEST_FILE = 256
@@ -57,11 +67,13 @@ def first_end(data: Data) -> int | None:
         return _end_of_matroska(data)
     beginning = next((start for start in BEGINNINGS if data[: len(start)] == start), None)
     if beginning is None:
-        return None
+        return _start_of_film(data) if data[:4].startswith(SOUNDS) else None
     end = _end_of_parts(data, beginning)
     if end is not None and begins_media(data, end):
         return end
     at = data.find(beginning, 1)
+    if at < 0 and beginning == FLAC:
+        return _start_of_film(data)
     return at if at >= 0 else None
 
 
@@ -131,6 +143,14 @@ class _Element:
     kind: int
     content: int
     end: int | None
+
+
+def _start_of_film(data: Data) -> int | None:
+    """Where a file of another kind begins behind a sound whose frames do not say where it ends."""
+    # A tag may hold whole files (ID3v2.4, 3.1).
+    tag = sum((byte & 0x7F) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=False))
+    found = OTHER_KINDS.search(data, 10 + tag if data[:3] == b"ID3" else 1)
+    return found.start() if found is not None and begins_media(data, found.start()) else None
 
 
 def _end_of_matroska(data: Data) -> int | None:

@@ -44,12 +44,15 @@ def matroska(*, sized: bool = True) -> bytes:
 
 WEBM, LIVE = matroska(), matroska(sized=False)
 BROKEN = WEBM[:60] + bytes(200)
+BRANDED = box(b"ftyp", b"isom\0\0\2\0isom") + START[12:] + box(b"mdat", bytes(400))
+WAVES = chunk(b"RIFF", b"WAVEfmt ", bytes(400))
 FLAC = b"fLaC\0\0\0\x22" + bytes(400)
 CAF = joined_files.CAF + (32).to_bytes(8, "big") + bytes(32) + b"data" + (90).to_bytes(8, "big") + bytes(90)
 FLASH = joined_files.FLASH[2] + (b"\x09\0\0\x64" + bytes(7 + 100) + b"\0\0\0\x6f") * 4
 ASF = joined_files.ASF + (60).to_bytes(8, "little") + bytes(36) + bytes(16) + (300).to_bytes(8, "little") + bytes(276)
 MXF = joined_files.MXF + b"\1\0\x0c" + bytes(12) + joined_files.MXF[:13] + b"\3\2\0\x83\0\1\0" + bytes(256)
-MP3 = b"ID3\4\0" + bytes(400)
+MP3, TAGGED = (b"ID3\4\0\0\0\0\0\x40" + tag + b"\xff\xfb" + bytes(400) for tag in (bytes(64), BRANDED[:64]))
+OGG, AAC = b"OggS\0\2" + bytes(400), b"\xff\xf1" + bytes(400)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +84,7 @@ MP3 = b"ID3\4\0" + bytes(400)
         (AVI + chunk(b"RIFF", b"AVIX", bytes(100)), AVI),
         (AIFF, AIFF),
         (FLAC, FLAC),
+        *((first, behind) for first in (FLAC, OGG, MP3, TAGGED, AAC) for behind in (BRANDED, WEBM, WAVES)),
         *((first, behind) for first in (CAF, FLASH, ASF, MXF) for behind in (first, MP3, FILM)),
     ],
 )
@@ -100,6 +104,11 @@ def test_a_file_ends_where_another_begins(first: bytes, behind: bytes) -> None:
         AIFF,
         FLAC,
         MP3 + MP3,
+        TAGGED,
+        OGG + OGG,
+        # A cover.
+        FLAC + b"\0\0\0\x20ftypavif" + bytes(400),
+        AAC + MP3,
         *(file for part in (CAF, FLASH, ASF, MXF) for file in (part, part[:-20], part + bytes(5000))),
         # Padding, a tag, an archive.
         FILM + bytes(5000),
