@@ -662,7 +662,7 @@ for _kind, _pair in {
         steps(
             _kind,
             [
-                *(*flash("30", 4, "96x54", _pause), *beep(4, filters=f"a{_pause}"), *_pair),
+                *(*flash("10", 4, "96x54", _pause), *beep(4, filters=f"a{_pause}"), *_pair),
                 *options("-fps_mode passthrough -max_interleave_delta 0"),
             ],
         ),
@@ -681,7 +681,7 @@ video(
     steps(
         "mkv",
         [
-            *(*flash("30", 8, "96x54", _pauses), *beep(8, filters=f"a{_pauses}"), *H264, *AAC),
+            *(*flash("10", 8, "96x54", _pauses), *beep(8, filters=f"a{_pauses}"), *H264, *AAC),
             *options("-fps_mode passthrough -max_interleave_delta 0"),
         ],
     ),
@@ -699,7 +699,7 @@ video(
     steps(
         "mp4",
         [
-            *(*flash("30", 4, "96x54", "setpts=PTS+gte(T\\,2)*3600/TB"), *beep(3604), *H264, *AAC),
+            *(*flash("10", 4, "96x54", "setpts=PTS+gte(T\\,2)*3600/TB"), *beep(3604), *H264, *AAC),
             *options("-fps_mode passthrough -video_track_timescale 1000 -max_interleave_delta 0"),
         ],
     ),
