@@ -149,8 +149,8 @@ def _start_of_film(data: Data) -> int | None:
     """Where a file of another kind begins behind a sound whose frames do not say where it ends."""
     # A tag may hold whole files (ID3v2.4, 3.1).
     tag = sum((byte & 0x7F) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=False))
-    found = OTHER_KINDS.search(data, 10 + tag if data[:3] == b"ID3" else 1)
-    return found.start() if found is not None and begins_media(data, found.start()) else None
+    start = OTHER_KINDS.search(data, 10 + tag if data[:3] == b"ID3" else 1)
+    return start.start() if start is not None and begins_media(data, start.start()) else None
 
 
 def _end_of_matroska(data: Data) -> int | None:
