@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixed
@@ -261,7 +261,7 @@ class Lease:
 
     def confirm(self) -> None:
         """Renew it. Raises `Superseded` when somebody else has it, and `StorageError` when nobody can tell."""
-        self._write(self._record)
+        self._write()
 
     def require_fresh(self) -> None:
         """`confirm`, unless nobody else can have taken it over since it was renewed."""
@@ -274,9 +274,8 @@ class Lease:
 
         Raises `Superseded` and `StorageError`, and `NotCertain` when nobody can tell whether it is noted.
         """
-        before = self._record
         try:
-            self._write(before.model_copy(update={"switch": switch}))
+            self._write(switch=switch)
         except Superseded:
             if self._is_known(switch):
                 raise NotCertain(UNCERTAIN, retryable=True) from None
@@ -284,7 +283,7 @@ class Lease:
         except StorageError as error:
             try:
                 # A request that is still on its way is refused after this.
-                self._write(before)
+                self._write()
             except Superseded:
                 if not self._is_known(switch):
                     raise
@@ -315,7 +314,7 @@ class Lease:
         written: dict[str, StoredObject] = {}
         try:
             written = switches.execute(note, self._leases.stores, self, again=again)
-            self._write(self._record.model_copy(update={"switch": None, "switched": note.switch_id}))
+            self._write(switch=None, switched=note.switch_id)
         except Superseded:
             # Others finish what they find noted before they do anything else.
             if not self._is_known(note):
@@ -356,15 +355,17 @@ class Lease:
         if self._lost:
             return
         try:
-            self._write(self._record.model_copy(update={"holder": None}))
+            self._write(holder=None)
         except JobError as error:
             _log.warning("the lease of media %s was not given back: %s", self.media_id, type(error).__name__)
 
-    def _write(self, record: LeaseRecord) -> None:
+    def _write(self, **changes: Any) -> None:
+        """Write it anew, with these fields changed."""
         with self._lock:
             self.require()
             began = time.monotonic()
-            written = _stamped(record)
+            # Read with the lock: whoever had it may have noted a switch.
+            written = _stamped(self._record.model_copy(update=changes))
             for _ in range(WRITE_ATTEMPTS):
                 try:
                     self._stored = _put(self._leases.stores, written, self._stored)

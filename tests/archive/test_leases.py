@@ -23,6 +23,7 @@ from store_front import front
 from codex_assets.archive.leases import Claim, Holder, Leases, LeaseTimes, verdict
 from codex_assets.archive.records import MediaRecord, MezzanineRecord, SourceFacts
 from codex_assets.archive.store import RecordStore
+from codex_assets.archive.switches import SwitchNote
 from codex_assets.errors import JobCancelled, MediaBusy, StorageError, Superseded
 from codex_assets.storage import keys
 from codex_assets.storage.directory import DirectoryStore
@@ -181,6 +182,27 @@ def test_waiting_ends(stores: Stores) -> None:
         threading.Timer(0.2, cancelled.set).start()
         with pytest.raises(JobCancelled), second.of("m1", upload_of("b", None)):
             raise AssertionError
+
+
+class SlowToNote(DirectoryStore):
+    """A store that takes a while to take the note of a switch."""
+
+    def write_if(self, key: str, data: bytes, current: Any, **others: Any) -> Any:
+        if b'"switch_id"' in data:
+            time.sleep(0.5)
+        return super().write_if(key, data, current, **others)
+
+
+def test_renewing_it_takes_no_switch_away_that_is_being_noted(tmp_path: Path) -> None:
+    stores = replace(in_folder(tmp_path), media=SlowToNote(tmp_path / "store", "media", "media"))
+    leases = Leases(stores, "a", times=replace(BRISK, renewed_every=0.05))
+    with leases.of("m1", upload_of("a", 1)) as lease:
+        # Meanwhile it is to be renewed, and has to wait.
+        lease.note(SwitchNote(switch_id="s", media_id="m1"))
+        time.sleep(0.5)
+        assert leases.look("m1")[1] is not None
+        lease.finish(again=False)
+        assert leases.look("m1")[1] is None
 
 
 def test_within_its_block_a_run_has_it_already(stores: Stores) -> None:
