@@ -69,6 +69,7 @@ from codex_assets.storage import deadlines
 from codex_assets.system.workspace import Listener
 from codex_assets.worker import delivery, metrics, redelivery, registration, repeated_failures
 from codex_assets.worker.delivery import Announcement
+from codex_assets.worker.redelivery import Earlier
 
 _log = logging.getLogger(__name__)
 
@@ -218,18 +219,26 @@ class _JobInProgress:
     def _do_alone(self, workshop: Workshop) -> tuple[CompletedBody, JobRecord]:
         """Do the job while no other run writes this media."""
         leases = workshop.leases
+        earlier = redelivery.earlier(self._id, self._media, self._outputs, workshop.records, workshop.stores)
+        if earlier is not None:
+            # It would take the media from a job that is at work on a newer upload, and publish nothing.
+            return self._do(workshop, earlier)
         claim = leases.claim(self._media, from_original=MEZZANINE.name in self._outputs)
         try:
             with leases.of(self._media.media_id, claim):
-                return self._do(workshop)
+                # Another delivery of it may have ended meanwhile.
+                earlier = redelivery.earlier(self._id, self._media, self._outputs, workshop.records, workshop.stores)
+                if earlier is not None and not earlier.is_of(claim.uploaded_at):
+                    # The lease was taken for that upload, from a job that would have built it.
+                    earlier = None
+                return self._do(workshop, earlier)
         except Superseded:
             # One that came too late has not begun.
             self._on_record = self._on_record or _keep(workshop.records, self._begun)
             raise
 
-    def _do(self, workshop: Workshop) -> tuple[CompletedBody, JobRecord]:
+    def _do(self, workshop: Workshop, earlier: Earlier | None) -> tuple[CompletedBody, JobRecord]:
         media, outputs, records = self._media, self._outputs, workshop.records
-        earlier = redelivery.earlier(self._id, media, outputs, records, workshop.stores)
         registration.register(media, records)
         self._on_record = _keep(records, self._begun)
         if earlier is not None and earlier.failure is not None:

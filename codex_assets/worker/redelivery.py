@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from codex_assets.archive import history
 from codex_assets.archive.history import FinalFailure, JobRecord
-from codex_assets.archive.records import MediaRecord, OutputRecord
+from codex_assets.archive.records import MediaRecord, MezzanineRecord, OutputRecord
 from codex_assets.archive.store import RecordStore, UnreadableRecord
 from codex_assets.archive.stored_files import is_denied
 from codex_assets.errors import JobError, RelayedError, SourceCode
@@ -41,6 +41,11 @@ class Earlier:
     built: tuple[OutputRecord, ...] = ()
     failure: JobError | None = None
     counted: bool = False
+
+    def is_of(self, uploaded_at: datetime | None) -> bool:
+        """Whether nothing that was built is of another upload than that of this time; None: any will do."""
+        built = [record.source.uploaded_at for record in self.built if isinstance(record, MezzanineRecord)]
+        return uploaded_at is None or all(at is None or datetime.fromisoformat(at) == uploaded_at for at in built)
 
 
 def fingerprint(media: MediaRecord, outputs: Sequence[str]) -> str:
