@@ -22,6 +22,7 @@ reads in the webhook: no path of the worker, no stderr, no secret. What an engin
     |- JobCancelled        nobody's: asked to stop
     |- TimeLimit           the operator's: the job took longer than JOB_TIME_LIMIT
     |- Superseded          nobody's: a newer upload of the media has it, or was published
+    |  `- LeaseLost        nobody's: another run has it, after this one hung
     |- MediaBusy           nobody's: another run kept the media for too long
     |- RelayedError        any of these, known by its code alone
     `- InternalError       ours: anything that was not foreseen
@@ -327,6 +328,20 @@ class Superseded(JobError):
         super().__init__(
             f"A newer upload of media {media_id} took its place, so this job ended; send the job of the newest upload "
             "if it was not sent yet."
+        )
+
+
+class LeaseLost(Superseded):
+    """The media was taken over by a run of which nobody knows that it has a newer upload: this worker hung for so long
+    that it was taken for dead."""
+
+    code = "media_busy"
+    retryable = True
+
+    def __init__(self, media_id: str) -> None:
+        JobError.__init__(
+            self,
+            f"This worker hung for so long that another run took over media {media_id}; send the job again.",
         )
 
 

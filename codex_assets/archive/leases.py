@@ -30,7 +30,7 @@ from codex_assets.archive import switches
 from codex_assets.archive.records import MediaRecord, MezzanineRecord, Record
 from codex_assets.archive.store import RecordStore, UnreadableRecord
 from codex_assets.archive.switches import SwitchNote
-from codex_assets.errors import JobCancelled, JobError, MediaBusy, MissingInput, StorageError, Superseded
+from codex_assets.errors import JobCancelled, JobError, LeaseLost, MediaBusy, MissingInput, StorageError, Superseded
 from codex_assets.media.outputs import MEZZANINE
 from codex_assets.storage import keys
 from codex_assets.storage.objects import Overtaken, StoredObject, Stores
@@ -89,6 +89,8 @@ class LeaseRecord(Record):
     """A switch that has begun, and has not ended as far as is known."""
     switched: str | None = None
     """The switch that ended last."""
+    deletes: bool | None = None
+    """Whether the holder deletes what nothing names: others might come to name it meanwhile, and so they wait."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,8 @@ def verdict(claim: Claim, holder: Holder | None, *, is_live: bool, is_switching:
     """What a run does about the lease of another: it takes it over, waits for it, or is superseded by it.
 
     Between two uploads the newer one wins, and of the same upload the run that came later. Whoever builds from the
-    mezzanine waits, and so does the same job, delivered twice. A switch that has begun is let end.
+    mezzanine waits, and so does the same job, delivered twice. A switch that has begun is let end (`is_switching`), and
+    so is a run that deletes what nothing names.
     """
     if holder is None or not is_live:
         return "take"
@@ -144,6 +147,11 @@ class _Seen:
     @property
     def switched(self) -> str | None:
         return self.record.switched if self.record is not None else None
+
+    @property
+    def is_switching(self) -> bool:
+        """Whether the holder is let end what it has begun."""
+        return self.record is not None and (self.record.switch is not None or bool(self.record.deletes))
 
 
 class Leases:
@@ -205,7 +213,7 @@ class Leases:
         patience, is_logged = _Patience(self.times), False
         while True:
             seen = _look(self.stores, media_id)
-            does = verdict(claim, seen.holder, is_live=patience.is_live(seen), is_switching=seen.switch is not None)
+            does = verdict(claim, seen.holder, is_live=patience.is_live(seen), is_switching=seen.is_switching)
             if does == "yield":
                 raise Superseded(media_id)
             if does == "take":
@@ -242,7 +250,7 @@ class Lease:
         self._stored: StoredObject | None = stored
         self._lock = threading.RLock()
         self._renewed_at = time.monotonic()
-        self._lost = False
+        self._lost: type[Superseded] | None = None
 
     @property
     def media_id(self) -> str:
@@ -252,12 +260,12 @@ class Lease:
     @property
     def is_lost(self) -> bool:
         """Whether it is known to be somebody else's."""
-        return self._lost
+        return self._lost is not None
 
     def require(self) -> None:
         """Raises `Superseded` when the lease is known to be lost. Asks nobody."""
-        if self._lost:
-            raise Superseded(self.media_id)
+        if self._lost is not None:
+            raise self._lost(self.media_id)
 
     def confirm(self) -> None:
         """Renew it. Raises `Superseded` when somebody else has it, and `StorageError` when nobody can tell."""
@@ -292,14 +300,32 @@ class Lease:
                 raise NotCertain(UNCERTAIN, detail=error.detail, retryable=True) from error
             raise
 
-    def finish(self, *, again: bool = True) -> None:
-        """Do the switch that is noted, if there is one; `again`: somebody may have begun with it.
+    @contextmanager
+    def deleting(self) -> Iterator[None]:
+        """Others wait while the block deletes what nothing names, unless this process hangs.
+
+        Raises `Superseded` and `StorageError` before the block begins.
+        """
+        if self._record.deletes:
+            self.require_fresh()
+        else:
+            self._write(deletes=True)
+        try:
+            yield
+        finally:
+            with self._lock:
+                # Nobody is in a hurry to hear it: it is written when the lease is renewed or given back.
+                self._record = self._record.model_copy(update={"deletes": None})
+
+    def finish(self, *, then_deletes: bool = False) -> None:
+        """Do the switch that is noted, if there is one; `then_deletes`: a block of `deleting` follows.
 
         Raises `Superseded` when a newer switch has replaced it, and `StorageError`.
         """
         note = self._record.switch
         if note is None:
             return
+        written: dict[str, StoredObject] = {}
         tries = Retrying(
             retry=retry_if_exception(lambda error: isinstance(error, StorageError) and error.retryable),
             stop=stop_after_attempt(FINISH_ATTEMPTS),
@@ -308,13 +334,13 @@ class Lease:
         )
         for attempt in tries:
             with attempt:
-                self._execute(note, again=again or attempt.retry_state.attempt_number > 1)
+                self._execute(note, written, then_deletes or None)
 
-    def _execute(self, note: SwitchNote, *, again: bool) -> None:
-        written: dict[str, StoredObject] = {}
+    def _execute(self, note: SwitchNote, written: dict[str, StoredObject], deletes: bool | None) -> None:
+        """`written`: what was written of the records, of this attempt and those before."""
         try:
-            written = switches.execute(note, self._leases.stores, self, again=again)
-            self._write(switch=None, switched=note.switch_id)
+            switches.execute(note, self._leases.stores, self, written)
+            self._write(switch=None, switched=note.switch_id, deletes=deletes)
         except Superseded:
             # Others finish what they find noted before they do anything else.
             if not self._is_known(note):
@@ -352,7 +378,7 @@ class Lease:
 
     def give_back(self) -> None:
         """Let others have it at once. A lease that cannot be given back ends by itself."""
-        if self._lost:
+        if self.is_lost:
             return
         try:
             self._write(holder=None)
@@ -386,9 +412,30 @@ class Lease:
         assert mine is not None
         # One that nobody else has taken, and that is gone, was lost by the store.
         if seen.stored is not None and (seen.holder is None or seen.holder.token != mine.token):
-            self._lost = True
-            raise Superseded(self.media_id)
+            is_newer = _is_for_newer(seen.holder, mine) or _is_newer_published(self._leases.stores, self.media_id, mine)
+            self._lost = Superseded if is_newer else LeaseLost
+            self.require()
         return seen.stored
+
+
+def _is_for_newer(holder: Holder | None, than: Holder) -> bool:
+    """Whether the holder of a lease is at work on an upload that takes the place of another run's."""
+    if holder is None or holder.uploaded_at is None or holder.run_id == than.run_id:
+        return False
+    return than.uploaded_at is None or holder.uploaded_at >= than.uploaded_at
+
+
+def _is_newer_published(stores: Stores, media_id: str, than: Holder) -> bool:
+    """Whether a run that has ended published an upload in the place of another run's, as far as can be told."""
+    try:
+        record = RecordStore(stores.archive).get(media_id, MEZZANINE.name, MezzanineRecord)
+    except JobError:
+        return False
+    if record is None or record.build is None or record.build.run_id == than.run_id:
+        return False
+    if than.uploaded_at is None:
+        return record.build.built_at > than.taken_at
+    return record.source.uploaded_at is not None and record.source.uploaded_at >= than.uploaded_at
 
 
 @dataclass

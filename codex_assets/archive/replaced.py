@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from codex_assets.archive.records import MediaRecord, Record
 from codex_assets.archive.store import RecordStore
@@ -72,22 +74,36 @@ def note(records: RecordStore, media_id: str, prefixes: Iterable[str], current: 
     _write(records, media_id, before, after)
 
 
-def prune(stores: Stores, records: RecordStore, media: MediaRecord, grace: timedelta, now: datetime) -> tuple[str, ...]:
+class Alone(Protocol):
+    """What keeps others from naming what is deleted meanwhile."""
+
+    def deleting(self) -> AbstractContextManager[None]:
+        """A block in which others wait. Raises `Superseded` when the media is somebody else's."""
+
+    def require_fresh(self) -> None:
+        """Raises `Superseded` unless others still wait."""
+
+
+def prune(
+    stores: Stores, records: RecordStore, media: MediaRecord, grace: timedelta, now: datetime, alone: Alone
+) -> tuple[str, ...]:
     """Delete what was replaced so long ago, and return the keys. Nothing that a record of the media names is deleted,
     and nothing outside the folder of what its players load.
 
-    Raises `StorageError`, also for a record that cannot be read: then nothing is deleted.
+    `alone`: the media's lease, which whoever read the records had already. Raises `Superseded` when it is lost, and
+    `StorageError`, also for a record that cannot be read: then nothing is deleted.
     """
     known = records.get(media.media_id, REPLACED, ReplacedRecord)
     due = [each for each in known.objects if each.is_due(grace, now)] if known is not None else []
     if known is None or not due:
         return ()
-    current = named_keys(records, media)
     home = keys.hls_prefix(media.creator_id, media.media_id, media.media_type)
     gone: list[str] = []
-    for each in due:
-        if each.prefix.startswith(home):
-            gone += _delete(stores.media, each.prefix, current)
+    with alone.deleting():
+        current = named_keys(records, media)
+        for each in due:
+            if each.prefix.startswith(home):
+                gone += _delete(stores.media, each.prefix, current, alone)
     _write(records, media.media_id, known.objects, tuple(each for each in known.objects if each not in due))
     return tuple(gone)
 
@@ -98,12 +114,16 @@ def named_keys(records: RecordStore, media: MediaRecord) -> frozenset[str]:
     return frozenset(file.key for record in known if record is not None for file in record.files)
 
 
-def _delete(store: ObjectStore, prefix: str, current: Collection[str]) -> list[str]:
+def _delete(store: ObjectStore, prefix: str, current: Collection[str], alone: Alone) -> list[str]:
+    def delete(key: str) -> None:
+        alone.require_fresh()
+        store.delete(key)
+
     doomed = [listed.key for listed in store.list(prefix) if listed.key not in current]
     with ThreadPoolExecutor(DELETE_THREADS, thread_name_prefix="prune") as pool:
         # Playlists first, so that none is ever there without what it names.
         for are_playlists in (True, False):
-            for _ in pool.map(store.delete, [key for key in doomed if key.endswith(".m3u8") is are_playlists]):
+            for _ in pool.map(delete, [key for key in doomed if key.endswith(".m3u8") is are_playlists]):
                 pass
     return doomed
 

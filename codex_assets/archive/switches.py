@@ -10,12 +10,11 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 from codex_assets.archive.records import Record
-from codex_assets.errors import MissingInput
 from codex_assets.storage import keys
 from codex_assets.storage.objects import (
     ObjectStore,
@@ -110,10 +109,13 @@ def pack(contents: bytes) -> str:
     return base64.b64encode(zlib.compress(contents)).decode()
 
 
-def execute(note: SwitchNote, stores: Stores, fence: Fence, *, again: bool = False) -> dict[str, StoredObject]:
-    """Write all of it, and return what was written of the records, by key. Raises `StorageError` and `Superseded`.
+def execute(note: SwitchNote, stores: Stores, fence: Fence, written: MutableMapping[str, StoredObject]) -> None:
+    """Write all of it. `written` gets what was written of the records, by key, also when not all was.
 
-    `again`: somebody has begun with it, and what is as noted by now is not written once more.
+    Every record is written anew, also one that somebody has written who began with this switch: so that what they take
+    back, when they find that they have lost the media, is never what is current.
+
+    Raises `StorageError` and `Superseded`.
     """
     confirmed: dict[tuple[Role, str], StoredObject] = {}
     for stage in sorted({file.stage for file in note.files}):
@@ -121,18 +123,16 @@ def execute(note: SwitchNote, stores: Stores, fence: Fence, *, again: bool = Fal
         stored = _all(lambda file: _put(file, stores.by_role(file.role), fence), files)
         confirmed |= {(file.role, file.key): each for file, each in zip(files, stored, strict=True)}
 
-    def put(record: SwitchedRecord) -> tuple[str, StoredObject | None]:
+    def put(record: SwitchedRecord) -> None:
         key = keys.record(note.media_id, record.name)
         fence.require_fresh()
         if record.text is None:
             stores.archive.delete(key)
-            return key, None
-        data = _with_etags(record.text, confirmed)
-        if again and _is_written(stores.archive, key, data):
-            return key, None
-        return key, stores.archive.write(key, data, content_type="application/json")
+        else:
+            data = _with_etags(record.text, confirmed)
+            written[key] = stores.archive.write(key, data, content_type="application/json")
 
-    return {key: stored for key, stored in _all(put, note.records) if stored is not None}
+    _all(put, note.records)
 
 
 def withdraw(written: Mapping[str, StoredObject], archive: ObjectStore) -> None:
@@ -177,13 +177,6 @@ def _is_same(now: StoredObject | None, before: StoredObject | None) -> bool:
     if now is None or before is None:
         return now is before
     return (now.etag, now.sha256) == (before.etag, before.sha256)
-
-
-def _is_written(archive: ObjectStore, key: str, data: bytes) -> bool:
-    try:
-        return archive.read(key) == data
-    except MissingInput:
-        return False
 
 
 def _with_etags(text: str, confirmed: Mapping[tuple[Role, str], StoredObject]) -> bytes:

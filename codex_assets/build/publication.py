@@ -29,8 +29,8 @@ from codex_assets.archive.records import MediaRecord, OutputRecord, StoredFile, 
 from codex_assets.archive.store import RecordStore, UnreadableRecord
 from codex_assets.archive.switches import SwitchNote
 from codex_assets.build.receipts import Receipts, Work
-from codex_assets.errors import JobError, StorageError, VerificationError
-from codex_assets.media.outputs import OUTPUTS, definition
+from codex_assets.errors import JobError, StorageError, Superseded, VerificationError
+from codex_assets.media.outputs import MEZZANINE, OUTPUTS, definition
 from codex_assets.storage import keys, publish
 from codex_assets.storage.objects import Stores, file_sha256
 from codex_assets.storage.publish import Stage, Upload
@@ -109,12 +109,23 @@ class Publication:
             except BaseException:
                 self._take_back()
                 raise
-            self._lease.finish(again=False)
+            try:
+                self._lease.finish(then_deletes=True)
+            except Superseded:
+                # Whoever took the media over has finished the switch, and then may have replaced a part of it.
+                if not self._is_published():
+                    raise
             self.records.forget_changes()
         self._tidy()
         order = OUTPUTS[self._media.media_type]
         records = [output.record for output in self._outputs.values()]
         yield from sorted(records, key=lambda record: order.index(record.output))
+
+    def _is_published(self) -> bool:
+        """Whether the mezzanine that this job made is the one on record. Raises `StorageError`."""
+        made = self._outputs.get(MEZZANINE.name)
+        recorded = RecordStore(self._stores.archive).output(self._media.media_id, MEZZANINE.name)
+        return made is not None and recorded is not None and recorded.build == made.record.build
 
     @property
     def _uploads(self) -> list[Upload]:
@@ -180,50 +191,57 @@ class Publication:
 
         Only while the media is this run's: another one may be using them.
         """
+        archive = self._stores.archive
+        uploads = [upload for upload in self._uploads if upload.role == archive.name]
+        try:
+            if uploads:
+                with self._lease.deleting():
+                    self._delete_unrecorded(uploads)
+        except JobError as error:
+            _log.warning("a version that no record names could not be deleted: %s", error.detail or error.public)
+
+    def _delete_unrecorded(self, uploads: Sequence[Upload]) -> None:
         archive, recorded = self._stores.archive, RecordStore(self._stores.archive)
-        for output in self._outputs.values():
-            for upload in output.uploads:
-                if upload.role != archive.name:
-                    continue
-                try:
-                    self._lease.confirm()
-                    record = recorded.output(self._media.media_id, output.record.output)
-                    named = {(file.sha256, file.version) for file in record.files} if record is not None else set()
-                    now = archive.head(upload.key)
-                    if now is None or now.version is None or now.sha256 != upload.sha256:
-                        continue
-                    if (now.sha256, now.version) not in named and (now.sha256, None) not in named:
-                        archive.delete_version(upload.key, now.version)
-                except JobError as error:
-                    _log.warning(
-                        "a version that no record names could not be deleted: %s", error.detail or error.public
-                    )
+        known = [recorded.output(self._media.media_id, output) for output in self._outputs]
+        named = {(file.sha256, file.version) for record in known if record is not None for file in record.files}
+        for upload in uploads:
+            now = archive.head(upload.key)
+            if now is None or now.version is None or now.sha256 != upload.sha256:
+                continue
+            if (now.sha256, now.version) not in named and (now.sha256, None) not in named:
+                self._lease.require_fresh()
+                archive.delete_version(upload.key, now.version)
 
     def _tidy(self) -> None:
         """Note what was replaced, and delete what was replaced long ago. The job is done: no failure of this is its."""
-        if self._lease.is_lost:
-            return
-        media, now = self._media, datetime.now(UTC)
         try:
-            current = replaced.named_keys(self.records, media)
-            prefixes = {
-                prefix
-                for output in self._outputs.values()
-                if (folder := self._folder_of(output.record)) is not None
-                for prefix in replaced.unnamed(self._stores.media, folder, current)
-            }
-            replaced.note(self.records, media.media_id, prefixes, current, now)
-            self.records.commit()
-            gone = replaced.prune(self._stores, self.records, media, self._grace, now)
-            self.records.commit()
-            for upload in self._uploads:
-                if upload.role == self._stores.archive.name:
-                    self._stores.archive.drop_former_versions(upload.key)
+            # Others wait already: the switch ended with that.
+            with self._lease.deleting():
+                gone = self._deleted(datetime.now(UTC))
         except JobError as error:
             _log.warning("what was replaced could not be noted or deleted: %s", error.detail or error.public)
             return
         if gone:
             _log.info("%d objects that are no longer named were deleted", len(gone))
+
+    def _deleted(self, now: datetime) -> tuple[str, ...]:
+        media = self._media
+        current = replaced.named_keys(self.records, media)
+        prefixes = {
+            prefix
+            for output in self._outputs.values()
+            if (folder := self._folder_of(output.record)) is not None
+            for prefix in replaced.unnamed(self._stores.media, folder, current)
+        }
+        replaced.note(self.records, media.media_id, prefixes, current, now)
+        self.records.commit()
+        for upload in self._uploads:
+            if upload.role == self._stores.archive.name:
+                self._lease.require_fresh()
+                self._stores.archive.drop_former_versions(upload.key)
+        gone = replaced.prune(self._stores, self.records, media, self._grace, now, self._lease)
+        self.records.commit()
+        return gone
 
     def _folder_of(self, record: OutputRecord) -> str | None:
         """The folder of an output's playlist, also of a variant that does not apply any more; None without one."""

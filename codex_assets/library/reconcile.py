@@ -21,7 +21,7 @@ from enum import StrEnum
 
 from codex_assets.archive import history, replaced
 from codex_assets.archive.history import LONGEST_JOB
-from codex_assets.archive.leases import Leases
+from codex_assets.archive.leases import Lease, Leases
 from codex_assets.archive.records import MediaRecord, OutputRecord
 from codex_assets.archive.replaced import GRACE, REPLACED, ReplacedRecord
 from codex_assets.archive.store import RecordStore
@@ -124,14 +124,17 @@ class Reconciliation:
             yield from self._of_free_media(media, records)
             return
         try:
-            with leases.of(media_id, leases.claim(media, from_original=False)):
-                yield from self._of_free_media(media, records)
+            with leases.of(media_id, leases.claim(media, from_original=False)) as lease:
+                yield from self._of_free_media(media, records, lease)
         except (MediaBusy, Superseded):
             # A job has begun meanwhile.
             return
 
-    def _of_free_media(self, media: MediaRecord, records: RecordStore) -> Iterator[Discrepancy]:
-        """What is found of a media that nobody builds. A worker of an earlier release takes no lease."""
+    def _of_free_media(
+        self, media: MediaRecord, records: RecordStore, lease: Lease | None = None
+    ) -> Iterator[Discrepancy]:
+        """What is found of a media that nobody builds. A worker of an earlier release takes no lease. Nothing is mended
+        without one."""
         media_id = media.media_id
         jobs = history.read(records, media_id)
         if any(job.is_under_way(self.now()) for job in jobs) and not self._had_lease(media_id):
@@ -141,13 +144,13 @@ class Reconciliation:
         outputs = outputs_of(media, records)
         if not any(outputs.values()):
             yield Discrepancy(media_id, Matter.NEVER_BUILT, "It is registered, and nothing of it was ever built.")
-        yield from self._mezzanine(media, outputs.get(MEZZANINE.name))
-        yield from self._playlists(media, outputs, records)
+        yield from self._mezzanine(media, outputs.get(MEZZANINE.name), lease)
+        yield from self._playlists(media, outputs, records, lease)
         yield from self._missing(media, [record for record in outputs.values() if record is not None])
 
     # --- The archive --------------------------------------------------------------------------------------------------
 
-    def _mezzanine(self, media: MediaRecord, record: OutputRecord | None) -> Iterator[Discrepancy]:
+    def _mezzanine(self, media: MediaRecord, record: OutputRecord | None, lease: Lease | None) -> Iterator[Discrepancy]:
         """A version that no record names, of a job that was killed before its switch. A job may take a day."""
         archive, key = self.stores.archive, keys.mezzanine(media.creator_id, media.media_id)
         current = archive.head(key)
@@ -157,12 +160,16 @@ class Reconciliation:
         if current.version in recorded or (record is not None and None in recorded):
             return
         is_safe = not recorded or any(archive.head(key, version=version) is not None for version in recorded)
-        if self.fix and is_safe:
-            archive.delete_version(key, current.version)
+        if lease is not None and is_safe:
+            with lease.deleting():
+                while current and current.version and current.version not in recorded and self._is_old(current):
+                    lease.require_fresh()
+                    archive.delete_version(key, current.version)
+                    current = archive.head(key)
         message = "A newer mezzanine is in the archive than its record names."
         if not is_safe:
             message += " The recorded one is gone: build it again from the original."
-        yield Discrepancy(media.media_id, Matter.MEZZANINE, message, self.fix and is_safe)
+        yield Discrepancy(media.media_id, Matter.MEZZANINE, message, lease is not None and is_safe)
 
     def _had_lease(self, media_id: str) -> bool:
         """Whether the last run that wrote this media took its lease, and so has ended if nobody has it."""
@@ -174,16 +181,22 @@ class Reconciliation:
     # --- The delivery store -------------------------------------------------------------------------------------------
 
     def _playlists(
-        self, media: MediaRecord, outputs: dict[str, OutputRecord | None], records: RecordStore
+        self,
+        media: MediaRecord,
+        outputs: dict[str, OutputRecord | None],
+        records: RecordStore,
+        lease: Lease | None,
     ) -> Iterator[Discrepancy]:
         known = records.get(media.media_id, REPLACED, ReplacedRecord)
         noted = known.objects if known is not None else ()
         due = [each for each in noted if each.is_due(self.grace, self.now())]
         if due:
-            if self.fix:
-                replaced.prune(self.stores, records, media, self.grace, self.now())
+            if lease is not None:
+                replaced.prune(self.stores, records, media, self.grace, self.now(), lease)
             what = _listed([each.prefix for each in due])
-            yield Discrepancy(media.media_id, Matter.REPLACED, f"{what} was replaced, and its time is up.", self.fix)
+            yield Discrepancy(
+                media.media_id, Matter.REPLACED, f"{what} was replaced, and its time is up.", lease is not None
+            )
         current = replaced.named_keys(records, media)
         unnamed: set[str] = set()
         for output in DEFINITIONS[media.media_type]:
@@ -202,9 +215,11 @@ class Reconciliation:
                 continue
             unnamed |= {prefix for prefix in lying if not any(prefix.startswith(each.prefix) for each in noted)}
         if unnamed:
-            if self.fix:
+            if lease is not None:
                 replaced.note(records, media.media_id, unnamed, current, self.now())
-            yield Discrepancy(media.media_id, Matter.UNNAMED, f"No playlist names {_listed(unnamed)}.", self.fix)
+            yield Discrepancy(
+                media.media_id, Matter.UNNAMED, f"No playlist names {_listed(unnamed)}.", lease is not None
+            )
 
     def _missing(self, media: MediaRecord, outputs: list[OutputRecord]) -> Iterator[Discrepancy]:
         for record in outputs:

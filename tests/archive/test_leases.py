@@ -24,7 +24,7 @@ from codex_assets.archive.leases import Claim, Holder, Leases, LeaseTimes, verdi
 from codex_assets.archive.records import MediaRecord, MezzanineRecord, SourceFacts
 from codex_assets.archive.store import RecordStore
 from codex_assets.archive.switches import SwitchNote
-from codex_assets.errors import JobCancelled, MediaBusy, StorageError, Superseded
+from codex_assets.errors import JobCancelled, LeaseLost, MediaBusy, StorageError, Superseded
 from codex_assets.storage import keys
 from codex_assets.storage.directory import DirectoryStore
 from codex_assets.storage.locations import S3Location
@@ -201,8 +201,36 @@ def test_renewing_it_takes_no_switch_away_that_is_being_noted(tmp_path: Path) ->
         lease.note(SwitchNote(switch_id="s", media_id="m1"))
         time.sleep(0.5)
         assert leases.look("m1")[1] is not None
-        lease.finish(again=False)
+        lease.finish()
         assert leases.look("m1")[1] is None
+
+
+def test_a_run_that_deletes_is_let_end(stores: Stores) -> None:
+    """Another one might come to name meanwhile what is deleted."""
+    sweeper, job = Leases(stores, "a", times=BRISK), Leases(stores, "b", times=BRISK)
+    with sweeper.of("m1", upload_of("a", None)) as lease:
+        with lease.deleting():
+            with pytest.raises(MediaBusy), job.of("m1", upload_of("b", 1, waits=timedelta(seconds=0.5))):
+                raise AssertionError
+            lease.require_fresh()
+        with job.of("m1", upload_of("b", 1)) as taken:
+            taken.confirm()
+            with pytest.raises(Superseded), lease.deleting():
+                pass
+
+
+def test_who_hung_and_was_taken_for_dead_may_come_again(stores: Stores) -> None:
+    hangs, other = Leases(stores, "a", times=replace(BRISK, renewed_every=600.0)), Leases(stores, "b", times=BRISK)
+    with hangs.of("m1", upload_of("a", 1)) as lease:
+        stores.media.delete(keys.lease("m1"))
+        with other.of("m1", upload_of("b", None)):
+            with pytest.raises(LeaseLost) as lost:
+                lease.confirm()
+            assert (lost.value.code, lost.value.retryable) == ("media_busy", True)
+    with hangs.of("m1", upload_of("a", 1)) as lease:
+        with other.of("m1", upload_of("b", 2)), pytest.raises(Superseded) as superseded:
+            lease.confirm()
+        assert (superseded.value.code, superseded.value.retryable) == ("superseded", False)
 
 
 def test_within_its_block_a_run_has_it_already(stores: Stores) -> None:

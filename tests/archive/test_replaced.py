@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from codex_assets.archive import replaced
+from codex_assets.archive.leases import Claim, Leases
 from codex_assets.archive.records import MediaRecord, StoredFile, VariantRecord
 from codex_assets.archive.replaced import REPLACED, ReplacedRecord
 from codex_assets.archive.store import RecordStore, UnreadableRecord
@@ -60,7 +61,12 @@ def noted(records: RecordStore) -> dict[str, str]:
 
 
 def left(stores: Stores) -> set[str]:
-    return {listed.key for listed in stores.media.list("")}
+    return {listed.key for listed in stores.media.list("") if not listed.key.startswith(keys.LEASES_ROOT)}
+
+
+def prune(stores: Stores, records: RecordStore, grace: timedelta, now: datetime) -> tuple[str, ...]:
+    with Leases(stores, "a").of("m1", Claim("a")) as lease:
+        return replaced.prune(stores, records, MEDIA, grace, now, lease)
 
 
 @pytest.mark.parametrize("former", [OLD, None], ids=["versioned", "of the first releases"])
@@ -71,12 +77,12 @@ def test_the_former_version_stays_for_a_day(former: str | None, stores: Stores, 
     replaced.note(records, "m1", prefixes, new, NOW)
     assert list(noted(records)) == [f"{FOLDER}{former}/" if former else f"{FOLDER}segment_"]
 
-    assert replaced.prune(stores, records, MEDIA, DAY, NOW + DAY - timedelta(minutes=1)) == ()
+    assert prune(stores, records, DAY, NOW + DAY - timedelta(minutes=1)) == ()
     assert left(stores) == old | new
-    assert set(replaced.prune(stores, records, MEDIA, DAY, NOW + DAY)) == old
+    assert set(prune(stores, records, DAY, NOW + DAY)) == old
     assert left(stores) == new
     assert noted(records) == {}
-    assert replaced.prune(stores, records, MEDIA, DAY, NOW + DAY) == ()
+    assert prune(stores, records, DAY, NOW + DAY) == ()
 
 
 def test_what_was_noted_keeps_its_time(stores: Stores, records: RecordStore) -> None:
@@ -96,7 +102,7 @@ def test_a_version_that_is_published_again_is_not_replaced_any_more(stores: Stor
     record(records, *current)
     replaced.note(records, "m1", replaced.unnamed(stores.media, FOLDER, current), current, NOW + 2 * DAY)
     assert noted(records) == {f"{FOLDER}{NEW}/": "2026-05-06T12:00:00.000+00:00"}
-    assert replaced.prune(stores, records, MEDIA, DAY, NOW + 2 * DAY) == ()
+    assert prune(stores, records, DAY, NOW + 2 * DAY) == ()
     assert old <= left(stores)
 
 
@@ -105,7 +111,7 @@ def test_what_a_record_names_is_never_deleted(stores: Stores, records: RecordSto
     old = put(stores, PLAYLIST, *segments(OLD))
     record(records, *old)
     replaced.note(records, "m1", {f"{FOLDER}{OLD}/", FOLDER}, (), NOW)
-    assert replaced.prune(stores, records, MEDIA, DAY, NOW + DAY) == ()
+    assert prune(stores, records, DAY, NOW + DAY) == ()
     assert left(stores) == old
 
 
@@ -113,7 +119,7 @@ def test_what_a_record_names_is_never_deleted(stores: Stores, records: RecordSto
 def test_nothing_outside_the_media_is_deleted(prefix: str, stores: Stores, records: RecordStore) -> None:
     others = put(stores, "c1/hls/m10/master.m3u8", "c2/hls/m1/720p/playlist.m3u8", "c1/hls-audio/m1/master.m3u8")
     replaced.note(records, "m1", {prefix}, (), NOW)
-    assert replaced.prune(stores, records, MEDIA, DAY, NOW + DAY) == ()
+    assert prune(stores, records, DAY, NOW + DAY) == ()
     assert left(stores) == others
 
 
@@ -122,7 +128,7 @@ def test_nothing_is_deleted_beside_a_record_that_cannot_be_read(stores: Stores, 
     replaced.note(records, "m1", {f"{FOLDER}{OLD}/"}, (), NOW)
     stores.archive.write(keys.record("m1", "hls_480p"), b"{", content_type="application/json")
     with pytest.raises(UnreadableRecord):
-        replaced.prune(stores, records, MEDIA, DAY, NOW + DAY)
+        prune(stores, records, DAY, NOW + DAY)
     assert left(stores) == old
     assert noted(records)
 
@@ -139,7 +145,7 @@ def test_playlists_go_before_their_segments(tmp_path: Path, records: RecordStore
     stores = Stores(DirectoryStore(tmp_path, "archive", "archive"), media, DirectoryStore(tmp_path, "assets", "assets"))
     put(stores, PLAYLIST, *segments(OLD))
     replaced.note(records, "m1", {FOLDER}, (), NOW)
-    replaced.prune(stores, records, MEDIA, DAY, NOW + DAY)
+    prune(stores, records, DAY, NOW + DAY)
     assert deleted[0] == PLAYLIST
     assert len(deleted) == 4
 
@@ -153,6 +159,6 @@ def test_a_store_that_fails_leaves_the_note(tmp_path: Path, stores: Stores, reco
     replaced.note(records, "m1", {f"{FOLDER}{OLD}/"}, (), NOW)
     failing = Stores(stores.archive, Failing(tmp_path, "media", "media"), stores.assets)
     with pytest.raises(StorageError):
-        replaced.prune(failing, records, MEDIA, DAY, NOW + DAY)
+        prune(failing, records, DAY, NOW + DAY)
     assert noted(records)
-    assert len(replaced.prune(stores, records, MEDIA, DAY, NOW + DAY)) == 3
+    assert len(prune(stores, records, DAY, NOW + DAY)) == 3
