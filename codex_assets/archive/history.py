@@ -17,7 +17,7 @@ from typing import Literal
 from pydantic import Field
 
 from codex_assets.archive.records import Record
-from codex_assets.archive.store import RecordStore
+from codex_assets.archive.store import RecordStore, UnreadableRecord
 from codex_assets.contract.names import MediaType
 
 JOBS = "jobs"
@@ -114,7 +114,10 @@ def keep(records: RecordStore, job: JobRecord) -> None:
 
     A job is known by id and start: one that is delivered twice is two jobs. Raises `StorageError`.
     """
-    others = [
-        other for other in read(records, job.media_id) if (other.id, other.started_at) != (job.id, job.started_at)
-    ]
+    try:
+        known = read(records, job.media_id)
+    except UnreadableRecord:
+        # It stays so, until it is written anew.
+        known = ()
+    others = [other for other in known if (other.id, other.started_at) != (job.id, job.started_at)]
     records.put(job.media_id, JOBS, JobHistory(media_id=job.media_id, jobs=(*others, job)[-KEPT:]))

@@ -33,7 +33,7 @@ from codex_assets.archive.switches import SwitchNote
 from codex_assets.errors import JobCancelled, JobError, LeaseLost, MediaBusy, MissingInput, StorageError, Superseded
 from codex_assets.media.outputs import MEZZANINE
 from codex_assets.storage import keys
-from codex_assets.storage.objects import Overtaken, StoredObject, Stores
+from codex_assets.storage.objects import OtherContents, Overtaken, StoredObject, Stores
 from codex_assets.system import process_identity
 
 _log = logging.getLogger(__name__)
@@ -410,8 +410,8 @@ class Lease:
         """What is under the key now, if that is still this lease. Raises `Superseded` when it is not."""
         seen, mine = _look(self._leases.stores, self.media_id), self._record.holder
         assert mine is not None
-        # One that nobody else has taken, and that is gone, was lost by the store.
-        if seen.stored is not None and (seen.holder is None or seen.holder.token != mine.token):
+        # One that nobody else has taken, and that is gone or cannot be read, was lost or damaged by the store.
+        if seen.record is not None and (seen.holder is None or seen.holder.token != mine.token):
             is_newer = _is_for_newer(seen.holder, mine) or _is_newer_published(self._leases.stores, self.media_id, mine)
             self._lost = Superseded if is_newer else LeaseLost
             self.require()
@@ -490,6 +490,10 @@ def _look(stores: Stores, media_id: str) -> _Seen:
             data = stores.media.read(key)
         except MissingInput:
             continue
+        except OtherContents as error:
+            # Only part of it, or something else, arrived when it was written: nobody will ever read it.
+            _log.warning("the lease of media %s is damaged, and is taken for nobody's: %s", media_id, error.detail)
+            return _Seen(stored, None)
         if stored.sha256 in (None, hashlib.sha256(data).hexdigest()):
             return _Seen(stored, _parsed(media_id, data))
     raise StorageError("The media store gives another lease whenever it is asked.", retryable=True)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from codex_assets.archive.records import MediaRecord, Record
-from codex_assets.archive.store import RecordStore
+from codex_assets.archive.store import RecordStore, UnreadableRecord
 from codex_assets.media.outputs import OUTPUTS
 from codex_assets.storage import keys
 from codex_assets.storage.objects import ObjectStore, Stores
@@ -65,7 +65,11 @@ def unnamed(store: ObjectStore, folder: str, named: Collection[str]) -> set[str]
 
 def note(records: RecordStore, media_id: str, prefixes: Iterable[str], current: Collection[str], now: datetime) -> None:
     """Put on record that these were replaced now, unless it is on record. What is `current` (keys) is not replaced."""
-    known = records.get(media_id, REPLACED, ReplacedRecord)
+    try:
+        known = records.get(media_id, REPLACED, ReplacedRecord)
+    except UnreadableRecord:
+        # What it said is found again, by what nothing names.
+        known = None
     before = known.objects if known is not None else ()
     kept = [each for each in before if not any(key.startswith(each.prefix) for key in current)]
     since = now.astimezone(UTC).isoformat(timespec="milliseconds")

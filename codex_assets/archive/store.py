@@ -14,13 +14,22 @@ from pydantic import ValidationError
 from codex_assets.archive.records import MediaRecord, OutputRecord, Record, record_type
 from codex_assets.errors import MissingInput, StorageError
 from codex_assets.storage import keys
-from codex_assets.storage.objects import ObjectStore
+from codex_assets.storage.objects import ObjectStore, OtherContents
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 class UnreadableRecord(StorageError):
-    """A record exists but cannot be parsed; the store itself works."""
+    """A record exists but cannot be parsed, or is not what was written; the store itself works."""
+
+
+def _unreadable(media_id: str, name: str, detail: str) -> UnreadableRecord:
+    return UnreadableRecord(
+        f"The record `{name}` of media {media_id} in the archive cannot be read; restore an older version of it, or "
+        "delete it and build that output again.",
+        detail=detail,
+        retryable=False,
+    )
 
 
 class RecordStore:
@@ -38,15 +47,12 @@ class RecordStore:
             data = self._archive.read(keys.record(media_id, name))
         except MissingInput:
             return None
+        except OtherContents as error:
+            raise _unreadable(media_id, name, error.detail or error.public) from None
         try:
             return model.model_validate_json(data)
         except ValidationError as error:
-            raise UnreadableRecord(
-                f"The record `{name}` of media {media_id} in the archive cannot be read; restore an older version of "
-                "it, or delete it and build that output again.",
-                detail=str(error)[:2000],
-                retryable=False,
-            ) from None
+            raise _unreadable(media_id, name, str(error)[:2000]) from None
 
     def output(self, media_id: str, output: str) -> OutputRecord | None:
         """The record of `output` in its own model, or None when it was never built."""

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 from codex_assets.archive.records import Record
-from codex_assets.storage import keys
+from codex_assets.storage import etags, keys
 from codex_assets.storage.objects import (
     ObjectStore,
     Overtaken,
@@ -156,7 +156,7 @@ def _put(file: SwitchFile, store: ObjectStore, fence: Fence) -> StoredObject:
     )
     for _ in range(ATTEMPTS):
         now = store.head(file.key)
-        if now is not None and now.sha256 == file.sha256 and _is_served_as(now, content_type, cache_control):
+        if now is not None and _holds(now, file) and _is_served_as(now, content_type, cache_control):
             return now
         if not _is_same(now, before):
             # Whoever changed it may be whoever has taken the media over.
@@ -167,6 +167,17 @@ def _put(file: SwitchFile, store: ObjectStore, fence: Fence) -> StoredObject:
             before = None if now is None else StoredObject(file.key, 0)
             continue
     raise overtaken(store, file.key)
+
+
+def _holds(stored: StoredObject, file: SwitchFile) -> bool:
+    """Whether an object has the contents of a file. The SHA-256 is what was written with it, so a write of which half
+    arrived has the right one too: the store's own size and ETag must not deny it."""
+    contents = file.contents
+    return (
+        stored.sha256 == file.sha256
+        and stored.size == len(contents)
+        and not etags.differs(stored.etag, etags.md5_of(contents).hex())
+    )
 
 
 def _is_served_as(stored: StoredObject, content_type: str, cache_control: str | None) -> bool:

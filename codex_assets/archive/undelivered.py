@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from codex_assets.archive.records import Record
-from codex_assets.archive.store import RecordStore
+from codex_assets.archive.store import RecordStore, UnreadableRecord
 from codex_assets.storage import keys
 from codex_assets.storage.objects import ObjectStore
 
@@ -73,7 +73,11 @@ def read(records: RecordStore, media_id: str) -> tuple[UndeliveredWebhook, ...]:
 
 def keep(records: RecordStore, media_id: str, webhook: UndeliveredWebhook) -> None:
     """Keep a webhook, in the place of those that it outdates. Raises `StorageError`."""
-    before = read(records, media_id)
+    try:
+        before = read(records, media_id)
+    except UnreadableRecord:
+        # It stays so, until it is written anew.
+        before = ()
     if any(other.job_id != webhook.job_id and other.outdates(webhook) for other in before):
         return
     _write(records, media_id, before, (*_without(before, webhook), webhook))
