@@ -261,7 +261,7 @@ class _JobInProgress:
         seconds = time.monotonic() - self._clock
         if earlier is not None and earlier.counted:
             return body, metrics.ended(self._begun, seconds, self._phases, "completed")
-        mezzanine = records.get(media.media_id, MEZZANINE.name, MezzanineRecord)
+        mezzanine = _mezzanine(media, built, records)
         return body, metrics.ended(self._begun, seconds, self._phases, "completed", built=built, mezzanine=mezzanine)
 
     def _failed(self, error: JobError) -> tuple[FailedBody, JobRecord]:
@@ -303,7 +303,8 @@ def materialize(media: MediaRecord, outputs: Sequence[str], workshop: Workshop) 
     Raises `RelayedError` with the first failure's facts.
     """
     keys = [dg.AssetKey([media.media_type, output]) for output in outputs]
-    with dg.DagsterInstance.ephemeral() as instance:
+    # Dagster's own folder would lie outside the run's, where nobody removes what a killed job leaves.
+    with dg.DagsterInstance.ephemeral(tempdir=str(workshop.workspace.folder("dagster"))) as instance:
         partitions.register(instance, media.media_type, [media.media_id])
         result = dg.materialize(
             [PRODUCERS[media.media_type]],
@@ -332,9 +333,7 @@ def completed(job_id: str, media: MediaRecord, built: Sequence[OutputRecord], re
     facts: dict[str, Any] = {}
     for record in applicable:
         facts |= _facts(record)
-    source = next((record for record in built if isinstance(record, MezzanineRecord)), None) or records.get(
-        media.media_id, "mezzanine", MezzanineRecord
-    )
+    source = _mezzanine(media, built, records)
     if source is not None:
         facts["duration_s"] = source.duration
         if media.media_type == "video":
@@ -352,6 +351,13 @@ def completed(job_id: str, media: MediaRecord, built: Sequence[OutputRecord], re
         warnings=warnings,
         **facts,
     )
+
+
+def _mezzanine(media: MediaRecord, built: Sequence[OutputRecord], records: RecordStore) -> MezzanineRecord | None:
+    """The mezzanine's record: the archive is asked for what this job did not build. All is published already, and a
+    store that fails now fails the job."""
+    ours = next((record for record in built if isinstance(record, MezzanineRecord)), None)
+    return ours or records.get(media.media_id, MEZZANINE.name, MezzanineRecord)
 
 
 def refusal(job_id: str, raw: object, policy: PayloadPolicy, error: JobError) -> Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -115,12 +116,20 @@ def test_a_video_is_built_announced_and_single_outputs_are_built_again(settings:
 
 
 @pytest.mark.ffmpeg
-def test_an_audio_job_is_announced_when_the_receiver_is_back(settings: Settings, receiver: Receiver) -> None:
+def test_an_audio_job_is_announced_when_the_receiver_is_back(
+    settings: Settings, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(settings.scratch.parent))
     jobs.put_original(settings.stores(), "audio", "talk")
     receiver.script = [503]
+    outside: set[str] = set()
 
-    result = job.run("job-1", jobs.payload("audio", "talk", receiver.url), settings)
+    def look(status: Status) -> None:
+        outside.update(path.name for path in settings.scratch.parent.iterdir())
 
+    result = job.run("job-1", jobs.payload("audio", "talk", receiver.url), settings, listener=look)
+
+    assert outside == {settings.scratch.name}, "whatever is written lies in the run's own folder"
     assert [request.status for request in receiver.received] == [503, 200]
     assert len({request.body for request in receiver.received}) == 1
     assert all(request.is_signed_with(jobs.SECRET) for request in receiver.received)
