@@ -4,6 +4,7 @@ In: a record as metadata of Dagster. Not here: the tags that Dagster itself read
 """
 
 import base64
+import logging
 from functools import singledispatch
 from typing import Any
 
@@ -20,10 +21,13 @@ from codex_assets.archive.records import (
     WaveformRecord,
 )
 from codex_assets.config.workshop import Workshop
+from codex_assets.errors import JobCancelled, JobError
 from codex_assets.media import outputs
 
 INLINE_WIDTH = 320
 """Pixels, of a picture that is shown beside the numbers."""
+
+_log = logging.getLogger(__name__)
 
 
 def metadata(record: OutputRecord) -> dict[str, Any]:
@@ -133,10 +137,25 @@ def _(record: WaveformRecord) -> dict[str, Any]:
 
 
 def picture(workshop: Workshop, record: OutputRecord) -> dict[str, Any]:
-    """A small copy of a published picture as metadata to show in the UI; nothing for an output that is no picture."""
+    """A small copy of a published picture as metadata to show in the UI; nothing for an output that is no picture.
+
+    The output is published already, so what fails here is only not shown. Raises `JobCancelled`.
+    """
     kind = outputs.kind_of(record.output)
     if kind is None or not kind.is_still or not record.files:
         return {}
+    try:
+        data = base64.b64encode(_small(workshop, record)).decode()
+    except JobCancelled:
+        raise
+    except (JobError, OSError) as error:
+        _log.warning("no small copy of %s could be made: %s", record.output, type(error).__name__)
+        return {}
+    return {"picture": dg.MetadataValue.md(f"![{record.output}](data:image/jpeg;base64,{data})")}
+
+
+def _small(workshop: Workshop, record: OutputRecord) -> bytes:
+    """The JPEG of a small copy of an output's picture."""
     (file,) = record.files
     folder = workshop.workspace.folder("inline")
     whole, small = folder / "whole", folder / "small.jpg"
@@ -145,5 +164,4 @@ def picture(workshop: Workshop, record: OutputRecord) -> dict[str, Any]:
         ["-i", str(whole), "-vf", f"scale={INLINE_WIDTH}:-2", "-q:v", "5", "-f", "image2", "-update", "1", str(small)],
         label="making a small picture",
     )
-    data = base64.b64encode(small.read_bytes()).decode()
-    return {"picture": dg.MetadataValue.md(f"![{record.output}](data:image/jpeg;base64,{data})")}
+    return small.read_bytes()
