@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup image image-demo image-test image-push demo ui dev test test-all test-debian13 lint format schemas fixtures lock bench mutants clean
+.PHONY: help setup image image-demo image-test image-push demo ui dev test test-all test-debian13 lint format schemas fixtures lock bench mutants faults clean
 
 # The environment's own tools come first; audiowaveform is in .tools/bin.
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
@@ -67,6 +67,9 @@ bench: setup ## run every measurement in bench/
 
 mutants: setup ## break published media in every known way and count what the judge finds (make mutants ARGS='-k pictures')
 	@PYTHONPATH=tests/mutants nice python tests/mutants/score.py $(ARGS)
+
+faults: setup ## cause every fault at every stage of a job, and count what goes wrong (make faults ARGS='-k master')
+	@PYTHONPATH=tests/faults:tests/servers:tests/support nice python tests/faults/fault_score.py $(ARGS)
 
 image: ## build the worker's image with docker or buildah (make image BASE=...)
 	@scripts/image build

@@ -11,14 +11,16 @@ It does one request at a time, and so each of them whole, as S3 promises: moto i
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
@@ -93,7 +95,8 @@ class S3Server:
 
     def __init__(self, process: subprocess.Popen[str], port: str) -> None:
         self._process = process
-        self._copying = threading.Lock()
+        # Processes that were forked since share the pipes.
+        self._copying = multiprocessing.get_context("fork").Lock()
         self.url = f"http://127.0.0.1:{port}"
 
     @contextmanager
@@ -110,6 +113,9 @@ class S3Server:
             yield f"http://127.0.0.1:{taken}"
         finally:
             os.kill(int(pid), signal.SIGKILL)
+            # Until then its port is taken.
+            while Path(f"/proc/{pid}").exists():
+                time.sleep(0.002)
 
 
 @contextmanager
