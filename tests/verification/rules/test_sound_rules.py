@@ -25,3 +25,20 @@ def test_a_sound_is_dull_where_enough_of_what_is_bright_is_missing(kept: float, 
     assert finding is not None
     assert finding.passed != is_dull
     assert finding.message.startswith("The sound is dull") == is_dull
+
+
+@pytest.mark.parametrize(
+    ("made", "bright", "is_harsh"),
+    [
+        # A tone that is switched on, at a low rate.
+        (1.1e-3, 2.5e-4, False),
+        (3e-3, 5e-4, True),
+        (0.1, 0.02, True),
+        (0.03, 0.02, False),
+    ],
+)
+def test_a_sound_is_harsh_where_enough_that_is_bright_was_not(made: float, bright: float, is_harsh: bool) -> None:
+    second = SoundSecond(3.0, (0.2, 0.2), (0.2, 0.2), likeness=(1.0, 1.0), bright=made, reference_bright=bright)
+    finding = expect_true_sound(SoundFidelity(0.0, 0.0, (second,), ()), "mezzanine")
+    assert finding is not None
+    assert finding.message.startswith("The sound is harsh") == is_harsh
