@@ -40,6 +40,8 @@ _log = logging.getLogger(__name__)
 
 FINISH_ATTEMPTS = 3
 """Tries of a switch, beside those of each request: after it has begun, going on is better than leaving it."""
+ENDED_KEPT = 8
+"""Switches that are remembered, for runs that hung while they ended."""
 WRITE_ATTEMPTS = 4
 """Tries of renewing a lease that is refused although it is as it was."""
 UNCERTAIN = "The media store did not answer when everything was ready to be published; send the job again."
@@ -78,6 +80,13 @@ class Holder(Record):
     mezzanine that is there."""
 
 
+class EndedSwitch(Record):
+    """A switch that was done, and whose lease it was then (`token`)."""
+
+    switch_id: str
+    token: str
+
+
 class LeaseRecord(Record):
     """What lies under a media's key: a lease, or what is left of the last one (`holder` is None)."""
 
@@ -87,8 +96,8 @@ class LeaseRecord(Record):
     holder: Holder | None = None
     switch: SwitchNote | None = None
     """A switch that has begun, and has not ended as far as is known."""
-    switched: str | None = None
-    """The switch that ended last."""
+    ended: tuple[EndedSwitch, ...] = ()
+    """The switches that ended last, the newest last."""
     deletes: bool | None = None
     """Whether the holder deletes what nothing names: others might come to name it meanwhile, and so they wait."""
 
@@ -145,8 +154,19 @@ class _Seen:
         return self.record.switch if self.record is not None else None
 
     @property
-    def switched(self) -> str | None:
-        return self.record.switched if self.record is not None else None
+    def ended(self) -> tuple[EndedSwitch, ...]:
+        return self.record.ended if self.record is not None else ()
+
+    def is_published(self, switch_id: str) -> bool:
+        """Whether a switch is the last one. Others finish what they find noted before they do anything else."""
+        if self.switch is not None:
+            return self.switch.switch_id == switch_id
+        return bool(self.ended) and self.ended[-1].switch_id == switch_id
+
+    def knows(self, switch_id: str) -> bool:
+        """Whether a switch is noted, or has ended."""
+        noted = self.switch is not None and self.switch.switch_id == switch_id
+        return noted or any(each.switch_id == switch_id for each in self.ended)
 
     @property
     def is_switching(self) -> bool:
@@ -285,7 +305,7 @@ class Lease:
         try:
             self._write(switch=switch)
         except Superseded:
-            if self._is_known(switch):
+            if self._look().knows(switch.switch_id):
                 raise NotCertain(UNCERTAIN, retryable=True) from None
             raise
         except StorageError as error:
@@ -293,7 +313,7 @@ class Lease:
                 # A request that is still on its way is refused after this.
                 self._write()
             except Superseded:
-                if not self._is_known(switch):
+                if not self._look().knows(switch.switch_id):
                     raise
                 raise NotCertain(UNCERTAIN, detail=error.detail, retryable=True) from error
             except JobError:
@@ -334,23 +354,37 @@ class Lease:
         )
         for attempt in tries:
             with attempt:
-                self._execute(note, written, then_deletes or None)
+                is_again = attempt.retry_state.attempt_number > 1
+                self._execute(note, written, then_deletes=then_deletes, is_again=is_again)
 
-    def _execute(self, note: SwitchNote, written: dict[str, StoredObject], deletes: bool | None) -> None:
+    def _execute(
+        self, note: SwitchNote, written: dict[str, StoredObject], *, then_deletes: bool, is_again: bool
+    ) -> None:
         """`written`: what was written of the records, of this attempt and those before."""
+        ended = EndedSwitch(switch_id=note.switch_id, token=self._token)
         try:
+            if is_again:
+                # It may have ended without an answer, and then others wait no longer.
+                self.confirm()
             switches.execute(note, self._leases.stores, self, written)
-            self._write(switch=None, switched=note.switch_id, deletes=deletes)
+            before = tuple(each for each in self._record.ended if each != ended)
+            self._write(switch=None, ended=(*before, ended)[-ENDED_KEPT:], deletes=then_deletes or None)
         except Superseded:
-            # Others finish what they find noted before they do anything else.
-            if not self._is_known(note):
+            seen = self._look()
+            if seen.is_published(note.switch_id):
+                return
+            # Where it had ended without an answer, nothing was written too late.
+            if ended not in seen.ended:
                 switches.withdraw(written, self._leases.stores.archive)
-                raise
+            raise
 
-    def _is_known(self, note: SwitchNote) -> bool:
-        """Whether this switch is noted, or was the last one."""
-        seen = _look(self._leases.stores, self.media_id)
-        return note.switch_id in (seen.switched, seen.switch.switch_id if seen.switch is not None else None)
+    @property
+    def _token(self) -> str:
+        assert self._record.holder is not None
+        return self._record.holder.token
+
+    def _look(self) -> _Seen:
+        return _look(self._leases.stores, self.media_id)
 
     @contextmanager
     def renewed(self) -> Iterator[None]:
@@ -408,7 +442,7 @@ class Lease:
 
     def _still_mine(self) -> StoredObject | None:
         """What is under the key now, if that is still this lease. Raises `Superseded` when it is not."""
-        seen, mine = _look(self._leases.stores, self.media_id), self._record.holder
+        seen, mine = self._look(), self._record.holder
         assert mine is not None
         # One that nobody else has taken, and that is gone or cannot be read, was lost or damaged by the store.
         if seen.record is not None and (seen.holder is None or seen.holder.token != mine.token):
@@ -469,9 +503,7 @@ def _take(leases: Leases, media_id: str, claim: Claim, seen: _Seen) -> Lease | N
         taken_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         uploaded_at=claim.uploaded_at.isoformat() if claim.uploaded_at is not None else None,
     )
-    record = _stamped(
-        LeaseRecord(media_id=media_id, written="", holder=holder, switch=seen.switch, switched=seen.switched)
-    )
+    record = _stamped(LeaseRecord(media_id=media_id, written="", holder=holder, switch=seen.switch, ended=seen.ended))
     try:
         stored = _put(leases.stores, record, seen.stored)
     except Overtaken:

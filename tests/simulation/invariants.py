@@ -128,7 +128,7 @@ class Watch:
                 self._break(f"{request.actor.name} noted a switch over one that had not ended")
             self._noted(request.actor, SwitchNote.model_validate(switch))
         elif self.pending is not None and now != self.pending:
-            if lease.get("switched") == self.pending:
+            if any(ended["switch_id"] == self.pending for ended in lease["ended"]):
                 self._ended(request.actor, self.pending)
             else:
                 self._withdrawn(request.actor)

@@ -113,7 +113,7 @@ def renewed_as_it_was(patch: pytest.MonkeyPatch) -> None:
     written = Lease._write
 
     def confirm(lease: Lease) -> None:
-        before = {"switch": lease._record.switch, "switched": lease._record.switched}
+        before = {"switch": lease._record.switch, "ended": lease._record.ended}
         written(lease, **before)
 
     patch.setattr(Lease, "confirm", confirm)
