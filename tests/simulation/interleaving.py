@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -171,23 +172,30 @@ class _Teller:
 
     def _begin(self) -> None:
         draw = self.random
-        contents = [draw.choice("ABC") for _ in range(3)]
+        contents, own_keys = [draw.choice("ABC") for _ in range(3)], draw.random() < 0.3
+        apart, twice, haste = draw.choice((0.0, 0.0, 3.0, 20.0, 60.0)), draw.random() < 0.3, 30.0
+        kind, is_published = draw.choice(("any", "any", "returns", "twice")), draw.random() < 0.7
+        if kind == "returns":
+            # The former film comes back: its segments are there, and are to be deleted.
+            contents, is_published = ["A", "B", "A"], True
+            apart, haste, self.encodes, self.studio.grace = draw.choice((0.0, 3.0, 10.0)), 12.0, 1, timedelta(0)
+        elif kind == "twice":
+            # A job is delivered twice, and meanwhile another upload takes the place of its own.
+            own_keys, twice, haste, apart = False, True, 3.0, float(draw.randrange(3, 30))
         at = 0.0
-        if draw.random() < 0.7:
-            # Published before, by a job that nothing happened to.
+        if is_published:
+            # Before, by a job that nothing happened to.
             self._begin_with(self.simulation.published(contents[0]))
             at = self.world.now + draw.uniform(1.0, 60.0)
-        own_keys = draw.random() < 0.3
-        apart = draw.choice((0.0, 0.0, 3.0, 20.0, 60.0))
         for number in (1, 2):
             key = INPUTS[number - 1] if own_keys else INPUTS[0]
             # Of uploads in one second nobody can say which is newer.
             uploaded = float(int(at)) + 1.0 + (number - 1) * apart
             content = contents[0] if number == 2 and draw.random() < 0.4 else contents[number]
-            self.world.at(uploaded, lambda content=content, key=key: self._upload(content, key))  # type: ignore[misc]
-            starts = [uploaded + draw.uniform(0.0, 30.0)]
-            if draw.random() < 0.3:
-                starts.append(starts[0] + draw.uniform(0.0, 20.0))
+            self.world.at(uploaded, partial(self._upload, content, key))
+            starts = [uploaded + draw.uniform(0.0, haste)]
+            if twice if number == 1 else draw.random() < 0.3:
+                starts.append(starts[0] + draw.uniform(0.0, haste))
             for start in starts:
                 self._job(f"job-{number}", key, start, deliveries=3)
         if draw.random() < 0.6:

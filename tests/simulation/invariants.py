@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from films import MASTER, MEDIA_ID, MEZZANINE, named_segments
+from films import MASTER, MEDIA_ID, MEZZANINE, OUTPUTS, named_segments
 from simulated_stores import Network, Request, Stored
 from world import Actor
 
@@ -218,11 +218,7 @@ class Watch:
             self._break(f"{when}, a switch has not ended")
         if sum(self.exempt.values()) > before:
             return
-        for name, record in self.records.items():
-            for file in record.get("files", ()):
-                stored = buckets[file["role"]].named(file["key"], file.get("version"))
-                if stored is None or hashlib.sha256(stored.body).hexdigest() != file["sha256"]:
-                    self._break(f"{when}, {file['key']} of the record {name} is not there as recorded")
+        self._require_one_set(when)
         master = buckets["media"].current(MASTER)
         for playlist in named_segments(MASTER, master.body) if master is not None else ():
             current = buckets["media"].current(playlist)
@@ -232,6 +228,20 @@ class Watch:
             for segment in named_segments(playlist, current.body):
                 if buckets["media"].current(segment) is None:
                     self._break(f"{when}, {playlist} names {segment}, which is not there")
+
+    def _require_one_set(self, when: str) -> None:
+        """What is on record belongs together, and the stores have it: whatever was noted."""
+        buckets = self.network.buckets
+        kept = {name: buckets["archive"].current(keys.record(MEDIA_ID, name)) for name in OUTPUTS}
+        records = {name: json.loads(stored.body) for name, stored in kept.items() if stored is not None}
+        for name, record in records.items():
+            for source, version in (record.get("build") or {}).get("inputs", {}).items():
+                if source in records and records[source]["data_version"] != version:
+                    self._break(f"{when}, {name} on record was made from another {source} than is on record")
+            for file in record.get("files", ()):
+                stored = buckets[file["role"]].named(file["key"], file.get("version"))
+                if stored is None or hashlib.sha256(stored.body).hexdigest() != file["sha256"]:
+                    self._break(f"{when}, {file['key']} of the record {name} is not there as recorded")
 
     def require_nothing_left(self, when: str) -> None:
         """No segment that no playlist names, and the recorded mezzanine is the current one."""

@@ -134,8 +134,12 @@ class Network:
         actor = fiber.actor
         self.requests += 1
         request = Request(actor, action, bucket, key, world.now)
-        event = None if actor.reliable else faults.draw(key, writes=writes)
-        there, back = (0.001, 0.001) if actor.reliable else (faults.latency(), faults.latency())
+        if actor.reliable:
+            world.now += 0.001
+            self._trace(request, "")
+            return apply(request)
+        event = faults.draw(key, writes=writes)
+        there, back = faults.latency(), faults.latency()
         if event is not None:
             self.note(f"{actor.name:14} {action} {bucket.role}/{key}: {event.value}")
         call = _Call(self, request, fiber, fiber.ticket, apply, event)
@@ -164,6 +168,11 @@ class Network:
         if isinstance(given, Exception):
             raise given
         return given
+
+    def _trace(self, request: Request, answer: str) -> None:
+        if self.trace is not None:
+            line = f"{request.actor.name:14} {request.action} {request.bucket.role}/{request.key}"
+            self.note(f"{line} (sent {request.sent:.3f}) {answer}")
 
     def kill(self, actor: Actor) -> None:
         """End a process."""
@@ -194,12 +203,7 @@ class _Call:
             given = self.apply(request)
         except ClientError as error:
             given = error
-        if network.trace is not None:
-            said = type(given).__name__ if isinstance(given, Exception) else ""
-            if isinstance(given, ClientError):
-                said = given.response["Error"]["Code"]
-            line = f"{request.actor.name:14} {request.action} {request.bucket.role}/{request.key}"
-            network.note(f"{line} (sent {request.sent:.3f}) {said}")
+        network._trace(request, given.response["Error"]["Code"] if isinstance(given, ClientError) else "")
         if back is None:
             return
         match self.event:
