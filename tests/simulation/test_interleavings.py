@@ -40,7 +40,7 @@ def require_well(played: list[Story]) -> None:
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_what_is_published_is_one_set_and_whole(part: int, tmp_path: Path) -> None:
-    played = stories(range(part, QUICK, PARTS), tmp_path)
+    played = stories(range(part * QUICK // PARTS, (part + 1) * QUICK // PARTS), tmp_path)
     require_well(played)
     happened: Counter[Event] = sum((story.happened for story in played), Counter())
     assert set(happened) == set(Event)
@@ -65,7 +65,7 @@ def test_what_is_published_is_one_set_and_whole_in_these(tmp_path: Path) -> None
 
 def test_a_seed_is_always_the_same_story(tmp_path: Path) -> None:
     with simulated_processes():
-        first = [Simulation(tmp_path).run(seed, trace=True) for seed in range(10)]
-        again = [Simulation(tmp_path).run(seed, trace=True) for seed in range(10)]
+        first = [Simulation(tmp_path).run(seed, trace=True) for seed in range(6)]
+        again = [Simulation(tmp_path).run(seed, trace=True) for seed in range(6)]
     assert [story.trace for story in first] == [story.trace for story in again]
     assert all(len(story.trace) > 100 for story in first)
