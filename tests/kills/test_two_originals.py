@@ -27,7 +27,7 @@ HELD_SECONDS = 6.0
 def writes(part: str, *, noting: bool = False) -> Callable[[Asked], bool]:
     """A write of a key with this part; `noting`: of the lease, with a switch in it."""
     return lambda asked: (
-        asked.method in ("PUT", "POST") and part in asked.path and (not noting or b'"switch_id"' in asked.body)
+        asked.method in ("PUT", "POST") and part in asked.path and (not noting or b'"switch": {' in asked.body)
     )
 
 

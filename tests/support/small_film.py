@@ -47,6 +47,8 @@ class Fault:
     """Counts what is written to all stores, and fails at one of these moments."""
 
     at: int | None = None
+    before_the_switch: bool = False
+    """Fails when everything is up, and the switch is to be noted."""
     count: int = 0
     writes: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -73,6 +75,8 @@ class FailingStore(DirectoryStore):
         return super().upload(path, key, **others)
 
     def write(self, key: str, data: bytes, **others: Any) -> StoredObject:
+        if self._fault.before_the_switch and b'"switch": {' in data:
+            raise StorageError(f"The store refused '{key}'.", retryable=True)
         self._fault.pass_by(key)
         return super().write(key, data, **others)
 
