@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Final
 
-from codex_assets.errors import JobError, StorageError
+from codex_assets.errors import JobError, MissingInput, StorageError
 from codex_assets.storage import trusted
 from codex_assets.storage.etags import bare_etag
 from codex_assets.storage.keys import LEASES_ROOT
@@ -92,7 +92,16 @@ class ConditionTrial:
         return True
 
     def _etag(self, key: str) -> str:
-        answer = self._requests.ask("look up", key, lambda: self._client.head_object(Bucket=self._bucket, Key=key))
+        def look() -> Any:
+            try:
+                return self._requests.ask(
+                    "look up", key, lambda: self._client.head_object(Bucket=self._bucket, Key=key)
+                )
+            except MissingInput:
+                return None
+
+        # What was written may be seen a moment later only.
+        answer = self._requests.look_until(look, lambda seen: seen is not None) or {}
         etag = bare_etag(answer.get("ETag"))
         if etag is None:
             raise self._refused("it does not say the ETag of an object")

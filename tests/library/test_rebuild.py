@@ -90,7 +90,7 @@ def objects(settings: Settings, *, records: bool = False) -> dict[str, str]:
     contents = {}
     for path in root.rglob("*"):
         name = path.relative_to(root).as_posix()
-        if path.is_file() and ".meta" not in name and (records or "/records/" not in name):
+        if path.is_file() and ".meta" not in name and "/leases/" not in name and (records or "/records/" not in name):
             contents[name] = f"{hashlib.sha256(path.read_bytes()).hexdigest()} {path.stat().st_mtime_ns}"
     return contents
 

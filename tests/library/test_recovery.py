@@ -22,12 +22,14 @@ KINDS = {"clip": "video", "talk": "audio"}
 
 
 def delivered(folder: Path) -> dict[str, bytes]:
-    """Every object of the two delivery buckets."""
+    """Every object of the two delivery buckets but the leases, which every run writes."""
     contents: dict[str, bytes] = {}
     for bucket in jobs.BUCKETS[1:]:
         root = folder / "stores" / bucket
         contents |= {
-            f"{bucket}/{path.relative_to(root)}": path.read_bytes() for path in root.rglob("*") if path.is_file()
+            f"{bucket}/{path.relative_to(root)}": path.read_bytes()
+            for path in root.rglob("*")
+            if path.is_file() and path.parent.name != "leases"
         }
     return contents
 
