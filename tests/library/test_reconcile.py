@@ -95,8 +95,9 @@ def test_a_mezzanine_that_no_record_names_makes_room_for_the_recorded_one(stores
     assert record is not None
     (file,) = record.files
     newer = tmp_path / "newer"
-    newer.write_bytes(b"of a job that was killed before its switch")
-    stores.archive.upload(newer, MEZZANINE, content_type="video/mp4")
+    for job in (b"a job", b"another job"):
+        newer.write_bytes(b"of " + job + b" that was killed before its switch")
+        stores.archive.upload(newer, MEZZANINE, content_type="video/mp4")
     # A job may still be about to record it.
     assert reconciled(stores, fix=True) == []
     (seen,) = reconciled(stores, later=DAY)

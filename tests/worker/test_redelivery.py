@@ -13,6 +13,7 @@ from webhook_receiver import Receiver
 
 from codex_assets.archive import history
 from codex_assets.archive.history import JobHistory
+from codex_assets.archive.leases import Leases
 from codex_assets.archive.store import RecordStore
 from codex_assets.config import settings as configuration
 from codex_assets.config.settings import Settings
@@ -78,6 +79,22 @@ def test_what_a_job_built_is_announced_again(settings: Settings, receiver: Recei
     assert [len(entry.outputs) for entry in entries] == [len(outputs.OUTPUTS["audio"]), 0, 0], (
         "its cost is counted once"
     )
+
+
+@pytest.mark.slow
+def test_what_was_done_takes_the_media_from_nobody(settings: Settings, receiver: Receiver) -> None:
+    """The original has another one in its place by now, and another job is at work on that."""
+    stores = settings.stores()
+    jobs.put_original(stores, "audio", "talk")
+    first = Delivery(settings, "job-1", whole(receiver), receiver)
+    jobs.put_original(stores, "audio", "talk")
+    newer = Leases(stores, "job-2")
+    media = RecordStore(stores.archive).media("talk")
+    assert media is not None
+    with newer.of("talk", newer.claim(media, from_original=True)) as lease:
+        again = Delivery(settings, "job-1", whole(receiver), receiver)
+        lease.confirm()
+    assert again.body == first.body
 
 
 @pytest.mark.slow
