@@ -20,6 +20,7 @@ from codex_assets.archive.switches import SwitchNote
 from codex_assets.storage import keys
 
 LEASE = keys.lease(MEDIA_ID)
+GIVEN_UP = "a request that was carried out after it had failed"
 UNFENCED_SECONDS = 15.0
 """A record's write that takes longer may come after another run has taken the media (docs/decisions/one-writer.md)."""
 
@@ -31,11 +32,13 @@ class _Write:
     actor: Actor
     seconds: float
     is_late: bool
+    is_given_up: bool
 
 
 @dataclass
 class Watch:
-    """Watches one story. `broken` says what was not true, `exempt` counts what the documents say may happen."""
+    """Watches one story. `broken` says what was not true. `exempt` counts what the documents say may happen: nothing of
+    what follows from it is looked at."""
 
     network: Network
     broken: list[str] = field(default_factory=list)
@@ -74,7 +77,9 @@ class Watch:
             self._archive(request, stored)
         if stored is not None:
             seconds = self.network.world.now - request.sent
-            self._writes[role, key] = _Write(request.actor, seconds, self.holder != request.actor.identity)
+            self._writes[role, key] = _Write(
+                request.actor, seconds, self.holder != request.actor.identity, request.is_given_up
+            )
 
     def begin_with(self, other: Watch) -> None:
         """Go on from what was published in another story."""
@@ -84,9 +89,18 @@ class Watch:
 
     # --- At every moment ----------------------------------------------------------------------------------------------
 
-    def _break(self, what: str) -> None:
+    def _break(self, what: str, excuse: str | None = None) -> None:
+        if excuse is not None:
+            self._excuse(excuse)
+        if self.exempt:
+            return
         self.broken.append(f"{self.network.world.now:.3f}: {what}")
         self.network.note(f"*** {what}")
+
+    def _excuse(self, what: str) -> None:
+        if not self.broken:
+            self.exempt[what] = 1
+            self.network.note(f"*** excused: {what}")
 
     def _playlist(self, request: Request, stored: Stored | None) -> None:
         if stored is None:
@@ -101,19 +115,21 @@ class Watch:
         playlist = f"{request.key.rpartition('/')[0].rpartition('/')[0]}/playlist.m3u8"
         current = self.network.buckets["media"].current(playlist)
         if current is not None and request.key in named_segments(playlist, current.body):
-            self._break(f"{request.actor.name} deleted {request.key}, which {playlist} names")
+            what = f"{request.actor.name} deleted {request.key}, which {playlist} names"
+            self._break(what, self._excuse_of("media", playlist) or self._excuse_of_request(request))
 
     def _archive(self, request: Request, stored: Stored | None) -> None:
         if request.key == MEZZANINE and stored is None:
-            self._mezzanine(f"{request.actor.name} deleted a version of the mezzanine")
+            self._mezzanine(request)
 
-    def _mezzanine(self, after: str) -> None:
+    def _mezzanine(self, request: Request) -> None:
         archive = self.network.buckets["archive"]
         record = archive.current(keys.record(MEDIA_ID, "mezzanine"))
         for file in json.loads(record.body)["files"] if record is not None else ():
             kept = archive.named(MEZZANINE, file["version"])
             if kept is None or kept.sha256 != file["sha256"]:
-                self._break(f"{after}, and the recorded one, {file['version']}, is not there")
+                what = f"{request.actor.name} deleted a version of the mezzanine, and the recorded one is not there"
+                self._break(what, self._excuse_of_request(request))
 
     # --- What is noted ------------------------------------------------------------------------------------------------
 
@@ -197,27 +213,43 @@ class Watch:
         return wrong
 
     def _is_exempt(self, role: str, key: str, final: bool) -> bool:
+        """Whether what is under a key may be something else than was noted."""
         last = self._writes.get((role, key))
-        if last is None or not last.is_late or last.seconds <= UNFENCED_SECONDS:
-            return False
-        if last.actor.outcome == "running" and not final:
+        if last is None or self.exempt:
+            return bool(self.exempt)
+        excuse = self._excuse_of(role, key)
+        if excuse is None and role == "archive" and last.is_late and not final:
             # It finds out, and takes it back.
-            return True
-        if last.actor.outcome != "killed":
-            return False
-        self.exempt["a record" if role == "archive" else "a playlist"] += 1
-        return True
+            return last.seconds > UNFENCED_SECONDS and last.actor.outcome == "running"
+        if excuse is not None:
+            self._excuse(excuse)
+        return excuse is not None
+
+    def _excuse_of(self, role: str, key: str) -> str | None:
+        """Which of the exceptions that the documents name the last write of a key is."""
+        last = self._writes.get((role, key))
+        if last is None:
+            return None
+        if last.is_given_up:
+            return GIVEN_UP
+        if not last.is_late or last.seconds <= UNFENCED_SECONDS:
+            return None
+        if role == "archive":
+            return "a record, and its writer died" if last.actor.outcome == "killed" else None
+        return "a playlist, and the bytes of before came back"
+
+    def _excuse_of_request(self, request: Request) -> str | None:
+        if request.is_given_up:
+            return GIVEN_UP
+        return "a delete" if self.network.world.now - request.sent > UNFENCED_SECONDS else None
 
     def require_whole(self, when: str) -> None:
         """Everything is as was noted, and everything that is named is there with the right contents."""
         buckets = self.network.buckets
-        before = sum(self.exempt.values())
         for key in self.differences(final=True):
             self._break(f"{when}, {key} is not what was published last")
         if self.pending is not None:
             self._break(f"{when}, a switch has not ended")
-        if sum(self.exempt.values()) > before:
-            return
         self._require_one_set(when)
         master = buckets["media"].current(MASTER)
         for playlist in named_segments(MASTER, master.body) if master is not None else ():

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import format_datetime
 from functools import cache
 from typing import Any
@@ -50,6 +50,8 @@ class Request:
     bucket: Bucket
     key: str
     sent: float
+    is_given_up: bool = False
+    """Its process was told that it failed, or has ended, before it was carried out."""
 
 
 Watcher = Callable[[Request, Stored | None], None]
@@ -198,6 +200,8 @@ class _Call:
     def carry_out(self, back: float | None) -> None:
         """Do it, and send the answer, which takes `back` seconds; None: nobody waits for it."""
         network, request = self.network, self.request
+        if back is None:
+            request = replace(request, is_given_up=True)
         given: Any
         try:
             given = self.apply(request)
