@@ -64,6 +64,11 @@ class Watch:
     def watch(self, request: Request, stored: Stored | None) -> None:
         """Called after every write and delete."""
         role, key = request.bucket.role, request.key
+        if stored is not None:
+            seconds = self.network.world.now - request.sent
+            self._writes[role, key] = _Write(
+                request.actor, seconds, self.holder != request.actor.identity, request.is_given_up
+            )
         if role == "media":
             if key == LEASE:
                 if stored is not None:
@@ -75,11 +80,6 @@ class Watch:
                 self._segment_gone(request)
         elif role == "archive":
             self._archive(request, stored)
-        if stored is not None:
-            seconds = self.network.world.now - request.sent
-            self._writes[role, key] = _Write(
-                request.actor, seconds, self.holder != request.actor.identity, request.is_given_up
-            )
 
     def begin_with(self, other: Watch) -> None:
         """Go on from what was published in another story."""
@@ -109,7 +109,8 @@ class Watch:
         media = self.network.buckets["media"]
         for name in named_segments(request.key, stored.body):
             if media.current(name) is None:
-                self._break(f"{request.key}, written by {request.actor.name}, names {name}, which is not there")
+                what = f"{request.key}, written by {request.actor.name}, names {name}, which is not there"
+                self._break(what, self._excuse_of("media", request.key))
 
     def _segment_gone(self, request: Request) -> None:
         playlist = f"{request.key.rpartition('/')[0].rpartition('/')[0]}/playlist.m3u8"
