@@ -78,6 +78,7 @@ class Publication:
         self._lease = lease
         self.records = DraftRecords(stores.archive)
         self._outputs: dict[str, UnpublishedOutput[OutputRecord]] = {}
+        self._replaced_is_noted = False
 
     def add(self, outputs: Sequence[UnpublishedOutput[OutputRecord]], work: Work) -> None:
         """Judge these outputs, whose receipts share `work`, and keep them for the switch.
@@ -103,6 +104,7 @@ class Publication:
                 self._publish_content(advance)
                 self._complete_receipts(began)
                 self._say_whose_upload_it_is()
+                self._say_what_is_replaced()
                 self._lease.note(self._switch())
             except NotCertain:
                 raise
@@ -186,6 +188,25 @@ class Publication:
         if known != self._media:
             self.records.put(self._media.media_id, "media", self._media)
 
+    def _say_what_is_replaced(self) -> None:
+        """With the switch, so that it is on record whoever finishes that. No failure of this is the job's."""
+        try:
+            self._note_replaced(datetime.now(UTC))
+        except JobError as error:
+            _log.warning("what is replaced is noted after the switch: %s", error.detail or error.public)
+
+    def _note_replaced(self, now: datetime) -> None:
+        media = self._media
+        current = replaced.named_keys(self.records, media)
+        prefixes = {
+            prefix
+            for output in self._outputs.values()
+            if (folder := self._folder_of(output.record)) is not None
+            for prefix in replaced.unnamed(self._stores.media, folder, current)
+        }
+        replaced.note(self.records, media.media_id, prefixes, current, now)
+        self._replaced_is_noted = True
+
     def _take_back(self) -> None:
         """Delete the versions that this job wrote and no record names, so that the recorded ones are current again.
 
@@ -213,7 +234,7 @@ class Publication:
                 archive.delete_version(upload.key, now.version)
 
     def _tidy(self) -> None:
-        """Note what was replaced, and delete what was replaced long ago. The job is done: no failure of this is its."""
+        """Delete what was replaced long ago. The job is done: no failure of this is its."""
         try:
             # Others wait already: the switch ended with that.
             with self._lease.deleting():
@@ -225,21 +246,14 @@ class Publication:
             _log.info("%d objects that are no longer named were deleted", len(gone))
 
     def _deleted(self, now: datetime) -> tuple[str, ...]:
-        media = self._media
-        current = replaced.named_keys(self.records, media)
-        prefixes = {
-            prefix
-            for output in self._outputs.values()
-            if (folder := self._folder_of(output.record)) is not None
-            for prefix in replaced.unnamed(self._stores.media, folder, current)
-        }
-        replaced.note(self.records, media.media_id, prefixes, current, now)
-        self.records.commit()
+        if not self._replaced_is_noted:
+            self._note_replaced(now)
+            self.records.commit()
         for upload in self._uploads:
             if upload.role == self._stores.archive.name:
                 self._lease.require_fresh()
                 self._stores.archive.drop_former_versions(upload.key)
-        gone = replaced.prune(self._stores, self.records, media, self._grace, now, self._lease)
+        gone = replaced.prune(self._stores, self.records, self._media, self._grace, now, self._lease)
         self.records.commit()
         return gone
 

@@ -1,9 +1,9 @@
 """Compares what the stores hold with what the records say, media by media, and repairs what jobs left behind.
 
 What was replaced long ago is deleted; what nobody noted as replaced is noted, and deleted a while later; a mezzanine
-that no record names makes room for the recorded one; parts of uploads that nobody goes on with are removed. What only a
-build can repair is reported: objects that are missing, outputs without a record, media that were never built, jobs that
-never ended.
+that no record names makes room for the recorded one; parts of uploads that nobody goes on with are removed, and what a
+trial of a store left there. What only a build can repair is reported: objects that are missing, outputs without a
+record, media that were never built, jobs that never ended.
 
 In: what is compared, and what is repaired. Out: what a switch replaces (`archive/replaced.py`), when this runs
 (`defs/schedules.py`), and how it is shown (`cli/`).
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from codex_assets.archive import history, replaced
+from codex_assets.archive import history, mezzanine_versions, replaced
 from codex_assets.archive.history import LONGEST_JOB
 from codex_assets.archive.leases import Lease, Leases
 from codex_assets.archive.records import MediaRecord, OutputRecord
@@ -29,7 +29,7 @@ from codex_assets.errors import JobCancelled, MediaBusy, Superseded
 from codex_assets.library.published_media import outputs_of, why_not
 from codex_assets.media.outputs import DEFINITIONS, MEZZANINE
 from codex_assets.storage import keys
-from codex_assets.storage.objects import StoredObject, Stores
+from codex_assets.storage.objects import ObjectStore, StoredObject, Stores
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +50,8 @@ class Matter(StrEnum):
     SWITCH = "switch_unfinished"
     """What is published was to be replaced, and only a part of it was."""
     UPLOAD = "unfinished_upload"
+    TRIAL = "trial_left"
+    """A store was tried, and did not delete the object of it."""
     MISSING = "object_missing"
     NO_RECORD = "record_missing"
     NEVER_BUILT = "never_built"
@@ -58,7 +60,7 @@ class Matter(StrEnum):
     """Something did not answer, or could not be read."""
 
 
-REPAIRABLE = frozenset({Matter.REPLACED, Matter.UNNAMED, Matter.MEZZANINE, Matter.SWITCH, Matter.UPLOAD})
+REPAIRABLE = frozenset({Matter.REPLACED, Matter.UNNAMED, Matter.MEZZANINE, Matter.SWITCH, Matter.UPLOAD, Matter.TRIAL})
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ class Reconciliation:
             for discrepancies in pool.map(self._of_media, chosen):
                 yield from discrepancies
         if not media_ids:
-            yield from self._unfinished_uploads()
+            for store in (self.stores.archive, self.stores.media, self.stores.assets):
+                yield from self._of_store(store)
 
     def _of_media(self, media_id: str) -> list[Discrepancy]:
         if self.cancelled.is_set():
@@ -151,32 +154,22 @@ class Reconciliation:
     # --- The archive --------------------------------------------------------------------------------------------------
 
     def _mezzanine(self, media: MediaRecord, record: OutputRecord | None, lease: Lease | None) -> Iterator[Discrepancy]:
-        """A version that no record names, of a job that was killed before its switch. A job may take a day."""
-        archive, key = self.stores.archive, keys.mezzanine(media.creator_id, media.media_id)
-        current = archive.head(key)
-        if current is None or current.version is None or not self._is_old(current):
+        """A version that no record names, of a job that was killed before its switch."""
+        archive = self.stores.archive
+        found = mezzanine_versions.unrecorded(archive, media, record, self.now())
+        if found is None:
             return
-        recorded = {file.version for file in record.files} if record is not None else set()
-        if current.version in recorded or (record is not None and None in recorded):
-            return
-        is_safe = not recorded or any(archive.head(key, version=version) is not None for version in recorded)
-        if lease is not None and is_safe:
+        if lease is not None and found.is_safe:
             with lease.deleting():
-                while current and current.version and current.version not in recorded and self._is_old(current):
-                    lease.require_fresh()
-                    archive.delete_version(key, current.version)
-                    current = archive.head(key)
+                mezzanine_versions.remove(archive, found, lease, self.now)
         message = "A newer mezzanine is in the archive than its record names."
-        if not is_safe:
+        if not found.is_safe:
             message += " The recorded one is gone: build it again from the original."
-        yield Discrepancy(media.media_id, Matter.MEZZANINE, message, lease is not None and is_safe)
+        yield Discrepancy(media.media_id, Matter.MEZZANINE, message, lease is not None and found.is_safe)
 
     def _had_lease(self, media_id: str) -> bool:
         """Whether the last run that wrote this media took its lease, and so has ended if nobody has it."""
         return self.stores.media.head(keys.lease(media_id)) is not None
-
-    def _is_old(self, stored: StoredObject) -> bool:
-        return stored.modified is not None and self.now() - stored.modified >= LONGEST_JOB
 
     # --- The delivery store -------------------------------------------------------------------------------------------
 
@@ -236,21 +229,37 @@ class Reconciliation:
                     message = f"{record.output} lacks {_listed(gone)}: build it again."
                     yield Discrepancy(media.media_id, Matter.MISSING, message)
 
-    # --- Uploads ------------------------------------------------------------------------------------------------------
+    # --- Stores as a whole --------------------------------------------------------------------------------------------
 
-    def _unfinished_uploads(self) -> Iterator[Discrepancy]:
+    def _of_store(self, store: ObjectStore) -> Iterator[Discrepancy]:
+        try:
+            yield from self._unfinished_uploads(store)
+            yield from self._trials(store)
+        except Exception as error:  # noqa: BLE001 - the other stores are looked at all the same
+            yield Discrepancy("", Matter.UNCHECKED, why_not(error))
+
+    def _unfinished_uploads(self, store: ObjectStore) -> Iterator[Discrepancy]:
         """Parts that arrived of an upload a day ago and more: they are billed, and no listing shows them."""
-        for store in (self.stores.archive, self.stores.media, self.stores.assets):
-            try:
-                old = [each for each in store.unfinished_uploads() if self.now() - each.started >= LONGEST_JOB]
-                for upload in old:
-                    if self.fix:
-                        store.abort_upload(upload)
-                    what = f"'{upload.key}'" if upload.key is not None else "something"
-                    message = f"An upload of {what} to the {store.name} store was begun and never ended."
-                    yield Discrepancy("", Matter.UPLOAD, message, self.fix)
-            except Exception as error:  # noqa: BLE001 - the other stores are looked at all the same
-                yield Discrepancy("", Matter.UNCHECKED, why_not(error))
+        old = [each for each in store.unfinished_uploads() if self.now() - each.started >= LONGEST_JOB]
+        for upload in old:
+            if self.fix:
+                store.abort_upload(upload)
+            what = f"'{upload.key}'" if upload.key is not None else "something"
+            message = f"An upload of {what} to the {store.name} store was begun and never ended."
+            yield Discrepancy("", Matter.UPLOAD, message, self.fix)
+
+    def _trials(self, store: ObjectStore) -> Iterator[Discrepancy]:
+        """Objects by which a worker or `doctor` tried a store a day ago and more, and that were not deleted then."""
+        for prefix in keys.TRIAL_PREFIXES:
+            left = [each for each in store.list(prefix) if self._is_old(each)]
+            for trial in left:
+                if self.fix:
+                    store.delete(trial.key)
+                message = f"'{trial.key}' was left in the {store.name} store when that was tried."
+                yield Discrepancy("", Matter.TRIAL, message, self.fix)
+
+    def _is_old(self, stored: StoredObject) -> bool:
+        return stored.modified is not None and self.now() - stored.modified >= LONGEST_JOB
 
 
 def _listed(names: Collection[str]) -> str:

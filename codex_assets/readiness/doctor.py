@@ -45,6 +45,8 @@ def examine(environ: Mapping[str, str], *, tools_only: bool = False, write: bool
     if not problems(reached):
         yield from store_checks.check_conditions(settings)
     yield store_checks.check_undelivered(settings)
+    if not problems(reached):
+        yield store_checks.check_mezzanines(settings)
     if write:
         yield from store_checks.check_rights(settings)
 

@@ -7,20 +7,26 @@ has to pass (`fitness.py`).
 from __future__ import annotations
 
 import queue
+import random
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt, wait_exponential
 
-from codex_assets.archive import undelivered
+from codex_assets.archive import mezzanine_versions, undelivered
+from codex_assets.archive.store import RecordStore, UnreadableRecord
 from codex_assets.config.settings import Settings
 from codex_assets.errors import JobError, StorageError
+from codex_assets.media.outputs import MEZZANINE
 from codex_assets.readiness.checks import Check, Health
+from codex_assets.storage import keys
 from codex_assets.storage.objects import ObjectStore
 
 
@@ -157,6 +163,47 @@ def check_undelivered(settings: Settings) -> Check:
     return Check(*subject, Health.NOTE, f"webhooks of {count:,} media wait to be sent again", advice)
 
 
+LOOKED_SECONDS = 20.0
+"""How long mezzanines are looked at: three requests a media, and there may be thousands."""
+LOOKING_THREADS = 16
+
+
+def check_mezzanines(settings: Settings, now: datetime | None = None) -> Check:
+    """Whether the archive's current version of each mezzanine is the recorded one: of all media, or of as many as there
+    is time for, chosen at random."""
+    subject = ("archive", "mezzanines")
+    archive = settings.stores().archive
+    records, now = RecordStore(archive), now or datetime.now(UTC)
+    until = time.monotonic() + LOOKED_SECONDS
+
+    def look(media_id: str) -> bool | None:
+        if time.monotonic() > until:
+            return None
+        try:
+            media = records.media(media_id)
+            if media is None:
+                return False
+            record = records.output(media_id, MEZZANINE.name)
+            return mezzanine_versions.unrecorded(archive, media, record, now) is not None
+        except UnreadableRecord:
+            # `reconcile` names it.
+            return False
+
+    try:
+        media_ids = list(records.media_ids())
+        random.shuffle(media_ids)
+        with ThreadPoolExecutor(LOOKING_THREADS, thread_name_prefix="mezzanines") as pool:
+            looked = [answer for answer in pool.map(look, media_ids) if answer is not None]
+    except JobError:
+        return Check(*subject, Health.NOTE, "it is not known whether any is unrecorded: the archive does not answer")
+    found, many = sum(looked), f"{len(looked):,} of {len(media_ids):,} media"
+    if found == 0:
+        return Check(*subject, Health.OK, f"every current one is on record ({many} looked at)")
+    are = "1 current one is" if found == 1 else f"{found:,} current ones are"
+    result = f"{are} on no record ({many} looked at): a job was killed before it published"
+    return Check(*subject, Health.NOTE, result, "Run `codex-assets reconcile --fix`, at least once a week")
+
+
 TRIAL = b"Written by codex-assets to try this bucket; may be deleted.\n"
 DELETES = 3
 """Tries of deleting the trial: a listing of versions may not show at once what was written a moment ago."""
@@ -168,7 +215,7 @@ def _try_object(store: ObjectStore) -> None:
     It is deleted whatever fails: what a store took and then denied is there all the same, and in a versioned bucket
     every trial is a version that is billed. One that could not be deleted is named.
     """
-    key = f"doctor/trial-{uuid.uuid4().hex}.txt"
+    key = keys.rights_trial(uuid.uuid4().hex)
     failed: Exception | None = None
     try:
         store.write(key, TRIAL, content_type="text/plain")

@@ -25,6 +25,10 @@ RECORDS_ROOT: Final = "records/"
 LEASES_ROOT: Final = "leases/"
 ORIGINALS_ROOT: Final = "originals/"
 MEZZANINES_ROOT: Final = "mezzanine/"
+_CONDITION_TRIALS: Final = f"{LEASES_ROOT}trials/"
+_RIGHTS_TRIALS: Final = "doctor/trial-"
+TRIAL_PREFIXES: Final = (_CONDITION_TRIALS, _RIGHTS_TRIALS)
+"""How the keys begin of what a trial of a store writes, and of nothing else."""
 
 VERSION_LENGTH: Final = 12
 """Hex digits of a version of segments."""
@@ -114,6 +118,16 @@ def records_prefix(media_id: str) -> str:
 def lease(media_id: str) -> str:
     """Key in the delivery store: who may write this media, and a switch that has begun."""
     return f"{LEASES_ROOT}{_path_segment(media_id)}.json"
+
+
+def condition_trial(name: str) -> str:
+    """The object by which conditional writes of a store are tried: beside the leases, where no media's can be."""
+    return f"{_CONDITION_TRIALS}{_path_segment(name)}.json"
+
+
+def rights_trial(name: str) -> str:
+    """The object by which is tried whether a store can be written to."""
+    return f"{_RIGHTS_TRIALS}{_path_segment(name)}.txt"
 
 
 def record(media_id: str, name: str) -> str:

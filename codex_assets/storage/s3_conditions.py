@@ -14,9 +14,8 @@ from contextlib import suppress
 from typing import Any, Final
 
 from codex_assets.errors import JobError, MissingInput, StorageError
-from codex_assets.storage import trusted
+from codex_assets.storage import keys, trusted
 from codex_assets.storage.etags import bare_etag
-from codex_assets.storage.keys import LEASES_ROOT
 from codex_assets.storage.s3_failures import is_precondition
 from codex_assets.storage.s3_requests import Requests
 
@@ -36,7 +35,7 @@ class ConditionTrial:
         if trusted.is_trusted(self._requests.location):
             return
         for _ in range(ROUNDS):
-            key = f"{LEASES_ROOT}trial-{uuid.uuid4().hex}.json"
+            key = keys.condition_trial(uuid.uuid4().hex)
             try:
                 if self._created_at_once(key) != 1:
                     raise self._refused("two runs that create one object at once both succeed")

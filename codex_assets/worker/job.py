@@ -252,16 +252,18 @@ class _JobInProgress:
             built = _built_by(self._id, media, outputs, workshop) if self._payload.assets else []
         done = {record.output for record in built}
         left = [output for output in outputs if output not in done]
+        # Now: a store that fails when all is published would fail a job that is done.
+        stays = _stays(media, outputs, records)
         if left:
             workshop.builder.plan(media, left)
             built += materialize(media, left, workshop)
         # In one order, whoever built them: the same job is announced with the same bytes.
         built.sort(key=lambda record: outputs.index(record.output))
-        body = completed(self._id, media, built, records)
+        body = completed(self._id, media, built, stays)
         seconds = time.monotonic() - self._clock
         if earlier is not None and earlier.counted:
             return body, metrics.ended(self._begun, seconds, self._phases, "completed")
-        mezzanine = _mezzanine(media, built, records)
+        mezzanine = _mezzanine(built, stays)
         return body, metrics.ended(self._begun, seconds, self._phases, "completed", built=built, mezzanine=mezzanine)
 
     def _failed(self, error: JobError) -> tuple[FailedBody, JobRecord]:
@@ -323,24 +325,27 @@ def materialize(media: MediaRecord, outputs: Sequence[str], workshop: Workshop) 
     return [_record(event.materialization) for event in events]
 
 
-def completed(job_id: str, media: MediaRecord, built: Sequence[OutputRecord], records: RecordStore) -> CompletedBody:
+def completed(
+    job_id: str, media: MediaRecord, built: Sequence[OutputRecord], stays: Mapping[str, OutputRecord]
+) -> CompletedBody:
     """The webhook's body of a job that succeeded. Its keys are those of what this job built.
 
-    What describes the media as a whole (duration, size, the ready variants once any of them was touched) is read from
-    the records where this job did not build it: a rebuild of one output must not tell less of the media than is true.
+    What describes the media as a whole (duration, size, the ready variants once any of them was touched) is that of the
+    records that this job did not replace (`stays`, by output): a rebuild of one output must not tell less of the media
+    than is true.
     """
     applicable = [record for record in built if record.applicable]
     facts: dict[str, Any] = {}
     for record in applicable:
         facts |= _facts(record)
-    source = _mezzanine(media, built, records)
+    source = _mezzanine(built, stays)
     if source is not None:
         facts["duration_s"] = source.duration
         if media.media_type == "video":
             facts |= {"width": source.source.width, "height": source.source.height}
     ready: list[str] = []
     if any(is_of_ladder(record.output) for record in built):
-        ready = _ready(media, built, records)
+        ready = _ready(media, built, stays)
     # Several variants have the same sound.
     warnings = list(dict.fromkeys(warning for record in applicable for warning in record.warnings))
     return webhook.completed_body(
@@ -353,11 +358,20 @@ def completed(job_id: str, media: MediaRecord, built: Sequence[OutputRecord], re
     )
 
 
-def _mezzanine(media: MediaRecord, built: Sequence[OutputRecord], records: RecordStore) -> MezzanineRecord | None:
-    """The mezzanine's record: the archive is asked for what this job did not build. All is published already, and a
-    store that fails now fails the job."""
-    ours = next((record for record in built if isinstance(record, MezzanineRecord)), None)
-    return ours or records.get(media.media_id, MEZZANINE.name, MezzanineRecord)
+def _mezzanine(built: Sequence[OutputRecord], stays: Mapping[str, OutputRecord]) -> MezzanineRecord | None:
+    """The mezzanine's record: this job's, or the one that stays."""
+    record = next((record for record in built if record.output == MEZZANINE.name), stays.get(MEZZANINE.name))
+    return record if isinstance(record, MezzanineRecord) else None
+
+
+def _stays(media: MediaRecord, outputs: Sequence[str], records: RecordStore) -> dict[str, OutputRecord]:
+    """What is on record of a media's mezzanine and variants besides the `outputs` of a job, which replaces these.
+
+    Raises `StorageError`.
+    """
+    told = [each.name for each in DEFINITIONS[media.media_type] if each.has_segments or each.name == MEZZANINE.name]
+    known = {output: _readable(media, output, records) for output in told if output not in outputs}
+    return {output: record for output, record in known.items() if record is not None}
 
 
 def refusal(job_id: str, raw: object, policy: PayloadPolicy, error: JobError) -> Answer:
@@ -475,14 +489,12 @@ def _facts(record: OutputRecord) -> dict[str, Any]:
     return {ANNOUNCED_AS[record.output]: record.files[-1].key}
 
 
-def _ready(media: MediaRecord, built: Sequence[OutputRecord], records: RecordStore) -> list[str]:
+def _ready(media: MediaRecord, built: Sequence[OutputRecord], stays: Mapping[str, OutputRecord]) -> list[str]:
     """Rendered variants from best to worst, then the preview: those of this job and those that stay."""
-    now = {record.output: record for record in built}
+    known = {**stays, **{record.output: record for record in built}}
     ready = []
     for output in DEFINITIONS[media.media_type]:
-        if not output.has_segments:
-            continue
-        record = now.get(output.name) or records.output(media.media_id, output.name)
+        record = known.get(output.name) if output.has_segments else None
         if record is not None and record.applicable:
             ready.append(output.playlist_name)
     return ready

@@ -69,7 +69,7 @@ class Contents:
                     if media_id in entry["Key"].replace(".", "/").split("/"):
                         body = client.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
                         contents.objects[role, entry["Key"]] = body
-                    elif "leases/trial-" in entry["Key"]:
+                    elif "leases/trials/" in entry["Key"]:
                         contents.others.append(entry["Key"])
             contents.uploads += [
                 str(upload.get("Key")) for upload in client.list_multipart_uploads(Bucket=bucket).get("Uploads", [])

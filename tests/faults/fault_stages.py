@@ -127,7 +127,7 @@ def proceed(request: Request) -> None:
 
 def _is_trial(request: Request) -> bool:
     """Whether it is one of the writes by which a store's conditions are tried."""
-    return "leases/trial-" in request.key or (request.prefix or "").startswith("leases/trial-")
+    return "leases/trials/" in request.key or (request.prefix or "").startswith("leases/trials/")
 
 
 def _record(request: Request, name: str) -> bool:

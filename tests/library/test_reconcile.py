@@ -232,3 +232,20 @@ def test_leftovers_of_a_local_store(stores: Stores, root: Path) -> None:
     assert reconciled(stores, fix=True) == []
     assert matters(reconciled(stores, fix=True, later=DAY)) == [Matter.UPLOAD]
     assert not part.exists()
+
+
+def test_what_a_trial_of_a_store_could_not_delete(stores: Stores, root: Path) -> None:
+    trials = [keys.condition_trial("0123"), keys.rights_trial("0123")]
+    for key in trials:
+        stores.media.write(key, b"{}", content_type="application/json")
+    # The lease of a media that is called like them is none.
+    media_ids = ("trial-0123", "trials")
+    for media_id in media_ids:
+        stores.media.write(keys.lease(media_id), b"{}", content_type="application/json")
+    assert reconciled(stores, fix=True) == []
+    seen = reconciled(stores, later=DAY)
+    assert [(each.matter, each.repaired) for each in seen] == [(Matter.TRIAL, False)] * 2
+    assert matters(reconciled(stores, later=DAY, fix=True)) == [Matter.TRIAL] * 2
+    assert reconciled(stores, later=DAY) == []
+    assert all(stores.media.head(key) is None for key in trials)
+    assert all(stores.media.head(keys.lease(media_id)) is not None for media_id in media_ids)

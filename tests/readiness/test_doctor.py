@@ -6,16 +6,18 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import small_film
 import stand_in_tools
 from typer.testing import CliRunner
 
 from codex_assets.build.encoders import EncoderMode
 from codex_assets.cli.app import app
 from codex_assets.config import settings
-from codex_assets.readiness import doctor, ffmpeg_releases, gpu_trials, tool_checks
+from codex_assets.readiness import doctor, ffmpeg_releases, gpu_trials, store_checks, tool_checks
 from codex_assets.readiness.checks import Check, Health, problems
 from codex_assets.system import sandbox
 from codex_assets.system.tools import Tools, tool_environment
@@ -258,3 +260,23 @@ def test_the_walls_around_the_tools_are_told(healthy: dict[str, str]) -> None:
         check = checked[f"sandbox {wall.name}"]
         assert check.status is (Health.OK if wall.active else Health.NOTE)
         assert (check.advice == "") is wall.active
+
+
+def test_a_mezzanine_that_no_record_names_is_told(healthy: dict[str, str], tmp_path: Path) -> None:
+    loaded = settings.load(healthy)
+    stores = loaded.stores()
+    small_film.Job(tmp_path, stores, "one").switch()
+    in_order = checks(healthy)["archive mezzanines"]
+    assert (in_order.status, in_order.result) == (
+        Health.OK,
+        "every current one is on record (1 of 1 media looked at)",
+    )
+    newer = tmp_path / "newer"
+    newer.write_bytes(b"of a job that was killed before it published")
+    stores.archive.upload(newer, small_film.MEZZANINE, content_type="video/mp4")
+    # A job may still be about to put it on record.
+    assert store_checks.check_mezzanines(loaded).status is Health.OK
+    told = store_checks.check_mezzanines(loaded, datetime.now(UTC) + timedelta(days=1, minutes=1))
+    assert told.status is Health.NOTE
+    assert told.result.startswith("1 current one is on no record")
+    assert "reconcile --fix" in told.advice

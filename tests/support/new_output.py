@@ -169,7 +169,7 @@ def check_contract(store: RecordStore) -> None:
     raw = jobs.payload("video", "film", "https://example.com/hook", assets=list(ADDED))
     assert parse_payload(raw, PayloadPolicy(*jobs.BUCKETS)).assets == ADDED
     built = [record for output in ADDED if (record := store.output("film", output)) is not None]
-    body = job.completed("job-1", MEDIA, built, store)
+    body = job.completed("job-1", MEDIA, built, {})
     assert body.output.ready_variants == ("240p",)
 
 

@@ -49,6 +49,8 @@ class Fault:
     at: int | None = None
     before_the_switch: bool = False
     """Fails when everything is up, and the switch is to be noted."""
+    of_deletes: bool = False
+    """Nothing can be deleted."""
     count: int = 0
     writes: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -79,6 +81,11 @@ class FailingStore(DirectoryStore):
             raise StorageError(f"The store refused '{key}'.", retryable=True)
         self._fault.pass_by(key)
         return super().write(key, data, **others)
+
+    def delete(self, key: str) -> None:
+        if self._fault.of_deletes:
+            raise StorageError(f"The store refused to delete '{key}'.", retryable=True)
+        super().delete(key)
 
 
 def stores_at(root: Path, fault: Fault | None = None) -> Stores:

@@ -36,7 +36,7 @@ def test_a_dead_channel_is_noted_and_the_webhook_says_nothing_of_it(tmp_path: Pa
 
     # The same body is made of records without notes.
     plain = [record.model_copy(update={"notes": None}) if record in variants else record for record in built]
-    assert job.completed("job-1", media, plain, records).wire() == delivered.body
+    assert job.completed("job-1", media, plain, {}).wire() == delivered.body
     assert "note" not in str(delivered.body)
 
     store = tmp_path / "stores"
