@@ -16,6 +16,7 @@ from films import MASTER, MEDIA_ID, MEZZANINE, OUTPUTS, named_segments
 from simulated_stores import Network, Request, Stored
 from world import Actor
 
+from codex_assets.archive.replaced import REPLACED
 from codex_assets.archive.switches import SwitchNote
 from codex_assets.storage import keys
 
@@ -168,6 +169,9 @@ class Watch:
         for file in note.files:
             self.files[file.role, file.key] = file.sha256
         for record in note.records:
+            if record.name == REPLACED:
+                # It is written again when what it names is deleted.
+                continue
             if record.text is None:
                 self.records.pop(record.name, None)
             else:
