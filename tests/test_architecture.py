@@ -53,7 +53,7 @@ ONLY = {
     "dagster._record": {"codex_assets/defs/event_log.py"},
     "dagster._cli": set(),
     "dagster._config": set(),
-    "codex_assets.defs.event_log": {"codex_assets/defs/records_import.py"},
+    "codex_assets.defs.event_log": {"codex_assets/defs/records_import.py", "codex_assets/defs/removal.py"},
     "codex_assets.defs.instance_storage": {
         "codex_assets/defs/instance.py",
         "codex_assets/defs/instance_failures.py",

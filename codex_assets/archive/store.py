@@ -7,6 +7,7 @@ In: which key a record has, and what a record that cannot be read becomes. Out: 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -74,12 +75,16 @@ class RecordStore:
         """Remove a record with all its versions; nothing happens if there is none."""
         self._archive.delete(keys.record(media_id, name))
 
-    def media_ids(self) -> Iterator[str]:
-        """Every media that was ever registered, in key order."""
-        suffix = "/media.json"
-        for stored in self._archive.list("records/"):
-            if stored.key.endswith(suffix):
-                yield stored.key.removeprefix("records/").removesuffix(suffix)
+    def names(self, media_id: str) -> frozenset[str]:
+        """The names of all records of a media, from one listing. Raises `StorageError`."""
+        listed = self._archive.list(keys.records_prefix(media_id))
+        return frozenset(named[1] for stored in listed if (named := keys.parse_record(stored.key)) is not None)
+
+    def listed(self) -> Iterator[tuple[str, frozenset[str]]]:
+        """Every media that has a record, in key order, with the names of all its records. Raises `StorageError`."""
+        named = (keys.parse_record(stored.key) for stored in self._archive.list(keys.RECORDS_ROOT))
+        for media_id, of_media in groupby(filter(None, named), key=lambda name: name[0]):
+            yield media_id, frozenset(name for _, name in of_media)
 
 
 def as_json(record: Record) -> bytes:

@@ -7,13 +7,16 @@ In: fetching the original, the record of what came out, and the order of the two
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from codex_assets.archive import refused
 from codex_assets.archive.records import ORIGINAL as ORIGINAL_RECORD
 from codex_assets.archive.records import LoudnessRecord, MezzanineRecord, OriginalRecord, OutputRecord
+from codex_assets.archive.store import RecordStore
 from codex_assets.build import caption_transfer, upload_check
 from codex_assets.build.caption_transfer import CaptionTransfer
 from codex_assets.build.media_build import (
@@ -27,7 +30,7 @@ from codex_assets.build.publication import UnpublishedOutput, bytes_as_fraction
 from codex_assets.build.receipts import Encode
 from codex_assets.build.source_facts import source_facts
 from codex_assets.build.upload_check import ExaminedUpload
-from codex_assets.errors import MissingInput
+from codex_assets.errors import MissingInput, SourceError, StorageError
 from codex_assets.media import input_flags, profile, target_format
 from codex_assets.media.encode import loudness
 from codex_assets.media.encode.loudness import Measurement
@@ -41,6 +44,8 @@ from codex_assets.storage.publish import Stage, Upload
 from codex_assets.verification import expectations
 from codex_assets.verification.observations import MezzanineExpected
 from codex_assets.verification.observe.upload_pictures import UploadedMedia
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -74,11 +79,17 @@ class _EncodedMezzanine:
 def build_mezzanine(build: MediaBuild, *, with_loudness: bool) -> None:
     """Build the mezzanine, and the loudness when it is wanted: one decode of the original gives both.
 
+    The media is registered once its upload passed every look at it, and a refusal goes on record.
+
     Raises `MissingInput` when the original is gone, `SourceError` when nothing can be made of it.
     """
     work = build.receipts.begin()
     original = _fetch_original(build)
-    encoded = _encode(build, original)
+    try:
+        encoded = _encode(build, original)
+    except SourceError as error:
+        _put_refusal_on_record(build, original, error)
+        raise
     key = keys.mezzanine(build.media.creator_id, build.media.media_id)
     output = UnpublishedOutput(
         _mezzanine_record(build, original, encoded), [Upload(encoded.path, "archive", key, Stage.CONTENT)]
@@ -154,6 +165,22 @@ def _missing_original(build: MediaBuild) -> MissingInput:
     )
 
 
+def _put_refusal_on_record(build: MediaBuild, original: _Original, error: SourceError) -> None:
+    """So that nobody tries it again. Raises `Superseded` when the media is somebody else's by now."""
+    try:
+        refused.refuse(
+            build.media,
+            error,
+            RecordStore(build.stores.archive),
+            build.lease,
+            uploaded_at=original.uploaded_at,
+            etag=original.etag,
+        )
+    except StorageError as failure:
+        # The creator is told all the same.
+        _log.warning("a refusal could not be put on record: %s", failure.detail or failure.public)
+
+
 # --- The mezzanine ----------------------------------------------------------------------------------------------------
 
 
@@ -161,6 +188,7 @@ def _encode(build: MediaBuild, original: _Original) -> _EncodedMezzanine:
     """Raises `SourceError` when nothing, or too little, can be made of the original."""
     media_type = build.media.media_type
     upload = upload_check.examine(build.tools, media_type, original.path)
+    refused.accept(build.media, RecordStore(build.stores.archive), build.lease)
     path = build.workspace.folder("mezzanine") / "mezzanine.mp4"
     folder = build.workspace.folder("normalising")
     with_captions = build.is_video and caption_transfer.may_have_captions(upload.path)

@@ -1,4 +1,4 @@
-"""Writes materializations and check results into Dagster's event log, many in one transaction.
+"""Writes materializations and check results into Dagster's event log, many in one transaction, and deletes them.
 
 Dagster's own interface stores one event at a time, which takes hours for thousands of media. So this module knows
 Dagster's tables and private classes; no other module of an import does. What it knows, and what breaks when Dagster
@@ -17,10 +17,17 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetC
 from dagster._core.events import StepMaterializationData
 from dagster._core.instance.utils import RUNLESS_JOB_NAME, RUNLESS_RUN_ID
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
-from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, AssetKeyTable, SqlEventLogStorageTable
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    AssetEventTagsTable,
+    AssetKeyTable,
+    SqlEventLogStorageTable,
+)
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+from dagster._core.storage.runs.schema import KeyValueStoreTable
+from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._record import copy
-from sqlalchemy import bindparam
+from sqlalchemy import bindparam, select
 
 from codex_assets.archive.records import ORIGINAL, OutputRecord
 from codex_assets.defs import materializations
@@ -117,6 +124,48 @@ def store_events(instance: dg.DagsterInstance, outputs: Sequence[OutputEvents]) 
     assert isinstance(storage, SqlEventLogStorage)
     with storage.index_transaction() as connection:
         return _Transaction(storage, connection, time.time()).store(outputs)
+
+
+def forget_media(instance: dg.DagsterInstance, media_id: str, cursor: str) -> None:
+    """Delete every event and check result of a media's outputs, and the `cursor` that was kept of it.
+
+    Dagster can wipe an asset, and no single partition of one. What runs left besides goes with the runs.
+    """
+    storage, runs = instance.event_log_storage, instance.run_storage
+    assert isinstance(storage, SqlEventLogStorage)
+    assert isinstance(runs, SqlRunStorage)
+    events, checks, tags = SqlEventLogStorageTable, AssetCheckExecutionsTable, AssetEventTagsTable
+    with storage.index_transaction() as connection:
+        own = select(events.c.id).where(events.c.partition == media_id)
+        touched = set(
+            connection.execute(select(events.c.asset_key).where(events.c.partition == media_id).distinct()).scalars()
+        )
+        connection.execute(tags.delete().where(tags.c.event_id.in_(own)))
+        connection.execute(events.delete().where(events.c.partition == media_id))
+        connection.execute(checks.delete().where(checks.c.partition == media_id))
+        for key in filter(None, touched):
+            _put_latest(connection, key)
+    with runs.connect() as connection:
+        connection.execute(KeyValueStoreTable.delete().where(KeyValueStoreTable.c.key == cursor))
+
+
+def _put_latest(connection: Any, asset_key: str) -> None:
+    """An asset's row has its latest materialization, and which partitions have one: make both true again."""
+    events, assets = SqlEventLogStorageTable, AssetKeyTable
+    latest = connection.execute(
+        select(events.c.event)
+        .where(
+            events.c.asset_key == asset_key,
+            events.c.dagster_event_type == dg.DagsterEventType.ASSET_MATERIALIZATION.value,
+        )
+        .order_by(events.c.id.desc())
+        .limit(1)
+    ).scalar()
+    connection.execute(
+        assets.update()
+        .values(last_materialization=latest, cached_status_data=None)
+        .where(assets.c.asset_key == asset_key)
+    )
 
 
 @dataclass(frozen=True)

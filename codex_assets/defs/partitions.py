@@ -19,3 +19,10 @@ def register(instance: dg.DagsterInstance, media_type: str, media_ids: list[str]
     if new:
         instance.add_dynamic_partitions(name, new)
     return new
+
+
+def remove(instance: dg.DagsterInstance, media_id: str) -> None:
+    """Make a media unknown to an instance, of whichever type it was known."""
+    for definition in PARTITIONS.values():
+        if instance.has_dynamic_partition(str(definition.name), media_id):
+            instance.delete_dynamic_partition(str(definition.name), media_id)

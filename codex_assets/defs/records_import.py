@@ -1,7 +1,8 @@
 """How a Dagster instance takes over what the archive's records say: partitions, materializations, checks, staleness.
 
-In: which media changed since an instance last looked, and their events, stored many in one transaction
-(`event_log.py`). Not here: when that is done (`sensors.py`, `codex-assets import`).
+In: which media changed or went since an instance last looked, and their events, stored many in one transaction
+(`event_log.py`). Not here: when that is done (`sensors.py`, `codex-assets import`), and how an instance forgets a media
+(`removal.py`).
 
 An instance keeps, per media, the signatures of the record files that it has read. A file with the same signature is
 not read again; what an instance built itself is recognised by its materialization and not reported twice.
@@ -23,7 +24,7 @@ from typing import Any
 
 import dagster as dg
 
-from codex_assets.archive import check_results, history, replaced, undelivered
+from codex_assets.archive import check_results, history, refused, replaced, undelivered
 from codex_assets.archive.check_results import VerificationRecord
 from codex_assets.archive.findings import Finding
 from codex_assets.archive.records import (
@@ -53,6 +54,10 @@ EVENTS = "@events"
 """Beside the names of record files, in what an instance keeps of a media: the events that were the latest."""
 CURSORS_AT_ONCE = 1000
 
+NO_EVENTS = frozenset({history.JOBS, undelivered.UNDELIVERED, replaced.REPLACED, refused.REFUSED})
+"""Records that say nothing of an output. The history of jobs changes with every job, and is no event of an asset; nor
+is a webhook, what was replaced, or an upload that was refused."""
+
 _log = logging.getLogger(__name__)
 
 Picture = Callable[[OutputRecord], dict[str, Any]]
@@ -76,6 +81,17 @@ class ChangedMedia:
     def is_new(self, name: str) -> bool:
         """Whether a record is another one than that of the last import, or has come or gone since."""
         return self.files.get(name) != (self.imported or {}).get(name)
+
+
+@dataclass(frozen=True)
+class Differences:
+    """What the archive has otherwise than an instance: `changed`, oldest change first, is to be imported; media that
+    the instance knows and the archive does not have any more are `gone`; of those that are `unbuildable` it has records
+    and nothing to build, such as a refused upload."""
+
+    changed: Sequence[ChangedMedia]
+    gone: Sequence[str] = ()
+    unbuildable: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -109,39 +125,52 @@ class _ReadMedia:
 
 
 def changes(instance: dg.DagsterInstance, archive: ObjectStore, since: datetime | None = None) -> list[ChangedMedia]:
-    """The media to import, oldest change first, from one listing of the archive: no record is read.
+    """The media to import, as `differences` has them."""
+    return list(differences(instance, archive, since).changed)
+
+
+def differences(instance: dg.DagsterInstance, archive: ObjectStore, since: datetime | None = None) -> Differences:
+    """What is to be imported and forgotten, from one listing of the archive: no record is read.
 
     `since`: only media with a record that was written then or later, and those of which the instance lost something.
     """
     files: dict[str, dict[str, str]] = {}
     modified: dict[str, datetime] = {}
+    names_of: dict[str, set[str]] = {}
     for stored in archive.list(keys.RECORDS_ROOT):
         named = keys.parse_record(stored.key)
-        if named is None or named[1] in (history.JOBS, undelivered.UNDELIVERED, replaced.REPLACED):
-            # The history of jobs changes with every job, and is no event of an asset; nor is a webhook, or what was
-            # replaced.
+        if named is None:
             continue
         media_id, name = named
+        names_of.setdefault(media_id, set()).add(name)
+        if name in NO_EVENTS:
+            continue
         written = stored.modified.isoformat() if stored.modified is not None else ""
         files.setdefault(media_id, {})[name] = f"{stored.size}/{stored.etag or written}"
         if stored.modified is not None:
             modified[media_id] = max(stored.modified, modified.get(media_id, stored.modified))
-    cursors = _cursors(instance, [media_id for media_id, names in files.items() if "media" in names])
+    buildable = {media_id for media_id, own in names_of.items() if refused.is_buildable(own)}
+    cursors = _cursors(instance, sorted(buildable))
     contents = _Contents.of(instance)
     changed: list[ChangedMedia] = []
     for media_id, names in files.items():
+        if media_id not in buildable:
+            continue
         cursor = cursors.get(media_id)
         recent = since is None or media_id not in modified or modified[media_id] >= since
         lost = contents.lost(cursor, media_id) if cursor is not None else set()
         removed = cursor is not None and (lost or media_id not in contents.media_ids)
-        rewritten = recent and "media" in names and (cursor is None or cursor.files != names)
+        rewritten = recent and (cursor is None or cursor.files != names)
         if rewritten or removed:
             imported = None
             if cursor is not None:
                 imported = {name: signature for name, signature in cursor.files.items() if name not in lost}
             changed.append(ChangedMedia(media_id, modified.get(media_id), names, imported))
-    return sorted(
-        changed, key=lambda change: (change.modified.timestamp() if change.modified else 0.0, change.media_id)
+    unknown = sorted(set(contents.media_ids) - buildable)
+    return Differences(
+        sorted(changed, key=lambda change: (change.modified.timestamp() if change.modified else 0.0, change.media_id)),
+        gone=[media_id for media_id in unknown if media_id not in names_of],
+        unbuildable=[media_id for media_id in unknown if media_id in names_of],
     )
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import dagster as dg
 
 from codex_assets.config import settings
-from codex_assets.defs import instance, records_import
+from codex_assets.defs import instance, records_import, removal
 
 INTERVAL_SECONDS = 30
 """From one look to the next."""
@@ -37,8 +37,10 @@ def _import(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     started = time.monotonic()
     archive = settings.load().stores().archive
     since = datetime.fromisoformat(context.cursor) - OVERLAP if context.cursor else None
-    changed = records_import.changes(context.instance, archive, since)
+    differences = records_import.differences(context.instance, archive, since)
+    changed = differences.changed
     under_way = records_import.under_way(context.instance)
+    gone = _forgotten(*removal.forget_missing(context.instance, differences, under_way))
     ready = [change for change in changed if change.media_id not in under_way]
     imported = list(records_import.import_media(context.instance, archive, ready, until=started + EVALUATION_SECONDS))
     modified = [media.modified for media in imported if media.modified is not None]
@@ -49,10 +51,20 @@ def _import(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         ]
         context.update_cursor(min([max(modified), *waiting]).isoformat())
     if not changed:
-        return dg.SkipReason("nothing new in the archive")
+        return dg.SkipReason(gone or "nothing new in the archive")
     left = len(changed) - len(imported)
     rest = f"; {left} at the next evaluation" if left else ""
-    return dg.SkipReason(f"{len(imported)} media imported{rest}")
+    return dg.SkipReason(f"{len(imported)} media imported{rest}" + (f"; {gone}" if gone else ""))
+
+
+def _forgotten(forgotten: int, missing: int) -> str:
+    """A sentence on the media that the archive does not have any more; empty where there are none."""
+    if forgotten == missing:
+        return f"{forgotten} media forgotten that the archive has no more" if forgotten else ""
+    return (
+        f"the archive lacks {missing} media that are known here: nothing was forgotten, for it may be another archive "
+        "(`codex-assets delete MEDIA --yes` makes this instance forget a media)"
+    )
 
 
 SENSORS = [media_of_the_archive]

@@ -18,6 +18,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from codex_assets.archive.records import MediaRecord
+from codex_assets.archive.refused import REFUSED, RefusedRecord
 from codex_assets.contract.names import MediaType
 from codex_assets.library import catalogue_refresh
 from codex_assets.library.catalogue_index import IndexFile, recorded_recipes
@@ -210,6 +212,29 @@ class Catalogue:
         """(media id, record, problem) of every record that cannot be read."""
         with self._file.connection() as database:
             return database.execute("SELECT media_id, name, problem FROM records WHERE problem NOTNULL").fetchall()
+
+    def refused(self, where: Where | None = None) -> list[RefusedRecord]:
+        """The refusals of media of which nothing was ever built, in order of their ids: of all, or of those for whose
+        own record `where` holds. They are no media otherwise: no other answer has them."""
+        built = sorted({name for outputs in OUTPUTS.values() for name in outputs})
+        with self._file.connection() as database:
+            rows = database.execute(
+                "SELECT known FROM records WHERE name = ? AND known NOTNULL AND NOT EXISTS ("
+                " SELECT 1 FROM records AS built WHERE built.media_id = records.media_id"
+                " AND built.name IN (SELECT value FROM json_each(?))) ORDER BY media_id",
+                [REFUSED, json.dumps(built)],
+            ).fetchall()
+        refusals = [RefusedRecord.model_validate_json(known) for (known,) in rows]
+        return [refusal for refusal in refusals if where is None or where.holds_unbuilt(refusal.media)]
+
+    def others_of(self, media: MediaRecord) -> list[str]:
+        """The ids of other media that were uploaded to the same key of the same store."""
+        with self._file.connection() as database:
+            rows = database.execute(
+                "SELECT media_id FROM media WHERE input_role = ? AND input_key = ? AND media_id <> ?",
+                (media.input_role, media.input_key, media.media_id),
+            )
+            return [media_id for (media_id,) in rows]
 
     def size(self) -> int:
         """Media in the index."""

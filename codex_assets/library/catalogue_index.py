@@ -17,7 +17,7 @@ from typing import Any
 
 from codex_assets.errors import StorageError
 
-SCHEMA = 3
+SCHEMA = 4
 """Raise it when the tables, or what is kept in them, change: the index is then made anew."""
 BUSY_SECONDS = 60.0
 """How long a connection waits for another process that writes."""

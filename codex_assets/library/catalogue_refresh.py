@@ -20,9 +20,10 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from codex_assets.archive import check_results
+from codex_assets.archive import check_results, refused
 from codex_assets.archive.check_results import VerificationRecord
 from codex_assets.archive.records import MediaRecord, record_type
+from codex_assets.archive.refused import RefusedRecord
 from codex_assets.errors import MissingInput
 from codex_assets.library.catalogue_index import writing
 from codex_assets.library.media_facts import (
@@ -238,6 +239,8 @@ def _record_row(media_id: str, name: str, stamp: str, data: bytes) -> Row:
         return Row(media_id, name, stamp, MediaRecord.model_validate_json(data).model_dump_json())
     if name == check_results.VERIFICATION:
         return Row(media_id, name, stamp, _checks_text(data))
+    if name == refused.REFUSED:
+        return Row(media_id, name, stamp, RefusedRecord.model_validate_json(data).model_dump_json())
     if not any(name in outputs for outputs in OUTPUTS.values()):
         return Row(media_id, name, stamp)
     record = record_type(name).model_validate_json(data)
@@ -328,12 +331,13 @@ def _media_rows(database: sqlite3.Connection, media_ids: Sequence[str] | None) -
 
 
 def _media_row(media_id: str, records: Mapping[str, tuple[Any, ...]], files: Collection[str]) -> tuple[Any, ...] | None:
-    """A row of `media`, its facts as text; None when its own record is missing or cannot be read.
+    """A row of `media`, its facts as text; None when its own record is missing or cannot be read, and for a media of
+    which there is nothing but a refused upload.
 
     `records`: name -> the columns `known` and `seconds` of the table `records`.
     """
     text, _ = records.get("media", (None, None))
-    if text is None:
+    if text is None or not refused.is_buildable(records.keys()):
         return None
     media = MediaRecord.model_validate_json(text)
     outputs: dict[str, RecordFacts] = {}

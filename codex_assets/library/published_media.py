@@ -6,15 +6,16 @@ In: a media with its records and its last check results, and whether a condition
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from codex_assets.archive import check_results
+from codex_assets.archive import check_results, refused
 from codex_assets.archive.check_results import VerificationRecord
 from codex_assets.archive.notes import Note
 from codex_assets.archive.records import MediaRecord, OutputRecord, VariantRecord
+from codex_assets.archive.refused import RefusedRecord
 from codex_assets.archive.store import RecordStore
 from codex_assets.errors import InternalError, JobError
 from codex_assets.library import staleness
@@ -38,6 +39,13 @@ class PublishedMedia:
     outputs: dict[str, OutputRecord | None] = field(default_factory=dict)
     verification: VerificationRecord | None = None
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    refusal: RefusedRecord | None = None
+    """Its last upload was refused; an earlier one may be published."""
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether a refused upload is all that there is of it: there is nothing to build, nor to check."""
+        return self.refusal is not None and not any(self.outputs.values())
 
     @property
     def built(self) -> list[OutputRecord]:
@@ -97,7 +105,7 @@ def read_verdicts(
 
 
 def condition_holds(where: Where, media: MediaRecord, records: RecordStore) -> bool:
-    """Whether a condition holds for a media. Reads no more of its records than the answer takes."""
+    """Whether a condition holds for a registered media. Reads no more of its records than the answer takes."""
     by_output: dict[str, OutputRecord | None] = {}
 
     def outputs() -> dict[str, OutputRecord | None]:
@@ -106,6 +114,8 @@ def condition_holds(where: Where, media: MediaRecord, records: RecordStore) -> b
         return by_output
 
     def verdicts() -> dict[str, Verdict]:
+        if not any(outputs().values()) and refused.read(media.media_id, records) is not None:
+            return {}
         verification = records.get(media.media_id, check_results.VERIFICATION, VerificationRecord)
         return read_verdicts(media, outputs(), verification, records)
 
@@ -121,29 +131,45 @@ def why_not(error: Exception) -> str:
     return InternalError.of(error).public
 
 
-def read(media_id: str, records: RecordStore) -> PublishedMedia | None:
-    """Everything that is known of a media; None when it was never registered."""
-    media = records.media(media_id)
-    if media is None:
+def read(media_id: str, records: RecordStore, names: Collection[str] | None = None) -> PublishedMedia | None:
+    """Everything that is known of a media; None when it was never registered, and no upload of it was refused.
+
+    `names`: those of its records, if they are known. A store that is asked for a record which is not there is asked
+    twice.
+    """
+    names = records.names(media_id) if names is None else names
+    media = records.media(media_id) if refused.MEDIA in names else None
+    refusal = refused.read(media_id, records) if refused.REFUSED in names else None
+    if media is None and refusal is None:
         return None
+    media = media or (refusal.media if refusal is not None else None)
+    assert media is not None
     verification = records.get(media_id, check_results.VERIFICATION, VerificationRecord)
     outputs = outputs_of(media, records)
-    return PublishedMedia(media, outputs, verification, read_verdicts(media, outputs, verification, records))
+    if refusal is not None and not any(outputs.values()):
+        return PublishedMedia(refusal.media, outputs, refusal=refusal)
+    verdicts = read_verdicts(media, outputs, verification, records)
+    return PublishedMedia(media, outputs, verification, verdicts, refusal)
 
 
 def read_all(stores: Stores) -> Iterator[PublishedMedia]:
-    """Every registered media, in order of their ids."""
+    """Every registered media, and those whose upload was refused, in order of their ids."""
     records = RecordStore(stores.archive)
+    listed = (
+        (media_id, names)
+        for media_id, names in records.listed()
+        if refused.is_buildable(names) or refused.is_refused(names)
+    )
     with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
-        for media in pool.map(lambda media_id: read(media_id, records), records.media_ids()):
+        for media in pool.map(lambda named: read(named[0], records, named[1]), listed):
             if media is not None:
                 yield media
 
 
 def matching_ids(stores: Stores, where: Where) -> list[str]:
-    """The ids of all registered media for which a condition holds, in order."""
+    """The ids of all media that can be built and for which a condition holds, in order."""
     records = RecordStore(stores.archive)
-    media_ids = list(records.media_ids())
+    media_ids = list(refused.buildable_ids(records))
     if where == Where():
         return media_ids
 

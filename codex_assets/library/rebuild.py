@@ -16,14 +16,24 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import replace
 
 from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
 
+from codex_assets.archive import refused
 from codex_assets.archive.records import MediaRecord, OutputRecord
 from codex_assets.config.settings import Settings
 from codex_assets.config.workshop import Workshop, open_workshop
-from codex_assets.errors import JobCancelled, JobError, MissingInput, RelayedError, VerificationError, unforeseen
+from codex_assets.errors import (
+    JobCancelled,
+    JobError,
+    MissingInput,
+    RelayedError,
+    StorageError,
+    VerificationError,
+    unforeseen,
+)
 from codex_assets.library.catalogue import Catalogue, RebuildTarget
 from codex_assets.library.rebuild_journal import Journal
 from codex_assets.library.rebuild_limits import LEAST_MEDIA, RebuildLimits
@@ -36,8 +46,9 @@ ROUNDS = 5
 TRIES = 2
 """Of one media, for failures that may go better next time."""
 RETRY_SECONDS = 5.0
-REFUSED = MissingInput.code
-"""The code of what cannot be built because what it is made from is gone: it says nothing about the other media."""
+OF_THIS_MEDIA = frozenset({MissingInput.code, *refused.CODES})
+"""The codes of what cannot be built because what it is made from is gone, or is an upload that was refused: they say
+nothing about the other media."""
 
 _log = logging.getLogger(__name__)
 
@@ -130,7 +141,10 @@ class Rebuild:
         outcome = RebuildOutcome(target.media_id, tuple(built), sum(built.values()))
         if failure is None:
             return outcome if built else replace(outcome, skipped="it was as it should be by then")
-        if failure.code == REFUSED and not built:
+        if failure.code in OF_THIS_MEDIA and not built:
+            # It may be stale no longer: what was refused is on record now.
+            with suppress(StorageError):
+                self._catalogue.refresh([target.media_id])
             return replace(outcome, skipped=failure.public)
         return replace(outcome, code=failure.code, message=failure.public)
 

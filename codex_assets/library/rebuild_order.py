@@ -64,7 +64,7 @@ class Unbuildable:
 
 def unbuildable(catalogue: Catalogue, order: RebuildOrder) -> list[Unbuildable]:
     """What of the order cannot be built, and why; what is fresh is left out unless it was asked for."""
-    refused: list[Unbuildable] = []
+    blocked: list[Unbuildable] = []
     known = set()
     for media_id, _, verdicts in catalogue.verdicts(order.condition(), tools=order.tools):
         known.add(media_id)
@@ -74,11 +74,14 @@ def unbuildable(catalogue: Catalogue, order: RebuildOrder) -> list[Unbuildable]:
                 order.also_fresh and verdict.applicable
             )
             if is_meant and is_due and verdict.blocked is not None:
-                refused.append(Unbuildable(media_id, verdict.output, verdict.blocked))
+                blocked.append(Unbuildable(media_id, verdict.output, verdict.blocked))
     if not order.where:
-        refused += [
-            Unbuildable(media_id, None, "there is no media of this id")
-            for media_id in order.media_ids
-            if media_id not in known
+        missing = [media_id for media_id in order.media_ids if media_id not in known]
+        sentences = {
+            refusal.media.media_id: f"its upload was refused: {refusal.sentence}"
+            for refusal in (catalogue.refused(Where(media_ids=tuple(missing))) if missing else ())
+        }
+        blocked += [
+            Unbuildable(media_id, None, sentences.get(media_id, "there is no media of this id")) for media_id in missing
         ]
-    return refused
+    return blocked

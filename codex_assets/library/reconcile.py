@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from codex_assets.archive import history, mezzanine_versions, replaced
-from codex_assets.archive.history import LONGEST_JOB
+from codex_assets.archive import history, mezzanine_versions, refused, replaced
+from codex_assets.archive.history import LONGEST_JOB, JobRecord
 from codex_assets.archive.leases import Lease, Leases
 from codex_assets.archive.records import MediaRecord, OutputRecord
+from codex_assets.archive.refused import RefusedRecord
 from codex_assets.archive.replaced import GRACE, REPLACED, ReplacedRecord
 from codex_assets.archive.store import RecordStore
 from codex_assets.errors import JobCancelled, MediaBusy, Superseded
@@ -55,12 +56,16 @@ class Matter(StrEnum):
     MISSING = "object_missing"
     NO_RECORD = "record_missing"
     NEVER_BUILT = "never_built"
+    REFUSED = "refusal_not_recorded"
+    """Its upload was refused before refusals were put on record, so it looks as if it could be built."""
     NEVER_ENDED = "job_never_ended"
     UNCHECKED = "unchecked"
     """Something did not answer, or could not be read."""
 
 
-REPAIRABLE = frozenset({Matter.REPLACED, Matter.UNNAMED, Matter.MEZZANINE, Matter.SWITCH, Matter.UPLOAD, Matter.TRIAL})
+REPAIRABLE = frozenset(
+    {Matter.REPLACED, Matter.UNNAMED, Matter.MEZZANINE, Matter.SWITCH, Matter.UPLOAD, Matter.TRIAL, Matter.REFUSED}
+)
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,10 @@ class Reconciliation:
 
         Raises `StorageError` when the archive cannot be listed, and `JobCancelled`.
         """
-        chosen = list(media_ids) or list(RecordStore(self.stores.archive).media_ids())
+        records = RecordStore(self.stores.archive)
+        chosen = list(media_ids) or [
+            media_id for media_id, names in records.listed() if names & {refused.MEDIA, history.JOBS}
+        ]
         with ThreadPoolExecutor(self.workers, thread_name_prefix="reconcile") as pool:
             for discrepancies in pool.map(self._of_media, chosen):
                 yield from discrepancies
@@ -112,7 +120,7 @@ class Reconciliation:
         records = RecordStore(self.stores.archive)
         media = records.media(media_id)
         if media is None:
-            yield Discrepancy(media_id, Matter.UNCHECKED, "No media of this id is registered.")
+            yield from self._of_unregistered(media_id, records)
             return
         leases = Leases(self.stores, RECONCILING, waits=timedelta(0), cancelled=self.cancelled)
         holder, switch = leases.look(media_id)
@@ -133,6 +141,17 @@ class Reconciliation:
             # A job has begun meanwhile.
             return
 
+    def _of_unregistered(self, media_id: str, records: RecordStore) -> Iterator[Discrepancy]:
+        """No upload of it was ever accepted: there is nothing but what its jobs came to."""
+        jobs = history.read(records, media_id)
+        if not jobs and refused.read(media_id, records) is None:
+            yield Discrepancy(media_id, Matter.UNCHECKED, "No media of this id is registered.")
+        elif jobs and jobs[-1].outcome == "running":
+            holder, _ = Leases(self.stores, RECONCILING, cancelled=self.cancelled).look(media_id)
+            is_at_work = jobs[-1].is_under_way(self.now()) and not self._had_lease(media_id)
+            if holder is None and not is_at_work:
+                yield Discrepancy(media_id, Matter.NEVER_ENDED, f"Job {jobs[-1].id} began and never ended.")
+
     def _of_free_media(
         self, media: MediaRecord, records: RecordStore, lease: Lease | None = None
     ) -> Iterator[Discrepancy]:
@@ -146,10 +165,28 @@ class Reconciliation:
             yield Discrepancy(media_id, Matter.NEVER_ENDED, f"Job {jobs[-1].id} began and never ended.")
         outputs = outputs_of(media, records)
         if not any(outputs.values()):
-            yield Discrepancy(media_id, Matter.NEVER_BUILT, "It is registered, and nothing of it was ever built.")
+            yield from self._never_built(media, jobs, records, lease)
         yield from self._mezzanine(media, outputs.get(MEZZANINE.name), lease)
         yield from self._playlists(media, outputs, records, lease)
         yield from self._missing(media, [record for record in outputs.values() if record is not None])
+
+    def _never_built(
+        self, media: MediaRecord, jobs: Sequence[JobRecord], records: RecordStore, lease: Lease | None
+    ) -> Iterator[Discrepancy]:
+        """Its upload was refused, maybe by a release that kept that in the history of jobs alone."""
+        if refused.read(media.media_id, records) is not None:
+            return
+        original = self.stores.by_role(media.input_role).head(media.input_key)
+        refusal = earlier_refusal(media, jobs, original)
+        if refusal is None:
+            message = "It is registered, and nothing of it was ever built."
+            yield Discrepancy(media.media_id, Matter.NEVER_BUILT, message)
+            return
+        if lease is not None:
+            lease.require_fresh()
+            records.put(media.media_id, refused.REFUSED, refusal)
+        message = f"Its upload was refused, which is not on record yet: {refusal.sentence}"
+        yield Discrepancy(media.media_id, Matter.REFUSED, message, lease is not None)
 
     # --- The archive --------------------------------------------------------------------------------------------------
 
@@ -260,6 +297,35 @@ class Reconciliation:
 
     def _is_old(self, stored: StoredObject) -> bool:
         return stored.modified is not None and self.now() - stored.modified >= LONGEST_JOB
+
+
+def earlier_refusal(
+    media: MediaRecord, jobs: Sequence[JobRecord], original: StoredObject | None
+) -> RefusedRecord | None:
+    """The refusal that the last job of a media came to, by its history; None where it came to something else, or where
+    the `original` that is there now is a later upload."""
+    ended = [job for job in jobs if job.outcome in ("completed", "failed")]
+    if not ended or ended[-1].outcome != "failed" or ended[-1].error_code not in refused.CODES:
+        return None
+    job = ended[-1]
+    code, refused_at = str(job.error_code), job.finished_at or job.started_at
+    # The first releases kept the code alone.
+    sentence = job.failure.sentence if job.failure is not None else f"The upload cannot be used ({code})."
+    uploaded_at = job.failure.uploaded_at if job.failure is not None else None
+    is_later = False
+    if original is not None and original.modified is not None:
+        judged = datetime.fromisoformat(uploaded_at or job.started_at)
+        is_later = original.modified > judged
+    if is_later:
+        return None
+    return RefusedRecord(
+        media=media,
+        code=code,
+        sentence=sentence,
+        refused_at=refused_at,
+        uploaded_at=uploaded_at,
+        upload_etag=job.failure.upload_etag if job.failure is not None else None,
+    )
 
 
 def _listed(names: Collection[str]) -> str:

@@ -104,6 +104,9 @@ class Reproduction:
             published = published_media.read(media_id, RecordStore(self.stores.archive))
             if published is None:
                 return MediaReproduction(media_id, problem="No media of this id is registered.")
+            if published.is_refused and published.refusal is not None:
+                problem = f"There is nothing to reproduce, for its upload was refused: {published.refusal.sentence}"
+                return MediaReproduction(media_id, published.media, problem=problem)
             outputs = self._outputs_of(published)
         except JobCancelled:
             raise

@@ -75,6 +75,10 @@ class Where:
             and (self.output is None or self.output in OUTPUTS[media.media_type])
         )
 
+    def holds_unbuilt(self, media: MediaRecord) -> bool:
+        """Whether it holds for a media of which nothing was built, nor is to be."""
+        return self.holds(media, dict, dict)
+
     def holds(
         self,
         media: MediaRecord,

@@ -11,12 +11,13 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from codex_assets.archive import history
+from codex_assets.archive import history, refused
 from codex_assets.archive.history import JOBS, JobRecord
 from codex_assets.archive.records import MediaRecord
 from codex_assets.archive.store import RecordStore, UnreadableRecord
@@ -110,7 +111,8 @@ class Statistics:
 
     since: datetime | None
     media: dict[str, int] = field(default_factory=dict)
-    """Registered media: in all, and those without any job on record."""
+    """Media that can be built: in all, and those without any job on record; and those of which there is nothing but a
+    refused upload."""
     outcomes: dict[str, int] = field(default_factory=dict)
     failures: tuple[Failures, ...] = ()
     seconds_per_minute: dict[str, Spread] = field(default_factory=dict)
@@ -128,8 +130,18 @@ class Statistics:
     @property
     def success_rate(self) -> float | None:
         """The share of completed jobs among those that completed or failed; None without any."""
-        ended = self.outcomes.get("completed", 0) + self.outcomes.get("failed", 0)
-        return self.outcomes.get("completed", 0) / ended if ended else None
+        return self._rate(self.outcomes.get("failed", 0))
+
+    @property
+    def success_rate_of_good_uploads(self) -> float | None:
+        """The same without the jobs that failed by what their upload is like, which nobody but its creator can mend;
+        None without any other."""
+        by_upload = sum(each.jobs for each in self.failures if each.fault == SourceError.fault.value)
+        return self._rate(self.outcomes.get("failed", 0) - by_upload)
+
+    def _rate(self, failed: int) -> float | None:
+        completed = self.outcomes.get("completed", 0)
+        return completed / (completed + failed) if completed + failed else None
 
 
 def gather(
@@ -154,9 +166,10 @@ def gather(
             record = keys.parse_record(stored.key)
             if record is not None:
                 named[record[0]].add(record[1])
-        chosen = {media_id for media_id, names in named.items() if "media" in names}
+        # Of media that were never registered, too: the jobs of an upload that was refused, or could not be fetched.
+        chosen = {media_id for media_id, names in named.items() if names & {refused.MEDIA, refused.REFUSED, JOBS}}
         if wanted is not None:
-            read = pool.map(records.media, sorted(chosen))
+            read = pool.map(lambda media_id: _media(media_id, named[media_id], records), sorted(chosen))
             chosen = {media.media_id for media in read if media is not None and wanted(media)}
         counted = []
         if storage:
@@ -168,7 +181,12 @@ def gather(
         jobs = [job for history_of_one in histories for job in history_of_one if _counts(job, since)]
         kinds = tuple(kind for future in counted for kind in future.result())
     statistics = _added_up([_settled(job, now) for job in jobs], since)
-    media = {"registered": len(chosen), "withoutJobs": len(chosen) - len(with_jobs)}
+    buildable = {media_id for media_id in chosen if refused.is_buildable(named[media_id])}
+    media = {
+        "registered": len(buildable),
+        "withoutJobs": len(buildable.difference(with_jobs)),
+        "refused": sum(refused.is_refused(named[media_id]) for media_id in chosen),
+    }
     least = Counter(judged_least(verdict.judged for verdict in of_media.values()) for of_media in verdicts)
     judged = {judged.value: least[judged] for judged in Judged if least}
     # Of media that were never registered, too: their jobs were refused.
@@ -213,6 +231,25 @@ def media_of(role: str, key: str) -> str | None:
     if at is None:
         at = 3 if "thumbnails" in parts[1:2] else 2
     return parts[at] if len(parts) > at + 1 else None
+
+
+def _media(media_id: str, names: Collection[str], records: RecordStore) -> MediaRecord | None:
+    """Who a media is, by its record, by that of its refused upload, or by its last job; None where none says."""
+    with suppress(UnreadableRecord):
+        if refused.MEDIA in names:
+            return records.media(media_id)
+        refusal = refused.read(media_id, records) if refused.REFUSED in names else None
+        if refusal is not None:
+            return refusal.media
+        for job in reversed(history.read(records, media_id)):
+            return MediaRecord(
+                media_id=media_id,
+                creator_id=job.creator_id,
+                media_type=job.media_type,
+                input_role="archive",
+                input_key="",
+            )
+    return None
 
 
 def _history(records: RecordStore, media_id: str) -> Sequence[JobRecord]:

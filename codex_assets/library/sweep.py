@@ -16,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
+from codex_assets.archive import refused
 from codex_assets.archive.findings import Finding
 from codex_assets.archive.notes import Note, without_repeats
 from codex_assets.archive.records import MediaRecord
@@ -103,6 +104,12 @@ class Sweep:
     def _judged(self, media_id: str, started: float) -> SweepResult | None:
         records = RecordStore(self.stores.archive)
         media = records.media(media_id)
+        refusal = None
+        if media is None or records.output(media_id, MEZZANINE.name) is None:
+            refusal = refused.unbuilt_refusal(media_id, records)
+        if refusal is not None:
+            problem = f"There is nothing to check, for its upload was refused: {refusal.sentence}"
+            return SweepResult(media_id, media, "unchecked", problem)
         if media is None:
             return SweepResult(media_id, outcome="unchecked", problem="No media of this id is registered.")
         if not condition_holds(self.where, media, records):

@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt, wait_exponential
 
-from codex_assets.archive import mezzanine_versions, undelivered
+from codex_assets.archive import mezzanine_versions, refused, undelivered
 from codex_assets.archive.store import RecordStore, UnreadableRecord
 from codex_assets.config.settings import Settings
 from codex_assets.errors import JobError, StorageError
@@ -190,7 +190,7 @@ def check_mezzanines(settings: Settings, now: datetime | None = None) -> Check:
             return False
 
     try:
-        media_ids = list(records.media_ids())
+        media_ids = [media_id for media_id, names in records.listed() if refused.MEDIA in names]
         random.shuffle(media_ids)
         with ThreadPoolExecutor(LOOKING_THREADS, thread_name_prefix="mezzanines") as pool:
             looked = [answer for answer in pool.map(look, media_ids) if answer is not None]

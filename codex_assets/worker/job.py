@@ -1,4 +1,4 @@
-"""One payload, one answer: the job is checked, its media registered, its outputs materialized, and its webhook sent.
+"""One payload, one answer: the job is checked, its outputs are materialized, and its webhook is sent.
 
 Whoever took the request answers it, exactly once, in success and in failure. The webhook's secret never enters Dagster:
 the graph runs on a fresh ephemeral instance that knows the media and nothing of the request. What the webhook says
@@ -239,7 +239,7 @@ class _JobInProgress:
 
     def _do(self, workshop: Workshop, earlier: Earlier | None) -> tuple[CompletedBody, JobRecord]:
         media, outputs, records = self._media, self._outputs, workshop.records
-        registration.register(media, records)
+        registration.require_same(media, records)
         self._on_record = _keep(records, self._begun)
         if earlier is not None and earlier.failure is not None:
             _log.info("job %s was delivered again: its failure is announced again", self._id)

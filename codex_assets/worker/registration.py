@@ -1,7 +1,8 @@
-"""Who a media is, on record: when a job may put that there, and when it may not say otherwise.
+"""Who a media is: a job that says otherwise than what is published is refused.
 
-In: the first job of a media, and one that names another creator or type than the media is published as. Out: a new
-upload of the same media, whose place goes on record with what is built of it (`build/publication.py`).
+In: a job that names another creator or type than the media is published as. Out: when a media is registered
+(`archive/refused.py`), and a new upload of the same media, whose place goes on record with what is built of it
+(`build/publication.py`).
 """
 
 from __future__ import annotations
@@ -12,21 +13,16 @@ from codex_assets.errors import PayloadError
 from codex_assets.media.outputs import OUTPUTS
 
 
-def register(media: MediaRecord, records: RecordStore) -> None:
-    """Put a media on record of which nothing is published; of a known one nothing changes here.
-
-    Raises `PayloadError` when the media is published as another creator's, or as another type; `StorageError`.
-    """
+def require_same(media: MediaRecord, records: RecordStore) -> None:
+    """Raises `PayloadError` when the media is published as another creator's, or as another type; `StorageError`."""
     try:
         known = records.media(media.media_id)
     except UnreadableRecord:
-        known = None
-    if known is not None:
-        if (known.creator_id, known.media_type) == (media.creator_id, media.media_type):
-            return
-        if _is_published(known, records):
-            raise PayloadError(list(_contradictions(media, known)))
-    records.put(media.media_id, "media", media)
+        return
+    if known is None or (known.creator_id, known.media_type) == (media.creator_id, media.media_type):
+        return
+    if _is_published(known, records):
+        raise PayloadError(list(_contradictions(media, known)))
 
 
 def _is_published(media: MediaRecord, records: RecordStore) -> bool:

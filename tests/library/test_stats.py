@@ -94,7 +94,7 @@ def test_jobs_are_added_up(stores: Stores) -> None:
 
     statistics = stats.gather(stores, now=NOW, since=NOW - timedelta(days=30))
 
-    assert statistics.media == {"registered": 5, "withoutJobs": 1}
+    assert statistics.media == {"registered": 5, "withoutJobs": 1, "refused": 0}
     assert statistics.outcomes == {"completed": 4, "failed": 4, "running": 1, "cancelled": 1}
     assert statistics.success_rate == 0.5
     failures = {failed.code: (failed.jobs, failed.fault, failed.latest) for failed in statistics.failures}
@@ -146,7 +146,7 @@ def test_the_middle_and_the_nearly_highest(values: list[float], p50: float | Non
 def test_an_empty_archive(stores: Stores) -> None:
     statistics = stats.gather(stores, now=NOW)
     assert (statistics.success_rate, statistics.outcomes, statistics.storage) == (None, {}, ())
-    assert statistics.media == {"registered": 0, "withoutJobs": 0}
+    assert statistics.media == {"registered": 0, "withoutJobs": 0, "refused": 0}
 
 
 def test_a_history_that_cannot_be_read_hides_no_other(stores: Stores) -> None:

@@ -16,7 +16,7 @@ from films import MEDIA_ID, OUTPUTS, Films, media
 from simulated_stores import Network
 from world import Actor, SimulatedThreading, World, moment
 
-from codex_assets.archive import history
+from codex_assets.archive import history, refused
 from codex_assets.archive.history import JobRecord
 from codex_assets.archive.leases import Lease, Leases, LeaseTimes
 from codex_assets.archive.records import MediaRecord, MezzanineRecord, VariantRecord
@@ -88,7 +88,8 @@ def job(studio: Studio, actor: Actor, job_id: str, input_key: str, encode: int, 
             earlier = redelivery.earlier(job_id, this, OUTPUTS, records, stores)
             if earlier is not None and not earlier.is_of(claim.uploaded_at):
                 earlier = None
-            registration.register(this, records)
+            registration.require_same(this, records)
+            refused.accept(this, records, lease)
             history.keep(records, _begun(studio, job_id, this))
             if earlier is None:
                 _build(studio, this, lease, job_id, encode, lambda: _encode(cancelled, lease, seconds))

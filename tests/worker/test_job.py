@@ -216,7 +216,7 @@ def test_an_unusable_source_is_the_creators_failure(settings: Settings, receiver
     assert str(settings.scratch) not in said["error"]
     stored = jobs.objects(settings.stores())
     assert stored["media"] == stored["assets"] == set()
-    records = {"records/noise/media.json", "records/noise/jobs.json"}
+    records = {"records/noise/refused.json", "records/noise/jobs.json"}
     assert stored["archive"] == {jobs.input_key("video", "noise"), *records}
     assert_nothing_left(settings)
 
@@ -346,15 +346,24 @@ def test_a_cancelled_job_is_not_answered_and_leaves_nothing(settings: Settings, 
 
 
 @pytest.mark.ffmpeg
-def test_the_media_is_registered_before_anything_is_built(settings: Settings, receiver: Receiver) -> None:
-    """A failed first build can be repeated from the archive alone: who the media is, is known."""
+def test_a_media_is_registered_when_its_upload_was_accepted_and_not_before(
+    settings: Settings, receiver: Receiver
+) -> None:
+    """From then on a failed first build can be repeated from the archive alone: who the media is, is known."""
     payload = jobs.payload("audio", "late", receiver.url)
     job.run("job-1", payload, settings)
     assert receiver.received[-1].said["errorCode"] == "input_not_found"
-    assert "records/late/media.json" in jobs.objects(settings.stores())["archive"]
+    assert "records/late/media.json" not in jobs.objects(settings.stores())["archive"]
 
     jobs.put_original(settings.stores(), "audio", "late")
-    result = job.run("job-2", {**payload, "assets": ["mezzanine"]}, replace(settings))
+    registered: dict[str, bool] = {}
+
+    def look(status: Status) -> None:
+        registered[status.phase] = settings.stores().archive.head("records/late/media.json") is not None
+
+    result = job.run("job-2", {**payload, "assets": ["mezzanine"]}, replace(settings), listener=look)
+
+    assert (registered["fetching the original"], registered["mezzanine"]) == (False, True)
 
     assert result["status"] == "completed"
     assert set(jobs.announced_keys(result["output"])) == {"mezzanineKey"}

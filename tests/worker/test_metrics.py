@@ -171,7 +171,7 @@ def test_the_newest_jobs_are_kept_and_a_job_replaces_itself(settings: Settings) 
     assert records_kept[-1].id == records_kept[-2].id == f"job-{KEPT + 4}"
     assert [record.outcome for record in records_kept[:-1]] == ["completed"] * (KEPT - 1)
     records.put("m1", "media", records_kept[0])
-    assert list(records.media_ids()) == ["m1"]
+    assert [media_id for media_id, _ in records.listed()] == ["m1"]
     assert keys.parse_record(keys.record("m1", history.JOBS)) == ("m1", "jobs")
 
 

@@ -39,7 +39,7 @@ def import_(
     from codex_assets.cli.views.records_import import ImportTotals, totals_json, totals_line
     from codex_assets.config.settings import environment
     from codex_assets.config.workshop import open_workshop
-    from codex_assets.defs import instance, output_metadata, records_import
+    from codex_assets.defs import instance, output_metadata, records_import, removal
     from codex_assets.library import published_media
 
     started = time.monotonic()
@@ -55,7 +55,10 @@ def import_(
         opened = stack.enter_context(instance.opened_instance(environment(), waiting))
         stack.enter_context(instance.import_lock(opened, waiting))
         # Behind the lock: what another process has just imported is no change any more.
-        changes = records_import.changes(opened, archive)
+        differences = records_import.differences(opened, archive)
+        changes = differences.changed
+        if where is None:
+            removal.forget_missing(opened, differences, records_import.under_way(opened))
         workshop = stack.enter_context(open_workshop(settings, cancelled=cancelled))
         media_progress = stack.enter_context(progress.media_progress("importing", len(changes)))
         for imported in records_import.import_media(

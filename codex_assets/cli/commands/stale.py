@@ -123,4 +123,5 @@ def _report(
         if shown:
             reported.append(StaleMedia(media_id, media_type, shown))
     age_seconds, _ = catalogue.age()
-    return StaleReport(catalogue.size(), reported, age_seconds, catalogue.problems(), judged, unjudged_media)
+    problems, refused = catalogue.problems(), len(catalogue.refused(condition))
+    return StaleReport(catalogue.size(), reported, age_seconds, problems, judged, unjudged_media, refused)

@@ -33,7 +33,7 @@ Targets = Annotated[
         show_default=False,
     ),
 ]
-Everything = Annotated[bool, typer.Option("--all", help="Check every registered media.")]
+Everything = Annotated[bool, typer.Option("--all", help="Check every media, but those whose upload was refused.")]
 Rule = Annotated[str | None, typer.Option("--rule", help="Apply this rule only.", show_default=False)]
 Shallow = Annotated[bool, typer.Option("--shallow", help="Do not download mezzanines, nor compare anything with them.")]
 Workers = Annotated[int, typer.Option("--workers", min=1, max=64, help="Media that are checked at once.")]
@@ -110,6 +110,7 @@ def verify_(
     if is_hls:
         raise typer.Exit(_verify_hls(names[0], rule, as_json, html))
     condition = command_frame.parse_where(where)
+    from codex_assets.archive import refused
     from codex_assets.config.workshop import open_workshop
     from codex_assets.library.sweep import Sweep
 
@@ -127,9 +128,8 @@ def verify_(
             with_reports=html is not None,
             grace=settings.prune_grace,
         )
-        raise typer.Exit(
-            _verify_media(sweep, list(dict.fromkeys(names or workshop.records.media_ids())), as_json, html)
-        )
+        media_ids = names or refused.buildable_ids(workshop.records)
+        raise typer.Exit(_verify_media(sweep, list(dict.fromkeys(media_ids)), as_json, html))
 
 
 def _verify_media(sweep: Sweep, media_ids: list[str], as_json: bool, html: Path | None) -> int:

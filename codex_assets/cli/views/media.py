@@ -66,6 +66,9 @@ def media_table(listed: Sequence[PublishedMedia]) -> Group:
         table.add_column(name, justify="right", no_wrap=True)
     for media in listed:
         records = [record for record in media.outputs.values() if record is not None]
+        if media.is_refused:
+            table.add_row(*_refused_row(media))
+            continue
         mezzanine = _mezzanine(media)
         table.add_row(
             Text(media.media.media_id, style="bold"),
@@ -79,14 +82,38 @@ def media_table(listed: Sequence[PublishedMedia]) -> Group:
         )
     stale = sum(1 for media in listed if media.stale)
     unjudged = sum(media.judged in (Judged.OLD, Judged.NEVER) for media in listed)
-    total = f"{count_media(len(listed))}, {stale} with stale outputs"
-    return Group(table, f"{total}, {unjudged} {NOT_BY_TODAYS_RULES}" if unjudged else total)
+    refused = [media for media in listed if media.is_refused]
+    total = f"{count_media(len(listed) - len(refused))}, {stale} with stale outputs"
+    sentences = [refusal_line(media) for media in listed if media.refusal is not None]
+    total += f", {unjudged} {NOT_BY_TODAYS_RULES}" if unjudged else ""
+    total += f"; {plural(len(refused), 'upload')} refused" if refused else ""
+    return Group(table, *sentences, *([""] if sentences else []), total)
+
+
+def refusal_line(media: PublishedMedia) -> Text:
+    """Why a media's last upload was refused."""
+    assert media.refusal is not None
+    what = "refused" if media.is_refused else "its last upload was refused"
+    line = Text.assemble((media.media.media_id, "bold"), f": {what}: {media.refusal.sentence}", overflow="fold")
+    line.stylize("red" if media.is_refused else "yellow", len(media.media.media_id) + 2)
+    return line
+
+
+def _refused_row(media: PublishedMedia) -> list[RenderableType]:
+    """A media of which nothing was or will be built: no number says anything of it."""
+    who = [Text(media.media.media_id, style="bold"), media.media.media_type, media.media.creator_id]
+    return [*who, "", "", "", "", Text("refused", style="red")]
 
 
 def media_sheet(media: PublishedMedia) -> Group:
     """Everything that is known of one media."""
     original = f"original: {media.media.input_role}: {media.media.input_key}"
     parts: list[RenderableType] = [_title(media), Text(original, style="dim", overflow="fold")]
+    if media.refusal is not None:
+        parts.append(refusal_line(media))
+        parts.append(Text(f"refused at {_minute(media.refusal.refused_at)} ({media.refusal.code})", style="dim"))
+    if media.is_refused:
+        return Group(*parts)
     mezzanine = _mezzanine(media)
     if mezzanine is not None:
         parts.append(Text(f"uploaded as {_upload(mezzanine)}", style="dim"))
@@ -132,6 +159,19 @@ def media_json(media: PublishedMedia) -> dict[str, Any]:
         },
         "notes": [note_json(note) for note in media.notes] if media.notes is not None else None,
         "verification": verification.model_dump(mode="json") if verification is not None else None,
+        "refused": _refusal_json(media),
+    }
+
+
+def _refusal_json(media: PublishedMedia) -> dict[str, Any] | None:
+    refusal = media.refusal
+    if refusal is None:
+        return None
+    return {
+        "code": refusal.code,
+        "sentence": refusal.sentence,
+        "at": refusal.refused_at,
+        "published": not media.is_refused,
     }
 
 
@@ -261,8 +301,12 @@ def _last_check(media: PublishedMedia) -> str:
     record = media.verification
     if record is None or not record.outputs:
         return "never"
-    when = max(checked.checked_at for checked in record.outputs).replace("T", " ")[:16]
-    return f"{when} UTC, {_check_result(media)}"
+    return f"{_minute(max(checked.checked_at for checked in record.outputs))}, {_check_result(media)}"
+
+
+def _minute(moment: str) -> str:
+    """An ISO 8601 time in UTC as people read it."""
+    return f"{moment.replace('T', ' ')[:16]} UTC"
 
 
 def _check_result(media: PublishedMedia) -> Text:

@@ -46,6 +46,8 @@ class StaleReport:
     unreadable: Sequence[tuple[str, str, str]]
     judged: Mapping[Judged, int] = field(default_factory=dict)
     unjudged_media: int = 0
+    refused_count: int = 0
+    """Media of which there is nothing but a refused upload: they are not among `media_count`."""
 
     @property
     def stale_count(self) -> int:
@@ -102,6 +104,9 @@ def report_sheet(report: StaleReport, *, list_all: bool) -> Group:
     else:
         total += "nothing to be rebuilt"
     parts.append(f"{total} (as of {_moment(report.age_seconds)})")
+    if report.refused_count:
+        refused = f"the uploads of {console.count_media(report.refused_count)} more were refused"
+        parts.append(f"{refused}: `codex-assets list` says why")
     parts += _unjudged(report)
     return Group(*parts)
 
@@ -111,6 +116,7 @@ def report_json(report: StaleReport) -> dict[str, Any]:
     return {
         "media": report.media_count,
         "stale": report.stale_count,
+        "refused": report.refused_count,
         "ageSeconds": None if report.age_seconds is None else round(report.age_seconds, 1),
         "judged": {judged.value: report.judged.get(judged, 0) for judged in Judged},
         "counts": {

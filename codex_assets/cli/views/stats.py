@@ -30,6 +30,7 @@ def statistics_json(statistics: Statistics) -> dict[str, Any]:
             **asdict(statistics),
             "since": statistics.since.isoformat(timespec="seconds") if statistics.since is not None else None,
             "success_rate": statistics.success_rate,
+            "success_rate_of_good_uploads": statistics.success_rate_of_good_uploads,
         }
     )
     return values
@@ -56,6 +57,9 @@ def _parts(statistics: Statistics) -> Iterator[RenderableType]:
         (console.plural(jobs, "job"), "bold"),
         f" {since}; {console.count_media(statistics.media.get('registered', 0))} registered",
         f", {statistics.media['withoutJobs']:,} without a job on record" if statistics.media.get("withoutJobs") else "",
+        f"; the uploads of {statistics.media['refused']:,} more were refused"
+        if statistics.media.get("refused")
+        else "",
     )
     unjudged = statistics.judged.get(Judged.OLD, 0) + statistics.judged.get(Judged.NEVER, 0)
     if unjudged:
@@ -65,8 +69,7 @@ def _parts(statistics: Statistics) -> Iterator[RenderableType]:
         yield Text(f"{waiting}: `codex-assets redeliver` sends them again", style="yellow")
     if jobs:
         outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(statistics.outcomes.items()))
-        rate = statistics.success_rate
-        yield Text(f"{outcomes}; " + (f"{100 * rate:.1f} % succeeded" if rate is not None else "none has ended"))
+        yield Text(f"{outcomes}; {_success(statistics)}")
     if statistics.queue_seconds.count:
         yield Text(f"waited {_seconds(statistics.queue_seconds.p50)}, at p95 {_seconds(statistics.queue_seconds.p95)}")
     if statistics.failures:
@@ -79,6 +82,16 @@ def _parts(statistics: Statistics) -> Iterator[RenderableType]:
         yield _encoders(statistics)
     if statistics.storage:
         yield _storage(statistics)
+
+
+def _success(statistics: Statistics) -> str:
+    rate, of_good_uploads = statistics.success_rate, statistics.success_rate_of_good_uploads
+    if rate is None:
+        return "none has ended"
+    succeeded = f"{100 * rate:.1f} % succeeded"
+    if of_good_uploads in (rate, None):
+        return succeeded
+    return f"{succeeded}, {100 * of_good_uploads:.1f} % of those whose upload could be used"
 
 
 def _table(title: str, *columns: str) -> Table:
