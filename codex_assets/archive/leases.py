@@ -271,6 +271,7 @@ class Lease:
         self._lock = threading.RLock()
         self._renewed_at = time.monotonic()
         self._lost: type[Superseded] | None = None
+        self._is_removed = False
 
     @property
     def media_id(self) -> str:
@@ -399,7 +400,7 @@ class Lease:
             thread.join()
 
     def _renew_until(self, ended: threading.Event) -> None:
-        while not ended.wait(self._leases.times.renewed_every):
+        while not ended.wait(self._leases.times.renewed_every) and not self._is_removed:
             try:
                 self.confirm()
             except Superseded:
@@ -410,9 +411,22 @@ class Lease:
                 # Nobody may want it, and then it is still this run's when the store answers again.
                 _log.warning("the lease of media %s could not be renewed: %s", self.media_id, error.detail or error)
 
+    def remove(self) -> None:
+        """Give it back without a trace, for a media of which nothing is left. A delete has no condition, so others wait
+        until then (`deleting`): within `ends_after` of being renewed it is nobody else's.
+
+        Raises `Superseded` and `StorageError`.
+        """
+        with self._lock:
+            if self._is_removed:
+                return
+            self._write(deletes=True)
+            self._leases.stores.media.delete(keys.lease(self.media_id))
+            self._is_removed = True
+
     def give_back(self) -> None:
         """Let others have it at once. A lease that cannot be given back ends by itself."""
-        if self.is_lost:
+        if self.is_lost or self._is_removed:
             return
         try:
             self._write(holder=None)
@@ -422,6 +436,8 @@ class Lease:
     def _write(self, **changes: Any) -> None:
         """Write it anew, with these fields changed."""
         with self._lock:
+            if self._is_removed:
+                return
             self.require()
             began = time.monotonic()
             # Read with the lock: whoever had it may have noted a switch.

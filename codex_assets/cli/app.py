@@ -14,6 +14,7 @@ import typer
 from codex_assets.cli import console
 from codex_assets.cli.commands import (
     cleanup,
+    delete,
     demo,
     doctor,
     endpoint,
@@ -94,6 +95,7 @@ app.command(rich_help_panel=CHECK)(reproduce.reproduce)
 MAINTAIN = "Maintain"
 app.command(name="cleanup-originals", rich_help_panel=MAINTAIN)(cleanup.cleanup_originals)
 app.command(rich_help_panel=MAINTAIN)(reconcile.reconcile)
+app.command(rich_help_panel=MAINTAIN)(delete.delete)
 app.command(rich_help_panel=MAINTAIN)(redeliver.redeliver)
 app.command(name="import", rich_help_panel=MAINTAIN)(import_.import_)
 

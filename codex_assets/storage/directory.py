@@ -249,6 +249,15 @@ class DirectoryStore:
         for key, status in entries:
             yield StoredObject(key, size=status.st_size, modified=datetime.fromtimestamp(status.st_mtime, UTC))
 
+    def versions(self, prefix: str) -> Iterator[StoredObject]:
+        yield from self.list(prefix)
+        with self._faults("list", prefix):
+            formers = sorted(_files(str(self._versions), os.path.realpath(self._versions), "", prefix))
+        for path, status in formers:
+            key, _, version = path.rpartition("/")
+            modified = datetime.fromtimestamp(status.st_mtime, UTC)
+            yield StoredObject(key, size=status.st_size, modified=modified, version=version)
+
     def unfinished_uploads(self) -> Iterator[UnfinishedUpload]:
         # All buckets of a local store share the folder of what arrives; the archive answers for it.
         if self._role != "archive" or not self._incoming.is_dir():

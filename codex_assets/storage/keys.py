@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from codex_assets.contract.names import HLS_FOLDER, ID, MediaType
+from codex_assets.storage.objects import Role
 
 MASTER_NAME: Final = "master.m3u8"
 PLAYLIST_NAME: Final = "playlist.m3u8"
@@ -108,6 +109,19 @@ def waveform_json(creator_id: str, media_id: str) -> str:
 def waveform_png(creator_id: str, media_id: str) -> str:
     """Among the thumbnails: it is what an audio media shows where a video shows its frame."""
     return f"{_path_segment(creator_id)}/thumbnails/media/{_path_segment(media_id)}/waveform.png"
+
+
+def media_prefixes(creator_id: str, media_id: str) -> dict[Role, tuple[str, ...]]:
+    """By role of a store: the folders below which all of a media lies that its creator's name is part of, whatever its
+    type."""
+    creator, media = _path_segment(creator_id), _path_segment(media_id)
+    hls = tuple(f"{creator}/{folder_name}/{media}/" for folder_name in HLS_FOLDER.values())
+    return {
+        "archive": (f"{ORIGINALS_ROOT}{creator}/{media}/", f"{MEZZANINES_ROOT}{creator}/{media}/"),
+        "media": hls,
+        # A public copy of the preview has the same keys as the preview.
+        "assets": (f"{creator}/thumbnails/media/{media}/", f"{creator}/waveforms/{media}/", *hls),
+    }
 
 
 def records_prefix(media_id: str) -> str:

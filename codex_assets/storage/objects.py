@@ -139,6 +139,10 @@ class ObjectStore(Protocol):
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Objects whose key starts with `prefix`, in the order of their keys."""
 
+    def versions(self, prefix: str) -> Iterator[StoredObject]:
+        """Everything that is stored under keys that start with `prefix`: current objects, contents that these keys had
+        before, and marks that hide an object."""
+
     def unfinished_uploads(self) -> Iterator[UnfinishedUpload]:
         """Uploads under way, and those that nobody goes on with."""
 

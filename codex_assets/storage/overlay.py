@@ -117,6 +117,10 @@ class OverlayStore:
                 yield stored
             last = stored.key
 
+    def versions(self, prefix: str) -> Iterator[StoredObject]:
+        # Those of the store below are nobody's concern here.
+        yield from self._changes.versions(prefix)
+
     def unfinished_uploads(self) -> Iterator[UnfinishedUpload]:
         yield from ()
 

@@ -277,6 +277,12 @@ class S3Store:
                 )
             following = {"ContinuationToken": token}
 
+    def versions(self, prefix: str) -> Iterator[StoredObject]:
+        if not self._location.versioned:
+            yield from self.list(prefix)
+            return
+        yield from self._requests.ask("list", prefix, lambda: list(self._versions_below(prefix)))
+
     def unfinished_uploads(self) -> Iterator[UnfinishedUpload]:
         pages = self._requests.ask(
             "list",
@@ -350,6 +356,23 @@ class S3Store:
             key,
             lambda: self._requests.client().delete_object(Bucket=self.bucket, Key=key, VersionId=version),
         )
+
+    def _versions_below(self, prefix: str) -> Iterator[StoredObject]:
+        """Every version and delete marker of all keys with a prefix."""
+        pages = self._requests.client().get_paginator("list_object_versions")
+        for page in pages.paginate(Bucket=self.bucket, Prefix=prefix):
+            for version in page.get("Versions", []):
+                yield StoredObject(
+                    key=version["Key"],
+                    size=version["Size"],
+                    etag=bare_etag(version.get("ETag")),
+                    modified=version.get("LastModified"),
+                    version=version["VersionId"],
+                )
+            for marker in page.get("DeleteMarkers", []):
+                yield StoredObject(
+                    marker["Key"], size=0, modified=marker.get("LastModified"), version=marker["VersionId"]
+                )
 
     def _versions(self, key: str) -> Iterator[str]:
         """Ids of every version and delete marker of exactly `key`."""

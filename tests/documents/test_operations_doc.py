@@ -22,6 +22,8 @@ SECTIONS = (
     "Caches and replaced segments",
     "Two runs of one media",
     "What to watch and alert on",
+    "Refused uploads",
+    "Deleting media",
     "Webhooks that did not arrive",
     "Jobs that are ended early",
     "Statistics",
