@@ -38,6 +38,9 @@ class PictureSecond:
     """Pictures by which motion comes too late (negative: early); None where too little moves."""
     stopped: float | None = None
     """The part of all pictures that stand still where the original moves; None where too little does."""
+    agreement: float | None = None
+    """Likeness, in the worst plane, to another output that was made of the same pictures: the one that is most alike.
+    Of those pictures only that are far from the original's; None where there are none, or no other output."""
 
 
 class ChangeKind(StrEnum):

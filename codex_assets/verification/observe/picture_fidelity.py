@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from codex_assets.verification.fidelity import PictureFidelity, PictureSecond
 from codex_assets.verification.observe.decoder import Decoder
-from codex_assets.verification.observe.picture_meter import Areas, Meter, badness, detail_of
+from codex_assets.verification.observe.picture_meter import Areas, Meter, agreements, badness, detail_of, measure
 from codex_assets.verification.observe.picture_stack import COLOURS, Batch, Delivered, compared_size, decode_together
 from codex_assets.verification.observe.programme_picture import ProgrammePictureMeter
 
@@ -51,7 +51,7 @@ class PictureComparison:
         meters = [Meter(float(self.rate)) for _ in delivered]
         left = skipped
 
-        def measure(batch: Batch) -> None:
+        def add(batch: Batch) -> None:
             nonlocal left
             rest = min(left, batch.luma.shape[0])
             left -= rest
@@ -61,15 +61,19 @@ class PictureComparison:
             references = [Areas.of(plane[:, 0]) for plane in planes]
             if programme is not None:
                 programme.add(references)
+            outputs = [[plane[:, number + 1] for plane in planes] for number in range(len(meters))]
+            measured = [measure(references, own) for own in outputs]
+            alike = agreements(outputs, measured)
             for number, meter in enumerate(meters):
                 meter.add(
                     references,
-                    [plane[:, number + 1] for plane in planes],
+                    measured[number],
                     detail_of(batch.crops[rest:, number]),
                     detail_of(batch.reference_crops[rest:, number]),
+                    alike[number],
                 )
 
-        log = decode_together(self.decoder, reference, delivered, self.rate, self.size, measure, seconds=seconds)
+        log = decode_together(self.decoder, reference, delivered, self.rate, self.size, add, seconds=seconds)
         return [meter.result() for meter in meters], log
 
     # --- What was possible --------------------------------------------------------------------------------------------

@@ -30,6 +30,9 @@ FAINTEST_DETAIL = 0.5
 AROUND_SECONDS = 3.5
 """Before and after the worst second: what is kept to explain it."""
 
+FAR = 0.9
+"""Likeness, in the worst plane, under which a picture is far from the original's."""
+
 SECOND_LOOK = 0.995
 """Likeness, ..."""
 SECOND_LOOK_DIFFERENCE = 1.5
@@ -95,6 +98,34 @@ def measure_plane(reference: Areas, plane: Values) -> Measured:
     return Measured((light * form).mean((1, 2)), own.means - reference.means, own.means)
 
 
+def measure(references: Sequence[Areas], planes: Sequence[Values]) -> list[Measured]:
+    """`measure_plane` of all three planes of several pictures."""
+    return [measure_plane(reference, plane) for reference, plane in zip(references, planes, strict=True)]
+
+
+def agreements(outputs: Sequence[Sequence[Values]], measured: Sequence[Sequence[Measured]]) -> list[Plane | None]:
+    """Of each of several outputs, how alike each picture is to that of another one: likeness in the worst plane, of the
+    other that is most alike. NaN for a picture that is not far from the original's; None where none is.
+
+    `measured`: each output's planes beside the original's.
+    """
+    apart = [_least(planes) for planes in measured]
+    far = [number for number, likeness in enumerate(apart) if likeness.min() < FAR]
+    alike: list[Plane | None] = [None] * len(outputs)
+    if len(far) < 2:
+        return alike
+    areas = {number: [Areas.of(plane) for plane in outputs[number]] for number in far}
+    for number in far:
+        others = [_least(measure(areas[other], outputs[number])) for other in far if other != number]
+        alike[number] = np.where(apart[number] < FAR, np.max(others, axis=0), np.float32(np.nan))
+    return alike
+
+
+def _least(planes: Sequence[Measured]) -> Plane:
+    least: Plane = np.min([plane.likeness for plane in planes], axis=0)
+    return least
+
+
 @dataclass
 class _Second:
     """What is added up of a second."""
@@ -105,6 +136,7 @@ class _Second:
     differences: list[float] = field(default_factory=list)
     detail: float = 0.0
     reference_detail: float = 0.0
+    agreement: list[float] = field(default_factory=list)
 
     @property
     def pictures(self) -> int:
@@ -127,13 +159,14 @@ class Meter:
     def add(
         self,
         references: Sequence[Areas],
-        planes: Sequence[Values],
+        measured: Sequence[Measured],
         detail: NDArray[np.float32],
         reference_detail: NDArray[np.float32],
+        agreement: Plane | None = None,
     ) -> None:
-        """A batch of pictures: three planes, those of the originals, and the detail of both in their middle."""
-        measured = [measure_plane(reference, plane) for reference, plane in zip(references, planes, strict=True)]
-        for number in range(planes[0].shape[0]):
+        """A batch of pictures: three planes of the originals, how alike theirs are, the detail of both in their middle,
+        and how alike they are to another output's."""
+        for number in range(len(detail)):
             if self._open is None or self._open.pictures == self._per_second:
                 self._close()
                 self._open = _Second(self._count, [0 * plane.differences[0] for plane in measured])
@@ -145,6 +178,8 @@ class Meter:
             ]
             second.detail += float(detail[number])
             second.reference_detail += float(reference_detail[number])
+            if agreement is not None and not np.isnan(agreement[number]):
+                second.agreement.append(float(agreement[number]))
             self._memory.add(
                 [plane.means[number] for plane in measured], [reference.means[number] for reference in references]
             )
@@ -170,6 +205,7 @@ class Meter:
             tint=max(_unevenness(sums / second.pictures) for sums in second.lasting),
             late=late_pictures(own, reference, first),
             stopped=stopped_share(own[first:], reference[first:]),
+            agreement=float(np.mean(second.agreement)) if second.agreement else None,
         )
         self._seconds.append(closed)
         self._memory.close(closed)

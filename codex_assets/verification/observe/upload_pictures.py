@@ -22,7 +22,7 @@ from codex_assets.media.facts import MediaInfo, VideoStream
 from codex_assets.media.input_flags import as_coded, input_arguments
 from codex_assets.verification.fidelity import Exactness, PictureFidelity
 from codex_assets.verification.observe.decoder import Decoder
-from codex_assets.verification.observe.picture_meter import Areas, Meter, detail_of
+from codex_assets.verification.observe.picture_meter import Areas, Meter, detail_of, measure
 from codex_assets.verification.observe.picture_stack import compared_size
 from codex_assets.verification.observe.upload_colours import (
     PEAKS,
@@ -228,7 +228,8 @@ def compare_upload_pictures(
             within = coded_middle if is_full(video) or is_rgb(video) else _within(coded_middle, exactness)
             before, after = detail_of(within), detail_of(_within(middle, exactness))
             references = [Areas.of(plane) for plane in (meant[:, 0], colours(meant[:, 1]), colours(meant[:, 2]))]
-            meter.add(references, [own[:, 0], colours(own[:, 1]), colours(own[:, 2])], after, before * shown)
+            measured = measure(references, [own[:, 0], colours(own[:, 1]), colours(own[:, 2])])
+            meter.add(references, measured, after, before * shown)
 
     graph = _graph(video, rate, count, panels, size, _barred(video) if several_sizes else _one_size(video))
     counted = ["-map", "1:v:0", "-fps_mode", "passthrough", "-f", "null", "/dev/null"]

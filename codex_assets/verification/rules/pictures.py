@@ -56,6 +56,12 @@ ROOM = 0.006
 ROOM_PICTURE = 0.015
 ROOM_DIFFERENCE = 0.6
 
+AGREED = 0.97
+"""Likeness of two variants' pictures from which on they show one thing, which an encoder..."""
+APART = 0.85
+"""...that kept so little of the original's did not leave: then the original shows another. What is hard to encode
+leaves variants that are as far from each other as from it."""
+
 DOUBT = 4.0
 """Within so many times of the limits, a second that nobody encoded for comparison is believed to be hard to encode."""
 THROUGHOUT = 0.8
@@ -115,6 +121,8 @@ def _is_true(second: PictureSecond, honest: Sequence[PictureSecond]) -> bool:
     """Whether a second is as true as it can be asked to be."""
     if _is_plainly_true(second):
         return True
+    if second.agreement is not None and second.agreement >= AGREED and min(second.likeness) < APART:
+        return False
     own = [each for each in honest if each.at == second.at]
     if own:
         return _is_as_true(second, own[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import break_outputs
@@ -12,7 +13,11 @@ from slow_cases import some_slow
 from codex_assets.archive.findings import Finding
 from codex_assets.verification.judge import judge
 from codex_assets.verification.observations import VariantExpected, VariantObservation
+from codex_assets.verification.observe.decoder import Decoder
 from codex_assets.verification.observe.observer import Observer
+from codex_assets.verification.observe.picture_fidelity import PictureComparison
+from codex_assets.verification.observe.picture_stack import Delivered
+from codex_assets.verification.rules import pictures
 
 NAME = "360p"
 FILM = Path(__file__).parents[3] / "fixtures" / "sample-video.mp4"
@@ -156,3 +161,50 @@ def test_what_is_hard_to_encode_is_held_against_an_honest_encode(tmp_path: Path)
     assert seen.pictures.honest != ()
     break_outputs.variant(tmp_path, NAME, "-b:v", "40k", "-maxrate", "44k", "-bufsize", "80k")
     assert [finding.rule for finding in failed(observed(tmp_path, tmp_path))] == ["pictures_true"]
+
+
+BURST = "split[a][b];[b]noise=alls=70:allf=t[n];[a][n]overlay=enable='between(t,3,3.99)'"
+RUNGS = ((640, 360, 700), (426, 240, 350))
+
+
+def film(path: Path, filters: str) -> Path:
+    """A mezzanine of six seconds."""
+    graph = f"movie={FILM},trim=9:15,setpts=PTS-STARTPTS,fps=25,scale=640:360,format=yuv420p[m];[m]{filters}"
+    coding = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "18", "-pix_fmt", "yuv420p")
+    TOOLS.ffmpeg(["-filter_complex", graph, *coding, str(path)], label="a film")
+    return path
+
+
+def rungs(source: Path) -> list[Delivered]:
+    """Honest encodes of a film."""
+    made = []
+    for width, height, kbps in RUNGS:
+        path = source.with_name(f"{source.stem}-{height}.ts")
+        rate = ("-b:v", f"{kbps}k", "-maxrate", f"{kbps * 107 // 100}k", "-bufsize", f"{kbps * 3 // 2}k")
+        coding = ("-c:v", "libx264", "-preset", "faster", *rate, "-g", "50")
+        scaled = ("-vf", f"scale={width}:{height}:flags=bicubic")
+        TOOLS.ffmpeg(["-i", str(source), *scaled, *coding, str(path)], label="a variant")
+        made.append(Delivered(("-i", str(path)), (width, height), kbps))
+    return made
+
+
+@pytest.mark.ffmpeg
+@pytest.mark.slow
+@pytest.mark.parametrize("filters", [BURST, "noise=alls=70:allf=t"], ids=["a_second", "all_of_it"])
+def test_variants_that_agree_are_not_of_a_mezzanine_that_shows_noise(tmp_path: Path, filters: str) -> None:
+    """No encode at these rates keeps the noise, and so nothing can be asked of one; but what is left of it differs."""
+    spoiled = film(tmp_path / "spoiled.mp4", filters)
+    comparison = PictureComparison(Decoder(TOOLS), ("-i", str(spoiled)), Fraction(25), (640, 360))
+    honest, _ = comparison.compare(rungs(spoiled), seconds=6)
+    foreign, _ = comparison.compare(rungs(film(tmp_path / "clean.mp4", "null")), seconds=6)
+    for fidelity in honest:
+        finding = pictures.expect_true(fidelity, "mezzanine")
+        assert finding is not None
+        assert finding.passed
+        assert max(second.agreement for second in fidelity.seconds if second.agreement is not None) < 0.9
+    for fidelity in foreign:
+        finding = pictures.expect_true(fidelity, "mezzanine")
+        assert finding is not None
+        assert not finding.passed
+        assert max(second.agreement for second in fidelity.seconds if second.agreement is not None) > 0.98
+        assert finding.where == ("from 3.0 to 4.0 s" if filters is BURST else "")
