@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 ORPHAN_POLL_SECONDS = 1.0
 LAST_RESORT_SECONDS = 6.0
 """A cancelled job that has not ended by then is ended from within: whoever supervises it is not there any more."""
+WARMING_AFTER_SECONDS = 2.0
+"""A process that has waited so long for its job is a spare one, and has time; one that is needed at once has none."""
 STATUS_SECONDS = 0.25
 """At most, unless the phase changes: tools and stores report far more often than anybody wants to know."""
 SWEEP_SECONDS = 3.0
@@ -65,7 +67,7 @@ def main(pipe: Connection, parent: int) -> None:
         settings.adopt(json.loads(pipe.recv_bytes()))
     except (EOFError, OSError):
         os._exit(0)
-    from codex_assets.worker import job  # noqa: F401 - loaded before there is a job, which would wait for it
+    from codex_assets.worker import job, warming  # noqa: F401 - loaded before there is a job, which would wait for it
 
     logs.configure(settings.prepare_environment(), settings.log_format())
     lock = threading.Lock()
@@ -77,6 +79,9 @@ def main(pipe: Connection, parent: int) -> None:
 
     tell({"say": "ready"})
     try:
+        if not pipe.poll(WARMING_AFTER_SECONDS):
+            # A job that comes meanwhile would have had to wait for the same.
+            warming.warm()
         request = json.loads(pipe.recv_bytes())
     except (EOFError, OSError):
         os._exit(0)

@@ -54,12 +54,12 @@ def unrecorded(
     return UnrecordedVersion(key, versions, is_safe)
 
 
-def remove(archive: ObjectStore, found: UnrecordedVersion, alone: Renewed, clock: Callable[[], datetime]) -> None:
+def remove(archive: ObjectStore, version: UnrecordedVersion, alone: Renewed, clock: Callable[[], datetime]) -> None:
     """Delete it, and all like it that lie under it. Raises `Superseded` and `StorageError`."""
-    while (current := archive.head(found.key)) is not None and _is_too_many(current, found.recorded, clock()):
+    while (current := archive.head(version.key)) is not None and _is_too_many(current, version.recorded, clock()):
         assert current.version is not None
         alone.require_fresh()
-        archive.delete_version(found.key, current.version)
+        archive.delete_version(version.key, current.version)
 
 
 def _is_too_many(current: StoredObject | None, recorded: set[str | None] | frozenset[str], now: datetime) -> bool:

@@ -193,16 +193,16 @@ class Reconciliation:
     def _mezzanine(self, media: MediaRecord, record: OutputRecord | None, lease: Lease | None) -> Iterator[Discrepancy]:
         """A version that no record names, of a job that was killed before its switch."""
         archive = self.stores.archive
-        found = mezzanine_versions.unrecorded(archive, media, record, self.now())
-        if found is None:
+        version = mezzanine_versions.unrecorded(archive, media, record, self.now())
+        if version is None:
             return
-        if lease is not None and found.is_safe:
+        if lease is not None and version.is_safe:
             with lease.deleting():
-                mezzanine_versions.remove(archive, found, lease, self.now)
+                mezzanine_versions.remove(archive, version, lease, self.now)
         message = "A newer mezzanine is in the archive than its record names."
-        if not found.is_safe:
+        if not version.is_safe:
             message += " The recorded one is gone: build it again from the original."
-        yield Discrepancy(media.media_id, Matter.MEZZANINE, message, lease is not None and found.is_safe)
+        yield Discrepancy(media.media_id, Matter.MEZZANINE, message, lease is not None and version.is_safe)
 
     def _had_lease(self, media_id: str) -> bool:
         """Whether the last run that wrote this media took its lease, and so has ended if nobody has it."""

@@ -196,10 +196,10 @@ def check_mezzanines(settings: Settings, now: datetime | None = None) -> Check:
             looked = [answer for answer in pool.map(look, media_ids) if answer is not None]
     except JobError:
         return Check(*subject, Health.NOTE, "it is not known whether any is unrecorded: the archive does not answer")
-    found, many = sum(looked), f"{len(looked):,} of {len(media_ids):,} media"
-    if found == 0:
+    count, many = sum(looked), f"{len(looked):,} of {len(media_ids):,} media"
+    if count == 0:
         return Check(*subject, Health.OK, f"every current one is on record ({many} looked at)")
-    are = "1 current one is" if found == 1 else f"{found:,} current ones are"
+    are = "1 current one is" if count == 1 else f"{count:,} current ones are"
     result = f"{are} on no record ({many} looked at): a job was killed before it published"
     return Check(*subject, Health.NOTE, result, "Run `codex-assets reconcile --fix`, at least once a week")
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 import botocore.session
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES, ConstantProvider
 from botocore.loaders import Loader
@@ -65,6 +66,12 @@ def _leave_redirects(**event: Any) -> None:
     """Keep the SDK from looking for the bucket's region when a store redirects: it asks HEAD of the bucket, whose own
     redirect it follows likewise, without an end. A redirect is an answer to us."""
     event["params"].get("context", {}).get("s3_redirect", {})["redirected"] = True
+
+
+def prepare() -> None:
+    """Load the service's description, ahead of the first client. Asks nobody."""
+    with _MAKING_CLIENTS:
+        _session().client("s3", region_name="us-east-1", config=Config(signature_version=UNSIGNED))
 
 
 def make_client(location: S3Location, attempts: int) -> S3Client:

@@ -14,9 +14,11 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from codex_assets.errors import ConfigurationError, ToolError
 from codex_assets.system import run_limits, scratch
@@ -65,6 +67,13 @@ class Trial:
     works: bool
     reason: str
     hung: bool = False
+
+
+LIBRARIES = "/etc/ld.so.cache"
+"""The loader's list of the shared libraries of this machine."""
+_Answer = TypeVar("_Answer")
+_SAID: dict[Any, Any] = {}
+"""What tools said of themselves (`Tools._remembered`)."""
 
 
 class Tools:
@@ -248,11 +257,13 @@ class Tools:
 
         `x264` is the library that ffmpeg encodes with: its version is what it writes into a picture.
         """
-        if tool == "x264":
-            return self._x264_version()
-        path = self.path(tool)
+        path = self.path("ffmpeg" if tool == "x264" else tool)
         if path is None:
             return None
+        ask = self._x264_version if tool == "x264" else partial(self._version, tool, path)
+        return self._remembered(path, f"version of {tool}", ask)
+
+    def _version(self, tool: str, path: str) -> str | None:
         flag = "--version" if tool == "audiowaveform" else "-version"
         run = self._runner.run([path, flag], RunOrder(f"asking {tool} for its version", keep_stdout=True))
         text = run.stdout.decode("utf-8", "replace") or "\n".join(run.log)
@@ -266,10 +277,7 @@ class Tools:
         return {tool: version for tool, version in known.items() if version is not None}
 
     def _x264_version(self) -> str | None:
-        path = self.path("ffmpeg")
-        if path is None:
-            return None
-        argv = [path, "-hide_banner", "-nostdin", "-loglevel", "error"]
+        argv = [self._require("ffmpeg"), "-hide_banner", "-nostdin", "-loglevel", "error"]
         argv += ["-f", "lavfi", "-i", "color=size=16x16", "-frames:v", "1", "-c:v", "libx264", "-f", "h264", "-"]
         try:
             run = self._runner.run(argv, RunOrder("asking x264 for its version", keep_stdout=True))
@@ -324,7 +332,20 @@ class Tools:
         return frozenset(re.findall(r"^ [T.][S.][C.] (\S+)", run.stdout.decode("utf-8", "replace"), re.MULTILINE))
 
     def _coders(self, kind: str) -> frozenset[str]:
-        argv = [self._require("ffmpeg"), "-hide_banner", "-loglevel", "error", f"-{kind}"]
+        path = self._require("ffmpeg")
+        return self._remembered(path, kind, partial(self._listed_coders, path, kind))
+
+    def _remembered(self, path: str, what: str, ask: Callable[[], _Answer]) -> _Answer:
+        """What a tool said of itself, asked once in a process, as long as it is the same program with the same
+        libraries."""
+        asked = (path, what, _identity(path), self._runner.environment.get("LD_LIBRARY_PATH"))
+        if asked not in _SAID:
+            _SAID[asked] = ask()
+        answer: _Answer = _SAID[asked]
+        return answer
+
+    def _listed_coders(self, path: str, kind: str) -> frozenset[str]:
+        argv = [path, "-hide_banner", "-loglevel", "error", f"-{kind}"]
         run = self._runner.run(argv, RunOrder(f"listing {kind}", keep_stdout=True))
         return frozenset(
             re.findall(r"^ [VAS][F.][S.][X.][B.][D.] (\S+)", run.stdout.decode("utf-8", "replace"), re.MULTILINE)
@@ -335,6 +356,17 @@ class Tools:
         if path is None:
             raise ConfigurationError(f"The worker lacks {tool}; run `codex-assets doctor` on it.")
         return path
+
+
+def _identity(path: str) -> tuple[int, ...]:
+    """What changes with a program, and with the libraries of this machine: whoever installs one writes the list of them
+    anew."""
+    known: list[int] = []
+    for each in (path, LIBRARIES):
+        with suppress(OSError):
+            status = os.stat(each)
+            known += [status.st_ino, status.st_size, status.st_mtime_ns]
+    return tuple(known)
 
 
 def _probing(label: str, **asked: Any) -> RunOrder:

@@ -369,8 +369,8 @@ def _stays(media: MediaRecord, outputs: Sequence[str], records: RecordStore) -> 
 
     Raises `StorageError`.
     """
-    told = [each.name for each in DEFINITIONS[media.media_type] if each.has_segments or each.name == MEZZANINE.name]
-    known = {output: _readable(media, output, records) for output in told if output not in outputs}
+    names = [each.name for each in DEFINITIONS[media.media_type] if each.has_segments or each.name == MEZZANINE.name]
+    known = {output: _readable(media, output, records) for output in names if output not in outputs}
     return {output: record for output, record in known.items() if record is not None}
 
 

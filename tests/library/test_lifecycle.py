@@ -89,7 +89,7 @@ def is_there(stores: Stores) -> bool:
     return stored is not None and stored.sha256 == file.sha256
 
 
-def is_told(stores: Stores, now: datetime) -> bool:
+def is_noticed(stores: Stores, now: datetime) -> bool:
     """Whether `doctor` would tell of the current version."""
     records = RecordStore(stores.archive)
     media, record = records.media("m1"), records.output("m1", "mezzanine")
@@ -112,7 +112,7 @@ def test_a_killed_job_endangers_no_version_while_somebody_reconciles_once_a_week
     leave_a_version(stores, tmp_path)
     while archive.day < DAYS:
         archive.next_day()
-        assert is_told(stores, archive.now) == (archive.day <= 6)
+        assert is_noticed(stores, archive.now) == (archive.day <= 6)
         assert is_there(stores)
         if archive.day == 6:
             list(Reconciliation(stores, threading.Event(), fix=True, now=lambda: archive.now).run())
@@ -125,12 +125,12 @@ def test_the_rule_would_reach_it_if_nobody_did(archive: Archive, tmp_path: Path)
     stores = archive.stores(tmp_path / "store")
     Job(tmp_path, stores, "one").switch()
     leave_a_version(stores, tmp_path)
-    told, lasted = [], []
+    noticed, lasted = [], []
     while archive.day < DAYS:
         archive.next_day()
-        told.append(is_told(stores, archive.now))
+        noticed.append(is_noticed(stores, archive.now))
         lasted.append(is_there(stores))
-    assert all(told)
+    assert all(noticed)
     assert lasted.index(False) == 7
 
 
@@ -141,7 +141,7 @@ def test_a_job_that_fails_before_it_publishes_takes_its_version_back(archive: Ar
         Job(tmp_path, archive.stores(tmp_path / "store", Fault(before_the_switch=True)), "two").switch()
     while archive.day < DAYS:
         archive.next_day()
-        assert not is_told(stores, archive.now)
+        assert not is_noticed(stores, archive.now)
         assert is_there(stores)
 
 
@@ -169,4 +169,4 @@ def test_a_new_upload_every_day(archive: Archive, tmp_path: Path) -> None:
         Job(tmp_path, stores, f"of day {archive.day}").switch()
         archive.next_day()
         assert is_there(stores)
-        assert not is_told(stores, archive.now)
+        assert not is_noticed(stores, archive.now)

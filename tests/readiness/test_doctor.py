@@ -276,7 +276,7 @@ def test_a_mezzanine_that_no_record_names_is_told(healthy: dict[str, str], tmp_p
     stores.archive.upload(newer, small_film.MEZZANINE, content_type="video/mp4")
     # A job may still be about to put it on record.
     assert store_checks.check_mezzanines(loaded).status is Health.OK
-    told = store_checks.check_mezzanines(loaded, datetime.now(UTC) + timedelta(days=1, minutes=1))
-    assert told.status is Health.NOTE
-    assert told.result.startswith("1 current one is on no record")
-    assert "reconcile --fix" in told.advice
+    late = store_checks.check_mezzanines(loaded, datetime.now(UTC) + timedelta(days=1, minutes=1))
+    assert late.status is Health.NOTE
+    assert late.result.startswith("1 current one is on no record")
+    assert "reconcile --fix" in late.advice
