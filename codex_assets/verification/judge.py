@@ -23,7 +23,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(REGISTERED)
 """Every rule by its name, in order."""
 
 
-EDITION = 4
+EDITION = 5
 """Raised when a rule finds something else under its old name."""
 
 

@@ -103,6 +103,21 @@ class House:
             seen[f"record of {output}"] = json.loads(text)["data_version"].encode()
         return seen
 
+    def forget(self) -> None:
+        """Delete whatever was published and put on record, as if no job had ever been done."""
+        for bucket in self.buckets:
+            for page in self.client.get_paginator("list_object_versions").paginate(Bucket=bucket):
+                for each in page.get("Versions", ()):
+                    if not each["Key"].startswith("originals/"):
+                        self.client.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
+
+    def lose(self, variant: str) -> None:
+        """Delete the segments of a variant."""
+        for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.buckets[1]):
+            for each in page.get("Contents", ()):
+                if f"/{variant}/" in each["Key"] and each["Key"].endswith(".ts"):
+                    self.client.delete_object(Bucket=self.buckets[1], Key=each["Key"])
+
     def close(self) -> None:
         self.slow.close()
         self.quick.close()
@@ -153,6 +168,12 @@ def test_of_two_uploads_the_newer_one_is_published_whole(house: tuple[House, Fro
     made.quick.begin(made.job("learn", "newer.wav"))
     assert "error" not in (made.quick.result() or {"error": 1})
     wanted = made.published()
+    # What was there once would not be sent again.
+    made.forget()
+    made.upload("third.wav", jobs.third_sound())
+    made.quick.begin(made.job("before", "third.wav"))
+    assert "error" not in (made.quick.result() or {"error": 1})
+    assert made.published() != wanted
     made.upload("older.wav", older)
     time.sleep(1.1)  # a store's times are whole seconds
     made.upload("newer.wav", newer)
@@ -183,6 +204,8 @@ def test_a_rebuild_beside_a_job_leaves_the_jobs_set_whole(house: tuple[House, Fr
     made.quick.begin(made.job("before", "older.wav"))
     # It is an earlier upload only for one that names the other one.
     assert "error" not in (made.quick.result() or {"error": 1})
+    # They have to go up again: what is there is not sent.
+    made.lose("64k")
     time.sleep(1.1)
     made.upload("newer.wav", jobs.another_sound())
     fetching: dict[str, Callable[[Asked], bool]] = {

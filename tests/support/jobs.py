@@ -70,6 +70,12 @@ def another_sound() -> bytes:
 
 
 @cache
+def third_sound() -> bytes:
+    """One more upload of the audio media."""
+    return _made((*_LAVFI, "sine=frequency=900:duration=2,volume=1.5"), "wav")
+
+
+@cache
 def film(seconds: int, size: str = "160x90", *moved: str) -> bytes:
     """A small video of some segments. `moved`: more arguments of the muxer."""
     picture = (*_LAVFI, f"testsrc2=size={size}:rate=25:duration={seconds}", "-f", "lavfi", "-i")
