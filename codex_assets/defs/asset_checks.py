@@ -1,12 +1,14 @@
-"""The rules of the judge as asset checks: which check belongs to which asset, and a finding as an evaluation.
+"""The rules of the judge as asset checks: two of each output, what must be true of it and what should be.
 
-They run where an output is built, on the files before they are published, and on their own over what is published
-(`assets.py` does both). A rule that does not apply to a media passes and says so.
+A check's result lists the rules that failed; the rules themselves are those of records, jobs and the terminal. Results
+come from the record when an output was built, and from an audit when checks run on their own over what is published
+(`assets.py` does both). More checks than two make Dagster's pages unusable for thousands of media.
 """
 
+import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import dagster as dg
 
@@ -18,7 +20,22 @@ from codex_assets.verification.judge import RULES
 from codex_assets.verification.kinds import kinds_of
 from codex_assets.verification.rule import Rule
 
+MUST: Final = "must"
+SHOULD: Final = "should"
+CHECKS: Final = {MUST: Severity.ERROR, SHOULD: Severity.WARN}
+"""The checks of an output, and the severity of the rules that each stands for."""
 SEVERITY = {Severity.ERROR: dg.AssetCheckSeverity.ERROR, Severity.WARN: dg.AssetCheckSeverity.WARN}
+PAGE: Final = "docs/verification.md"
+"""Where each rule has an anchor of its name."""
+_NUMBER: Final = re.compile(r"-?\d{1,12}(?:\.\d{1,9})?")
+_CONSEQUENCE: Final = {
+    MUST: "Nothing that fails one of them is published.",
+    SHOULD: "What fails one of them is published all the same.",
+}
+_WHICH: Final = (
+    "Dagster shows this check as failed while the media that was judged last fails it. Which media fail: choose the "
+    "failed ones on the page of the asset's partitions, or run `codex-assets failing`."
+)
 
 
 def rules(output: str) -> tuple[Rule, ...]:
@@ -28,43 +45,31 @@ def rules(output: str) -> tuple[Rule, ...]:
 
 
 def specs(media_type: str, outputs: Iterable[str]) -> list[dg.AssetCheckSpec]:
-    """One check per output and rule, each with the partition of its media."""
-    return [_spec(media_type, output, rule) for output in outputs for rule in rules(output)]
-
-
-def _spec(media_type: str, output: str, rule: Rule) -> dg.AssetCheckSpec:
-    with warnings.catch_warnings():
-        # `partitions_def` is a preview parameter of this release; without it one status would serve all media.
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        return dg.AssetCheckSpec(
-            name=rule.name,
-            asset=dg.AssetKey([media_type, output]),
-            description=f"{rule.description} ({rule.source})",
-            metadata={"severity": rule.severity.value, "source": rule.source},
-            partitions_def=PARTITIONS[media_type],
-        )
+    """The checks of these outputs, each with the partition of its media."""
+    return [_spec(media_type, output, check) for output in outputs for check in CHECKS if _of(check, output)]
 
 
 def results(
     media_type: str, output: str, findings: Iterable[Finding], rule_set: str | None
 ) -> Iterator[dg.AssetCheckResult]:
-    """One result per rule of an output, in the rules' order: its finding, or that the rule does not apply.
+    """One result per check of an output. A rule without a finding does not apply to the media.
 
     `findings`: those of the rules that do apply, about this output. `rule_set`: the rules that were asked, if known.
     """
-    asked: dict[str, Any] = {"rule_set": rule_set} if rule_set is not None else {}
     by_rule = {finding.rule: finding for finding in findings}
-    for rule in rules(output):
-        finding = by_rule.get(rule.name)
-        shown = asked | (_metadata(finding) if finding is not None else {"applies": False})
+    for check, severity in CHECKS.items():
+        asked = _of(check, output)
+        if not asked:
+            continue
+        known = [by_rule[rule.name] for rule in asked if rule.name in by_rule]
+        failed = [finding for finding in known if not finding.passed]
         yield dg.AssetCheckResult(
             asset_key=dg.AssetKey([media_type, output]),
-            check_name=rule.name,
-            passed=finding.passed if finding is not None else True,
-            severity=SEVERITY[rule.severity],
-            description=finding.message if finding is not None else "Does not apply to this media.",
-            # In the order in which Dagster stores it.
-            metadata=dict(sorted(shown.items())),
+            check_name=check,
+            passed=not failed,
+            severity=SEVERITY[severity],
+            description=_said(failed, len(known), len(asked)),
+            metadata=_metadata(failed, len(known), len(asked), rule_set),
         )
 
 
@@ -86,9 +91,65 @@ def evaluations(
         )
 
 
-def _metadata(finding: Finding) -> dict[str, str]:
-    fields = {"expected": finding.expected, "found": finding.observed, "where": finding.where}
-    return {name: value for name, value in fields.items() if value}
+def failed_rules(failed: Sequence[Finding]) -> dg.TableMetadataValue:
+    """What failed, as a table: the rule, what it found where, and where it is described."""
+    columns = ("output", "rule", "message", "expected", "found", "where", "page")
+    rows = [
+        dg.TableRecord(
+            {
+                "output": finding.output,
+                "rule": finding.rule,
+                "message": finding.message,
+                "expected": finding.expected,
+                "found": finding.observed,
+                "where": finding.where,
+                "page": f"{PAGE}#{finding.rule}",
+            }
+        )
+        for finding in failed
+    ]
+    schema = dg.TableSchema(columns=[dg.TableColumn(name) for name in columns])
+    return dg.MetadataValue.table(rows, schema)
+
+
+def _of(check: str, output: str) -> list[Rule]:
+    return [rule for rule in rules(output) if rule.severity is CHECKS[check]]
+
+
+def _spec(media_type: str, output: str, check: str) -> dg.AssetCheckSpec:
+    count = len(_of(check, output))
+    are = f"The {count} rules that {check} hold" if count > 1 else f"The rule that {check} hold"
+    with warnings.catch_warnings():
+        # `partitions_def` is a preview parameter of this release; without it one status would serve all media.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return dg.AssetCheckSpec(
+            name=check,
+            asset=dg.AssetKey([media_type, output]),
+            description=f"{are} for this output ({PAGE}). {_CONSEQUENCE[check]} {_WHICH}",
+            metadata={"rules": count, "page": PAGE},
+            partitions_def=PARTITIONS[media_type],
+        )
+
+
+def _said(failed: Sequence[Finding], known: int, asked: int) -> str:
+    if failed:
+        return " ".join(f"{finding.rule}: {finding.message}" for finding in failed)
+    if not known:
+        return "None of its rules applies to this media."
+    others = f"; {asked - known} do not apply to this media" if known < asked else ""
+    return f"All of {known} rules hold{others}."
+
+
+def _metadata(failed: Sequence[Finding], known: int, asked: int, rule_set: str | None) -> dict[str, Any]:
+    """Numbers that Dagster plots from one result to the next, and what failed."""
+    numbers: dict[str, Any] = {"rules_failed": len(failed), "rules_held": known - len(failed)}
+    numbers["rules_not_applicable"] = asked - known
+    for finding in failed:
+        number = _NUMBER.match(finding.observed)
+        if number is not None:
+            numbers[finding.rule] = float(number[0])
+    table = {"failed": failed_rules(failed)} if failed else {}
+    return {**table, **numbers, **({"rule_set": rule_set} if rule_set is not None else {})}
 
 
 def checks_job(media_type: str, tags: Mapping[str, str]) -> Any:
@@ -100,6 +161,6 @@ def checks_job(media_type: str, tags: Mapping[str, str]) -> Any:
     return dg.define_asset_job(
         f"verify_{media_type}",
         selection=dg.AssetSelection.checks_for_assets(*keys),
-        description=f"Run every check of one {media_type} media over what is published. Nothing is encoded.",
+        description=f"Judge all of one {media_type} media that is published, by every rule. Nothing is encoded.",
         tags=tags,
     )

@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from codex_assets import log_lines
+from codex_assets.archive.findings import Finding
 from codex_assets.archive.records import MediaRecord, OutputRecord
 from codex_assets.config.workshop import Workshop
 from codex_assets.defs import asset_checks, materializations, output_metadata, repeated_failures
@@ -78,11 +79,6 @@ def _producer(media_type: str) -> dg.AssetsDefinition:
                     yield from _build(context, workshop, media, selected, wanted)
                 else:
                     yield from _check(workshop, media, names, wanted)
-        except VerificationError as error:
-            for record in error.records:
-                if isinstance(record, OutputRecord):
-                    yield from _evaluations(media_type, record, wanted)
-            raise _failure(error, context) from None
         except JobError as error:
             raise _failure(error, context) from None
         except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
@@ -155,7 +151,7 @@ def _companion(instance: dg.DagsterInstance, workshop: Workshop, record: OutputR
 def _check(
     workshop: Workshop, media: MediaRecord, names: Sequence[str], wanted: set[tuple[str, str]]
 ) -> Iterator[dg.AssetCheckResult]:
-    """Judge what is published, and yield the evaluations of the `wanted` checks: (output, rule)."""
+    """Judge what is published, and yield the evaluations of the `wanted` checks: (output, check)."""
     checked = {output for output, _ in wanted}
     for audit in workshop.auditor.audit(media, [name for name in names if name in checked]):
         for result in asset_checks.results(media.media_type, audit.output, audit.checks, rule_set()):
@@ -178,6 +174,9 @@ def _failure(error: JobError, context: dg.AssetExecutionContext) -> dg.Failure:
     facts: dict[str, Any] = {"code": error.code, "fault": error.fault.value, "retryable": error.retryable}
     if error.signature is not None:
         facts["signature"] = error.signature
+    if isinstance(error, VerificationError):
+        # Of the run, and of no check: these are about what is published, which stays as it was.
+        facts["failed"] = asset_checks.failed_rules([each for each in error.failures if isinstance(each, Finding)])
     return dg.Failure(description=error.public, metadata=facts, allow_retries=not is_final)
 
 

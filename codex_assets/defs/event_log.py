@@ -6,7 +6,6 @@ changes it, is listed in `tests/defs/test_dagster_internals.py`. Which events ar
 `records_import.py`; `instance_storage.py` has what opening an instance needs of Dagster's storage.
 """
 
-import json
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -235,10 +234,8 @@ class _Transaction:
     def _check_results(
         self, results: Sequence[tuple[dg.AssetCheckEvaluation, AssetCheckEvaluationTargetMaterializationData]]
     ) -> None:
-        """Store check results, each about one materialization: nearly all that there is to store, so many in one
-        statement."""
-        events = _CheckEvents(self.storage, self.now)
-        event_rows = [events.row(evaluation, target) for evaluation, target in results]
+        """Store check results, each about one materialization."""
+        event_rows = [self._check_event(evaluation, target) for evaluation, target in results]
         number = SqlEventLogStorageTable.c.id
         numbers = self.connection.execute(
             SqlEventLogStorageTable.insert().returning(number, sort_by_parameter_order=True), event_rows
@@ -255,63 +252,13 @@ class _Transaction:
         )
         self.connection.execute(table.insert(), rows)
 
-
-class _CheckEvents:
-    """The events of check results as Dagster stores them.
-
-    Dagster itself writes one of each severity; in the others only what differs is filled in, which takes a fifth of the
-    time. A test compares what is read back with what was to be stored.
-    """
-
-    def __init__(self, storage: SqlEventLogStorage, now: float) -> None:
-        self._storage = storage
-        self._now = now
-        self._samples: dict[dg.AssetCheckSeverity, tuple[dict[str, Any], dict[str, Any]]] = {}
-
-    def row(
+    def _check_event(
         self, evaluation: dg.AssetCheckEvaluation, target: AssetCheckEvaluationTargetMaterializationData
     ) -> dict[str, Any]:
         """A row of Dagster's event log."""
-        if evaluation.severity not in self._samples:
-            sample = copy(evaluation, metadata={"text": dg.TextMetadataValue(""), "bool": dg.BoolMetadataValue(False)})
-            row = self._row_by_dagster(sample, target)
-            self._samples[evaluation.severity] = (row, json.loads(row["event"]))
-        row, entry = self._samples[evaluation.severity]
-        event = entry["dagster_event"]
-        sample_data = event["event_specific_data"]
-        data = {
-            **sample_data,
-            "asset_key": {**sample_data["asset_key"], "path": list(evaluation.asset_key.path)},
-            "check_name": evaluation.check_name,
-            "description": evaluation.description,
-            "metadata": {
-                name: {**sample_data["metadata"]["bool"], "value": value.value}
-                if isinstance(value, dg.BoolMetadataValue)
-                else {**sample_data["metadata"]["text"], "text": value.value}
-                for name, value in evaluation.metadata.items()
-            },
-            "partition": evaluation.partition,
-            "success": evaluation.passed,
-            "target_materialization_data": {
-                **sample_data["target_materialization_data"],
-                "run_id": target.run_id,
-                "storage_id": target.storage_id,
-                "timestamp": target.timestamp,
-            },
-        }
-        return {
-            **row,
-            "event": json.dumps({**entry, "dagster_event": {**event, "event_specific_data": data}}),
-            "asset_key": evaluation.asset_key.to_string(),
-            "partition": evaluation.partition,
-        }
-
-    def _row_by_dagster(
-        self, evaluation: dg.AssetCheckEvaluation, target: AssetCheckEvaluationTargetMaterializationData
-    ) -> dict[str, Any]:
         about = copy(evaluation, target_materialization_data=target)
-        entry = _entry(dg.DagsterEventType.ASSET_CHECK_EVALUATION, about, self._now)
-        return dict(self._storage._event_to_row(entry))
+        entry = _entry(dg.DagsterEventType.ASSET_CHECK_EVALUATION, about, self.now)
+        return dict(self.storage._event_to_row(entry))
 
 
 def _entry(event_type: dg.DagsterEventType, data: Any, now: float) -> dg.EventLogEntry:

@@ -12,12 +12,13 @@ made from (`materializations.py`). So inputs are stored before what is made from
 would judge otherwise than its record says is reported again, with the pointers that make it judge right.
 """
 
+import hashlib
 import json
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -50,7 +51,7 @@ BATCH = 50
 """Media in one transaction: what is lost, at most, when an import is stopped."""
 CURSOR = "codex_assets/learnt/"
 """What an instance keeps of a media is stored under this and the media's id."""
-EVENTS = "@events"
+EVENTS, JUDGED = "@events", "@judged"
 """Beside the names of record files, in what an instance keeps of a media: the events that were the latest."""
 CURSORS_AT_ONCE = 1000
 
@@ -77,6 +78,15 @@ class ChangedMedia:
     modified: datetime | None
     files: Mapping[str, str]
     imported: Mapping[str, str] | None
+    judged: Mapping[str, str] | None = field(default_factory=dict)
+    """Output -> what its checks said at the last import, as `_digest` has it; None where that was of an earlier
+    release, whose checks were others."""
+
+    def is_judged_otherwise(self, output: str, said: str) -> bool:
+        """Whether the checks of an output whose event is known say something that was not imported."""
+        if self.judged is None:
+            return True
+        return self.is_new(check_results.VERIFICATION) and self.judged.get(output) != said
 
     def is_new(self, name: str) -> bool:
         """Whether a record is another one than that of the last import, or has come or gone since."""
@@ -110,6 +120,9 @@ class _Cursor:
 
     files: Mapping[str, str]
     events: Mapping[str, int]
+    judged: Mapping[str, str] | None = None
+    """Output -> what its checks said, as `_digest` has it; None for an import of an earlier release, whose checks were
+    others."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +135,10 @@ class _ReadMedia:
     verification: VerificationRecord | None
     removal: OriginalRecord | None
     """Since when the original has been deleted or missing; None while it is there."""
+
+    def judged(self) -> dict[str, str]:
+        """Output -> what its checks say, as `_digest` has it."""
+        return {name: _digest(*_findings(record, self.verification)) for name, record in self.outputs.items()}
 
 
 def changes(instance: dg.DagsterInstance, archive: ObjectStore, since: datetime | None = None) -> list[ChangedMedia]:
@@ -160,12 +177,13 @@ def differences(instance: dg.DagsterInstance, archive: ObjectStore, since: datet
         recent = since is None or media_id not in modified or modified[media_id] >= since
         lost = contents.lost(cursor, media_id) if cursor is not None else set()
         removed = cursor is not None and (lost or media_id not in contents.media_ids)
-        rewritten = recent and (cursor is None or cursor.files != names)
+        rewritten = recent and (cursor is None or cursor.files != names or cursor.judged is None)
         if rewritten or removed:
             imported = None
             if cursor is not None:
                 imported = {name: signature for name, signature in cursor.files.items() if name not in lost}
-            changed.append(ChangedMedia(media_id, modified.get(media_id), names, imported))
+            judged = cursor.judged if cursor is not None else {}
+            changed.append(ChangedMedia(media_id, modified.get(media_id), names, imported, judged))
     unknown = sorted(set(contents.media_ids) - buildable)
     return Differences(
         sorted(changed, key=lambda change: (change.modified.timestamp() if change.modified else 0.0, change.media_id)),
@@ -203,7 +221,7 @@ def import_media(
             read = pool.map(lambda change: _read(records, change), batch)
             accepted = [media for media in read if media.media is not None and accept(media.media)]
             imported, latest = _store(instance, accepted, picture)
-            _remember(instance, [media.change for media in accepted], latest)
+            _remember(instance, accepted, latest)
             yield from imported
 
 
@@ -273,6 +291,7 @@ def _events_of(
     upload = _upload(read, known.get(ORIGINAL))
     events = [OutputEvents(media_id, ORIGINAL, upload, None, {}, (), ())] if upload is not None else []
     reported: set[str] = set()
+    judged = read.judged()
     for name, record in read.outputs.items():
         latest = known.get(name)
         is_known = latest is not None and (not read.change.is_new(name) or latest.is_of(record))
@@ -280,7 +299,8 @@ def _events_of(
             latest = None
             event = materializations.materialization(record, versions, picture(record) if picture is not None else {})
             reported.add(name)
-        elif read.change.is_new(check_results.VERIFICATION):
+        elif read.change.is_judged_otherwise(name, judged[name]):
+            # Somebody has verified it, and that came to something else.
             event = None
         else:
             continue
@@ -352,6 +372,15 @@ def _findings(record: OutputRecord, verification: VerificationRecord | None) -> 
     return record.checks, record.rule_set
 
 
+def _digest(findings: Sequence[Finding], rule_set: str | None) -> str:
+    """What the checks of an output say, in a few characters: the same for findings that a second look confirmed."""
+    said = sorted(
+        [each.rule, each.passed, "" if each.passed else each.message, "" if each.passed else each.observed]
+        for each in findings
+    )
+    return hashlib.sha256(json.dumps([said, rule_set]).encode()).hexdigest()[:12]
+
+
 # --- What an instance has ---------------------------------------------------------------------------------------------
 
 
@@ -399,23 +428,24 @@ def _cursors(instance: dg.DagsterInstance, media_ids: Sequence[str]) -> dict[str
         for name, value in instance.run_storage.get_cursor_values(names).items():
             files = json.loads(value)
             # Earlier releases kept no events.
-            events = files.pop(EVENTS, {})
-            cursors[name.removeprefix(CURSOR)] = _Cursor(files, events)
+            events, judged = files.pop(EVENTS, {}), files.pop(JUDGED, None)
+            cursors[name.removeprefix(CURSOR)] = _Cursor(files, events, judged)
     return cursors
 
 
 def _remember(
-    instance: dg.DagsterInstance, imported: Sequence[ChangedMedia], latest: Mapping[str, Mapping[str, int]]
+    instance: dg.DagsterInstance, imported: Sequence[_ReadMedia], latest: Mapping[str, Mapping[str, int]]
 ) -> None:
     """Keep what was imported, as `_cursors` reads it. `latest`: as `_store` answers."""
-    new = [change for change in imported if change.imported is None]
-    changed = [change for change in imported if change.imported is not None]
+    new = [read for read in imported if read.change.imported is None]
+    changed = [read for read in imported if read.change.imported is not None]
     # Apart: the storage inserts all of them or updates all of them.
     for some in filter(None, (new, changed)):
         values = {
-            CURSOR + change.media_id: json.dumps(
-                {**change.files, EVENTS: dict(latest.get(change.media_id, {}))}, sort_keys=True
+            CURSOR + read.change.media_id: json.dumps(
+                {**read.change.files, EVENTS: dict(latest.get(read.change.media_id, {})), JUDGED: read.judged()},
+                sort_keys=True,
             )
-            for change in some
+            for read in some
         }
         instance.run_storage.set_cursor_values(values)

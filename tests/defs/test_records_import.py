@@ -14,6 +14,7 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver
 from dagster._core.events.log import EventLogEntry
 from dagster._core.loader import LoadingContextForTest
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.test_utils import create_run_for_test
@@ -21,6 +22,8 @@ from dagster._record import copy
 from dagster._serdes import deserialize_value, serialize_value
 from sqlalchemy import select
 
+from codex_assets.archive.check_results import VERIFICATION, OutputVerification, VerificationRecord
+from codex_assets.archive.findings import Finding
 from codex_assets.archive.records import MediaRecord, OriginalRecord, OutputRecord
 from codex_assets.archive.store import RecordStore
 from codex_assets.config import settings
@@ -166,9 +169,9 @@ def test_a_fresh_instance_learns_everything_and_then_only_what_changed(
     latest = instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=key("waveform_json"), asset_partitions=[MEDIA]), limit=1
     ).records[0]
-    for rule in {check.rule for check in record.checks}:
+    for check in (asset_checks.MUST,):
         history = instance.event_log_storage.get_asset_check_execution_history(
-            dg.AssetCheckKey(key("waveform_json"), rule), limit=9
+            dg.AssetCheckKey(key("waveform_json"), check), limit=9
         )
         reported = [entry.event.dagster_event for entry in history if entry.event is not None]
         results = [event.asset_check_evaluation_data for event in reported if event is not None]
@@ -203,7 +206,7 @@ def test_what_checks_found_is_stored_as_dagster_would_store_it(room: Room, insta
             asked.add(evaluation.metadata["rule_set"].value)
             expected[output, evaluation.check_name] = (evaluation, stored.storage_id)
     assert asked == {rule_set()}
-    assert any(evaluation.metadata.get("applies") is not None for evaluation, _ in expected.values())
+    assert all("rules_held" in evaluation.metadata for evaluation, _ in expected.values())
     assert {evaluation.severity for evaluation, _ in expected.values()} == set(dg.AssetCheckSeverity)
     seen = set()
     storage = instance.event_log_storage
@@ -519,3 +522,69 @@ def test_without_its_original_only_the_mezzanine_cannot_be_rebuilt(room: Room, i
     assert failure.description
     assert "original" in failure.description
     assert room.records.output(MEDIA, "mezzanine") == before
+
+
+def results_of(instance: dg.DagsterInstance, output: str, check: str = asset_checks.MUST) -> list[bool]:
+    """Whether each result of a check of the media passed, the latest first."""
+    history = instance.event_log_storage.get_asset_check_execution_history(
+        dg.AssetCheckKey(key(output), check), limit=50
+    )
+    return [record.status is AssetCheckExecutionRecordStatus.SUCCEEDED for record in history]
+
+
+def verified(room: Room, at: str, *failed: Finding) -> VerificationRecord:
+    """What a verification of everything found, kept in the archive."""
+    outputs = []
+    for output in AUDIO:
+        record = room.records.output(MEDIA, output)
+        assert record is not None
+        own = tuple(finding for finding in failed if finding.output == output)
+        rules = tuple(each.rule for each in record.checks if each.rule not in {finding.rule for finding in own})
+        outputs.append(
+            OutputVerification(
+                output=output,
+                data_version=record.data_version,
+                checked_at=at,
+                passed=rules,
+                failed=own,
+                rule_set=record.rule_set,
+            )
+        )
+    made = VerificationRecord(media_id=MEDIA, creator_id=jobs.CREATOR, media_type="audio", outputs=tuple(outputs))
+    room.records.put(MEDIA, VERIFICATION, made)
+    return made
+
+
+def test_a_night_in_which_nothing_changed_adds_nothing(room: Room, instance: dg.DagsterInstance) -> None:
+    room.learn(instance)
+    assert results_of(instance, "hls_64k") == [True]
+    for night in (1, 2):
+        verified(room, f"2099-01-0{night}T03:00:00+00:00")
+        (imported,) = room.learn(instance)
+        assert (imported.outputs, imported.checks) == (0, 0)
+    fault = Finding(False, "A segment is not there.", "there", "2 missing", output="hls_64k", rule="segments_present")
+    verified(room, "2099-01-03T03:00:00+00:00", fault)
+    (imported,) = room.learn(instance)
+    # The two checks of the one output of which something else was found.
+    assert (imported.outputs, imported.checks) == (0, 2)
+    assert results_of(instance, "hls_64k") == [False]
+    verified(room, "2099-01-04T03:00:00+00:00", fault)
+    (imported,) = room.learn(instance)
+    assert imported.checks == 0
+    verified(room, "2099-01-05T03:00:00+00:00")
+    room.learn(instance)
+    assert results_of(instance, "hls_64k") == [True]
+
+
+def test_an_instance_of_an_earlier_release_learns_the_checks_that_there_are_now(
+    room: Room, instance: dg.DagsterInstance
+) -> None:
+    room.learn(instance)
+    name = records_import.CURSOR + MEDIA
+    cursor = json.loads(instance.run_storage.get_cursor_values({name})[name])
+    del cursor[records_import.JUDGED]
+    instance.run_storage.set_cursor_values({name: json.dumps(cursor)})
+    (imported,) = room.learn(instance)
+    assert imported.outputs == 0
+    assert imported.checks > 0
+    assert room.learn(instance) == []

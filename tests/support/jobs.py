@@ -71,8 +71,8 @@ def another_sound() -> bytes:
 
 @cache
 def third_sound() -> bytes:
-    """One more upload of the audio media."""
-    return _made((*_LAVFI, "sine=frequency=900:duration=2,volume=1.5"), "wav")
+    """One more upload of the audio media, of which every output is another one."""
+    return _made((*_LAVFI, "anoisesrc=color=pink:duration=2:seed=1:amplitude=0.3"), "wav")
 
 
 @cache

@@ -44,7 +44,9 @@ def test_the_judge_imports_no_builder(module: str) -> None:
 
 
 def test_every_rule_is_in_the_documentation_as_it_is() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \| (\w+) \| ([^|]*) \| ([^|]*) \|$", _documentation(), re.MULTILINE)
+    rows = re.findall(
+        r"^\| <a id=\"(\w+)\"></a>`\1` \| ([^|]*) \| (\w+) \| ([^|]*) \| ([^|]*) \|$", _documentation(), re.MULTILINE
+    )
     rules = [
         (
             rule.name,
