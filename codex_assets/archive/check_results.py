@@ -10,7 +10,7 @@ from pydantic import ValidationInfo, field_validator
 
 from codex_assets.archive.findings import Finding, findings_of
 from codex_assets.archive.notes import Note
-from codex_assets.archive.records import Record
+from codex_assets.archive.records import OutputRecord, Record
 from codex_assets.contract.names import MediaType
 
 VERIFICATION = "verification"
@@ -31,6 +31,14 @@ class OutputVerification(Record):
     """Which rules were asked, all of them; None in results of earlier releases, and where only some were asked."""
     notes: tuple[Note, ...] | None = None
     """What a viewer would complain of in the programme; None: nobody looked, or this output does not show all of it."""
+
+    def is_of(self, record: OutputRecord | None) -> bool:
+        """Whether it is about what a record says is published: a check that is older than the build was of other
+        objects, be they the same bytes."""
+        if record is None or not record.applicable:
+            return False
+        built_at = record.build.built_at if record.build is not None else ""
+        return self.data_version == record.data_version and self.checked_at >= built_at
 
     @field_validator("failed", mode="after")
     @classmethod

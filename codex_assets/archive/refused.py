@@ -11,7 +11,7 @@ what is refused (`media/upload/`), and who a media is when it is published (`wor
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 from codex_assets.archive.records import MediaRecord, Record
@@ -62,11 +62,6 @@ def is_buildable(names: Collection[str]) -> bool:
 def is_refused(names: Collection[str]) -> bool:
     """Whether all that there is of a media with these records is an upload that was refused."""
     return REFUSED in names and not is_built(names)
-
-
-def buildable_ids(records: RecordStore) -> Iterator[str]:
-    """Every media that can be built, in key order, from one listing of the archive. Raises `StorageError`."""
-    yield from (media_id for media_id, names in records.listed() if is_buildable(names))
 
 
 # --- On record --------------------------------------------------------------------------------------------------------

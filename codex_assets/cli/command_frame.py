@@ -1,7 +1,8 @@
 """What commands have in common: exit codes, shared options and their values, failures as one sentence, Ctrl-C.
 
-0: fine. 1: it failed, or something that was checked is not right. 2: it could not be checked, or the command line is
-wrong. 130: stopped with Ctrl-C. How results look is decided in `views/`.
+0: fine. 1: something is to be done, or it failed. 2: it could not be found out, or the command line is wrong. 130:
+stopped with Ctrl-C. Every command and each of its codes is listed in docs/operations.md, "Exit codes". How results look
+is decided in `views/`.
 """
 
 # Nothing of the package beyond `errors` is imported above: every command loads this file, for `--help` too.
@@ -65,6 +66,10 @@ OutputNames = Annotated[
     ),
 ]
 
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", metavar="N", min=1, help="Name at most so many; all are counted.", show_default=False),
+]
 ByTools = Annotated[
     bool,
     typer.Option("--tools", help="Count what other versions of ffmpeg, x264 or audiowaveform built as stale, too."),
@@ -134,6 +139,12 @@ def check_rule(rule: str | None, option: str) -> None:
 
     if rule is not None and rule not in RULES:
         raise typer.BadParameter(f"There is no rule `{rule}`. docs/verification.md lists the rules.", param_hint=option)
+
+
+def note_rest(count: int) -> None:
+    """Say how many `--limit` left out, if any."""
+    if count > 0:
+        console.note(f"... and {count:,} more.")
 
 
 def load_settings(store: Path | None) -> Settings:

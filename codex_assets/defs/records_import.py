@@ -353,10 +353,8 @@ def _is_misjudged(
 def _findings(record: OutputRecord, verification: VerificationRecord | None) -> tuple[tuple[Finding, ...], str | None]:
     """The latest findings on an output, and the rules that were asked: those of a verification since it was published,
     if it has the same contents now, else those of its build."""
-    built = record.build.built_at if record.build is not None else ""
     for verified in verification.outputs if verification is not None else ():
-        same = (verified.output, verified.data_version) == (record.output, record.data_version)
-        if same and verified.checked_at >= built:
+        if verified.output == record.output and verified.is_of(record):
             passed = (
                 Finding(
                     passed=True,

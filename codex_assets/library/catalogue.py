@@ -95,6 +95,11 @@ class Catalogue:
             return None
         return self.refresh(on_read=on_read)
 
+    def expire(self) -> None:
+        """Have the archive listed before the next question: this process has changed many records."""
+        with self._file.connection() as database:
+            database.execute("DELETE FROM state WHERE name = 'refreshed_at'")
+
     def age(self) -> tuple[float | None, float]:
         """Seconds since the whole archive was last listed (None: never), and the seconds that listing it took."""
         with self._file.connection() as database:

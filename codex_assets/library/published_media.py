@@ -6,17 +6,18 @@ In: a media with its records and its last check results, and whether a condition
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from codex_assets.archive import check_results, refused
-from codex_assets.archive.check_results import VerificationRecord
+from codex_assets.archive.check_results import OutputVerification, VerificationRecord
 from codex_assets.archive.notes import Note
 from codex_assets.archive.records import MediaRecord, OutputRecord, VariantRecord
 from codex_assets.archive.refused import RefusedRecord
 from codex_assets.archive.store import RecordStore
+from codex_assets.contract.names import ID
 from codex_assets.errors import InternalError, JobError
 from codex_assets.library import staleness
 from codex_assets.library.judged import Judged, judged_least
@@ -53,12 +54,16 @@ class PublishedMedia:
         return [record for record in self.outputs.values() if record is not None and record.applicable]
 
     @property
+    def verified(self) -> tuple[OutputVerification, ...]:
+        """What the last checks found of what is published now."""
+        checked = self.verification.outputs if self.verification is not None else ()
+        return tuple(each for each in checked if each.is_of(self.outputs.get(each.output)))
+
+    @property
     def notes(self) -> tuple[Note, ...] | None:
         """What a viewer would complain of: by the last check of what is published, else by the build; None where nobody
         looked."""
-        versions = {record.output: record.data_version for record in self.built}
-        checked = self.verification.outputs if self.verification is not None else ()
-        seen = [each.notes for each in checked if versions.get(each.output) == each.data_version]
+        seen = [each.notes for each in self.verified]
         seen += [record.notes for record in self.built if isinstance(record, VariantRecord)]
         return next((notes for notes in seen if notes is not None), None)
 
@@ -152,24 +157,44 @@ def read(media_id: str, records: RecordStore, names: Collection[str] | None = No
     return PublishedMedia(media, outputs, verification, verdicts, refusal)
 
 
-def read_all(stores: Stores) -> Iterator[PublishedMedia]:
-    """Every registered media, and those whose upload was refused, in order of their ids."""
-    records = RecordStore(stores.archive)
+def read_all(stores: Stores, where: Where | None = None) -> Iterator[PublishedMedia]:
+    """Every media that can be built, and those whose upload was refused, for which `where` holds, in order of their
+    ids. Of a media of which it cannot hold no more is read than who it is."""
+    records, condition = RecordStore(stores.archive), where or Where()
     listed = (
-        (media_id, names)
-        for media_id, names in records.listed()
-        if refused.is_buildable(names) or refused.is_refused(names)
+        named for named in _listed(records, condition) if refused.is_buildable(named[1]) or refused.is_refused(named[1])
     )
+
+    def read_matching(named: tuple[str, Collection[str]]) -> PublishedMedia | None:
+        media_id, names = named
+        if condition != Where() and refused.is_buildable(names):
+            who = records.media(media_id)
+            if who is None or not condition.may_hold(who):
+                return None
+        media = read(media_id, records, names)
+        return media if media is not None and media.meets(condition) else None
+
     with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
-        for media in pool.map(lambda named: read(named[0], records, named[1]), listed):
+        for media in pool.map(read_matching, listed):
             if media is not None:
                 yield media
 
 
+def candidate_ids(stores: Stores, where: Where) -> list[str]:
+    """The ids of all media that can be built, in order; of those alone that `where` names, where it names some."""
+    return [media_id for media_id, names in _listed(RecordStore(stores.archive), where) if refused.is_buildable(names)]
+
+
+def _listed(records: RecordStore, where: Where) -> Iterable[tuple[str, Collection[str]]]:
+    """Media, each with the names of its records: all, or those alone that `where` names, without listing the others."""
+    if where.media_ids is None:
+        return records.listed()
+    return ((media_id, records.names(media_id)) for media_id in sorted(filter(ID.fullmatch, set(where.media_ids))))
+
+
 def matching_ids(stores: Stores, where: Where) -> list[str]:
     """The ids of all media that can be built and for which a condition holds, in order."""
-    records = RecordStore(stores.archive)
-    media_ids = list(refused.buildable_ids(records))
+    records, media_ids = RecordStore(stores.archive), candidate_ids(stores, where)
     if where == Where():
         return media_ids
 
@@ -181,14 +206,32 @@ def matching_ids(stores: Stores, where: Where) -> list[str]:
         return [media_id for media_id, does in zip(media_ids, pool.map(holds, media_ids), strict=True) if does]
 
 
-def read_verifications(stores: Stores) -> Iterator[VerificationRecord]:
-    """The latest check results of every media that was ever verified, in order of their ids."""
-    records = RecordStore(stores.archive)
-    named = (keys.parse_record(stored.key) for stored in stores.archive.list(keys.RECORDS_ROOT))
-    verified = [key[0] for key in named if key is not None and key[1] == check_results.VERIFICATION]
+@dataclass(frozen=True)
+class LastChecks:
+    """What the last checks of a media found of what is published now: nothing where it was not verified since."""
+
+    media_id: str
+    outputs: tuple[OutputVerification, ...] = ()
+
+
+def read_last_checks(stores: Stores, where: Where | None = None) -> Iterator[LastChecks]:
+    """Of every media that can be built, and for which `where` holds, in order of their ids."""
+    records, condition = RecordStore(stores.archive), where or Where()
+    buildable = [(media_id, names) for media_id, names in _listed(records, condition) if refused.is_buildable(names)]
     with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
-        for record in pool.map(
-            lambda media_id: records.get(media_id, check_results.VERIFICATION, VerificationRecord), verified
-        ):
-            if record is not None:
-                yield record
+        for checks in pool.map(lambda named: _last_checks(named[0], named[1], records, condition), buildable):
+            if checks is not None:
+                yield checks
+
+
+def _last_checks(media_id: str, names: Collection[str], records: RecordStore, where: Where) -> LastChecks | None:
+    """None where the condition does not hold."""
+    if where != Where():
+        media = records.media(media_id)
+        if media is None or not condition_holds(where, media, records):
+            return None
+    if check_results.VERIFICATION not in names:
+        return LastChecks(media_id)
+    verification = records.get(media_id, check_results.VERIFICATION, VerificationRecord)
+    checked = verification.outputs if verification is not None else ()
+    return LastChecks(media_id, tuple(each for each in checked if each.is_of(records.output(media_id, each.output))))

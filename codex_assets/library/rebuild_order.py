@@ -60,6 +60,8 @@ class Unbuildable:
     media_id: str
     output: str | None
     reason: str
+    is_unknown: bool = False
+    """There is no media of this id."""
 
 
 def unbuildable(catalogue: Catalogue, order: RebuildOrder) -> list[Unbuildable]:
@@ -82,6 +84,12 @@ def unbuildable(catalogue: Catalogue, order: RebuildOrder) -> list[Unbuildable]:
             for refusal in (catalogue.refused(Where(media_ids=tuple(missing))) if missing else ())
         }
         blocked += [
-            Unbuildable(media_id, None, sentences.get(media_id, "there is no media of this id")) for media_id in missing
+            Unbuildable(
+                media_id,
+                None,
+                sentences.get(media_id, "there is no media of this id"),
+                is_unknown=media_id not in sentences,
+            )
+            for media_id in missing
         ]
     return blocked

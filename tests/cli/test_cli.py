@@ -226,13 +226,13 @@ def test_show_tells_what_is_known(built: tuple[Path, Answer, Answer]) -> None:
 @pytest.mark.parametrize("media", ["nobody", "../../etc", "a b"])
 def test_show_of_an_unknown_media(built: tuple[Path, Answer, Answer], media: str) -> None:
     answer = call("show", media, store=built[0])
-    assert answer.code == 1
+    assert answer.code == 2
     assert answer.err.startswith(f"error: No media `{media}` is registered here")
 
 
 def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     answer = call("list", store=tmp_path / "nowhere")
-    assert answer.code == 1
+    assert answer.code == 2
     assert "There is no store at" in answer.err
     assert not (tmp_path / "nowhere").exists()
 
@@ -282,7 +282,7 @@ def test_verify_everything_that_is_right(store: Path) -> None:
     assert answer.out.startswith("2 media: 2 passed, 0 failed, 0 not checked; ")
     assert call("failing", "--json", store=store).json == []
     assert "passed" in call("list", store=store).out
-    kept = {record.media_id: record for record in published_media.read_verifications(stores_of(store))}
+    kept = {checks.media_id: checks for checks in published_media.read_last_checks(stores_of(store))}
     assert set(kept) == {"My-clip-1", "tone"}
     (thumbnail,) = [checked for checked in kept["My-clip-1"].outputs if checked.output == "thumbnail"]
     assert "thumbnail_size" in thumbnail.passed
@@ -310,13 +310,13 @@ def test_verify_finds_what_is_broken_and_failing_lists_it(store: Path) -> None:
 def test_one_rule_leaves_what_is_kept_of_the_others(store: Path) -> None:
     archive = stores_of(store)
     call("verify", "My-clip-1", "--shallow", store=store)
-    (before,) = published_media.read_verifications(archive)
+    (before,) = [checks for checks in published_media.read_last_checks(archive) if checks.outputs]
     (store / "codex-assets-local/local/thumbnails/media/My-clip-1/auto-generated.jpg").write_bytes(b"no picture")
     answer = call("verify", "--where", "type=video", "--rule", "thumbnail_decodes", "--json", store=store)
     assert answer.code == 1
     assert answer.json["checks"] == 1
-    (after,) = published_media.read_verifications(archive)
-    was, now = ({judged.output: judged for judged in record.outputs} for record in (before, after))
+    (after,) = [checks for checks in published_media.read_last_checks(archive) if checks.outputs]
+    was, now = ({judged.output: judged for judged in checks.outputs} for checks in (before, after))
     assert {check.rule for check in now["thumbnail"].failed} == {"thumbnail_decodes"}
     assert set(now["thumbnail"].passed) == set(was["thumbnail"].passed) - {"thumbnail_decodes"}
     assert now["hls_360p"] == was["hls_360p"]

@@ -18,6 +18,7 @@ TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^ *```sh\n(.*?)^ *```", TEXT, re.MULTILINE | re.DOTALL)
 COMMANDS = [line.strip() for block in BLOCKS for line in block.splitlines() if line.strip()]
 SECTIONS = (
+    "Exit codes",
     "Original clean-up",
     "Caches and replaced segments",
     "Two runs of one media",

@@ -556,7 +556,9 @@ def test_the_command(house: House) -> None:
     later = json.loads(call(house, "--older-than", "7d", "--json").stdout)
     assert (later["kept"], later["bytesFreed"], later["media"][0]["reason"]) == (1, 0, "recent")
     size = len(jobs.film(12))
-    dry = json.loads(call(house, "--dry-run", "--json").stdout)
+    tried = call(house, "--dry-run", "--json")
+    assert tried.exit_code == 1
+    dry = json.loads(tried.stdout)
     assert (dry["wouldDelete"], dry["bytesFreed"], dry["dryRun"]) == (1, size, True)
     assert house.has_original()
 

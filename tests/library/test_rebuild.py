@@ -231,7 +231,7 @@ def test_exactly_the_named_outputs_are_built_again(settings: Settings) -> None:
 def test_a_plan_starts_nothing(settings: Settings) -> None:
     before = objects(settings, records=True)
     code, said = command(settings, "--assets", "hls_360p,thumbnail", "--also-fresh", "--plan", "--json")
-    assert code == 0, said
+    assert code == 1, said
     answer = json.loads(said)
     assert (answer["media"], answer["outputs"]) == (3, 6)
     assert answer["usd"] > 0

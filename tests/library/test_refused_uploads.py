@@ -106,7 +106,7 @@ def test_refused_uploads_alone_leave_nothing_to_do(settings: Settings, records: 
     records.put("registered", "media", media("registered"))
     records.put("registered", refused.REFUSED, refusal("registered"))
     store = tmp_path / "stores"
-    for command in (("stale",), ("verify", "--all"), ("failing",), ("rebuild",), ("reconcile",)):
+    for command in (("stale",), ("verify", "--all"), ("failing",), ("rebuild",), ("rebuild", "--plan"), ("reconcile",)):
         answer = call(*command, store=store)
         assert answer.code == 0, (command, answer.out, answer.err)
     listed = call("list", "--json", store=store)

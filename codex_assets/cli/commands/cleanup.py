@@ -12,6 +12,8 @@ import typer
 from codex_assets.cli import command_frame, console
 from codex_assets.cli.command_frame import UNCHECKED, AsJson, Conditions, Store
 
+LEFT = 1
+
 
 def cleanup_originals(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything; delete and record nothing.")] = False,
@@ -32,7 +34,8 @@ def cleanup_originals(
     hash is compared, and both its ends are decoded. If anything is wrong the original stays, and the reason is listed;
     docs/operations.md explains each reason.
 
-    Exit codes: `0` every original was decided on; `2` a media could not be checked. It is tried again next time.
+    Exit codes: `0` every original was decided on; `1` with `--dry-run`, some would be deleted; `2` a media could not be
+    checked. It is tried again next time.
 
     ```
     codex-assets cleanup-originals --dry-run
@@ -66,5 +69,8 @@ def cleanup_originals(
         console.say_json(results_json(results, dry_run))
     else:
         console.say(results_table(results, dry_run) if results else "No originals to decide on.")
-    if any(result.verdict is RemovalVerdict.UNCHECKED for result in results):
+    verdicts = {result.verdict for result in results}
+    if RemovalVerdict.UNCHECKED in verdicts:
         raise typer.Exit(UNCHECKED)
+    if RemovalVerdict.WOULD_DELETE in verdicts:
+        raise typer.Exit(LEFT)

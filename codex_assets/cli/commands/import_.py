@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from codex_assets.cli import command_frame, console, progress
-from codex_assets.cli.command_frame import AsJson, Conditions, Store
+from codex_assets.cli.command_frame import UNCHECKED, AsJson, Conditions, Store
 from codex_assets.errors import JobCancelled
 
 
@@ -29,6 +29,8 @@ def import_(
     That is: media, their outputs with their versions, and the results of checks. A second import reports only what has
     changed since; one that was stopped continues where it was.
 
+    Exit codes: `0` all is imported; `2` the archive could not be read, or the instance not be used.
+
     ```
     codex-assets import
     codex-assets import --where creator=ann --pictures
@@ -44,7 +46,7 @@ def import_(
 
     started = time.monotonic()
     totals = ImportTotals()
-    with command_frame.failures_end_with(), ExitStack() as stack:
+    with command_frame.failures_end_with(UNCHECKED), ExitStack() as stack:
         settings = command_frame.load_settings(store)
         archive = settings.stores().archive
         records = RecordStore(archive)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from codex_assets.cli import command_frame, console
-from codex_assets.cli.command_frame import AsJson, Conditions, Store
+from codex_assets.cli.command_frame import UNCHECKED, AsJson, Conditions, Limit, Store
 from codex_assets.errors import MissingInput
 
 
@@ -24,6 +24,8 @@ def show(
     That is: its upload, its outputs, how, when and from what each of them was built, which are stale and why, and what
     the last checks found.
 
+    Exit codes: `0`; `2` there is no such media, or the archive could not be read.
+
     ```
     codex-assets show holiday
     codex-assets show holiday --json | jq .stale
@@ -33,7 +35,7 @@ def show(
     from codex_assets.cli.views.media import media_json, media_sheet
     from codex_assets.library import published_media
 
-    with command_frame.failures_end_with():
+    with command_frame.failures_end_with(UNCHECKED):
         try:
             media = published_media.read(media_id, RecordStore(command_frame.load_settings(store).stores().archive))
         except ValueError:
@@ -46,10 +48,13 @@ def show(
         console.say(media_sheet(media))
 
 
-def list_(where: Conditions = None, store: Store = None, as_json: AsJson = False) -> None:
+def list_(where: Conditions = None, limit: Limit = None, store: Store = None, as_json: AsJson = False) -> None:
     """List media: what is built, what is stale, and what the last check found.
 
-    `codex-assets show MEDIA` has the details of one of them, and `codex-assets stale` the reasons.
+    `codex-assets show MEDIA` has the details of one of them, and `codex-assets stale` the reasons. Media whose upload
+    was refused are listed with the reason.
+
+    Exit codes: `0`; `2` the archive could not be read.
 
     ```
     codex-assets list
@@ -60,12 +65,14 @@ def list_(where: Conditions = None, store: Store = None, as_json: AsJson = False
     from codex_assets.cli.views.media import media_json, media_table
     from codex_assets.library import published_media
 
-    with command_frame.failures_end_with():
+    with command_frame.failures_end_with(UNCHECKED):
         stores = command_frame.load_settings(store).stores()
-        listed = [media for media in published_media.read_all(stores) if media.meets(condition)]
+        listed = list(published_media.read_all(stores, condition))
+    shown = listed[:limit]
     if as_json:
-        console.say_json([media_json(media) for media in listed])
+        console.say_json([media_json(media) for media in shown])
     elif listed:
-        console.say(media_table(listed))
+        console.say(media_table(shown, listed))
+        command_frame.note_rest(len(listed) - len(shown))
     else:
         console.say("No media yet." if where is None else "No media meets these conditions.")

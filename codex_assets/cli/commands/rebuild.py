@@ -81,8 +81,8 @@ def rebuild(
     all. A few media, the canary, go first. `--resume` continues a rebuild that was paused, stopped or killed; what is
     done is not done again.
 
-    Exit codes: `0` everything was built; `1` something failed; `2` it could not start; `3` it was paused because too
-    many media failed; `130` you stopped it.
+    Exit codes: `0` everything was built; `1` something failed, cannot be built or, with `--plan`, is to be built; `2`
+    it could not start, or a media is not known; `3` it was paused because too many media failed; `130` you stopped it.
 
     ```
     codex-assets rebuild --plan
@@ -168,11 +168,13 @@ def _begin(
             console.say_json(estimate_json(estimate, refused))
         else:
             console.say(estimate_sheet(estimate))
-        raise typer.Exit
+        raise typer.Exit(FAILED if targets else UNCHECKED if any(each.is_unknown for each in refused) else 0)
     if as_json:
         console.say_json(nothing_json(refused))
     else:
         console.say(nothing_line(refused))
+    if any(each.is_unknown for each in refused):
+        raise typer.Exit(UNCHECKED)
     raise typer.Exit(FAILED if refused and order.media_ids else 0)
 
 

@@ -31,7 +31,8 @@ def redeliver(
     payload is not kept. The query of a webhook's URL is not kept either, because it may hold a secret: give the whole
     URL with `--url`. What is delivered is dropped from the archive.
 
-    Exit codes: `0` all were delivered; `1` some were not; `2` the archive could not be read, or there is no secret.
+    Exit codes: `0` none waits any more; `1` some do, as with `--dry-run`; `2` the archive could not be read, or there
+    is no secret.
 
     ```
     codex-assets redeliver --dry-run
@@ -67,5 +68,5 @@ def redeliver(
     verdicts = {result.verdict for result in results}
     if RedeliveryVerdict.UNCHECKED in verdicts:
         raise typer.Exit(UNCHECKED)
-    if RedeliveryVerdict.NOT_DELIVERED in verdicts:
+    if verdicts & {RedeliveryVerdict.NOT_DELIVERED, RedeliveryVerdict.WOULD_SEND}:
         raise typer.Exit(FAILED)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from codex_assets.cli import command_frame, console
-from codex_assets.cli.command_frame import FAILED, UNCHECKED, AsJson, ByTools, Conditions, Store
+from codex_assets.cli.command_frame import FAILED, UNCHECKED, AsJson, ByTools, Conditions, Limit, Store
 
 if TYPE_CHECKING:
     from codex_assets.cli.views.stale import StaleReport
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 OutputNames = Annotated[
     str | None,
     typer.Option(
-        "--asset", metavar="OUTPUTS", help="Only these outputs, such as `hls_720p,thumbnail`.", show_default=False
+        *("--assets", "--asset"),
+        metavar="OUTPUTS",
+        help="Only these outputs, such as `hls_720p,thumbnail`.",
+        show_default=False,
     ),
 ]
 ListAll = Annotated[bool, typer.Option("--list", help="Name every media and output, however many there are.")]
@@ -38,10 +41,11 @@ Reindex = Annotated[bool, typer.Option("--reindex", help="Build the index from s
 
 
 def stale(
-    asset: OutputNames = None,
+    assets: OutputNames = None,
     where: Conditions = None,
     tools: ByTools = False,
     list_all: ListAll = False,
+    limit: Limit = None,
     refresh: Refresh = None,
     reindex: Reindex = False,
     store: Store = None,
@@ -76,12 +80,12 @@ def stale(
     ```
     codex-assets stale
     codex-assets stale --list --where type=video,creator=ann
-    codex-assets stale --asset hls_720p,thumbnail --refresh --json
-    codex-assets stale --tools --asset waveform_png
+    codex-assets stale --assets hls_720p,thumbnail --refresh --json
+    codex-assets stale --tools --assets waveform_png
     ```
     """
     condition = command_frame.parse_where(where)
-    outputs = command_frame.parse_outputs(asset, "--asset")
+    outputs = command_frame.parse_outputs(assets, "--assets")
     from codex_assets.cli.views.stale import report_json, report_sheet
 
     with command_frame.failures_end_with(UNCHECKED):
@@ -89,12 +93,13 @@ def stale(
         catalogue = command_frame.open_catalogue(settings, refresh=refresh, reindex=reindex)
         report = _report(catalogue, condition, outputs, settings.tools().versions() if tools else None)
     if as_json:
-        console.say_json(report_json(report))
+        console.say_json(report_json(report, limit=limit))
     else:
         for media_id, record, problem in report.unreadable_examples:
             console.complain(f"{media_id}, {record}: {problem}.")
-        console.say(report_sheet(report, list_all=list_all))
-        if not (list_all or report.is_short):
+        console.say(report_sheet(report, list_all=list_all or limit is not None, limit=limit))
+        command_frame.note_rest(len(report.media) - len(report.media[:limit]))
+        if limit is None and not (list_all or report.is_short):
             console.note("`--list` names every media and output.")
     if report.stale_count:
         raise typer.Exit(FAILED)

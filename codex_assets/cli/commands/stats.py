@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from codex_assets.cli import command_frame, console
-from codex_assets.cli.command_frame import AsJson, Conditions, Store
+from codex_assets.cli.command_frame import UNCHECKED, AsJson, Conditions, Store
 
 
 def statistics(
@@ -29,6 +29,8 @@ def statistics(
     that of current versions: former versions, which B2 keeps and bills until a lifecycle rule removes them, are not
     counted.
 
+    Exit codes: `0`; `2` a store could not be read.
+
     ```
     codex-assets stats
     codex-assets stats --since 24h --no-storage
@@ -42,7 +44,7 @@ def statistics(
     from codex_assets.cli.views.stats import statistics_json, statistics_tables
     from codex_assets.library import published_media, stats
 
-    with command_frame.failures_end_with():
+    with command_frame.failures_end_with(UNCHECKED):
         settings = command_frame.load_settings(store)
         stores = settings.stores()
         records = RecordStore(stores.archive)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from codex_assets.cli import command_frame, console, progress
-from codex_assets.cli.command_frame import FAILED, UNCHECKED, AsJson, Conditions, Store
+from codex_assets.cli.command_frame import FAILED, UNCHECKED, AsJson, Conditions, Limit, Store
+from codex_assets.errors import StorageError
 
 if TYPE_CHECKING:
     from codex_assets.library.sweep import Sweep, SweepResult
@@ -110,8 +112,9 @@ def verify_(
     if is_hls:
         raise typer.Exit(_verify_hls(names[0], rule, as_json, html))
     condition = command_frame.parse_where(where)
-    from codex_assets.archive import refused
     from codex_assets.config.workshop import open_workshop
+    from codex_assets.library import published_media
+    from codex_assets.library.catalogue import Catalogue
     from codex_assets.library.sweep import Sweep
 
     with (
@@ -128,8 +131,13 @@ def verify_(
             with_reports=html is not None,
             grace=settings.prune_grace,
         )
-        media_ids = names or refused.buildable_ids(workshop.records)
-        raise typer.Exit(_verify_media(sweep, list(dict.fromkeys(media_ids)), as_json, html))
+        media_ids = names or published_media.candidate_ids(workshop.stores, condition)
+        try:
+            raise typer.Exit(_verify_media(sweep, list(dict.fromkeys(media_ids)), as_json, html))
+        finally:
+            # So that `stale` says the same of it at once.
+            with suppress(StorageError):
+                Catalogue(settings.catalogue, workshop.stores.archive).expire()
 
 
 def _verify_media(sweep: Sweep, media_ids: list[str], as_json: bool, html: Path | None) -> int:
@@ -230,36 +238,56 @@ def failing(
     warnings: Annotated[
         bool, typer.Option("--warnings/--errors", help="Include rules that only warn, or errors alone.")
     ] = True,
+    where: Conditions = None,
+    limit: Limit = None,
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
     """List which media failed which rule when they were last verified.
 
-    Reads the results that `verify` has kept, and checks nothing.
+    Reads the results that `verify` has kept of what is published now, and checks nothing. What was rebuilt since it was
+    verified has not failed.
+
+    Exit codes: `0` no rule of severity ERROR failed; `1` one did; `2` nothing was verified, or the archive could not be
+    read.
 
     ```
     codex-assets failing
     codex-assets failing segments_present
-    codex-assets failing --errors --json
+    codex-assets failing --errors --where creator=ann --json
     ```
     """
     command_frame.check_rule(rule, "RULE")
+    condition = command_frame.parse_where(where)
     from codex_assets.cli.views.findings import FailingMedia, failing_json, failing_table, rules_table
     from codex_assets.library import published_media
 
-    with command_frame.failures_end_with():
-        failed = [
-            FailingMedia(record.media_id, output.checked_at, finding)
-            for record in published_media.read_verifications(command_frame.load_settings(store).stores())
-            for output in record.outputs
-            for finding in output.failed
-            if rule in (None, finding.rule) and (warnings or finding.is_failure)
-        ]
+    with command_frame.failures_end_with(UNCHECKED):
+        stores = command_frame.load_settings(store).stores()
+        checks = list(published_media.read_last_checks(stores, condition))
+    failed = [
+        FailingMedia(media.media_id, output.checked_at, finding)
+        for media in checks
+        for output in media.outputs
+        for finding in output.failed
+        if rule in (None, finding.rule) and (warnings or finding.is_failure)
+    ]
+    unverified = sum(not media.outputs for media in checks)
+    shown = failed[:limit]
     if as_json:
-        console.say_json(failing_json(failed))
+        console.say_json(failing_json(shown))
+    elif checks and unverified == len(checks):
+        console.say("No media was verified since it was published: `codex-assets verify --all` does it.")
     elif not failed:
         console.say(f"No verified media fails {rule or 'any rule'}.")
     elif rule is None:
         console.say(rules_table((failure.media_id, failure.finding) for failure in failed))
     else:
-        console.say(failing_table(failed))
+        console.say(failing_table(shown))
+        command_frame.note_rest(len(failed) - len(shown))
+    if 0 < unverified < len(checks):
+        console.note(f"{console.count_media(unverified)} not verified since it was published.")
+    if any(failure.finding.is_failure for failure in failed):
+        raise typer.Exit(FAILED)
+    if checks and unverified == len(checks):
+        raise typer.Exit(UNCHECKED)

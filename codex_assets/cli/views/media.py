@@ -57,14 +57,14 @@ def outputs_tree(media: PublishedMedia, only: Sequence[str] | None = None) -> Tr
     return tree
 
 
-def media_table(listed: Sequence[PublishedMedia]) -> Group:
-    """One line per media, and how many of them are stale."""
+def media_table(shown: Sequence[PublishedMedia], listed: Sequence[PublishedMedia]) -> Group:
+    """One line per media that is shown, and of all that are listed how many are stale."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("media", "type", "creator"):
         table.add_column(name, overflow="fold")
     for name in ("outputs", "stale", "size", "length", "checked"):
         table.add_column(name, justify="right", no_wrap=True)
-    for media in listed:
+    for media in shown:
         records = [record for record in media.outputs.values() if record is not None]
         if media.is_refused:
             table.add_row(*_refused_row(media))
@@ -84,7 +84,7 @@ def media_table(listed: Sequence[PublishedMedia]) -> Group:
     unjudged = sum(media.judged in (Judged.OLD, Judged.NEVER) for media in listed)
     refused = [media for media in listed if media.is_refused]
     total = f"{count_media(len(listed) - len(refused))}, {stale} with stale outputs"
-    sentences = [refusal_line(media) for media in listed if media.refusal is not None]
+    sentences = [refusal_line(media) for media in shown if media.refusal is not None]
     total += f", {unjudged} {NOT_BY_TODAYS_RULES}" if unjudged else ""
     total += f"; {plural(len(refused), 'upload')} refused" if refused else ""
     return Group(table, *sentences, *([""] if sentences else []), total)
@@ -134,19 +134,22 @@ def media_sheet(media: PublishedMedia) -> Group:
     unjudged = [name for name, verdict in media.verdicts.items() if verdict.judged in (Judged.OLD, Judged.NEVER)]
     if unjudged:
         parts.append(Text(f"{NOT_BY_TODAYS_RULES}: {', '.join(unjudged)}", style="yellow"))
-    for checked in media.verification.outputs if media.verification is not None else ():
+    for checked in media.verified:
         parts += [finding_line(checked.output, finding) for finding in checked.failed]
     return Group(*parts)
 
 
 def media_json(media: PublishedMedia) -> dict[str, Any]:
-    """The records of a media, without what they leave out, and which outputs are stale and why."""
+    """The records of a media, without what they leave out, and which outputs are stale and why. `verification` has what
+    was found of what is published now, and no older findings."""
     outputs: dict[str, Any] = {}
     for name, record in media.outputs.items():
         if record is not None:
             state = {"stale": name in media.stale, "judged": media.verdicts[name].judged}
             outputs[name] = {**record.model_dump(mode="json", exclude_none=True), **state}
     verification = media.verification
+    if verification is not None:
+        verification = verification.model_copy(update={"outputs": media.verified})
     return {
         "media": media.media.model_dump(mode="json"),
         "outputs": outputs,
@@ -298,10 +301,9 @@ def _state(verdict: Verdict | None) -> Text:
 
 
 def _last_check(media: PublishedMedia) -> str:
-    record = media.verification
-    if record is None or not record.outputs:
+    if not media.verified:
         return "never"
-    return f"{_minute(max(checked.checked_at for checked in record.outputs))}, {_check_result(media)}"
+    return f"{_minute(max(checked.checked_at for checked in media.verified))}, {_check_result(media)}"
 
 
 def _minute(moment: str) -> str:
@@ -311,11 +313,10 @@ def _minute(moment: str) -> str:
 
 def _check_result(media: PublishedMedia) -> Text:
     """What the last verification found, and whether today's rules have judged what is published."""
-    record = media.verification
-    if record is None or not record.outputs:
+    if not media.verified:
         return Text(NOT_BY_TODAYS_RULES, style="yellow") if media.judged is Judged.OLD else Text("never", style="dim")
-    failed = sum(finding.is_failure for checked in record.outputs for finding in checked.failed)
-    warned = sum(len(checked.failed) for checked in record.outputs) - failed
+    failed = sum(finding.is_failure for checked in media.verified for finding in checked.failed)
+    warned = sum(len(checked.failed) for checked in media.verified) - failed
     if failed:
         return Text(f"{failed} failed", style="red")
     if media.judged in (Judged.OLD, Judged.NEVER):

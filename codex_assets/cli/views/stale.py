@@ -87,14 +87,14 @@ class StaleReport:
         )
 
 
-def report_sheet(report: StaleReport, *, list_all: bool) -> Group:
-    """Counts by output and reason, the media if they are few or `list_all`, and the total."""
+def report_sheet(report: StaleReport, *, list_all: bool, limit: int | None = None) -> Group:
+    """Counts by output and reason, the media if they are few or `list_all` (at most `limit`), and the total."""
     parts: list[RenderableType] = []
     reasons = report.reasons()
     if reasons:
         parts.append(_reasons_table(reasons, report.blocked()))
     if list_all or report.is_short:
-        for media in report.media:
+        for media in report.media[:limit]:
             parts.append(Text.assemble((media.media_id, "bold"), f"  {media.media_type}"))
             parts += [Text("  ").append_text(verdict_line(verdict)) for verdict in media.verdicts]
     total = f"{console.count_media(report.media_count)}: "
@@ -111,7 +111,8 @@ def report_sheet(report: StaleReport, *, list_all: bool) -> Group:
     return Group(*parts)
 
 
-def report_json(report: StaleReport) -> dict[str, Any]:
+def report_json(report: StaleReport, *, limit: int | None = None) -> dict[str, Any]:
+    """All counts, and each output of all media, or of `limit`."""
     blocked = report.blocked()
     return {
         "media": report.media_count,
@@ -124,7 +125,7 @@ def report_json(report: StaleReport) -> dict[str, Any]:
             | ({"cannot be rebuilt": blocked[output]} if blocked[output] else {})
             for output, reasons in report.reasons().items()
         },
-        "list": [_verdict_json(media, verdict) for media in report.media for verdict in media.verdicts],
+        "list": [_verdict_json(media, verdict) for media in report.media[:limit] for verdict in media.verdicts],
         "unreadable": [{"mediaId": media_id, "record": record} for media_id, record, _ in report.unreadable],
     }
 
