@@ -66,6 +66,23 @@ def examine(tools: Tools, media_type: MediaType, source: Path) -> ExaminedUpload
     return _UploadCheck(tools, media_type, first, is_joined=end is not None).run()
 
 
+def likely_type(tools: Tools, source: Path) -> MediaType:
+    """What a file is most likely uploaded as, by its header alone: a video if it has a picture that is no cover, else
+    audio. Raises `SourceError` for a file that is neither, and `ToolError`."""
+    if source.stat().st_size == 0:
+        raise refusals.EMPTY.error()
+    head = _ends(source)
+    try:
+        info = ffprobe.parse(tools.ffprobe(ffprobe.probe_arguments(str(source)), label="looking at the file"))
+    except ToolError as error:
+        raise upload_faults.probe_error(error, head, source) from None
+    if info.video is not None:
+        return "video"
+    if info.audio is None and not info.undecoded:
+        raise refusals.NOTHING.error()
+    return "audio"
+
+
 class _UploadCheck:
     """The check of one upload. What a tool logged while it was probed is kept for later."""
 

@@ -63,7 +63,7 @@ def main(
 
     ```
     codex-assets demo                           # see it all, without an account
-    codex-assets run film.mp4 --type video      # build every output of a file
+    codex-assets run film.mp4                   # build every output of a file
     codex-assets verify --all                   # check all that is published
     codex-assets rebuild --plan                 # what is stale, and its cost
     ```

@@ -155,8 +155,7 @@ def load_settings(store: Path | None) -> Settings:
     from codex_assets.config import settings
 
     environ = settings.environment()
-    is_configured = any(environ.get(name, "").strip() for name in ("STORAGE_DIR", *settings.REQUIRED))
-    if store is None and is_configured:
+    if store is None and settings.names_stores(environ):
         return settings.load(environ)
     local = settings.local_environment(store)
     if not Path(local["STORAGE_DIR"]).is_dir():

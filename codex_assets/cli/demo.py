@@ -39,8 +39,9 @@ ENVIRONMENT = {
 }
 
 
-def run(environ: Mapping[str, str], samples: Path | None = None) -> bool:
-    """Run a job for each sample and print what came of it; whether everything is as the contract says.
+def run(environ: Mapping[str, str], samples: Path | None = None, *, verbose: bool = False) -> bool:
+    """Run a job for each sample and print what came of it; whether everything is as the contract says. `verbose`: with
+    the webhooks and every record.
 
     `environ` is that of a local run. It becomes this process's: the worker's own processes read it. Raises
     `MissingInput` when the samples are not in `samples` (None: in the checkout's folder).
@@ -56,15 +57,16 @@ def run(environ: Mapping[str, str], samples: Path | None = None) -> bool:
     store = settings.storage_dir
     assert store is not None
     console.say(heading(store))
-    jobs = asyncio.run(_run_jobs(settings.stores(), samples))
-    console.say(published_objects(settings.stores(), store, [job.media_id for job in jobs]))
+    jobs = asyncio.run(_run_jobs(settings.stores(), samples, verbose=verbose))
+    media_ids = [job.media_id for job in jobs]
+    console.say(published_objects(settings.stores(), store, media_ids, with_records=verbose))
     is_right = not any(job.problems for job in jobs)
     if is_right:
         console.say(where_to_look(store, jobs))
     return is_right
 
 
-async def _run_jobs(stores: Stores, samples: Path) -> list[DemoJob]:
+async def _run_jobs(stores: Stores, samples: Path, *, verbose: bool) -> list[DemoJob]:
     listener: Listener | None = None
 
     async def report(_: Mapping[str, Any], reported: dict[str, Any]) -> None:
@@ -79,7 +81,7 @@ async def _run_jobs(stores: Stores, samples: Path) -> list[DemoJob]:
         for name in NAMES:
             with progress.run_progress(name) as listener:
                 job = await _run_job(worker, stores, samples, name)
-            console.say(job_sheet(job))
+            console.say(job_sheet(job, with_webhook=verbose))
             jobs.append(job)
         return jobs
     finally:

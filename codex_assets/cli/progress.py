@@ -21,6 +21,8 @@ LINE_SECONDS = 5.0
 """Least time between two lines of progress."""
 PHASE_SECONDS = 1.0
 """... and between two lines when a new phase begins."""
+ESTIMATED_FROM = 0.1
+"""The part of the work before which no time left is shown: it would be anything, and change with every look."""
 
 
 @contextmanager
@@ -94,7 +96,8 @@ class Bars:
                 self._progress.update(task, total=1.0, completed=status.fraction)
             self._progress.update(task, speed=status.speed)
             # Not all of it before the end: what is still to come may not be planned yet.
-            self._progress.update(self._whole, completed=min(status.overall, 0.99), left=status.seconds_left)
+            left = status.seconds_left if status.overall >= ESTIMATED_FROM else None
+            self._progress.update(self._whole, completed=min(status.overall, 0.99), left=left)
 
     def _begin_phase(self, phase: str) -> None:
         self._end_phase()
@@ -136,7 +139,7 @@ class Lines:
             parts.append(f"{100 * status.fraction:.0f} %")
         if status.speed:
             parts.append(f"{status.speed:.1f}x")
-        if status.seconds_left is not None and status.overall < 1:
+        if status.seconds_left is not None and ESTIMATED_FROM <= status.overall < 1:
             parts.append(f"{time_left(status.seconds_left)} left")
         err.print(Text("  ".join(parts)), soft_wrap=True)
 
@@ -170,12 +173,16 @@ class MediaProgress:
         """One more media is done; `so_far` sums up all of them in a few words."""
         self._done += 1
         now = time.monotonic()
-        left = (now - self._started) / self._done * (self._total - self._done)
+        left = None
+        if self._done >= ESTIMATED_FROM * self._total:
+            left = (now - self._started) / self._done * (self._total - self._done)
         if self._bars is not None and self._task is not None:
             self._bars.update(self._task, completed=self._done, so_far=so_far, left=left)
         elif now - self._printed_at >= LINE_SECONDS:
             self._printed_at = now
-            err.print(f"{self._title}: {self._done} of {self._total}  {so_far}  {time_left(left)} left", soft_wrap=True)
+            parts = [f"{self._title}: {self._done} of {self._total}", so_far]
+            parts += [f"{time_left(left)} left"] if left is not None else []
+            err.print("  ".join(parts), soft_wrap=True)
 
 
 @contextmanager

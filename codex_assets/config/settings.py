@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 from pydantic import SecretStr
 
@@ -30,7 +31,7 @@ from codex_assets.net.runpod_api import Account, Endpoint
 from codex_assets.net.webhook import DeliveryPolicy
 from codex_assets.storage.directory import DirectoryStore
 from codex_assets.storage.locations import S3Location
-from codex_assets.storage.objects import Stores
+from codex_assets.storage.objects import Role, Stores
 from codex_assets.system import scratch
 from codex_assets.system.sandbox import Reach
 from codex_assets.system.tools import Tools, tool_environment
@@ -98,6 +99,16 @@ class Settings:
 
         archive, media, assets = (S3Store(location) for location in self.locations)
         return Stores(archive=archive, media=media, assets=assets)
+
+    def address(self, role: Role, key: str) -> str:
+        """The URL of an object: of a file, or of the store's own address, which asks for a key of the store unless its
+        bucket is public."""
+        bucket = {"archive": self.archive_bucket, "media": self.media_bucket, "assets": self.assets_bucket}[role]
+        if self.storage_dir is not None:
+            return (self.storage_dir / bucket / key).absolute().as_uri()
+        assert self.locations is not None
+        (location,) = [each for each in self.locations if each.role == role]
+        return f"{location.endpoint.rstrip('/')}/{bucket}/{quote(key)}"
 
     def price_per_second(self, gpu: str | None) -> float | None:
         """USD that a second of a worker with this GPU costs; None where nobody has told."""
@@ -194,6 +205,11 @@ def adopt(environ: Mapping[str, str]) -> None:
     """Make `environ` the process's own, for the worker processes that it starts: they read theirs."""
     os.environ.clear()
     os.environ.update(environ)
+
+
+def names_stores(environ: Mapping[str, str]) -> bool:
+    """Whether an environment says anything of stores, be it wrong or not all that is needed."""
+    return any(environ.get(name, "").strip() for name in ("STORAGE_DIR", *REQUIRED))
 
 
 def local_environment(store: Path | None = None) -> dict[str, str]:

@@ -12,18 +12,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from codex_assets.build.encoders import EncoderMode
-from codex_assets.config.settings import Settings, load
+from codex_assets.config.settings import LOCAL_STORE, Settings, load, names_stores
 from codex_assets.errors import ConfigurationError
 from codex_assets.readiness import ffmpeg_releases, machine_checks, store_checks, tool_checks
 from codex_assets.readiness.checks import Check, Health, problems
 from codex_assets.system.sandbox import Reach
 from codex_assets.system.tools import Tools, tool_environment
 
+WORKER = "RUNPOD_POD_ID"
+"""Is set on RunPod's workers, which have no local store."""
+
 
 def examine(environ: Mapping[str, str], *, tools_only: bool = False, write: bool = False) -> Iterator[Check]:
     """Every check, as it is made. Raises nothing: what fails is a result. `write`: stores are written to as well."""
     tools = Tools(tool_environment(environ), reach=Reach())
     settings, settings_check = check_settings(environ)
+    if settings is None and not names_stores(environ) and WORKER not in environ:
+        settings, settings_check = _local_settings(environ)
     yield from tool_checks.check_tools(tools)
     yield from ffmpeg_releases.check_ffmpeg(tools)
     mode = settings.video_encoder if settings is not None and not tools_only else EncoderMode.AUTO
@@ -60,6 +65,20 @@ def check_settings(environ: Mapping[str, str]) -> tuple[Settings | None, Check]:
         advice = "Set them as the README's configuration table says; for a local run set STORAGE_DIR alone"
         return None, Check(*subject, Health.PROBLEM, error.public, advice)
     return settings, Check(*subject, Health.OK, _mode(settings))
+
+
+def _local_settings(environ: Mapping[str, str]) -> tuple[Settings | None, Check]:
+    """What every command uses where the environment names no store: the local one, if there is one by now."""
+    subject = ("environment", "settings", Health.NOTE)
+    local = {**environ, "STORAGE_DIR": str(LOCAL_STORE.absolute())}
+    advice = "For real stores set what the README's configuration table lists"
+    if not LOCAL_STORE.is_dir():
+        result = "no cloud configured, and there is no local store yet: `codex-assets demo` makes one"
+        return None, Check(*subject, result, advice)
+    settings, check = check_settings(local)
+    if settings is None:
+        return None, check
+    return settings, Check(*subject, f"no cloud configured: the local store is used ({LOCAL_STORE})", advice)
 
 
 def _mode(settings: Settings) -> str:

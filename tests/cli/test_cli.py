@@ -127,6 +127,26 @@ def test_run_says_why_a_file_cannot_be_used(clips: Path, tmp_path: Path) -> None
     assert answer.err.rstrip().endswith("(source_not_media)")
 
 
+@ffmpeg
+def test_run_looks_at_a_file_before_anything_is_stored(clips: Path, tmp_path: Path) -> None:
+    answer = call("run", clips / "notes.mp4", store=tmp_path / "store")
+    assert answer.code == 1
+    assert answer.err.splitlines()[-1].startswith("error: The upload is a text file, not a video")
+    assert not list((tmp_path / "store").glob("codex-*"))
+
+
+@ffmpeg
+def test_run_takes_a_folder_and_finds_out_what_is_in_it(clips: Path, tmp_path: Path) -> None:
+    """A video, a sound, and a text that is called a video."""
+    store = tmp_path / "store"
+    answer = call("run", clips, "--assets", "mezzanine", "--json", store=store)
+    assert answer.code == 0, answer.err
+    kinds = {body["output"]["mediaId"]: body["output"]["mediaType"] for body in answer.json}
+    assert kinds == {"My-clip-1": "video", "tone": "audio"}
+    assert f"{clips / 'notes.mp4'} is left out: The upload is a text file" in answer.err
+    assert not list(store.glob("codex-archive/originals/local/notes"))
+
+
 def test_run_of_a_file_that_is_not_there(tmp_path: Path) -> None:
     answer = call("run", tmp_path / "gone.mp4", "--type", "video", store=tmp_path / "store")
     assert answer.code == 1
@@ -144,7 +164,9 @@ def test_run_with_an_unknown_output_names_the_field(clips: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["run", "x.mp4"],
+        ["run"],
+        ["run", "x.mp4", "--assets", "hls_9000p"],
+        ["run", "x.mp4", "y.mp4", "--media-id", "one"],
         ["run", "x.mp4", "--type", "picture"],
         ["verify"],
         ["verify", "one", "--all"],
@@ -216,7 +238,12 @@ def test_show_tells_what_is_known(built: tuple[Path, Answer, Answer]) -> None:
     assert shown.code == 0
     for text in ("video of local", "never upscaled", "libx264", "last check of what is published: never", "current"):
         assert text in shown.out
+    thumbnail = "codex-assets-local/local/thumbnails/media/My-clip-1/auto-generated.jpg"
+    assert (built[0] / thumbnail).as_uri() in "".join(shown.out.split())
     known = call("show", "tone", "--json", store=built[0]).json
+    assert known["outputs"]["hls_master"]["url"] == (
+        (built[0] / "codex-media-local/ann/hls-audio/tone/master.m3u8").as_uri()
+    )
     assert known["media"]["creator_id"] == "ann"
     assert known["stale"] == []
     assert set(known["outputs"]) == set(outputs.OUTPUTS["audio"])
@@ -353,6 +380,15 @@ def test_verify_a_folder(store: Path) -> None:
     folder = store / "codex-media-local/local/hls/My-clip-1"
     whole = call("verify", folder, "--json")
     assert (whole.code, whole.json["findings"]) == (0, [])
+    seen = {each["output"]: each for each in whole.json["outputs"]}
+    assert {"360p", "hls_master"} <= set(seen) or {"hls_360p", "hls_master"} <= set(seen), seen
+    variant = next(each for name, each in seen.items() if name.endswith("360p"))
+    assert (variant["width"], variant["height"], variant["segments"]) == (320, 180, 1)
+    assert variant["checks"] == variant["passed"] > 0
+    rates = variant["bandwidth"]
+    assert rates["declared"] == pytest.approx(rates["measured"], rel=0.2)
+    rules = {rule["rule"]: rule for rule in whole.json["rules"]}
+    assert (rules["resolution_true"]["passed"], rules["resolution_true"]["failed"]) != ([], [])
     assert call("verify", folder / "master.m3u8").code == 0
     assert call("verify", folder / "360p" / "playlist.m3u8").code == 0
     text = (folder / "master.m3u8").read_text()

@@ -64,7 +64,7 @@ def test_the_demonstration_and_what_it_would_notice(
     monkeypatch.setattr(demo, "SAMPLES", samples)
     store = tmp_path / "store"
     environ = settings.local_environment(store)
-    assert demo.run(environ)
+    assert demo.run(environ, verbose=True)
     printed, log = capfd.readouterr()
     for name in demo.NAMES:
         assert f"✓ {name}" in printed

@@ -206,12 +206,34 @@ def test_the_build_that_is_there_is_judged(
     assert problems(checked.values()) == []
 
 
-def test_missing_variables_are_named(healthy: dict[str, str]) -> None:
+def test_without_a_cloud_the_local_store_is_used(
+    healthy: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after the demonstration: whoever has no account yet has nothing to put right."""
+    monkeypatch.chdir(tmp_path)
     del healthy["STORAGE_DIR"]
+    before = checks(healthy)
+    assert problems(before.values()) == []
+    assert "no local store yet" in before["environment settings"].result
+    assert not (tmp_path / ".local").exists()
+
+    (tmp_path / settings.LOCAL_STORE).mkdir(parents=True)
+    after = checks(healthy)
+    assert problems(after.values()) == []
+    assert after["environment settings"].result == "no cloud configured: the local store is used (.local/storage)"
+    assert after["stores archive"].status is Health.OK
+    # A worker has no local store.
+    assert [problem.name for problem in problems(checks({**healthy, "RUNPOD_POD_ID": "p"}).values())] == ["settings"]
+
+
+def test_missing_variables_are_named(healthy: dict[str, str]) -> None:
+    """Of a cloud that is configured by half."""
+    del healthy["STORAGE_DIR"]
+    healthy["B2_REGION"] = "us-west-004"
     checked = checks(healthy)
     (problem,) = problems(checked.values())
     assert problem.group == "environment"
-    for name in settings.REQUIRED:
+    for name in set(settings.REQUIRED) - {"B2_REGION"}:
         assert name in problem.result
     assert not [name for name in checked if name.startswith("stores")]
 

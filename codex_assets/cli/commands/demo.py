@@ -20,11 +20,15 @@ def demo(
             "--samples", help="Folder of the samples. Default: the checkout's `fixtures`.", show_default=False
         ),
     ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Also print the webhooks, and name every record.")
+    ] = False,
 ) -> None:
     """Process two sample uploads as on RunPod, on this machine.
 
     Both go through the worker, which sends a signed webhook for each; the webhooks are received and verified here.
-    Prints the webhooks, everything that was stored, and how to play it. Neither an account nor a network is used.
+    Prints what was stored and how to play it, and with `--verbose` the webhooks. Neither an account nor a network is
+    used.
 
     ```
     codex-assets demo
@@ -36,7 +40,7 @@ def demo(
 
     with command_frame.failures_end_with():
         try:
-            is_right = demonstration.run(local_environment(store), samples)
+            is_right = demonstration.run(local_environment(store), samples, verbose=verbose)
         except KeyboardInterrupt:
             raise JobCancelled from None
     if not is_right:

@@ -21,8 +21,8 @@ def show(
 ) -> None:
     """Show everything that is known of one media.
 
-    That is: its upload, its outputs, how, when and from what each of them was built, which are stale and why, and what
-    the last checks found.
+    That is: its upload, its outputs and where they lie, how, when and from what each of them was built, which are stale
+    and why, and what the last checks found.
 
     Exit codes: `0`; `2` there is no such media, or the archive could not be read.
 
@@ -37,15 +37,16 @@ def show(
 
     with command_frame.failures_end_with(UNCHECKED):
         try:
-            media = published_media.read(media_id, RecordStore(command_frame.load_settings(store).stores().archive))
+            settings = command_frame.load_settings(store)
+            media = published_media.read(media_id, RecordStore(settings.stores().archive))
         except ValueError:
             media = None
         if media is None:
             raise MissingInput(f"No media `{media_id}` is registered here; `codex-assets list` names those that are.")
     if as_json:
-        console.say_json(media_json(media))
+        console.say_json(media_json(media, settings.address))
     else:
-        console.say(media_sheet(media))
+        console.say(media_sheet(media, settings.address))
 
 
 def list_(where: Conditions = None, limit: Limit = None, store: Store = None, as_json: AsJson = False) -> None:

@@ -193,7 +193,7 @@ def _write_page(path: Path, reports: Sequence[MediaReport], ffmpeg: str | None) 
 def _verify_hls(target: str, rule: str | None, as_json: bool, html: Path | None) -> int:
     """Check the HLS at a path or a URL, print the findings, write them into the file `html`, and return the exit
     code."""
-    from codex_assets.cli.views.findings import findings_json, findings_table
+    from codex_assets.cli.views.findings import findings_table, hls_json
     from codex_assets.config.settings import environment, outward, scratch_place
     from codex_assets.system.tools import tool_environment
     from codex_assets.verification.hls_check import HlsCheck, find_playlist
@@ -214,19 +214,19 @@ def _verify_hls(target: str, rule: str | None, as_json: bool, html: Path | None)
         checked = command_frame.run_in_thread(
             lambda: check.check_url(target, outward()) if playlist is None else check.check_playlist(playlist)
         )
+    report = report_of(
+        target.partition("?")[0] if playlist is None else "/".join(playlist.absolute().parts[-2:]),
+        "stream",
+        checked.observations,
+        checked.findings,
+        only=None if rule is None else (rule,),
+        unjudged=checked.loudness,
+    )
     if as_json:
-        console.say_json(findings_json(checked.findings))
+        console.say_json(hls_json(report, checked.findings))
     else:
         console.say(findings_table(checked.findings))
     if html is not None:
-        report = report_of(
-            target.partition("?")[0] if playlist is None else "/".join(playlist.absolute().parts[-2:]),
-            "stream",
-            checked.observations,
-            checked.findings,
-            only=None if rule is None else (rule,),
-            unjudged=checked.loudness,
-        )
         _write_page(html, [report], checked.ffmpeg)
     return FAILED if failures(checked.findings) else 0
 

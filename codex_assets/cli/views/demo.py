@@ -21,6 +21,7 @@ from codex_assets.cli import console
 from codex_assets.cli.receiver import ReceivedWebhook
 from codex_assets.cli.views.objects import objects_tree
 from codex_assets.config import settings
+from codex_assets.storage import keys
 from codex_assets.storage.objects import Stores
 
 
@@ -47,8 +48,9 @@ def heading(store: Path) -> Text:
     )
 
 
-def job_sheet(job: DemoJob) -> Group:
-    """Whether a job went well, its problems, and the webhook that came."""
+def job_sheet(job: DemoJob, *, with_webhook: bool) -> Group:
+    """Whether a job went well, its problems, and whether its webhook is signed right; `with_webhook`: what it says, as
+    it does where something is wrong."""
     mark = ("✗ ", "red") if job.problems else ("✓ ", "green")
     headline = Text.assemble(mark, (job.name, "bold"))
     if not job.problems:
@@ -61,19 +63,26 @@ def job_sheet(job: DemoJob) -> Group:
             "  signature verified" if is_verified else "  NOT verified", style="green" if is_verified else "red"
         )
         parts.append(seal.append(f" over {len(webhook.raw)} bytes: {webhook.signature[:16]}...", style="dim"))
-        body = json.dumps(webhook.body, indent=2, ensure_ascii=False)
-        parts.append(Text("  " + body.replace("\n", "\n  ")))
+        if with_webhook or job.problems:
+            body = json.dumps(webhook.body, indent=2, ensure_ascii=False)
+            parts.append(Text("  " + body.replace("\n", "\n  ")))
     return Group(*parts, "")
 
 
-def published_objects(stores: Stores, store: Path, media_ids: Sequence[str]) -> Tree:
-    """The objects of these media in the local store at `store`."""
-    sizes = {
+def published_objects(stores: Stores, store: Path, media_ids: Sequence[str], *, with_records: bool) -> Tree:
+    """The objects of these media in the local store at `store`; of their records the sum, unless `with_records`."""
+    sizes: dict[str, int] = {}
+    listed = {
         f"{bucket.bucket}/{stored_object.key}": stored_object.size
         for bucket in (stores.archive, stores.media, stores.assets)
         for stored_object in bucket.list("")
         if any(media_id in stored_object.key.split("/") for media_id in media_ids)
     }
+    for key, size in listed.items():
+        bucket, slash, inside = key.partition("/")
+        is_folded = inside.startswith(keys.RECORDS_ROOT) and not with_records
+        name = f"{bucket}{slash}{keys.RECORDS_ROOT}{inside.split('/')[1]}/*.json" if is_folded else key
+        sizes[name] = sizes.get(name, 0) + size
     return objects_tree(f"{console.short_path(store)}/", sizes)
 
 
@@ -93,6 +102,7 @@ def where_to_look(store: Path, jobs: Sequence[DemoJob]) -> Group:
     program = Path(sys.argv[0]) if Path(sys.argv[0]).name == "codex-assets" else Path("codex-assets")
     command = console.short_path(program)
     option = "" if store == settings.LOCAL_STORE.absolute() else f" --store {console.short_path(store)}"
+    table.add_row("the webhooks", f"{command} demo --verbose{option}")
     table.add_row("what is known", f"{command} show {jobs[0].media_id}{option}")
     table.add_row("check it again", f"{command} verify --all{option}")
     table.add_row("the graph", "make dev, then http://127.0.0.1:3000")

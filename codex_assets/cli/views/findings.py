@@ -16,6 +16,7 @@ from codex_assets.archive.findings import Finding, Severity
 from codex_assets.archive.notes import Note
 from codex_assets.cli.console import count_media, duration, plural
 from codex_assets.library.sweep import SweepResult
+from codex_assets.verification.report.media_report import MediaReport, PlaylistReport, Rate
 
 LISTED_FINDINGS = 20
 """A sweep with more findings than this counts them by rule; `failing` lists them."""
@@ -56,12 +57,62 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     return table
 
 
-def findings_json(findings: Sequence[Finding]) -> dict[str, Any]:
-    """How many checks there were, and the findings that did not pass."""
+def hls_json(report: MediaReport, findings: Sequence[Finding]) -> dict[str, Any]:
+    """Of one folder or URL: every output with its rates in bit/s, declared beside measured, every rule that was asked
+    and of which outputs it holds, and the findings that did not pass."""
+    playlists = {playlist.output: playlist for playlist in report.playlists}
+    outputs = dict.fromkeys([*playlists, *(finding.output for finding in findings)])
     return {
         "checks": len(findings),
+        "outputs": [
+            _output_json(output, playlists.get(output), [each for each in findings if each.output == output])
+            for output in outputs
+        ],
+        "rules": [
+            {
+                "rule": rule.name,
+                "severity": rule.severity.value,
+                "passed": list(rule.passed),
+                "failed": [finding.output for finding in rule.findings],
+            }
+            for rule in report.rules
+        ],
+        "notApplicable": list(report.not_applicable),
         "findings": [_finding_json(finding) for finding in findings if not finding.passed],
     }
+
+
+def _output_json(output: str, playlist: PlaylistReport | None, findings: Sequence[Finding]) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "output": output,
+        "checks": len(findings),
+        "passed": sum(finding.passed for finding in findings),
+    }
+    if playlist is None:
+        return values
+    width, height = playlist.size or (None, None)
+    values |= {
+        "problem": playlist.problem,
+        "seconds": round(playlist.duration, 3),
+        "segments": len(playlist.segments),
+        "width": width,
+        "height": height,
+        "frameRate": _rounded(playlist.frame_rate),
+        "codecs": playlist.codecs,
+        "declaredCodecs": playlist.declared_codecs,
+        "bandwidth": _rate_json(playlist.peak),
+        "averageBandwidth": _rate_json(playlist.average),
+    }
+    return {name: value for name, value in values.items() if value not in (None, {})}
+
+
+def _rate_json(rate: Rate) -> dict[str, Any]:
+    values = {"declared": rate.declared, "measured": None if rate.measured is None else round(rate.measured)}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
 
 
 def sweep_summary(results: Sequence[SweepResult], skipped: int, seconds: float, rule: str | None) -> Group:

@@ -6,7 +6,7 @@ lie in `objects.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import singledispatch
 from typing import Any
 
@@ -33,7 +33,10 @@ from codex_assets.library.judged import Judged
 from codex_assets.library.published_media import PublishedMedia
 from codex_assets.library.staleness import Verdict
 from codex_assets.media.outputs import MEZZANINE
+from codex_assets.storage.objects import Role
 
+Addresses = Callable[[Role, str], str]
+"""The address of an object, by its store's role and its key."""
 NOT_BY_TODAYS_RULES = "not judged by today's rules"
 
 
@@ -105,8 +108,8 @@ def _refused_row(media: PublishedMedia) -> list[RenderableType]:
     return [*who, "", "", "", "", Text("refused", style="red")]
 
 
-def media_sheet(media: PublishedMedia) -> Group:
-    """Everything that is known of one media."""
+def media_sheet(media: PublishedMedia, addresses: Addresses | None = None) -> Group:
+    """Everything that is known of one media, and where its outputs lie."""
     original = f"original: {media.media.input_role}: {media.media.input_key}"
     parts: list[RenderableType] = [_title(media), Text(original, style="dim", overflow="fold")]
     if media.refusal is not None:
@@ -118,6 +121,8 @@ def media_sheet(media: PublishedMedia) -> Group:
     if mezzanine is not None:
         parts.append(Text(f"uploaded as {_upload(mezzanine)}", style="dim"))
     parts.append(_outputs_table(media))
+    if addresses is not None:
+        parts.append(_addresses_table(media, addresses))
     for verdict in media.verdicts.values():
         if verdict.causes:
             parts.append(
@@ -139,7 +144,7 @@ def media_sheet(media: PublishedMedia) -> Group:
     return Group(*parts)
 
 
-def media_json(media: PublishedMedia) -> dict[str, Any]:
+def media_json(media: PublishedMedia, addresses: Addresses | None = None) -> dict[str, Any]:
     """The records of a media, without what they leave out, and which outputs are stale and why. `verification` has what
     was found of what is published now, and no older findings."""
     outputs: dict[str, Any] = {}
@@ -147,6 +152,8 @@ def media_json(media: PublishedMedia) -> dict[str, Any]:
         if record is not None:
             state = {"stale": name in media.stale, "judged": media.verdicts[name].judged}
             outputs[name] = {**record.model_dump(mode="json", exclude_none=True), **state}
+            if addresses is not None and record.files:
+                outputs[name]["url"] = addresses(record.files[-1].role, record.files[-1].key)
     verification = media.verification
     if verification is not None:
         verification = verification.model_copy(update={"outputs": media.verified})
@@ -270,6 +277,17 @@ def _outputs_table(media: PublishedMedia) -> Table:
             _checks(record),
             _state(media.verdicts.get(name)),
         )
+    return table
+
+
+def _addresses_table(media: PublishedMedia, addresses: Addresses) -> Table:
+    """Of each output the object that is announced, or that its players open first: its address, with its key."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(style="dim", overflow="fold")
+    for record in media.built:
+        for file in record.files[-1:]:
+            table.add_row(record.output, addresses(file.role, file.key))
     return table
 
 
