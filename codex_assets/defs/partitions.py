@@ -21,8 +21,13 @@ def register(instance: dg.DagsterInstance, media_type: str, media_ids: list[str]
     return new
 
 
-def remove(instance: dg.DagsterInstance, media_id: str) -> None:
-    """Make a media unknown to an instance, of whichever type it was known."""
-    for definition in PARTITIONS.values():
-        if instance.has_dynamic_partition(str(definition.name), media_id):
-            instance.delete_dynamic_partition(str(definition.name), media_id)
+def remove(instance: dg.DagsterInstance, media_id: str) -> bool:
+    """Make a media unknown to an instance, of whichever type it was known. Whether it was."""
+    known = [
+        str(definition.name)
+        for definition in PARTITIONS.values()
+        if instance.has_dynamic_partition(str(definition.name), media_id)
+    ]
+    for name in known:
+        instance.delete_dynamic_partition(name, media_id)
+    return bool(known)

@@ -17,14 +17,15 @@ SHARE = 0.1
 """The share of an instance's media that is forgotten without being asked."""
 
 
-def forget(instance: dg.DagsterInstance, media_id: str) -> None:
+def forget(instance: dg.DagsterInstance, media_id: str) -> bool:
     """Remove everything that an instance has of a media: at last its partition, so that a removal that was broken off
-    is finished the next time."""
-    for run in instance.get_runs(dg.RunsFilter(tags={"dagster/partition": media_id})):
+    is finished the next time. Whether there was a partition, or a run."""
+    runs = instance.get_runs(dg.RunsFilter(tags={"dagster/partition": media_id}))
+    for run in runs:
         instance.compute_log_manager.delete_logs(prefix=[run.run_id])
         instance.delete_run(run.run_id)
     event_log.forget_media(instance, media_id, CURSOR + media_id)
-    partitions.remove(instance, media_id)
+    return partitions.remove(instance, media_id) or bool(runs)
 
 
 def forget_missing(instance: dg.DagsterInstance, differences: Differences, under_way: set[str]) -> tuple[int, int]:

@@ -232,6 +232,11 @@ class Catalogue:
         refusals = [RefusedRecord.model_validate_json(known) for (known,) in rows]
         return [refusal for refusal in refusals if where is None or where.holds_unbuilt(refusal.media)]
 
+    def knows(self, media_id: str) -> bool:
+        """Whether the index has anything of a media."""
+        with self._file.connection() as database:
+            return database.execute("SELECT 1 FROM records WHERE media_id = ?", (media_id,)).fetchone() is not None
+
     def others_of(self, media: MediaRecord) -> list[str]:
         """The ids of other media that were uploaded to the same key of the same store."""
         with self._file.connection() as database:

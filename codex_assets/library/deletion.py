@@ -72,7 +72,7 @@ class DeletedObject:
 @dataclass(frozen=True)
 class MediaDeletion:
     """What went of a media, or would go. `kept`: sentences on what stays, and why; `forgotten`: what beside the stores
-    has nothing of it any more."""
+    knew it, and does not any more."""
 
     media_id: str
     verdict: DeletionVerdict
@@ -90,8 +90,10 @@ class MediaDeletion:
 
 @dataclass(frozen=True)
 class _Belongings:
-    """Where to look for what belongs to a media. `prefixes`: by role; `originals`: keys outside of these."""
+    """Where to look for what belongs to a media. `creators`: whose it is or was; `prefixes`: by role; `originals`: keys
+    outside of these."""
 
+    creators: frozenset[str]
     prefixes: dict[Role, tuple[str, ...]]
     originals: tuple[tuple[Role, str], ...] = ()
     kept: tuple[str, ...] = ()
@@ -102,15 +104,16 @@ class _Belongings:
 
 @dataclass(frozen=True)
 class Deletion:
-    """One run over some media; without `really` nothing is deleted. `forget`: removes a media from Dagster; None where
-    there is no instance at hand. `creators`: whose media these are, if nothing else says so."""
+    """One run over some media; without `really` nothing is deleted. `forget`: removes a media from Dagster, and returns
+    whether it was there; None where there is no instance at hand. `creators`: whose media these are, if nothing else
+    says so."""
 
     stores: Stores
     catalogue: Catalogue
     cancelled: threading.Event
     really: bool = False
     creators: tuple[str, ...] = ()
-    forget: Callable[[str], None] | None = None
+    forget: Callable[[str], bool] | None = None
 
     def run(self, media_ids: Collection[str]) -> Iterator[MediaDeletion]:
         """One result per media, in the order given. Raises `JobCancelled` alone."""
@@ -130,10 +133,12 @@ class Deletion:
     def _of_media(self, media_id: str) -> MediaDeletion:
         names = self._records.names(media_id)
         if not names and not self.creators and self.stores.media.head(keys.lease(media_id)) is None:
-            message = "Nothing names it. If objects of it are left, `--creator` says whose they are."
+            return self._of_unstored(media_id)
+        belongings = self._belongings(media_id, names)
+        if names and not belongings.creators:
+            message = "Its records cannot be read, and so do not say whose it is: `--creator` does."
             return MediaDeletion(media_id, DeletionVerdict.UNKNOWN, message)
         if not self.really:
-            belongings = self._belongings(media_id, names)
             objects = (*self._objects(belongings), *self._lease_object(media_id))
             return MediaDeletion(media_id, DeletionVerdict.WOULD_DELETE, objects=objects, kept=belongings.kept)
         self._require_idle(media_id)
@@ -141,6 +146,22 @@ class Deletion:
         with leases.of(media_id, Claim(leases.run_id, waits=timedelta(0))) as lease, lease.deleting():
             # A switch that was broken off has been finished, and may have written records.
             return self._deleted(media_id, self._belongings(media_id, self._records.names(media_id)), lease)
+
+    def _of_unstored(self, media_id: str) -> MediaDeletion:
+        """No store has anything of it. Whoever keeps a view of the archive may have it still: of another machine."""
+        forgotten = self._forget(media_id) if self.really else ()
+        if forgotten:
+            return MediaDeletion(media_id, DeletionVerdict.DELETED, "No store had it.", forgotten=forgotten)
+        message = "Nothing names it. If objects of it are left, `--creator` says whose they are."
+        return MediaDeletion(media_id, DeletionVerdict.UNKNOWN, message)
+
+    def _forget(self, media_id: str) -> tuple[str, ...]:
+        """Remove it from the index and from Dagster; which of them knew it."""
+        forgotten = ["index"] if self.catalogue.knows(media_id) else []
+        self.catalogue.refresh([media_id])
+        if self.forget is not None and self.forget(media_id):
+            forgotten.append("dagster")
+        return tuple(forgotten)
 
     @property
     def _records(self) -> RecordStore:
@@ -171,7 +192,7 @@ class Deletion:
         shared = {media.input_key: others for media in elsewhere if (others := self.catalogue.others_of(media))}
         kept = [f"'{key}' stays: media {', '.join(others[:3])} was made from it, too" for key, others in shared.items()]
         originals = {(media.input_role, media.input_key) for media in elsewhere if media.input_key not in shared}
-        return _Belongings(prefixes, tuple(sorted(originals)), tuple(kept))
+        return _Belongings(frozenset(creators), prefixes, tuple(sorted(originals)), tuple(kept))
 
     def _uploads(self, media_id: str, names: Collection[str]) -> Iterator[MediaRecord]:
         """Who it is and what was uploaded, by the records that say so and can be read."""
@@ -239,11 +260,7 @@ class Deletion:
             return MediaDeletion(media_id, DeletionVerdict.INCOMPLETE, message, tuple(objects), belongings.kept)
         for key in last:
             self._delete([each for each in records if each.key == key], lease)
-        self.catalogue.refresh([media_id])
-        forgotten = ["index"]
-        if self.forget is not None:
-            self.forget(media_id)
-            forgotten.append("dagster")
+        forgotten = self._forget(media_id)
         lease.require_fresh()
         lease_object = self._lease_object(media_id)
         lease.remove()
@@ -253,7 +270,7 @@ class Deletion:
             DeletionVerdict.DELETED,
             objects=(*objects, *lease_object),
             kept=belongings.kept,
-            forgotten=tuple(forgotten),
+            forgotten=forgotten,
         )
 
     def _delete(self, objects: Iterable[DeletedObject], lease: Lease) -> None:

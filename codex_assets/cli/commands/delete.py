@@ -61,7 +61,8 @@ def delete(
         settings = command_frame.load_settings(store)
         work = Deletion(
             settings.stores(),
-            command_frame.open_catalogue(settings),
+            # Whether another media was made from the same original, the index has to know.
+            command_frame.open_catalogue(settings, refresh=True if yes else None),
             cancelled,
             really=yes,
             creators=(creator,) if creator else (),
@@ -81,7 +82,7 @@ def delete(
         raise typer.Exit(LEFT)
 
 
-def _dagster(stack: ExitStack, is_cancelled: Callable[[], bool]) -> Callable[[str], None] | None:
+def _dagster(stack: ExitStack, is_cancelled: Callable[[], bool]) -> Callable[[str], bool] | None:
     """What removes a media from the instance of `DAGSTER_HOME`; None where that is not set. The stack closes it."""
     from codex_assets.config.settings import environment
 
@@ -92,8 +93,8 @@ def _dagster(stack: ExitStack, is_cancelled: Callable[[], bool]) -> Callable[[st
     waiting = instance.wait_unless(is_cancelled, lambda: console.note("An import is running; waiting for it."))
     opened = stack.enter_context(instance.opened_instance(environment(), waiting))
 
-    def forget(media_id: str) -> None:
+    def forget(media_id: str) -> bool:
         with instance.import_lock(opened, waiting):
-            removal.forget(opened, media_id)
+            return removal.forget(opened, media_id)
 
     return forget
