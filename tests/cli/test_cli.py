@@ -266,7 +266,7 @@ def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 
 def test_an_incomplete_configuration_is_told(tmp_path: Path) -> None:
     answer = call("list", R2_ACCOUNT_ID="account")
-    assert answer.code == 1
+    assert answer.code == 2
     assert "R2_MEDIA_BUCKET" in answer.err
     assert "(worker_misconfigured)" in answer.err
 

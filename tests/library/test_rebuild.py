@@ -423,7 +423,7 @@ def test_what_cannot_be_meant_is_refused(settings: Settings) -> None:
     assert command(settings, "--max-failures", "5")[0] == 2
     assert command(settings, "--canary", "few")[0] == 2
     code, said = command(settings, "nobody")
-    assert code == 1
+    assert code == 2
     assert "there is no media of this id" in said
 
 

@@ -271,7 +271,7 @@ def test_the_command_and_its_exit_code(healthy: dict[str, str]) -> None:
     assert "stores" not in fine.stdout
     listed = CliRunner().invoke(app, ["doctor", "--json"], env={**unset, **healthy})
     assert {check["status"] for check in json.loads(listed.stdout)} <= {"ok", "note"}
-    poor = CliRunner().invoke(app, ["doctor"], env={**unset, **healthy, "STORAGE_DIR": ""})
+    poor = CliRunner().invoke(app, ["doctor"], env={**unset, **healthy, "STORAGE_DIR": "", "B2_REGION": "us-west-004"})
     assert poor.exit_code == 1
     assert "1 problem to put right." in poor.stdout
 
