@@ -65,6 +65,8 @@ LAG_SECONDS = 8
 LONGEST_LAG_SECONDS = 4
 SHORTEST_LAG_SECONDS = 0.5
 """Less sound says nothing of a lag."""
+SHORT_LAG_SECONDS = 0.04
+"""By which less sound may be off all the same."""
 ALIGNED_WITHIN_SECONDS = 32
 """Sound that is listened to until a lag is sure."""
 SURE_LAG = 0.4
@@ -193,6 +195,13 @@ class SoundMeter:
         if samples is not None and self._lag is None:
             self._align(samples)
 
+    def _lag_of_short(self, samples: Samples) -> int:
+        """The lag of a sound that is too short for one to be stated: a few milliseconds, as a packet's rounded time
+        makes them, would turn a tone over."""
+        lag = _lag_of(samples, 0.0, self._delay)[1] if len(samples) >= TENTH else None
+        near = lag is not None and abs(lag - self._delay) <= SHORT_LAG_SECONDS * profile.SAMPLE_RATE
+        return lag if lag is not None and near else self._delay
+
     def _align(self, lag: int) -> None:
         self._lag = lag
         waiting, self._waiting = self._waiting, []
@@ -216,7 +225,7 @@ class SoundMeter:
         if len(rest) >= SHORTEST_LAG_SECONDS * profile.SAMPLE_RATE:
             self._look_for_lag(rest)
         if self._lag is None:
-            self._align(self._delay)
+            self._align(self._lag_of_short(rest))
         if not self._parts:
             return None
         tenths = _Tenths(*(np.array([part[number] for part in self._parts]) for number in range(9)))
