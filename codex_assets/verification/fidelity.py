@@ -140,6 +140,15 @@ class RateFit:
     places: int
 
 
+@dataclass(frozen=True)
+class LastPicture:
+    """The last picture that an upload shows, by its own packets. `at`: seconds from the start of what is delivered;
+    `needed`: how many pictures an output has at least that shows it."""
+
+    at: float
+    needed: int
+
+
 # --- Sound ------------------------------------------------------------------------------------------------------------
 
 

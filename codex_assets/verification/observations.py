@@ -16,7 +16,7 @@ from codex_assets.media import profile
 from codex_assets.verification.captions_seen import CaptionsSeen
 from codex_assets.verification.causes import Disagreement
 from codex_assets.verification.delivery import DeliveryObservation
-from codex_assets.verification.fidelity import PictureFidelity, RateFit, SoundFidelity, UploadSize
+from codex_assets.verification.fidelity import LastPicture, PictureFidelity, RateFit, SoundFidelity, UploadSize
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.playlist_text import Attribute, PlaylistText
 from codex_assets.verification.sound_observations import LoudnessSecond, PeakDifference
@@ -332,6 +332,8 @@ class MezzanineObservation:
     sound: SoundFidelity | None = None
     rate_fit: RateFit | None = None
     """By the upload's own packets; None where that is gone, or too little moves."""
+    last_picture: LastPicture | None = None
+    """The upload's, by its own packets; None where that is gone, or damaged, or its clock does not say."""
     upload_tracks: tuple[str, ...] | None = None
     """What a player would play of the upload, by its packets: `picture`, `sound`; None where nobody looked."""
     upload_sizes: tuple[UploadSize, ...] = ()

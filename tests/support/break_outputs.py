@@ -775,6 +775,11 @@ def mezzanine_repeats_each_fifth_picture(root: Path) -> None:
     mezzanine(root, "-vf", "fps=30")
 
 
+@breaks("uploaded", "mezzanine_last_picture")
+def mezzanine_loses_the_last_picture(root: Path) -> None:
+    mezzanine(root, "-frames:v", str(SECONDS * 25 - 1))
+
+
 @breaks("uploaded", "mezzanine_size_lasts")
 def upload_grows(root: Path) -> None:
     made, half = root / "mezzanine.mp4", SECONDS // 2

@@ -13,7 +13,7 @@ from pathlib import Path
 from codex_assets.errors import ToolError
 from codex_assets.media import ffprobe
 from codex_assets.media.facts import MediaInfo
-from codex_assets.verification.fidelity import PictureFidelity, RateFit, SoundFidelity, UploadSize
+from codex_assets.verification.fidelity import LastPicture, PictureFidelity, RateFit, SoundFidelity, UploadSize
 from codex_assets.verification.observations import MezzanineExpected, MezzanineObservation
 from codex_assets.verification.observe.captions import caption_services
 from codex_assets.verification.observe.decoder import Decoder, complaints, public_reason
@@ -24,7 +24,7 @@ from codex_assets.verification.observe.upload_packets import read_upload
 from codex_assets.verification.observe.upload_pictures import UploadedMedia, compare_upload_pictures
 from codex_assets.verification.observe.upload_sizes import changes_size, upload_sizes
 from codex_assets.verification.observe.upload_sound import compare_upload_sound
-from codex_assets.verification.observe.upload_times import picture_packets, rate_fit
+from codex_assets.verification.observe.upload_times import last_picture, picture_packets, rate_fit
 
 
 def observe_mezzanine(
@@ -70,6 +70,7 @@ def observe_mezzanine(
         pictures=compared.pictures,
         sound=compared.sound,
         rate_fit=compared.rate_fit,
+        last_picture=compared.last,
         upload_tracks=compared.tracks,
         upload_sizes=compared.sizes,
     )
@@ -87,6 +88,7 @@ class _Compared:
     errors: tuple[str, ...] | None = None
     frames: int | None = None
     tracks: tuple[str, ...] | None = None
+    last: LastPicture | None = None
 
 
 def _beside_the_upload(
@@ -106,7 +108,10 @@ def _beside_the_upload(
         upload = upload.with_alpha(shown.with_alpha >= len(shown.times))
     if packets.is_one_clock is None:
         return _Compared(fit, tracks=packets.kinds)
+    last: LastPicture | None = None
     if info.video is not None and info.video.frames and rate:
+        if shown is not None and not upload.damaged:
+            last = last_picture(decoder, upload, shown, rate, info.video.frames)
         pictures = compare_upload_pictures(decoder, upload, path, rate, info.video.frames)
         if pictures is not None and changes_size(pictures[1]):
             sizes = upload_sizes(decoder, upload)
@@ -119,7 +124,7 @@ def _beside_the_upload(
     if info.audio is not None:
         sound = compare_upload_sound(decoder, upload, path, gain)
     heard = sound[0] if sound else None
-    compared = _Compared(fit, sizes, pictures[0] if pictures else None, heard, tracks=packets.kinds)
+    compared = _Compared(fit, sizes, pictures[0] if pictures else None, heard, tracks=packets.kinds, last=last)
     whole = (info.video is None or pictures is not None) and (info.audio is None or sound is not None)
     logs = [line for each in (pictures, sound) if each is not None for line in each[1]]
     if not whole or complaints(logs):

@@ -1,4 +1,5 @@
-"""How evenly an upload's pictures come at the rate that was decided for them, by the times of its own packets.
+"""How evenly an upload's pictures come at the rate that was decided for them, and when the last one does, by the times
+of its own packets.
 
 In: reading those packets, and the arithmetic of what is repeated and dropped at a rate. Out: whether that is too much
 (`rules/upload.py`), and how a rate is decided (`media/upload/pace.py`): nothing of that is used here.
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codex_assets.media import profile
-from codex_assets.verification.fidelity import RateFit
+from codex_assets.verification.fidelity import LastPicture, RateFit
 from codex_assets.verification.observe.decoder import Decoder
 from codex_assets.verification.observe.upload_pictures import UploadedMedia
 
@@ -24,6 +25,13 @@ STANDS_SECONDS = 0.25
 SAME_MOMENT_SECONDS = 0.003
 """Packets that are nearer to each other are of one picture, or of one that is not shown."""
 CLOCK_JUMPS_SECONDS = 10.0
+OWN_PLACE, NEAREST_PLACE, SHARED_PLACES = 0.95, 0.5, 1.5
+"""Of an output's picture: what is so far from the one before it has a place of its own, the nearest; else the last may
+be that of the one before."""
+CLOCK_SECONDS = 0.002
+"""Containers round to a millisecond, at the start and at the end."""
+EMPTY_BYTES = {"": 1, "mpeg4": 8}
+"""A packet of so many bytes at most holds no picture: it fills the place of one that was stored earlier."""
 LONG, SHORT = 10, 4
 """Steps over which a rate is looked at; fewer where motion never lasts so long."""
 FEWEST = 12
@@ -42,6 +50,8 @@ class PicturePackets:
     times: NDArray[np.float64]
     stored: NDArray[np.float64]
     with_alpha: int
+    last: float = math.nan
+    """When the last one is shown that holds a picture (seconds)."""
 
     @property
     def are_timed(self) -> bool:
@@ -53,7 +63,7 @@ def picture_packets(decoder: Decoder, upload: UploadedMedia) -> PicturePackets |
     """All packets of the picture in use; None without one. Raises `ToolError`."""
     if upload.video is None:
         return None
-    fields = "packet=pts_time,dts_time,flags:packet_side_data=side_data_type"
+    fields = "packet=pts_time,dts_time,size,flags:packet_side_data=side_data_type"
     arguments = [
         "-select_streams",
         str(upload.video.index),
@@ -63,19 +73,65 @@ def picture_packets(decoder: Decoder, upload: UploadedMedia) -> PicturePackets |
         "csv=p=0",
         *upload.probed(),
     ]
-    times, stored, with_alpha = array("d"), array("d"), 0
+    times, stored, sizes, with_alpha = array("d"), array("d"), array("d"), 0
     for line in decoder.lines(arguments, label="reading the upload's packets"):
         parts = line.split(",")
         with_alpha += "BlockAdditional" in line
-        if len(parts) >= 3 and "D" not in parts[2]:
+        if len(parts) >= 4 and "D" not in parts[3]:
             shown, dated = (float(part) if part[-1:].isdigit() else math.nan for part in parts[:2])
             times.append(shown)
             stored.append(dated)
+            sizes.append(float(parts[2]) if parts[2].isdigit() else math.inf)
     shown_at, stored_at = np.array(times), np.array(stored)
     if np.isnan(shown_at).any():
         # Some say only when they are stored: those times are as far apart.
         shown_at = stored_at
-    return PicturePackets(shown_at, stored_at, with_alpha)
+    empty = EMPTY_BYTES.get(upload.video.codec, EMPTY_BYTES[""])
+    pictures = shown_at[np.array(sizes) > empty]
+    return PicturePackets(shown_at, stored_at, with_alpha, float(pictures.max()) if len(pictures) else math.nan)
+
+
+def last_picture(
+    decoder: Decoder, upload: UploadedMedia, packets: PicturePackets, rate: Fraction, count: int
+) -> LastPicture | None:
+    """The upload's last picture, beside `count` pictures at `rate`; None where its clock does not say. One that is
+    missing is looked for in a decode, for no output shows what no decoder gives. Raises `ToolError`."""
+    if not packets.are_timed or len(packets.times) == 0 or math.isnan(packets.last):
+        return None
+    times = np.unique(packets.times[packets.times <= packets.last])
+    # Pictures that come faster than the output's may share a place with others.
+    shared = len(times) > 1 and (times[-1] - times[-2]) * rate < OWN_PLACE
+    last = _last(upload, float(times[-1] - times[0]), rate, shared=shared)
+    if last.needed <= count:
+        return last
+    decoded = _decoded_seconds(decoder, upload)
+    return _last(upload, min(float(times[-1] - times[0]), decoded), rate, shared=shared)
+
+
+def _last(upload: UploadedMedia, after: float, rate: Fraction, *, shared: bool) -> LastPicture:
+    """`after`: seconds from the first picture to the last; `shared`: the last place may be another picture's."""
+    starts = [track.start for track in (upload.video, upload.info.audio) if track is not None]
+    first = [start for start in starts if start is not None]
+    late = max(0.0, first[0] - min(first)) if len(first) == len(starts) else 0.0
+    at = late + after
+    # Which of two places is the nearer one, a clock of milliseconds does not say to the last digit.
+    place = at * float(rate) - (SHARED_PLACES if shared else NEAREST_PLACE) - CLOCK_SECONDS * float(rate)
+    return LastPicture(at, max(1, math.ceil(place) + 1))
+
+
+def _decoded_seconds(decoder: Decoder, upload: UploadedMedia) -> float:
+    """Seconds from the first picture to the last that the decoder gives; infinite where one of them has no time."""
+    assert upload.video is not None
+    fields = ("-show_entries", "frame=best_effort_timestamp_time", "-of", "csv=p=0")
+    arguments = ["-select_streams", str(upload.video.index), *fields, *upload.probed()]
+    first, last = math.inf, -math.inf
+    for line in decoder.lines(arguments, label="looking for the upload's last picture"):
+        moment = line.split(",")[0]
+        if moment[-1:].isdigit():
+            first, last = min(first, float(moment)), max(last, float(moment))
+        elif moment:
+            last = math.inf
+    return max(0.0, last - first)
 
 
 def rate_fit(packets: PicturePackets, rate: Fraction) -> RateFit | None:

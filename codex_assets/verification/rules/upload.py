@@ -173,6 +173,19 @@ def mezzanine_rate_suits(seen: MezzanineObservation) -> Finding | None:
 
 
 @rule(ObservationKind.MEZZANINE, source=VARIANTS)
+def mezzanine_last_picture(seen: MezzanineObservation) -> Finding | None:
+    """The upload's last picture is there, however short it says that it is (asked when made)."""
+    last, pictures = seen.last_picture, seen.frames_indexed
+    if last is None or pictures is None or any_failed(mezzanine_constant_rate(seen)):
+        return None
+    expected, observed = f"at least {last.needed} pictures", f"{pictures}"
+    if pictures >= last.needed:
+        return Finding(True, "The upload's last picture is there.", expected, observed)
+    message = f"The upload shows its last picture from {last.at:.2f} s on, and the mezzanine ends before it."
+    return Finding(False, message, expected, observed)
+
+
+@rule(ObservationKind.MEZZANINE, source=VARIANTS)
 def mezzanine_size_lasts(seen: MezzanineObservation) -> Finding | None:
     """Where the upload's picture changes its size midway, the largest size that lasts is kept (asked when made)."""
     if seen.video is None or seen.pictures is None:
