@@ -34,7 +34,7 @@ from codex_assets.errors import MissingInput, SourceError, StorageError
 from codex_assets.media import input_flags, profile, target_format
 from codex_assets.media.encode import loudness
 from codex_assets.media.encode.loudness import Measurement
-from codex_assets.media.facts import MediaInfo
+from codex_assets.media.facts import Counted, MediaInfo, VideoStream
 from codex_assets.media.outputs import LOUDNESS, MEZZANINE, ORIGINAL
 from codex_assets.media.upload import damage, refusals
 from codex_assets.media.upload.damage import Loss
@@ -254,9 +254,33 @@ def _warnings(build: MediaBuild, encoded: _EncodedMezzanine) -> tuple[str, ...]:
     used, log = _without_cover(build, encoded.upload.info), encoded.encode.log
     lost = [refusals.CAPTIONS_LEFT_OUT] if encoded.captions.uploaded != encoded.captions.kept else []
     damaged = (*damage.loss_warnings(encoded.loss, used), *damage.left_out_warnings(log, used))
-    alone = used.audio.left_alone if used.audio is not None else ()
-    unused = [refusals.mono_tracks_left_out(alone)] if alone else []
+    unused = [*_unused_pictures(encoded.upload.header, used), *_unused_sounds(used)]
     return (*encoded.upload.warnings, *encoded.encode.warnings, *unused, *damaged, *lost)
+
+
+def _unused_pictures(header: MediaInfo, used: MediaInfo) -> list[str]:
+    """A sentence where the upload has films beside the one in use. Those of a broadcast are other programmes."""
+    films = sorted(
+        (track for track in (*header.tracks, *header.others) if isinstance(track, VideoStream)),
+        key=lambda track: track.index,
+    )
+    if used.video is None or header.container == "mpegts":
+        return []
+    numbers = [
+        number
+        for number, film in enumerate(films, 1)
+        if film.index != used.video.index and used.counted.get(film.index, Counted()).packets > 1
+    ]
+    return [refusals.pictures_left_out(numbers)] if numbers else []
+
+
+def _unused_sounds(used: MediaInfo) -> list[str]:
+    """A sentence where sounds are left out of which nothing says that they are another version of the one in use."""
+    alone = used.audio.left_alone if used.audio is not None else ()
+    numbers = [number for index, number in alone if index in used.counted]
+    if used.audio is None or not numbers:
+        return []
+    return [refusals.sounds_left_out(numbers, joined=bool(used.audio.channel_tracks))]
 
 
 def _expected(build: MediaBuild, encoded: _EncodedMezzanine) -> MezzanineExpected:

@@ -118,8 +118,9 @@ class AudioStream:
     """The decoder to use where ffmpeg would choose a wrong one."""
     channel_tracks: tuple[tuple[int, str], ...] = ()
     """The mono tracks that its channels are in, and which channel each is, where they are not in one track."""
-    left_alone: tuple[int, ...] = ()
-    """Other mono tracks that are like those: the first sound of the file is 1, the second 2, ..."""
+    left_alone: tuple[tuple[int, int], ...] = ()
+    """Sounds of which the file does not say that they are another version of this one: the index of each, and which of
+    its sounds it is, from 1 on."""
     is_untimed: bool = False
     """All of its packets say the same time, as some writers of RealMedia have it: they follow one another."""
 

@@ -13,9 +13,16 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from codex_assets.media import profile
-from codex_assets.media.channel_tracks import channel_tracks, others_like_it
+from codex_assets.media.channel_tracks import channel_tracks, left_alone
 from codex_assets.media.facts import AudioStream, MediaInfo, UndecodedTrack, VideoStream
-from codex_assets.media.fields import display_rotation, known_text, parse_ratio, parse_seconds, parse_whole
+from codex_assets.media.fields import (
+    display_rotation,
+    known_text,
+    parse_ratio,
+    parse_seconds,
+    parse_tag_seconds,
+    parse_whole,
+)
 from codex_assets.media.input_flags import input_arguments
 
 INTERLACED_ORDERS: Mapping[str, Literal["tff", "bff"]] = {"tt": "tff", "bb": "bff", "tb": "bff", "bt": "tff"}
@@ -30,9 +37,11 @@ MOST_REORDERED = 16
 """ITU-T H.264 A.3.1."""
 
 
-def probe_arguments(path: str, *, trusted: bool = False, look: int | None = None) -> list[str]:
-    """Arguments for ffprobe that yield what `parse` reads. `look`: as `input_arguments` takes it."""
-    opened = input_arguments(path, trusted=trusted, probing=True, look=look)
+def probe_arguments(
+    path: str, *, trusted: bool = False, container: str | None = None, look: int | None = None
+) -> list[str]:
+    """Arguments for ffprobe that yield what `parse` reads. `container`, `look`: as `input_arguments` takes them."""
+    opened = input_arguments(path, trusted=trusted, probing=True, container=container, look=look)
     return ["-show_format", "-show_streams", "-show_programs", *opened]
 
 
@@ -118,17 +127,18 @@ def _in_order(streams: Sequence[dict[str, Any]], kind: str) -> list[dict[str, An
 def _sounds(probed: Mapping[str, Any], streams: Sequence[dict[str, Any]]) -> list[AudioStream]:
     """The sounds in order; the first may be in several mono tracks, of which the others are then none by themselves."""
     sounds = [_audio(stream) for stream in streams]
+    # Which of them is used is not known before the packets are.
+    sounds = [replace(sound, left_alone=left_alone(streams, {sound.index})) for sound in sounds]
     joined = channel_tracks(probed, streams) if streams else None
     if joined is None:
         return sounds
     layout, channels = joined
-    left_alone = others_like_it(streams, channels)
     first = replace(
         next(sound for sound in sounds if sound.index in channels),
         channels=len(channels),
         layout=layout,
         channel_tracks=tuple(channels.items()),
-        left_alone=left_alone,
+        left_alone=left_alone(streams, channels),
     )
     return [first, *(sound for sound in sounds if sound.index not in channels)]
 
@@ -187,7 +197,7 @@ def _promised(container: str, streams: Sequence[dict[str, Any]]) -> dict[int, fl
     """End of each track by an index of its own. Matroska's is a tag; where it lacks one, ffprobe states the file's."""
     ends = {}
     for stream in streams:
-        end = _tag_duration(stream)
+        end = parse_tag_seconds(stream.get("tags", {}))
         if end is None and not set(container.split(",")) & set(SHARED_DURATIONS):
             duration = parse_seconds(stream.get("duration"))
             # An mp3's start is its encoder's delay, which its packets' times do not count.
@@ -299,17 +309,7 @@ def _tag(stream: Mapping[str, Any], name: str) -> str | None:
 
 def _duration(stream: Mapping[str, Any]) -> float | None:
     """Matroska keeps a track's end in a tag, as `HH:MM:SS.fraction`, whatever the tag is called."""
-    ends = _tag_duration(stream)
+    ends = parse_tag_seconds(stream.get("tags", {}))
     if ends is None:
         return parse_seconds(stream.get("duration"))
     return max(0.0, ends - max(0.0, parse_seconds(stream.get("start_time"), signed=True) or 0.0)) or None
-
-
-def _tag_duration(stream: Mapping[str, Any]) -> float | None:
-    tags = {str(name).upper(): value for name, value in stream.get("tags", {}).items()}
-    parts = str(tags.get("DURATION", "")).split(":")
-    try:
-        hours, minutes, seconds = (float(part) for part in parts)
-    except ValueError:
-        return None
-    return parse_seconds(hours * 3600 + minutes * 60 + seconds)

@@ -68,6 +68,16 @@ def parse_seconds(text: object, *, signed: bool = False) -> float | None:
     return seconds if signed or seconds > 0 else None
 
 
+def parse_tag_seconds(tags: Mapping[str, Any]) -> float | None:
+    """Seconds of Matroska's tag DURATION (`HH:MM:SS.fraction`), whatever its case; None without one."""
+    parts = str({str(name).upper(): value for name, value in tags.items()}.get("DURATION", "")).split(":")
+    try:
+        hours, minutes, seconds = (float(part) for part in parts)
+    except ValueError:
+        return None
+    return parse_seconds(hours * 3600 + minutes * 60 + seconds)
+
+
 def known_text(text: object) -> str | None:
     """A name as text; None for ffprobe's words for one that it does not know."""
     return None if text in (None, "", "unknown", "reserved") else str(text)

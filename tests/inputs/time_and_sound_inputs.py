@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 FFMPEG = ("ffmpeg", "-hide_banner", "-nostdin", "-y", "-loglevel", "error")
 MediaType = Literal["video", "audio"]
@@ -1315,17 +1315,18 @@ audio("video_as_audio_ts", steps("ts", [*options("-itsoffset 1"), *flash(), *bee
 
 _TWO = [*moving(3), *tones((500,), "mono"), *tones((900,), "mono")]
 _TWO_MAPS = options("-map 0 -map 1 -map 2")
-for _which, _marks, _wanted in (
-    ("first_when_none_is_default", "-disposition:a:0 0 -disposition:a:1 0", 500),
-    ("second_is_default", "-disposition:a:0 0 -disposition:a:1 default", 900),
-    ("first_is_commentary", "-disposition:a:0 comment -disposition:a:1 0", 900),
-    ("default_is_described", "-disposition:a:0 default+visual_impaired -disposition:a:1 0", 900),
+for _which, _marks, _wanted, _warns in (
+    ("first_when_none_is_default", "-disposition:a:0 0 -disposition:a:1 0", 500, ("sound track 2 is left out",)),
+    ("second_is_default", "-disposition:a:0 0 -disposition:a:1 default", 900, ("sound track 1 is left out",)),
+    ("first_is_commentary", "-disposition:a:0 comment -disposition:a:1 0", 900, ()),
+    ("default_is_described", "-disposition:a:0 default+visual_impaired -disposition:a:1 0", 900, ()),
 ):
     video(
         f"sounds_{_which}",
         steps("mkv", [*_TWO, *_TWO_MAPS, *H264, *AAC, *_marks.split()]),
         3,
         tones={500: "both" if _wanted == 500 else "none", 900: "both" if _wanted == 900 else "none"},
+        warns=_warns,
     )
 video(
     "first_sound_is_empty",
@@ -1345,6 +1346,18 @@ video(
     3,
     tones={900: "both"},
 )
+for _kind, _marks, _left_out in (
+    ("mkv", "", 2),
+    ("mov", "", 2),
+    ("mkv", "-disposition:v:0 0 -disposition:v:1 default", 1),
+):
+    video(
+        f"films_side_by_side_{_kind}_{_left_out}",
+        steps(_kind, [*moving(3), *moving(3, size="96x54"), *options("-map 0 -map 1"), *H264, *_marks.split()]),
+        3,
+        loud=None,
+        warns=(f"several films side by side.*picture track {_left_out} is left out",),
+    )
 _NOTES = "1\n00:00:00,100 --> 00:00:01,000\nHi\n"
 
 
@@ -1730,8 +1743,16 @@ audio("adts_hole_10", steps("aac", [*speech(20), *AAC], change=zeroed(0.4, 0.5))
 # --- Channels in tracks of their own ----------------------------------------------------------------------------------
 
 
-def mono_tracks(suffix: str, codec: str, labels: Sequence[str] = (), count: int = 2, options: str = "") -> Make:
-    """Tones of 400, 900, ... Hz, each in a mono track of its own; `labels` name the channels."""
+def mono_tracks(
+    suffix: str,
+    codec: str,
+    labels: Sequence[str] = (),
+    count: int = 2,
+    options: str = "",
+    names: Sequence[str] = (),
+    change: Change | None = None,
+) -> Make:
+    """Tones of 400, 900, ... Hz, each in a mono track of its own; `labels` name the channels, `names` the tracks."""
     sounds = [part for at in range(count) for part in tones([400 + 500 * at], "mono")]
     named = "".join(f"[{at}:a]aformat=channel_layouts={label}[s{at}];" for at, label in enumerate(labels))
     maps = [part for at in range(count) for part in ("-map", f"[s{at}]" if labels else f"{at}:a")]
@@ -1739,7 +1760,11 @@ def mono_tracks(suffix: str, codec: str, labels: Sequence[str] = (), count: int 
     # An MXF begins with its picture.
     picture = ["-map", f"{count}:v", "-c:v", "mpeg2video"] if suffix == "mxf" else []
     shown = moving(3, "25") if picture else []
-    return steps(suffix, [*sounds, *shown, *graph, *picture, *maps, "-c:a", codec, *options.split()])
+    tag = "handler_name" if suffix in ("mp4", "m4a", "mov") else "title"
+    called = [part for at, name in enumerate(names) for part in (f"-metadata:s:a:{at}", f"{tag}={name}")]
+    return steps(
+        suffix, [*sounds, *shown, *graph, *picture, *maps, "-c:a", codec, *called, *options.split()], change=change
+    )
 
 
 SIDES = {400: "left", 900: "right"}
@@ -1796,6 +1821,97 @@ audio(
     3,
     tones={400: "both", 900: "none"},
 )
+for _kind, _add_media in (("mp4", audio), ("mkv", audio)):
+    _add_media(
+        f"mono_tracks_languages_{_kind}",
+        mono_tracks(_kind, "aac", options="-metadata:s:a:0 language=eng -metadata:s:a:1 language=fra"),
+        3,
+        within=0.2,
+        tones={400: "both", 900: "none"},
+    )
+
+
+def played_together(data: bytes) -> bytes:
+    """An mp4 whose tracks are all enabled, and of no group of which one is played instead of another."""
+    made = bytearray(data)
+    at = made.find(b"tkhd")
+    while at >= 0:
+        made[at + 7] |= 1
+        made[at + 38 : at + 40] = b"\0\0"
+        at = made.find(b"tkhd", at + 4)
+    return bytes(made)
+
+
+_UNTOLD = "does not say that they are versions of one.*sound {} left out"
+_Tracks = Sequence[tuple[str, str, Mapping[str, Any]]]
+_TOGETHER: _Tracks = (
+    ("sides", "mp4", {"names": ("Voice_L", "Voice_R")}),
+    ("sides", "mkv", {"names": ("Left", "Right")}),
+    ("sides", "avi", {"names": ("Mic_left", "Mic_right")}),
+    ("numbers", "mkv", {"names": ("CH1", "CH2")}),
+    ("together", "mp4", {"change": played_together}),
+    ("together", "m4a", {"change": played_together}),
+)
+for _name, _kind, _more in _TOGETHER:
+    audio(
+        f"mono_tracks_{_name}_{_kind}",
+        mono_tracks(_kind, "libmp3lame" if _kind == "avi" else "aac", **_more),
+        3,
+        within=0.2,
+        tones=SIDES,
+    )
+audio(
+    "mono_tracks_named_5_1_mkv",
+    mono_tracks("mkv", "flac", count=6, names=("L", "R", "C", "LFE", "Ls", "Rs")),
+    3,
+    tones=SURROUND,
+)
+audio(
+    "mono_tracks_exchanged_mkv",
+    mono_tracks("mkv", "pcm_s16le", names=("front_right", "front_left")),
+    3,
+    tones={400: "right", 900: "left"},
+)
+_APART: _Tracks = (
+    ("untold", "mp4", {}),
+    ("untold", "mkv", {}),
+    ("untold", "nut", {}),
+    ("named", "mkv", {"names": ("Deutsch", "English")}),
+    ("named", "mov", {"names": ("Host", "Guest")}),
+    ("named", "mp4", {"names": ("Host", "Guest"), "change": played_together}),
+)
+for _name, _kind, _more in _APART:
+    audio(
+        f"mono_tracks_{_name}_{_kind}" + ("_together" if "change" in _more else ""),
+        mono_tracks(_kind, "aac", **_more),
+        3,
+        within=0.2,
+        tones={400: "both", 900: "none"},
+        warns=(_UNTOLD.format("track 2 is"),),
+    )
+audio(
+    "mono_tracks_untold_three_mkv",
+    mono_tracks("mkv", "aac", count=3),
+    3,
+    within=0.2,
+    tones={400: "both", 900: "none", 1400: "none"},
+    warns=(_UNTOLD.format("tracks 2 and 3 are"),),
+)
+_BESIDE = [*moving(3), *tones((500, 600), "stereo"), *tones((900,), "mono"), *_TWO_MAPS, *H264, *AAC]
+for _name, _marks, _warned in (
+    ("a_voice", "", True),
+    ("a_voice_of_the_same_language", "-metadata:s:a:0 language=eng -metadata:s:a:1 language=eng", True),
+    ("a_dub", "-disposition:a:1 dub", False),
+    ("another_codec", "-c:a:0 ac3", False),
+):
+    video(
+        f"sounds_beside_{_name}_mkv",
+        # What a screen shows and what is said to it.
+        steps("mkv", [*_BESIDE, *_marks.split()]),
+        3,
+        tones={500: "left", 600: "right", 900: "none"},
+        **({"warns": (_UNTOLD.format("track 2 is"),)} if _warned else {}),
+    )
 
 
 # --- Lengths that are estimated, or not known -------------------------------------------------------------------------

@@ -7,9 +7,11 @@ called damaged because of it (`intake.py`, `damage.py`).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from codex_assets.media.channel_tracks import ALTERNATE_GROUP
 from codex_assets.media.facts import AudioStream, MediaInfo
 
 INDEXED_CONTAINERS = ("mov", "matroska", "avi", "asf", "flac", "wv", "tta", "caf", "dv")
@@ -19,6 +21,8 @@ COUNTED_TIME = ("avi", "dv")
 """Containers without times: pictures follow one another in the order in which they are stored."""
 MOST_BOXES = 200_000
 """Boxes of an MP4 file that are looked at side by side: a film in fragments has two for each."""
+TRACK_HEADER_BYTES = 48
+"""Of a `tkhd`, up to its group, in its longer version."""
 
 
 def promises_duration(info: MediaInfo) -> bool:
@@ -100,6 +104,38 @@ def sample_entries(read_at: Callable[[int, int], bytes], size: int) -> frozenset
         parts = [box for box in inner if box.kind == kind]
     entries = (boxes(read_at, box.content + 8, min(box.end, size)) for box in parts)
     return frozenset(entry.kind.decode("latin-1") for described in entries for entry in described)
+
+
+def alternate_groups(read_at: Callable[[int, int], bytes], size: int) -> dict[int, int]:
+    """The groups of an MP4's tracks of which one is played instead of another, by the number of the track; 0 is none
+    (`tkhd`, ISO/IEC 14496-12, 8.3.2). `read_at`, `size`: as of `is_index_cut_off`."""
+    parts = [box for box in boxes(read_at, 0, size) if box.kind == b"moov"]
+    for kind in (b"trak", b"tkhd"):
+        inner = [inner for box in parts for inner in boxes(read_at, box.content, min(box.end, size))]
+        parts = [box for box in inner if box.kind == kind]
+    groups = {}
+    for box in parts:
+        header = read_at(box.content, TRACK_HEADER_BYTES)
+        number, group = (20, 46) if header[:1] == b"\x01" else (12, 34)
+        if len(header) >= group + 2:
+            groups[int.from_bytes(header[number : number + 4], "big")] = int.from_bytes(
+                header[group : group + 2], "big"
+            )
+    return groups
+
+
+def with_alternate_groups(probed: Mapping[str, Any], groups: Mapping[int, int]) -> dict[str, Any]:
+    """ffprobe's JSON of an MP4, with the group of each track (`alternate_groups`)."""
+
+    def grouped(stream: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            number = int(str(stream.get("id")), 0)
+        except ValueError:
+            return dict(stream)
+        return {**stream, ALTERNATE_GROUP: groups[number]} if number in groups else dict(stream)
+
+    streams = [grouped(stream) if isinstance(stream, dict) else stream for stream in probed.get("streams", [])]
+    return {**probed, "streams": streams}
 
 
 def has_all_boxes(read_at: Callable[[int, int], bytes], size: int) -> bool:

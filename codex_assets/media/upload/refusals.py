@@ -243,11 +243,26 @@ SOUND_OFF_TARGET = (
 )
 
 
-def mono_tracks_left_out(numbers: Sequence[int]) -> str:
-    """`numbers` of the tracks among the sounds of the upload, from 1 on."""
+def pictures_left_out(numbers: Sequence[int]) -> str:
+    """`numbers` of the tracks among the films of the upload, from 1 on."""
+    return f"The upload holds several films side by side: one of them is used, and picture {_tracks(numbers)} left out."
+
+
+def sounds_left_out(numbers: Sequence[int], *, joined: bool) -> str:
+    """`numbers` of the tracks among the sounds of the upload, from 1 on. `joined`: mono tracks were, to the one that is
+    used."""
+    tracks = _tracks(numbers)
+    if joined:
+        return f"Mono sound tracks of the upload were joined to one sound; beside them sound {tracks} left out."
+    return (
+        "The upload has several sounds and does not say that they are versions of one, such as languages: one of them "
+        f"is used, and sound {tracks} left out. If all should be heard, mix them into one and upload that."
+    )
+
+
+def _tracks(numbers: Sequence[int]) -> str:
     named = [str(number) for number in numbers]
-    tracks = f"track {named[0]} is" if len(named) == 1 else f"tracks {', '.join(named[:-1])} and {named[-1]} are"
-    return f"Mono sound tracks of the upload were joined to one sound; beside them sound {tracks} left out."
+    return f"track {named[0]} is" if len(named) == 1 else f"tracks {', '.join(named[:-1])} and {named[-1]} are"
 
 
 def track_left_out(track: str, codec: str) -> str:
