@@ -34,10 +34,13 @@ class DecodedPart:
 
 
 class DecodableTracks:
-    """The tracks of one upload. `head`: its beginning and end."""
+    """The tracks of one upload. `head`: its beginning and end. `container`: as `input_arguments` takes it."""
 
-    def __init__(self, tools: Tools, media_type: MediaType, source: Path, head: bytes) -> None:
+    def __init__(
+        self, tools: Tools, media_type: MediaType, source: Path, head: bytes, container: str | None = None
+    ) -> None:
         self._tools, self._media_type, self._source, self._head = tools, media_type, source, head
+        self._container = container
 
     def decoded_part(self, options: Sequence[str], look: int | None, unopened: Collection[int] = ()) -> DecodedPart:
         """The upload, or a copy of it where it holds tracks that may not be decoded, or are `unopened` (their numbers).
@@ -45,7 +48,7 @@ class DecodableTracks:
         `options`, `look`: how far the upload is looked into. Raises `SourceError` where nothing is left of what the
         upload is about. The copy does not show whether the upload was cut off.
         """
-        opened = input_flags.input_arguments(str(self._source), look=look)
+        opened = self._opened(look)
         listing = self._listing(options, look)
         tracks = self._marked(listing, unopened)
         foreign = [track for track in tracks if track.is_foreign]
@@ -87,9 +90,12 @@ class DecodableTracks:
         unopened = frozenset(track.index for track in tried if not self._opens(track, look))
         return unopened or frozenset(track.index for track in tracks if track.kind == "subtitle")
 
+    def _opened(self, look: int | None) -> list[str]:
+        return input_flags.input_arguments(str(self._source), container=self._container, look=look)
+
     def _listing(self, options: Sequence[str], look: int | None) -> Listing:
         listing = Listing()
-        opened = input_flags.input_arguments(str(self._source), look=look)
+        opened = self._opened(look)
         self._tools.list_inputs([*options, *opened], label="listing the tracks", on_log=listing.add)
         return listing
 
@@ -105,7 +111,7 @@ class DecodableTracks:
 
     def _opens(self, track: Track, look: int | None) -> bool:
         """Whether ffmpeg starts a decoder with a track."""
-        opened = input_flags.input_arguments(str(self._source), look=look)
+        opened = self._opened(look)
         log: list[str] = []
         try:
             self._tools.ffmpeg(

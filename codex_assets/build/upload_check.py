@@ -93,7 +93,9 @@ class _UploadCheck:
         self._head = _ends(source)
         self._path = source
         """What is decoded: the upload, or a copy of some of its tracks."""
-        self._tracks = DecodableTracks(tools, media_type, source, self._head)
+        self._container = "mpegts" if intake.is_transport_stream(self._head) else None
+        """Of the upload, where that is known before it is probed."""
+        self._tracks = DecodableTracks(tools, media_type, source, self._head, self._container)
         self._is_joined = is_joined
         """Other files lie behind the one that is used."""
         self._probe_log: list[str] = []
@@ -170,7 +172,11 @@ class _UploadCheck:
         if joined is not None:
             self._path = joined
             probe = self._probe("probing what was joined", look)
-        header = self._of_known_codecs(ffprobe.parse(codec_names.with_declared_codecs(probe, self._head)))
+        described = codec_names.with_declared_codecs(probe, self._head)
+        if self._head[4:8] in intake.QUICKTIME and self._path is self._source:
+            groups = _of_boxes(self._source, self._size, headers.alternate_groups)
+            described = headers.with_alternate_groups(described, groups)
+        header = self._of_known_codecs(ffprobe.parse(described))
         header = replace(
             header,
             left_out=Counter(header.left_out) + left_out,
@@ -219,7 +225,8 @@ class _UploadCheck:
         return joined_mp3.without_inner_tags(self._source) if is_mp3 else None
 
     def _probe(self, label: str, look: int | None) -> dict[str, Any]:
-        arguments = ffprobe.probe_arguments(str(self._path), look=look)
+        container = self._container if self._path is self._source else None
+        arguments = ffprobe.probe_arguments(str(self._path), container=container, look=look)
         return self._tools.ffprobe(arguments, label=label, on_log=self._probe_log.append)
 
     def _packets(self, header: MediaInfo) -> Iterator[str]:
@@ -322,7 +329,7 @@ class _UploadCheck:
     def _with_first_sound(self, info: MediaInfo, audio: AudioStream) -> MediaInfo:
         """`info` with what the first decoded moments of its sound show; a decode that fails shows nothing."""
         try:
-            arguments = sound_arguments(str(self._path), audio, info.codecs, info.look)
+            arguments = sound_arguments(str(self._path), audio, info.codecs, info.look, info.container)
             decoded = self._tools.ffprobe(arguments, label="listening to the start")
         except ToolError:
             return info
@@ -342,7 +349,7 @@ class _UploadCheck:
         if video.has_own_colours:
             raise refusals.own_colours(video.dolby_vision).error()
         try:
-            arguments = frame_arguments(str(self._path), video, info.codecs, info.look)
+            arguments = frame_arguments(str(self._path), video, info.codecs, info.look, info.container)
             decoded = self._tools.ffprobe(arguments, label="looking at some frames")
         except ToolError:
             return video
@@ -364,7 +371,9 @@ class _UploadCheck:
             for at, count in sampled_moments(video):
                 opened = [
                     *(*input_flags.as_coded(video), *_seek_arguments(at, video)),
-                    *input_flags.input_arguments(str(self._path), codecs=info.codecs, look=info.look),
+                    *input_flags.input_arguments(
+                        str(self._path), container=info.container, codecs=info.codecs, look=info.look
+                    ),
                 ]
                 arguments = interlace.sample_arguments(
                     opened, video.index, str(sample), columns, height, count, before=mezzanine.relabelled(video)

@@ -37,8 +37,10 @@ def input_arguments(
     fence += ["-codec_whitelist", decoders.whitelist(codecs)]
     # A cover may be larger than any film; it is looked at and left out.
     pixels = profile.MAX_PIXELS * (4 if probing else 1)
-    over_holes = ["-resync_size", str(profile.RESYNC_BYTES)] if container == "mpegts" else []
-    return [*fence, "-max_pixels", str(pixels), *over_holes, *source]
+    # Of few packets, it would be taken for the bare sound that is in it.
+    is_stream = container == "mpegts"
+    as_stream = ["-f", "mpegts", "-resync_size", str(profile.RESYNC_BYTES)] if is_stream else []
+    return [*fence, "-max_pixels", str(pixels), *as_stream, *source]
 
 
 def as_coded(video: VideoStream) -> list[str]:

@@ -646,6 +646,10 @@ many_sounds("m4a", "audio", 130, "-c:a", "aac")
 many_sounds("webm", "video", 130, "-c:v", "libvpx", "-c:a", "libopus")
 many_sounds("ts", "video", 130, *H264, "-c:a", "mp2", "-ar", "16000")
 many_sounds("ts", "audio", 130, "-c:a", "mp2", "-ar", "16000")
+many_sounds("nut", "video", 130, "-c:v", "mpeg4", "-c:a", "pcm_s16le")
+many_sounds("nut", "audio", 130, "-c:a", "libmp3lame")
+many_sounds("opus", "audio", 130, "-c:a", "libopus")
+many_sounds("mxf", "video", 130, "-c:v", "mpeg2video", "-s", "128x96", "-r", "25", "-c:a", "pcm_s16le", "-ar", "48000")
 
 
 @refused("1200-sounds.mp4", "video", "too_complex", slow=True)

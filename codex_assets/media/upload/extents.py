@@ -64,6 +64,7 @@ class TrackExtent:
         self._clock: float | None = None
         self._stored: float | None = None
         self._step = self._guessed = 0.0
+        self._is_open = False
         self._shortest, self._longest = math.inf, 0.0
         self._seen = self._leading = self._tiny = self._placed = 0
         self._sizes: Counter[int] = Counter()
@@ -121,7 +122,8 @@ class TrackExtent:
         guessed_before = self._guessed > 0 and shown > self.end - self._guessed
         if not self.packets or guessed_before or shown + lasts > self.end:
             self.end = shown + lasts
-            self._guessed = 0.0 if parse_seconds(duration) else lasts
+            self._is_open = not parse_seconds(duration)
+            self._guessed = lasts if self._is_open else 0.0
         if self.packets and shown > self._last_start:
             self.after_a_pause = shown - self._last_start
         self._last_start = max(self._last_start, shown) if self.packets else shown
@@ -258,7 +260,7 @@ class TrackExtent:
             self._tiny if pausing else 0,
             unshown=max(0.0, self.seconds - self._placed_for) if known else 0.0,
             each=self._placed_for / self.packets if known and self.packets else None,
-            open_end=self._guessed > 0,
+            open_end=self._is_open,
             foreign=self._seen - self._sizes[self._usual_size] if constant else 0,
             paused=self._paused,
         )

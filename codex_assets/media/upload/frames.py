@@ -35,11 +35,15 @@ def sampled_moments(video: VideoStream) -> tuple[tuple[float, int], ...]:
 
 
 def frame_arguments(
-    path: str, video: VideoStream, codecs: Collection[str] | None = None, look: int | None = None
+    path: str,
+    video: VideoStream,
+    codecs: Collection[str] | None = None,
+    look: int | None = None,
+    container: str | None = None,
 ) -> list[str]:
     """Arguments for ffprobe that decode a few frames of a picture track, as `read_frames` reads them.
 
-    `codecs`, `look`: as `input_arguments` takes them.
+    `codecs`, `look`, `container`: as `input_arguments` takes them.
     """
     start, is_never_interlaced = video.start or 0.0, video.coded_height > profile.INTERLACE_LINES
     intervals = ",".join(
@@ -50,7 +54,7 @@ def frame_arguments(
     return [
         *("-select_streams", str(video.index), "-read_intervals", intervals),
         *("-show_frames", "-show_entries", fields),
-        *input_arguments(path, probing=True, codecs=codecs, look=look),
+        *input_arguments(path, probing=True, container=container, codecs=codecs, look=look),
     ]
 
 
@@ -95,16 +99,20 @@ def _deinterlaced(video: VideoStream, frames: Sequence[Mapping[str, Any]], combs
 
 
 def sound_arguments(
-    path: str, audio: AudioStream, codecs: Collection[str] | None = None, look: int | None = None
+    path: str,
+    audio: AudioStream,
+    codecs: Collection[str] | None = None,
+    look: int | None = None,
+    container: str | None = None,
 ) -> list[str]:
     """Arguments for ffprobe that decode the first moments of a sound, as `read_sound_start` reads them.
 
-    `codecs`, `look`: as `input_arguments` takes them.
+    `codecs`, `look`, `container`: as `input_arguments` takes them.
     """
     return [
         *("-select_streams", str(audio.index), "-read_intervals", f"%+{LISTENED_SECONDS}"),
         *("-show_frames", "-show_entries", "frame=pts_time"),
-        *input_arguments(path, probing=True, codecs=codecs, look=look),
+        *input_arguments(path, probing=True, container=container, codecs=codecs, look=look),
     ]
 
 

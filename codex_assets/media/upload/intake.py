@@ -22,6 +22,8 @@ from codex_assets.media.upload.refusals import UploadRefusal
 HEAD_BYTES = 1 << 20
 """Of a file's beginning, and of its end, that are looked at."""
 TS_PACKET = 188
+FEWEST_TS_PACKETS, FIRST_TS_PACKETS = 3, 100
+"""Its tables and one packet of a track, at least; and how many of a file's beginning are looked at."""
 SCRAMBLED_SHARE = 0.05
 """Of a programme's packets: a header that was hit by an error is not encryption."""
 
@@ -95,6 +97,11 @@ _TEXT = (
 )
 
 
+_NUT = b"nut/multimedia container\0NMz\x56\x1f\x5f\x04\xad"
+"""How a NUT file begins: its name and the start of its main header."""
+_NUT_UNCHECKED, _NUT_VERSION, _NUT_LONGEST = 4096, 3, 9
+"""Bytes of a header over which a checksum stands in it; the version up to which there is no minor one; and the most
+bytes of a number."""
 SURELY_JOINED_SECONDS = LONGEST_STEP_SECONDS + 1.0
 """A step that ffmpeg takes for a new beginning of the clock, with room for how long the packet before it lasts."""
 
@@ -111,6 +118,7 @@ _BEGUN = (
     (b".ra\xfd", "a RealAudio file"),
     (b"NIST_1A", "a NIST SPHERE file"),
     (b"\xb7\xd8\x00\x20\x37\x49\xda\x11", "a Windows TV recording"),
+    (_NUT, "a NUT file"),
 )
 """How files begin that a demuxer would have taken, had the rest been right."""
 
@@ -124,6 +132,9 @@ def unreadable(head: bytes) -> UploadRefusal:
     unread = next((what for pattern, what in _NOT_READ if pattern.match(head)), None)
     if unread is not None:
         return refusals.not_read(unread)
+    tracks = _nut_tracks(head)
+    if tracks is not None and tracks > profile.MAX_TRACKS:
+        return refusals.too_many_tracks(tracks)
     other = _other_than_media(head, text)
     if other is not None:
         return refusals.not_media(other)
@@ -131,6 +142,44 @@ def unreadable(head: bytes) -> UploadRefusal:
     if begun is not None:
         return refusals.damaged_from_the_start(begun)
     return refusals.UNREADABLE
+
+
+def _nut_tracks(head: bytes) -> int | None:
+    """How many tracks the main header of a NUT file names; None of anything else.
+
+    ffmpeg writes such a header for more tracks than it can read of it.
+    """
+    if not head.startswith(_NUT):
+        return None
+    length, at = _nut_number(head, len(_NUT))
+    at += 4 if length > _NUT_UNCHECKED else 0
+    version, at = _nut_number(head, at)
+    if version > _NUT_VERSION:
+        _, at = _nut_number(head, at)
+    return _nut_number(head, at)[0]
+
+
+def _nut_number(data: bytes, at: int) -> tuple[int, int]:
+    """A number of a NUT file, in groups of 7 bits, and where the next one begins."""
+    number = 0
+    for end in range(at, min(at + _NUT_LONGEST, len(data))):
+        number = number << 7 | data[end] & 0x7F
+        if data[end] < 0x80:
+            return number, end + 1
+    return 0, len(data)
+
+
+def is_transport_stream(head: bytes) -> bool:
+    """Whether a file is nothing but packets of a transport stream, as far as its first ones show, with a programme
+    among them. ffmpeg takes one of few packets for the bare sound that is in it.
+    """
+    packets = [head[at : at + TS_PACKET] for at in range(0, min(len(head), FIRST_TS_PACKETS * TS_PACKET), TS_PACKET)]
+    whole = [packet for packet in packets if len(packet) == TS_PACKET]
+    return (
+        len(whole) >= FEWEST_TS_PACKETS
+        and all(packet[0] == 0x47 for packet in whole)
+        and any(packet[1] & 0x5F == 0x40 and packet[2] == 0 for packet in whole)
+    )
 
 
 def _other_than_media(head: bytes, text: bytes) -> str | None:
