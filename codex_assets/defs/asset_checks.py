@@ -142,7 +142,7 @@ def _said(failed: Sequence[Finding], known: int, asked: int) -> str:
 
 def _metadata(failed: Sequence[Finding], known: int, asked: int, rule_set: str | None) -> dict[str, Any]:
     """Numbers that Dagster plots from one result to the next, and what failed."""
-    numbers: dict[str, Any] = {"rules_failed": len(failed), "rules_held": known - len(failed)}
+    numbers: dict[str, Any] = {"rules_failed": len(failed), "rules_passed": known - len(failed)}
     numbers["rules_not_applicable"] = asked - known
     for finding in failed:
         number = _NUMBER.match(finding.observed)

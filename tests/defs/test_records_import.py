@@ -206,7 +206,7 @@ def test_what_checks_found_is_stored_as_dagster_would_store_it(room: Room, insta
             asked.add(evaluation.metadata["rule_set"].value)
             expected[output, evaluation.check_name] = (evaluation, stored.storage_id)
     assert asked == {rule_set()}
-    assert all("rules_held" in evaluation.metadata for evaluation, _ in expected.values())
+    assert all("rules_passed" in evaluation.metadata for evaluation, _ in expected.values())
     assert {evaluation.severity for evaluation, _ in expected.values()} == set(dg.AssetCheckSeverity)
     seen = set()
     storage = instance.event_log_storage
