@@ -46,6 +46,15 @@ QUESTIONS: Mapping[str, tuple[str, dict[str, Any]]] = {
         executionForLatestMaterialization { status timestamp } } } } } }""",
         {"keys": [{"path": ["video", name]} for name in VIDEO]},
     ),
+    "lineage: what each check says of each media (asked again and again)": (
+        """query($keys: [AssetKeyInput!]!) { assetNodes(assetKeys: $keys, loadMaterializations: false) { id
+        assetChecksOrError { ... on AssetChecks { checks { name canExecuteIndividually
+        executionForLatestMaterialization { id runId status timestamp stepKey evaluation { severity } }
+        partitionDefinition { name description } partitionStatuses { ... on AssetCheckDefaultPartitionStatuses {
+        succeededPartitions failedPartitions inProgressPartitions skippedPartitions executionFailedPartitions
+        } } } } } } }""",
+        {"keys": [{"path": ["video", name]} for name in VIDEO]},
+    ),
     "an asset's page: all its partitions": (
         """query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
         partitionKeysByDimension { name partitionKeys } assetPartitionStatuses {
