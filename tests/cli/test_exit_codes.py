@@ -75,10 +75,8 @@ def test_of_a_media_that_nobody_knows_nothing_can_be_said(command: tuple[str, ..
     assert answer.code == 2, answer.out + answer.err
 
 
-@pytest.mark.parametrize("command", UNREADABLE, ids=" ".join)
+@pytest.mark.parametrize("command", [command for command in UNREADABLE if "m1" not in command], ids=" ".join)
 def test_of_an_empty_archive_nothing_is_to_be_done(command: tuple[str, ...], tmp_path: Path) -> None:
-    if "m1" in command:
-        pytest.skip("nobody knows it")
     (tmp_path / "stores").mkdir()
     answer = call(*command, store=tmp_path / "stores")
     assert answer.code == 0, answer.out + answer.err

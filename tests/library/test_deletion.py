@@ -152,6 +152,7 @@ def test_nothing_of_it_is_left_in_a_folder(tmp_path: Path) -> None:
     assert delete(stores, tmp_path).verdict is DeletionVerdict.UNKNOWN
 
 
+@pytest.mark.slow
 def test_nothing_of_it_is_left_in_s3_and_no_former_version(endpoint: str, tmp_path: Path) -> None:
     stores = s3_stores(endpoint)
     furnish(tmp_path, stores)
@@ -197,6 +198,7 @@ class Breaking(DirectoryStore):
         super().delete(key)
 
 
+@pytest.mark.slow
 def test_a_deletion_that_breaks_off_anywhere_is_finished_by_running_it_again(tmp_path: Path) -> None:
     deletes = 0
     while True:
@@ -348,6 +350,17 @@ def rows_about(instance: dg.DagsterInstance, media_id: str) -> list[tuple[str, s
     return named
 
 
+def tags_of_no_event(instance: dg.DagsterInstance) -> int:
+    """Tags of events that are not there any more: their rows name no media."""
+    with instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
+        tables = MetaData()
+        tables.reflect(connection)
+        tags, events = tables.tables["asset_event_tags"], tables.tables["event_logs"]
+        gone = tags.c.event_id.not_in(select(events.c.id))
+        return len(connection.execute(select(tags.c.id).where(gone)).all())
+
+
+@pytest.mark.slow
 def test_dagster_forgets_it_and_nothing_else(tmp_path: Path) -> None:
     root, home = tmp_path / "stores", tmp_path / "dagster"
     home.mkdir()
@@ -369,6 +382,7 @@ def test_dagster_forgets_it_and_nothing_else(tmp_path: Path) -> None:
     assert call("delete", "m1", "--yes", store=root, DAGSTER_HOME=str(home)).code == 2
     with dg.DagsterInstance.from_config(str(home)) as instance:
         assert rows_about(instance, "m1") == []
+        assert tags_of_no_event(instance) == 0
         assert instance.get_run_by_id(run.run_id) is None
         assert instance.get_run_by_id(other.run_id) is not None
         assert list(instance.get_dynamic_partitions(str(partitions.PARTITIONS["video"].name))) == ["m10"]
