@@ -17,6 +17,9 @@ LEAST_TENTHS = 20
 """Fewer of them have no loud and soft parts."""
 SOFT, LOUD = 40, 80
 """Percentiles of the levels under and over which a tenth is soft or loud."""
+LEAST_RANGE_DB = 0.2
+"""Where loud and soft are nearer to each other, all is equally loud: it may be one channel that is soft, by a
+hundredth, and the other one that is loud."""
 QUIETEST = 10
 """Percentile of a band's energies that is its noise: what is there in the pauses of everything else."""
 CLEARLY_MORE = 4.0
@@ -36,7 +39,9 @@ def sound_range(
     if len(levels) < LEAST_TENTHS:
         return None
     soft, loud = np.percentile(levels, [SOFT, LOUD])
-    louder = float(np.median(away[levels >= loud]) - np.median(away[levels <= soft]))
+    louder = 0.0
+    if loud - soft >= LEAST_RANGE_DB:
+        louder = float(np.median(away[levels >= loud]) - np.median(away[levels <= soft]))
     quietest, was_quietest = (np.percentile(energies, QUIETEST, axis=0) for energies in (own, original))
     everything = float(original.sum(axis=1).mean())
     return SoundRange(
