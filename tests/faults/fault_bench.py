@@ -36,6 +36,7 @@ from codex_assets.library.reconcile import Reconciliation
 from codex_assets.storage.locations import S3Location
 from codex_assets.storage.objects import Stores
 from codex_assets.storage.s3 import S3Store
+from codex_assets.system import process_identity
 
 Outcome = Literal["new", "old", "recovered", "not reached", "wrong"]
 MediaType = Literal["video", "audio"]
@@ -491,8 +492,10 @@ class _Run:
         if self.is_again:
             if self.contents.undelivered:
                 yield "a webhook waits that a later one has outdated"
-            if self.contents.lease_holder is not None:
-                yield f"the lease is held by {self.contents.lease_holder}"
+            # The same job announces what is there without a lease; that of a process that has ended is nobody's.
+            holder = self.contents.lease_holder
+            if holder is not None and not process_identity.has_ended(holder["process"]):
+                yield f"the lease is held by {holder}"
             if self.contents.unrecorded_mezzanine():
                 yield "a mezzanine is current that no record names"
 

@@ -109,7 +109,7 @@ class Contents:
         return Edition(job_id, files, frozenset(self.output_records))
 
     @property
-    def lease_holder(self) -> object:
+    def lease_holder(self) -> dict[str, Any] | None:
         """Who holds the lease; None where nobody does."""
         said = _parsed(self.objects.get(("media", f"leases/{self.media_id}.json")))
         return said.get("holder") if said is not None else None
