@@ -277,7 +277,9 @@ def _unused_pictures(header: MediaInfo, used: MediaInfo) -> list[str]:
 def _unused_sounds(used: MediaInfo) -> list[str]:
     """A sentence where sounds are left out of which nothing says that they are another version of the one in use."""
     alone = used.audio.left_alone if used.audio is not None else ()
-    numbers = [number for index, number in alone if index in used.counted]
+    # Of those that nothing here decodes, another sentence speaks.
+    undecoded = {track.index for track in used.undecoded}
+    numbers = [number for index, number in alone if index in used.counted and index not in undecoded]
     if used.audio is None or not numbers:
         return []
     return [refusals.sounds_left_out(numbers, joined=bool(used.audio.channel_tracks))]

@@ -456,6 +456,7 @@ synced(
             ),
         ],
     ),
+    warns=("sound track 2 is left out",),
 )
 synced(
     "other_track_earlier_copied_mp4",
@@ -471,6 +472,7 @@ synced(
             ),
         ],
     ),
+    warns=("sound track 2 is left out",),
 )
 synced(
     "sound_with_a_sample_clock_of_its_own",
