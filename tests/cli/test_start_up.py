@@ -55,7 +55,7 @@ def loaded_modules(*arguments: str) -> tuple[int, str, set[str]]:
         ("endpoint apply --help", 0),
         ("no-such-command", 2),
         ("verify", 2),
-        ("run film.mp4", 2),
+        ("run film.mp4", 1),
         ("rebuild --max-failures many", 2),
         ("cleanup-originals --older-than tomorrow", 2),
     ],

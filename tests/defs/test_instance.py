@@ -71,7 +71,7 @@ def refused(environ: Mapping[str, str]) -> str:
         for name, value in environ.items():
             patched.setenv(name, value)
         done = CliRunner().invoke(app, ["import"])
-    assert (done.exit_code, done.stdout) == (1, ""), done.output
+    assert (done.exit_code, done.stdout) == (2, ""), done.output
     assert isinstance(done.exception, SystemExit), done.exception
     assert PASSWORD not in done.stderr
     # The terminal breaks long lines.
@@ -264,7 +264,7 @@ def test_a_home_that_cannot_be_written_to_is_refused_with_a_sentence(archive: Ro
         text=True,
         check=False,
     )
-    assert done.returncode == 1, done.stderr
+    assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) < 5
     assert "Permission denied" in " ".join(done.stderr.split())

@@ -71,12 +71,13 @@ def run(
     outputs = command_frame.parse_outputs(assets, "--assets")
     if media_id is not None and (len(files) > 1 or files[0].is_dir()):
         raise typer.BadParameter("Several files cannot have one id.", param_hint="--media-id")
-    from codex_assets.config.settings import load, local_environment
-
     with command_frame.failures_end_with(FAILED):
         for file in files:
             if not file.exists():
                 raise MissingInput(f"There is no file {file}.")
+    from codex_assets.config.settings import load, local_environment
+
+    with command_frame.failures_end_with(FAILED):
         settings = load(local_environment(store))
         bodies: list[dict[str, Any]] = []
         taken: set[str] = set()

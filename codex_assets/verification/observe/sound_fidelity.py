@@ -66,7 +66,9 @@ LONGEST_LAG_SECONDS = 4
 SHORTEST_LAG_SECONDS = 0.5
 """Less sound says nothing of a lag."""
 SHORT_LAG_SECONDS = 0.04
-"""By which less sound may be off all the same."""
+"""By which less sound may be off all the same: ..."""
+SAME_SHORT, UNLIKE_SHORT = 0.9, 0.5
+"""...where it is so like the reference with that lag, and less without."""
 ALIGNED_WITHIN_SECONDS = 32
 """Sound that is listened to until a lag is sure."""
 SURE_LAG = 0.4
@@ -197,10 +199,13 @@ class SoundMeter:
 
     def _lag_of_short(self, samples: Samples) -> int:
         """The lag of a sound that is too short for one to be stated: a few milliseconds, as a packet's rounded time
-        makes them, would turn a tone over."""
-        lag = _lag_of(samples, 0.0, self._delay)[1] if len(samples) >= TENTH else None
-        near = lag is not None and abs(lag - self._delay) <= SHORT_LAG_SECONDS * profile.SAMPLE_RATE
-        return lag if lag is not None and near else self._delay
+        makes them, would turn a tone over. Only one with which it is plainly the same, and without which it is not."""
+        if len(samples) < TENTH:
+            return self._delay
+        seen, lag = _lag_of(samples, 0.0, self._delay)
+        if lag is None or abs(lag - self._delay) > SHORT_LAG_SECONDS * profile.SAMPLE_RATE:
+            return self._delay
+        return lag if seen.likeness >= SAME_SHORT and seen.unshifted < UNLIKE_SHORT else self._delay
 
     def _align(self, lag: int) -> None:
         self._lag = lag
