@@ -434,8 +434,12 @@ class _Run:
         return "completed" if body["status"] == "completed" else str(body.get("errorCode"))
 
     def _kept_body(self) -> dict[str, Any] | None:
+        """What the archive keeps of it; or RunPod's result, where a page answered for the receiver with success."""
         mine = [each for each in self.contents.undelivered if each["job_id"] == NOW]
-        return json.loads(mine[-1]["body"]) if mine else None
+        if mine:
+            return dict(json.loads(mine[-1]["body"]))
+        result = self.end.result or {}
+        return dict(result["webhook"]) if "webhookWarning" in result else None
 
     def state(self, old: Edition, new: Edition) -> tuple[str, list[str]]:
         return self.contents.state(old, new)
