@@ -226,17 +226,15 @@ class BrokenRule(Protocol):
 class VerificationError(JobError):
     """An output did not pass its checks, so nothing was published.
 
-    `failures`: findings that forbid it. `records`: what would have been published, with all their findings, for
-    whoever shows them.
+    `failures`: findings that forbid it.
     """
 
     code = "verification_failed"
     fault = Fault.WORKER
     retryable = True
 
-    def __init__(self, failures: Iterable[BrokenRule], *, records: Sequence[object] = ()) -> None:
+    def __init__(self, failures: Iterable[BrokenRule]) -> None:
         self.failures = tuple(failures)
-        self.records = tuple(records)
         reasons = "; ".join(f"{failure.output} failed {failure.rule}: {failure.message}" for failure in self.failures)
         super().__init__(f"Outputs did not pass verification and were not published: {reasons}")
 

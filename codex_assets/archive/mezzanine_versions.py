@@ -7,13 +7,13 @@ another version. In: which version of a media's mezzanine is too many, and remov
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from codex_assets.archive.history import LONGEST_JOB
 from codex_assets.archive.records import MediaRecord, OutputRecord
+from codex_assets.archive.switches import Fence
 from codex_assets.storage import keys
 from codex_assets.storage.objects import ObjectStore, StoredObject
 
@@ -29,13 +29,6 @@ class UnrecordedVersion:
     key: str
     recorded: frozenset[str]
     is_safe: bool
-
-
-class Renewed(Protocol):
-    """What keeps others from naming what is deleted meanwhile."""
-
-    def require_fresh(self) -> None:
-        """Raises `Superseded` unless others still wait."""
 
 
 def unrecorded(
@@ -54,15 +47,15 @@ def unrecorded(
     return UnrecordedVersion(key, versions, is_safe)
 
 
-def remove(archive: ObjectStore, version: UnrecordedVersion, alone: Renewed, clock: Callable[[], datetime]) -> None:
+def remove(archive: ObjectStore, version: UnrecordedVersion, fence: Fence, clock: Callable[[], datetime]) -> None:
     """Delete it, and all like it that lie under it. Raises `Superseded` and `StorageError`."""
     while (current := archive.head(version.key)) is not None and _is_too_many(current, version.recorded, clock()):
         assert current.version is not None
-        alone.require_fresh()
+        fence.require_fresh()
         archive.delete_version(version.key, current.version)
 
 
-def _is_too_many(current: StoredObject | None, recorded: set[str | None] | frozenset[str], now: datetime) -> bool:
+def _is_too_many(current: StoredObject | None, recorded: Set[str | None], now: datetime) -> bool:
     if current is None or current.version is None or current.modified is None:
         return False
     # A record of a release that knew of no versions names whichever is current.

@@ -83,7 +83,7 @@ class Publication:
     def add(self, outputs: Sequence[UnpublishedOutput[OutputRecord]], work: Work) -> None:
         """Judge these outputs, whose receipts share `work`, and keep them for the switch.
 
-        Raises `VerificationError` for the first that may not be published, with the records of all of them.
+        Raises `VerificationError` when any of them may not be published.
         """
         for output, record in zip(outputs, _judged(outputs), strict=True):
             uploads = [replace(each, sha256=each.sha256 or file_sha256(each.path)) for each in output.uploads]
@@ -279,7 +279,7 @@ def _judged(outputs: Sequence[UnpublishedOutput[OutputRecord]]) -> list[OutputRe
     for finding in failed:
         _log.error("%s failed %s: %s", finding.output, finding.rule, finding.message)
     if failed:
-        raise VerificationError(failed, records=records)
+        raise VerificationError(failed)
     return records
 
 

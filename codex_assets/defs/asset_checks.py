@@ -8,6 +8,7 @@ come from the record when an output was built, and from an audit when checks run
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 import dagster as dg
@@ -38,6 +39,7 @@ _WHICH: Final = (
 )
 
 
+@cache
 def rules(output: str) -> tuple[Rule, ...]:
     """The rules that an output is judged by."""
     wanted = frozenset(kinds_of(output))
@@ -112,8 +114,10 @@ def failed_rules(failed: Sequence[Finding]) -> dg.TableMetadataValue:
     return dg.MetadataValue.table(rows, schema)
 
 
-def _of(check: str, output: str) -> list[Rule]:
-    return [rule for rule in rules(output) if rule.severity is CHECKS[check]]
+@cache
+def _of(check: str, output: str) -> tuple[Rule, ...]:
+    # An import asks it for every output of every media.
+    return tuple(rule for rule in rules(output) if rule.severity is CHECKS[check])
 
 
 def _spec(media_type: str, output: str, check: str) -> dg.AssetCheckSpec:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -136,6 +137,7 @@ class _ReadMedia:
     removal: OriginalRecord | None
     """Since when the original has been deleted or missing; None while it is there."""
 
+    @cached_property
     def judged(self) -> dict[str, str]:
         """Output -> what its checks say, as `_digest` has it."""
         return {name: _digest(*_findings(record, self.verification)) for name, record in self.outputs.items()}
@@ -291,7 +293,6 @@ def _events_of(
     upload = _upload(read, known.get(ORIGINAL))
     events = [OutputEvents(media_id, ORIGINAL, upload, None, {}, (), ())] if upload is not None else []
     reported: set[str] = set()
-    judged = read.judged()
     for name, record in read.outputs.items():
         latest = known.get(name)
         is_known = latest is not None and (not read.change.is_new(name) or latest.is_of(record))
@@ -299,7 +300,7 @@ def _events_of(
             latest = None
             event = materializations.materialization(record, versions, picture(record) if picture is not None else {})
             reported.add(name)
-        elif read.change.is_judged_otherwise(name, judged[name]):
+        elif read.change.is_judged_otherwise(name, read.judged[name]):
             # Somebody has verified it, and that came to something else.
             event = None
         else:
@@ -441,7 +442,7 @@ def _remember(
     for some in filter(None, (new, changed)):
         values = {
             CURSOR + read.change.media_id: json.dumps(
-                {**read.change.files, EVENTS: dict(latest.get(read.change.media_id, {})), JUDGED: read.judged()},
+                {**read.change.files, EVENTS: dict(latest.get(read.change.media_id, {})), JUDGED: read.judged},
                 sort_keys=True,
             )
             for read in some
