@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 import pytest
 import s3_server
-from pydantic import SecretStr
 from store_front import front
 
 from codex_assets.archive.leases import Claim, Holder, Leases, LeaseTimes, verdict
@@ -27,7 +26,6 @@ from codex_assets.archive.switches import SwitchNote
 from codex_assets.errors import JobCancelled, LeaseLost, MediaBusy, StorageError, Superseded
 from codex_assets.storage import keys
 from codex_assets.storage.directory import DirectoryStore
-from codex_assets.storage.locations import S3Location
 from codex_assets.storage.objects import Overtaken, Role, Stores
 from codex_assets.storage.s3 import S3Store
 from codex_assets.system import process_identity
@@ -46,17 +44,7 @@ def endpoint() -> Iterator[str]:
 
 
 def s3(endpoint: str, role: Role, bucket: str) -> S3Store:
-    return S3Store(
-        S3Location(
-            role=role,
-            bucket=bucket,
-            endpoint=endpoint,
-            region=s3_server.REGION,
-            access_key=SecretStr(s3_server.ACCESS_KEY),
-            secret_key=SecretStr(s3_server.SECRET_KEY),
-            versioned=role == "archive",
-        )
-    )
+    return S3Store(s3_server.location(endpoint, bucket, role=role, versioned=role == "archive"))
 
 
 @pytest.fixture(params=["folder", "s3"])

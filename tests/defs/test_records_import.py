@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,15 +101,6 @@ def room(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Room:
     for name, value in made.environment.items():
         monkeypatch.setenv(name, value)
     return made
-
-
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    home = tmp_path / "dagster"
-    home.mkdir()
-    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
-    with dg.DagsterInstance.from_config(str(home)) as opened:
-        yield opened
 
 
 def key(output: str) -> dg.AssetKey:

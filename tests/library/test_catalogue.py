@@ -20,7 +20,6 @@ from typing import Any
 
 import pytest
 import s3_server
-from pydantic import SecretStr
 from typer.testing import CliRunner
 from workbench import once
 
@@ -36,7 +35,6 @@ from codex_assets.media import recipe
 from codex_assets.media.outputs import OUTPUTS
 from codex_assets.storage import keys
 from codex_assets.storage.directory import DirectoryStore
-from codex_assets.storage.locations import S3Location
 from codex_assets.storage.objects import ObjectStore
 from codex_assets.storage.s3 import S3Store
 
@@ -80,17 +78,7 @@ def endpoint() -> Iterator[str]:
 
 
 def bucket(endpoint: str, name: str | None = None) -> S3Store:
-    return S3Store(
-        S3Location(
-            role="archive",
-            bucket=name or s3_server.bucket(endpoint),
-            endpoint=endpoint,
-            region=s3_server.REGION,
-            access_key=SecretStr(s3_server.ACCESS_KEY),
-            secret_key=SecretStr(s3_server.SECRET_KEY),
-            versioned=False,
-        )
-    )
+    return S3Store(s3_server.location(endpoint, name or s3_server.bucket(endpoint), role="archive", versioned=False))
 
 
 class Archive:

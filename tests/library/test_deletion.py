@@ -13,7 +13,6 @@ import pytest
 import s3_server
 from commands import call
 from dagster._core.test_utils import create_run_for_test
-from pydantic import SecretStr
 from small_film import MASTER, MEDIA, MEZZANINE, Job, stores_at
 from sqlalchemy import MetaData, select
 
@@ -30,7 +29,6 @@ from codex_assets.library.catalogue import Catalogue
 from codex_assets.library.deletion import Deletion, DeletionVerdict, MediaDeletion
 from codex_assets.storage import keys
 from codex_assets.storage.directory import DirectoryStore
-from codex_assets.storage.locations import S3Location
 from codex_assets.storage.objects import ObjectStore, Stores
 from codex_assets.storage.s3 import S3Store
 
@@ -112,13 +110,10 @@ def s3_stores(endpoint: str) -> Stores:
     return Stores(
         *(
             S3Store(
-                S3Location(
+                s3_server.location(
+                    endpoint,
+                    s3_server.bucket(endpoint, versioned=role == "archive"),
                     role=role,
-                    bucket=s3_server.bucket(endpoint, versioned=role == "archive"),
-                    endpoint=endpoint,
-                    region=s3_server.REGION,
-                    access_key=SecretStr(s3_server.ACCESS_KEY),
-                    secret_key=SecretStr(s3_server.SECRET_KEY),
                     versioned=role == "archive",
                 )
             )

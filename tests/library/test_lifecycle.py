@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 import s3_server
-from pydantic import SecretStr
 from small_film import MEZZANINE, Fault, Job, stores_at
 
 from codex_assets.archive import mezzanine_versions
@@ -68,14 +67,8 @@ class Archive:
 @pytest.fixture
 def archive() -> Iterator[Archive]:
     with s3_server.s3_server() as endpoint:
-        location = S3Location(
-            role="archive",
-            bucket=s3_server.bucket(endpoint, versioned=True),
-            endpoint=endpoint,
-            region=s3_server.REGION,
-            access_key=SecretStr(s3_server.ACCESS_KEY),
-            secret_key=SecretStr(s3_server.SECRET_KEY),
-            versioned=True,
+        location = s3_server.location(
+            endpoint, s3_server.bucket(endpoint, versioned=True), role="archive", versioned=True
         )
         yield Archive(location, s3_server.client(endpoint))
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import s3_server
-from pydantic import SecretStr
 from small_film import MASTER, MEDIA, MEZZANINE, PLAYLIST, Fault, Job, stores_at
 
 from codex_assets.archive import history
@@ -20,7 +19,6 @@ from codex_assets.archive.store import RecordStore
 from codex_assets.errors import StorageError
 from codex_assets.library.reconcile import Discrepancy, Matter, Reconciliation
 from codex_assets.storage import keys
-from codex_assets.storage.locations import S3Location
 from codex_assets.storage.objects import Stores
 from codex_assets.storage.s3 import S3Store
 
@@ -201,14 +199,8 @@ def test_a_record_that_cannot_be_read_leaves_everything(stores: Stores) -> None:
 def test_parts_of_an_upload_that_nobody_goes_on_with(tmp_path: Path) -> None:
     """This server dates every upload many years back; that a young one is let be is seen with a local store."""
     with s3_server.s3_server() as endpoint:
-        location = S3Location(
-            role="archive",
-            bucket=s3_server.bucket(endpoint, versioned=True),
-            endpoint=endpoint,
-            region=s3_server.REGION,
-            access_key=SecretStr(s3_server.ACCESS_KEY),
-            secret_key=SecretStr(s3_server.SECRET_KEY),
-            versioned=True,
+        location = s3_server.location(
+            endpoint, s3_server.bucket(endpoint, versioned=True), role="archive", versioned=True
         )
         local = stores_at(tmp_path / "store")
         stores = Stores(S3Store(location), local.media, local.assets)

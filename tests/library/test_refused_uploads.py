@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -319,15 +318,6 @@ def test_a_good_upload_clears_a_refusal_and_a_refused_one_leaves_what_is_publish
     assert call("verify", "notes", store=store).code == 0
     answer = call("rebuild", "notes", "--assets", "waveform_png", "--also-fresh", store=store)
     assert answer.code == 0, answer.out + answer.err
-
-
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    home = tmp_path / "dagster"
-    home.mkdir()
-    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
-    with dg.DagsterInstance.from_config(str(home)) as opened:
-        yield opened
 
 
 def known(instance: dg.DagsterInstance) -> set[str]:

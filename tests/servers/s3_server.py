@@ -25,6 +25,10 @@ from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
+from pydantic import SecretStr
+
+from codex_assets.storage.locations import S3Location
+from codex_assets.storage.objects import Role
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -88,6 +92,19 @@ for line in sys.stdin:
     server.serve_forever()
 """
 _numbers = itertools.count(1)
+
+
+def location(endpoint: str, name: str, *, role: Role = "media", versioned: bool = False) -> S3Location:
+    """A bucket of the server at `endpoint`, as a worker is given it."""
+    return S3Location(
+        role=role,
+        bucket=name,
+        endpoint=endpoint,
+        region=REGION,
+        access_key=SecretStr(ACCESS_KEY),
+        secret_key=SecretStr(SECRET_KEY),
+        versioned=versioned,
+    )
 
 
 class S3Server:

@@ -12,13 +12,11 @@ from typing import Any
 
 import pytest
 import s3_server
-from pydantic import SecretStr
 
 from codex_assets.archive.records import OutputRecord, StoredFile
 from codex_assets.errors import InternalError, JobCancelled, StorageError
 from codex_assets.storage import keys
 from codex_assets.storage.directory import DirectoryStore
-from codex_assets.storage.locations import S3Location
 from codex_assets.storage.objects import ObjectStore, Role, StoredObject, Stores
 from codex_assets.storage.publish import Published, Stage, Upload, headers, publish
 from codex_assets.storage.s3 import S3Store
@@ -80,13 +78,10 @@ def stores(tmp_path: Path, media: Noting) -> Stores:
 def s3_stores(endpoint: str) -> Stores:
     def at(role: Role) -> S3Store:
         return S3Store(
-            S3Location(
+            s3_server.location(
+                endpoint,
+                s3_server.bucket(endpoint, versioned=role == "archive"),
                 role=role,
-                bucket=s3_server.bucket(endpoint, versioned=role == "archive"),
-                endpoint=endpoint,
-                region=s3_server.REGION,
-                access_key=SecretStr(s3_server.ACCESS_KEY),
-                secret_key=SecretStr(s3_server.SECRET_KEY),
                 versioned=role == "archive",
             )
         )

@@ -16,12 +16,10 @@ import pytest
 import s3_server
 from botocore.exceptions import ClientError
 from loopback import QuietHandler, serving
-from pydantic import SecretStr
 
 from codex_assets.errors import InternalError, JobCancelled, MissingInput, StorageError
 from codex_assets.storage.directory import DirectoryStore
-from codex_assets.storage.locations import S3Location
-from codex_assets.storage.objects import ObjectStore, Role, Stores, file_sha256
+from codex_assets.storage.objects import ObjectStore, Stores, file_sha256
 from codex_assets.storage.s3 import S3Store
 from codex_assets.storage.s3_parts import UploadInParts
 
@@ -36,21 +34,9 @@ def endpoint() -> Iterator[str]:
         yield url
 
 
-def location(endpoint: str, bucket: str, *, role: Role = "media", versioned: bool = False) -> S3Location:
-    return S3Location(
-        role=role,
-        bucket=bucket,
-        endpoint=endpoint,
-        region=s3_server.REGION,
-        access_key=SecretStr(s3_server.ACCESS_KEY),
-        secret_key=SecretStr(s3_server.SECRET_KEY),
-        versioned=versioned,
-    )
-
-
 @pytest.fixture
 def s3(endpoint: str) -> S3Store:
-    return S3Store(location(endpoint, s3_server.bucket(endpoint)), part_size=5 * MIB)
+    return S3Store(s3_server.location(endpoint, s3_server.bucket(endpoint)), part_size=5 * MIB)
 
 
 @pytest.fixture
@@ -65,7 +51,7 @@ def store(request: pytest.FixtureRequest, endpoint: str) -> ObjectStore:
         return made
     versioned = request.param == "s3-versioned"
     bucket = s3_server.bucket(endpoint, versioned=versioned)
-    return S3Store(location(endpoint, bucket, versioned=versioned), part_size=5 * MIB)
+    return S3Store(s3_server.location(endpoint, bucket, versioned=versioned), part_size=5 * MIB)
 
 
 def a_file(folder: Path, size: int, name: str = "source.bin") -> Path:
@@ -282,7 +268,7 @@ def test_a_large_file_goes_up_in_equal_parts(s3: S3Store, endpoint: str, tmp_pat
 
 
 def test_the_default_part_is_16_mib(endpoint: str, tmp_path: Path) -> None:
-    store = S3Store(location(endpoint, s3_server.bucket(endpoint)))
+    store = S3Store(s3_server.location(endpoint, s3_server.bucket(endpoint)))
     single = store.upload(a_file(tmp_path, 16 * MIB), "single", content_type=TS)
     double = store.upload(a_file(tmp_path, 16 * MIB + 1), "double", content_type=TS)
     assert single.etag is not None
@@ -344,7 +330,7 @@ def test_contents_that_do_not_match_their_record_are_not_handed_over(
 
 def test_an_object_that_changes_while_it_is_read_is_not_handed_over(s3: S3Store, endpoint: str, tmp_path: Path) -> None:
     # More ranges than are in flight at once, so that some are asked for after the change.
-    store = S3Store(location(endpoint, s3.bucket), part_size=MIB)
+    store = S3Store(s3_server.location(endpoint, s3.bucket), part_size=MIB)
     client, data = s3_server.client(endpoint), os.urandom(12 * MIB)
     client.put_object(Bucket=s3.bucket, Key=KEY, Body=data)
     moved = Counter()
@@ -355,7 +341,7 @@ def test_an_object_that_changes_while_it_is_read_is_not_handed_over(s3: S3Store,
         if moved.total == count:
             client.put_object(Bucket=s3.bucket, Key=KEY, Body=others.pop(0))
 
-    hasty = S3Store(location(endpoint, s3.bucket), part_size=MIB, attempts=1)
+    hasty = S3Store(s3_server.location(endpoint, s3.bucket), part_size=MIB, attempts=1)
     with pytest.raises(StorageError, match="changed while it was read") as caught:
         hasty.download(KEY, tmp_path / "target", on_bytes=replace_once)
     assert caught.value.retryable
@@ -377,7 +363,9 @@ def test_an_upload_of_someone_else_has_no_sha256_until_it_is_read(s3: S3Store, e
 
 
 def test_a_versioned_bucket_keeps_nothing_of_a_deleted_key(endpoint: str) -> None:
-    store = S3Store(location(endpoint, s3_server.bucket(endpoint, versioned=True), role="archive", versioned=True))
+    store = S3Store(
+        s3_server.location(endpoint, s3_server.bucket(endpoint, versioned=True), role="archive", versioned=True)
+    )
     client = s3_server.client(endpoint)
     for _ in range(s3_server.PAGE + 3):
         store.write("originals/a", b"a", content_type=TS)
@@ -393,7 +381,7 @@ def test_a_versioned_bucket_keeps_nothing_of_a_deleted_key(endpoint: str) -> Non
 
 @pytest.mark.slow
 def test_a_bucket_that_does_not_exist(endpoint: str, tmp_path: Path) -> None:
-    store = S3Store(location(endpoint, "no-such-bucket", role="archive"))
+    store = S3Store(s3_server.location(endpoint, "no-such-bucket", role="archive"))
     attempts: list[Callable[[], object]] = [
         store.check,
         lambda: list(store.list("a/")),
@@ -412,7 +400,7 @@ def test_a_store_that_cannot_be_reached() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    store = S3Store(location(f"http://127.0.0.1:{port}", "b"), attempts=1)
+    store = S3Store(s3_server.location(f"http://127.0.0.1:{port}", "b"), attempts=1)
     with pytest.raises(StorageError, match=r"media store could not list bucket 'b'.*check the endpoint") as caught:
         store.check()
     assert caught.value.retryable
@@ -421,12 +409,12 @@ def test_a_store_that_cannot_be_reached() -> None:
 
 def test_an_address_that_is_none() -> None:
     with pytest.raises(StorageError, match="is not valid") as caught:
-        S3Store(location("not an address", "b")).check()
+        S3Store(s3_server.location("not an address", "b")).check()
     assert not caught.value.retryable
 
 
 def test_no_secret_shows() -> None:
-    at = location("http://127.0.0.1:1", "b")
+    at = s3_server.location("http://127.0.0.1:1", "b")
     for shown in (repr(at), repr(S3Store(at)), str(S3Store(at))):
         assert s3_server.ACCESS_KEY not in shown
         assert s3_server.SECRET_KEY not in shown
@@ -464,7 +452,7 @@ def scripted(*answers: tuple[int, bytes], attempts: int = 1) -> Iterator[tuple[S
     asked: list[str] = []
     handler = type("Handler", (Scripted,), {"answers": list(answers), "asked": asked})
     with serving(handler) as port:
-        yield S3Store(location(f"http://127.0.0.1:{port}", "b"), attempts=attempts), asked
+        yield S3Store(s3_server.location(f"http://127.0.0.1:{port}", "b"), attempts=attempts), asked
 
 
 def refusal(code: str, message: str = "no") -> bytes:
@@ -544,7 +532,7 @@ def test_a_multipart_upload_whose_last_answer_was_lost_counts_as_done(
             complete(replace(upload, requests=forgetful._requests), upload_id, parts, size)
 
         monkeypatch.setattr(UploadInParts, "_complete", complete_twice)
-        store = S3Store(location(endpoint, s3_server.bucket(endpoint)), part_size=5 * MIB)
+        store = S3Store(s3_server.location(endpoint, s3_server.bucket(endpoint)), part_size=5 * MIB)
         source = a_file(tmp_path, 6 * MIB)
         assert store.upload(source, KEY, content_type=TS).sha256 == file_sha256(source)
     assert asked == ["POST"]

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 import s3_server
-from pydantic import SecretStr
 
 from codex_assets.archive import stored_files
 from codex_assets.archive.records import StoredFile
 from codex_assets.errors import MissingInput
 from codex_assets.storage import keys
 from codex_assets.storage.directory import DirectoryStore
-from codex_assets.storage.locations import S3Location
 from codex_assets.storage.objects import ObjectStore, StoredObject, Stores
 from codex_assets.storage.overlay import overlaid
 from codex_assets.storage.s3 import S3Store
@@ -34,15 +32,7 @@ def archive(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
         return DirectoryStore(tmp_path / "store", "archive", "archive")
     endpoint = request.getfixturevalue("endpoint")
     return S3Store(
-        S3Location(
-            role="archive",
-            bucket=s3_server.bucket(endpoint, versioned=True),
-            endpoint=endpoint,
-            region=s3_server.REGION,
-            access_key=SecretStr(s3_server.ACCESS_KEY),
-            secret_key=SecretStr(s3_server.SECRET_KEY),
-            versioned=True,
-        )
+        s3_server.location(endpoint, s3_server.bucket(endpoint, versioned=True), role="archive", versioned=True)
     )
 
 
