@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import jobs
 import pytest
 import stand_in_tools
-from control_plane import processes_with
+from control_plane import children_with, encoders_with, processes_with
 from webhook_receiver import Receiver
 
 from codex_assets.archive import history, undelivered
@@ -75,10 +75,14 @@ class House:
         return processes_with(str(self.folder / "tmp"))
 
     def encoders(self) -> list[int]:
-        return [pid for pid, line in self.processes().items() if "ffmpeg" in line.split(" ")[0]]
+        return encoders_with(str(self.folder / "tmp"))
+
+    def own_processes(self) -> list[int]:
+        """Those of jobs and the spare one, without the tools that they run."""
+        return children_with(str(self.folder / "tmp"))
 
     def spare(self) -> int:
-        (process,) = self.processes()
+        (process,) = self.own_processes()
         return process
 
     def leftovers(self) -> list[Path]:
@@ -107,7 +111,7 @@ def house(whole_house: House) -> Iterator[House]:
     whole_house.unreachable = False
     yield whole_house
     assert whole_house.leftovers() == []
-    assert len(whole_house.processes()) == 1, "between jobs there is the spare process, and nothing else"
+    assert len(whole_house.own_processes()) == 1, "between jobs there is the spare process, and nothing else"
 
 
 async def until(look: Callable[[], Result], timeout_s: float = 120.0) -> Result:
@@ -450,7 +454,7 @@ def ended_while_waiting(
 ) -> dict[str, Any] | None:
     """The result of a job that waits for a silent store when it is told to end; None if RunPod has cancelled it."""
     buckets = ("archive-1", "media-1", "assets-1")
-    before = set(house.processes())
+    before = set(house.own_processes())
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.MonkeyPatch.context() as patch:
         silent.setblocking(False)
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -459,7 +463,7 @@ def ended_while_waiting(
             patch.setenv(name, value)
         worker = Worker()
         worker.start()
-        (process,) = set(house.processes()) - before
+        (process,) = set(house.own_processes()) - before
         asked: list[socket.socket] = []
 
         def is_asked() -> list[socket.socket]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import jobs
 import pytest
-from control_plane import ControlPlane, WorkerProcess, control_plane, processes_with, running_worker
+from control_plane import ControlPlane, WorkerProcess, control_plane, encoders_with, processes_with, running_worker
 from webhook_receiver import Receiver, receiving
 
 from codex_assets.archive import history
@@ -41,8 +41,8 @@ class Endpoint:
     def processes(self, word: str = "") -> dict[int, str]:
         return {pid: line for pid, line in processes_with(str(self.folder / "tmp")).items() if word in line}
 
-    def encoders(self) -> dict[int, str]:
-        return {pid: line for pid, line in self.processes().items() if "ffmpeg" in line.split(" ")[0]}
+    def encoders(self) -> list[int]:
+        return encoders_with(str(self.folder / "tmp"))
 
 
 @contextmanager

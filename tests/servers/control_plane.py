@@ -188,13 +188,13 @@ def processes_with(text: str) -> dict[int, str]:
     process or by this one.
     """
     processes: dict[int, str] = {}
-    closed: dict[int, tuple[int, str]] = {}
+    closed: dict[int, tuple[int | None, str]] = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         try:
             line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-            parent = int((entry / "stat").read_bytes().rpartition(b")")[2].split()[1])
+            parent = _parent(int(entry.name))
             try:
                 environment = (entry / "environ").read_bytes()
             except PermissionError:
@@ -210,3 +210,20 @@ def processes_with(text: str) -> dict[int, str]:
             if place in line or parent in processes or (parent == os.getpid() and "child.begin" in line):
                 processes[pid] = line
     return processes
+
+
+def encoders_with(text: str) -> list[int]:
+    """Those of them that read a media. A spare process asks tools for their version, which is no encode."""
+    return [pid for pid, line in processes_with(text).items() if "ffmpeg" in line.split(" ")[0] and " -i " in line]
+
+
+def children_with(text: str) -> list[int]:
+    """Those of them that this process has started: jobs' processes and spare ones, without the tools that they run."""
+    return [pid for pid in processes_with(text) if _parent(pid) == os.getpid()]
+
+
+def _parent(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
+    except OSError:
+        return None
