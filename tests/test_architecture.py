@@ -15,7 +15,7 @@ PACKAGE = ROOT / "codex_assets"
 MODULES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "runpod_entry").rglob("*.py")])
 
 LINE = (
-    {"contract", "errors", "log_lines"},
+    {"contract", "errors", "log_lines", "quantities"},
     {"media"},
     {"storage", "system", "net"},
     {"archive"},

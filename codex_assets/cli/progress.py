@@ -14,15 +14,14 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from codex_assets.cli.console import duration, err, note, time_left
-from codex_assets.system.workspace import Listener, Status
+from codex_assets.cli.console import err, note
+from codex_assets.quantities import duration, time_left
+from codex_assets.system.workspace import ESTIMATED_FROM, Listener, Status
 
 LINE_SECONDS = 5.0
 """Least time between two lines of progress."""
 PHASE_SECONDS = 1.0
 """... and between two lines when a new phase begins."""
-ESTIMATED_FROM = 0.1
-"""The part of the work before which no time left is shown: it would be anything, and change with every look."""
 
 
 @contextmanager

@@ -18,8 +18,8 @@ from commands import Answer, call
 from folder_site import served
 from published_files import segment
 
+from codex_assets import quantities
 from codex_assets.archive.store import RecordStore
-from codex_assets.cli import console
 from codex_assets.config import settings
 from codex_assets.contract.webhook import CompletedBody, parse_webhook_body
 from codex_assets.library import published_media
@@ -463,13 +463,13 @@ def test_conditions_that_make_no_sense(text: str) -> None:
 
 
 def test_numbers_have_units() -> None:
-    assert [console.byte_size(count) for count in (0, 999, 1_000, 2_345_678, 5_000_000_000)] == [
+    assert [quantities.byte_size(count) for count in (0, 999, 1_000, 2_345_678, 5_000_000_000)] == [
         *("0 B", "999 B", "1.0 kB", "2.3 MB", "5.0 GB")
     ]
-    assert [console.duration(seconds) for seconds in (0.04, 59.9, 61, 3_725)] == [
+    assert [quantities.duration(seconds) for seconds in (0.04, 59.9, 61, 3_725)] == [
         "0.0 s",
         "59.9 s",
         "1 min 01 s",
         "1 h 02 min",
     ]
-    assert [console.bit_rate(bits) for bits in (128_000, 2_370_000)] == ["128 kb/s", "2.37 Mb/s"]
+    assert [quantities.bit_rate(bits) for bits in (128_000, 2_370_000)] == ["128 kb/s", "2.37 Mb/s"]

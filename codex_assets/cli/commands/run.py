@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from codex_assets import quantities
 from codex_assets.cli import command_frame, console, progress
 from codex_assets.cli.command_frame import FAILED, AsJson, LocalStore, OutputNames
 from codex_assets.errors import MissingInput, SourceError
@@ -183,7 +184,7 @@ def _build(settings: Settings, upload: LocalUpload, outputs: Sequence[str], *, a
             console.say()
     console.say_json(body)
     if body["status"] == "completed":
-        console.say(f"\nBuilt in {console.duration(seconds)}, in {settings.storage_dir}")
+        console.say(f"\nBuilt in {quantities.duration(seconds)}, in {settings.storage_dir}")
     return body
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 
+from codex_assets import quantities
 from codex_assets.cli import console
 from codex_assets.cli.report_page import charts, numbers
 from codex_assets.cli.report_page.addresses import without_secrets
@@ -94,7 +95,7 @@ def _environment() -> Environment:
         numbers.size,
         numbers.output,
         console.plural,
-        console.duration,
+        quantities.duration,
     ):
         environment.filters[function.__name__] = function
     environment.globals["listed_segments"] = LISTED_SEGMENTS

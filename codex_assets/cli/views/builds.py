@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from codex_assets.archive.records import Build, OutputRecord
-from codex_assets.cli.console import duration, money
 from codex_assets.library.published_media import PublishedMedia
+from codex_assets.quantities import duration, money
 
 Receipt = tuple[OutputRecord, Build]
 

@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from codex_assets.cli import console
+from codex_assets import quantities
 from codex_assets.library.original_removal import RemovalResult, RemovalVerdict
 
 STYLES = {
@@ -31,14 +31,14 @@ def results_table(results: Sequence[RemovalResult], dry_run: bool) -> Group:
     table.add_column("size", justify="right", no_wrap=True)
     table.add_column("why", overflow="fold")
     for result in results:
-        size = console.byte_size(result.size) if result.size else ""
+        size = quantities.byte_size(result.size) if result.size else ""
         why = Text(result.message or result.key, style="" if result.message else "dim")
         if result.reason is not None:
             why.append(f" ({result.reason.value})", style="dim")
         table.add_row(result.media_id, Text(result.verdict.value, style=STYLES[result.verdict]), size, why)
     counts = Counter(result.verdict for result in results)
     totals = ", ".join(f"{counts[verdict]:,} {verdict.value}" for verdict in RemovalVerdict if counts[verdict])
-    freed = console.byte_size(_bytes_freed(results))
+    freed = quantities.byte_size(_bytes_freed(results))
     return Group(table, Text(f"{totals}; {freed} {'would be freed' if dry_run else 'freed'} (current versions only)"))
 
 

@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from codex_assets import quantities
 from codex_assets.cli import console
 from codex_assets.library.deletion import DeletedObject, DeletionVerdict, MediaDeletion
 
@@ -59,7 +60,7 @@ def _parts(result: MediaDeletion, *, list_all: bool) -> Iterator[RenderableType]
         keys = len({(each.role, each.key) for each in result.objects})
         yield Text(
             f"{console.plural(keys, 'object')}, {console.plural(len(result.objects), 'version')}, "
-            f"{console.byte_size(result.size)}"
+            f"{quantities.byte_size(result.size)}"
         )
     yield from (Text(sentence, style="yellow") for sentence in result.kept)
     if result.forgotten:
@@ -75,9 +76,9 @@ def _objects_table(objects: Sequence[DeletedObject], *, list_all: bool) -> Table
     ordered = sorted(objects, key=lambda each: (each.role, each.key))
     if list_all:
         for each in ordered:
-            table.add_row(each.role, each.key, each.version or "", console.byte_size(each.size))
+            table.add_row(each.role, each.key, each.version or "", quantities.byte_size(each.size))
         return table
     for (role, folder), group in groupby(ordered, key=lambda each: (each.role, each.key.rpartition("/")[0])):
         some = list(group)
-        table.add_row(role, f"{folder}/", f"{len(some):,}", console.byte_size(sum(each.size for each in some)))
+        table.add_row(role, f"{folder}/", f"{len(some):,}", quantities.byte_size(sum(each.size for each in some)))
     return table

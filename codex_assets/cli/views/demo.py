@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from codex_assets import quantities
 from codex_assets.cli import console
 from codex_assets.cli.receiver import ReceivedWebhook
 from codex_assets.cli.views.objects import objects_tree
@@ -54,7 +55,7 @@ def job_sheet(job: DemoJob, *, with_webhook: bool) -> Group:
     mark = ("✗ ", "red") if job.problems else ("✓ ", "green")
     headline = Text.assemble(mark, (job.name, "bold"))
     if not job.problems:
-        headline.append(f"  completed in {console.duration(job.seconds)}; {job.objects} objects named and found")
+        headline.append(f"  completed in {quantities.duration(job.seconds)}; {job.objects} objects named and found")
     parts: list[RenderableType] = [headline, *(Text(f"  {problem}", style="red") for problem in job.problems)]
     webhook = job.webhook
     if webhook is not None:
@@ -106,7 +107,7 @@ def where_to_look(store: Path, jobs: Sequence[DemoJob]) -> Group:
     table.add_row("what is known", f"{command} show {jobs[0].media_id}{option}")
     table.add_row("check it again", f"{command} verify --all{option}")
     table.add_row("the graph", "make dev, then http://127.0.0.1:3000")
-    total = console.duration(sum(job.seconds for job in jobs))
+    total = quantities.duration(sum(job.seconds for job in jobs))
     return Group(
         "", Text("Where to look", style="bold"), table, "", Text(f"Done and verified in {total}.", style="green")
     )

@@ -14,8 +14,9 @@ from rich.text import Text
 
 from codex_assets.archive.findings import Finding, Severity
 from codex_assets.archive.notes import Note
-from codex_assets.cli.console import count_media, duration, plural
+from codex_assets.cli.console import count_media, plural
 from codex_assets.library.sweep import SweepResult
+from codex_assets.quantities import duration
 from codex_assets.verification.report.media_report import MediaReport, PlaylistReport, Rate
 
 LISTED_FINDINGS = 20

@@ -25,7 +25,7 @@ from codex_assets.archive.records import (
     VariantRecord,
     WaveformRecord,
 )
-from codex_assets.cli.console import bit_rate, byte_size, count_media, duration, plural
+from codex_assets.cli.console import count_media, plural
 from codex_assets.cli.views.builds import builds
 from codex_assets.cli.views.findings import finding_line, note_json, note_line
 from codex_assets.cli.views.stale import verdict_line
@@ -33,6 +33,7 @@ from codex_assets.library.judged import Judged
 from codex_assets.library.published_media import PublishedMedia
 from codex_assets.library.staleness import Verdict
 from codex_assets.media.outputs import MEZZANINE
+from codex_assets.quantities import bit_rate, byte_size, duration
 from codex_assets.storage.objects import Role
 
 Addresses = Callable[[Role, str], str]

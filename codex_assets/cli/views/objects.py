@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rich.text import Text
 from rich.tree import Tree
 
-from codex_assets.cli.console import byte_size
+from codex_assets.quantities import byte_size
 
 
 def objects_tree(title: str, sizes: Mapping[str, int]) -> Tree:

@@ -11,10 +11,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from codex_assets.cli.console import byte_size, count_media, duration, money, plural
+from codex_assets.cli.console import count_media, plural
 from codex_assets.library.costs import Estimate
 from codex_assets.library.rebuild_order import Unbuildable
 from codex_assets.library.rebuild_summary import EXAMPLES, RebuildSummary
+from codex_assets.quantities import byte_size, duration, money
 
 LISTED_REFUSALS = 20
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from codex_assets import quantities
 from codex_assets.cli import console
 
 
@@ -26,7 +27,7 @@ def totals_line(totals: ImportTotals, seconds: float) -> str:
         return "Nothing new in the archive."
     return (
         f"{console.count_media(totals.media)}, {totals.outputs} outputs and {totals.checks} check results imported "
-        f"in {console.duration(seconds)}"
+        f"in {quantities.duration(seconds)}"
     )
 
 

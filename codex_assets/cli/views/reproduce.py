@@ -10,9 +10,10 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from codex_assets.cli.console import count_media, duration, plural
+from codex_assets.cli.console import count_media, plural
 from codex_assets.library.output_comparison import FileState, ReproducedOutput, ReproductionOutcome
 from codex_assets.library.reproduction import MediaReproduction
+from codex_assets.quantities import duration
 
 LISTED_MEDIA = 20
 """More media than this are listed only where something is not the same."""

@@ -13,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from codex_assets import quantities
 from codex_assets.cli import console
 from codex_assets.library.judged import Judged
 from codex_assets.library.staleness import REBUILT, StaleReason, Verdict
@@ -187,4 +188,4 @@ def _moment(age_seconds: float | None) -> str:
     if age_seconds is None:
         return "never: the index is empty"
     when = datetime.now(UTC) - timedelta(seconds=age_seconds)
-    return f"{when:%Y-%m-%d %H:%M:%S} UTC" + (f", {console.duration(age_seconds)} ago" if age_seconds >= 1 else "")
+    return f"{when:%Y-%m-%d %H:%M:%S} UTC" + (f", {quantities.duration(age_seconds)} ago" if age_seconds >= 1 else "")

@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from codex_assets import quantities
 from codex_assets.cli import console
 from codex_assets.library.judged import Judged
 from codex_assets.library.stats import Spread, Statistics
@@ -136,7 +137,7 @@ def _outputs(statistics: Statistics) -> Table:
             f"{output.size.count:,}",
             _seconds(output.seconds.p50),
             _seconds(output.seconds.p95),
-            console.byte_size(round(output.size.mean or 0)),
+            quantities.byte_size(round(output.size.mean or 0)),
             _usd(output.cost_usd.mean),
             _usd(output.cost_usd.total if output.cost_usd.count else None),
         )
@@ -152,7 +153,7 @@ def _encoders(statistics: Statistics) -> Table:
             encoder.encoder,
             (encoder.gpu or "GPU") if on_gpu else "CPU",
             f"{encoder.jobs:,}",
-            console.duration(encoder.media_seconds),
+            quantities.duration(encoder.media_seconds),
             _seconds(encoder.seconds_per_minute.p50),
             f"{100 * encoder.media_seconds / whole:.0f} %" if whole else "",
         )
@@ -167,15 +168,17 @@ def _storage(statistics: Statistics) -> Table:
     for stored in statistics.storage:
         share = f"{100 * stored.size / whole:.0f} %" if whole else ""
         name = stored.role if stored.role != shown else ""
-        table.add_row(name, stored.kind, f"{stored.objects:,}", console.byte_size(stored.size), share)
+        table.add_row(name, stored.kind, f"{stored.objects:,}", quantities.byte_size(stored.size), share)
         shown = stored.role
     table.add_section()
-    table.add_row("", "all", f"{sum(stored.objects for stored in statistics.storage):,}", console.byte_size(whole), "")
+    table.add_row(
+        "", "all", f"{sum(stored.objects for stored in statistics.storage):,}", quantities.byte_size(whole), ""
+    )
     return table
 
 
 def _seconds(value: float | None) -> str:
-    return "" if value is None else console.duration(value)
+    return "" if value is None else quantities.duration(value)
 
 
 def _usd(value: float | None) -> str:
