@@ -2,16 +2,17 @@
 
 import dagster as dg
 
-from codex_assets.defs import jobs, schedules, sensors
+from codex_assets.config import settings
+from codex_assets.defs import jobs, resources, schedules, sensors
 from codex_assets.defs.assets import ORIGINALS, PRODUCERS
-from codex_assets.defs.resources import workshop
 
 defs = dg.Definitions(
     assets=[*ORIGINALS, *PRODUCERS.values()],
     jobs=jobs.JOBS,
     sensors=sensors.SENSORS,
     schedules=schedules.SCHEDULES,
-    resources={"workshop": workshop},
+    # Which variables are set, by their names: what they say is read in a run.
+    resources=resources.of_environment(settings.environment()),
     # Steps of a run share one workspace and import everything once.
     executor=dg.in_process_executor,
 )

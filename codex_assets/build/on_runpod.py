@@ -408,19 +408,3 @@ def _timed_out() -> JobError:
 def _number(value: object) -> float | None:
     """None for what is no number."""
     return float(value) if isinstance(value, int | float) else None
-
-
-def progress_lines(write: Callable[[str], None], *, every_seconds: float = 30.0) -> Listener:
-    """A listener that writes a line when a phase begins, and every so many seconds while it lasts."""
-    # Phase and time of the last line.
-    last: tuple[str, float] = ("", 0.0)
-
-    def listen(status: Status) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if status.phase != last[0] or now - last[1] >= every_seconds:
-            last = (status.phase, now)
-            speed = f", {status.speed:.1f}x" if status.speed else ""
-            write(f"{100 * status.overall:.0f} %: {status.phase}{speed}")
-
-    return listen

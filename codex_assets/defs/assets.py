@@ -73,6 +73,7 @@ def _producer(media_type: str) -> dg.AssetsDefinition:
         wanted = {(key.asset_key.path[-1], key.name) for key in context.selected_asset_check_keys}
         try:
             media = _media(workshop, context.partition_key)
+            _tag(context, media)
             asset = ",".join(selected or names)
             with log_lines.about(media=media.media_id, step=f"{media_type}_outputs", asset=asset):
                 if selected:
@@ -98,6 +99,11 @@ def _media(workshop: Workshop, media_id: str) -> MediaRecord:
     if media is None:
         raise MissingInput(f"Media {media_id} is not registered: the archive holds no record of it.")
     return media
+
+
+def _tag(context: dg.AssetExecutionContext, media: MediaRecord) -> None:
+    """Let runs be found by what their media is, which only its record says."""
+    context.instance.add_run_tags(context.run_id, {"creator": media.creator_id, "media_type": media.media_type})
 
 
 def _build(

@@ -19,6 +19,8 @@ from codex_assets.errors import StorageError
 
 SPARE_BYTES = 256 << 20
 """Kept free for everybody else on the disk."""
+ESTIMATED_FROM = 0.1
+"""The part of the work before which no time left is known: it would be anything, and change with every look."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class ProgressBoard:
         total = self._done + sum(self._weights.values())
         overall = min(1.0, (self._done + inside) / total) if total else 1.0
         spent = time.monotonic() - self._started
-        left = spent * (1 - overall) / overall if overall > 0.03 else None
+        left = spent * (1 - overall) / overall if overall >= ESTIMATED_FROM else None
         self._listener(Status(name, fraction, overall, speed, left))
 
 
