@@ -60,6 +60,9 @@ class LeaseTimes:
     renewed_every: float = 10.0
     ends_after: float = 30.0
     """Without being renewed."""
+    ends_after_deleting: float = 600.0
+    """The same, of a run that was deleting: a delete has no condition, so that one which was on its way when its
+    process stood still, or its network, would take what the next run has put there. No request lasts as long."""
     looked_at_every: float = 1.0
     """By a run that waits for it."""
     goes_on_after: float = 2.0
@@ -171,7 +174,12 @@ class _Seen:
     @property
     def is_switching(self) -> bool:
         """Whether the holder is let end what it has begun."""
-        return self.record is not None and (self.record.switch is not None or bool(self.record.deletes))
+        return self.record is not None and (self.record.switch is not None or self.is_deleting)
+
+    @property
+    def is_deleting(self) -> bool:
+        """Whether the holder deletes what nothing names."""
+        return self.record is not None and bool(self.record.deletes)
 
 
 class Leases:
@@ -500,14 +508,15 @@ class _Patience:
         """Whether its holder is at work, as far as can be told."""
         if seen.holder is None or seen.stored is None or process_identity.has_ended(seen.holder.process):
             return False
+        ends_after = self.times.ends_after_deleting if seen.is_deleting else self.times.ends_after
         modified, asked_at = seen.stored.modified, seen.stored.asked_at
         if modified is not None and asked_at is not None:
             # Both by the store's clock, so that it does not matter what time it is here.
-            return (asked_at - modified).total_seconds() <= self.times.ends_after
+            return (asked_at - modified).total_seconds() <= ends_after
         etag = seen.stored.etag or seen.stored.sha256
         if etag != self._etag:
             self._etag, self._since = etag, time.monotonic()
-        return time.monotonic() - self._since <= self.times.ends_after
+        return time.monotonic() - self._since <= ends_after
 
 
 def _take(leases: Leases, media_id: str, claim: Claim, seen: _Seen) -> Lease | None:

@@ -207,6 +207,23 @@ def test_a_run_that_deletes_is_let_end(stores: Stores) -> None:
                 pass
 
 
+def test_a_run_that_hung_while_it_deleted_is_waited_for_longer(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its delete may be on its way, and would take what the next run has put there."""
+    hung = replace(BRISK, renewed_every=600.0, ends_after=0.3, ends_after_deleting=6.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(process_identity, "this_process", lambda: "another machine 1 1 1")
+        sweeper = Leases(stores, "a", times=hung)
+        with sweeper.of("m1", upload_of("a", None)) as lease, lease.deleting():
+            patch.undo()
+            job = Leases(stores, "b", times=hung)
+            with pytest.raises(MediaBusy), job.of("m1", upload_of("b", 1, waits=timedelta(seconds=1.5))):
+                raise AssertionError
+            with job.of("m1", upload_of("b", 1)) as taken:
+                taken.confirm()
+            with pytest.raises(Superseded):
+                lease.confirm()
+
+
 def test_who_hung_and_was_taken_for_dead_may_come_again(stores: Stores) -> None:
     hangs, other = Leases(stores, "a", times=replace(BRISK, renewed_every=600.0)), Leases(stores, "b", times=BRISK)
     with hangs.of("m1", upload_of("a", 1)) as lease:

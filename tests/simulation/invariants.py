@@ -243,10 +243,9 @@ class Watch:
             return "a record, and its writer died" if last.actor.outcome == "killed" else None
         return "a playlist, and the bytes of before came back"
 
-    def _excuse_of_request(self, request: Request) -> str | None:
-        if request.is_given_up:
-            return GIVEN_UP
-        return "a delete" if self.network.world.now - request.sent > UNFENCED_SECONDS else None
+    @staticmethod
+    def _excuse_of_request(request: Request) -> str | None:
+        return GIVEN_UP if request.is_given_up else None
 
     def require_whole(self, when: str) -> None:
         """Everything is as was noted, and everything that is named is there with the right contents."""
