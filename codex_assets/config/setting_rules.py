@@ -26,12 +26,14 @@ PLAIN = (
     *BUCKETS,
     *ENDPOINTS,
     *("RUNPOD_ENDPOINT_ID", "RUNPOD_BACKFILL_ENDPOINT_ID", "RUNPOD_API_KEY", "RUNPOD_API_BASE", "RUNPOD_REST_BASE"),
+    *("CODEX_OPEN_URL", "ALERT_WEBHOOK_URL"),
 )
 """Variables whose values hold neither spaces nor quotes, and ASCII alone."""
 FREE = (
     *("WEBHOOK_SECRET", "STORAGE_DIR", "CATALOGUE_PATH", "TMPDIR"),
     *("WEBHOOK_SIGNATURE", "WEBHOOK_ALLOW_PRIVATE", "VIDEO_ENCODER", "REQUIRE_NVENC", "LOG_FORMAT", "BUILD_ON"),
     *("WORKER_PRICE_PER_SECOND", "RUNPOD_IN_FLIGHT", "PRUNE_GRACE_HOURS", "JOB_TIME_LIMIT"),
+    *("WEBHOOK_PROGRESS_SECONDS", "PREVIEW_PUBLIC_COPY"),
 )
 """Variables whose values may hold spaces, though not at their ends."""
 _QUOTES = "\"'`´‘’‚“”„«»‹›"

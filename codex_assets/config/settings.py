@@ -79,6 +79,14 @@ class Settings:
     """Seconds after which a worker ends a job."""
     require_nvenc: bool = False
     """Whether a worker without a working NVENC is of no use."""
+    webhook_progress: timedelta | None = None
+    """Least time between two webhooks on a job's progress in one phase; None: there are none."""
+    preview_public_copy: bool = False
+    """Whether previews are published in the assets bucket, too."""
+    open_url: str | None = None
+    """Where `codex-assets open` serves its pages, for links to them."""
+    alert_url: SecretStr | None = None
+    """Where failed runs of Dagster are posted; None: nowhere."""
     runpod: Endpoint | None = None
     """The endpoint that builds, for BUILD_ON=runpod; None: this machine does."""
     runpod_backfills: Endpoint | None = None
@@ -137,7 +145,7 @@ class Settings:
         """What no line of a log may show."""
         keys = {key for place in self.locations or () for key in (place.access_key, place.secret_key)}
         api = [self.runpod.api_key] if self.runpod is not None else []
-        return (*keys, *api, *([self.webhook_secret] if self.webhook_secret is not None else []))
+        return (*keys, *api, *(each for each in (self.webhook_secret, self.alert_url) if each is not None))
 
     def tools(self, cancelled: threading.Event | None = None) -> Tools:
         """Tools that open no files but the system's, until whoever has a folder for them says so."""
@@ -260,9 +268,17 @@ def load(environ: Mapping[str, str] | None = None, *, unknown: Collection[str] =
         prune_grace=timedelta(hours=variables.prune_grace_hours),
         job_time_limit=variables.job_time_limit,
         require_nvenc=variables.require_nvenc,
+        webhook_progress=_seconds(variables.webhook_progress_seconds),
+        preview_public_copy=variables.preview_public_copy,
+        open_url=variables.codex_open_url,
+        alert_url=variables.alert_webhook_url,
         runpod=endpoint,
         runpod_backfills=backfills,
     )
+
+
+def _seconds(number: float | None) -> timedelta | None:
+    return timedelta(seconds=number) if number is not None else None
 
 
 def _store_problems(env: Mapping[str, str], unjudged: Collection[str]) -> Iterator[str]:

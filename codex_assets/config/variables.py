@@ -47,6 +47,10 @@ EndpointId = Annotated[
 ]
 ApiBase = Annotated[str, AfterValidator(_is_reachable_base), ValueProblem("{name} has to be an https URL")]
 
+WebAddress = Annotated[
+    str, Field(pattern=r"^https?://[^\s/]+\S*$"), ValueProblem("{name} has to be an http or https URL")
+]
+
 _R2 = "Cloudflare R2"
 _DELIVERY = "delivery buckets: HLS, and public pictures and data"
 _B2 = "Backblaze B2, the archive"
@@ -113,6 +117,14 @@ class Variables(_Variables):
     webhook_allow_private: Switch = Field(
         False, description="`1`: allows `http` and private hosts (local runs and tests)"
     )
+    webhook_progress_seconds: Annotated[
+        float | None,
+        Field(ge=1, le=86400, allow_inf_nan=False),
+        ValueProblem("{name} has to be a number of seconds, such as 30"),
+    ] = Field(None, description="posts `progress` webhooks at changes of phase and at most that often; default: none")
+    preview_public_copy: Switch = Field(
+        False, description="`1`: publishes video previews in the assets bucket too, under the same keys"
+    )
     video_encoder: Annotated[EncoderMode, ValueProblem(f"{{name}} has to be one of {', '.join(EncoderMode)}")] = Field(
         EncoderMode.AUTO, description="`auto` (default: NVENC if a trial encode works), `nvenc`, `x264`"
     )
@@ -138,6 +150,12 @@ class Variables(_Variables):
     tmpdir: Path | None = Field(None, description="folder for scratch space; default: the system's temporary directory")
     log_format: Annotated[Literal["json", "text"] | None, ValueProblem("{name} has to be `json` or `text`")] = Field(
         None, description="`json` (default on RunPod) or `text`"
+    )
+    codex_open_url: WebAddress | None = Field(
+        None, description="where `codex-assets open` serves its pages: the link `play` in Dagster leads there"
+    )
+    alert_webhook_url: SecretStr | None = Field(
+        None, description='runs of Dagster that fail are posted there (`{"text": ...}`, as Slack takes it)'
     )
     build_on: Annotated[Literal["here", "runpod"], ValueProblem("{name} has to be `here` or `runpod`")] = Field(
         "here",

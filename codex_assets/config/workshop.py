@@ -19,6 +19,7 @@ from codex_assets.build import on_runpod
 from codex_assets.build.builder import Builder, LocalBuilder
 from codex_assets.build.encoders import Encoders
 from codex_assets.build.on_runpod import RunPodBuilder
+from codex_assets.config.links import Links
 from codex_assets.config.settings import Settings
 from codex_assets.storage.objects import Stores
 from codex_assets.system import scratch
@@ -42,6 +43,8 @@ class Workshop:
     """Who may write a media: whoever holds its lease."""
     prune_grace: timedelta
     """How long what a switch replaced can still be played."""
+    links: Links
+    """Where its objects and its media are looked at."""
     media: MediaRecord | None = None
     """What a job says of its media, before that is on record; None where only the records say it."""
 
@@ -90,4 +93,6 @@ def open_workshop(
             buckets = on_runpod.Buckets(settings.archive_bucket, settings.media_bucket, settings.assets_bucket)
             builder = RunPodBuilder(endpoint, records, buckets, listener=listener, cancelled=cancelled)
         auditor = Auditor(stores, tools, workspace, grace=settings.prune_grace)
-        yield Workshop(stores, records, tools, workspace, builder, auditor, leases, settings.prune_grace)
+        yield Workshop(
+            stores, records, tools, workspace, builder, auditor, leases, settings.prune_grace, Links(settings)
+        )

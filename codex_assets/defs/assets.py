@@ -32,6 +32,11 @@ def _key(media_type: str, output: str) -> dg.AssetKey:
     return dg.AssetKey([media_type, output])
 
 
+def _tags(media_type: str, kind: str) -> dict[str, str]:
+    """By which assets of a kind are selected in the UI, such as `tag:"kind"="variant"`."""
+    return {"media_type": media_type, "kind": kind}
+
+
 def _spec(output: OutputDefinition) -> dg.AssetSpec:
     return dg.AssetSpec(
         _key(output.media_type, output.name),
@@ -40,6 +45,7 @@ def _spec(output: OutputDefinition) -> dg.AssetSpec:
         group_name=output.media_type,
         kinds=set(output.kind.labels),
         owners=OWNERS,
+        tags=_tags(output.media_type, output.kind.name),
         code_version=recipe.code_version(output.media_type, output.name),
         partitions_def=PARTITIONS[output.media_type],
     )
@@ -50,6 +56,9 @@ def _original(media_type: str) -> dg.AssetSpec:
         _key(media_type, "original"),
         description="The upload as it came. It is deleted a day after its mezzanine was verified.",
         group_name=media_type,
+        kinds={media_type, "b2"},
+        owners=OWNERS,
+        tags=_tags(media_type, "original"),
         partitions_def=PARTITIONS[media_type],
     )
 
@@ -103,7 +112,9 @@ def _media(workshop: Workshop, media_id: str) -> MediaRecord:
 
 def _tag(context: dg.AssetExecutionContext, media: MediaRecord) -> None:
     """Let runs be found by what their media is, which only its record says."""
-    context.instance.add_run_tags(context.run_id, {"creator": media.creator_id, "media_type": media.media_type})
+    if context.instance.is_ephemeral:
+        return
+    context.instance.add_run_tags(context.run.run_id, {"creator": media.creator_id, "media_type": media.media_type})
 
 
 def _build(
@@ -124,7 +135,7 @@ def _build(
         if record.output in selected:
             yield dg.MaterializeResult(
                 asset_key=_key(media.media_type, record.output),
-                metadata=output_metadata.picture(workshop, record) | output_metadata.metadata(record),
+                metadata=output_metadata.picture(workshop, record) | output_metadata.metadata(record, workshop.links),
                 data_version=dg.DataVersion(record.data_version),
             )
             yield from _evaluations(media.media_type, record, wanted)
@@ -139,6 +150,11 @@ def _build(
         context.log_event(_companion(context.instance, workshop, master))
 
 
+def _picture(context: dg.AssetExecutionContext, workshop: Workshop, record: OutputRecord) -> dict[str, Any]:
+    # The instance of a worker's job is gone a second later, and nobody looks at it.
+    return {} if context.instance.is_ephemeral else output_metadata.picture(workshop, record)
+
+
 def _companion(instance: dg.DagsterInstance, workshop: Workshop, record: OutputRecord) -> dg.AssetMaterialization:
     """The event of an output that was written along with its inputs, made from what they are now."""
     versions: dict[str, str] = {}
@@ -151,7 +167,7 @@ def _companion(instance: dg.DagsterInstance, workshop: Workshop, record: OutputR
         latest = instance.fetch_materializations(its_events, limit=1).records
         versions |= {parent: parent_record.data_version} if parent_record is not None else {}
         pointers |= {parent: latest[0].storage_id} if latest else {}
-    return materializations.pointing(materializations.materialization(record, versions), pointers)
+    return materializations.pointing(materializations.materialization(record, versions, links=workshop.links), pointers)
 
 
 def _check(

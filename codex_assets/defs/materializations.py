@@ -13,8 +13,17 @@ from typing import Any
 
 import dagster as dg
 
-from codex_assets.archive.records import ORIGINAL, MediaRecord, MezzanineRecord, OriginalRecord, OutputRecord
-from codex_assets.defs.output_metadata import metadata
+from codex_assets import quantities
+from codex_assets.archive.records import (
+    ORIGINAL,
+    MediaRecord,
+    MezzanineRecord,
+    OriginalRecord,
+    OutputRecord,
+    StoredFile,
+)
+from codex_assets.config.links import Links
+from codex_assets.defs.output_metadata import metadata, page, place
 from codex_assets.media.outputs import parents
 
 UNVERSIONED = "INITIAL"
@@ -27,7 +36,10 @@ whatever the input has now is new. Dagster takes 0 for none, and adds 1."""
 
 
 def materialization(
-    record: OutputRecord, versions: Mapping[str, str] | None = None, picture: Mapping[str, Any] | None = None
+    record: OutputRecord,
+    versions: Mapping[str, str] | None = None,
+    picture: Mapping[str, Any] | None = None,
+    links: Links | None = None,
 ) -> dg.AssetMaterialization:
     """The event of an output, which points at no event of its inputs yet (`pointing` does that).
 
@@ -45,19 +57,30 @@ def materialization(
     event = dg.AssetMaterialization(
         dg.AssetKey([record.media_type, record.output]),
         partition=record.media_id,
-        metadata={**(picture or {}), **metadata(record)},
+        metadata={**(picture or {}), **metadata(record, links)},
         tags=tags,
     )
     return pointing(event, {})
 
 
-def upload(media: MediaRecord, mezzanine: MezzanineRecord, removal: OriginalRecord | None) -> dg.AssetMaterialization:
+def upload(
+    media: MediaRecord, mezzanine: MezzanineRecord, removal: OriginalRecord | None, links: Links | None = None
+) -> dg.AssetMaterialization:
     """The event of an original, which no run materializes: the upload that the mezzanine was made from.
 
     `removal` says since when it has been deleted or missing; None while it is there.
     """
     source = mezzanine.source.model_dump(mode="json", exclude_none=True)
-    shown: dict[str, Any] = {"key": media.input_key, "bytes": source.pop("size"), **source}
+    size = source.pop("size")
+    file = StoredFile(role=media.input_role, key=media.input_key, size=size, sha256=source.get("sha256", ""))
+    shown: dict[str, Any] = {
+        **page(media.media_id, links),
+        "key": media.input_key,
+        **(place(file, links) if removal is None else {}),
+        "stored": quantities.byte_size(size),
+        "megabytes": round(size / 1e6, 3),
+        **source,
+    }
     if removal is not None:
         shown = {"deleted_at" if removal.deleted else "missing_since": removal.gone_since, **shown}
     version = mezzanine.build.inputs.get(ORIGINAL, UNVERSIONED) if mezzanine.build is not None else UNVERSIONED

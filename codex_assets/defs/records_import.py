@@ -38,6 +38,7 @@ from codex_assets.archive.records import (
     record_type,
 )
 from codex_assets.archive.store import AnyRecord, RecordStore, UnreadableRecord
+from codex_assets.config.links import Links
 from codex_assets.defs import asset_checks, materializations, partitions
 from codex_assets.defs.event_log import LatestEvent, OutputEvents, latest_event, latest_storage_ids, store_events
 from codex_assets.library.media_facts import changed_inputs
@@ -207,6 +208,7 @@ def import_media(
     *,
     accept: Callable[[MediaRecord], bool] = lambda _: True,
     picture: Picture | None = None,
+    links: Links | None = None,
     until: float | None = None,
 ) -> Iterator[ImportedMedia]:
     """Store what changed, in the order given; of media that `accept` refuses nothing is stored.
@@ -222,7 +224,7 @@ def import_media(
                 return
             read = pool.map(lambda change: _read(records, change), batch)
             accepted = [media for media in read if media.media is not None and accept(media.media)]
-            imported, latest = _store(instance, accepted, picture)
+            imported, latest = _store(instance, accepted, picture, links)
             _remember(instance, accepted, latest)
             yield from imported
 
@@ -247,7 +249,7 @@ def _read(records: RecordStore, change: ChangedMedia) -> _ReadMedia:
 
 
 def _store(
-    instance: dg.DagsterInstance, batch: Sequence[_ReadMedia], picture: Picture | None
+    instance: dg.DagsterInstance, batch: Sequence[_ReadMedia], picture: Picture | None, links: Links | None
 ) -> tuple[list[ImportedMedia], dict[str, dict[str, int]]]:
     """Store the events of a batch. The answer: how much of each media; and media id -> `type/output` -> storage id of
     the event that is the latest now."""
@@ -266,7 +268,7 @@ def _store(
         # A media without its partition may have events all the same: the partition was deleted.
         known = {} if is_new and read.change.imported is None else _latest_events(instance, read.media)
         latest[media_id] = {f"{media_type}/{event.output}": event.storage_id for event in known.values()}
-        own = _events_of(instance, read, known, picture)
+        own = _events_of(instance, read, known, picture, links)
         events += own
         if is_new:
             new_media.setdefault(media_type, []).append(media_id)
@@ -282,7 +284,11 @@ def _store(
 
 
 def _events_of(
-    instance: dg.DagsterInstance, read: _ReadMedia, known: Mapping[str, LatestEvent], picture: Picture | None
+    instance: dg.DagsterInstance,
+    read: _ReadMedia,
+    known: Mapping[str, LatestEvent],
+    picture: Picture | None,
+    links: Links | None,
 ) -> list[OutputEvents]:
     """What is to be stored of one media, inputs before what is made from them. `known`: output -> its latest event."""
     assert read.media is not None
@@ -290,7 +296,7 @@ def _events_of(
     versions = {name: record.data_version for name, record in read.outputs.items()}
     changed = changed_inputs(read.media.media_type, read.outputs)
     pointers = {name: event.storage_id for name, event in known.items() if name != ORIGINAL}
-    upload = _upload(read, known.get(ORIGINAL))
+    upload = _upload(read, known.get(ORIGINAL), links)
     events = [OutputEvents(media_id, ORIGINAL, upload, None, {}, (), ())] if upload is not None else []
     reported: set[str] = set()
     for name, record in read.outputs.items():
@@ -298,7 +304,8 @@ def _events_of(
         is_known = latest is not None and (not read.change.is_new(name) or latest.is_of(record))
         if latest is None or not is_known or _is_misjudged(instance, read, latest, changed[name], known, reported):
             latest = None
-            event = materializations.materialization(record, versions, picture(record) if picture is not None else {})
+            shown = picture(record) if picture is not None else {}
+            event = materializations.materialization(record, versions, shown, links)
             reported.add(name)
         elif read.change.is_judged_otherwise(name, read.judged[name]):
             # Somebody has verified it, and that came to something else.
@@ -311,13 +318,13 @@ def _events_of(
     return events
 
 
-def _upload(read: _ReadMedia, known: LatestEvent | None) -> dg.AssetMaterialization | None:
+def _upload(read: _ReadMedia, known: LatestEvent | None, links: Links | None) -> dg.AssetMaterialization | None:
     """The event of the original; None where the instance has that of the same upload, and it was not removed since."""
     mezzanine = read.outputs.get("mezzanine")
     assert read.media is not None
     if not isinstance(mezzanine, MezzanineRecord):
         return None
-    event = materializations.upload(read.media, mezzanine, read.removal)
+    event = materializations.upload(read.media, mezzanine, read.removal, links)
     is_known = known is not None and known.tags == event.tags and not read.change.is_new(ORIGINAL)
     return None if is_known else event
 

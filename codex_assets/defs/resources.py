@@ -107,7 +107,7 @@ class WorkshopResource(_Variables, dg.ConfigurableResource[Workshop]):
             open_workshop(
                 settings,
                 listener=listener,
-                run_id=context.run_id,
+                run_id=run.run_id if run is not None else None,
                 backfill=run is not None and "dagster/backfill" in run.tags,
             ) as opened,
         ):

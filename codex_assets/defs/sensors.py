@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 import dagster as dg
 
 from codex_assets.config import settings
+from codex_assets.config.links import Links
 from codex_assets.defs import instance, records_import, removal
+from codex_assets.defs.alerts import alert_on_failed_runs
 
 INTERVAL_SECONDS = 30
 """From one look to the next."""
@@ -22,12 +24,12 @@ while it ran."""
 
 
 @dg.sensor(
-    name="media_of_the_archive",
+    name="import_from_archive",
     minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Imports what changed in the archive into this instance: media, outputs and check results.",
 )
-def media_of_the_archive(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+def import_from_archive(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Import what changed. A sensor that starts no run ends with a reason, which says how many media were imported."""
     with instance.import_lock(context.instance) as is_held:
         return _import(context) if is_held else dg.SkipReason("an import is under way")
@@ -35,14 +37,19 @@ def media_of_the_archive(context: dg.SensorEvaluationContext) -> dg.SkipReason:
 
 def _import(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     started = time.monotonic()
-    archive = settings.load().stores().archive
+    configured = settings.load()
+    archive = configured.stores().archive
     since = datetime.fromisoformat(context.cursor) - OVERLAP if context.cursor else None
     differences = records_import.differences(context.instance, archive, since)
     changed = differences.changed
     under_way = records_import.under_way(context.instance)
     gone = _forgotten(*removal.forget_missing(context.instance, differences, under_way))
     ready = [change for change in changed if change.media_id not in under_way]
-    imported = list(records_import.import_media(context.instance, archive, ready, until=started + EVALUATION_SECONDS))
+    imported = list(
+        records_import.import_media(
+            context.instance, archive, ready, links=Links(configured), until=started + EVALUATION_SECONDS
+        )
+    )
     modified = [media.modified for media in imported if media.modified is not None]
     if modified:
         # In the order of their changes: whatever is left over is newer, but for media that a run is working on.
@@ -67,4 +74,4 @@ def _forgotten(forgotten: int, missing: int) -> str:
     )
 
 
-SENSORS = [media_of_the_archive]
+SENSORS = [import_from_archive, alert_on_failed_runs]

@@ -2,8 +2,8 @@
 
 Right before, everything is checked again: the mezzanine is there, has its length and its SHA-256, and decodes at both
 ends; the original is the upload that it was made from, lies where uploads of this media lie, and no job works on it.
-Whatever speaks against it keeps the original, and is reported. A store that does not answer decides nothing: such a
-media is tried again at the next run.
+An original in the delivery bucket is treated like one in the archive. Whatever speaks against it keeps the original,
+and is reported. A store that does not answer decides nothing: such a media is tried again at the next run.
 
 In: one media's decision and deletion, many media at once. Not here: the check of the mezzanine (`mezzanine_check.py`),
 when all this runs (`defs/schedules.py`), and how it is shown (`cli/`).
@@ -117,8 +117,8 @@ class CleanUp:
     def run(self) -> Iterator[RemovalResult]:
         """One result per original that is there or is not known to be gone, in order of media ids.
 
-        Two listings show which these are: an original that was deleted years ago costs no further request. Raises
-        `StorageError` when the archive cannot even be listed, and `JobCancelled`.
+        Three listings show which these are: an original that was deleted years ago costs no further request. Raises
+        `StorageError` when a store cannot even be listed, and `JobCancelled`.
         """
         media_ids = list(self._candidates())
         pool = ThreadPoolExecutor(self.workers, thread_name_prefix="cleanup")
@@ -173,7 +173,8 @@ class CleanUp:
         """Media that have an original, or of which it is not known that they have none."""
         present = {
             parts[2]
-            for stored in self.stores.archive.list(keys.ORIGINALS_ROOT)
+            for store in (self.stores.archive, self.stores.media)
+            for stored in store.list(keys.ORIGINALS_ROOT)
             if len(parts := stored.key.split("/")) > 3
         }
         registered: dict[str, bool] = {}
@@ -185,13 +186,14 @@ class CleanUp:
 
     def _cleaned(self, media: MediaRecord) -> RemovalResult:
         own = media.input_key.startswith(keys.original_prefix(media.creator_id, media.media_id))
-        if media.input_role != "archive" or not own:
+        store = self.stores.by_role(media.input_role)
+        if not own:
             raise _Keep(
                 KeepReason.ELSEWHERE,
                 "It does not lie where originals of this media lie, and may belong to something else: "
                 "nothing is ever deleted there.",
             )
-        original = self.stores.archive.head(media.input_key)
+        original = store.head(media.input_key)
         mezzanine = self._records.get(media.media_id, "mezzanine", MezzanineRecord)
         if original is None:
             return self._gone(media, mezzanine)
@@ -203,7 +205,7 @@ class CleanUp:
         self._require_old(file)
         mezzanine_check.require_whole(self.stores.archive, self.tools, self.scratch, mezzanine, file)
         # Looking at the mezzanine took its time, in which an upload or a job may have come.
-        again = self.stores.archive.head(media.input_key)
+        again = store.head(media.input_key)
         if again is None:
             return self._gone(media, mezzanine)
         if (again.etag, again.modified, again.size) != (original.etag, original.modified, original.size):
@@ -213,7 +215,7 @@ class CleanUp:
             raise _Keep(KeepReason.UNDER_WAY, "Its mezzanine was built again while it was looked at.")
         if self.dry_run:
             return RemovalResult(media.media_id, RemovalVerdict.WOULD_DELETE, media.input_key, size=original.size)
-        self.stores.archive.delete(media.input_key)
+        store.delete(media.input_key)
         self._record(media, deleted=True, size=original.size, mezzanine=file)
         return RemovalResult(media.media_id, RemovalVerdict.DELETED, media.input_key, size=original.size)
 

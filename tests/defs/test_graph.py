@@ -18,7 +18,7 @@ from codex_assets.contract.names import ASSETS
 from codex_assets.definitions import defs
 from codex_assets.defs import asset_checks, partitions
 from codex_assets.defs.assets import ORIGINALS, PRODUCERS
-from codex_assets.defs.sensors import media_of_the_archive
+from codex_assets.defs.sensors import import_from_archive
 from codex_assets.errors import VerificationError
 from codex_assets.media import recipe
 from codex_assets.media.outputs import OUTPUTS
@@ -146,7 +146,7 @@ def test_build_then_one_output_then_only_checks(tmp_path: Path, monkeypatch: pyt
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with dg.DagsterInstance.ephemeral() as instance:
-        media_of_the_archive(dg.build_sensor_context(instance=instance))
+        import_from_archive(dg.build_sensor_context(instance=instance))
         assert instance.get_dynamic_partitions("audio_media") == [MEDIA]
         known = instance.get_materialized_partitions(dg.AssetKey(["audio", "hls_master"]))
         assert known == {MEDIA}

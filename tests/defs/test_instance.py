@@ -115,7 +115,7 @@ def test_the_sensor_leaves_the_instance_to_an_import_and_an_import_waits_for_the
             patched.setenv(name, value)
         with instance.import_lock(opened, lambda: None) as alone:
             assert alone
-            tick = sensors.media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=opened))
+            tick = sensors.import_from_archive.evaluate_tick(dg.build_sensor_context(instance=opened))
             assert tick.skip_message == "an import is under way"
             assert opened.get_dynamic_partitions("audio_media") == []
             waiting = started(environment(room, home))
@@ -124,7 +124,7 @@ def test_the_sensor_leaves_the_instance_to_an_import_and_an_import_waits_for_the
             assert "waiting" in waiting.stderr.readline()
             waiting.send_signal(signal.SIGINT)
             assert waiting.wait(timeout=200) == 130
-        tick = sensors.media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=opened))
+        tick = sensors.import_from_archive.evaluate_tick(dg.build_sensor_context(instance=opened))
         assert tick.skip_message == "1 media imported"
 
 

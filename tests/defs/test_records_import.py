@@ -31,7 +31,7 @@ from codex_assets.definitions import defs
 from codex_assets.defs import asset_checks, partitions, records_import
 from codex_assets.defs.assets import ORIGINALS, PRODUCERS
 from codex_assets.defs.records_import import ImportedMedia
-from codex_assets.defs.sensors import media_of_the_archive
+from codex_assets.defs.sensors import import_from_archive
 from codex_assets.media.outputs import OUTPUTS
 from codex_assets.storage.objects import Stores
 from codex_assets.verification.judge import rule_set
@@ -271,36 +271,36 @@ def test_another_recipe_makes_stale_the_media_that_were_built_with_it(room: Room
 
 def test_the_sensor_learns_new_media_and_what_was_rebuilt(room: Room, instance: dg.DagsterInstance) -> None:
     context = dg.build_sensor_context(instance=instance)
-    tick = media_of_the_archive.evaluate_tick(context)
+    tick = import_from_archive.evaluate_tick(context)
     assert tick.skip_message == "1 media imported"
     assert tick.cursor
     assert instance.get_dynamic_partitions("audio_media") == [MEDIA]
 
     room.twin("next")
     room.build("waveform_json")
-    tick = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=tick.cursor))
+    tick = import_from_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=tick.cursor))
     assert tick.skip_message == "2 media imported"
     assert len(events(instance, "waveform_json")) == 2
     assert len(events(instance, "hls_master", "next")) == 1
 
-    tick = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=tick.cursor))
+    tick = import_from_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=tick.cursor))
     assert tick.skip_message == "nothing new in the archive"
 
 
 def test_the_sensor_waits_for_the_run_that_works_on_a_media(room: Room, instance: dg.DagsterInstance) -> None:
     room.twin("twin")
     at_work = create_run_for_test(instance, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": MEDIA})
-    tick = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance))
+    tick = import_from_archive.evaluate_tick(dg.build_sensor_context(instance=instance))
     assert tick.skip_message == "1 media imported; 1 at the next evaluation"
     assert instance.get_dynamic_partitions("audio_media") == ["twin"]
     instance.report_run_failed(at_work)
-    tick = media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=tick.cursor))
+    tick = import_from_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=tick.cursor))
     assert tick.skip_message == "1 media imported"
     assert set(instance.get_dynamic_partitions("audio_media")) == {MEDIA, "twin"}
 
 
 def tick(instance: dg.DagsterInstance, cursor: str | None) -> str | None:
-    return media_of_the_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=cursor)).skip_message
+    return import_from_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=cursor)).skip_message
 
 
 LATER = "2199-01-01T00:00:00+00:00"

@@ -152,6 +152,26 @@ def test_an_original_is_deleted_a_day_after_its_mezzanine_was_verified(house: Ho
     assert house.run() == [], "what is settled is not looked at again"
 
 
+def test_an_original_in_the_delivery_bucket_is_deleted_likewise(house: House) -> None:
+    house.stores.archive.delete(ORIGINAL_KEY)
+    read_from("media", ORIGINAL_KEY)(house)
+    original = house.stores.media.head(ORIGINAL_KEY)
+    assert original is not None
+    assert original.modified is not None
+    record = house.mezzanine()
+    source = record.source.model_copy(update={"uploaded_at": original.modified.isoformat(), "etag": original.etag})
+    house.change("mezzanine", record, source=source)
+    before = jobs.objects(house.stores)
+
+    (result,) = house.run()
+
+    assert (result.verdict, result.key) == (RemovalVerdict.DELETED, ORIGINAL_KEY), result.message
+    after = jobs.objects(house.stores)
+    assert before["media"] - after["media"] == {ORIGINAL_KEY}
+    assert house.records.get(MEDIA, ORIGINAL, OriginalRecord) is not None
+    assert house.run() == []
+
+
 @pytest.mark.slow
 def test_everything_is_normal_again_after_a_new_upload(house: House) -> None:
     house.run()
@@ -340,14 +360,18 @@ REFUSALS: list[tuple[str, Callable[[House], None], KeepReason]] = [
     ("uploaded again", uploaded_again, KeepReason.NEWER_UPLOAD),
     ("uploaded again, old record", uploaded_again_before_it_was_kept, KeepReason.NEWER_UPLOAD),
     ("a job is under way", job_under_way, KeepReason.UNDER_WAY),
-    ("in the delivery bucket", read_from("media", ORIGINAL_KEY), KeepReason.ELSEWHERE),
+    (
+        "in the delivery bucket, among others",
+        read_from("media", f"uploads/{jobs.CREATOR}/{MEDIA}/original.mp4"),
+        KeepReason.ELSEWHERE,
+    ),
     ("a shared prefix", read_from("archive", f"uploads/{jobs.CREATOR}/{MEDIA}/original.mp4"), KeepReason.ELSEWHERE),
     ("another media's", read_from("archive", f"originals/{jobs.CREATOR}/{MEDIA}2/original.mp4"), KeepReason.ELSEWHERE),
     ("another creator's", read_from("archive", f"originals/someone/{MEDIA}/original.mp4"), KeepReason.ELSEWHERE),
 ]
 
 
-QUICK_IN_S3 = ("no mezzanine", "head does not decode", "uploaded again", "in the delivery bucket")
+QUICK_IN_S3 = ("no mezzanine", "head does not decode", "uploaded again")
 """Of those in a store with versions; in folders, all are quick."""
 
 

@@ -22,7 +22,7 @@ from codex_assets.archive.store import RecordStore
 from codex_assets.config import settings as configuration
 from codex_assets.config.settings import Settings
 from codex_assets.defs import partitions
-from codex_assets.defs.sensors import media_of_the_archive
+from codex_assets.defs.sensors import import_from_archive
 from codex_assets.storage.objects import Stores
 from codex_assets.worker import job
 
@@ -326,7 +326,7 @@ def known(instance: dg.DagsterInstance) -> set[str]:
 
 
 def look(instance: dg.DagsterInstance) -> str:
-    reason = media_of_the_archive(dg.build_sensor_context(instance=instance))
+    reason = import_from_archive(dg.build_sensor_context(instance=instance))
     assert isinstance(reason, dg.SkipReason)
     return str(reason.skip_message)
 

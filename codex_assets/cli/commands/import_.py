@@ -39,6 +39,7 @@ def import_(
     condition = command_frame.parse_where(where)
     from codex_assets.archive.store import RecordStore
     from codex_assets.cli.views.records_import import ImportTotals, totals_json, totals_line
+    from codex_assets.config.links import Links
     from codex_assets.config.settings import environment
     from codex_assets.config.workshop import open_workshop
     from codex_assets.defs import instance, output_metadata, records_import, removal
@@ -68,6 +69,7 @@ def import_(
             archive,
             changes,
             accept=lambda media: published_media.condition_holds(condition, media, records),
+            links=Links(settings),
             picture=(lambda record: output_metadata.picture(workshop, record)) if pictures else None,
         ):
             totals = totals.plus(imported.outputs, imported.checks)
