@@ -102,12 +102,16 @@ def prune(
     if known is None or not due:
         return ()
     home = keys.hls_prefix(media.creator_id, media.media_id, media.media_type)
+    preview = keys.folder(keys.preview_playlist(media.creator_id, media.media_id))
     gone: list[str] = []
     with alone.deleting():
         current = named_keys(records, media)
         for each in due:
             if each.prefix.startswith(home):
                 gone += _delete(stores.media, each.prefix, current, alone)
+                if each.prefix.startswith(preview):
+                    # Its public copy, if there is one, has the same keys.
+                    _delete(stores.assets, each.prefix, current, alone)
     _write(records, media.media_id, known.objects, tuple(each for each in known.objects if each not in due))
     return tuple(gone)
 

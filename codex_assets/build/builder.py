@@ -67,9 +67,12 @@ class LocalBuilder:
         leases: Leases | None = None,
         price: Callable[[str | None], float | None] = lambda gpu: None,
         grace: timedelta = GRACE,
+        has_public_preview: bool = False,
     ) -> None:
         """`run_id` is written into the receipts; `leases`: this run's, if it has any; `price` gives what a second of
-        this worker costs (USD), by its GPU; `grace`: how long what is replaced can still be played."""
+        this worker costs (USD), by its GPU; `grace`: how long what is replaced can still be played;
+        `has_public_preview`: previews are published in the assets bucket, too."""
+        self._has_public_preview = has_public_preview
         self._leases = leases or Leases(stores, run_id)
         self._stores, self._encoders, self._workspace, self._grace = stores, encoders, workspace, grace
         self._tools = tools.within(workspace.root)
@@ -119,6 +122,7 @@ class LocalBuilder:
             self._workspace,
             self._observer,
             self._receipts,
+            self._has_public_preview,
         )
 
 

@@ -70,7 +70,10 @@ def unpublished_preview(
     receipt = build.receipts.draft(
         media.media_type, PREVIEW.name, build.inputs_with_sound(source), encode, variant=encoded.name
     )
-    return _output(build, source, PREVIEW.name, encoded, playlist, key, receipt)
+    output = _output(build, source, PREVIEW.name, encoded, playlist, key, receipt)
+    if build.has_public_preview:
+        output.copies.extend(replace(upload, role="assets") for upload in output.uploads)
+    return output
 
 
 def _output(

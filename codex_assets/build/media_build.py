@@ -56,6 +56,8 @@ class MediaBuild:
     workspace: Workspace
     observer: Observer
     receipts: Receipts
+    has_public_preview: bool = False
+    """Whether the preview is published in the assets bucket, too."""
 
     @property
     def is_video(self) -> bool:

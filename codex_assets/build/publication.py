@@ -56,6 +56,8 @@ class UnpublishedOutput(Generic[Recorded]):
     record: Recorded
     uploads: list[Upload] = field(default_factory=list)
     observations: list[AnyObservation] = field(default_factory=list)
+    copies: list[Upload] = field(default_factory=list)
+    """The same files under the same keys in another store, which no record names: whoever has the output has them."""
 
 
 class Publication:
@@ -86,11 +88,11 @@ class Publication:
         Raises `VerificationError` when any of them may not be published.
         """
         for output, record in zip(outputs, _judged(outputs), strict=True):
-            uploads = [replace(each, sha256=each.sha256 or file_sha256(each.path)) for each in output.uploads]
+            uploads, copies = _hashed(output.uploads), _hashed(output.copies)
             facts: dict[str, Any] = {"files": tuple(map(_stored_file, uploads))} if uploads else {}
             if record.build is not None:
                 facts["build"] = self._receipts.complete(record.build, work, outputs=len(outputs))
-            self._keep(UnpublishedOutput(record.model_copy(update=facts), uploads))
+            self._keep(UnpublishedOutput(record.model_copy(update=facts), uploads, copies=copies))
 
     def switch(self, phase: Callable[[], AbstractContextManager[Advance]]) -> Iterator[OutputRecord]:
         """Publish everything that was added, and yield the records, in the order of outputs. `phase` times it.
@@ -131,7 +133,7 @@ class Publication:
 
     @property
     def _uploads(self) -> list[Upload]:
-        return [upload for output in self._outputs.values() for upload in output.uploads]
+        return [upload for output in self._outputs.values() for upload in (*output.uploads, *output.copies)]
 
     def _staged(self, *, content: bool) -> list[Upload]:
         """The uploads that viewers are shown nothing of by themselves, or all others."""
@@ -303,6 +305,10 @@ def bytes_as_fraction(total: int, advance: Advance) -> Callable[[int], None]:
         advance(done / total if total else 1.0, None)
 
     return count
+
+
+def _hashed(uploads: Sequence[Upload]) -> list[Upload]:
+    return [replace(each, sha256=each.sha256 or file_sha256(each.path)) for each in uploads]
 
 
 def _stored_file(upload: Upload) -> StoredFile:

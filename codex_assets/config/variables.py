@@ -48,7 +48,7 @@ EndpointId = Annotated[
 ApiBase = Annotated[str, AfterValidator(_is_reachable_base), ValueProblem("{name} has to be an https URL")]
 
 WebAddress = Annotated[
-    str, Field(pattern=r"^https?://[^\s/]+\S*$"), ValueProblem("{name} has to be an http or https URL")
+    str | None, Field(pattern=r"^https?://[^\s/]+\S*$"), ValueProblem("{name} has to be an http or https URL")
 ]
 
 _R2 = "Cloudflare R2"
@@ -151,7 +151,7 @@ class Variables(_Variables):
     log_format: Annotated[Literal["json", "text"] | None, ValueProblem("{name} has to be `json` or `text`")] = Field(
         None, description="`json` (default on RunPod) or `text`"
     )
-    codex_open_url: WebAddress | None = Field(
+    codex_open_url: WebAddress = Field(
         None, description="where `codex-assets open` serves its pages: the link `play` in Dagster leads there"
     )
     alert_webhook_url: SecretStr | None = Field(

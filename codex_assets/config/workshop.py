@@ -88,6 +88,7 @@ def open_workshop(
                 leases=leases,
                 price=settings.price_per_second,
                 grace=settings.prune_grace,
+                has_public_preview=settings.preview_public_copy,
             )
         else:
             buckets = on_runpod.Buckets(settings.archive_bucket, settings.media_bucket, settings.assets_bucket)

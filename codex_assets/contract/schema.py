@@ -13,7 +13,7 @@ from typing import Any
 
 from codex_assets.contract.names import ASSETS, when_media_type
 from codex_assets.contract.payload import JobPayload
-from codex_assets.contract.webhook import WEBHOOK_BODY
+from codex_assets.contract.webhook import WEBHOOK_BODY, ProgressBody
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -46,6 +46,11 @@ def webhook_schema() -> dict[str, Any]:
     return {"$schema": _DIALECT, "title": "WebhookBody", **schema}
 
 
+def progress_schema() -> dict[str, Any]:
+    """JSON Schema of the webhook body of a job that is at work."""
+    return {"$schema": _DIALECT, **_tidy(ProgressBody.model_json_schema())}
+
+
 def _tidy(node: Any) -> Any:
     """The schema without what pydantic adds: titles of properties, and null for what is absent here."""
     if isinstance(node, list):
@@ -65,7 +70,11 @@ def _tidy(node: Any) -> Any:
 
 def schema_documents() -> dict[str, str]:
     """File name -> text of each written schema."""
-    schemas = {"job-payload.schema.json": payload_schema(), "webhook-body.schema.json": webhook_schema()}
+    schemas = {
+        "job-payload.schema.json": payload_schema(),
+        "webhook-body.schema.json": webhook_schema(),
+        "webhook-progress.schema.json": progress_schema(),
+    }
     return {name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in schemas.items()}
 
 

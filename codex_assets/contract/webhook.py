@@ -155,6 +155,28 @@ class FailedBody(_Body):
     retryable: bool | None = Field(default=None, description="Extension: whether the same job can succeed later.")
 
 
+class AnnouncedMedia(_Wire):
+    """The media that a job works on."""
+
+    media_id: PathSegment
+    media_type: MediaType
+
+
+class Progress(_Wire):
+    """How far a job is."""
+
+    phase: str = Field(min_length=1, description="What is being done, for people: `variants`, `verifying`, ...")
+    percent: int = Field(ge=0, le=100, description="Of the whole job. It may fall when more work is found.")
+
+
+class ProgressBody(_Body):
+    """The job is at work. Never after `completed` or `failed`; only with `WEBHOOK_PROGRESS_SECONDS`."""
+
+    status: Literal["progress"]
+    output: AnnouncedMedia
+    progress: Progress
+
+
 WebhookBody = Annotated[CompletedBody | FailedBody, Field(discriminator="status")]
 WEBHOOK_BODY: TypeAdapter[CompletedBody | FailedBody] = TypeAdapter(WebhookBody)
 

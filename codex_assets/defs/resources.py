@@ -21,7 +21,7 @@ RUNPOD_EVERY_SECONDS = 30.0
 """Between two messages on a job at RunPod, which may wait and work for hours."""
 
 
-class _Variables(dg.ConfigurableResource[Any]):
+class _EnvironmentResource(dg.ConfigurableResource[Any]):
     """Fields that are variables of the environment: `prefix` and the field's name, in capitals."""
 
     prefix: ClassVar[str]
@@ -43,7 +43,7 @@ class _Variables(dg.ConfigurableResource[Any]):
         return f"{cls.prefix}{field}".upper()
 
 
-class CloudflareR2(_Variables):
+class CloudflareR2(_EnvironmentResource):
     """The delivery buckets: HLS, and public pictures and data."""
 
     prefix = "r2_"
@@ -55,7 +55,7 @@ class CloudflareR2(_Variables):
     endpoint: str | None = None
 
 
-class BackblazeB2(_Variables):
+class BackblazeB2(_EnvironmentResource):
     """The archive: originals, mezzanines, and the records of everything."""
 
     prefix = "b2_"
@@ -66,7 +66,7 @@ class BackblazeB2(_Variables):
     region: str | None = None
 
 
-class RunPod(_Variables):
+class RunPod(_EnvironmentResource):
     """The endpoints that build where `BUILD_ON` is `runpod`."""
 
     prefix = "runpod_"
@@ -77,7 +77,7 @@ class RunPod(_Variables):
     api_base: str | None = None
 
 
-class WorkshopResource(_Variables, dg.ConfigurableResource[Workshop]):
+class WorkshopResource(_EnvironmentResource, dg.ConfigurableResource[Workshop]):
     """The stores, tools and scratch directory of one run, as the environment configures them."""
 
     prefix = ""

@@ -28,7 +28,7 @@ from codex_assets.archive.replaced import GRACE, REPLACED, ReplacedRecord
 from codex_assets.archive.store import RecordStore
 from codex_assets.errors import JobCancelled, MediaBusy, Superseded
 from codex_assets.library.published_media import outputs_of, why_not
-from codex_assets.media.outputs import DEFINITIONS, MEZZANINE
+from codex_assets.media.outputs import DEFINITIONS, MEZZANINE, PREVIEW
 from codex_assets.storage import keys
 from codex_assets.storage.objects import ObjectStore, StoredObject, Stores
 
@@ -235,7 +235,11 @@ class Reconciliation:
             record = outputs.get(output.name)
             home = keys.hls_prefix(media.creator_id, media.media_id, media.media_type)
             folder = f"{home}{output.playlist_name}/"
-            lying = replaced.unnamed(self.stores.media, folder, current) - {each.prefix for each in noted}
+            lying = replaced.unnamed(self.stores.media, folder, current)
+            if output.kind is PREVIEW:
+                # There may be a public copy of it, under the same keys.
+                lying |= replaced.unnamed(self.stores.assets, folder, current)
+            lying -= {each.prefix for each in noted}
             if lying and record is None:
                 yield Discrepancy(
                     media.media_id,

@@ -24,7 +24,7 @@ ATTEMPTS = 3
 TIMEOUT_SECONDS = 10.0
 
 
-class _Again(Exception):
+class _NotTaken(Exception):
     """An attempt failed in a way that the next may not."""
 
 
@@ -37,7 +37,7 @@ def post(url: SecretStr, text: str, outward: Outward, sleep: Callable[[float], N
     retrying = Retrying(
         stop=stop_after_attempt(ATTEMPTS),
         wait=wait_exponential(multiplier=1.0),
-        retry=retry_if_exception_type(_Again),
+        retry=retry_if_exception_type(_NotTaken),
         sleep=sleep,
     )
     try:
@@ -60,10 +60,10 @@ def _post(destination: Destination, body: bytes, outward: Outward) -> None:
         route = http.find_route(destination, allow_private=True, outward=outward)
         reply = http.send(Request("POST", destination, headers, body), route, limits)
     except Unreached as error:
-        raise _Again(error.reason) from None
+        raise _NotTaken(error.reason) from None
     if 200 <= reply.status < 300:
         return
     reason = f"it answered {reply.status}{http.phrase(reply.status)}"
     if reply.status == 429 or reply.status >= 500:
-        raise _Again(reason)
+        raise _NotTaken(reason)
     raise WebhookError(f"{destination.host} refused the alert: {reason}.", retryable=False)

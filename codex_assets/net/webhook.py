@@ -50,7 +50,7 @@ from codex_assets.contract.names import (
     MediaType,
 )
 from codex_assets.contract.secrets import secret_problem
-from codex_assets.contract.webhook import CompletedBody, FailedBody, FailedOutput, Loudness, Output
+from codex_assets.contract.webhook import CompletedBody, FailedBody, FailedOutput, Loudness, Output, ProgressBody
 from codex_assets.errors import JobError, WebhookError, WebhookRefused, clip
 from codex_assets.net import http, webhook_answer
 from codex_assets.net.destination import Destination, NotPublic, Resolver, Unreached, resolve_host
@@ -150,7 +150,7 @@ def failed_body(
     )
 
 
-def to_bytes(body: CompletedBody | FailedBody) -> bytes:
+def to_bytes(body: CompletedBody | FailedBody | ProgressBody) -> bytes:
     """The body as it is signed and sent: compact JSON, UTF-8. Made once, because a signature covers exact bytes."""
     return json.dumps(body.wire(), ensure_ascii=False, separators=(",", ":")).encode()
 

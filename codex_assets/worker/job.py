@@ -67,7 +67,7 @@ from codex_assets.net import webhook
 from codex_assets.net.webhook import DeliveryPolicy
 from codex_assets.storage import deadlines
 from codex_assets.system.workspace import Listener
-from codex_assets.worker import delivery, metrics, redelivery, registration, repeated_failures
+from codex_assets.worker import delivery, metrics, progress_webhooks, redelivery, registration, repeated_failures
 from codex_assets.worker.delivery import Announcement
 from codex_assets.worker.redelivery import Earlier
 
@@ -107,7 +107,8 @@ def run(
     `before_answer` is called once, with the webhook's body, when it is about to be sent. Raises `JobCancelled` alone:
     whoever asks a job to stop answers it, because it may not come to that itself (`ended_early.py`).
     """
-    answer = _work(job_id, raw, settings, listener=listener, cancelled=cancelled)
+    with progress_webhooks.posted(job_id, raw, settings, listener) as listening:
+        answer = _work(job_id, raw, settings, listener=listening, cancelled=cancelled)
     if before_answer is not None:
         before_answer(answer.body.wire())
     result = send(answer, settings.delivery_policy(), cancelled)

@@ -32,9 +32,9 @@ def shown(markdown: object) -> str:
 
 
 def drawing(markdown: str) -> str:
-    found = re.search(r"data:image/svg\+xml;base64,([^)]+)\)", markdown)
-    assert found is not None
-    return base64.b64decode(found[1]).decode()
+    link = re.search(r"data:image/svg\+xml;base64,([^)]+)\)", markdown)
+    assert link is not None
+    return base64.b64decode(link[1]).decode()
 
 
 @pytest.mark.parametrize("count", [1, 2, 63, 64, 65, 5_000])
@@ -62,11 +62,11 @@ def test_a_variant_shows_the_rate_of_each_segment() -> None:
         **HEAD, output="hls_720p", variant="720p", duration=12.0, segments=segments, bandwidth=2_100_000,
         average_bandwidth=1_500_000,
     )  # fmt: skip
-    found = output_metadata.measures(record)
-    text = shown(found["segment_rates"])
+    metadata = output_metadata.measures(record)
+    text = shown(metadata["segment_rates"])
     assert "1,000 to 2,000 kbit/s in 2 segments" in text
     assert "V12h1V0h1" in drawing(text)
-    assert (found["declared"], found["peak_kbps"], found["average_kbps"]) == (
+    assert (metadata["declared"], metadata["peak_kbps"], metadata["average_kbps"]) == (
         "2.10 Mb/s at most, 1.50 Mb/s on average",
         2100,
         1500,
@@ -109,9 +109,9 @@ def test_a_waveform_is_drawn_from_its_data(workshop: Workshop, tmp_path: Path) -
 def test_links_lead_to_the_object_and_to_the_page(workshop: Workshop, tmp_path: Path) -> None:
     file = StoredFile(role="assets", key="c/thumbnail x.jpg", size=2_500_000, sha256="0")
     record = ThumbnailRecord(**HEAD, output="thumbnail", files=(file,))
-    found = output_metadata.metadata(record, workshop.links)
-    assert found["play"] == dg.MetadataValue.url("http://127.0.0.1:8338/media/m1")
-    assert found["dagster/uri"].startswith("file:///")
-    assert (found["stored"], found["megabytes"]) == ("2.5 MB", 2.5)
+    metadata = output_metadata.metadata(record, workshop.links)
+    assert metadata["play"] == dg.MetadataValue.url("http://127.0.0.1:8338/media/m1")
+    assert metadata["dagster/uri"].startswith("file:///")
+    assert (metadata["stored"], metadata["megabytes"]) == ("2.5 MB", 2.5)
     in_the_cloud = Links(replace(workshop.links.settings, storage_dir=None))
     assert in_the_cloud.uri("assets", file.key) == f"s3://{workshop.links.settings.assets_bucket}/c/thumbnail x.jpg"

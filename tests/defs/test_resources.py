@@ -58,7 +58,7 @@ def test_a_field_outranks_the_environment(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_run_has_the_tags_of_its_media(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also one that fails: it is found by its creator."""
+    """Also one that fails: it is runs by its creator."""
     for name, value in jobs.local_environment(tmp_path / "stores").items():
         monkeypatch.setenv(name, value)
     from codex_assets.archive.records import MediaRecord
@@ -83,5 +83,5 @@ def test_a_run_has_the_tags_of_its_media(tmp_path: Path, monkeypatch: pytest.Mon
             raise_on_error=False,
         )
         assert not result.success
-        found = instance.get_runs(dg.RunsFilter(tags={"creator": "ann", "media_type": "video"}))
-        assert [run.run_id for run in found] == [result.run_id]
+        runs = instance.get_runs(dg.RunsFilter(tags={"creator": "ann", "media_type": "video"}))
+        assert [run.run_id for run in runs] == [result.run_id]
