@@ -162,7 +162,7 @@ class AnnouncedMedia(_Wire):
     media_type: MediaType
 
 
-class Progress(_Wire):
+class JobProgress(_Wire):
     """How far a job is."""
 
     phase: str = Field(min_length=1, description="What is being done, for people: `variants`, `verifying`, ...")
@@ -174,7 +174,7 @@ class ProgressBody(_Body):
 
     status: Literal["progress"]
     output: AnnouncedMedia
-    progress: Progress
+    progress: JobProgress
 
 
 WebhookBody = Annotated[CompletedBody | FailedBody, Field(discriminator="status")]
