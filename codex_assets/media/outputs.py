@@ -12,7 +12,7 @@ and its place in `LINE_UP`; beside that it needs, because these are other decisi
 - its name on the wire: `contract/names.py`, which imports nothing of ours, and which a test compares with this file
 
 Optional: what is shown of its record (`cli/views/media.py`, `defs/output_metadata.py`), under which name the webhook
-announces it (`worker/job.py`), and how fast it is assumed to be built (`library/costs.py`).
+announces it (`worker/announcement.py`), and how fast it is assumed to be built (`library/costs.py`).
 
 In: names, order, parents, kinds. Out: what shapes an output's bytes (`recipe.py`), and its numbers (`profile.py`).
 """

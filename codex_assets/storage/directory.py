@@ -165,6 +165,12 @@ class DirectoryStore:
         with self._faults("read", key):
             return self._at(key).read_bytes()
 
+    def read_range(self, key: str, start: int, stop: int) -> bytes:
+        require_key(key)
+        with self._faults("read", key), self._at(key).open("rb") as file:
+            file.seek(start)
+            return file.read(stop - start)
+
     def head(self, key: str, *, version: str | None = None) -> StoredObject | None:
         require_key(key)
         current = self._current(key)

@@ -102,6 +102,9 @@ class ObjectStore(Protocol):
     def read(self, key: str) -> bytes:
         """All of a small object."""
 
+    def read_range(self, key: str, start: int, stop: int) -> bytes:
+        """The bytes of an object from `start` to before `stop`, which both have to lie in it. No digest is compared."""
+
     def write(self, key: str, data: bytes, *, content_type: str, cache_control: str | None = None) -> StoredObject:
         """`upload` of a small object from memory."""
 

@@ -85,6 +85,9 @@ class OverlayStore:
     def read(self, key: str) -> bytes:
         return self._holder(key).read(key)
 
+    def read_range(self, key: str, start: int, stop: int) -> bytes:
+        return self._holder(key).read_range(key, start, stop)
+
     def head(self, key: str, *, version: str | None = None) -> StoredObject | None:
         if key in self._deleted:
             return None

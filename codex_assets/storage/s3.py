@@ -213,6 +213,11 @@ class S3Store:
             raise other_contents(self, key, f"recorded {recorded}, got {len(body.data)} bytes of other contents")
         return body.data
 
+    def read_range(self, key: str, start: int, stop: int) -> bytes:
+        require_key(key)
+        span = f"bytes={start}-{stop - 1}"
+        return self._requests.ask("read", key, lambda: self._reader.body(key, span), stop - start).data
+
     def head(self, key: str, *, version: str | None = None) -> StoredObject | None:
         require_key(key)
         return self._requests.ask("look up", key, lambda: self._reader.look_up(key, version))

@@ -21,9 +21,7 @@ from codex_assets import log_lines
 from codex_assets.archive import history
 from codex_assets.archive.history import JobRecord
 from codex_assets.archive.records import (
-    LoudnessRecord,
     MediaRecord,
-    MezzanineRecord,
     OutputRecord,
     record_type,
 )
@@ -54,20 +52,22 @@ from codex_assets.errors import (
 )
 from codex_assets.media.outputs import (
     DEFINITIONS,
-    MASTER,
     MEZZANINE,
     OUTPUTS,
-    PREVIEW,
-    THUMBNAIL,
-    WAVEFORM_JSON,
-    WAVEFORM_PNG,
-    is_of_ladder,
 )
 from codex_assets.net import webhook
 from codex_assets.net.webhook import DeliveryPolicy
 from codex_assets.storage import deadlines
 from codex_assets.system.workspace import Listener
-from codex_assets.worker import delivery, metrics, progress_webhooks, redelivery, registration, repeated_failures
+from codex_assets.worker import (
+    announcement,
+    delivery,
+    metrics,
+    progress_webhooks,
+    redelivery,
+    registration,
+    repeated_failures,
+)
 from codex_assets.worker.delivery import Announcement
 from codex_assets.worker.redelivery import Earlier
 
@@ -260,11 +260,11 @@ class _JobInProgress:
             built += materialize(media, left, workshop)
         # In one order, whoever built them: the same job is announced with the same bytes.
         built.sort(key=lambda record: outputs.index(record.output))
-        body = completed(self._id, media, built, stays)
+        body = announcement.completed(self._id, media, built, stays)
         seconds = time.monotonic() - self._clock
         if earlier is not None and earlier.counted:
             return body, metrics.ended(self._begun, seconds, self._phases, "completed")
-        mezzanine = _mezzanine(built, stays)
+        mezzanine = announcement.mezzanine_of(built, stays)
         return body, metrics.ended(self._begun, seconds, self._phases, "completed", built=built, mezzanine=mezzanine)
 
     def _failed(self, error: JobError) -> tuple[FailedBody, JobRecord]:
@@ -326,45 +326,6 @@ def materialize(media: MediaRecord, outputs: Sequence[str], workshop: Workshop) 
     return [_record(event.materialization) for event in events]
 
 
-def completed(
-    job_id: str, media: MediaRecord, built: Sequence[OutputRecord], stays: Mapping[str, OutputRecord]
-) -> CompletedBody:
-    """The webhook's body of a job that succeeded. Its keys are those of what this job built.
-
-    What describes the media as a whole (duration, size, the ready variants once any of them was touched) is that of the
-    records that this job did not replace (`stays`, by output): a rebuild of one output must not tell less of the media
-    than is true.
-    """
-    applicable = [record for record in built if record.applicable]
-    facts: dict[str, Any] = {}
-    for record in applicable:
-        facts |= _facts(record)
-    source = _mezzanine(built, stays)
-    if source is not None:
-        facts["duration_s"] = source.duration
-        if media.media_type == "video":
-            facts |= {"width": source.source.width, "height": source.source.height}
-    ready: list[str] = []
-    if any(is_of_ladder(record.output) for record in built):
-        ready = _ready(media, built, stays)
-    # Several variants have the same sound.
-    warnings = list(dict.fromkeys(warning for record in applicable for warning in record.warnings))
-    return webhook.completed_body(
-        job_id=job_id,
-        media_id=media.media_id,
-        media_type=media.media_type,
-        ready_variants=ready,
-        warnings=warnings,
-        **facts,
-    )
-
-
-def _mezzanine(built: Sequence[OutputRecord], stays: Mapping[str, OutputRecord]) -> MezzanineRecord | None:
-    """The mezzanine's record: this job's, or the one that stays."""
-    record = next((record for record in built if record.output == MEZZANINE.name), stays.get(MEZZANINE.name))
-    return record if isinstance(record, MezzanineRecord) else None
-
-
 def _stays(media: MediaRecord, outputs: Sequence[str], records: RecordStore) -> dict[str, OutputRecord]:
     """What is on record of a media's mezzanine and variants besides the `outputs` of a job, which replaces these.
 
@@ -420,7 +381,7 @@ def _pause(cancelled: threading.Event) -> Callable[[float], None]:
 def keep_undelivered(answer: Answer, result: Mapping[str, Any], settings: Settings) -> None:
     """See to what the archive keeps of the answer's webhook, by RunPod's `result`. Raises nothing."""
     record, address = answer.record, answer.address
-    announcement = Announcement(
+    announced = Announcement(
         job_id=answer.body.id,
         media_id=answer.body.output.media_id,
         body=webhook.to_bytes(answer.body),
@@ -429,8 +390,8 @@ def keep_undelivered(answer: Answer, result: Mapping[str, Any], settings: Settin
         had_own_secret=address is not None and address.secret != settings.webhook_secret,
     )
     if record is not None:
-        announcement = replace(announcement, asked=record.asked, begun_at=record.started_at)
-    delivery.settle(RecordStore(settings.stores().archive), announcement, result)
+        announced = replace(announced, asked=record.asked, begun_at=record.started_at)
+    delivery.settle(RecordStore(settings.stores().archive), announced, result)
 
 
 def _built_by(job_id: str, media: MediaRecord, outputs: Sequence[str], workshop: Workshop) -> list[OutputRecord]:
@@ -461,41 +422,3 @@ def _first_failure(result: dg.ExecuteInProcessResult) -> JobError:
 
 def _record(materialization: dg.AssetMaterialization) -> OutputRecord:
     return record_type(materialization.asset_key.path[-1]).model_validate(materialization.metadata["record"].value)
-
-
-ANNOUNCED_AS = {
-    MEZZANINE.name: "mezzanine_key",
-    MASTER.name: "hls_master_playlist_key",
-    PREVIEW.name: "hls_preview_key",
-    THUMBNAIL.name: "thumbnail_key",
-    WAVEFORM_JSON.name: "waveform_key",
-    WAVEFORM_PNG.name: "waveform_image_key",
-}
-"""The field of the webhook that names an output's last file. Variants are found through the master."""
-
-
-def _facts(record: OutputRecord) -> dict[str, Any]:
-    """What one built output adds to the webhook. Its last file is the one that is announced."""
-    if isinstance(record, LoudnessRecord):
-        measured = record.measurement
-        if measured is None:
-            return {}
-        return {
-            "integrated_lufs": measured.integrated_lufs,
-            "true_peak_dbtp": record.peak_dbtp,
-            "range_lu": measured.range_lu,
-        }
-    if not record.files or record.output not in ANNOUNCED_AS:
-        return {}
-    return {ANNOUNCED_AS[record.output]: record.files[-1].key}
-
-
-def _ready(media: MediaRecord, built: Sequence[OutputRecord], stays: Mapping[str, OutputRecord]) -> list[str]:
-    """Rendered variants from best to worst, then the preview: those of this job and those that stay."""
-    known = {**stays, **{record.output: record for record in built}}
-    ready = []
-    for output in DEFINITIONS[media.media_type]:
-        record = known.get(output.name) if output.has_segments else None
-        if record is not None and record.applicable:
-            ready.append(output.playlist_name)
-    return ready

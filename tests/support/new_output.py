@@ -88,7 +88,7 @@ from codex_assets.media import target_format  # noqa: E402
 from codex_assets.storage import keys  # noqa: E402
 from codex_assets.system.tools import Tools  # noqa: E402
 from codex_assets.system.workspace import Workspace  # noqa: E402
-from codex_assets.worker import job  # noqa: E402
+from codex_assets.worker import announcement  # noqa: E402
 
 
 def head(output: str) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def check_contract(store: RecordStore) -> None:
     raw = jobs.payload("video", "film", "https://example.com/hook", assets=list(ADDED))
     assert parse_payload(raw, PayloadPolicy(*jobs.BUCKETS)).assets == ADDED
     built = [record for output in ADDED if (record := store.output("film", output)) is not None]
-    body = job.completed("job-1", MEDIA, built, {})
+    body = announcement.completed("job-1", MEDIA, built, {})
     assert body.output.ready_variants == ("240p",)
 
 

@@ -13,7 +13,7 @@ from codex_assets.archive.records import VariantRecord
 from codex_assets.archive.store import RecordStore
 from codex_assets.defs.output_metadata import metadata
 from codex_assets.media.outputs import OUTPUTS
-from codex_assets.worker import job
+from codex_assets.worker import announcement
 
 SENTENCE = "The right channel is silent throughout, and the left one is not."
 NOTE = {"kind": "channel_silent", "from": 0.0, "to": 7.0, "sentence": SENTENCE}
@@ -36,7 +36,7 @@ def test_a_dead_channel_is_noted_and_the_webhook_says_nothing_of_it(tmp_path: Pa
 
     # The same body is made of records without notes.
     plain = [record.model_copy(update={"notes": None}) if record in variants else record for record in built]
-    assert job.completed("job-1", media, plain, {}).wire() == delivered.body
+    assert announcement.completed("job-1", media, plain, {}).wire() == delivered.body
     assert "note" not in str(delivered.body)
 
     store = tmp_path / "stores"
