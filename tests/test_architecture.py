@@ -26,6 +26,7 @@ LINE = (
     {"defs"},
     {"definitions", "worker"},
     {"runpod_entry"},
+    {"viewer"},
     {"cli"},
 )
 """From the ground up. A folder imports what is below its own rank, and itself."""
@@ -41,6 +42,8 @@ ONLY = {
     "typer": {"codex_assets/cli/app.py", "codex_assets/cli/command_frame.py", "codex_assets/cli/commands/"},
     "rich": {"codex_assets/cli/"},
     "jinja2": {"codex_assets/cli/report_page/page.py"},
+    "starlette": {"codex_assets/viewer/"},
+    "uvicorn": {"codex_assets/viewer/server.py"},
     "numpy": {"codex_assets/verification/observe/"},
     "sqlite3": {
         "codex_assets/library/catalogue_index.py",

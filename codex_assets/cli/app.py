@@ -14,12 +14,14 @@ import typer
 from codex_assets.cli import console
 from codex_assets.cli.commands import (
     cleanup,
+    compare,
     delete,
     demo,
     doctor,
     endpoint,
     import_,
     media,
+    open_,
     rebuild,
     reconcile,
     redeliver,
@@ -82,12 +84,14 @@ app.command(rich_help_panel=BUILD)(run.run)
 app.command(rich_help_panel=BUILD)(rebuild.rebuild)
 
 LOOK = "Look up"
+app.command(name="open", rich_help_panel=LOOK)(open_.open_)
 app.command(rich_help_panel=LOOK)(media.show)
 app.command(name="list", rich_help_panel=LOOK)(media.list_)
 app.command(rich_help_panel=LOOK)(stale.stale)
 app.command(name="stats", rich_help_panel=LOOK)(stats.statistics)
 
 CHECK = "Check"
+app.command(rich_help_panel=CHECK)(compare.compare)
 app.command(name="verify", rich_help_panel=CHECK)(verify.verify_)
 app.command(rich_help_panel=CHECK)(verify.failing)
 app.command(rich_help_panel=CHECK)(reproduce.reproduce)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shlex
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -161,6 +162,11 @@ def load_settings(store: Path | None) -> Settings:
     if not Path(local["STORAGE_DIR"]).is_dir():
         raise MissingInput(f"There is no store at {local['STORAGE_DIR']}; set STORAGE_DIR or give --store.")
     return settings.load(local)
+
+
+def store_option(store: Path | None) -> str:
+    """What another command needs to work on the same store, with a space before it; empty for the default."""
+    return f" --store {shlex.quote(str(store))}" if store is not None else ""
 
 
 def open_catalogue(settings: Settings, *, refresh: bool | None = None, reindex: bool = False) -> Catalogue:

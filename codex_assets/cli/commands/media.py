@@ -47,6 +47,7 @@ def show(
         console.say_json(media_json(media, settings.address))
     else:
         console.say(media_sheet(media, settings.address))
+        console.say(f"\nSee and hear it: codex-assets open {media_id}{command_frame.store_option(store)}")
 
 
 def list_(where: Conditions = None, limit: Limit = None, store: Store = None, as_json: AsJson = False) -> None:

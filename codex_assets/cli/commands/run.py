@@ -93,7 +93,7 @@ def run(
                     console.note(f"{file} is left out: {error.public}")
                 continue
             taken.add(upload.media_id)
-            bodies.append(_build(settings, upload, outputs, as_json=as_json))
+            bodies.append(_build(settings, upload, outputs, store, as_json=as_json))
         if not bodies:
             raise MissingInput("There is no video or audio in these folders.")
     if as_json:
@@ -150,9 +150,11 @@ def _refused(upload: LocalUpload, error: SourceError) -> dict[str, Any]:
     return body.wire()
 
 
-def _build(settings: Settings, upload: LocalUpload, outputs: Sequence[str], *, as_json: bool) -> dict[str, Any]:
+def _build(
+    settings: Settings, upload: LocalUpload, outputs: Sequence[str], store: Path | None, *, as_json: bool
+) -> dict[str, Any]:
     """Build one upload, print what came out of it, and return the body that a webhook would carry. Raises `JobError`
-    for what cannot be asked for, before anything is stored."""
+    for what cannot be asked for, before anything is stored. `store`: the option of that name."""
     from codex_assets.archive.store import RecordStore
     from codex_assets.cli.views.media import outputs_tree
     from codex_assets.contract.payload import PayloadProblems, parse_payload
@@ -185,6 +187,7 @@ def _build(settings: Settings, upload: LocalUpload, outputs: Sequence[str], *, a
     console.say_json(body)
     if body["status"] == "completed":
         console.say(f"\nBuilt in {quantities.duration(seconds)}, in {settings.storage_dir}")
+        console.say(f"See and hear it: codex-assets open {upload.media_id}{command_frame.store_option(store)}")
     return body
 
 

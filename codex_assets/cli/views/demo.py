@@ -103,6 +103,7 @@ def where_to_look(store: Path, jobs: Sequence[DemoJob]) -> Group:
     program = Path(sys.argv[0]) if Path(sys.argv[0]).name == "codex-assets" else Path("codex-assets")
     command = console.short_path(program)
     option = "" if store == settings.LOCAL_STORE.absolute() else f" --store {console.short_path(store)}"
+    table.add_row("see and hear it", f"{command} open {jobs[0].media_id}{option}")
     table.add_row("the webhooks", f"{command} demo --verbose{option}")
     table.add_row("what is known", f"{command} show {jobs[0].media_id}{option}")
     table.add_row("check it again", f"{command} verify --all{option}")

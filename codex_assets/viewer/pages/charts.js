@@ -1,0 +1,75 @@
+// Charts over the time of a media, drawn by uPlot: all of them have the same edges, so that a moment is one line.
+import uPlot from "/libraries/uplot/uPlot.esm.js";
+import { clock, useState, useEffect, useRef } from "/pages/elements.js";
+
+export const colour = (name) => {
+  // A canvas knows no `light-dark()`: ask an element what it comes to.
+  const probe = document.createElement("span");
+  probe.style.color = `var(--${name})`;
+  document.body.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
+};
+export const RUNG_COLOURS = ["rung0", "rung1", "rung2", "rung3", "rung4"];
+
+// Steps between labels of the time.
+const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
+const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize);
+
+// `tables`: one [xs, ys] a series. `onRead(index → values)`: what lies under the pointer, or null.
+export function draw(element, { tables, series, duration, range, height, onSeek, onRead, unit }) {
+  const data = uPlot.join(tables);
+  const size = () => ({ width: element.clientWidth, height: height * rem() });
+  const font = `${Math.round(0.72 * rem())}px Inter, sans-serif`;
+  const axis = { stroke: colour("muted"), font, ticks: { show: false }, grid: { stroke: colour("faint"), width: 1 } };
+  const options = {
+    ...size(),
+    padding: [0.5 * rem(), 0.8 * rem(), 0, 0],
+    legend: { show: false },
+    cursor: { y: false, sync: { key: "time" }, drag: { setScale: false, x: false, y: false }, points: { size: 6 }, dataIdx: (plot, number, hovered) => nearest(plot.data[number], hovered) },
+    scales: { x: { time: false, range: [0, duration] }, y: { range } },
+    axes: [
+      { ...axis, size: 1.4 * rem(), gap: 2, incrs: SECONDS, values: (_, ticks) => ticks.map((tick) => clock(tick)), grid: { show: false } },
+      { ...axis, size: 3.6 * rem(), gap: 6, space: 26, values: (_, ticks) => ticks.map((tick, index) => (index ? tick.toLocaleString("en").replace("-", "−") : "")) },
+    ],
+    series: [{}, ...series.map((each) => ({ points: { show: false }, width: 1.5, ...each }))],
+    hooks: {
+      setCursor: [(plot) => onRead?.(plot.cursor.left < 0 ? null : plot.cursor.idxs.map((index, number) => (index == null ? null : plot.data[number][index])))],
+      ready: [(plot) => plot.over.addEventListener("click", () => onSeek(plot.posToVal(plot.cursor.left, "x")))],
+    },
+  };
+  const plot = new uPlot(options, data, element);
+  plot.root.setAttribute("aria-hidden", "true");
+  const observer = new ResizeObserver(() => plot.setSize(size()));
+  observer.observe(element);
+  return () => {
+    observer.disconnect();
+    plot.destroy();
+  };
+}
+
+// Series of other times leave holes where they are joined: the last value still holds.
+function nearest(values, index) {
+  while (index > 0 && values[index] == null) index -= 1;
+  return index;
+}
+
+export const stepped = uPlot.paths.stepped({ align: 1 });
+export const straight = uPlot.paths.linear();
+export const dashed = (name) => ({ stroke: colour(name), dash: [6, 4], width: 1.25 });
+
+// Drawn anew when colours or the width of letters change.
+export function useDrawn(make, inputs) {
+  const element = useRef();
+  const [turn, renew] = useState(0);
+  useEffect(() => {
+    const again = () => renew((count) => count + 1);
+    const scheme = matchMedia("(prefers-color-scheme: dark)");
+    addEventListener("themechange", again);
+    scheme.addEventListener("change", again);
+    return () => (removeEventListener("themechange", again), scheme.removeEventListener("change", again));
+  }, []);
+  useEffect(() => (element.current ? make(element.current) : undefined), [...inputs, turn]);
+  return element;
+}

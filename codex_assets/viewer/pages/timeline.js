@@ -1,0 +1,171 @@
+// Everything that a media has over time, one under the other with the same edges, and one line for the moment.
+import { html, useState, useEffect, useRef, clock, kbits, number, plural } from "/pages/elements.js";
+import { draw, useDrawn, colour, dashed, stepped, straight, RUNG_COLOURS } from "/pages/charts.js";
+import WaveSurfer from "/libraries/wavesurfer.js/wavesurfer.esm.js";
+
+const POLL_MS = 400;
+
+export function useMeasured(sheet) {
+  const [measured, setMeasured] = useState({ state: "waiting" });
+  useEffect(() => {
+    let isOver = false;
+    const ask = async () => {
+      let answer;
+      try {
+        const response = await fetch(`/media/${sheet.id}/measured`);
+        answer = response.ok ? await response.json() : { state: "failed", problem: (await response.json()).error };
+      } catch {
+        answer = { state: "failed", problem: "The viewer does not answer any more." };
+      }
+      if (isOver) return;
+      setMeasured(answer);
+      if (answer.state !== "done" && answer.state !== "failed") setTimeout(ask, POLL_MS);
+    };
+    ask();
+    return () => (isOver = true);
+  }, []);
+  return measured;
+}
+
+export function Timeline({ sheet, playback, variants, marks, jump }) {
+  const length = playback.duration;
+  const measured = useMeasured(sheet);
+  return html`<section class="card timeline" aria-labelledby="timeline">
+    <header style="margin-bottom:.2rem"><h2 id="timeline">Timeline</h2><${Position} playback=${playback} length=${length} /></header>
+    <${Scrub} playback=${playback} length=${length} />
+    ${marks.length > 0 && html`<div class="lane"><header><h3>Findings and notes</h3><span class="muted">${marks.length}</span></header><div class="track marks">${marks.map((mark) => html`<button type="button" class=${`mark ${mark.tone} ${mark.end ? "span" : ""}`} style=${`left:${(100 * mark.start) / length}%;${mark.end ? `width:${Math.max(0.3, (100 * (Math.min(mark.end, length) - mark.start)) / length)}%;min-width:.4rem` : ""}`} title=${`${clock(mark.start, 1)} ${mark.text}`} aria-label=${`Jump to ${clock(mark.start, 1)}: ${mark.text}`} onClick=${() => jump(mark.start, mark.output)}></button>`)}</div></div>`}
+    <${Rates} playback=${playback} variants=${variants} length=${length} />
+    <${Loudness} playback=${playback} sheet=${sheet} measured=${measured} length=${length} />
+    <${Cuts} variants=${variants} measured=${measured} length=${length} video=${sheet.type === "video"} />
+    <div class="inside"><${Playhead} playback=${playback} length=${length} /></div>
+  </section>`;
+}
+
+function Playhead({ playback, length }) {
+  const line = useRef();
+  useEffect(() => {
+    const move = () => {
+      const width = line.current.parentElement.clientWidth;
+      line.current.style.transform = `translateX(${(width * Math.min(1, playback.time / length)).toFixed(1)}px)`;
+    };
+    const observer = new ResizeObserver(move);
+    observer.observe(line.current.parentElement);
+    playback.addEventListener("time", move);
+    return () => (observer.disconnect(), playback.removeEventListener("time", move));
+  }, []);
+  return html`<div class="playhead" ref=${line} id="playhead"></div>`;
+}
+
+function useTime(playback, step) {
+  const [time, setTime] = useState(0);
+  useEffect(() => {
+    const told = () => setTime(Math.round(playback.time / step) * step);
+    playback.addEventListener("time", told);
+    return () => playback.removeEventListener("time", told);
+  }, []);
+  return time;
+}
+
+const Position = ({ playback, length }) => html`<span class="muted small-text"><b style="color:var(--text);font-weight:600">${clock(useTime(playback, 0.1), 1)}</b> of ${clock(length, 1)}</span>`;
+
+function Scrub({ playback, length }) {
+  const time = useTime(playback, 0.1);
+  return html`<label class="scrub"><span class="hidden">Position</span><input type="range" min="0" max=${length} step="0.1" value=${time} aria-valuetext=${`${clock(time)} of ${clock(length)}`} onInput=${(event) => playback.seek(Number(event.target.value))} /></label>`;
+}
+
+// --- Bit rates ---
+
+function Rates({ playback, variants, length }) {
+  const [rung, setRung] = useState(playback.inPlay);
+  const [read, setRead] = useState(null);
+  useEffect(() => {
+    const told = () => setRung(playback.inPlay);
+    playback.addEventListener("rungs", told);
+    return () => playback.removeEventListener("rungs", told);
+  }, []);
+  const shown = variants.find((each) => each.variant === rung) ?? variants[0];
+  const element = useDrawn((place) => {
+    const tables = variants.map(({ segments }) => {
+      let at = 0;
+      const starts = segments.map((segment) => ((at += segment.duration), at - segment.duration));
+      const rates = segments.map((segment) => (segment.duration > 0 ? (8 * segment.size) / segment.duration / 1000 : null));
+      return [[...starts, at], [...rates, rates.at(-1)]];
+    });
+    const series = variants.map((each, index) => ({ stroke: colour(RUNG_COLOURS[index % 5]), paths: stepped, width: each === shown ? 2.5 : 1.25, alpha: each === shown ? 1 : 0.75 }));
+    const level = (value) => [[0, length], [value / 1000, value / 1000]];
+    if (shown?.bandwidth) {
+      tables.push(level(shown.bandwidth), level(shown.average_bandwidth ?? shown.bandwidth));
+      const own = RUNG_COLOURS[variants.indexOf(shown) % 5];
+      series.push({ ...dashed(own), dash: [2, 4] }, dashed(own));
+    }
+    const top = Math.max(...tables.flatMap(([, rates]) => rates.filter((each) => each != null)), 1);
+    return draw(place, { tables, series, duration: length, range: [0, top * 1.08], height: 10, onSeek: (at) => playback.seek(at), onRead: setRead });
+  }, [shown, variants]);
+  return html`<div class="lane"><header><h3>kbit/s per segment</h3><ul>
+      ${variants.map((each, index) => html`<li><span class="swatch" style=${`--own: var(--${RUNG_COLOURS[index % 5]})`}></span>${each.variant} <b>${read?.[index + 1] != null ? number(read[index + 1]) : ""}</b></li>`)}
+      ${shown?.bandwidth && html`<li>${shown.variant} declared: average ${kbits(shown.average_bandwidth)} (- -), peak ${kbits(shown.bandwidth)} (· ·)</li>`}</ul></header>
+    <div class="plot" ref=${element} style="height:10rem" role="img" aria-label=${`Bit rate of each segment. ${variants.map((each) => `${each.variant}: average ${kbits(each.average_bandwidth)}, peak ${kbits(each.bandwidth)} kbit/s declared`).join(". ")}`}></div></div>`;
+}
+
+// --- Loudness ---
+
+function Loudness({ playback, sheet, measured, length }) {
+  const [read, setRead] = useState(null);
+  const { loudness: target, peak: ceiling } = sheet.targets;
+  const seen = measured.loudness;
+  const element = useDrawn((place) => {
+    if (!seen?.momentary?.length) return;
+    const ends = seen.momentary.map((_, index) => Math.min(index + 1, length));
+    // What is too quiet to be measured is a hole.
+    const quiet = (values) => values.map((value) => (value == null ? null : Math.max(value, -60)));
+    const level = (value) => [[0, length], [value, value]];
+    return draw(place, {
+      tables: [[ends, quiet(seen.momentary)], [ends, quiet(seen.shortTerm)], level(target), level(ceiling)],
+      series: [{ stroke: colour("area"), fill: colour("area"), fillTo: -60, paths: straight, width: 0 }, { stroke: colour("rung0"), paths: straight, width: 2 }, dashed("rung2"), dashed("bad")],
+      duration: length, range: [-60, 0], height: 9, onSeek: (at) => playback.seek(at), onRead: setRead,
+    });
+  }, [seen]);
+  const waiting = { waiting: "The sound is about to be measured …", fetching: `Fetching ${measured.output ?? "the sound"} … ${Math.round(100 * (measured.share ?? 0))} %`, measuring: "Measuring the sound …", failed: measured.problem, done: seen === null ? "There is no sound to measure." : "" }[measured.state];
+  return html`<div class="lane" data-measured=${measured.state}><header><h3>Loudness, LUFS</h3>${seen ? html`<ul>
+      <li><span class="swatch" style="--own: var(--area)"></span>momentary <b>${read?.[1] != null ? number(read[1], 1) : ""}</b></li><li><span class="swatch" style="--own: var(--rung0)"></span>short-term <b>${read?.[2] != null ? number(read[2], 1) : ""}</b></li>
+      <li><span class="swatch" style="--own: var(--rung2)"></span>target ${number(target)}, integrated <b style="min-width:0">${number(seen.integrated, 1)}</b></li><li><span class="swatch" style="--own: var(--bad)"></span>ceiling ${number(ceiling, 1)} dBTP, true peak <b style="min-width:0">${number(seen.truePeak, 1)}</b></li><li>range ${number(seen.range, 1)} LU</li></ul>` : ""}</header>
+    ${seen ? html`<div class="plot" ref=${element} style="height:9rem" role="img" aria-label=${`Loudness over time: integrated ${number(seen.integrated, 1)} LUFS of ${number(target)}, true peak ${number(seen.truePeak, 1)} dBTP, range ${number(seen.range, 1)} LU`}></div>` : html`<div class="plot waiting" style="height:9rem">${waiting}</div>`}</div>`;
+}
+
+// --- Segments and key frames ---
+
+function Cuts({ variants, measured, length, video }) {
+  const segments = variants[0]?.segments ?? [];
+  let at = 0;
+  const starts = segments.map((segment) => ((at += segment.duration), at - segment.duration));
+  const x = (second) => ((1000 * second) / length).toFixed(2);
+  const lengths = segments.map((segment) => segment.duration);
+  const keys = measured.keyFrames ?? [];
+  return html`<div class="lane"><header><h3>Segments${video ? " and key frames" : ""}</h3><ul><li>${plural(segments.length, "segment")} of ${number(Math.min(...lengths), 2)} to ${number(Math.max(...lengths), 2)} s</li>${video && html`<li>${keys.length ? `${plural(keys.length, "key frame")} in ${measured.output.replace("hls_", "")}, at most ${number(measured.longestStep, 2)} s apart` : "key frames …"}</li>`}</ul></header>
+    <div class="track"><svg class="cuts" viewBox="0 0 1000 20" preserveAspectRatio="none" role="img" aria-label=${`${segments.length} segments, ${keys.length} key frames`}><rect class="ground" width="1000" height="20" rx="2"/><path class="cut" d=${starts.map((start) => `M${x(start)} 0V20`).join("")}/><path class="key" d=${keys.map((key) => `M${x(key)} 6V14`).join("")}/></svg></div></div>`;
+}
+
+// --- Waveform ---
+
+export function Waveform({ playback, sheet, media }) {
+  const place = useDrawn((element) => {
+    let surfer;
+    let isOver = false;
+    fetch(sheet.play.waveform_json)
+      .then((response) => response.json())
+      .then(({ data: points, bits, sample_rate: rate, samples_per_pixel: step, length }) => {
+        if (isOver) return;
+        const full = 2 ** (bits - 1);
+        // Pairs of the lowest and the highest sample: the louder of the two is what is drawn.
+        const peaks = Float32Array.from({ length }, (_, index) => Math.max(-points[2 * index], points[2 * index + 1]) / full);
+        surfer = WaveSurfer.create({ container: element, height: "auto", waveColor: colour("area"), progressColor: colour("accent"), cursorColor: colour("accent"), cursorWidth: 2, barWidth: 3, barGap: 2, barRadius: 2, peaks: [peaks], duration: (length * step) / rate, media: media.current, dragToSeek: true, normalize: false });
+        playback.surfer = surfer;
+      });
+    return () => {
+      isOver = true;
+      // The player's element is not its own, and stays.
+      surfer?.destroy();
+    };
+  }, []);
+  return sheet.play.waveform_json ? html`<div class="wave" ref=${place} aria-hidden="true"></div>` : null;
+}
