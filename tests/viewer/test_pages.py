@@ -79,7 +79,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     folder = tmp_path_factory.mktemp("library")
     samples = Path(__file__).parents[2] / "fixtures"
     film = folder / "film.mp4"
-    scaled = ("-t", "14", "-vf", "scale=854:480", *H264, "-crf", "20", "-c:a", "copy")
+    scaled = ("-t", "8", "-vf", "scale=854:480", *H264, "-crf", "20", "-c:a", "copy")
     subprocess.run([*FFMPEG, "-i", str(samples / "sample-video.mp4"), *scaled, str(film)], check=True)
     uploads: list[tuple[str, whole_job.MediaType, Path]] = [
         ("film", "video", film),
@@ -161,6 +161,8 @@ def test_it_plays_and_switches_rungs(browser: Browser, site: str) -> None:
         options = seen.page.locator("#quality option").all_text_contents()
         assert [text.split(" ")[0] for text in options] == ["Auto", "480p", "360p"]
         for rung, width in (("360p", 640), ("480p", 854)):
+            # From the start: it is short, and a switch takes its time on a machine that is busy.
+            seen.page.evaluate("playback.seek(0), playback.main.play()")
             seen.page.select_option("#quality", rung)
             seen.wait(f"playback.inPlay === '{rung}' && playback.main.videoWidth === {width}")
             assert rung in seen.page.locator("#playing").inner_text()
@@ -170,6 +172,7 @@ def test_it_seeks_by_the_timeline(browser: Browser, site: str) -> None:
     with opened(browser, f"{site}/media/film") as seen:
         play(seen)
         seen.page.evaluate("playback.main.pause()")
+        seen.page.locator(".plot").first.scroll_into_view_if_needed()
         box = seen.page.locator(".plot .u-over").first.bounding_box()
         assert box is not None
         seen.page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + 20)
@@ -194,9 +197,9 @@ def test_upload_and_ladder_keep_step(browser: Browser, site: str) -> None:
     with opened(browser, f"{site}/media/film") as seen:
         seen.page.get_by_label("Side by side").check()
         seen.wait("playback.elements.upload?.readyState >= 2 && playback.elements.output?.readyState >= 2")
-        seen.page.evaluate("playback.seek(5)")
+        seen.page.evaluate("playback.seek(3)")
         seen.page.evaluate("playback.main.play()")
-        seen.wait("playback.time > 6 && !playback.elements.upload.paused")
+        seen.wait("playback.time > 3.5 && !playback.elements.upload.paused")
         apart = "Math.abs(playback.elements.upload.currentTime - playback.elements.output.currentTime)"
         seen.wait(f"{apart} < 0.2")
         for view in ("Preview", "Upload", "Ladder"):
@@ -209,8 +212,8 @@ def test_what_is_measured_arrives(browser: Browser, site: str) -> None:
         seen.page.wait_for_selector('[data-measured="done"]', timeout=60_000)
         lanes = seen.page.locator(".timeline").inner_text()
         assert re.search(r"integrated −1[5-7]\.\d", lanes)
-        assert re.search(r"[78] key frames in 360p, at most 2\.00 s apart", lanes)
-        assert "3 segments of" in lanes
+        assert re.search(r"[45] key frames in 360p, at most 2\.00 s apart", lanes)
+        assert "2 segments of" in lanes
 
 
 def test_the_keyboard_alone_suffices(browser: Browser, site: str) -> None:
@@ -221,6 +224,7 @@ def test_the_keyboard_alone_suffices(browser: Browser, site: str) -> None:
         seen.wait("!playback.main.paused")
         press("k")
         seen.wait("playback.main.paused")
+        seen.page.evaluate("playback.seek(0)")
         press("n")
         assert seen.playback("time") == pytest.approx(6.0, abs=0.5)
         press("n")
@@ -237,7 +241,7 @@ def test_the_keyboard_alone_suffices(browser: Browser, site: str) -> None:
         reached = set()
         for _ in range(60):
             press("Tab")
-            reached.add(seen.page.evaluate("document.activeElement.textContent.trim() || document.activeElement.id"))
+            reached.add(seen.page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
         assert {"quality", "Copy"} <= reached
 
 
@@ -308,7 +312,7 @@ def test_two_recipes_play_in_step_and_are_measured(browser: Browser, compared: s
     (rung,) = sheet["rungs"]
     assert rung["other"]["bytes"] < 0.8 * rung["published"]["bytes"]
     assert min(rung["other"]["likeness"]["values"]) < min(rung["published"]["likeness"]["values"])
-    assert len(rung["other"]["likeness"]["values"]) == pytest.approx(14, abs=1)
+    assert len(rung["other"]["likeness"]["values"]) == pytest.approx(8, abs=1)
 
 
 # --- Every page -------------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ export function draw(element, { tables, series, duration, range, height, onSeek,
     series: [{}, ...series.map((each) => ({ points: { show: false }, width: 1.5, ...each }))],
     hooks: {
       setCursor: [(plot) => onRead?.(plot.cursor.left < 0 ? null : plot.cursor.idxs.map((index, number) => (index == null ? null : plot.data[number][index])))],
-      ready: [(plot) => plot.over.addEventListener("click", () => onSeek(plot.posToVal(plot.cursor.left, "x")))],
+      ready: [(plot) => plot.over.addEventListener("click", (event) => onSeek(plot.posToVal(event.clientX - plot.over.getBoundingClientRect().left, "x")))],
     },
   };
   const plot = new uPlot(options, data, element);

@@ -1,12 +1,12 @@
 // A media by two recipes: two players in step with a wipe between them, and the numbers of both.
 import { html, render, useState, useEffect, useRef, data, Header, isTyping, number, clock, bytes, kbits, money, duration, NOTHING } from "/pages/elements.js";
+import { keepStep } from "/pages/playback.js";
 import { draw, colour, stepped, straight, useDrawn } from "/pages/charts.js";
 
 const sheet = data();
 const SIDES = ["published", "other"];
 const NAMES = { published: "published", other: "what if" };
 const COLOURS = { published: "rung0", other: "rung2" };
-const DRIFT_SECONDS = 0.06;
 const players = {};
 document.title = `${sheet.id} by two recipes – codex-assets`;
 
@@ -36,10 +36,7 @@ function toggle() {
 // The other keeps step with the published one, which leads.
 function step() {
   const [one, other] = SIDES.map((side) => players[side]?.element);
-  if (one && other) {
-    if (one.paused !== other.paused && !one.ended) one.paused ? other.pause() : other.play().catch(() => {});
-    if (Math.abs(one.currentTime - other.currentTime) > DRIFT_SECONDS && !other.seeking) other.currentTime = one.currentTime;
-  }
+  if (one && other) keepStep(one, other);
   requestAnimationFrame(step);
 }
 

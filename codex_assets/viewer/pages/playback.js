@@ -2,7 +2,20 @@
 // Everybody else asks `Playback` for the time and tells it where to go.
 
 export const VIEWS = [["output", "Ladder"], ["preview", "Preview"], ["upload", "Upload"], ["both", "Side by side"]];
-const DRIFT_SECONDS = 0.12;
+const STILL_SECONDS = 0.02;
+const JUMP_SECONDS = 0.6;
+const HASTE = 0.3;
+
+// `other` goes where `lead` is. A seek costs a moment in which it falls behind again, so while it plays it hurries or waits.
+export function keepStep(lead, other) {
+  if (other.paused !== lead.paused && !lead.ended) lead.paused ? other.pause() : other.play().catch(() => {});
+  const behind = lead.currentTime - other.currentTime;
+  if (Math.abs(behind) > (lead.paused ? STILL_SECONDS : JUMP_SECONDS)) {
+    if (!other.seeking) other.currentTime = lead.currentTime + (lead.paused ? 0 : 0.1);
+  }
+  const rate = lead.playbackRate * (1 + Math.max(-HASTE, Math.min(HASTE, lead.paused ? 0 : behind)));
+  if (Math.abs(other.playbackRate - rate) > 0.01) other.playbackRate = rate;
+}
 
 const rungOf = (level) => level.url[0].split("/").at(-2);
 
@@ -137,9 +150,7 @@ export class Playback extends EventTarget {
     if (this.view !== "both" || name !== "output") return;
     const { output: lead, upload: other } = this.elements;
     if (!lead || !other || this.problems.upload) return;
-    if (other.paused !== lead.paused) lead.paused ? other.pause() : other.play().catch(() => {});
-    if (other.playbackRate !== lead.playbackRate) other.playbackRate = lead.playbackRate;
-    if (Math.abs(other.currentTime - lead.currentTime) > DRIFT_SECONDS && !other.seeking) other.currentTime = lead.currentTime;
+    keepStep(lead, other);
   }
 
   watch() {
