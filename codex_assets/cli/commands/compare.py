@@ -45,7 +45,7 @@ def compare(
 
     ```
     codex-assets compare holiday --recipe hls_720p.video_kbps=2000
-    codex-assets compare holiday --recipe hls_720p.video_kbps=2000,hls_480p.video_kbps=800 --json
+    codex-assets compare talk-1 --recipe hls_64k.audio_kbps=48 --json
     ```
     """
     from codex_assets.media import ladder_changes
