@@ -17,7 +17,17 @@ _ENDED = ("Z", "X", "x")
 
 def this_process() -> str:
     """This process, among all that are and were: machine since its start, namespace, process id, start time."""
-    return f"{_machine()} {os.getpid()} {_start_of(os.getpid())}"
+    return of(os.getpid())
+
+
+def of(process: int) -> str:
+    """The same of another process of this machine, by its id."""
+    return f"{_machine()} {process} {_start_of(process)}"
+
+
+def number(identity: str) -> int:
+    """The id of that process, on its machine."""
+    return int(identity.rpartition(" ")[0].rpartition(" ")[2])
 
 
 def has_ended(identity: str) -> bool:

@@ -29,6 +29,7 @@ from sqlalchemy import select
 from codex_assets.archive.records import MediaRecord
 from codex_assets.archive.store import RecordStore
 from codex_assets.config import settings as configuration
+from codex_assets.defs.forked_runs import PROCESS_TAG
 from codex_assets.media import outputs
 
 ROOT = jobs.ROOT
@@ -46,6 +47,7 @@ STALE = """
 query($assets: [AssetKeyInput!]!, $media: [String!]) { assetNodes(assetKeys: $assets) {
   assetKey { path } staleStatusByPartition(partitions: $media) } }
 """
+RUNS = "{ runsOrError { ... on Runs { results { tags { key } } } } }"
 
 
 def free_port() -> int:
@@ -168,6 +170,10 @@ def test_a_backfill_with_variants_that_do_not_apply_ends_well(tmp_path: Path) ->
     with dagster(environment, tmp_path / "log") as url:
         assert backfill(url, media_ids) == "COMPLETED_SUCCESS"
         assert all(stale(url, media_id) == fresh for media_id in media_ids)
+        # Each run was a fork of the process that has imported everything.
+        runs = ask(url, RUNS)["runsOrError"]["results"]
+        assert len(runs) == len(media_ids)
+        assert all(PROCESS_TAG in {tag["key"] for tag in run["tags"]} for run in runs)
         # What other workers leave in the archive, the running instance learns by itself.
         variant = records.output("clip0", "hls_360p")
         assert variant is not None
