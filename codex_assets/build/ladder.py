@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from codex_assets.archive.records import MezzanineRecord, OutputRecord, VariantRecord
-from codex_assets.build import caption_transfer, encoded_variant, master
+from codex_assets.build import caption_transfer, chunked_encode, encoded_variant, master
+from codex_assets.build.chunked_encode import WantedRung
 from codex_assets.build.encoded_variant import EncodedVariant
 from codex_assets.build.media_build import MediaBuild
 from codex_assets.build.phases import Phase
@@ -21,6 +22,7 @@ from codex_assets.media.encode import ladder
 from codex_assets.media.outputs import MASTER, PREVIEW, variant_output
 from codex_assets.system.process import ToolRun
 
+PREVIEW_SEGMENTS = profile.PREVIEW_SECONDS // profile.SEGMENT_SECONDS
 NOT_APPLICABLE = "not-applicable"
 """The data version of a variant that this source does not get."""
 
@@ -73,7 +75,7 @@ def _video_playlists(
         return [], markers
     sounds = build.delivered_sounds(sorted({rung.variant.audio_kbps for rung in [*wanted, *alone]}))
     encoded = _encode(build, source, wanted, sounds, None)
-    encoded |= _encode(build, source, alone, sounds, ladder.preview_limit(source.duration))
+    encoded |= _encode(build, source, alone, sounds, PREVIEW_SEGMENTS)
     unpublished = [encoded_variant.unpublished_variant(build, source, encoded[rung.name]) for rung in wanted]
     if previewed is not None:
         unpublished.append(encoded_variant.unpublished_preview(build, source, encoded[previewed.name]))
@@ -85,31 +87,24 @@ def _encode(
     source: MezzanineRecord,
     rungs: Sequence[target_format.Rung],
     sounds: Mapping[int, Sound],
-    limit: float | None,
+    limit: int | None,
 ) -> dict[str, EncodedVariant]:
-    """All these rungs, by name, from one decode of the mezzanine; of its first `limit` seconds, or of all (None)."""
+    """All these rungs, by name, from one decode of the mezzanine; of its first `limit` segments, or of all (None)."""
     rate = source.rate
     assert rate is not None
     if not rungs:
         return {}
     path = build.mezzanine_file(source)
-    seconds = min(source.duration, limit or source.duration)
-    folders = {rung.name: build.workspace.root / "hls" / rung.name for rung in rungs}
+    hls_folder = build.workspace.root / "hls"
+    wanted = [WantedRung(rung, hls_folder / rung.name, sounds.get(rung.variant.audio_kbps)) for rung in rungs]
+    folders = {each.rung.name: each.folder for each in wanted}
 
     def run(row: profile.EncoderRow) -> ToolRun:
-        encodes = []
-        for rung in rungs:
-            folder = build.workspace.folder(f"hls/{rung.name}")
-            sound = sounds.get(rung.variant.audio_kbps)
-            sound_path = str(sound.path) if sound is not None else None
-            encodes.append(ladder.encode_arguments(rung, str(folder), sound_path, rate, row, limit=limit))
+        for name in folders:
+            build.workspace.folder(f"hls/{name}")
         with build.tool_phase(Phase.VARIANTS) as on_progress:
-            return build.tools.decode_to_encoders(
-                lambda pipes: ladder.decode_arguments(str(path), rungs, pipes, limit=limit),
-                encodes,
-                label="encoding the variants",
-                duration=seconds,
-                on_progress=on_progress,
+            return chunked_encode.encode(
+                build.tools, path, picture_count(source), rate, wanted, row, limit=limit, on_progress=on_progress
             )
 
     tool_run, choice = build.encoders.encode(run, smallest_side=min(min(rung.width, rung.height) for rung in rungs))
@@ -123,6 +118,12 @@ def _encode(
         rung.name: EncodedVariant(rung.name, folders[rung.name], sounds.get(rung.variant.audio_kbps), encode, captions)
         for rung in rungs
     }
+
+
+def picture_count(source: MezzanineRecord) -> int:
+    """Of the mezzanine: as it was counted, else as it lasts."""
+    assert source.rate is not None
+    return source.frames or max(1, round(source.duration * source.rate))
 
 
 def _marker(build: MediaBuild, rung: str, reason: str) -> VariantRecord:

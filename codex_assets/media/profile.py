@@ -126,16 +126,20 @@ class EncoderRow:
     variant: tuple[str, ...]
     minimum_side: int
     """Smallest width or height that it encodes."""
+    chunk_segments: int | None
+    """Segments of a variant that are encoded by themselves, in one thread, as many such chunks at once as there are
+    cores; None: the whole film in one go."""
 
 
 # x264: `faster` is the knee of speed against quality (docs/decisions/x264-preset.md). With a VBV only one thread gives
-# the same bytes twice (docs/decisions/one-decode.md); the variants of a ladder run beside each other instead.
+# the same bytes twice, and chunks of the film run beside each other instead (docs/decisions/chunks.md).
 X264 = EncoderRow(
     name="x264",
     codec="libx264",
     mezzanine=("-preset", "faster", "-crf", "18", "-threads", "8"),
-    variant=("-preset", "faster", "-threads", "1", "-x264-params", "rc-lookahead=40"),
+    variant=("-preset", "faster", "-x264-params", "rc-lookahead=40"),
     minimum_side=2,
+    chunk_segments=1,
 )
 # NVENC: `-b:v 0` makes `-cq` the only rate control of the mezzanine; strict_gop closes the GOPs.
 NVENC = EncoderRow(
@@ -150,7 +154,11 @@ NVENC = EncoderRow(
         *("-no-scenecut", "1", "-strict_gop", "1"),
     ),
     minimum_side=160,
+    chunk_segments=None,
 )
+CHUNK_BYTES = 128 << 20
+CHUNK_BYTES_PER_PIXEL = 256
+"""Memory that the encode of a chunk takes: that, and so much for each pixel of a picture of each variant in it."""
 PROBE_SIDE = 256
 """Side of the trial encode: NVENC refuses frames under about 145 pixels wide."""
 

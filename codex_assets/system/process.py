@@ -10,7 +10,7 @@ run (`tools.py`), what a run prints (`run_output.py`), and what it may touch (`s
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import copy
 import io
 import os
 import re
@@ -194,6 +194,12 @@ class Runner:
         environment = self.environment if scratch is None else {**self.environment, "TMPDIR": str(scratch)}
         return Runner(environment, reach, self.cancelled, self.stall_seconds)
 
+    def ending_with(self, cancelled: threading.Event) -> Runner:
+        """The same, whose runs end when this event is set."""
+        same = copy.copy(self)
+        same.cancelled = cancelled
+        return same
+
     @property
     def written_folders(self) -> tuple[Path, ...]:
         """Where runs may write, as far as that is limited."""
@@ -224,45 +230,6 @@ class Runner:
             if reading is not None:
                 reading.finish()
         return ToolRun(tuple(main.errors.tail), bytes(main.output.data), run.seconds_since_start())
-
-    def run_piped(
-        self,
-        source: Callable[[Sequence[str]], Sequence[str]],
-        encoders: Sequence[Sequence[str]],
-        order: RunOrder,
-    ) -> ToolRun:
-        """Run one command that writes to a pipe for each of `encoders`, which read it on standard input.
-
-        `source` is given the pipes' names and returns the command. Progress is that of the first encoder. The first
-        process that fails is raised (as by `run`), and ends all others.
-        """
-        ends: list[int] = []
-        try:
-            with _Run.begun(self, order) as run:
-                quiet = Advance(order.label, order.duration, None, run.advance.started)
-                writers = []
-                for number, encoder in enumerate(encoders):
-                    reader, writer = os.pipe()
-                    ends += [reader, writer]
-                    writers.append(writer)
-                    with contextlib.suppress(OSError):
-                        # A bigger pipe means fewer switches per picture; the limit for a user may forbid it.
-                        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-                    run.start(encoder, run.advance if number == 0 else quiet, stdin=reader)
-                    os.close(reader)
-                    ends.remove(reader)
-                decoder = run.start(source([f"pipe:{writer}" for writer in writers]), quiet, pass_fds=writers)
-                for writer in writers:
-                    os.close(writer)
-                    ends.remove(writer)
-                # The decoder first: when it dies, what the encoders say of it is a consequence.
-                run.children.insert(0, run.children.pop(run.children.index(decoder)))
-                run.wait()
-        finally:
-            for end in ends:
-                os.close(end)
-        log = tuple(line for child in run.children for line in child.errors.tail)
-        return ToolRun(log, b"", run.seconds_since_start())
 
 
 class _Run:
@@ -304,7 +271,6 @@ class _Run:
         *,
         read_stdout: bool = True,
         stdin: int = subprocess.DEVNULL,
-        pass_fds: Sequence[int] = (),
     ) -> Child:
         """One more process of this run, with the threads that drain its pipes. `read_stdout`: also its output."""
         order, group = self._order, self._group
@@ -316,7 +282,6 @@ class _Run:
                 stderr=subprocess.PIPE,
                 env=self._runner.environment,
                 process_group=group.number,
-                pass_fds=tuple(pass_fds),
             ),
             reach=self._runner.reach_of(argv[0], writes=order.writes),
             group=group.number,

@@ -114,6 +114,12 @@ class Tools:
         """The event that ends every run when it is set."""
         return self._runner.cancelled
 
+    def ending_with(self, cancelled: threading.Event) -> Tools:
+        """These tools, whose runs end when this event is set."""
+        same = copy.copy(self)
+        same._runner = self._runner.ending_with(cancelled)
+        return same
+
     def path(self, tool: str) -> str | None:
         """Where `tool` is, or None when this machine lacks it."""
         return shutil.which(self._names[tool], path=self._runner.environment.get("PATH"))
@@ -195,27 +201,6 @@ class Tools:
 
     def audiowaveform(self, arguments: Sequence[str], *, label: str) -> ToolRun:
         return self._runner.run([self._require("audiowaveform"), *arguments], RunOrder(label))
-
-    def decode_to_encoders(
-        self,
-        decode: Callable[[Sequence[str]], Sequence[str]],
-        encodes: Sequence[Sequence[str]],
-        *,
-        label: str,
-        duration: float | None = None,
-        on_progress: Callable[[Progress], None] | None = None,
-    ) -> ToolRun:
-        """One decoding ffmpeg feeds several encoding ones, each reading its own pipe on standard input.
-
-        `decode` is given the pipes' names, one per encode, and returns the decoder's arguments. Progress is that of
-        the first encode: put the slowest there. The first process that fails is raised, and ends all others.
-        """
-        encoders = [[self._require("ffmpeg"), *FFMPEG_GLOBALS, *arguments] for arguments in encodes]
-
-        def source(pipes: Sequence[str]) -> list[str]:
-            return [self._require("ffmpeg"), *FFMPEG_GLOBALS[:-2], *decode(pipes)]
-
-        return self._runner.run_piped(source, encoders, RunOrder(label, duration, on_progress))
 
     def decoded_to_waveforms(
         self,

@@ -62,15 +62,6 @@ class _KeepingRunner(Runner):
     def run(self, argv: Sequence[str], order: RunOrder, sinks: Sequence[Sequence[str]] = ()) -> ToolRun:
         return self._once([argv, *sinks], order, lambda heard: super(_KeepingRunner, self).run(argv, heard, sinks))
 
-    def run_piped(
-        self,
-        source: Callable[[Sequence[str]], Sequence[str]],
-        encoders: Sequence[Sequence[str]],
-        order: RunOrder,
-    ) -> ToolRun:
-        commands = [source([f"pipe:{number}" for number in range(len(encoders))]), *encoders]
-        return self._once(commands, order, lambda heard: super(_KeepingRunner, self).run_piped(source, encoders, heard))
-
     def _once(self, commands: Sequence[Sequence[str]], order: RunOrder, run: Callable[[RunOrder], ToolRun]) -> ToolRun:
         places = _Places(commands)
         entry = self._folder / places.digest(order)

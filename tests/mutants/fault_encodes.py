@@ -10,6 +10,7 @@ from mutant import Workpiece
 
 from codex_assets.media import profile
 from codex_assets.media.encode import hls, ladder
+from codex_assets.media.encode.chunks import FilmChunk
 from codex_assets.media.encode.flags import BITEXACT, SCALER, STRIPPED, TAGGED
 
 LAVFI = ("-f", "lavfi", "-i")
@@ -24,31 +25,41 @@ def encode_picture(
     encoder: Sequence[str] = (),
     sound: Path | None = None,
     beside: Sequence[str] = (),
+    muxed: Sequence[str] = (),
 ) -> None:
     """The segments of a video variant anew: `before` and `after` it is scaled, its picture passes these filters.
 
     `source`: inputs in the mezzanine's place. `encoder`: options that win over the builder's. `sound`: a file in the
-    delivered sound's place. `beside`: a further input of the encoder. Both filters begin and end with one picture, and
+    delivered sound's place. `beside`: a further input, of what puts picture and sound together, and `muxed`: options of
+    that. Both filters begin and end with one picture, and
     may be graphs.
     """
     rung, rate = piece.rung, piece.rate
     assert rung is not None
     assert rate is not None
     scaled = f"scale={rung.width}:{rung.height}:{SCALER},setsar=1,format=yuv420p"
-    graph = f"[0:v:0]{before},{scaled},{after},format=yuv420p[out]"
+    graph = f"[0:v:0]{before},{scaled},{after},format=yuv420p,{TAGGED}[out]"
     folder = piece.scratch / "encoded"
     folder.mkdir()
     heard = sound or piece.sound
-    arguments = ladder.encode_arguments(rung, str(folder), str(heard) if heard else None, rate, profile.X264)
+    pictures = folder / "pictures.ts"
+    piece.tools.ffmpeg(
+        [
+            *(source or ("-i", str(piece.mezzanine))),
+            *("-filter_complex", graph, "-map", "[out]"),
+            *ladder.picture_arguments(rung, FilmChunk(0, 0, 0, 1), rate, profile.X264),
+            # At the rate that the pictures have after the fault, by their times.
+            *("-fps_mode", "cfr", "-enc_time_base", "0", "-force_key_frames", "expr:gte(t,n_forced*2)"),
+            *(*encoder, "-f", "mpegts", str(pictures)),
+        ],
+        label="encoding a faulty picture",
+    )
+    arguments = ladder.segment_arguments(str(pictures), str(heard) if heard else None, str(folder))
     first = arguments.index("-map")
     arguments[first:first] = beside
     at = arguments.index("-output_ts_offset")
-    inputs = list(source or ("-i", str(piece.mezzanine)))
-    piece.tools.decode_to_encoders(
-        lambda pipes: [*inputs, "-filter_complex", graph, "-map", "[out]", "-f", "yuv4mpegpipe", pipes[0]],
-        [[*arguments[:at], *encoder, *arguments[at:]]],
-        label="encoding a faulty picture",
-    )
+    piece.tools.ffmpeg([*arguments[:at], *muxed, *arguments[at:]], label="segmenting a faulty picture")
+    pictures.unlink()
     take_segments(piece, folder)
 
 

@@ -57,23 +57,6 @@ class KeepingTools(Tools):
                 on_log(line)
         return kept
 
-    def decode_to_encoders(
-        self,
-        decode: Callable[[Sequence[str]], Sequence[str]],
-        encodes: Sequence[Sequence[str]],
-        *,
-        label: str,
-        **options: Any,
-    ) -> ToolRun:
-        def run() -> ToolRun:
-            return super(KeepingTools, self).decode_to_encoders(decode, encodes, label=label, **options)
-
-        if not KEPT.fullmatch(label):
-            return run()
-        names = [f"pipe:{number}" for number in range(len(encodes))]
-        kept, _ = self._once([list(decode(names)), *(list(encode) for encode in encodes)], run, [])
-        return kept
-
     def _once(
         self, commands: Sequence[list[str]], run: Callable[[], ToolRun], lines: list[str]
     ) -> tuple[ToolRun, list[str]]:

@@ -188,7 +188,7 @@ def sound_starved_of_bits(piece: Workpiece) -> None:
 @mutant("sound", "medium", Seam.SEGMENTS, ("film", "portrait", "flat"))
 def sound_late_by_its_clock(piece: Workpiece) -> None:
     """the timestamps of the sound are 200 ms late"""
-    encode_picture(piece, encoder=("-bsf:a", "setts=ts=TS+0.2/TB"))
+    encode_picture(piece, muxed=("-bsf:a", "setts=ts=TS+0.2/TB"))
 
 
 @mutant("sound", "medium", Seam.SEGMENTS, SOUNDS)
@@ -213,4 +213,4 @@ def sound_packets_damaged(piece: Workpiece) -> None:
 def two_tracks_of_sound(piece: Workpiece) -> None:
     """there is a second track of sound"""
     other = faulty_sound(piece, "volume=0.5")
-    encode_picture(piece, beside=("-i", str(other)), encoder=("-map", "2:a:0", "-c:a", "copy"))
+    encode_picture(piece, beside=("-i", str(other)), muxed=("-map", "2:a:0", "-c:a", "copy"))

@@ -306,7 +306,8 @@ class _Teller:
                 self.watch.broken.append(f"{actor.name} never ended")
             actor.has_ended = True
             self.story.outcomes["killed"] += actor.outcome == "killed"
-        for when, later in (("after a sweep", 40.0), ("a day later", DAY)):
+        # When the lease of every run that was killed has ended.
+        for when, later in (("after a sweep", actors.TIMES.ends_after_deleting + 40.0), ("a day later", DAY)):
             self.world.now += later
             self._alone("sweep", lambda actor: self._said(actor, actors.sweep(self.studio)) or "swept")  # type: ignore[func-returns-value]
             self.watch.require_whole(when)

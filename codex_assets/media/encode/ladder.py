@@ -1,10 +1,11 @@
-"""The one decode of the mezzanine that makes all variants that are asked for.
+"""The arguments that make all variants that are asked for of the mezzanine, chunk by chunk.
 
-One process decodes and scales, and hands raw pictures through a pipe to one encoder per variant: the encoders run
-beside each other, each in a single thread, because x264 with a VBV gives the same bytes twice only then.
-Boundaries are the same in every variant and in every rebuild, whichever encoder made it: a constant frame rate, IDR
-frames forced by time, no scene-cut key frames, closed GOPs, timestamps from one fixed origin. So a rebuild in place is
-safe for a viewer in mid-stream. The sound is encoded once per rate, as its own file, and copied into the variants.
+One process decodes the pictures of a chunk, scales them once per variant and encodes all variants: in a single thread,
+because x264 with a VBV gives the same bytes twice only then. One more pass per variant puts the chunks and the sound
+together and cuts the segments. Boundaries are the same in every variant and in every rebuild, whichever encoder made
+it: a constant frame rate, IDR frames forced by number, no scene-cut key frames, closed GOPs, timestamps from one fixed
+origin. So a rebuild in place is safe for a viewer in mid-stream. The sound is encoded once per rate, as its own file,
+and copied into the variants.
 """
 
 from __future__ import annotations
@@ -16,15 +17,14 @@ from pathlib import PurePath
 
 from codex_assets.media import profile
 from codex_assets.media.encode import loudness
+from codex_assets.media.encode.chunks import FilmChunk
 from codex_assets.media.encode.flags import BITEXACT, SCALER, STRIPPED, TAGGED
 from codex_assets.media.input_flags import input_arguments
 from codex_assets.media.target_format import Rung
 
 TIMESTAMP_ORIGIN = 1
 """Seconds. Without a fixed origin a muxer shifts by each encoder's reorder delay, and variants disagree."""
-PREFIX_MARGIN_SEGMENTS = 1
-"""A preview built alone encodes one segment more than it keeps: rate control looks ahead, so only then are the kept
-segments the same bytes as the variant's own."""
+_ONE_THREAD = ("-threads", "1")
 
 
 def audio_arguments(mezzanine: str, outputs: Mapping[int, str], gain: loudness.Gain, duration: float) -> list[str]:
@@ -49,43 +49,75 @@ def delivered_input(sound: str) -> list[str]:
     return ["-ignore_editlist", "1", *input_arguments(sound, trusted=True)]
 
 
-def decode_arguments(
-    mezzanine: str, chosen: Sequence[Rung], pipes: Sequence[str], *, limit: float | None = None
-) -> list[str]:
-    """One decode of the mezzanine, scaled once per rung into its pipe; `limit` seconds from the start.
-
-    Every rung is scaled from the mezzanine, never from its bigger neighbour: a rung built alone has the same bytes.
-    """
-    bounded = [] if limit is None else ["-t", f"{limit:.6f}"]
-    pads = "".join(f"[in{number}]" for number in range(len(chosen)))
-    graph = [f"[0:v:0]split={len(chosen)}{pads}"]
-    for number, rung in enumerate(chosen):
-        graph.append(f"[in{number}]scale={rung.width}:{rung.height}:{SCALER},setsar=1,format=yuv420p[out{number}]")
-    arguments = [*bounded, *input_arguments(mezzanine, trusted=True), "-filter_complex", ";".join(graph)]
-    for number, pipe in enumerate(pipes):
-        arguments += ["-map", f"[out{number}]", "-f", "yuv4mpegpipe", pipe]
-    return arguments
-
-
-def encode_arguments(
-    rung: Rung,
-    folder: str,
-    sound: str | None,
+def chunk_arguments(
+    mezzanine: str,
+    outputs: Sequence[tuple[Rung, str]],
+    chunk: FilmChunk,
     rate: Fraction,
     encoder: profile.EncoderRow,
     *,
-    limit: float | None = None,
+    before: str = "null",
 ) -> list[str]:
-    """Raw pictures on standard input and the finished `sound` (None: no sound) into an HLS playlist in `folder`."""
-    arguments = ["-f", "yuv4mpegpipe", "-i", "pipe:0"]
+    """One decode of a chunk of the mezzanine into the pictures of each rung, as the transport stream at its path.
+
+    Every rung is scaled from the mezzanine, never from its bigger neighbour: a rung built alone has the same bytes.
+    `before`: filters that the pictures pass before anything else.
+    """
+    single = _ONE_THREAD if encoder.chunk_segments is not None else ()
+    # From the middle between two pictures: no rounding of its time decides which is the first.
+    seek = ["-ss", f"{float((chunk.first - Fraction(1, 2)) / rate):.6f}"] if chunk.first else []
+    names = [f"out{number}" for number in range(len(outputs))]
+    graph = [f"[0:v:0]{before},settb={1 / rate},setpts=N+{chunk.first},split={len(names)}" + _pads("in", len(names))]
+    for number, (rung, _) in enumerate(outputs):
+        graph.append(f"[in{number}]{scaled(rung)}[out{number}]")
+    arguments = [*seek, *single, *input_arguments(mezzanine, trusted=True)]
+    if single:
+        arguments += ["-filter_complex_threads", "1"]
+    arguments += ["-filter_complex", ";".join(graph)]
+    for name, (rung, path) in zip(names, outputs, strict=True):
+        arguments += [
+            "-map",
+            f"[{name}]",
+            "-frames:v",
+            str(chunk.pictures),
+            *picture_arguments(rung, chunk, rate, encoder),
+        ]
+        arguments += ["-mpegts_flags", "+initial_discontinuity", "-f", "mpegts", path]
+    return arguments
+
+
+def scaled(rung: Rung) -> str:
+    """The filters that make a rung's pictures of the mezzanine's."""
+    return f"scale={rung.width}:{rung.height}:{SCALER},setsar=1,format=yuv420p,{TAGGED}"
+
+
+def picture_arguments(rung: Rung, chunk: FilmChunk, rate: Fraction, encoder: profile.EncoderRow) -> list[str]:
+    """How the pictures of a chunk are encoded, numbered as in the film."""
+    # What the encoder says of itself in its first picture is said once in a film. Captions are put in afterwards.
+    silent = ("-bsf:v", "filter_units=remove_types=6") if chunk.first else ()
+    return [
+        *("-fps_mode", "passthrough", "-enc_time_base", str(1 / rate)),
+        *_video_codec(rung, rate, encoder, chunk.key_frames(rate)),
+        *("-a53cc", "0", *silent, *STRIPPED, *BITEXACT, "-output_ts_offset", str(TIMESTAMP_ORIGIN)),
+        *("-mpegts_flags", "+initial_discontinuity"),
+    ]
+
+
+def segment_arguments(pictures: str, sound: str | None, folder: str, *, limit: float | None = None) -> list[str]:
+    """The encoded pictures of a variant, its chunks one after the other, and the finished `sound` (None: no sound),
+    into an HLS playlist in `folder`. `limit`: seconds of the sound."""
+    arguments = ["-f", "mpegts", *input_arguments(pictures, trusted=True)]
     if sound is not None:
         bounded = [] if limit is None else ["-t", f"{limit:.6f}"]
         arguments += [*bounded, *input_arguments(sound, trusted=True)]
     arguments += ["-map", "0:v:0"]
     if sound is not None:
-        arguments += ["-map", "1:a:0", "-c:a", "copy"]
-    # The pipe carries no tags of colours.
-    return [*arguments, "-vf", TAGGED, *_video_codec(rung, rate, encoder), *STRIPPED, *BITEXACT, *hls_arguments(folder)]
+        arguments += ["-map", "1:a:0"]
+    return [*arguments, "-c", "copy", *STRIPPED, *BITEXACT, *hls_arguments(folder)]
+
+
+def _pads(name: str, count: int) -> str:
+    return "".join(f"[{name}{number}]" for number in range(count))
 
 
 def audio_hls_arguments(sound: str, folder: str) -> list[str]:
@@ -106,12 +138,6 @@ def hls_arguments(folder: str) -> list[str]:
     ]
 
 
-def preview_limit(duration: float) -> float | None:
-    """Seconds of mezzanine that a preview needs when its variant is not built in the same run; None: all."""
-    limit = profile.PREVIEW_SECONDS + PREFIX_MARGIN_SEGMENTS * profile.SEGMENT_SECONDS
-    return float(limit) if duration > limit else None
-
-
 def trial_arguments(encoder: profile.EncoderRow) -> list[str]:
     """A trial encode with the options of both real uses, on a generated picture large enough for NVENC."""
     side = profile.PROBE_SIDE
@@ -119,20 +145,31 @@ def trial_arguments(encoder: profile.EncoderRow) -> list[str]:
     rung = Rung(profile.LADDER[0], side, side)
     return [
         *("-filter_complex", picture),
-        *("-map", "[a]", *_video_codec(rung, Fraction(30), encoder), "-f", "null", "-"),
+        *("-map", "[a]", *_video_codec(rung, Fraction(30), encoder, FilmChunk(0, 0, 0, 30).key_frames(Fraction(30)))),
+        *("-f", "null", "-"),
         *("-map", "[b]", "-c:v", encoder.codec, *encoder.mezzanine, "-profile:v", "high", "-g", "60"),
         *("-f", "null", "-"),
     ]
 
 
-def _video_codec(rung: Rung, rate: Fraction, encoder: profile.EncoderRow) -> list[str]:
+def _video_codec(rung: Rung, rate: Fraction, encoder: profile.EncoderRow, key_frames: str) -> list[str]:
     kbps = rung.variant.video_kbps
+    single = _ONE_THREAD if encoder.chunk_segments is not None else ()
     return [
-        *("-c:v", encoder.codec, *encoder.variant, "-profile:v", rung.variant.h264_profile, "-pix_fmt", "yuv420p"),
+        *(
+            "-c:v",
+            encoder.codec,
+            *encoder.variant,
+            *single,
+            "-profile:v",
+            rung.variant.h264_profile,
+            "-pix_fmt",
+            "yuv420p",
+        ),
         *("-b:v", f"{kbps}k", "-maxrate", f"{round(kbps * profile.RATE_HEADROOM)}k"),
         *("-bufsize", f"{round(kbps * profile.BUFFER_RATIO)}k"),
-        # Key frames come from the clock alone; -g is only the longest that a GOP could be without it.
-        *("-force_key_frames", f"expr:gte(t,n_forced*{profile.KEYFRAME_SECONDS})", "-forced-idr", "1"),
+        # Key frames come from the film's clock alone; -g is only the longest that a GOP could be without it.
+        *("-force_key_frames", key_frames, "-forced-idr", "1"),
         *("-g", str(math.ceil(rate * profile.KEYFRAME_SECONDS) * 2), "-flags", "+cgop"),
         *(("-sc_threshold", "0") if encoder.codec == "libx264" else ()),
         *("-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709", "-color_range", "tv"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from fractions import Fraction
@@ -13,6 +14,7 @@ import stand_in_tools
 from codex_assets.errors import ToolError
 from codex_assets.media import profile, target_format
 from codex_assets.media.encode import ladder, loudness, mezzanine
+from codex_assets.media.encode.chunks import FilmChunk, chunks
 from codex_assets.media.facts import MediaInfo
 from codex_assets.media.target_format import Rung
 from codex_assets.system.tools import Tools, tool_environment
@@ -78,13 +80,6 @@ def test_the_preview_is_720p_or_the_best_below(source: tuple[int, int], name: st
     assert target_format.preview_rung(target_format.rungs(*source)).name == name
 
 
-@pytest.mark.parametrize(
-    ("duration", "limit"), [(10.0, None), (30.0, None), (36.0, None), (36.1, 36.0), (3600.0, 36.0)]
-)
-def test_a_preview_alone_reads_one_segment_more_than_it_keeps(duration: float, limit: float | None) -> None:
-    assert ladder.preview_limit(duration) == limit
-
-
 def test_why_a_variant_is_not_made_is_told() -> None:
     reason = target_format.why_not(profile.LADDER[0], 1280, 720)
     assert "1280x720" in reason
@@ -99,13 +94,21 @@ RUNG = target_format.rungs(1280, 720)[0]
 BOTH = pytest.mark.parametrize("row", [profile.X264, profile.NVENC], ids=["x264", "nvenc"])
 
 
+def of_chunk(row: profile.EncoderRow, rate: Fraction = Fraction(30), **options: str) -> list[str]:
+    """The arguments of the film's second segment."""
+    chunk = chunks(10_000, rate, segments=1)[1]
+    return ladder.chunk_arguments("m.mp4", [(RUNG, "out.ts")], chunk, rate, row, **options)
+
+
 @BOTH
 @pytest.mark.parametrize(
     ("rate", "longest"), [("24000/1001", "96"), ("25", "100"), ("30000/1001", "120"), ("60", "240"), ("73/10", "30")]
 )
 def test_key_frames_come_from_the_clock(row: profile.EncoderRow, rate: str, longest: str) -> None:
-    arguments = ladder.encode_arguments(RUNG, "out", "sound.m4a", Fraction(rate), row)
-    assert after(arguments, "-force_key_frames") == "expr:gte(t,n_forced*2)"
+    arguments = of_chunk(row, Fraction(rate))
+    first, step = math.ceil(6 * Fraction(rate)), 2 * Fraction(rate).numerator
+    key_frames = f"expr:gte((n+{first})*{Fraction(rate).denominator},(n_forced+3)*{step})"
+    assert after(arguments, "-force_key_frames") == key_frames
     assert after(arguments, "-forced-idr") == "1"
     # Longer than the clock's interval, else the encoder would put its own in between.
     assert after(arguments, "-g") == longest
@@ -115,10 +118,23 @@ def test_key_frames_come_from_the_clock(row: profile.EncoderRow, rate: str, long
 
 @BOTH
 def test_rates_are_the_ladders(row: profile.EncoderRow) -> None:
-    arguments = ladder.encode_arguments(RUNG, "out", None, Fraction(30), row)
+    arguments = of_chunk(row)
     options = {flag: after(arguments, flag) for flag in ("-b:v", "-maxrate", "-bufsize", "-profile:v")}
     assert options == {"-b:v": "2500k", "-maxrate": "2750k", "-bufsize": "5000k", "-profile:v": "high"}
-    assert "1:a:0" not in arguments
+
+
+def test_a_chunk_is_encoded_in_one_thread() -> None:
+    # Its bytes may not depend on how many cores there are.
+    arguments = of_chunk(profile.X264)
+    threads = [arguments[at + 1] for at, flag in enumerate(arguments) if "threads" in flag]
+    assert threads == ["1", "1", "1"]
+    assert not [flag for flag in of_chunk(profile.NVENC) if "threads" in flag]
+
+
+def test_the_sound_is_copied_into_the_segments() -> None:
+    assert "1:a:0" in ladder.segment_arguments("pictures.ts", "sound.m4a", "out")
+    assert "1:a:0" not in ladder.segment_arguments("pictures.ts", None, "out")
+    assert after(ladder.segment_arguments("pictures.ts", "sound.m4a", "out", limit=30.5), "-t") == "30.500000"
 
 
 def test_every_variant_is_cut_alike_whatever_made_it() -> None:
@@ -140,12 +156,15 @@ def test_the_sound_is_decoded_once_for_all_rates() -> None:
 def test_every_rung_is_scaled_from_the_mezzanine() -> None:
     # Not from its bigger neighbour: a rung built alone must have the same bytes.
     rungs = target_format.rungs(1920, 1080)
-    graph = after(ladder.decode_arguments("m.mp4", rungs, ["a", "b", "c", "d"]), "-filter_complex")
-    assert graph.startswith("[0:v:0]split=4")
+    outputs = [(rung, f"{number}.ts") for number, rung in enumerate(rungs)]
+    chunk = chunks(180, Fraction(30), segments=1)[0]
+    arguments = ladder.chunk_arguments("m.mp4", outputs, chunk, Fraction(30), profile.X264)
+    graph = after(arguments, "-filter_complex")
+    assert graph.count("[0:v:0]") == 1
+    assert "split=4" in graph
     assert [f"[in{number}]scale={rung.width}:{rung.height}:" in graph for number, rung in enumerate(rungs)] == [
         True
     ] * 4
-    assert "-t" in ladder.decode_arguments("m.mp4", rungs[:1], ["a"], limit=36.0)
 
 
 # --- With the real ffmpeg ---------------------------------------------------------------------------------------------
@@ -168,10 +187,9 @@ def test_nvenc_takes_every_option(use: str, tools: Tools, tmp_path: Path) -> Non
     if use == "trial":
         arguments = ladder.trial_arguments(profile.NVENC)
     elif use == "variant":
-        encode = ladder.encode_arguments(
-            Rung(profile.LADDER[0], 320, 256), str(tmp_path), None, Fraction(30), profile.NVENC
-        )
-        arguments = [*source, *encode[encode.index("pipe:0") + 1 :]]
+        outputs = [(Rung(profile.LADDER[0], 320, 256), str(tmp_path / "pictures.ts"))]
+        encode = ladder.chunk_arguments("m.mp4", outputs, FilmChunk(0, 0, 0, 6), Fraction(30), profile.NVENC)
+        arguments = [*source, *encode[encode.index("m.mp4") + 1 :]]
     else:
         from test_mezzanine import FILM
 
@@ -196,7 +214,7 @@ def failure(tools: Tools, arguments: list[str]) -> ToolError | None:
 
 @pytest.mark.ffmpeg
 def test_a_trial_says_why_it_fails(tools: Tools) -> None:
-    arguments = ladder.trial_arguments(profile.EncoderRow("none", "no_such_encoder", (), (), 2))
+    arguments = ladder.trial_arguments(profile.EncoderRow("none", "no_such_encoder", (), (), 2, None))
     trial = tools.try_encode(arguments)
     assert not trial.works
     assert "no_such_encoder" in trial.reason
