@@ -34,6 +34,8 @@ NAMES = ("sample-video", "sample-audio")
 ENVIRONMENT = {
     "WEBHOOK_ALLOW_PRIVATE": "1",
     "WEBHOOK_SIGNATURE": "body",
+    # One webhook a job is what is looked at here.
+    "WEBHOOK_PROGRESS_SECONDS": "",
     # What the worker's processes log is for its operators; here a failure is in its webhook.
     "RUNPOD_LOG_LEVEL": "ERROR",
 }

@@ -33,7 +33,7 @@ _TOO_OLD_FOR_NVENC = (
 SHORT_TIMEOUT_SECONDS = 3600
 SMALL_DISK_GB = 20
 
-SECRET_VARIABLES = frozenset({*settings.CREDENTIALS, "WEBHOOK_SECRET", "RUNPOD_API_KEY"})
+SECRET_VARIABLES = frozenset({*settings.CREDENTIALS, "WEBHOOK_SECRET", "RUNPOD_API_KEY", "ALERT_WEBHOOK_URL"})
 _SECRET_NAME = re.compile(r"(SECRET|PASSWORD|PASSWD|TOKEN|CREDENTIALS?|_KEY|_KEY_ID)$")
 """Variables whose values are secrets, whoever reads them."""
 _REFERENCE = re.compile(r"\{\{ RUNPOD_SECRET_([A-Za-z_][A-Za-z0-9_.\-/]{0,190}) \}\}")
