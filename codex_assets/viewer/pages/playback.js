@@ -129,7 +129,9 @@ export class Playback extends EventTarget {
   choose(rung) {
     this.chosen = rung;
     const hls = this.elements.output?.hls;
-    if (hls) hls.nextLevel = rung === "auto" ? -1 : this.rungs.find((each) => each.name === rung)?.index ?? -1;
+    // At once: whoever chooses a rung wants to see it, and not after what is buffered.
+    if (hls && rung === "auto") hls.nextLevel = -1;
+    else if (hls) hls.currentLevel = this.rungs.find((each) => each.name === rung)?.index ?? -1;
     this.tell("rungs");
   }
 
