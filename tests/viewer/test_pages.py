@@ -79,7 +79,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     folder = tmp_path_factory.mktemp("library")
     samples = Path(__file__).parents[2] / "fixtures"
     film = folder / "film.mp4"
-    scaled = ("-t", "8", "-vf", "scale=854:480", *H264, "-crf", "20", "-c:a", "copy")
+    scaled = ("-t", "8", "-vf", "scale=854:480,setsar=1", *H264, "-crf", "20", "-c:a", "copy")
     subprocess.run([*FFMPEG, "-i", str(samples / "sample-video.mp4"), *scaled, str(film)], check=True)
     uploads: list[tuple[str, whole_job.MediaType, Path]] = [
         ("film", "video", film),
