@@ -39,14 +39,20 @@ SOURCES = {
 BUCKET = "codex-archive"
 
 
-def build(kind: str) -> dict[str, str]:
-    """The records of a real media of this kind, by name, as text with `@MEDIA@` and `@CREATOR@` for its ids."""
+def build(kind: str, *, is_verified: bool = False) -> dict[str, str]:
+    """The records of a real media of this kind, by name, as text with `@MEDIA@` and `@CREATOR@` for its ids.
+
+    `is_verified`: it was verified after it was published, too.
+    """
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder, "clip.mkv" if kind == "video" else "clip.wav")
         subprocess.run(["ffmpeg", "-v", "error", "-y", *SOURCES[kind], str(clip)], check=True)
         command = [sys.executable, "-m", "codex_assets.cli.app", "run", str(clip), "--type", kind, "--json"]
         ids = ["--media-id", "template-media", "--creator-id", "template-creator", "--store", folder]
         subprocess.run([*command, *ids], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if is_verified:
+            verify = [sys.executable, "-m", "codex_assets.cli.app", "verify", "template-media", "--store", folder]
+            subprocess.run(verify, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         records = Path(folder, BUCKET, "records", "template-media")
         texts = {path.stem: path.read_text() for path in sorted(records.glob("*.json"))}
     return {

@@ -169,12 +169,17 @@ def store_option(store: Path | None) -> str:
     return f" --store {shlex.quote(str(store))}" if store is not None else ""
 
 
-def open_catalogue(settings: Settings, *, refresh: bool | None = None, reindex: bool = False) -> Catalogue:
-    """The catalogue of the archive, brought up to date, with progress when many records have to be read.
+def open_catalogue(
+    settings: Settings, where: Where | None = None, *, refresh: bool | None = None, reindex: bool = False
+) -> Catalogue:
+    """The catalogue of the archive, brought up to date for a question about the media that meet `where`, with progress
+    when many records have to be read.
 
-    `refresh`: compare it with the archive first; None: only if it is old. `reindex`: build it from scratch.
+    `refresh`: compare it with the archive first; None: with the few media that `where` names, else with all if it is
+    old. `reindex`: build it from scratch.
     """
     from codex_assets.library.catalogue import Catalogue
+    from codex_assets.library.selection import Where
 
     catalogue = Catalogue(settings.catalogue, settings.stores().archive)
     with progress.reading_progress("reading records") as on_read:
@@ -183,8 +188,18 @@ def open_catalogue(settings: Settings, *, refresh: bool | None = None, reindex: 
         elif refresh:
             catalogue.refresh(on_read=on_read)
         elif refresh is None:
-            catalogue.refresh_if_old(on_read=on_read)
+            catalogue.refresh_for(where or Where(), on_read=on_read)
     return catalogue
+
+
+def matching_ids(settings: Settings, where: Where) -> list[str]:
+    """The ids of all media that can be built and for which a condition holds, in order; and of those for which nobody
+    can say, because their own record cannot be read. The archive is listed for it, unless the condition names media."""
+    from codex_assets.archive.refused import MEDIA
+
+    catalogue = open_catalogue(settings, where, refresh=None if where.media_ids is not None else True)
+    unreadable = (media_id for media_id, record, _ in catalogue.problems(where) if record == MEDIA)
+    return sorted({*(media_id for media_id, _, _ in catalogue.verdicts(where)), *unreadable})
 
 
 # --- Failures and signals ---------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import codecs
 import io
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,11 @@ def say_json(value: Any) -> None:
 def say_verbatim(text: str) -> None:
     """Print text on standard output as it is, neither wrapped nor styled: Markdown, whose tables are long lines."""
     out.file.write(text)
+
+
+def say_lines(lines: Iterable[str]) -> None:
+    """Print many lines on standard output as they are."""
+    out.file.writelines(f"{line}\n" for line in lines)
 
 
 def plural(count: int, singular: str, plural_form: str | None = None) -> str:

@@ -41,9 +41,9 @@ from codex_assets.archive.store import AnyRecord, RecordStore, UnreadableRecord
 from codex_assets.config.links import Links
 from codex_assets.defs import asset_checks, materializations, partitions
 from codex_assets.defs.event_log import LatestEvent, OutputEvents, latest_event, latest_storage_ids, store_events
+from codex_assets.library.catalogue import Catalogue, RecordFiles
 from codex_assets.library.media_facts import changed_inputs
 from codex_assets.media.outputs import OUTPUTS, parents
-from codex_assets.storage import keys
 from codex_assets.storage.objects import ObjectStore
 from codex_assets.verification.judge import RULES
 
@@ -144,32 +144,42 @@ class _ReadMedia:
         return {name: _digest(*_findings(record, self.verification)) for name, record in self.outputs.items()}
 
 
-def changes(instance: dg.DagsterInstance, archive: ObjectStore, since: datetime | None = None) -> list[ChangedMedia]:
+def changes(instance: dg.DagsterInstance, catalogue: Catalogue) -> list[ChangedMedia]:
     """The media to import, as `differences` has them."""
-    return list(differences(instance, archive, since).changed)
+    return list(differences(instance, catalogue).changed)
 
 
-def differences(instance: dg.DagsterInstance, archive: ObjectStore, since: datetime | None = None) -> Differences:
-    """What is to be imported and forgotten, from one listing of the archive: no record is read.
+def recent_changes(instance: dg.DagsterInstance, catalogue: Catalogue, since: datetime) -> list[ChangedMedia]:
+    """The media to import of which a record was written at `since` or later, by the catalogue's listing. Of no others
+    anything is asked, whatever there is in the archive and in the instance."""
+    changed = []
+    recent = [files for files in catalogue.record_files(since) if refused.is_buildable(files.signatures)]
+    cursors = _cursors(instance, [files.media_id for files in recent])
+    for files in recent:
+        cursor, names, modified = cursors.get(files.media_id), *_of_events(files)
+        if cursor is None or cursor.files != names or cursor.judged is None:
+            imported, judged = (cursor.files, cursor.judged) if cursor is not None else (None, {})
+            changed.append(ChangedMedia(files.media_id, modified, names, imported, judged))
+    return _oldest_first(changed)
+
+
+def differences(instance: dg.DagsterInstance, catalogue: Catalogue, since: datetime | None = None) -> Differences:
+    """What is to be imported and forgotten, by the catalogue's listing of the archive: no record is read.
 
     `since`: only media with a record that was written then or later, and those of which the instance lost something.
     """
     files: dict[str, dict[str, str]] = {}
     modified: dict[str, datetime] = {}
-    names_of: dict[str, set[str]] = {}
-    for stored in archive.list(keys.RECORDS_ROOT):
-        named = keys.parse_record(stored.key)
-        if named is None:
-            continue
-        media_id, name = named
-        names_of.setdefault(media_id, set()).add(name)
-        if name in NO_EVENTS:
-            continue
-        written = stored.modified.isoformat() if stored.modified is not None else ""
-        files.setdefault(media_id, {})[name] = f"{stored.size}/{stored.etag or written}"
-        if stored.modified is not None:
-            modified[media_id] = max(stored.modified, modified.get(media_id, stored.modified))
-    buildable = {media_id for media_id, own in names_of.items() if refused.is_buildable(own)}
+    buildable: set[str] = set()
+    known: set[str] = set()
+    for of_media in catalogue.record_files():
+        media_id = of_media.media_id
+        known.add(media_id)
+        if refused.is_buildable(of_media.signatures):
+            buildable.add(media_id)
+        files[media_id], written = _of_events(of_media)
+        if written is not None:
+            modified[media_id] = written
     cursors = _cursors(instance, sorted(buildable))
     contents = _Contents.of(instance)
     changed: list[ChangedMedia] = []
@@ -189,9 +199,21 @@ def differences(instance: dg.DagsterInstance, archive: ObjectStore, since: datet
             changed.append(ChangedMedia(media_id, modified.get(media_id), names, imported, judged))
     unknown = sorted(set(contents.media_ids) - buildable)
     return Differences(
-        sorted(changed, key=lambda change: (change.modified.timestamp() if change.modified else 0.0, change.media_id)),
-        gone=[media_id for media_id in unknown if media_id not in names_of],
-        unbuildable=[media_id for media_id in unknown if media_id in names_of],
+        _oldest_first(changed),
+        gone=[media_id for media_id in unknown if media_id not in known],
+        unbuildable=[media_id for media_id in unknown if media_id in known],
+    )
+
+
+def _of_events(files: RecordFiles) -> tuple[dict[str, str], datetime | None]:
+    """The signatures of the records that say something of an output, and when the newest of them was written."""
+    names = {name: signature for name, signature in files.signatures.items() if name not in NO_EVENTS}
+    return names, max(filter(None, (files.modified[name] for name in names)), default=None)
+
+
+def _oldest_first(changed: Sequence[ChangedMedia]) -> list[ChangedMedia]:
+    return sorted(
+        changed, key=lambda change: (change.modified.timestamp() if change.modified else 0.0, change.media_id)
     )
 
 
@@ -217,6 +239,10 @@ def import_media(
     yielded: whoever stops in between goes on from there.
     """
     records = RecordStore(archive)
+    registered = {
+        media_type: set(instance.get_dynamic_partitions(str(definition.name)))
+        for media_type, definition in partitions.PARTITIONS.items()
+    }
     with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
         left = iter(changed)
         while batch := list(islice(left, BATCH)):
@@ -224,7 +250,7 @@ def import_media(
                 return
             read = pool.map(lambda change: _read(records, change), batch)
             accepted = [media for media in read if media.media is not None and accept(media.media)]
-            imported, latest = _store(instance, accepted, picture, links)
+            imported, latest = _store(instance, accepted, picture, links, registered)
             _remember(instance, accepted, latest)
             yield from imported
 
@@ -249,14 +275,14 @@ def _read(records: RecordStore, change: ChangedMedia) -> _ReadMedia:
 
 
 def _store(
-    instance: dg.DagsterInstance, batch: Sequence[_ReadMedia], picture: Picture | None, links: Links | None
+    instance: dg.DagsterInstance,
+    batch: Sequence[_ReadMedia],
+    picture: Picture | None,
+    links: Links | None,
+    registered: Mapping[str, set[str]],
 ) -> tuple[list[ImportedMedia], dict[str, dict[str, int]]]:
     """Store the events of a batch. The answer: how much of each media; and media id -> `type/output` -> storage id of
-    the event that is the latest now."""
-    registered = {
-        media_type: set(instance.get_dynamic_partitions(str(definition.name)))
-        for media_type, definition in partitions.PARTITIONS.items()
-    }
+    the event that is the latest now. `registered`: media type -> media that have a partition; new ones are added."""
     imported: list[ImportedMedia] = []
     events: list[OutputEvents] = []
     new_media: dict[str, list[str]] = {}
@@ -280,6 +306,7 @@ def _store(
     # Last: of a media that is registered, everything is stored.
     for partitioned, media_ids in new_media.items():
         instance.add_dynamic_partitions(str(partitions.PARTITIONS[partitioned].name), media_ids)
+        registered[partitioned].update(media_ids)
     return imported, latest
 
 

@@ -1,8 +1,9 @@
 """The catalogue's file: its SQLite tables, who may write to it, and what happens to a file that cannot be used.
 
 Of each media the index keeps the facts that its staleness depends on (`media_facts.py`), not the verdicts: those also
-depend on the code's recipes, which change with no record changing. Media with the same facts share one row of them. In:
-tables, connections, locks. Out: how records become rows (`catalogue_refresh.py`), and the questions (`catalogue.py`).
+depend on the code's recipes, which change with no record changing. Media with the same facts share one row of them.
+What else is asked of a media stands in its row, so that no question about thousands reads their records. In: tables,
+connections, locks. Out: how records become rows (`catalogue_rows.py`), and the questions (`catalogue.py`).
 """
 
 from __future__ import annotations
@@ -17,26 +18,51 @@ from typing import Any
 
 from codex_assets.errors import StorageError
 
-SCHEMA = 4
+Database = sqlite3.Connection
+SCHEMA = 5
 """Raise it when the tables, or what is kept in them, change: the index is then made anew."""
 BUSY_SECONDS = 60.0
 """How long a connection waits for another process that writes."""
 
 TABLES = """
+CREATE TABLE listed (
+    media_id TEXT NOT NULL, name TEXT NOT NULL, stamp TEXT NOT NULL, modified REAL, PRIMARY KEY (media_id, name)
+) WITHOUT ROWID;
+CREATE INDEX listed_by_time ON listed (modified);
+CREATE TABLE listed_files (
+    media_id TEXT NOT NULL, key TEXT NOT NULL, size INTEGER NOT NULL, PRIMARY KEY (media_id, key)
+) WITHOUT ROWID;
 CREATE TABLE records (
     media_id TEXT NOT NULL, name TEXT NOT NULL, stamp TEXT NOT NULL, known TEXT, problem TEXT,
     applicable INTEGER, code_version TEXT, built_at REAL, bytes INTEGER, seconds REAL, wall REAL, encoder TEXT,
-    gpu TEXT, cost REAL,
+    gpu TEXT, cost REAL, objects TEXT,
     PRIMARY KEY (media_id, name)
 ) WITHOUT ROWID;
+CREATE INDEX records_by_name ON records (name);
+CREATE INDEX records_with_problems ON records (media_id) WHERE problem NOTNULL;
 CREATE TABLE media (
     media_id TEXT PRIMARY KEY, media_type TEXT NOT NULL, creator_id TEXT NOT NULL, input_role TEXT NOT NULL,
-    input_key TEXT NOT NULL, facts INTEGER NOT NULL, seconds REAL
+    input_key TEXT NOT NULL, facts INTEGER NOT NULL, seconds REAL, built INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    built_at REAL, encoder TEXT, cost REAL, verified_at TEXT, failed INTEGER NOT NULL, warned INTEGER NOT NULL,
+    failing TEXT NOT NULL, job TEXT
 ) WITHOUT ROWID;
 CREATE INDEX media_by_facts ON media (facts);
 CREATE TABLE facts (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+CREATE TABLE findings (
+    media_id TEXT NOT NULL, number INTEGER NOT NULL, rule TEXT NOT NULL, is_failure INTEGER NOT NULL,
+    checked_at TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (media_id, number)
+) WITHOUT ROWID;
+CREATE TABLE refusals (
+    media_id TEXT PRIMARY KEY, is_built INTEGER NOT NULL, text TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE stored (
+    media_id TEXT NOT NULL, role TEXT NOT NULL, kind TEXT NOT NULL, objects INTEGER NOT NULL, size INTEGER NOT NULL,
+    PRIMARY KEY (media_id, role, kind)
+) WITHOUT ROWID;
 CREATE TABLE recipes (key TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE held (media_id TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (media_id, key)) WITHOUT ROWID;
+CREATE TABLE held (
+    media_id TEXT NOT NULL, key TEXT NOT NULL, size INTEGER NOT NULL, PRIMARY KEY (media_id, key)
+) WITHOUT ROWID;
 CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 

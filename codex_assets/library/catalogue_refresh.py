@@ -1,368 +1,308 @@
 """Brings the catalogue's index up to date: lists the archive, and reads the records that changed, no others.
 
-In: what an index remembers of each record, how records become rows, and rows the facts of a media. Out: the file and
-its tables (`catalogue_index.py`), and what the index is asked (`catalogue.py`).
+These are two steps, for some want to know which records have changed and not what they say.
+
+In: which records have changed, and what follows for the rows of their media. Out: the file and its tables
+(`catalogue_index.py`), the listing (`catalogue_listing.py`), how records become rows (`catalogue_rows.py`), and what
+the index is asked (`catalogue.py`).
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-import string
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, field
-from itertools import islice
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
-from codex_assets.archive import check_results, refused
-from codex_assets.archive.check_results import VerificationRecord
-from codex_assets.archive.records import MediaRecord, record_type
-from codex_assets.archive.refused import RefusedRecord
 from codex_assets.errors import MissingInput
+from codex_assets.library import catalogue_listing, catalogue_rows
 from codex_assets.library.catalogue_index import writing
-from codex_assets.library.media_facts import (
-    CheckSummary,
-    RecordFacts,
-    check_summaries,
-    is_original_listed,
-    media_facts,
-    recipe_key,
-    record_facts,
-)
-from codex_assets.library.selection import moment
-from codex_assets.media.outputs import MEZZANINE, OUTPUTS
+from codex_assets.library.catalogue_listing import ListedFile, ListedRecord
+from codex_assets.library.catalogue_rows import COLUMNS, Row
+from codex_assets.library.media_facts import recipe_key
 from codex_assets.storage import keys
-from codex_assets.storage.objects import ObjectStore, StoredObject
+from codex_assets.storage.objects import ObjectStore
 
 READERS = 16
 """Records are small and far away: most of the time of reading one is waiting."""
 BATCH = 2000
 """Records that are read between two writes."""
 MEDIA_AT_ONCE = 500
-"""Media whose facts are worked out by one question to the database."""
-PAGE = 1000
-"""Keys of one listing request. What fits in one page is not listed in parallel."""
-FOLDERS = ("originals/", "mezzanine/")
-"""Listed as well: whether a mezzanine is there, and what it could be made from."""
+"""Media whose rows are put together by one question to the database."""
+LISTED_AT_ONCE = 10_000
 
 OnRead = Callable[[int, int], None]
 """Called with how many records were read, of how many."""
-RecordName = tuple[str, str]
-"""Media id and name of a record."""
-File = tuple[str, str]
-"""Media id and key of an original or a mezzanine."""
+
+_NOW_LISTED = """
+CREATE TEMP TABLE IF NOT EXISTS now_listed (
+    media_id TEXT NOT NULL, name TEXT NOT NULL, stamp TEXT NOT NULL, modified REAL, PRIMARY KEY (media_id, name)
+) WITHOUT ROWID;
+CREATE TEMP TABLE IF NOT EXISTS now_listed_files (
+    media_id TEXT NOT NULL, key TEXT NOT NULL, size INTEGER NOT NULL, PRIMARY KEY (media_id, key)
+) WITHOUT ROWID;
+DELETE FROM now_listed;
+DELETE FROM now_listed_files;
+"""
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Refreshed:
-    """What a refresh did. `listed`: objects; `read` and `gone`: records; `seconds` in all."""
+class _Differences:
+    """What the archive has otherwise than the index. `changed`: listed records; `gone`: media id and name of records;
+    `touched`: the media that any of it, or another original or mezzanine, belongs to."""
 
-    listed: int = 0
-    read: int = 0
-    gone: int = 0
-    seconds: float = 0.0
-
-
-class Row(NamedTuple):
-    """A record as a row of the table `records`, and last the recipe that it was built by."""
-
-    media_id: str
-    name: str
-    stamp: str
-    known: str | None = None
-    problem: str | None = None
-    applicable: bool | None = None
-    code_version: str | None = None
-    built_at: float | None = None
-    bytes: int | None = None
-    seconds: float | None = None
-    wall: float | None = None
-    encoder: str | None = None
-    gpu: str | None = None
-    cost: float | None = None
-    recipe: Mapping[str, Any] = MappingProxyType({})
+    changed: Sequence[ListedRecord]
+    gone: Sequence[tuple[str, str]]
+    touched: Sequence[str]
 
 
-_COLUMNS = Row._fields[:-1]
+def take_listing(database: sqlite3.Connection, archive: ObjectStore, only: Collection[str] | None) -> int:
+    """List the archive, or what it has of the media in `only`, and keep the listing; how many objects it names.
+
+    No record is read: what the index answers of them stays what it was. Raises `StorageError` when the archive cannot
+    be listed; the listing then stays as it was.
+    """
+    began, clock = time.monotonic(), time.time()
+    if only is None:
+        starts = _starts(database) if archive.is_paged else {}
+        listed = _listed_now(database, catalogue_listing.list_archive(archive, starts))
+    else:
+        listed = _listed_now(database, catalogue_listing.list_media(archive, only))
+    took = time.monotonic() - began
+    scope, given = _scope(only)
+    with writing(database):
+        for table, key in (("listed", "name"), ("listed_files", "key")):
+            database.execute(
+                f"DELETE FROM {table} WHERE {scope} AND NOT EXISTS (SELECT 1 FROM now_{table} AS now"
+                f" WHERE now.media_id = {table}.media_id AND now.{key} = {table}.{key})",
+                given,
+            )
+            database.execute(f"INSERT OR REPLACE INTO {table} SELECT * FROM now_{table} EXCEPT SELECT * FROM {table}")
+        if only is None:
+            keep_state(database, listed_at=clock, took=took)
+    return listed
 
 
-@dataclass(frozen=True)
-class _Listing:
-    """What the archive has. `stamps`: of each record, a text that is another one when the record changed."""
-
-    stamps: dict[RecordName, str] = field(default_factory=dict)
-    files: set[File] = field(default_factory=set)
-
-
-def refresh(
+def read_changes(
     database: sqlite3.Connection,
     archive: ObjectStore,
     only: Collection[str] | None,
     on_read: OnRead | None,
     *,
     anew: bool = False,
-) -> Refreshed:
-    """Bring an index up to date: all of it, or the media in `only` alone. `anew` forgets everything first.
+) -> tuple[int, int]:
+    """Read the records that are listed otherwise than when they were read last, of all media or of those in `only`; how
+    many were read, and how many are gone. `anew` forgets everything that was read first.
 
-    Raises `StorageError` when the archive cannot be read; the index then stays as it was.
+    Raises `StorageError` when the archive cannot be read; what the index answers then stays as it was.
     """
-    began, clock = time.monotonic(), time.time()
-    listing = _list_archive(archive) if only is None else _list_media(archive, only)
-    took = time.monotonic() - began
-    before = _Listing() if anew else _indexed(database, only)
-    changed = sorted(name for name, stamp in listing.stamps.items() if before.stamps.get(name) != stamp)
-    gone = [name for name in before.stamps if name not in listing.stamps]
-    touched = {media_id for media_id, _ in (*changed, *gone, *(listing.files ^ before.files))}
-    read = 0
-    # In one transaction, so that nobody sees half of a refresh.
+    # In one transaction, so that nobody sees half of it.
     with writing(database), ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
         if anew:
-            for table in ("records", "media", "facts", "recipes", "held", "state"):
+            for table in ("records", "media", "findings", "refusals", "stored", "facts", "recipes", "held"):
                 database.execute(f"DELETE FROM {table}")
-        for page in _batches(changed, BATCH):
-            rows = list(pool.map(lambda name: _read_row(archive, name, listing.stamps[name]), page))
-            _put(database, [row for row in rows if row is not None])
-            gone += [name for name, row in zip(page, rows, strict=True) if row is None]
+        differences = _differences(database, only)
+        gone = list(differences.gone)
+        read = 0
+        for page in _batches(differences.changed, BATCH):
+            rows = list(pool.map(lambda listed: _read_row(archive, listed), page))
+            _put_records(database, [row for row in rows if row is not None])
+            gone += [(listed.media_id, listed.name) for listed, row in zip(page, rows, strict=True) if row is None]
             read += len(page)
             if on_read is not None:
-                on_read(read, len(changed))
+                on_read(read, len(differences.changed))
         database.executemany("DELETE FROM records WHERE media_id = ? AND name = ?", gone)
-        database.executemany("DELETE FROM held WHERE media_id = ? AND key = ?", list(before.files - listing.files))
-        database.executemany("INSERT INTO held VALUES (?, ?)", list(listing.files - before.files))
-        are_all = len(touched) >= len({media_id for media_id, _ in listing.stamps})
-        _put_facts(database, None if are_all else touched)
+        _put_held(database, differences.touched)
+        for media_ids in _batches(differences.touched, MEDIA_AT_ONCE):
+            _put_media(database, media_ids)
         if only is None:
-            state = {"refreshed_at": clock, "took": took}
-            database.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", list(state.items()))
-    return Refreshed(len(listing.stamps) + len(listing.files), read, len(gone), time.monotonic() - began)
+            database.execute(
+                "INSERT OR REPLACE INTO state SELECT 'refreshed_at', value FROM state WHERE name = 'listed_at'"
+            )
+    return read, len(gone)
 
 
-# --- What there is ----------------------------------------------------------------------------------------------------
+def keep_state(database: sqlite3.Connection, **values: float) -> None:
+    """Keep these values in the table `state`."""
+    database.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", list(values.items()))
 
 
-def _indexed(database: sqlite3.Connection, only: Collection[str] | None) -> _Listing:
-    """The listing that the index was made from, of all media or of some."""
-    listing = _Listing()
-    for media_id in (None,) if only is None else only:
-        condition = "" if media_id is None else " WHERE media_id = ?"
-        given = () if media_id is None else (media_id,)
-        rows = database.execute(f"SELECT media_id, name, stamp FROM records{condition}", given)
-        listing.stamps.update(((media, name), stamp) for media, name, stamp in rows)
-        listing.files.update(database.execute(f"SELECT media_id, key FROM held{condition}", given))
-    return listing
+# --- What has changed -------------------------------------------------------------------------------------------------
 
 
-def _list_archive(archive: ObjectStore) -> _Listing:
-    listed = {root: _under(archive, root) for root in (*FOLDERS, keys.RECORDS_ROOT)}
-    files = {
-        (parts[2], stored.key)
-        for root in FOLDERS
-        for stored in listed[root]
-        if len(parts := stored.key.split("/")) == 4
+def _starts(database: sqlite3.Connection) -> dict[str, list[str]]:
+    """Where the parts of the next listing are to begin, by what the last one found."""
+    (records,) = database.execute("SELECT count(*) FROM listed").fetchone()
+    starts = {
+        keys.RECORDS_ROOT: [
+            keys.records_prefix(media_id)
+            for (media_id,) in database.execute(
+                "SELECT DISTINCT media_id FROM (SELECT media_id, row_number() OVER (ORDER BY media_id) AS number"
+                " FROM listed) WHERE number % ? = 0",
+                (catalogue_listing.part_length(records),),
+            )
+        ]
     }
-    return _Listing(_stamps(listed[keys.RECORDS_ROOT]), files)
-
-
-def _list_media(archive: ObjectStore, only: Collection[str]) -> _Listing:
-    listing = _Listing()
-
-    def list_one(media_id: str) -> tuple[list[StoredObject], list[str]]:
-        records = list(archive.list(keys.records_prefix(media_id)))
-        media = None
-        with suppress(MissingInput, ValidationError):
-            media = MediaRecord.model_validate_json(archive.read(keys.record(media_id, "media")))
-        if media is None:
-            return records, []
-        prefixes = (
-            keys.original_prefix(media.creator_id, media.media_id),
-            keys.mezzanine(media.creator_id, media_id).rpartition("/")[0] + "/",
+    for root in catalogue_listing.FOLDERS:
+        (files,) = database.execute("SELECT count(*) FROM listed_files WHERE key GLOB ?", (f"{root}*",)).fetchone()
+        numbered = "SELECT key, row_number() OVER (ORDER BY key) AS number FROM listed_files WHERE key GLOB ?"
+        rows = database.execute(
+            f"SELECT key FROM ({numbered}) WHERE number % ? = 0", (f"{root}*", catalogue_listing.part_length(files))
         )
-        return records, [stored.key for prefix in prefixes for stored in archive.list(prefix)]
-
-    with ThreadPoolExecutor(READERS, thread_name_prefix="list") as pool:
-        for media_id, (records, files) in zip(only, pool.map(list_one, only), strict=True):
-            listing.stamps.update(_stamps(records))
-            listing.files.update((media_id, key) for key in files)
-    return listing
+        starts[root] = [key for (key,) in rows]
+    return starts
 
 
-def _under(archive: ObjectStore, root: str) -> list[StoredObject]:
-    """Everything below a folder.
+def _listed_now(database: sqlite3.Connection, listed: Iterable[ListedRecord | ListedFile]) -> int:
+    """Put a listing into tables of this connection alone; how many objects it names."""
+    for statement in filter(str.strip, _NOW_LISTED.split(";")):
+        database.execute(statement)
+    count = 0
+    for page in _pages(listed, LISTED_AT_ONCE):
+        # Nothing of the file is read or written here: nobody waits for this transaction.
+        database.execute("BEGIN")
+        records = [each for each in page if isinstance(each, ListedRecord)]
+        database.executemany("INSERT OR REPLACE INTO now_listed VALUES (?, ?, ?, ?)", records)
+        files = [each for each in page if isinstance(each, ListedFile)]
+        database.executemany("INSERT OR REPLACE INTO now_listed_files VALUES (?, ?, ?)", files)
+        database.execute("COMMIT")
+        count += len(page)
+    return count
 
-    What does not fit in a page is listed in parallel, by the first characters of the names below the folder: pages of
-    one listing can only be requested one after the other.
-    """
-    first = list(islice(archive.list(root), PAGE))
-    if len(first) < PAGE:
-        return first
-    characters = string.digits + string.ascii_uppercase + string.ascii_lowercase
-    with ThreadPoolExecutor(READERS, thread_name_prefix="list") as pool:
-        pages = pool.map(lambda character: list(archive.list(root + character)), characters)
-        return [stored for page in pages for stored in page]
+
+def _differences(database: sqlite3.Connection, only: Collection[str] | None) -> _Differences:
+    scope, given = _scope(only)
+    changed = [
+        ListedRecord(*row)
+        for row in database.execute(
+            "SELECT listed.* FROM listed LEFT JOIN records USING (media_id, name)"
+            f" WHERE {scope} AND records.stamp IS NOT listed.stamp ORDER BY media_id, name",
+            given,
+        )
+    ]
+    gone = database.execute(
+        f"SELECT media_id, name FROM records WHERE {scope} AND NOT EXISTS (SELECT 1 FROM listed"
+        " WHERE listed.media_id = records.media_id AND listed.name = records.name)",
+        given,
+    ).fetchall()
+    files = database.execute(
+        f"SELECT media_id FROM (SELECT * FROM held WHERE {scope} EXCEPT SELECT * FROM listed_files)"
+        f" UNION SELECT media_id FROM (SELECT * FROM listed_files WHERE {scope} EXCEPT SELECT * FROM held)",
+        given * 2,
+    ).fetchall()
+    touched = {record.media_id for record in changed} | {media_id for media_id, *_ in (*gone, *files)}
+    return _Differences(changed, gone, sorted(touched))
 
 
-def _stamps(records: Iterable[StoredObject]) -> dict[tuple[str, str], str]:
-    stamps = {}
-    for stored in records:
-        key = keys.parse_record(stored.key)
-        if key is not None:
-            modified = stored.modified.timestamp() if stored.modified is not None else 0
-            stamps[key] = f"{stored.size} {stored.etag or ''} {modified:.6f}"
-    return stamps
+def _read_row(archive: ObjectStore, listed: ListedRecord) -> Row | None:
+    """Read a record, and make the row of it; None when it is gone by now."""
+    row = Row(listed.media_id, listed.name, listed.stamp)
+    try:
+        data = archive.read(keys.record(listed.media_id, listed.name))
+    except MissingInput:
+        return None
+    try:
+        return catalogue_rows.record_row(row, data)
+    except ValueError as error:
+        return row._replace(problem=f"the record cannot be read ({type(error).__name__})")
 
 
 # --- Rows -------------------------------------------------------------------------------------------------------------
 
 
-def _read_row(archive: ObjectStore, name: RecordName, stamp: str) -> Row | None:
-    """Read a record, and make the row of it; None when it is gone by now."""
-    media_id, record = name
-    try:
-        data = archive.read(keys.record(media_id, record))
-    except MissingInput:
-        return None
-    try:
-        return _record_row(media_id, record, stamp, data)
-    except ValueError as error:
-        return Row(media_id, record, stamp, problem=f"the record cannot be read ({type(error).__name__})")
-
-
-def _record_row(media_id: str, name: str, stamp: str, data: bytes) -> Row:
-    """A record's row. Raises `ValidationError` where the record store would."""
-    if name == "media":
-        return Row(media_id, name, stamp, MediaRecord.model_validate_json(data).model_dump_json())
-    if name == check_results.VERIFICATION:
-        return Row(media_id, name, stamp, _checks_text(data))
-    if name == refused.REFUSED:
-        return Row(media_id, name, stamp, RefusedRecord.model_validate_json(data).model_dump_json())
-    if not any(name in outputs for outputs in OUTPUTS.values()):
-        return Row(media_id, name, stamp)
-    record = record_type(name).model_validate_json(data)
-    build = record.build
-    row = Row(
-        *(media_id, name, stamp),
-        known=_json({key: value for key, value in vars(record_facts(record)).items() if value or value is False}),
-        applicable=record.applicable,
-        code_version=record.code_version,
-        bytes=sum(file.size for file in record.files),
-        seconds=record.media_seconds,
-    )
-    if build is None:
-        return row
-    return row._replace(
-        built_at=moment(build.built_at).timestamp(),
-        wall=build.wall_seconds,
-        encoder=build.encoder,
-        gpu=build.gpu,
-        cost=build.cost_usd,
-        recipe=build.recipe,
-    )
-
-
-def _checks_text(data: bytes) -> str:
-    checks = check_summaries(VerificationRecord.model_validate_json(data))
-    return _json(
-        {
-            output: (check.data_version, check.checked_at, check.failed, check.rule_set)
-            for output, check in checks.items()
-        }
-    )
-
-
-def _checks(text: str | None) -> dict[str, CheckSummary]:
-    """What `_checks_text` wrote; nothing for a media that was never verified."""
-    rows = json.loads(text) if text else {}
-    return {output: CheckSummary(row[0], row[1], tuple(row[2]), row[3]) for output, row in rows.items()}
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
-
-
-def _put(database: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    recipes = {recipe_key(row.recipe): _json(row.recipe) for row in rows if row.recipe}
+def _put_records(database: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    recipes = {recipe_key(row.recipe): catalogue_rows.as_text(row.recipe) for row in rows if row.recipe}
     database.executemany("INSERT OR IGNORE INTO recipes VALUES (?, ?)", list(recipes.items()))
     # All but the recipe, which is kept once.
-    database.executemany(
-        f"INSERT OR REPLACE INTO records VALUES ({', '.join('?' * len(_COLUMNS))})", [row[:-1] for row in rows]
-    )
+    names, values = ", ".join(COLUMNS), ", ".join("?" * len(COLUMNS))
+    database.executemany(f"INSERT OR REPLACE INTO records ({names}) VALUES ({values})", [row[:-1] for row in rows])
 
 
-# --- Facts ------------------------------------------------------------------------------------------------------------
-
-
-def _put_facts(database: sqlite3.Connection, touched: Collection[str] | None) -> None:
-    """Work out the facts of these media, or of all, from their rows."""
-    numbers = {text: number for number, text in database.execute("SELECT id, text FROM facts")}
-    if touched is None:
-        database.execute("DELETE FROM media")
-    for media_ids in [None] if touched is None else _batches(sorted(touched), MEDIA_AT_ONCE):
-        rows = _media_rows(database, media_ids)
-        if media_ids is not None:
-            database.executemany("DELETE FROM media WHERE media_id = ?", [(media_id,) for media_id in media_ids])
-        for text in sorted({row[5] for row in rows} - numbers.keys()):
-            numbers[text] = int(database.execute("INSERT INTO facts (text) VALUES (?)", (text,)).lastrowid or 0)
-        database.executemany(
-            "INSERT INTO media VALUES (?, ?, ?, ?, ?, ?, ?)", [(*row[:5], numbers[row[5]], row[6]) for row in rows]
+def _put_held(database: sqlite3.Connection, media_ids: Sequence[str]) -> None:
+    """What is listed of the originals and mezzanines of these media."""
+    for some in _batches(media_ids, MEDIA_AT_ONCE):
+        given = [_list(some)]
+        database.execute("DELETE FROM held WHERE media_id IN (SELECT value FROM json_each(?))", given)
+        database.execute(
+            "INSERT INTO held SELECT * FROM listed_files WHERE media_id IN (SELECT value FROM json_each(?))", given
         )
-    database.execute("DELETE FROM facts WHERE id NOT IN (SELECT facts FROM media)")
 
 
-def _media_rows(database: sqlite3.Connection, media_ids: Sequence[str] | None) -> list[tuple[Any, ...]]:
-    """The rows of these media, or of all, with the facts as text instead of their number."""
-    condition = "" if media_ids is None else f" WHERE media_id IN ({', '.join('?' * len(media_ids))})"
-    given = () if media_ids is None else tuple(media_ids)
-    files: dict[str, set[str]] = {}
-    for media_id, key in database.execute(f"SELECT media_id, key FROM held{condition}", given):
-        files.setdefault(media_id, set()).add(key)
-    records: dict[str, dict[str, tuple[Any, ...]]] = {}
-    for media_id, name, *columns in database.execute(
-        f"SELECT media_id, name, known, seconds FROM records{condition} ORDER BY media_id", given
-    ):
-        records.setdefault(media_id, {})[name] = tuple(columns)
-    rows = (_media_row(media_id, named, files.get(media_id, set())) for media_id, named in records.items())
-    return [row for row in rows if row is not None]
-
-
-def _media_row(media_id: str, records: Mapping[str, tuple[Any, ...]], files: Collection[str]) -> tuple[Any, ...] | None:
-    """A row of `media`, its facts as text; None when its own record is missing or cannot be read, and for a media of
-    which there is nothing but a refused upload.
-
-    `records`: name -> the columns `known` and `seconds` of the table `records`.
-    """
-    text, _ = records.get("media", (None, None))
-    if text is None or not refused.is_buildable(records.keys()):
-        return None
-    media = MediaRecord.model_validate_json(text)
-    outputs: dict[str, RecordFacts] = {}
-    for name in OUTPUTS[media.media_type]:
-        if name in records:
-            known, _ = records[name]
-            outputs[name] = RecordFacts(unreadable=True) if known is None else _record_facts(json.loads(known))
-    checks, _ = records.get(check_results.VERIFICATION, (None, None))
-    _, seconds = records.get(MEZZANINE.name, (None, None))
-    facts = media_facts(
-        media.media_type,
-        outputs,
-        _checks(checks),
-        has_mezzanine_file=keys.mezzanine(media.creator_id, media_id) in files,
-        has_original=is_original_listed(media, files),
+def _put_media(database: sqlite3.Connection, media_ids: Sequence[str]) -> None:
+    """Put the rows of these media together again, from the rows of their records."""
+    given = [_list(media_ids)]
+    scope = "media_id IN (SELECT value FROM json_each(?))"
+    files: dict[str, dict[str, int]] = {}
+    for media_id, key, size in database.execute(f"SELECT media_id, key, size FROM held WHERE {scope}", given):
+        files.setdefault(media_id, {})[key] = size
+    former = {number for (number,) in database.execute(f"SELECT facts FROM media WHERE {scope}", given)}
+    rows = [
+        catalogue_rows.media_rows(media_id, records, files.get(media_id, {}))
+        for media_id, records in _records_of(database, media_ids)
+    ]
+    for table in ("media", "findings", "refusals", "stored"):
+        database.execute(f"DELETE FROM {table} WHERE {scope}", given)
+    media = [row.media for row in rows if row.media is not None]
+    database.executemany("INSERT OR IGNORE INTO facts (text) VALUES (?)", {(row[5],) for row in media})
+    database.executemany(
+        "INSERT INTO media VALUES (?, ?, ?, ?, ?, (SELECT id FROM facts WHERE text = ?),"
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        media,
     )
-    return (media_id, media.media_type, media.creator_id, media.input_role, media.input_key, facts.text(), seconds)
+    database.executemany(
+        "INSERT INTO findings VALUES (?, ?, ?, ?, ?, ?)", [each for row in rows for each in row.findings]
+    )
+    database.executemany("INSERT INTO refusals VALUES (?, ?, ?)", [row.refusal for row in rows if row.refusal])
+    database.executemany("INSERT INTO stored VALUES (?, ?, ?, ?, ?)", [each for row in rows for each in row.stored])
+    database.execute(
+        "DELETE FROM facts WHERE id IN (SELECT value FROM json_each(?))"
+        " AND NOT EXISTS (SELECT 1 FROM media WHERE media.facts = facts.id)",
+        [_list(former)],
+    )
 
 
-def _record_facts(fields: dict[str, Any]) -> RecordFacts:
-    """The facts that a row keeps, as `_record_row` wrote them."""
-    size = fields.pop("size", None)
-    return RecordFacts(**fields | {"variants": tuple(fields.get("variants", ()))}, size=tuple(size) if size else None)
+def _records_of(
+    database: sqlite3.Connection, media_ids: Sequence[str]
+) -> Iterator[tuple[str, dict[str, Mapping[str, Any]]]]:
+    """Media id, and name -> column -> value of its rows in `records`."""
+    columns = ("media_id", "name", "stamp", "known", "bytes", "seconds", "built_at", "encoder", "cost", "objects")
+    rows = database.execute(
+        f"SELECT {', '.join(columns)} FROM records WHERE media_id IN (SELECT value FROM json_each(?))"
+        " ORDER BY media_id, name",
+        [_list(media_ids)],
+    )
+    for media_id, of_media in groupby(rows, key=itemgetter(0)):
+        yield media_id, {row[1]: dict(zip(columns, row, strict=True)) for row in of_media}
 
 
-def _batches(items: Sequence[Any], count: int) -> Iterator[Sequence[Any]]:
+def _scope(only: Collection[str] | None) -> tuple[str, list[Any]]:
+    """The media in `only`, or all, as a condition in SQL; and the values of its parameters."""
+    return ("TRUE", []) if only is None else ("media_id IN (SELECT value FROM json_each(?))", [_list(only)])
+
+
+def _list(items: Iterable[Any]) -> str:
+    """A list as SQL's `json_each` takes it."""
+    return json.dumps(list(items))
+
+
+def _batches(items: Sequence[Item], count: int) -> Iterator[Sequence[Item]]:
     for start in range(0, len(items), count):
         yield items[start : start + count]
+
+
+def _pages(items: Iterable[Item], count: int) -> Iterator[list[Item]]:
+    page: list[Item] = []
+    for item in items:
+        page.append(item)
+        if len(page) == count:
+            yield page
+            page = []
+    if page:
+        yield page

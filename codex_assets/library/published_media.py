@@ -1,13 +1,12 @@
-"""Which media there are in the archive, and what is recorded of each: listed and read by many threads.
+"""All that is recorded of one media, read from the archive.
 
-In: a media with its records and its last check results, and whether a condition holds for it. Out: judging
-(`sweep.py`), and the conditions themselves (`selection.py`).
+In: a media with its records and its last check results, and whether a condition holds for it. Out: a line about each of
+thousands (`overview.py`), judging (`sweep.py`), and the conditions themselves (`selection.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -17,7 +16,6 @@ from codex_assets.archive.notes import Note
 from codex_assets.archive.records import MediaRecord, OutputRecord, VariantRecord
 from codex_assets.archive.refused import RefusedRecord
 from codex_assets.archive.store import RecordStore
-from codex_assets.contract.names import ID
 from codex_assets.errors import InternalError, JobError
 from codex_assets.library import staleness
 from codex_assets.library.judged import Judged, judged_least
@@ -26,10 +24,6 @@ from codex_assets.library.selection import Where
 from codex_assets.library.staleness import Verdict
 from codex_assets.media.outputs import OUTPUTS
 from codex_assets.storage import keys
-from codex_assets.storage.objects import Stores
-
-READERS = 16
-"""Records are small and far away: most of the time of reading one is waiting."""
 
 
 @dataclass(frozen=True)
@@ -155,83 +149,3 @@ def read(media_id: str, records: RecordStore, names: Collection[str] | None = No
         return PublishedMedia(refusal.media, outputs, refusal=refusal)
     verdicts = read_verdicts(media, outputs, verification, records)
     return PublishedMedia(media, outputs, verification, verdicts, refusal)
-
-
-def read_all(stores: Stores, where: Where | None = None) -> Iterator[PublishedMedia]:
-    """Every media that can be built, and those whose upload was refused, for which `where` holds, in order of their
-    ids. Of a media of which it cannot hold no more is read than who it is."""
-    records, condition = RecordStore(stores.archive), where or Where()
-    listed = (
-        named for named in _listed(records, condition) if refused.is_buildable(named[1]) or refused.is_refused(named[1])
-    )
-
-    def read_matching(named: tuple[str, Collection[str]]) -> PublishedMedia | None:
-        media_id, names = named
-        if condition != Where() and refused.is_buildable(names):
-            who = records.media(media_id)
-            if who is None or not condition.may_hold(who):
-                return None
-        media = read(media_id, records, names)
-        return media if media is not None and media.meets(condition) else None
-
-    with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
-        for media in pool.map(read_matching, listed):
-            if media is not None:
-                yield media
-
-
-def candidate_ids(stores: Stores, where: Where) -> list[str]:
-    """The ids of all media that can be built, in order; of those alone that `where` names, where it names some."""
-    return [media_id for media_id, names in _listed(RecordStore(stores.archive), where) if refused.is_buildable(names)]
-
-
-def _listed(records: RecordStore, where: Where) -> Iterable[tuple[str, Collection[str]]]:
-    """Media, each with the names of its records: all, or those alone that `where` names, without listing the others."""
-    if where.media_ids is None:
-        return records.listed()
-    return ((media_id, records.names(media_id)) for media_id in sorted(filter(ID.fullmatch, set(where.media_ids))))
-
-
-def matching_ids(stores: Stores, where: Where) -> list[str]:
-    """The ids of all media that can be built and for which a condition holds, in order."""
-    records, media_ids = RecordStore(stores.archive), candidate_ids(stores, where)
-    if where == Where():
-        return media_ids
-
-    def holds(media_id: str) -> bool:
-        media = records.media(media_id)
-        return media is not None and condition_holds(where, media, records)
-
-    with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
-        return [media_id for media_id, does in zip(media_ids, pool.map(holds, media_ids), strict=True) if does]
-
-
-@dataclass(frozen=True)
-class LastChecks:
-    """What the last checks of a media found of what is published now: nothing where it was not verified since."""
-
-    media_id: str
-    outputs: tuple[OutputVerification, ...] = ()
-
-
-def read_last_checks(stores: Stores, where: Where | None = None) -> Iterator[LastChecks]:
-    """Of every media that can be built, and for which `where` holds, in order of their ids."""
-    records, condition = RecordStore(stores.archive), where or Where()
-    buildable = [(media_id, names) for media_id, names in _listed(records, condition) if refused.is_buildable(names)]
-    with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
-        for checks in pool.map(lambda named: _last_checks(named[0], named[1], records, condition), buildable):
-            if checks is not None:
-                yield checks
-
-
-def _last_checks(media_id: str, names: Collection[str], records: RecordStore, where: Where) -> LastChecks | None:
-    """None where the condition does not hold."""
-    if where != Where():
-        media = records.media(media_id)
-        if media is None or not condition_holds(where, media, records):
-            return None
-    if check_results.VERIFICATION not in names:
-        return LastChecks(media_id)
-    verification = records.get(media_id, check_results.VERIFICATION, VerificationRecord)
-    checked = verification.outputs if verification is not None else ()
-    return LastChecks(media_id, tuple(each for each in checked if each.is_of(records.output(media_id, each.output))))

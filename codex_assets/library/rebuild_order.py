@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from codex_assets.library.catalogue import Catalogue, RebuildTarget
 from codex_assets.library.selection import Where
 from codex_assets.library.staleness import REBUILT
-from codex_assets.media.outputs import MASTER, is_variant
+from codex_assets.media.outputs import MASTER, MEZZANINE, is_variant
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,11 @@ def unbuildable(catalogue: Catalogue, order: RebuildOrder) -> list[Unbuildable]:
             is_due = any(cause.reason in REBUILT for cause in verdict.causes) or (
                 order.also_fresh and verdict.applicable
             )
-            if is_meant and is_due and verdict.blocked is not None:
-                blocked.append(Unbuildable(media_id, verdict.output, verdict.blocked))
+            reason = verdict.blocked
+            if verdict.needs_mezzanine and order.outputs and MEZZANINE.name not in order.outputs:
+                reason = "its mezzanine was never built, or is gone: name it, too"
+            if is_meant and is_due and reason is not None:
+                blocked.append(Unbuildable(media_id, verdict.output, reason))
     if not order.where:
         missing = [media_id for media_id in order.media_ids if media_id not in known]
         sentences = {

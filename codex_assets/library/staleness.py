@@ -4,9 +4,9 @@ An output is stale, and is rebuilt, when it was never built, when another recipe
 inputs than there are now, when it broke a rule since it was built, and when it is a mezzanine whose file is gone. Two
 more causes are reported and do not make it stale: that an input of it is to be rebuilt (it becomes stale only if that
 input then has other contents), and that it was never checked. An output that cannot be rebuilt is not stale either:
-without the original there is no mezzanine, and without the mezzanine nothing else. That other versions of the tools
-built it makes an output stale only where that is asked for. That other rules than today's judged it never does; a
-verdict says so (`judged.py`).
+without the original there is no mezzanine, and without the mezzanine nothing else, unless the two are built together.
+That other versions of the tools built it makes an output stale only where that is asked for. That other rules than
+today's judged it never does; a verdict says so (`judged.py`).
 
 In: facts of a media (`media_facts.py`), compared with the recipes that the code has now. No I/O, no Dagster.
 """
@@ -123,6 +123,8 @@ class Verdict:
     applicable: bool = True
     judged: Judged | None = None
     """By which rules; None where there is nothing to judge."""
+    needs_mezzanine: bool = False
+    """It can be built only together with its mezzanine, which is not there and is to be built itself."""
 
     @property
     def is_stale(self) -> bool:
@@ -168,15 +170,17 @@ class StalenessJudge:
     ) -> Verdict:
         """`before`: the verdicts of the outputs that are built before this one."""
         blocked = None
+        needs_mezzanine = output != MEZZANINE.name and not media.mezzanine
         if output == MEZZANINE.name:
             blocked = "its original is gone" if media.original is False else None
             if facts is not None and not facts.unreadable and not media.mezzanine:
                 return Verdict(output, (Cause(StaleReason.MISSING, detail="its file is not in the archive"),), blocked)
-        elif not media.mezzanine:
+        elif needs_mezzanine and not before[MEZZANINE.name].is_stale:
             return Verdict(output, (Cause(StaleReason.MISSING),), "its mezzanine is missing")
         if facts is None or facts.unreadable:
             detail = "its record cannot be read" if facts is not None else None
-            return Verdict(output, (Cause(StaleReason.NEVER_BUILT, detail=detail),), blocked)
+            never_built = Cause(StaleReason.NEVER_BUILT, detail=detail)
+            return Verdict(output, (never_built,), blocked, needs_mezzanine=needs_mezzanine)
         if not facts.applicable:
             causes = self._marker_causes(media, output, facts)
             return Verdict(output, tuple(causes), applicable=bool(causes))
@@ -188,7 +192,7 @@ class StalenessJudge:
                 causes.append(Cause(StaleReason.FOLLOWS, names=moving))
         if facts.unchecked:
             causes.append(Cause(StaleReason.UNCHECKED))
-        return Verdict(output, tuple(causes), blocked)
+        return Verdict(output, tuple(causes), blocked, needs_mezzanine=needs_mezzanine)
 
     def _causes(self, media: MediaFacts, output: str, facts: OutputFacts) -> list[Cause]:
         """Why an output that was built is to be built again."""

@@ -1,40 +1,33 @@
 """What many jobs and media add up to: success, time, cost, encoders, failures by code, storage by kind.
 
-Jobs are read from the histories of media (`archive/history.py`), storage from the stores' own listings: what is counted
-is what is billed, except for former versions, which a listing does not show. No record of an output is read: a thousand
-media are a thousand small reads. By which rules media were judged the catalogue knows. Not here: how it is shown
-(`cli/views/stats.py`).
+All from the catalogue, which has the histories of media (`archive/history.py`) and what their records name: nothing is
+read for it. Where it is asked for, storage is what the stores list: that is what is billed, except for former versions,
+which a listing does not show. Not here: how it is shown (`cli/views/stats.py`).
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import get_args
 
-from codex_assets.archive import history, refused
+from codex_assets.archive import refused
 from codex_assets.archive.history import JOBS, JobRecord
-from codex_assets.archive.records import MediaRecord
-from codex_assets.archive.store import RecordStore, UnreadableRecord
 from codex_assets.archive.undelivered import UNDELIVERED
 from codex_assets.errors import JobError, SourceCode, SourceError
+from codex_assets.library import object_kinds
+from codex_assets.library.catalogue import Catalogue
 from codex_assets.library.judged import Judged, judged_least
-from codex_assets.library.staleness import Verdict
-from codex_assets.media.outputs import DEFINITIONS, OUTPUTS
-from codex_assets.storage import keys
-from codex_assets.storage.objects import ObjectStore, Stores
+from codex_assets.library.selection import Where
+from codex_assets.media.outputs import OUTPUTS
+from codex_assets.storage.objects import ObjectStore, Role, Stores
 
-READERS = 32
-"""Histories are small and far away: nearly all of the time of reading one is waiting. As many as a store's pool has."""
 LOST = "worker_lost"
 """The code of a job that began and of which nothing more was ever heard."""
-
-_SEGMENT = re.compile(r"[^/]+/hls(?:-audio)?/[^/]+/([^/]+)/(?:[0-9a-f]{12}/)?segment_\d+\.ts")
 
 
 @dataclass(frozen=True)
@@ -145,54 +138,53 @@ class Statistics:
 
 
 def gather(
-    stores: Stores,
+    catalogue: Catalogue,
     *,
     now: datetime,
     since: datetime | None = None,
-    wanted: Callable[[MediaRecord], bool] | None = None,
+    where: Where | None = None,
     storage: bool = True,
-    verdicts: Iterable[Mapping[str, Verdict]] = (),
+    listed: Stores | None = None,
 ) -> Statistics:
-    """Read the histories of jobs and the stores' listings, and add them up.
+    """Add up what the catalogue has of jobs and of stored objects, of all media or of those for which `where` holds.
 
-    `since`: only jobs that were started then or later; storage is what there is now, and is left out without `storage`.
-    `wanted` chooses media by their records, which have to be read for that; None takes all. `verdicts`: those on the
-    outputs of each of these media, as the catalogue has them. Raises `StorageError`.
+    `since`: only jobs that were started then or later. Storage is what there is now, and is left out without `storage`:
+    what the records name or, where `listed` are given, what these stores list. Raises `StorageError`.
     """
-    records = RecordStore(stores.archive)
-    with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
-        named: dict[str, set[str]] = defaultdict(set)
-        for stored in stores.archive.list(keys.RECORDS_ROOT):
-            record = keys.parse_record(stored.key)
-            if record is not None:
-                named[record[0]].add(record[1])
-        # Of media that were never registered, too: the jobs of an upload that was refused, or could not be fetched.
+    named = dict(catalogue.names((refused.MEDIA, refused.REFUSED, JOBS, UNDELIVERED)))
+    least: Counter[Judged | None] = Counter()
+    chosen = set()
+    for media_id, _, verdicts in catalogue.verdicts(where):
+        chosen.add(media_id)
+        least[judged_least(verdict.judged for verdict in verdicts.values())] += 1
+    chosen.update(refusal.media.media_id for refusal in catalogue.refused(where))
+    jobs: list[JobRecord] = []
+    for media_id, of_media in catalogue.jobs(where):
+        # Of media that were never registered, too: the jobs of an upload that could not be fetched, say.
+        chosen.add(media_id)
+        jobs += [_settled(job, now) for job in of_media if _counts(job, since)]
+    if where is None:
+        # Records that cannot be read do not hide that a media was registered.
         chosen = {media_id for media_id, names in named.items() if names & {refused.MEDIA, refused.REFUSED, JOBS}}
-        if wanted is not None:
-            read = pool.map(lambda media_id: _media(media_id, named[media_id], records), sorted(chosen))
-            chosen = {media.media_id for media in read if media is not None and wanted(media)}
-        counted = []
-        if storage:
-            only = chosen if wanted is not None else None
-            roles = (stores.archive, stores.media, stores.assets)
-            counted = [pool.submit(_stored, store, only) for store in roles]
-        with_jobs = sorted(media_id for media_id in chosen if JOBS in named[media_id])
-        histories = pool.map(lambda media_id: _history(records, media_id), with_jobs)
-        jobs = [job for history_of_one in histories for job in history_of_one if _counts(job, since)]
-        kinds = tuple(kind for future in counted for kind in future.result())
-    statistics = _added_up([_settled(job, now) for job in jobs], since)
-    buildable = {media_id for media_id in chosen if refused.is_buildable(named[media_id])}
-    media = {
-        "registered": len(buildable),
-        "withoutJobs": len(buildable.difference(with_jobs)),
-        "refused": sum(refused.is_refused(named[media_id]) for media_id in chosen),
-    }
-    least = Counter(judged_least(verdict.judged for verdict in of_media.values()) for of_media in verdicts)
-    judged = {judged.value: least[judged] for judged in Judged if least}
+    of_chosen = {media_id: named[media_id] for media_id in chosen}
     # Of media that were never registered, too: their jobs were refused.
-    waiting = [media_id for media_id, names in named.items() if UNDELIVERED in names]
-    undelivered = len(waiting) if wanted is None else len(chosen.intersection(waiting))
-    return replace(statistics, media=media, storage=kinds, judged=judged, undelivered=undelivered)
+    waiting = named if where is None else of_chosen
+    kinds: tuple[StoredKind, ...] = ()
+    if storage:
+        only = None if where is None else chosen
+        kinds = tuple(_recorded(catalogue, only) if listed is None else _listed(listed, only))
+    buildable = [names for names in of_chosen.values() if refused.is_buildable(names)]
+    return replace(
+        _added_up(jobs, since),
+        media={
+            "registered": len(buildable),
+            "withoutJobs": sum(JOBS not in names for names in buildable),
+            "refused": sum(map(refused.is_refused, of_chosen.values())),
+        },
+        storage=kinds,
+        judged={judged.value: least[judged] for judged in Judged if least},
+        undelivered=sum(UNDELIVERED in names for names in waiting.values()),
+    )
 
 
 def faults() -> dict[str, str]:
@@ -207,59 +199,6 @@ def faults() -> dict[str, str]:
     return {**codes, **dict.fromkeys(SourceCode, SourceError.fault.value), LOST: "worker"}
 
 
-def kind(role: str, key: str) -> str:
-    """What an object is, by the role of its store and its key: `originals`, `segments 720p`, `other`, ..."""
-    if role == "archive":
-        roots = {keys.ORIGINALS_ROOT: "originals", "mezzanine/": "mezzanines", keys.RECORDS_ROOT: "records"}
-        return next((name for root, name in roots.items() if key.startswith(root)), "other")
-    if role == "media":
-        segment = _SEGMENT.fullmatch(key)
-        if segment is not None:
-            return f"segments {segment[1]}"
-        return "playlists" if key.endswith(".m3u8") else "other"
-    if key.endswith("/waveform.json"):
-        return "waveform data"
-    if key.endswith("/waveform.png"):
-        return "waveform pictures"
-    return "thumbnails" if key.endswith("/auto-generated.jpg") else "other"
-
-
-def media_of(role: str, key: str) -> str | None:
-    """The media that an object belongs to, by its key; None when its key does not say."""
-    parts = key.split("/")
-    at = {"archive": 1 if key.startswith(keys.RECORDS_ROOT) else 2, "media": 2}.get(role)
-    if at is None:
-        at = 3 if "thumbnails" in parts[1:2] else 2
-    return parts[at] if len(parts) > at + 1 else None
-
-
-def _media(media_id: str, names: Collection[str], records: RecordStore) -> MediaRecord | None:
-    """Who a media is, by its record, by that of its refused upload, or by its last job; None where none says."""
-    with suppress(UnreadableRecord):
-        if refused.MEDIA in names:
-            return records.media(media_id)
-        refusal = refused.read(media_id, records) if refused.REFUSED in names else None
-        if refusal is not None:
-            return refusal.media
-        for job in reversed(history.read(records, media_id)):
-            return MediaRecord(
-                media_id=media_id,
-                creator_id=job.creator_id,
-                media_type=job.media_type,
-                input_role="archive",
-                input_key="",
-            )
-    return None
-
-
-def _history(records: RecordStore, media_id: str) -> Sequence[JobRecord]:
-    try:
-        return history.read(records, media_id)
-    except UnreadableRecord:
-        # One history that cannot be read must not hide all others.
-        return ()
-
-
 def _counts(job: JobRecord, since: datetime | None) -> bool:
     return since is None or datetime.fromisoformat(job.started_at) >= since
 
@@ -271,23 +210,32 @@ def _settled(job: JobRecord, now: datetime) -> JobRecord:
     return job.model_copy(update={"outcome": "failed", "error_code": LOST})
 
 
-def _stored(store: ObjectStore, only: set[str] | None) -> list[StoredKind]:
+def _recorded(catalogue: Catalogue, only: Collection[str] | None) -> list[StoredKind]:
+    """What the records name, of all media or of some."""
+    order: dict[str, int] = {role: number for number, role in enumerate(get_args(Role))}
+    kinds = [StoredKind(*row) for row in catalogue.stored(only)]
+    return sorted(kinds, key=lambda stored: (order[stored.role], object_kinds.kind_order(stored.kind)))
+
+
+def _listed(stores: Stores, only: Collection[str] | None) -> Iterator[StoredKind]:
+    """What the stores list, of all media or of some."""
+    roles = (stores.archive, stores.media, stores.assets)
+    with ThreadPoolExecutor(len(roles), thread_name_prefix="list") as pool:
+        for kinds in pool.map(lambda store: _kinds_of(store, only), roles):
+            yield from kinds
+
+
+def _kinds_of(store: ObjectStore, only: Collection[str] | None) -> list[StoredKind]:
     objects: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     for stored in store.list(""):
-        if only is not None and media_of(store.name, stored.key) not in only:
+        if only is not None and object_kinds.media_of(store.name, stored.key) not in only:
             continue
-        name = kind(store.name, stored.key)
+        name = object_kinds.kind(store.name, stored.key)
         objects[name] += 1
         sizes[name] += stored.size
-    return [StoredKind(store.name, name, objects[name], sizes[name]) for name in sorted(objects, key=_kind_order)]
-
-
-def _kind_order(name: str) -> tuple[int, str]:
-    playlists = [output for outputs in DEFINITIONS.values() for output in outputs if output.has_segments]
-    rungs = [f"segments {output.playlist_name}" for output in playlists]
-    first = ("originals", "mezzanines", "records", *rungs)
-    return (first.index(name) if name in first else len(first), name)
+    ordered = sorted(objects, key=object_kinds.kind_order)
+    return [StoredKind(store.name, name, objects[name], sizes[name]) for name in ordered]
 
 
 def _added_up(jobs: Sequence[JobRecord], since: datetime | None) -> Statistics:

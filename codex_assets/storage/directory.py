@@ -243,7 +243,11 @@ class DirectoryStore:
                 file.unlink()
             _remove_empty(file.parent, top)
 
-    def list(self, prefix: str) -> Iterator[StoredObject]:
+    @property
+    def is_paged(self) -> bool:
+        return False
+
+    def list(self, prefix: str, *, after: str = "") -> Iterator[StoredObject]:
         folder = prefix.rpartition("/")[0]
         if folder:
             require_key(folder)
@@ -253,7 +257,8 @@ class DirectoryStore:
                 _files(str(start), os.path.realpath(self._objects), f"{folder}/" if folder else "", prefix)
             )
         for key, status in entries:
-            yield StoredObject(key, size=status.st_size, modified=datetime.fromtimestamp(status.st_mtime, UTC))
+            if key > after:
+                yield StoredObject(key, size=status.st_size, modified=datetime.fromtimestamp(status.st_mtime, UTC))
 
     def versions(self, prefix: str) -> Iterator[StoredObject]:
         yield from self.list(prefix)

@@ -36,6 +36,7 @@ VERSION_LENGTH: Final = 12
 _VERSION: Final = re.compile(rf"[0-9a-f]{{{VERSION_LENGTH}}}")
 _VERSIONED: Final = re.compile(rf"/{_VERSION.pattern}/(segment_[0-9]+\.ts)$")
 _RECORD_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_RECORD: Final = re.compile(rf"{RECORDS_ROOT}({ID.pattern})/({_RECORD_NAME.pattern})\.json")
 
 
 def original_prefix(creator_id: str, media_id: str) -> str:
@@ -151,12 +152,8 @@ def record(media_id: str, name: str) -> str:
 
 def parse_record(key: str) -> tuple[str, str] | None:
     """(media_id, name) of a record's key; None when `key` is not one."""
-    if not (key.startswith(RECORDS_ROOT) and key.endswith(".json")):
-        return None
-    media_id, _, name = key.removeprefix(RECORDS_ROOT).removesuffix(".json").partition("/")
-    if ID.fullmatch(media_id) and _RECORD_NAME.fullmatch(name):
-        return media_id, name
-    return None
+    match = _RECORD.fullmatch(key)
+    return (match[1], match[2]) if match is not None else None
 
 
 def _path_segment(part: str, rule: re.Pattern[str] = ID) -> str:

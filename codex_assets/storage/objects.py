@@ -139,8 +139,12 @@ class ObjectStore(Protocol):
     def drop_former_versions(self, key: str) -> None:
         """Remove versions that are not current, in a store where no lifecycle rule does that."""
 
-    def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Objects whose key starts with `prefix`, in the order of their keys."""
+    @property
+    def is_paged(self) -> bool:
+        """Whether a long listing takes many requests, one after the other, so that parts of it are faster at once."""
+
+    def list(self, prefix: str, *, after: str = "") -> Iterator[StoredObject]:
+        """Objects whose key starts with `prefix` and comes after `after`, in the order of their keys."""
 
     def versions(self, prefix: str) -> Iterator[StoredObject]:
         """Everything that is stored under keys that start with `prefix`: current objects, contents that these keys had

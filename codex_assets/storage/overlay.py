@@ -110,11 +110,17 @@ class OverlayStore:
         self._deleted.add(key)
         self._changes.delete(key)
 
-    def list(self, prefix: str) -> Iterator[StoredObject]:
+    @property
+    def is_paged(self) -> bool:
+        return self._below.is_paged
+
+    def list(self, prefix: str, *, after: str = "") -> Iterator[StoredObject]:
         last = None
         # Of two objects of a key, the one that was written here comes first.
         for stored in heapq.merge(
-            self._changes.list(prefix), self._below.list(prefix), key=lambda stored_object: stored_object.key
+            self._changes.list(prefix, after=after),
+            self._below.list(prefix, after=after),
+            key=lambda stored_object: stored_object.key,
         ):
             if stored.key != last and stored.key not in self._deleted:
                 yield stored

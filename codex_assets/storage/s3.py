@@ -257,8 +257,12 @@ class S3Store:
             with suppress(MissingInput):
                 self._delete_version(key, version)
 
-    def list(self, prefix: str) -> Iterator[StoredObject]:
-        following: dict[str, Any] = {}
+    @property
+    def is_paged(self) -> bool:
+        return True
+
+    def list(self, prefix: str, *, after: str = "") -> Iterator[StoredObject]:
+        following: dict[str, Any] = {"StartAfter": after} if after else {}
         while True:
             page = self._requests.ask("list", prefix, lambda: self._reader.page(prefix, following))  # noqa: B023 - called at once
             with self._requests.failures.translated("list", prefix):
@@ -270,6 +274,8 @@ class S3Store:
                         modified=entry.get("LastModified"),
                     )
                     for entry in page.get("Contents", [])
+                    # A store that knows no StartAfter begins at the beginning.
+                    if entry["Key"] > after
                 ]
             yield from objects
             if not page.get("IsTruncated"):

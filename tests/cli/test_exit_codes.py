@@ -15,6 +15,7 @@ from codex_assets.archive.check_results import VERIFICATION, OutputVerification,
 from codex_assets.archive.findings import Finding
 from codex_assets.archive.store import RecordStore
 from codex_assets.cli.app import app
+from codex_assets.library import catalogue
 from codex_assets.storage.directory import DirectoryStore
 from codex_assets.storage.objects import Stores
 
@@ -146,25 +147,58 @@ def test_a_condition_on_ids_reads_the_records_of_these_media_alone(
     records = RecordStore(stores.archive)
     for number in range(3):
         records.put(f"other-{number}", "media", MEDIA.model_copy(update={"media_id": f"other-{number}"}))
-    read: set[str] = set()
-    listed: set[str] = set()
-    read_object, list_objects = DirectoryStore.read, DirectoryStore.list
-
-    def read_and_note(self: DirectoryStore, key: str) -> bytes:
-        read.add(key)
-        return read_object(self, key)
-
-    def list_and_note(self: DirectoryStore, prefix: str) -> object:
-        listed.add(prefix)
-        return list_objects(self, prefix)
-
-    monkeypatch.setattr(DirectoryStore, "read", read_and_note)
-    monkeypatch.setattr(DirectoryStore, "list", list_and_note)
+    asked = requests_of_stores(monkeypatch)
     answer = call("list", "--where", "id=m1", "--json", store=store)
     assert [each["media"]["media_id"] for each in answer.json] == ["m1"]
     assert call("failing", "--where", "id=m1", store=store).code == 2
-    assert {key.split("/")[1] for key in read} == {"m1"}
-    assert listed == {"records/m1/"}
+    assert call("stale", "--where", "id=m1", store=store).code == 1
+    assert call("rebuild", "--plan", "m1", store=store).code == 1
+    assert call("verify", "--where", "id=m1", "--shallow", store=store).code != 0
+    archive = [(request, key) for role, request, key in asked if role == "archive"]
+    assert {part for _, key in archive for part in key.split("/")} & {"m1", "other-0", "other-1", "other-2"} == {"m1"}
+    assert all("m1" in key.split("/") for _, key in archive)
+    # What is known is not read again: to look whether it has changed takes three listings and who it is.
+    asked.clear()
+    call("list", "--where", "id=m1", store=store)
+    assert [request for _, request, _ in asked] == ["list", "read", "list", "list"]
+
+
+def test_a_question_about_all_reads_nothing_that_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = tmp_path / "stores"
+    stores = stores_of(store)
+    Job(tmp_path, stores, "one", grace=timedelta(0)).switch()
+    call("list", store=store)
+    asked = requests_of_stores(monkeypatch)
+    # As if the listing took long: it is not taken again.
+    monkeypatch.setattr(catalogue, "FREE_SECONDS", 0.0)
+    monkeypatch.setattr(catalogue, "SHARE", 1e9)
+    for command in (("list",), ("failing",), ("stale", "--list"), ("stats",), ("rebuild", "--plan")):
+        answer = call(*command, store=store)
+        assert answer.out, (command, answer.err)
+    assert asked == []
+
+
+def requests_of_stores(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str]]:
+    """Role, request and key or prefix of what stores are asked from now on."""
+    asked: list[tuple[str, str, str]] = []
+    read_object, list_objects, head_object = DirectoryStore.read, DirectoryStore.list, DirectoryStore.head
+
+    def read_and_note(self: DirectoryStore, key: str) -> bytes:
+        asked.append((self.name, "read", key))
+        return read_object(self, key)
+
+    def list_and_note(self: DirectoryStore, prefix: str, *, after: str = "") -> object:
+        asked.append((self.name, "list", prefix))
+        return list_objects(self, prefix, after=after)
+
+    def head_and_note(self: DirectoryStore, key: str, *, version: str | None = None) -> object:
+        asked.append((self.name, "head", key))
+        return head_object(self, key, version=version)
+
+    monkeypatch.setattr(DirectoryStore, "read", read_and_note)
+    monkeypatch.setattr(DirectoryStore, "list", list_and_note)
+    monkeypatch.setattr(DirectoryStore, "head", head_and_note)
+    return asked
 
 
 def test_a_limit_names_some_and_counts_all(tmp_path: Path) -> None:

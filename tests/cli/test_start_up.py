@@ -27,6 +27,7 @@ finally:
 """
 HEAVY = {"boto3", "botocore", "dagster", "runpod", "requests", "httpx", "tenacity"}
 LIGHT = {"codex_assets", "codex_assets.errors", "codex_assets.log_lines", "codex_assets.system"}
+LIGHT |= {"codex_assets.quantities"}
 LIGHT |= {"codex_assets.system.keyholder", "codex_assets.system.workspace"}
 # Numbers that options have as defaults.
 LIGHT |= {"codex_assets.library", "codex_assets.library.rebuild_limits"}

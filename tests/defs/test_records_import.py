@@ -28,11 +28,14 @@ from codex_assets.archive.store import RecordStore
 from codex_assets.config import settings
 from codex_assets.config.workshop import open_workshop
 from codex_assets.definitions import defs
-from codex_assets.defs import asset_checks, partitions, records_import
+from codex_assets.defs import asset_checks, event_log, partitions, records_import
 from codex_assets.defs.assets import ORIGINALS, PRODUCERS
 from codex_assets.defs.records_import import ImportedMedia
 from codex_assets.defs.sensors import import_from_archive
+from codex_assets.library import catalogue
+from codex_assets.library.catalogue import Catalogue
 from codex_assets.media.outputs import OUTPUTS
+from codex_assets.storage.directory import DirectoryStore
 from codex_assets.storage.objects import Stores
 from codex_assets.verification.judge import rule_set
 
@@ -79,8 +82,14 @@ class Room:
         self.put(media_id)
 
     def learn(self, instance: dg.DagsterInstance) -> list[ImportedMedia]:
-        changes = records_import.changes(instance, self.stores.archive)
+        changes = records_import.changes(instance, self.listed())
         return list(records_import.import_media(instance, self.stores.archive, changes))
+
+    def listed(self) -> Catalogue:
+        """The catalogue, with what the archive has now."""
+        catalogue = Catalogue(self.settings.catalogue, self.stores.archive)
+        catalogue.list_now()
+        return catalogue
 
 
 @pytest.fixture(scope="module")
@@ -246,11 +255,11 @@ def test_an_import_that_was_stopped_goes_on(
     names = {f"twin{number}" for number in range(4)}
     for name in names:
         room.twin(name)
-    changes = records_import.changes(instance, room.stores.archive)
+    changes = records_import.changes(instance, room.listed())
     going = records_import.import_media(instance, room.stores.archive, changes)
     first = next(going)
     # Nobody asks it for more. The whole batch of the media that was told.
-    left = {change.media_id for change in records_import.changes(instance, room.stores.archive)}
+    left = {change.media_id for change in records_import.changes(instance, room.listed())}
     assert first.media_id not in left
     assert len(left) == 3
     assert {media.media_id for media in room.learn(instance)} == left
@@ -297,6 +306,58 @@ def test_the_sensor_waits_for_the_run_that_works_on_a_media(room: Room, instance
     tick = import_from_archive.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=tick.cursor))
     assert tick.skip_message == "1 media imported"
     assert set(instance.get_dynamic_partitions("audio_media")) == {MEDIA, "twin"}
+
+
+def test_the_sensor_asks_the_archive_as_often_as_that_is_cheap(
+    room: Room, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cursor = import_from_archive.evaluate_tick(dg.build_sensor_context(instance=instance)).cursor
+    asked: list[str] = []
+    list_objects, latest_storage_ids = DirectoryStore.list, event_log.latest_storage_ids
+
+    def list_and_note(self: DirectoryStore, prefix: str, *, after: str = "") -> object:
+        asked.append(prefix)
+        return list_objects(self, prefix, after=after)
+
+    def ids_and_note(*of_output: Any) -> object:
+        asked.append("the instance")
+        return latest_storage_ids(*of_output)
+
+    monkeypatch.setattr(DirectoryStore, "list", list_and_note)
+    monkeypatch.setattr("codex_assets.defs.records_import.latest_storage_ids", ids_and_note)
+    # As if both took long, and somebody else listed the archive just now.
+    monkeypatch.setattr(catalogue, "FREE_SECONDS", 0.0)
+    monkeypatch.setattr(catalogue, "SHARE", 1e9)
+    room.twin("next")
+    assert tick(instance, cursor) == "nothing new in the archive"
+    assert asked == []
+    room.listed()
+    asked.clear()
+    assert tick(instance, cursor) == "1 media imported"
+    assert asked == []
+    monkeypatch.setattr(catalogue, "SHARE", 0.0)
+    instance.delete_dynamic_partition("audio_media", "next")
+    assert tick(instance, cursor) == "1 media imported"
+    assert {"records/", "the instance"} <= set(asked)
+
+
+def test_partitions_are_read_once_for_an_import(
+    room: Room, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records_import, "BATCH", 2)
+    for number in range(5):
+        room.twin(f"twin{number}")
+    changes = records_import.changes(instance, room.listed())
+    read: list[str] = []
+    get_partitions = instance.get_dynamic_partitions
+
+    def note(name: str) -> Any:
+        read.append(name)
+        return get_partitions(name)
+
+    monkeypatch.setattr(instance, "get_dynamic_partitions", note)
+    assert len(list(records_import.import_media(instance, room.stores.archive, changes))) == 6
+    assert sorted(read) == ["audio_media", "video_media"]
 
 
 def tick(instance: dg.DagsterInstance, cursor: str | None) -> str | None:

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from codex_assets.archive.store import RecordStore
 from codex_assets.cli.app import app
 from codex_assets.config import prices, settings
 from codex_assets.errors import MissingInput, StorageError
-from codex_assets.library import catalogue, catalogue_refresh, costs, published_media
+from codex_assets.library import catalogue, catalogue_listing, catalogue_rows, costs, published_media
 from codex_assets.library.catalogue import Catalogue, RebuildTarget
 from codex_assets.library.judged import Judged
 from codex_assets.library.selection import Where
@@ -35,7 +36,7 @@ from codex_assets.media import recipe
 from codex_assets.media.outputs import OUTPUTS
 from codex_assets.storage import keys
 from codex_assets.storage.directory import DirectoryStore
-from codex_assets.storage.objects import ObjectStore
+from codex_assets.storage.objects import ObjectStore, StoredObject
 from codex_assets.storage.s3 import S3Store
 
 BENCH = Path(__file__).parents[2] / "bench" / "catalogue.py"
@@ -141,33 +142,39 @@ def causes(index: Catalogue, where: Where | None = None) -> dict[str, dict[str, 
 # --- Kept up to date --------------------------------------------------------------------------------------------------
 
 
-def dump(index: Catalogue) -> list[tuple[Any, ...]]:
+def dump(index: Catalogue) -> dict[str, list[tuple[Any, ...]]]:
     """Everything that answers depend on, in order: two indexes of the same archive hold the same."""
     with index._file.connection() as database:
-        rows: list[tuple[Any, ...]] = database.execute(
-            "SELECT media_id, media_type, creator_id, input_role, input_key, seconds, text FROM media"
-            " JOIN facts ON facts.id = media.facts ORDER BY media_id"
+        tables: dict[str, list[tuple[Any, ...]]] = {
+            table: database.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3").fetchall()
+            for table in ("records", "held", "findings", "refusals", "stored")
+        }
+        # Which number facts have is chance.
+        tables["media"] = database.execute(
+            "SELECT text, media.* FROM media JOIN facts ON facts.id = media.facts ORDER BY media_id"
         ).fetchall()
-        rows += database.execute("SELECT * FROM records ORDER BY media_id, name").fetchall()
-        rows += database.execute("SELECT * FROM held ORDER BY media_id, key").fetchall()
-    return rows
+        tables["media"] = [(*row[:6], *row[7:]) for row in tables["media"]]
+        tables["facts"] = database.execute("SELECT text FROM facts ORDER BY text").fetchall()
+    return tables
 
 
-def answers(index: Catalogue) -> tuple[list[tuple[Any, ...]], list[Any], list[Any]]:
+def answers(index: Catalogue) -> tuple[Any, ...]:
     """All that an index can be asked. Files of media that nothing tells of change no answer."""
     known = {media_id for media_id, _, _ in index.verdicts()}
-    rows = [row for row in dump(index) if len(row) != 2 or row[0] in known]
-    return rows, list(index.verdicts()), index.problems()
+    tables = dump(index)
+    for table in ("held", "stored"):
+        tables[table] = [row for row in tables[table] if row[0] in known]
+    return tables, list(index.verdicts()), list(index.overview()), list(index.findings()), index.problems()
 
 
 @pytest.mark.ffmpeg
 @pytest.mark.parametrize("archive", ["folder", pytest.param("s3", marks=pytest.mark.slow)], indirect=True)
-@pytest.mark.parametrize("page", [pytest.param(catalogue_refresh.PAGE, marks=pytest.mark.slow), 10])
+@pytest.mark.parametrize("page", [pytest.param(catalogue_listing.PAGE, marks=pytest.mark.slow), 10])
 def test_kept_up_to_date_it_says_what_a_new_one_says(
     archive: Archive, tmp_path: Path, page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Small enough for folders to be listed in parts.
-    monkeypatch.setattr(catalogue_refresh, "PAGE", page)
+    monkeypatch.setattr(catalogue_listing, "PAGE", page)
     chance = random.Random(page)
     store = archive.store
     for number in range(4):
@@ -344,6 +351,137 @@ def test_it_is_looked_at_again_when_it_is_old_for_what_that_takes(
     monkeypatch.setattr(catalogue, "SHARE", 1e9)
     monkeypatch.setattr(catalogue, "FREE_SECONDS", 100.0)
     assert index.refresh_if_old() is not None
+
+
+def test_a_look_at_one_media_puts_together_that_one_alone(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        archive.add(f"m{number}")
+    index = Catalogue(tmp_path / "index.sqlite", archive.store)
+    index.refresh()
+    put_together: list[str] = []
+    media_rows = catalogue_rows.media_rows
+
+    def note(media_id: str, *rest: Any) -> catalogue_rows.MediaRows:
+        put_together.append(media_id)
+        return media_rows(media_id, *rest)
+
+    monkeypatch.setattr(catalogue_rows, "media_rows", note)
+    archive.edit("m1", "thumbnail", code)
+    assert index.refresh(["m1"]).read == 1
+    assert put_together == ["m1"]
+    assert index.refresh(["m1"]).read == 0
+    assert put_together == ["m1"]
+    archive.store.delete(keys.record("m1", "media"))
+    index.refresh(["m1"])
+    assert put_together == ["m1", "m1"]
+    assert [media.media.media_id for media in index.overview()] == ["m0", "m2", "m3"]
+
+
+@pytest.mark.ffmpeg
+def test_ids_that_begin_alike_are_listed_in_parts_as_any_others(
+    endpoint: str, tmp_path: Path, templates: Templates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue_listing, "PAGE", 3)
+    monkeypatch.setattr(catalogue_listing, "PAGES_OF_A_PART", 2)
+    archive = Archive(bucket(endpoint), templates)
+    ulids = [archive.add(f"01KB6Z{number:04d}XS9TQ0M5R7V2W8Y3", "audio") for number in range(6)]
+    index = Catalogue(tmp_path / "index.sqlite", archive.store)
+    index.refresh()
+    parts: list[tuple[str, str]] = []
+    list_objects = S3Store.list
+
+    def note(self: S3Store, prefix: str, *, after: str = "") -> Iterator[StoredObject]:
+        parts.append((prefix, after))
+        yield from list_objects(self, prefix, after=after)
+
+    monkeypatch.setattr(S3Store, "list", note)
+    archive.edit(ulids[3], "hls_64k", code)
+    archive.add("01KB6Z9999XS9TQ0M5R7V2W8Y3", "audio")
+    refreshed = index.refresh()
+    assert refreshed.read == 1 + len(templates["audio"])
+    starts = [after for prefix, after in parts if prefix == keys.RECORDS_ROOT]
+    # Six media of nine records each, and six records a part.
+    assert len(starts) >= 6
+    assert "" in starts
+    assert {after.split("/")[1] for after in starts if after} <= set(ulids)
+    assert {prefix for prefix, _ in parts} == {keys.RECORDS_ROOT, *catalogue_listing.FOLDERS}
+    new = Catalogue(tmp_path / "new.sqlite", archive.store)
+    new.refresh()
+    assert answers(index) == answers(new)
+
+
+@pytest.mark.ffmpeg
+def test_a_line_about_each_media(local: Archive, tmp_path: Path) -> None:
+    fine, broken, stale_one, failed, running = (
+        local.add(name) for name in ("fine", "broken", "stale", "failed", "running")
+    )
+    finding = {"rule": "thumbnail_size", "severity": "ERROR", "passed": False, "message": "It is too small."}
+    warning = finding | {"rule": "thumbnail_dark", "severity": "WARN"}
+    thumbnail = json.loads(local.store.read(keys.record(broken, "thumbnail")))
+    later = "2999-01-01T00:00:00.000+00:00"
+    for media_id, checked_at in ((broken, later), (fine, "1999-01-01T00:00:00.000+00:00")):
+        checked = {"output": "thumbnail", "data_version": thumbnail["data_version"], "checked_at": checked_at}
+        local.put(
+            keys.record(media_id, "verification"),
+            json.dumps(
+                {
+                    "media_id": media_id,
+                    "creator_id": "ann",
+                    "media_type": "video",
+                    "outputs": [checked | {"failed": [finding, warning]}],
+                }
+            ).encode(),
+        )
+    local.edit(stale_one, "thumbnail", code)
+    now = datetime.now(UTC)
+    job = {"creator_id": "ann", "media_type": "video", "asked": [], "started_at": now.isoformat()}
+    for media_id, outcome in ((failed, {"outcome": "failed", "error_code": "tool_failed"}), (running, {})):
+        jobs = [job | {"id": "j1", "media_id": media_id, "outcome": "running"} | outcome]
+        local.put(keys.record(media_id, "jobs"), json.dumps({"media_id": media_id, "jobs": jobs}).encode())
+    refusal = {
+        "media": {**json.loads(local.store.read(keys.record(fine, "media"))), "media_id": "notes"},
+        "code": "not_media",
+        "sentence": "The upload is a text file.",
+        "refused_at": now.isoformat(),
+    }
+    local.put(keys.record("notes", "refused"), json.dumps(refusal).encode())
+    index = Catalogue(tmp_path / "index.sqlite", local.store)
+    index.refresh()
+
+    lines = {media.media.media_id: media for media in index.overview()}
+    assert {media_id: line.state(now).value for media_id, line in lines.items()} == {
+        broken: "failed",
+        failed: "failed",
+        fine: "current",
+        "notes": "refused",
+        running: "building",
+        stale_one: "stale",
+    }
+    assert lines[running].state(now + timedelta(days=2)).value == "failed"
+    assert (lines[broken].failed, lines[broken].warned, lines[broken].failing) == (1, 1, ("thumbnail_size",))
+    assert lines[broken].verified_at == later
+    # A check that is older than the build was of other objects.
+    assert (lines[fine].failed, lines[fine].verified_at) == (0, None)
+    assert (lines[failed].error_code, lines["notes"].error_code, lines[fine].error_code) == (
+        "tool_failed",
+        "not_media",
+        None,
+    )
+    assert lines[fine].encoder == "libx264"
+    read = published_media.read(fine, RecordStore(local.store))
+    assert read is not None
+    assert lines[fine].bytes == sum(file.size for record in read.built for file in record.files)
+    assert [kept.finding.message for kept in index.findings(warnings=False)] == ["It is too small."]
+    assert [kept.finding.rule for kept in index.findings(Where(media_ids=(broken,)))] == [
+        "thumbnail_size",
+        "thumbnail_dark",
+    ]
+    assert list(index.findings(rule="thumbnail_mean")) == []
+    assert index.verified() == (5, 4)
+    assert [line.media.media_id for line in index.overview(Where(stale=True))] == [broken, stale_one]
+    assert [line.media.media_id for line in index.overview(Where(media_ids=("notes", fine)))] == [fine, "notes"]
 
 
 # --- Several at once, and failures ------------------------------------------------------------------------------------

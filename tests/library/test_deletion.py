@@ -363,7 +363,9 @@ def test_dagster_forgets_it_and_nothing_else(tmp_path: Path) -> None:
     stores = Stores(*local(root))
     furnish(tmp_path, stores)
     with dg.DagsterInstance.from_config(str(home)) as instance:
-        changed = records_import.changes(instance, stores.archive)
+        catalogue = Catalogue(tmp_path / "index.sqlite", stores.archive)
+        catalogue.list_now()
+        changed = records_import.changes(instance, catalogue)
         assert [each.media_id for each in records_import.import_media(instance, stores.archive, changed)] != []
         run = create_run_for_test(instance, tags={"dagster/partition": "m1"})
         other = create_run_for_test(instance, tags={"dagster/partition": "m10"})

@@ -176,17 +176,34 @@ def test_the_master_is_judged_by_the_variants_that_exist() -> None:
     assert "hls_master" in causes_of(judged(media(hls_master=replace(old, variants=("720p", "480p")))))
 
 
-def test_without_its_mezzanine_nothing_can_be_rebuilt() -> None:
+def test_a_lost_mezzanine_is_rebuilt_and_what_was_made_from_it_may_follow() -> None:
     for outputs, there in ((media(mezzanine=None), False), (media(), False), (media(), True)):
         if there:
             outputs["mezzanine"] = RecordFacts(unreadable=True)
         verdicts = judged(outputs, mezzanine_file=there)
         assert staleness.stale_outputs(verdicts) == ["mezzanine"]
-        assert {verdict.blocked for name, verdict in verdicts.items() if name != "mezzanine"} == {
-            "its mezzanine is missing"
-        }
-        assert causes_of(verdicts)["thumbnail"] == ["mezzanine missing"]
-    assert staleness.stale_outputs(judged(media(), mezzanine_file=False, original=False)) == []
+        assert {verdict.blocked for verdict in verdicts.values()} == {None}
+        assert causes_of(verdicts)["thumbnail"] == ["follows: mezzanine"]
+
+
+def test_without_mezzanine_and_original_nothing_can_be_rebuilt() -> None:
+    verdicts = judged(media(), mezzanine_file=False, original=False)
+    assert staleness.stale_outputs(verdicts) == []
+    assert {verdict.blocked for name, verdict in verdicts.items() if name != "mezzanine"} == {
+        "its mezzanine is missing"
+    }
+    assert causes_of(verdicts)["thumbnail"] == ["mezzanine missing"]
+
+
+def test_what_was_never_built_is_built_with_its_mezzanine() -> None:
+    verdicts = judged({})
+    assert staleness.stale_outputs(verdicts) == list(VIDEO)
+    assert {name for name, verdict in verdicts.items() if verdict.needs_mezzanine} == {*VIDEO} - {"mezzanine"}
+    assert set(map(str, verdicts["hls_720p"].causes)) == {"never built"}
+    # A lost mezzanine, and one output of another recipe: both in one job.
+    verdicts = judged(media(thumbnail=now("thumbnail", code_version="older", recipe="")), mezzanine_file=False)
+    assert staleness.stale_outputs(verdicts) == ["mezzanine", "thumbnail"]
+    assert verdicts["thumbnail"].needs_mezzanine
 
 
 def test_what_was_never_built_or_cannot_be_read() -> None:
@@ -455,7 +472,9 @@ def test_receipts_say_what_it_was_made_from_and_early_cut_off_holds(
 
     # The mezzanine's file, and then the original, are gone.
     bench.stores.archive.delete(keys.mezzanine(CREATOR, MEDIA))
-    assert {tuple(causes) for causes in causes_in(catalogue).values()} == {("mezzanine missing",)}
+    without = causes_in(catalogue)
+    assert without.pop("mezzanine") == ["mezzanine missing"]
+    assert without["hls_master"] == ["follows"]
     assert [target.outputs for target in catalogue.targets()] == [("mezzanine",)]
     bench.stores.archive.delete(bench.media.input_key)
     catalogue.refresh([MEDIA])

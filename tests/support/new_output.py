@@ -187,7 +187,7 @@ def check_library(settings: configuration.Settings, store: RecordStore) -> None:
     assert [line.output for line in estimate(targets, catalogue).lines] == list(ADDED)
     sheet = text_of(media_views.media_sheet(known))
     assert all(output in sheet for output in OUTPUTS["video"])
-    table = text_of(stats_views.statistics_tables(stats.gather(settings.stores(), now=datetime.now(UTC))))
+    table = text_of(stats_views.statistics_tables(stats.gather(catalogue, now=datetime.now(UTC))))
     assert "segments 240p" in table
 
 

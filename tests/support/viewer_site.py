@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from codex_assets.library.catalogue import Catalogue
 from codex_assets.library.what_if import WhatIf
 from codex_assets.storage.objects import Stores
 from codex_assets.system.sandbox import Reach
@@ -30,9 +31,10 @@ def viewing(
         folder / "scratch",
         folder / "measured",
     )
+    catalogue = Catalogue(folder / "index.sqlite", stores.archive)
     ready = threading.Event()
     site = server.Server(
-        server.Viewer(stores, measured, rows or (lambda: library_rows.read(stores)), what_if=what_if), ready.set
+        server.Viewer(stores, measured, rows or (lambda: library_rows.read(catalogue)), what_if=what_if), ready.set
     )
     thread = threading.Thread(target=site.run, args=([listener],), daemon=True)
     thread.start()

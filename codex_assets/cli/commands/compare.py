@@ -57,6 +57,7 @@ def compare(
     from codex_assets.archive.store import RecordStore
     from codex_assets.config.workshop import open_workshop
     from codex_assets.library import published_media
+    from codex_assets.library.catalogue import Catalogue
     from codex_assets.library.what_if import WhatIfBuild
     from codex_assets.viewer import comparison_sheet, library_rows, server
     from codex_assets.viewer.measured import MeasuredMedia
@@ -88,12 +89,19 @@ def compare(
             if as_json:
                 console.say_json(comparison_sheet.sheet(what_if))
                 return
+            catalogue = Catalogue(settings.catalogue, stores.archive)
             measured = MeasuredMedia(
                 stores, settings.tools, settings.scratch, server.kept_measurements(settings.catalogue)
             )
             try:
                 viewer = server.Viewer(
-                    *(stores, measured, lambda: library_rows.read(stores), command_frame.store_option(store), what_if)
+                    *(
+                        stores,
+                        measured,
+                        lambda: library_rows.read(catalogue),
+                        command_frame.store_option(store),
+                        what_if,
+                    )
                 )
                 server.serve(viewer, "/compare", port, console.say, webbrowser.open if browser else None)
             except OSError as error:

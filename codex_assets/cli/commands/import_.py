@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from codex_assets.cli import command_frame, console, progress
 from codex_assets.cli.command_frame import UNCHECKED, AsJson, Conditions, Store
 from codex_assets.errors import JobCancelled
+
+if TYPE_CHECKING:
+    from codex_assets.config.settings import Settings
+    from codex_assets.library.catalogue import Catalogue
 
 
 def import_(
@@ -58,7 +62,7 @@ def import_(
         opened = stack.enter_context(instance.opened_instance(environment(), waiting))
         stack.enter_context(instance.import_lock(opened, waiting))
         # Behind the lock: what another process has just imported is no change any more.
-        differences = records_import.differences(opened, archive)
+        differences = records_import.differences(opened, _listed(settings))
         changes = differences.changed
         if where is None:
             removal.forget_missing(opened, differences, records_import.under_way(opened))
@@ -81,3 +85,12 @@ def import_(
         console.say_json(totals_json(totals, seconds))
     else:
         console.say(totals_line(totals, seconds))
+
+
+def _listed(settings: Settings) -> Catalogue:
+    """The catalogue of the archive, which is listed for it. No record is read into it: an import reads them itself."""
+    from codex_assets.library.catalogue import Catalogue
+
+    catalogue = Catalogue(settings.catalogue, settings.stores().archive)
+    catalogue.list_now()
+    return catalogue

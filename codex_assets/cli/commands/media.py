@@ -54,7 +54,7 @@ def list_(where: Conditions = None, limit: Limit = None, store: Store = None, as
     """List media: what is built, what is stale, and what the last check found.
 
     `codex-assets show MEDIA` has the details of one of them, and `codex-assets stale` the reasons. Media whose upload
-    was refused are listed with the reason.
+    was refused are listed with the reason. The list comes from an index of the archive on this machine.
 
     Exit codes: `0`; `2` the archive could not be read.
 
@@ -64,17 +64,28 @@ def list_(where: Conditions = None, limit: Limit = None, store: Store = None, as
     ```
     """
     condition = command_frame.parse_where(where)
-    from codex_assets.cli.views.media import media_json, media_table
-    from codex_assets.library import published_media
+    from datetime import UTC, datetime
+
+    from codex_assets.cli.views.long_table import LONG
+    from codex_assets.cli.views.overview import overview_json, overview_lines, overview_table, overview_total
 
     with command_frame.failures_end_with(UNCHECKED):
-        stores = command_frame.load_settings(store).stores()
-        listed = list(published_media.read_all(stores, condition))
+        catalogue = command_frame.open_catalogue(command_frame.load_settings(store), condition)
+        listed = list(catalogue.overview(condition))
+        problems = catalogue.problems(condition)
     shown = listed[:limit]
     if as_json:
-        console.say_json([media_json(media) for media in shown])
-    elif listed:
-        console.say(media_table(shown, listed))
-        command_frame.note_rest(len(listed) - len(shown))
-    else:
+        now = datetime.now(UTC)
+        console.say_json([overview_json(media, now) for media in shown])
+        return
+    for media_id, record, problem in problems[:limit]:
+        console.complain(f"{media_id}, {record}: {problem}.")
+    if not listed:
         console.say("No media yet." if where is None else "No media meets these conditions.")
+        return
+    if len(shown) > LONG:
+        console.say_lines(overview_lines(shown))
+    else:
+        console.say(overview_table(shown))
+    console.say(overview_total(listed))
+    command_frame.note_rest(len(listed) - len(shown))

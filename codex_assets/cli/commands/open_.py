@@ -43,6 +43,7 @@ def open_(
     """
     from codex_assets.archive.store import RecordStore
     from codex_assets.library import published_media
+    from codex_assets.library.catalogue import Catalogue
     from codex_assets.viewer import library_rows, server
     from codex_assets.viewer.measured import MeasuredMedia
 
@@ -58,8 +59,9 @@ def open_(
                 raise MissingInput(
                     f"No media `{media_id}` is registered here; `codex-assets list` names those that are."
                 )
+    catalogue = Catalogue(settings.catalogue, stores.archive)
     measured = MeasuredMedia(stores, settings.tools, settings.scratch, server.kept_measurements(settings.catalogue))
-    viewer = server.Viewer(stores, measured, lambda: library_rows.read(stores), command_frame.store_option(store))
+    viewer = server.Viewer(stores, measured, lambda: library_rows.read(catalogue), command_frame.store_option(store))
     try:
         server.serve(viewer, server.media_path(media_id), port, console.say, webbrowser.open if browser else None)
     except OSError as error:

@@ -110,12 +110,13 @@ def rebuild(
     refused: list[Unbuildable] = []
     with command_frame.failures_end_with(UNCHECKED):
         settings = command_frame.load_settings(store)
-        catalogue = command_frame.open_catalogue(settings, refresh=None if resume is None else False)
         if resume is not None:
+            catalogue = command_frame.open_catalogue(settings, refresh=False)
             journal = Journal.resume(journals(settings), resume)
         else:
             versions = _versions(settings) if tools else None
             order = RebuildOrder(where or "", tuple(dict.fromkeys(media or ())), outputs, also_fresh, versions)
+            catalogue = command_frame.open_catalogue(settings, order.condition())
             refused = unbuildable(catalogue, order)
             journal = _begin(settings, catalogue, order, refused, plan=plan, as_json=as_json)
     if not as_json:

@@ -85,10 +85,9 @@ def reproduce(
 
 def _select(settings: Settings, condition: Where, size: Callable[[int], int] | None) -> list[str]:
     """The media that meet the condition; of these, today's sample of that `size`."""
-    from codex_assets.library import published_media
     from codex_assets.library.daily_sample import daily_sample
 
-    media_ids = published_media.matching_ids(settings.stores(), condition)
+    media_ids = command_frame.matching_ids(settings, condition)
     if size is None:
         return media_ids
     return daily_sample(media_ids, lambda count: max(1, size(count)), datetime.now(UTC).date())

@@ -86,18 +86,28 @@ def stale(
     """
     condition = command_frame.parse_where(where)
     outputs = command_frame.parse_outputs(assets, "--assets")
-    from codex_assets.cli.views.stale import report_json, report_sheet
+    from rich.console import Group
+
+    from codex_assets.cli.views.long_table import LONG
+    from codex_assets.cli.views.stale import report_counts, report_json, report_lines, report_total
 
     with command_frame.failures_end_with(UNCHECKED):
         settings = command_frame.load_settings(store)
-        catalogue = command_frame.open_catalogue(settings, refresh=refresh, reindex=reindex)
+        catalogue = command_frame.open_catalogue(settings, condition, refresh=refresh, reindex=reindex)
         report = _report(catalogue, condition, outputs, settings.tools().versions() if tools else None)
     if as_json:
         console.say_json(report_json(report, limit=limit))
     else:
         for media_id, record, problem in report.unreadable_examples:
             console.complain(f"{media_id}, {record}: {problem}.")
-        console.say(report_sheet(report, list_all=list_all or limit is not None, limit=limit))
+        console.say(report_counts(report))
+        if list_all or limit is not None or report.is_short:
+            lines = report_lines(report, limit)
+            if len(lines) > LONG:
+                console.say_lines(line.plain for line in lines)
+            elif lines:
+                console.say(Group(*lines))
+        console.say(report_total(report))
         command_frame.note_rest(len(report.media) - len(report.media[:limit]))
         if limit is None and not (list_all or report.is_short):
             console.note("`--list` names every media and output.")
@@ -128,5 +138,5 @@ def _report(
         if shown:
             reported.append(StaleMedia(media_id, media_type, shown))
     age_seconds, _ = catalogue.age()
-    problems, refused = catalogue.problems(), len(catalogue.refused(condition))
+    problems, refused = catalogue.problems(condition), len(catalogue.refused(condition))
     return StaleReport(catalogue.size(), reported, age_seconds, problems, judged, unjudged_media, refused)

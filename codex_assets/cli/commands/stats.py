@@ -19,15 +19,22 @@ def statistics(
     since: Annotated[
         str, typer.Option("--since", metavar="TIME", help="Jobs of this time, such as `24h` or `30d`, or `all`.")
     ] = "30d",
-    storage: Annotated[bool, typer.Option("--storage/--no-storage", help="Add up what is stored.")] = True,
+    storage: Annotated[
+        bool | None,
+        typer.Option(
+            "--storage/--no-storage",
+            help="Add up what the stores list, or nothing that is stored. Default: what the records name.",
+            show_default=False,
+        ),
+    ] = None,
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
     """Add up success, speed, cost, failures and storage, and count media that were not judged by today's rules.
 
     Speed is seconds of work per minute of media. The archive keeps the last twenty jobs of every media. Storage is
-    that of current versions: former versions, which B2 keeps and bills until a lifecycle rule removes them, are not
-    counted.
+    what the records of media name. With `--storage` it is what the stores list, a thousand objects a request, and what
+    is billed, but for former versions: B2 keeps and bills these until a lifecycle rule removes them.
 
     Exit codes: `0`; `2` a store could not be read.
 
@@ -40,22 +47,19 @@ def statistics(
     now = datetime.now(UTC)
     start = None if since == "all" else now - command_frame.parse_duration(since, "--since")
     condition = command_frame.parse_where(where) if where is not None else None
-    from codex_assets.archive.store import RecordStore
     from codex_assets.cli.views.stats import statistics_json, statistics_tables
-    from codex_assets.library import published_media, stats
+    from codex_assets.library import stats
 
     with command_frame.failures_end_with(UNCHECKED):
         settings = command_frame.load_settings(store)
-        stores = settings.stores()
-        records = RecordStore(stores.archive)
-        wanted = (
-            (lambda media: published_media.condition_holds(condition, media, records))
-            if condition is not None
-            else None
+        gathered = stats.gather(
+            command_frame.open_catalogue(settings, condition),
+            now=now,
+            since=start,
+            where=condition,
+            storage=storage is not False,
+            listed=settings.stores() if storage else None,
         )
-        catalogue = command_frame.open_catalogue(settings)
-        verdicts = (of_media for _, _, of_media in catalogue.verdicts(condition))
-        gathered = stats.gather(stores, now=now, since=start, wanted=wanted, storage=storage, verdicts=verdicts)
     if as_json:
         console.say_json(statistics_json(gathered))
     else:

@@ -113,7 +113,6 @@ def verify_(
         raise typer.Exit(_verify_hls(names[0], rule, as_json, html))
     condition = command_frame.parse_where(where)
     from codex_assets.config.workshop import open_workshop
-    from codex_assets.library import published_media
     from codex_assets.library.catalogue import Catalogue
     from codex_assets.library.sweep import Sweep
 
@@ -131,13 +130,13 @@ def verify_(
             with_reports=html is not None,
             grace=settings.prune_grace,
         )
-        media_ids = names or published_media.candidate_ids(workshop.stores, condition)
+        media_ids = list(dict.fromkeys(names)) or command_frame.matching_ids(settings, condition)
         try:
-            raise typer.Exit(_verify_media(sweep, list(dict.fromkeys(media_ids)), as_json, html))
+            raise typer.Exit(_verify_media(sweep, media_ids, as_json, html))
         finally:
             # So that `stale` says the same of it at once.
             with suppress(StorageError):
-                Catalogue(settings.catalogue, workshop.stores.archive).expire()
+                Catalogue(settings.catalogue, workshop.stores.archive).note_changed(media_ids)
 
 
 def _verify_media(sweep: Sweep, media_ids: list[str], as_json: bool, html: Path | None) -> int:
@@ -259,35 +258,31 @@ def failing(
     """
     command_frame.check_rule(rule, "RULE")
     condition = command_frame.parse_where(where)
-    from codex_assets.cli.views.findings import FailingMedia, failing_json, failing_table, rules_table
-    from codex_assets.library import published_media
+    from codex_assets.cli.views.findings import failing_json, failing_lines, failing_table, rules_table
+    from codex_assets.cli.views.long_table import LONG
 
     with command_frame.failures_end_with(UNCHECKED):
-        stores = command_frame.load_settings(store).stores()
-        checks = list(published_media.read_last_checks(stores, condition))
-    failed = [
-        FailingMedia(media.media_id, output.checked_at, finding)
-        for media in checks
-        for output in media.outputs
-        for finding in output.failed
-        if rule in (None, finding.rule) and (warnings or finding.is_failure)
-    ]
-    unverified = sum(not media.outputs for media in checks)
+        catalogue = command_frame.open_catalogue(command_frame.load_settings(store), condition)
+        media, unverified = catalogue.verified(condition)
+        failed = list(catalogue.findings(condition, rule, warnings=warnings))
     shown = failed[:limit]
     if as_json:
         console.say_json(failing_json(shown))
-    elif checks and unverified == len(checks):
+    elif media and unverified == media:
         console.say("No media was verified since it was published: `codex-assets verify --all` does it.")
     elif not failed:
         console.say(f"No verified media fails {rule or 'any rule'}.")
     elif rule is None:
         console.say(rules_table((failure.media_id, failure.finding) for failure in failed))
     else:
-        console.say(failing_table(shown))
+        if len(shown) > LONG:
+            console.say_lines(failing_lines(shown))
+        else:
+            console.say(failing_table(shown))
         command_frame.note_rest(len(failed) - len(shown))
-    if 0 < unverified < len(checks):
+    if 0 < unverified < media:
         console.note(f"{console.count_media(unverified)} not verified since it was published.")
     if any(failure.finding.is_failure for failure in failed):
         raise typer.Exit(FAILED)
-    if checks and unverified == len(checks):
+    if media and unverified == media:
         raise typer.Exit(UNCHECKED)

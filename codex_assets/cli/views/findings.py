@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich import box
@@ -15,6 +14,8 @@ from rich.text import Text
 from codex_assets.archive.findings import Finding, Severity
 from codex_assets.archive.notes import Note
 from codex_assets.cli.console import count_media, plural
+from codex_assets.cli.views.long_table import long_table
+from codex_assets.library.catalogue import KeptFinding
 from codex_assets.library.sweep import SweepResult
 from codex_assets.quantities import duration
 from codex_assets.verification.report.media_report import MediaReport, PlaylistReport, Rate
@@ -23,15 +24,6 @@ LISTED_FINDINGS = 20
 """A sweep with more findings than this counts them by rule; `failing` lists them."""
 
 SEVERITY_COLOURS = {Severity.ERROR: "red", Severity.WARN: "yellow"}
-
-
-@dataclass(frozen=True)
-class FailingMedia:
-    """A finding that a media did not pass when it was last verified, at `checked_at` (ISO 8601)."""
-
-    media_id: str
-    checked_at: str
-    finding: Finding
 
 
 def findings_table(findings: Sequence[Finding]) -> Table:
@@ -201,7 +193,7 @@ def rules_table(problems: Iterable[tuple[str, Finding]]) -> Table:
     return table
 
 
-def failing_table(failed: Sequence[FailingMedia]) -> Table:
+def failing_table(failed: Sequence[KeptFinding]) -> Table:
     """The findings of one rule, media by media."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("media", style="bold", overflow="fold")
@@ -209,12 +201,21 @@ def failing_table(failed: Sequence[FailingMedia]) -> Table:
     table.add_column("severity")
     table.add_column("finding", overflow="fold")
     for failure in failed:
-        finding = failure.finding
-        table.add_row(failure.media_id, finding.output, finding.severity.value, finding.message)
+        table.add_row(*_failing_row(failure))
     return table
 
 
-def failing_json(failed: Sequence[FailingMedia]) -> list[dict[str, Any]]:
+def failing_lines(failed: Sequence[KeptFinding]) -> Iterator[str]:
+    """The same as plain text."""
+    return long_table(("media", "output", "severity", "finding"), list(map(_failing_row, failed)), 0)
+
+
+def _failing_row(failure: KeptFinding) -> tuple[str, ...]:
+    finding = failure.finding
+    return (failure.media_id, finding.output, finding.severity.value, finding.message)
+
+
+def failing_json(failed: Sequence[KeptFinding]) -> list[dict[str, Any]]:
     return [
         {"mediaId": failure.media_id, **_finding_json(failure.finding), "checkedAt": failure.checked_at}
         for failure in failed

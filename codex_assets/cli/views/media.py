@@ -25,9 +25,10 @@ from codex_assets.archive.records import (
     VariantRecord,
     WaveformRecord,
 )
-from codex_assets.cli.console import count_media, plural
+from codex_assets.cli.console import plural
 from codex_assets.cli.views.builds import builds
 from codex_assets.cli.views.findings import finding_line, note_json, note_line
+from codex_assets.cli.views.overview import NOT_BY_TODAYS_RULES, check_result, refusal_json, refusal_line
 from codex_assets.cli.views.stale import verdict_line
 from codex_assets.library.judged import Judged
 from codex_assets.library.published_media import PublishedMedia
@@ -38,7 +39,6 @@ from codex_assets.storage.objects import Role
 
 Addresses = Callable[[Role, str], str]
 """The address of an object, by its store's role and its key."""
-NOT_BY_TODAYS_RULES = "not judged by today's rules"
 
 
 def outputs_tree(media: PublishedMedia, only: Sequence[str] | None = None) -> Tree:
@@ -61,60 +61,12 @@ def outputs_tree(media: PublishedMedia, only: Sequence[str] | None = None) -> Tr
     return tree
 
 
-def media_table(shown: Sequence[PublishedMedia], listed: Sequence[PublishedMedia]) -> Group:
-    """One line per media that is shown, and of all that are listed how many are stale."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("media", "type", "creator"):
-        table.add_column(name, overflow="fold")
-    for name in ("outputs", "stale", "size", "length", "checked"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for media in shown:
-        records = [record for record in media.outputs.values() if record is not None]
-        if media.is_refused:
-            table.add_row(*_refused_row(media))
-            continue
-        mezzanine = _mezzanine(media)
-        table.add_row(
-            Text(media.media.media_id, style="bold"),
-            media.media.media_type,
-            media.media.creator_id,
-            f"{len(records)}/{len(media.outputs)}",
-            Text(str(len(media.stale)), style="yellow" if media.stale else "dim"),
-            byte_size(sum(map(_bytes_of, records))),
-            duration(mezzanine.duration) if mezzanine is not None else "",
-            _check_result(media),
-        )
-    stale = sum(1 for media in listed if media.stale)
-    unjudged = sum(media.judged in (Judged.OLD, Judged.NEVER) for media in listed)
-    refused = [media for media in listed if media.is_refused]
-    total = f"{count_media(len(listed) - len(refused))}, {stale} with stale outputs"
-    sentences = [refusal_line(media) for media in shown if media.refusal is not None]
-    total += f", {unjudged} {NOT_BY_TODAYS_RULES}" if unjudged else ""
-    total += f"; {plural(len(refused), 'upload')} refused" if refused else ""
-    return Group(table, *sentences, *([""] if sentences else []), total)
-
-
-def refusal_line(media: PublishedMedia) -> Text:
-    """Why a media's last upload was refused."""
-    assert media.refusal is not None
-    what = "refused" if media.is_refused else "its last upload was refused"
-    line = Text.assemble((media.media.media_id, "bold"), f": {what}: {media.refusal.sentence}", overflow="fold")
-    line.stylize("red" if media.is_refused else "yellow", len(media.media.media_id) + 2)
-    return line
-
-
-def _refused_row(media: PublishedMedia) -> list[RenderableType]:
-    """A media of which nothing was or will be built: no number says anything of it."""
-    who = [Text(media.media.media_id, style="bold"), media.media.media_type, media.media.creator_id]
-    return [*who, "", "", "", "", Text("refused", style="red")]
-
-
 def media_sheet(media: PublishedMedia, addresses: Addresses | None = None) -> Group:
     """Everything that is known of one media, and where its outputs lie."""
     original = f"original: {media.media.input_role}: {media.media.input_key}"
     parts: list[RenderableType] = [_title(media), Text(original, style="dim", overflow="fold")]
     if media.refusal is not None:
-        parts.append(refusal_line(media))
+        parts.append(refusal_line(media.refusal, is_all=media.is_refused))
         parts.append(Text(f"refused at {_minute(media.refusal.refused_at)} ({media.refusal.code})", style="dim"))
     if media.is_refused:
         return Group(*parts)
@@ -170,19 +122,7 @@ def media_json(media: PublishedMedia, addresses: Addresses | None = None) -> dic
         },
         "notes": [note_json(note) for note in media.notes] if media.notes is not None else None,
         "verification": verification.model_dump(mode="json") if verification is not None else None,
-        "refused": _refusal_json(media),
-    }
-
-
-def _refusal_json(media: PublishedMedia) -> dict[str, Any] | None:
-    refusal = media.refusal
-    if refusal is None:
-        return None
-    return {
-        "code": refusal.code,
-        "sentence": refusal.sentence,
-        "at": refusal.refused_at,
-        "published": not media.is_refused,
+        "refused": refusal_json(media.refusal, is_all=media.is_refused),
     }
 
 
@@ -331,16 +271,9 @@ def _minute(moment: str) -> str:
 
 
 def _check_result(media: PublishedMedia) -> Text:
-    """What the last verification found, and whether today's rules have judged what is published."""
-    if not media.verified:
-        return Text(NOT_BY_TODAYS_RULES, style="yellow") if media.judged is Judged.OLD else Text("never", style="dim")
-    failed = sum(finding.is_failure for checked in media.verified for finding in checked.failed)
-    warned = sum(len(checked.failed) for checked in media.verified) - failed
-    if failed:
-        return Text(f"{failed} failed", style="red")
-    if media.judged in (Judged.OLD, Judged.NEVER):
-        return Text(NOT_BY_TODAYS_RULES, style="yellow")
-    return Text(plural(warned, "warning"), style="yellow") if warned else Text("passed", style="green")
+    findings = [finding for checked in media.verified for finding in checked.failed]
+    failed = sum(finding.is_failure for finding in findings)
+    return check_result(bool(media.verified), failed, len(findings) - failed, media.judged)
 
 
 def _bytes_of(record: OutputRecord) -> int:

@@ -88,16 +88,24 @@ class StaleReport:
         )
 
 
-def report_sheet(report: StaleReport, *, list_all: bool, limit: int | None = None) -> Group:
-    """Counts by output and reason, the media if they are few or `list_all` (at most `limit`), and the total."""
-    parts: list[RenderableType] = []
+def report_counts(report: StaleReport) -> Group:
+    """Counts by output and reason."""
     reasons = report.reasons()
-    if reasons:
-        parts.append(_reasons_table(reasons, report.blocked()))
-    if list_all or report.is_short:
-        for media in report.media[:limit]:
-            parts.append(Text.assemble((media.media_id, "bold"), f"  {media.media_type}"))
-            parts += [Text("  ").append_text(verdict_line(verdict)) for verdict in media.verdicts]
+    return Group(*([_reasons_table(reasons, report.blocked())] if reasons else []))
+
+
+def report_lines(report: StaleReport, limit: int | None = None) -> list[Text]:
+    """The media, at most `limit`, each with its outputs below it."""
+    lines = []
+    for media in report.media[:limit]:
+        lines.append(Text.assemble((media.media_id, "bold"), f"  {media.media_type}"))
+        lines += [Text("  ").append_text(verdict_line(verdict)) for verdict in media.verdicts]
+    return lines
+
+
+def report_total(report: StaleReport) -> Group:
+    """How much is to be rebuilt, as of when; what was refused, and what was not judged by today's rules."""
+    parts: list[RenderableType] = []
     total = f"{console.count_media(report.media_count)}: "
     if report.stale_count:
         total += f"{console.plural(report.output_count, 'output')} of {console.count_media(report.stale_count)}"
