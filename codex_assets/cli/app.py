@@ -20,6 +20,7 @@ from codex_assets.cli.commands import (
     doctor,
     endpoint,
     import_,
+    jobs,
     media,
     open_,
     rebuild,
@@ -89,6 +90,8 @@ app.command(rich_help_panel=LOOK)(media.show)
 app.command(name="list", rich_help_panel=LOOK)(media.list_)
 app.command(rich_help_panel=LOOK)(stale.stale)
 app.command(name="stats", rich_help_panel=LOOK)(stats.statistics)
+app.command(rich_help_panel=LOOK)(jobs.jobs)
+app.command(rich_help_panel=LOOK)(jobs.watch)
 
 CHECK = "Check"
 app.command(rich_help_panel=CHECK)(compare.compare)

@@ -331,6 +331,20 @@ def management(environ: Mapping[str, str] | None = None) -> Account:
     return Account(SecretStr(key), variables.runpod_rest_base, outward(env))
 
 
+def endpoints(environ: Mapping[str, str] | None = None) -> tuple[Endpoint, ...]:
+    """The endpoints that `environ` names, whether or not they are what builds: that of uploads, and that of backfills
+    where it is another one. None where none is named. Raises `ConfigurationError`."""
+    everything = environment() if environ is None else environ
+    env = {name: text for name, text in everything.items() if text.strip()}
+    if "RUNPOD_ENDPOINT_ID" not in env:
+        return ()
+    problems: list[str] = []
+    named = _endpoints({**env, "BUILD_ON": "runpod"}, everything, problems)
+    if problems:
+        raise ConfigurationError("RunPod cannot be asked: " + "; ".join(problems) + ".")
+    return tuple({endpoint.endpoint_id: endpoint for endpoint in named if endpoint is not None}.values())
+
+
 def outward(environ: Mapping[str, str] | None = None) -> Outward:
     """The way out that the environment tells, of which everything can be used. Raises `ConfigurationError`."""
     problems: list[str] = []

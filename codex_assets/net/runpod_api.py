@@ -219,9 +219,15 @@ class JobsApi:
 
     def waiting(self) -> int:
         """How many jobs wait in the endpoint's queue; 0 where RunPod does not say."""
-        jobs = _as_object(self._requests.send("GET", "health")).get("jobs")
-        count = jobs.get("inQueue") if isinstance(jobs, dict) else None
-        return count if isinstance(count, int) else 0
+        return self.load().waiting
+
+    def load(self) -> EndpointLoad:
+        """How many jobs wait and run at the endpoint, and how many workers it has."""
+        answer = _as_object(self._requests.send("GET", "health"))
+        jobs, workers = _as_object(answer.get("jobs")), _as_object(answer.get("workers"))
+        # Idle workers and running ones are ready; the others start, or cannot.
+        ready = [workers[state] for state in ("idle", "running") if isinstance(workers.get(state), int)]
+        return EndpointLoad(_count(jobs.get("inQueue")), _count(jobs.get("inProgress")), sum(ready) if ready else None)
 
     def _refuse(self, answer: ApiAnswer, path: str) -> None:
         if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
@@ -230,6 +236,19 @@ class JobsApi:
             raise ConfigurationError(f"RunPod has no endpoint {self._endpoint.endpoint_id}; check its id.")
         if not _may_pass(answer.status):
             raise EndpointError(f"RunPod refused the request: {answer.status}{phrase(answer.status)}.", retryable=False)
+
+
+@dataclass(frozen=True)
+class EndpointLoad:
+    """Jobs that wait and that run at an endpoint; `workers` that are ready, None where RunPod does not say."""
+
+    waiting: int
+    running: int
+    workers: int | None = None
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _as_object(value: Any) -> dict[str, Any]:
