@@ -187,7 +187,8 @@ def check_library(settings: configuration.Settings, store: RecordStore) -> None:
     assert [line.output for line in estimate(targets, catalogue).lines] == list(ADDED)
     sheet = text_of(media_views.media_sheet(known))
     assert all(output in sheet for output in OUTPUTS["video"])
-    table = text_of(stats_views.statistics_tables(stats.gather(catalogue, now=datetime.now(UTC))))
+    gathered = stats.gather(catalogue, now=datetime.now(UTC), listed=settings.stores())
+    table = text_of(stats_views.statistics_tables(gathered))
     assert "segments 240p" in table
 
 
