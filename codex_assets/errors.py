@@ -12,6 +12,7 @@ reads in the webhook: no path of the worker, no stderr, no secret. What an engin
     |- StorageError        the store's: refused (final) or unavailable (again later)
     |- ToolError           the worker's: ffmpeg, ffprobe or audiowaveform failed
     |  `- OutOfMemory      the operator's: the worker has too little memory
+    |- ToolKilled          the same: the machine ended a tool
     |- VerificationError   ours: an output was built and did not pass its checks; nothing was replaced
     |- EndpointError       the operator's: RunPod's API or the endpoint's workers cannot be used
     |- OutdatedWorker      the operator's: the endpoint's workers build by other recipes
@@ -210,6 +211,18 @@ class OutOfMemory(ToolError):
     code = "out_of_memory"
     fault = Fault.OPERATOR
     sentence = "The worker ran out of memory while {}; give the endpoint workers with more memory."
+
+
+class ToolKilled(JobError):
+    """The machine ended a tool, as one does that has no memory left. That says nothing of what the tool was looking at,
+    so it is no `ToolError`: nobody who asks a tool about a file takes it for an answer."""
+
+    code = OutOfMemory.code
+    fault = OutOfMemory.fault
+    retryable = OutOfMemory.retryable
+
+    def __init__(self, ended: OutOfMemory) -> None:
+        super().__init__(ended.public, detail=ended.detail)
 
 
 class BrokenRule(Protocol):

@@ -128,6 +128,7 @@ class MezzanineEncoder:
         except ToolError as error:
             if plan.treatment != "copied":
                 raise
+            upload_faults.require_no_worker_trouble(error, self._source)
             _log.warning("the sound cannot be copied into the mezzanine: %s", error.reason)
             warnings.append(refusals.SOUND_ENCODED_AGAIN)
         else:

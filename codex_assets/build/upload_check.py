@@ -331,7 +331,8 @@ class _UploadCheck:
         try:
             arguments = sound_arguments(str(self._path), audio, info.codecs, info.look, info.container)
             decoded = self._tools.ffprobe(arguments, label="listening to the start")
-        except ToolError:
+        except ToolError as error:
+            upload_faults.require_no_worker_trouble(error, self._source)
             return info
         return read_sound_start(info, decoded.get("frames", []))
 
@@ -351,7 +352,8 @@ class _UploadCheck:
         try:
             arguments = frame_arguments(str(self._path), video, info.codecs, info.look, info.container)
             decoded = self._tools.ffprobe(arguments, label="looking at some frames")
-        except ToolError:
+        except ToolError as error:
+            upload_faults.require_no_worker_trouble(error, self._source)
             return video
         frames = decoded.get("frames", [])
         if info.container in headers.COUNTED_TIME:
@@ -381,7 +383,11 @@ class _UploadCheck:
                 self._tools.ffmpeg(arguments, label="looking at some pictures")
                 samples.append(sample.read_bytes())
             return interlace.find_combs(samples, columns, height)
-        except (ToolError, OSError):
+        except ToolError as error:
+            upload_faults.require_no_worker_trouble(error, self._source)
+            return Combs()
+        except FileNotFoundError:
+            # Of a moment without a picture nothing is written.
             return Combs()
         finally:
             sample.unlink(missing_ok=True)

@@ -54,6 +54,12 @@ def decode_error(error: ToolError, source: Path) -> JobError:
     return refusals.UNDECODABLE.error(error.detail)
 
 
+def require_no_worker_trouble(error: ToolError, source: Path) -> None:
+    """Raises `error` where it says nothing of the upload: what the worker could not look at is not unknown."""
+    if error.passed is None and is_worker_trouble(error, source):
+        raise error
+
+
 def is_worker_trouble(error: ToolError, source: Path) -> bool:
     """Whether the worker itself was in trouble: full, too slow, or told to end its processes."""
     was_killed = error.exit_code is not None and error.exit_code < 0 and error.exit_code not in _CRASHES

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, ClassVar, TypeAlias
 
-from codex_assets.errors import JobCancelled, OutOfMemory, Passed, ToolError, disk_full
+from codex_assets.errors import JobCancelled, OutOfMemory, Passed, ToolError, ToolKilled, disk_full
 from codex_assets.media import ffmpeg_words
 from codex_assets.system import run_limits, sandbox
 from codex_assets.system.run_output import DOCUMENT_BYTES, Advance, Progress, Pump, cause_of
@@ -410,7 +410,8 @@ def end_children(children: Sequence[Child]) -> None:
 def raise_first_failure(children: Sequence[Child], label: str, folders: Iterable[Path] = ()) -> None:
     """The first child that failed by itself: not one that was killed, or lost its reader, because another failed.
 
-    Raises `ToolError`, `OutOfMemory`, and `StorageError` when the disk of the `folders` that they write to is full.
+    Raises `ToolError`, `OutOfMemory`, `ToolKilled`, and `StorageError` when the disk of the `folders` that they write
+    to is full.
     """
 
     def consequence(child: Child) -> bool:
@@ -429,7 +430,8 @@ def raise_first_failure(children: Sequence[Child], label: str, folders: Iterable
         # Nobody else sends that signal to a tool that this process has not given up.
         was_killed = child.process.returncode == -signal.SIGKILL and passed is None
         kind = OutOfMemory if was_killed or passed == "memory" else ToolError
-        raise kind(label, argv=child.argv, exit_code=child.process.returncode, log=log, reason=reason, passed=passed)
+        error = kind(label, argv=child.argv, exit_code=child.process.returncode, log=log, reason=reason, passed=passed)
+        raise ToolKilled(error) if isinstance(error, OutOfMemory) and was_killed else error
 
 
 def _is_full(folders: Iterable[Path]) -> bool:

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from codex_assets.errors import ConfigurationError, ToolError
+from codex_assets.errors import ConfigurationError, ToolError, ToolKilled
 from codex_assets.system import run_limits, scratch
 from codex_assets.system.process import Reader, Runner, RunOrder, ToolRun, signal_name
 from codex_assets.system.run_limits import STALL_SECONDS
@@ -233,6 +233,8 @@ class Tools:
         ]
         try:
             self._runner.run(argv, RunOrder("trying the encoder", seconds=timeout))
+        except ToolKilled as error:
+            return Trial(False, f"the machine ended it: {error.public}")
         except ToolError as error:
             return Trial(False, _ended(error), hung=error.exit_code is None)
         return Trial(True, "a trial encode with the real options succeeded")
@@ -280,7 +282,7 @@ class Tools:
         """What the driver says of each GPU, such as `name` or `driver_version`; empty without one."""
         try:
             return self.query_gpus(*fields)
-        except ToolError:
+        except (ToolError, ToolKilled):
             return []
 
     def query_gpus(self, *fields: str) -> list[str]:

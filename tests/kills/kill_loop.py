@@ -27,6 +27,8 @@ from botocore.exceptions import ClientError
 from jobs import input_key, payload
 from webhook_receiver import Receiver
 
+from codex_assets.system import process_identity
+
 HERE: Final = Path(__file__).parent
 Target = Literal["worker", "job", "tool"]
 TARGETS: Final[tuple[Target, ...]] = ("worker", "job", "tool")
@@ -262,7 +264,8 @@ class KillLoop:
         number = f"{job['id']} ({film})"
         if published != self.sets[film]:
             differing = {key for key, _ in published.items() ^ self.sets[film].items()}
-            wrong.append(f"{number}: {sorted(differing)}")
+            of_films = {key: self._films_of(key, published.get(key)) for key in sorted(differing)}
+            wrong.append(f"{number}: published of {of_films}; {self._records()}")
         said = [request.said for request in self._receiver.of(str(job["id"]))]
         completed = [each for each in said if each["status"] == "completed"]
         if not completed or any(each != completed[0] for each in completed):
@@ -271,11 +274,26 @@ class KillLoop:
             if self._client.list_multipart_uploads(Bucket=bucket).get("Uploads"):
                 wrong.append(f"{number}: an unfinished upload in {bucket}")
         lease = json.loads(self._client.get_object(Bucket=self._buckets[1], Key="leases/m1.json")["Body"].read())
-        if lease.get("holder") is not None or lease.get("switch") is not None:
-            wrong.append(f"{number}: the lease is not free")
+        if lease.get("switch") is not None:
+            wrong.append(f"{number}: a switch has not ended; {self._records()}")
+        # A process that was killed after its answer had no time to give it back: it is nobody's all the same.
+        if (holder := lease.get("holder")) is not None and not process_identity.has_ended(holder["process"]):
+            wrong.append(f"{number}: the lease is not free: {holder}; {self._records()}")
         scratch = Path(self._environment["TMPDIR"])
         if left := sorted(path.name for path in scratch.rglob("*") if path.is_file()):
             wrong.append(f"{number}: scratch {left[:5]}")
+
+    def _films_of(self, key: str, etag: str | None) -> list[str]:
+        """The films of which what lies under a key is."""
+        return [film for film, of_film in self.sets.items() if etag is not None and of_film.get(key) == etag]
+
+    def _records(self) -> dict[str, Any]:
+        """What tells how it came to be as it is."""
+        archive, media, _ = self._buckets
+        lease = self._client.get_object(Bucket=media, Key="leases/m1.json")["Body"].read().decode()
+        history = self._client.get_object(Bucket=archive, Key="records/m1/jobs.json")["Body"].read().decode()
+        mezzanine = self._client.get_object(Bucket=archive, Key="records/m1/mezzanine.json")["Body"].read().decode()
+        return {"lease": lease, "jobs": history[-3000:], "mezzanine": mezzanine, "log": self._log.read_text()[-20_000:]}
 
     def _published(self) -> dict[str, str]:
         """What viewers follow, and the recorded mezzanine: key -> ETag."""
