@@ -13,6 +13,17 @@ from enum import StrEnum
 
 
 @dataclass(frozen=True)
+class ScalingLoss:
+    """What a good scaler alone loses of a second's pictures, as far as these are compared: an edge that comes to lie
+    within a pixel. Fields as those of `PictureSecond`."""
+
+    likeness: tuple[float, float, float]
+    least_likeness: float
+    difference: float
+    lasting_difference: float
+
+
+@dataclass(frozen=True)
 class PictureSecond:
     """The pictures of about a second beside those that they were made of, all of them, scaled to the same small size.
 
@@ -41,6 +52,9 @@ class PictureSecond:
     agreement: float | None = None
     """Likeness, in the worst plane, to another output that was made of the same pictures: the one that is most alike.
     Of those pictures only that are far from the original's; None where there are none, or no other output."""
+    scaling: ScalingLoss | None = None
+    """Of an encode of the judge's own, held against what it was given: what was lost before. None where it was held
+    against the original."""
 
 
 class ChangeKind(StrEnum):

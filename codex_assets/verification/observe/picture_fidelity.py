@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from codex_assets.verification.fidelity import PictureFidelity, PictureSecond
+from codex_assets.verification.fidelity import PictureFidelity, PictureSecond, ScalingLoss
 from codex_assets.verification.observe.decoder import Decoder
 from codex_assets.verification.observe.picture_meter import Areas, Meter, agreements, badness, detail_of, measure
 from codex_assets.verification.observe.picture_stack import COLOURS, Batch, Delivered, compared_size, decode_together
@@ -118,8 +118,26 @@ class PictureComparison:
                 given = opened if is_small else ("-i", scaled)
                 encoded = Delivered(("-i", coded), each.size)
                 (fidelity,), _ = beside._measured(given, [encoded], lead, count / rate)
-                seconds.append(replace(fidelity.seconds[0], at=second.at) if fidelity.seconds else second)
+                if not fidelity.seconds:
+                    seconds.append(second)
+                    continue
+                honest = replace(fidelity.seconds[0], at=second.at)
+                if not is_small:
+                    smaller = Delivered(("-i", scaled), each.size)
+                    (of_scaling,), _ = self._measured(opened, [smaller], lead, count / rate)
+                    honest = _with_scaling(honest, of_scaling.seconds)
+                seconds.append(honest)
         return seconds
+
+
+def _with_scaling(honest: PictureSecond, of_scaling: Sequence[PictureSecond]) -> PictureSecond:
+    """What an honest encode reaches of what it was given, with what was lost by scaling before."""
+    if not of_scaling:
+        return honest
+    lost = of_scaling[0]
+    return replace(
+        honest, scaling=ScalingLoss(lost.likeness, lost.least_likeness, lost.difference, lost.lasting_difference)
+    )
 
 
 def _doubtful(fidelity: PictureFidelity) -> list[PictureSecond]:

@@ -208,3 +208,21 @@ def test_variants_that_agree_are_not_of_a_mezzanine_that_shows_noise(tmp_path: P
         assert not finding.passed
         assert max(second.agreement for second in fidelity.seconds if second.agreement is not None) > 0.98
         assert finding.where == ("from 3.0 to 4.0 s" if filters is BURST else "")
+
+
+@pytest.mark.ffmpeg
+@pytest.mark.slow
+@pytest.mark.parametrize(("scaler", "is_true"), [("lanczos+accurate_rnd", True), ("neighbor", False)])
+def test_an_edge_that_comes_to_lie_within_a_pixel_is_no_fault(scaler: str, is_true: bool, tmp_path: Path) -> None:
+    """Beside flat areas of pure colours, from 1280 to 854 pixels, every good scaler leaves half a pixel of both."""
+    chart, variant = tmp_path / "chart.mp4", tmp_path / "480p.mp4"
+    picture = ("-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=30:duration=4")
+    coding = ("-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p")
+    TOOLS.ffmpeg([*picture, *coding, "-crf", "18", str(chart)], label="a chart")
+    scaled = ("-vf", f"scale=854:480:flags={scaler}", *coding, "-b:v", "1000k", "-maxrate", "1100k", "-bufsize", "2M")
+    TOOLS.ffmpeg(["-i", str(chart), *scaled, str(variant)], label="a variant")
+    comparison = PictureComparison(Decoder(TOOLS), ("-i", str(chart)), Fraction(30), (1280, 720))
+    (fidelity,), _ = comparison.compare([Delivered(("-i", str(variant)), (854, 480), 1000)], seconds=4)
+    finding = pictures.expect_true(fidelity, "mezzanine")
+    assert finding is not None
+    assert finding.passed is is_true
