@@ -55,7 +55,7 @@ PAUSES_SECONDS = (0.05, 0.1)
 STORE_SECONDS = 2.0
 """Of one request, with its repetitions."""
 RECEIVER = {"attempts": 2, "timeout_s": 0.8, "backoff_s": 0.1, "retry_after_limit_s": 0.3}
-LEASE_SECONDS = (0.4, 10.0, 0.1, 0.05)
+LEASE_SECONDS = (0.4, 10.0, 10.0, 0.1, 0.05)
 """As `LeaseTimes` has them: a lease is renewed in a job that is as short as ours."""
 _PR_SET_PDEATHSIG = 1
 

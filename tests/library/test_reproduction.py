@@ -53,11 +53,11 @@ def store(built: Path, tmp_path: Path) -> Path:
 
 
 def files_of(folder: Path) -> dict[str, tuple[str, int]]:
-    """Every file of a folder, with the hash of its bytes and when it was written."""
+    """Every file of a folder, with the hash of its bytes and when it was written, but for this machine's index."""
     return {
         str(path.relative_to(folder)): (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
         for path in folder.rglob("*")
-        if path.is_file()
+        if path.is_file() and ".catalogue.sqlite" not in path.name
     }
 
 

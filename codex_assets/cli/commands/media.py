@@ -56,7 +56,7 @@ def list_(where: Conditions = None, limit: Limit = None, store: Store = None, as
     `codex-assets show MEDIA` has the details of one of them, and `codex-assets stale` the reasons. Media whose upload
     was refused are listed with the reason. The list comes from an index of the archive on this machine.
 
-    Exit codes: `0`; `2` the archive could not be read.
+    Exit codes: `0`; `2` the archive, or a record in it, could not be read.
 
     ```
     codex-assets list
@@ -74,18 +74,19 @@ def list_(where: Conditions = None, limit: Limit = None, store: Store = None, as
         listed = list(catalogue.overview(condition))
         problems = catalogue.problems(condition)
     shown = listed[:limit]
+    for media_id, record, problem in problems[:limit]:
+        console.complain(f"{media_id}, `{record}`: {problem}.")
     if as_json:
         now = datetime.now(UTC)
         console.say_json([overview_json(media, now) for media in shown])
-        return
-    for media_id, record, problem in problems[:limit]:
-        console.complain(f"{media_id}, {record}: {problem}.")
-    if not listed:
+    elif not listed:
         console.say("No media yet." if where is None else "No media meets these conditions.")
-        return
-    if len(shown) > LONG:
-        console.say_lines(overview_lines(shown))
     else:
-        console.say(overview_table(shown))
-    console.say(overview_total(listed))
-    command_frame.note_rest(len(listed) - len(shown))
+        if len(shown) > LONG:
+            console.say_lines(overview_lines(shown))
+        else:
+            console.say(overview_table(shown))
+        console.say(overview_total(listed))
+        command_frame.note_rest(len(listed) - len(shown))
+    if problems:
+        raise typer.Exit(UNCHECKED)
