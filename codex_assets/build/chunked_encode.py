@@ -60,23 +60,22 @@ def encode(
     on_progress: Callable[[Progress], None] | None = None,
 ) -> ToolRun:
     """The rungs' segments, with ffmpeg's own playlist, in their folders: of all `pictures` of the mezzanine, or of its
-    first `limit` segments and whatever more they need. Returns the last log and the time that all took.
+    first `limit` segments and whatever more they need. Returns the last run, with the time that all took.
 
     Raises as `Tools.ffmpeg`: what failed first has ended the rest.
     """
     plan = chunks.chunks(pictures, rate, segments=encoder.chunk_segments, limit=limit)
-    seconds = float(Fraction(plan[-1].end, 1) / rate)
+    seconds = float(plan[-1].end / rate)
     course = _ChunkProgress(seconds, on_progress)
     work = [partial(_encode_chunk, mezzanine, rungs, chunk, rate, encoder, course) for chunk in plan]
-    runs: list[ToolRun] = []
-    for chunk, run in zip(plan, side_by_side.in_order(tools, work, at_once=at_once(rungs)), strict=True):
-        runs.append(run)
+    encoded = side_by_side.in_order(tools, work, at_once=at_once(rungs))
+    for chunk, _ in zip(plan, encoded, strict=True):
         for wanted in rungs:
             _append(wanted.part(chunk), wanted.pictures)
     for wanted in rungs:
-        runs.append(_segmented(tools, wanted, seconds if limit is not None else None, seconds))
+        run = _segmented(tools, wanted, seconds if limit is not None else None, seconds)
         wanted.pictures.unlink()
-    return replace(runs[-1], log=tuple(line for run in runs for line in run.log)[-400:], seconds=course.elapsed())
+    return replace(run, seconds=course.elapsed())
 
 
 def at_once(rungs: Sequence[WantedRung]) -> int:

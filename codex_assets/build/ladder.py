@@ -18,11 +18,10 @@ from codex_assets.build.publication import UnpublishedOutput
 from codex_assets.build.receipts import Encode
 from codex_assets.build.sound import Sound
 from codex_assets.media import profile, target_format
-from codex_assets.media.encode import ladder
+from codex_assets.media.encode import hls, ladder
 from codex_assets.media.outputs import MASTER, PREVIEW, variant_output
 from codex_assets.system.process import ToolRun
 
-PREVIEW_SEGMENTS = profile.PREVIEW_SECONDS // profile.SEGMENT_SECONDS
 NOT_APPLICABLE = "not-applicable"
 """The data version of a variant that this source does not get."""
 
@@ -75,7 +74,7 @@ def _video_playlists(
         return [], markers
     sounds = build.delivered_sounds(sorted({rung.variant.audio_kbps for rung in [*wanted, *alone]}))
     encoded = _encode(build, source, wanted, sounds, None)
-    encoded |= _encode(build, source, alone, sounds, PREVIEW_SEGMENTS)
+    encoded |= _encode(build, source, alone, sounds, hls.PREVIEW_SEGMENTS)
     unpublished = [encoded_variant.unpublished_variant(build, source, encoded[rung.name]) for rung in wanted]
     if previewed is not None:
         unpublished.append(encoded_variant.unpublished_preview(build, source, encoded[previewed.name]))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from codex_assets.media import profile
 
 PLAYLIST = "playlist.m3u8"
+PREVIEW_SEGMENTS = profile.PREVIEW_SECONDS // profile.SEGMENT_SECONDS
 AAC_LC = "mp4a.40.2"
 CAPTION_GROUP = "captions"
 RECOGNISED_PACKETS = 12
@@ -150,7 +151,7 @@ def _caption_rendition(number: int, name: str) -> str:
 
 def preview_segments(segments: Sequence[Segment]) -> list[Segment]:
     """The first segments of a variant that make its preview."""
-    return list(segments[: profile.PREVIEW_SECONDS // profile.SEGMENT_SECONDS])
+    return list(segments[:PREVIEW_SEGMENTS])
 
 
 def segment_arguments(segment: str) -> list[str]:
