@@ -26,6 +26,8 @@ KEPT = 20
 """Jobs of one media that are remembered, the newest."""
 LONGEST_JOB = timedelta(hours=24)
 """RunPod keeps no job for longer. One that was begun earlier and has not ended was killed."""
+_RECORDED_TO = timedelta(milliseconds=1)
+"""How exact the start of a job is on record."""
 
 Outcome = Literal["running", "completed", "failed", "cancelled"]
 
@@ -90,6 +92,11 @@ class JobRecord(Record):
     failed_as: str | None = None
     """Of another job that failed: the same for every job in which the same tools and recipes came to the same failure
     over the same upload (`repeated_failures.py`)."""
+
+    def may_have_read(self, upload_at: datetime) -> bool:
+        """Whether what a store took at `upload_at` (with a time zone) was there when it began: in the millisecond of
+        its start counts as before, for a start is recorded to the millisecond alone."""
+        return upload_at < datetime.fromisoformat(self.started_at) + _RECORDED_TO
 
     def is_under_way(self, now: datetime) -> bool:
         """Whether it began and has not ended, as far as is known at `now` (with a time zone)."""

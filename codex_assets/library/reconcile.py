@@ -316,10 +316,11 @@ def earlier_refusal(
     # The first releases kept the code alone.
     sentence = job.failure.sentence if job.failure is not None else f"The upload cannot be used ({code})."
     uploaded_at = job.failure.uploaded_at if job.failure is not None else None
-    is_later = False
-    if original is not None and original.modified is not None:
-        judged = datetime.fromisoformat(uploaded_at or job.started_at)
-        is_later = original.modified > judged
+    modified = original.modified if original is not None else None
+    if uploaded_at is not None:
+        is_later = modified is not None and modified > datetime.fromisoformat(uploaded_at)
+    else:
+        is_later = modified is not None and not job.may_have_read(modified)
     if is_later:
         return None
     return RefusedRecord(

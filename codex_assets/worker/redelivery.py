@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from codex_assets.archive import history
 from codex_assets.archive.history import FinalFailure, JobRecord
@@ -25,8 +25,6 @@ from codex_assets.storage.objects import ObjectStore, StoredObject, Stores
 
 _VERDICTS = frozenset(SourceCode)
 """Failures that say what an upload is like, and not how a worker, a store or a receiver did."""
-_RECORDED_TO = timedelta(milliseconds=1)
-"""How exact the times of a history are."""
 _FEW = 4
 """Objects that are asked for one by one."""
 
@@ -89,7 +87,7 @@ def final_failure(error: JobError, begun: JobRecord, media: MediaRecord, stores:
         return None
     if upload is None or upload.modified is None:
         return None
-    if upload.modified >= datetime.fromisoformat(begun.started_at) + _RECORDED_TO:
+    if not begun.may_have_read(upload.modified):
         # Another one has taken its place since.
         return None
     return FinalFailure(

@@ -23,7 +23,8 @@ from codex_assets.config import settings as configuration
 from codex_assets.config.settings import Settings
 from codex_assets.defs import partitions
 from codex_assets.defs.sensors import import_from_archive
-from codex_assets.storage.objects import Stores
+from codex_assets.library.reconcile import earlier_refusal
+from codex_assets.storage.objects import StoredObject, Stores
 from codex_assets.worker import job
 
 TEXT = b"These are notes, and no song at all.\n" * 40
@@ -145,6 +146,14 @@ def test_a_refusal_of_an_earlier_release_goes_on_record(
     assert (kept.code, kept.media) == ("source_not_media", media("old"))
     after = call("reconcile", "--json", store=store)
     assert {each["mediaId"] for each in after.json["details"]} == {"again", "unlucky"}
+
+
+@pytest.mark.parametrize(("upload", "is_of_it"), [("07.999900", True), ("08.000400", True), ("08.001000", False)])
+def test_an_upload_in_the_millisecond_in_which_a_job_began_is_the_one_that_it_read(upload: str, is_of_it: bool) -> None:
+    """Stores tell microseconds, and a history milliseconds."""
+    original = StoredObject("a", 12, modified=datetime.fromisoformat(f"2026-11-20T08:00:{upload}+00:00"))
+    job = failed_job("old", started_at="2026-11-20T08:00:08.000+00:00")
+    assert (earlier_refusal(media("old"), [job], original) is not None) is is_of_it
 
 
 def test_a_first_job_that_was_killed_is_reported_although_nothing_is_registered(
