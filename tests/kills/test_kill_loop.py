@@ -48,7 +48,8 @@ def test_what_is_killed_is_done_in_the_end_and_nobody_sees_a_half(
             loop.close()
     tally = loop.tally
     print(
-        f"\n{media_type}: {sum(tally.kills.values())} kills {dict(tally.kills)}, {tally.deliveries} deliveries, "
+        f"\n{media_type}: {sum(tally.kills.values())} kills {dict(tally.kills)}, {tally.late} of them after "
+        f"the answer, {tally.deliveries} deliveries, "
         f"{reader.fetched} playlists read whole, two films at once for at most {reader.mixed_seconds:.1f} s"
     )
     assert not tally.wrong
