@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from fault_bench import Verdict
@@ -24,24 +24,26 @@ MEANINGS: Mapping[str, str] = {
 }
 
 
-def written(text: str, verdicts: Iterable[Verdict]) -> str:
-    """The page with a new table."""
+def written(text: str, verdicts: Iterable[Verdict], earlier: Collection[str] = ()) -> str:
+    """The page with a new table. `earlier`: names of the cases whose verdict is of earlier code."""
     before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n\n" + "\n".join(_lines(list(verdicts))) + f"\n\n{END}{rest.split(END)[1]}"
+    return f"{before}{BEGIN}\n\n" + "\n".join(_lines(list(verdicts), earlier)) + f"\n\n{END}{rest.split(END)[1]}"
 
 
-def _lines(verdicts: Sequence[Verdict]) -> list[str]:
+def _lines(verdicts: Sequence[Verdict], earlier: Collection[str]) -> list[str]:
     possible = {(case.kind, case.stage) for case in cases()}
     came = {(verdict.case.kind, verdict.case.stage): verdict for verdict in verdicts}
     came = {case: verdict for case, verdict in came.items() if case in possible}
     counts = Counter(verdict.outcome for verdict in came.values())
     tried = sum(counts.values()) - counts["not reached"]
     untried = len(possible - came.keys())
+    of_earlier = sum(verdict.outcome != "not reached" and verdict.case.name in earlier for verdict in came.values())
     lines = [
         f"{len(KINDS)} kinds, {len(ALL_STAGES)} stages, {tried} runs with a fault and as many without one after them"
         + (f" ({untried} more were not tried)" if untried else "")
         + f": {counts['new']} completed all the same, {counts['old']} left the old set, {counts['recovered']} were"
-        f" ended by the next delivery. **Wrong: {counts['wrong']}.**",
+        f" ended by the next delivery. **Wrong: {counts['wrong']}.**"
+        + (f" {of_earlier} of these runs were made with earlier code." if of_earlier else ""),
         "",
         "| | stage |",
         "| --- | --- |",

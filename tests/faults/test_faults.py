@@ -11,11 +11,11 @@ from pathlib import Path
 import fault_bench
 import fault_score
 import pytest
-from fault_bench import Case
+from fault_bench import Case, Verdict
 from fault_cases import ALL_STAGES, cases
 from fault_judge import Contents, Place
 from fault_kinds import KINDS
-from fault_table import PAGE, listed_kinds, listed_stages, wrong_count
+from fault_table import PAGE, listed_kinds, listed_stages, written, wrong_count
 
 DOZEN: tuple[tuple[str, str], ...] = (
     ("write_altered", "history_begun"),
@@ -47,6 +47,15 @@ def test_the_page_lists_every_kind_and_stage() -> None:
     assert listed_kinds(text) == [(kind.name, kind.description) for kind in KINDS.values()]
     assert listed_stages(text) == list(ALL_STAGES.items())
     assert wrong_count(text) == 0
+
+
+def test_the_page_says_which_results_are_of_earlier_code() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    verdicts = [Verdict(case, "new") for case in list(cases())[:5]]
+    assert "2 of these runs were made with earlier code." in written(
+        page, verdicts, [each.case.name for each in verdicts[:2]]
+    )
+    assert "earlier code." not in written(page, verdicts)
 
 
 def contents(files: dict[Place, bytes], **of_output: str) -> Contents:
