@@ -33,6 +33,8 @@ from codex_assets.system import process_identity
 HERE: Final = Path(__file__).parent
 Target = Literal["worker", "job", "tool"]
 TARGETS: Final[tuple[Target, ...]] = ("worker", "job", "tool")
+LOOK_SECONDS: Final = 0.1
+"""From one look of the reader to the next. A look itself takes about as long, and the store does nothing else then."""
 TRIES: Final = 4
 """Deliveries of a job, after the one that was killed, in which it has to be done."""
 
@@ -182,7 +184,7 @@ def playing(endpoint: str, media: str, prefix: str, film_of: Callable[[str], str
             reader.look(client)
             films = {film for text in reader.films if (film := film_of(text)) is not None}
             reader.note_mixture(len(films) > 1)
-            ended.wait(0.02)
+            ended.wait(LOOK_SECONDS)
 
     thread = threading.Thread(target=play, daemon=True)
     thread.start()
