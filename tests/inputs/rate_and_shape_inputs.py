@@ -150,6 +150,29 @@ case(
     _times,
 )
 
+
+def on_beats(rate: int, seconds: int) -> tuple[str, list[float]]:
+    """A filter that keeps pictures as a screen changes on which somebody types: on beats of a clock, never evenly."""
+    chosen = [n for n in range(rate * seconds) if n == 0 or (7 * n * n + 3 * n) % 11 > 7 or n % 23 in (5, 6)]
+    kept = "not(n)+gt(mod(7*n*n+3*n\\,11)\\,7)+eq(mod(n\\,23)\\,5)+eq(mod(n\\,23)\\,6)"
+    return f"select='{kept}'", [n / rate for n in chosen]
+
+
+for _moving, _kind, _codec in (
+    (30, "mp4", H264),
+    (60, "mkv", H264),
+    (25, "ts", H264),
+    (30, "flv", H264),
+    (25, "webm", f"-c:v libvpx {VPX} -live 1"),
+):
+    _kept, _times = on_beats(_moving, 7)
+    case(
+        f"screen_on_beats_{_moving}_{_kind}",
+        encoded(_kind, f"{film(str(_moving), 7, _kept)} {_codec} -fps_mode vfr -enc_time_base 1:90000"),
+        str(_moving),
+        _times,
+    )
+
 # --- Film in fields ---------------------------------------------------------------------------------------------------
 
 for _kind in ("mkv", "mp4", "ts"):

@@ -8,12 +8,14 @@ In: times. Out: what becomes of the rate (`media/target_format.py`).
 
 from __future__ import annotations
 
+import cmath
 import heapq
 import math
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
+from codex_assets.media import profile
 from codex_assets.media.fields import parse_seconds
 from codex_assets.media.upload.gaps import LONGEST_STEP_SECONDS
 
@@ -36,6 +38,12 @@ SHARE, SHARE_AGAIN = 0.05, 0.025
 FEWEST, FEWEST_AGAIN = 6, 4
 CLEARLY_FASTER, MANY = 1.5, 0.25
 """A factor, and a part of all pictures."""
+REGULAR = 0.6
+"""The part of all pictures that keep a rate from which on they are not said to come as they like."""
+BEATS = tuple(sorted({*(float(Fraction(*pair)) for pair in profile.STANDARD_RATES), 10.0, 12.0, 12.5, 15.0, 20.0}))
+"""Rates of clocks on whose beats pictures may come: those of cameras and screens."""
+ON_BEAT, SAME_BEAT, NEAR_BEAT = 0.97, 0.005, 0.02
+"""How alike the moments of all pictures are within a beat: 1 is exactly, 0 is at random. And relative distances."""
 SHARP = 0.6
 """What is within 3 % of a pace, of all within 12 %: a clock that wobbles has no such peaks over few pictures."""
 
@@ -55,6 +63,8 @@ class PicturePace:
         """...and the sum of those paces, in nanoseconds."""
         self._lengths = sorted({1, *SPANS, *(2 * span for span in SPANS)})
         self._steps, self._moved = 0, 0.0
+        self._pictures, self._turns = 0, [0j] * len(BEATS)
+        """Where within a beat of each rate the pictures come: the sum of them all as points of a circle."""
         self._clock: float | None = None
         self._untimed = False
 
@@ -92,6 +102,9 @@ class PicturePace:
             self._steps += 1
             self._moved += step
         self._shown.append(time)
+        self._pictures += 1
+        for number, beat in enumerate(BEATS):
+            self._turns[number] += cmath.rect(1.0, math.tau * (time * beat % 1.0))
         for length in self._lengths:
             if length >= len(self._shown):
                 return
@@ -110,7 +123,25 @@ class PicturePace:
         steady = [each for span in (*((1,) if few else ()), *SPANS) for each in self._steady_rates(span, few=few)]
         # Without any, the pictures come as they like.
         rate = _fastest_of_note(steady) if steady else self._steps / self._moved
+        if max((share for _, share in steady), default=0.0) < REGULAR:
+            beat = self._beat()
+            rate = beat if beat is not None and beat > rate * (1 - NEAR_BEAT) else rate
         return Fraction(rate).limit_denominator(1001)
+
+    def _beat(self) -> float | None:
+        """The rate of the clock on whose beats all pictures come, where some of them follow each other on two beats in
+        a row: at any lower rate one of those is dropped. None without one."""
+        if self._pictures <= FEWEST:
+            return None
+        likeness = {beat: abs(turn) / self._pictures for beat, turn in zip(BEATS, self._turns, strict=True)}
+        first = next((beat for beat in BEATS if likeness[beat] >= ON_BEAT), None)
+        if first is None:
+            return None
+        # Of 29.97 and 30 a short film is on the beats of both.
+        beat = max((near for near in BEATS if abs(near - first) <= SAME_BEAT * first), key=lambda near: likeness[near])
+        singles = self._paces[1]
+        together = sum(count for number, count in singles.items() if math.exp(number * BIN) < 1.5 / beat)
+        return beat if together >= max(SHARE * singles.total(), 1) else None
 
     def _steady_rates(self, span: int, *, few: bool) -> list[tuple[float, float]]:
         """Rates at which so many pictures follow one another, and twice as many too; and the part of all that do."""

@@ -38,6 +38,8 @@ FEWEST = 12
 """Places in which motion is looked at, at least."""
 UNEVEN = 0.02
 """A picture in fifty is dropped or repeated: seen as a jerk."""
+EVEN = 0.1
+"""Part of all motion: with no more of it uneven, a rate suits a film."""
 DROPPED_MORE = 0.01
 """Part of all pictures: a rate that drops so many more is no better one."""
 
@@ -145,7 +147,22 @@ def rate_fit(packets: PicturePackets, rate: Fraction) -> RateFit | None:
     in_range = [each for each in candidates if profile.MIN_FRAME_RATE <= each <= profile.MAX_FRAME_RATE]
     fitting = [each for each in in_range if _dropped(paces, each) <= lost + DROPPED_MORE]
     best = min(fitting, key=lambda each: _uneven(paces, each), default=float(rate))
+    has_slower = best < rate and _uneven(paces, best) <= EVEN
+    if not has_slower and _come_on_beats(packets, float(rate)):
+        # As unevenly as they come, each is shown at its own time: a screen that changes now and then.
+        return RateFit(float(rate), 0.0, float(rate), 0.0, len(paces))
     return RateFit(float(rate), uneven, best, min(uneven, _uneven(paces, best)), len(paces))
+
+
+def _come_on_beats(packets: PicturePackets, rate: float) -> bool:
+    """Whether at `rate` every picture has a place of its own, at its own time, but for one in fifty."""
+    shares = []
+    for times in _parts(packets):
+        places = (times - times[0]) * rate
+        nearest = np.round(places)
+        is_own = np.concatenate([[True], np.diff(nearest) >= 1])
+        shares.append((np.abs(places - nearest) <= CLOCK_SECONDS * rate) & is_own)
+    return bool(shares) and float(np.concatenate(shares).mean()) >= 1 - UNEVEN
 
 
 def _paces(packets: PicturePackets) -> NDArray[np.float64]:

@@ -76,6 +76,25 @@ def test_what_moves_decides(times: list[float], moving: float) -> None:
     assert rate(times) == pytest.approx(moving, rel=2e-3)
 
 
+def now_and_then(true_rate: float, count: int) -> list[float]:
+    """Two pictures in a row here and there, and others at any distance, all on the beats of a clock."""
+    return [n / true_rate for n in range(count) if n == 0 or (7 * n * n + 3 * n) % 11 > 7 or n % 23 in (5, 6)]
+
+
+@pytest.mark.parametrize("count", [150, 3000])
+@pytest.mark.parametrize("true_rate", [15, 24 / 1.001, 25, 30 / 1.001, 30, 50, 60])
+def test_a_screen_that_changes_now_and_then_has_the_rate_of_its_clock(true_rate: float, count: int) -> None:
+    """At any lower one, those that follow each other at once would be dropped."""
+    times = now_and_then(true_rate, count)
+    assert rate(times) == pytest.approx(true_rate, rel=2e-3)
+    assert rate(round(time, 3) for time in times) == pytest.approx(true_rate, rel=2e-3)
+
+
+def test_what_comes_as_it_likes_has_no_clock() -> None:
+    dice = random.Random(1)
+    assert rate(steps(*[dice.uniform(0.03, 0.2) for _ in range(300)])) == pytest.approx(8.7, rel=0.05)
+
+
 @pytest.mark.parametrize("by", [0.002, 0.006, 0.015])
 def test_a_clock_may_wobble(by: float) -> None:
     assert rate(shaken(frames(30, 240), by)) == pytest.approx(30, rel=0.01)

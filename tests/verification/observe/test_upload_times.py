@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
@@ -34,6 +35,14 @@ def steps(*seconds: float) -> list[float]:
 
 IDLE_30 = sorted({round(at, 3) for second in range(0, 20, 2) for at in (*frames(30, 15, second), second + 1.0)})
 IDLE_60 = sorted({at for second in range(20) for at in frames(60, 20, second)})
+
+
+def thinned(times: Sequence[float], part: float, seed: int) -> list[float]:
+    """What is left of pictures of which some are missing here and there."""
+    dice = random.Random(seed)
+    return [time for time in times if dice.random() < part]
+
+
 TELECINED = steps(*[1001 / 30000, 1001 / 20000] * 60)
 
 
@@ -55,6 +64,7 @@ def finding(times: Sequence[float], rate: str) -> Finding | None:
         (IDLE_30, "24000/1001"),
         (IDLE_60, "24000/1001"),
         (frames(120, 240), "50"),
+        (TELECINED, "60000/1001"),
     ],
 )
 def test_a_rate_that_drops_or_repeats_some_pictures_is_found(times: Sequence[float], rate: str) -> None:
@@ -77,6 +87,10 @@ def test_a_rate_that_drops_or_repeats_some_pictures_is_found(times: Sequence[flo
         (IDLE_60, "60"),
         (frames(120, 240), "60"),
         (frames(144, 240), "48"),
+        # Nothing suits better than each picture at its own time.
+        (thinned(frames(30, 60), 0.7, 6), "30"),
+        (thinned(frames(25, 60), 0.7, 2), "25"),
+        (thinned(frames(15, 600), 0.3, 0), "15"),
         # Where rates change, none suits all.
         ([*frames(60, 120), *frames(15, 60, 2.0)], "60"),
         (steps(*[1001 / 30000, 1001 / 20000] * 60, *[1001 / 30000] * 20), "24000/1001"),
