@@ -1,8 +1,8 @@
 """What lies in a file behind the one that it begins with: files that were joined byte by byte.
 
-In: where the first one ends, and whether what follows is media, in containers that are not made to be joined so. Out:
-those that are (MP3, AAC, Ogg, transport and programme streams: ffmpeg plays all of them), and what becomes of an upload
-that holds several (`build/upload_check.py`).
+In: where the first one ends, and whether what follows is media, in containers that are not made to be joined so; of
+those that are (MP3, AAC, Ogg, transport and programme streams: ffmpeg plays all of them), whether something of another
+kind follows. Out: what becomes of an upload that holds several (`build/upload_check.py`).
 """
 
 from __future__ import annotations
@@ -34,12 +34,15 @@ IN_CLUSTER = (*FILLING, 0xE7, 0x5854, 0xA7, 0xAB, 0xA3, 0xA0, 0xAF)
 FLAC, CAF = b"fLaC\x00\x00\x00\x22", b"caff\x00\x01\x00\x00desc"
 FLASH = tuple(b"FLV\x01" + flags + b"\x00\x00\x00\x09\x00\x00\x00\x00" for flags in (b"\x01", b"\x04", b"\x05"))
 ASF, MXF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"), bytes.fromhex("060e2b34020501010d0102010102")
-BEGINNINGS = (FLAC, CAF, *FLASH, ASF, MXF)
-"""How a file of FLAC, Flash, Windows Media, MXF and CAF begins, in so many bytes that nothing else does."""
+AU, VOC, TTA = b".snd\x00\x00\x00", b"Creative Voice File\x1a", b"TTA1\x01\x00"
+NUT, W64 = b"nut/multimedia container\x00NM", bytes.fromhex("726966662e91cf11a5d628db04c10000")
+BEGINNINGS = (FLAC, CAF, *FLASH, ASF, MXF, AU, VOC, TTA, NUT, W64)
+"""How a file of FLAC, CAF, Flash, Windows Media, MXF, AU, VOC, True Audio, NUT and Wave64 begins, in so many bytes that
+nothing else does."""
+WAVPACK, WAVPACK_FIRST = b"wvpk", 0x800
+"""How a block of WavPack begins, and the flag of the first one of a moment (WavPack 4 & 5 Binary File Format, 2.0)."""
 OTHER_BEGINNINGS = (b"OggS", b"ID3", b"\x00\x00\x01\xba", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1", b"\xff\xf9")
 """Of Ogg, MP3, programme streams and AAC."""
-SOUNDS = (b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1", b"\xff\xf9")
-"""How Ogg, MP3 and AAC begin: made to be joined with more of their kind."""
 OTHER_KINDS = re.compile(
     rb"\0\0\0[\x08-\x40]ftyp(?:iso[m2-9]|mp4[12]|avc1|M4[ABV] |qt  |3g[2p].|dash|MSNV)"
     rb"|\x1a\x45\xdf\xa3.{0,40}(?:matroska|webm)|RIFF.{4}(?:WAVEfmt |AVI LIST)",
@@ -48,7 +51,25 @@ OTHER_KINDS = re.compile(
 """Beginnings of films and WAV files, in so many bytes that no coded sound holds them. A cover may begin as a film does
 (AVIF, HEIC), but for its brand."""
 RIFF_KINDS = (b"WAVE", b"AVI ", b"AIFF", b"AIFC")
+UNBOUNDED = (
+    *(
+        b"OggS",
+        b"ID3",
+        b"\xff\xfb",
+        b"\xff\xf3",
+        b"\xff\xf1",
+        b"\xff\xf9",
+        b"\x56\xe0",
+        b"\x0b\x77",
+        b"\x7f\xfe\x80\x01",
+    ),
+    *(b"#!AMR", b"MAC ", b"tBaK", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"\x00\x00\x00\x01", b".RMF", b"DKIF"),
+)
+"""How files begin that do not say where they end: Ogg, MP3, AAC, AC-3, DTS, AMR, Monkey's Audio, TAK, programme
+streams, raw streams of pictures, RealMedia, IVF. Most of them are made to be joined with more of their kind."""
 TS_PACKET = 188
+TS_STRIDES = (188, 192, 204)
+"""Bytes from one packet of a transport stream to the next: alone, with a time before it, with a checksum behind it."""
 SMALLEST_FILE = 256
 """Bytes; less is a tag, or padding."""
 PART_HEAD = 32
@@ -65,14 +86,17 @@ def first_end(data: Data) -> int | None:
         return _end_of_chunks(data)
     if data[:4] == EBML:
         return _end_of_matroska(data)
+    if data[:4] == WAVPACK:
+        return _end_of_wavpack(data)
     beginning = next((start for start in BEGINNINGS if data[: len(start)] == start), None)
     if beginning is None:
-        return _start_of_film(data) if data[:4].startswith(SOUNDS) else None
+        is_searched = data[:12].startswith(UNBOUNDED) or (_begins_in_packets(data) and not _ends_in_packets(data))
+        return _start_of_film(data) if is_searched else None
     end = _end_of_parts(data, beginning)
-    if end is not None and begins_media(data, end):
+    if end and begins_media(data, end):
         return end
     at = data.find(beginning, 1)
-    if at < 0 and beginning == FLAC:
+    if at < 0 and beginning not in PARTS:
         return _start_of_film(data)
     return at if at >= 0 else None
 
@@ -95,6 +119,18 @@ def _caf_chunk(head: bytes) -> int | None:
     return 12 + size if head[:4].isalnum() and 0 <= size < 1 << 48 else None
 
 
+def _au_sound(head: bytes) -> int | None:
+    """Sun's and NeXT's format: the sound is one part, and its length may be unknown."""
+    size = int.from_bytes(head[8:12], "big")
+    return int.from_bytes(head[4:8], "big") + size if head[:4] == AU[:4] and size < UNKNOWN_CHUNK else None
+
+
+def _w64_file(head: bytes) -> int | None:
+    """Sony's Wave64: the first chunk holds all others."""
+    size = int.from_bytes(head[16:24], "little")
+    return size if head[:16] == W64 and size < 1 << 48 else None
+
+
 def _mxf_packet(head: bytes) -> int | None:
     """SMPTE ST 377-1, 6.3.1."""
     if head[:4] != MXF[:4] or len(head) < PART_HEAD:
@@ -108,6 +144,8 @@ PARTS: Mapping[bytes, tuple[int, Callable[[bytes], int | None]]] = {
     CAF: (8, _caf_chunk),
     ASF: (0, _asf_object),
     MXF: (0, _mxf_packet),
+    AU: (0, _au_sound),
+    W64: (0, _w64_file),
     **{beginning: (len(beginning), _flash_tag) for beginning in FLASH},
 }
 """Where the parts of a file begin that is made of such as say how long they are, and how they say it."""
@@ -134,6 +172,33 @@ def begins_media(data: Data, start: int) -> bool:
         return _names_matroska(head)
     is_transport_stream = head[::TS_PACKET] == b"\x47" * 3
     return is_transport_stream or head[4:8] == b"ftyp" or head.startswith((*BEGINNINGS, *OTHER_BEGINNINGS))
+
+
+def _end_of_wavpack(data: Data) -> int | None:
+    """Of a WavPack file: where something else begins, or sound that is counted anew."""
+    at = 0
+    while data[at : at + 4] == WAVPACK:
+        head = data[at : at + PART_HEAD]
+        is_first = bool(int.from_bytes(head[24:28], "little") & WAVPACK_FIRST)
+        if at and is_first and not (head[10] or any(head[16:20])):
+            return at
+        at += 8 + int.from_bytes(head[4:8], "little")
+    return at if begins_media(data, at) else None
+
+
+def _begins_in_packets(data: Data) -> bool:
+    """Whether a file begins as a transport stream does."""
+    return any(data[start : start + 3 * stride : stride] == b"\x47" * 3 for stride in TS_STRIDES for start in (0, 4))
+
+
+def _ends_in_packets(data: Data) -> bool:
+    """Whether a transport stream goes on to the end of a file: one may carry whole files in its packets."""
+    return any(
+        data[len(data) - 4 * stride + phase :: stride][:3] == b"\x47" * 3
+        for stride in TS_STRIDES
+        for phase in range(stride)
+        if len(data) >= 4 * stride
+    )
 
 
 @dataclass(frozen=True)

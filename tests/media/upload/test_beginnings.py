@@ -46,3 +46,26 @@ def packets(*numbers: int) -> bytes:
 )
 def test_a_short_transport_stream_is_known_by_its_packets(head: bytes, expected: bool) -> None:
     assert intake.is_transport_stream(head) is expected
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"TTA1\1\0\1\0\x10\0\x80\xbb\0\0",
+        bytes.fromhex("726966662e91cf11a5d628db04c10000"),
+        b"wvpk\x20\0\0\0\x10\4",
+        b".snd\0\0\0\x1c\xff\xff\xff\xff\0\0\0\3",
+        b"Creative Voice File\x1a\x1a\0\x0a\1\x29\x11",
+        b"caff\0\1\0\0desc",
+        b"MAC \x96\x0f\0\0",
+        b"#!AMR\n\xff\xff",
+        b"DKIF\0\0\x20\0VP80\x60\0",
+        b"YUV4MPEG2 W96 H54 F25:1\n\xff",
+        b"\0\0\1\xba\x44\0\4",
+    ],
+)
+def test_what_begins_like_media_is_damaged(head: bytes) -> None:
+    """And not something else: whoever sent it has the whole of it."""
+    refusal = intake.unreadable(head + bytes(range(128, 256)) * 8)
+    assert refusal.code is SourceCode.DAMAGED
+    assert "begins like a" in refusal.sentence

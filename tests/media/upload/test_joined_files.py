@@ -52,6 +52,32 @@ FLASH = joined_files.FLASH[2] + (b"\x09\0\0\x64" + bytes(7 + 100) + b"\0\0\0\x6f
 ASF = joined_files.ASF + (60).to_bytes(8, "little") + bytes(36) + bytes(16) + (300).to_bytes(8, "little") + bytes(276)
 MXF = joined_files.MXF + b"\1\0\x0c" + bytes(12) + joined_files.MXF[:13] + b"\3\2\0\x83\0\1\0" + bytes(256)
 MP3, TAGGED = (b"ID3\4\0\0\0\0\0\x40" + tag + b"\xff\xfb" + bytes(400) for tag in (bytes(64), BRANDED[:64]))
+AU = b".snd" + (28).to_bytes(4, "big") + (372).to_bytes(4, "big") + bytes(388)
+VOC, TTA = joined_files.VOC + bytes(400), joined_files.TTA + bytes(400)
+NUT, W64 = joined_files.NUT + bytes(400), joined_files.W64 + (400).to_bytes(8, "little") + bytes(376)
+
+
+def wavpack(*moments: int) -> bytes:
+    """A file of two blocks for each of these moments: front and rear of four channels."""
+    flags = (b"\0\x08\0\0", b"\0\x10\0\0")
+    return b"".join(
+        b"wvpk" + (224).to_bytes(4, "little") + b"\x10\4\0\0" + bytes(4) + at.to_bytes(4, "little") + bytes(4)
+        + flag + bytes(204)
+        for at in moments
+        for flag in flags
+    )  # fmt: skip
+
+
+WAVPACK = wavpack(0, 22050, 44100)
+PACKET = b"\x47" + bytes(187)
+TS, M2TS, MPG, DTS, RM = (
+    PACKET * 20,
+    (bytes(4) + PACKET) * 20,
+    b"\0\0\1\xba" + bytes(999),
+    b"\x7f\xfe\x80\1" + bytes(999),
+    b".RMF" + bytes(999),
+)
+AC3 = b"\x0b\x77" + bytes(999)
 OGG, AAC = b"OggS\0\2" + bytes(400), b"\xff\xf1" + bytes(400)
 
 
@@ -85,7 +111,10 @@ OGG, AAC = b"OggS\0\2" + bytes(400), b"\xff\xf1" + bytes(400)
         (AIFF, AIFF),
         (FLAC, FLAC),
         *((first, behind) for first in (FLAC, OGG, MP3, TAGGED, AAC) for behind in (BRANDED, WEBM, WAVES)),
-        *((first, behind) for first in (CAF, FLASH, ASF, MXF) for behind in (first, MP3, FILM)),
+        *((first, behind) for first in (CAF, FLASH, ASF, MXF, AU, W64) for behind in (first, MP3, FILM)),
+        *((first, behind) for first in (VOC, TTA, NUT, WAVPACK) for behind in (first, BRANDED, WAVES)),
+        *((first, behind) for first in (TS, M2TS, MPG, DTS, RM, AC3) for behind in (BRANDED, WEBM, WAVES)),
+        (TS, BRANDED[:300]),
     ],
 )
 def test_a_file_ends_where_another_begins(first: bytes, behind: bytes) -> None:
@@ -109,6 +138,11 @@ def test_a_file_ends_where_another_begins(first: bytes, behind: bytes) -> None:
         # A cover.
         FLAC + b"\0\0\0\x20ftypavif" + bytes(400),
         AAC + MP3,
+        *(file for part in (AU, W64, VOC, TTA, NUT, WAVPACK) for file in (part, part[:-20], part + bytes(5000))),
+        *(part + part for part in (TS, M2TS, MPG, DTS, AC3)),
+        # A film in the packets of a broadcast, and one in a file that nobody knows.
+        TS + PACKET[:4] + BRANDED[:184] + TS,
+        b"skip" + BRANDED,
         *(file for part in (CAF, FLASH, ASF, MXF) for file in (part, part[:-20], part + bytes(5000))),
         # Padding, a tag, an archive.
         FILM + bytes(5000),
