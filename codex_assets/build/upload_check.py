@@ -23,7 +23,17 @@ from codex_assets.media import decoders, ffprobe, input_flags, profile
 from codex_assets.media.encode import mezzanine
 from codex_assets.media.facts import AudioStream, MediaInfo, UndecodedTrack, VideoStream
 from codex_assets.media.fields import parse_whole
-from codex_assets.media.upload import codec_names, damage, headers, intake, interlace, joined_files, packets, refusals
+from codex_assets.media.upload import (
+    codec_names,
+    damage,
+    flac_frames,
+    headers,
+    intake,
+    interlace,
+    joined_files,
+    packets,
+    refusals,
+)
 from codex_assets.media.upload.damage import Loss
 from codex_assets.media.upload.frames import (
     frame_arguments,
@@ -191,6 +201,8 @@ class _UploadCheck:
         if header.container == "mp3" and joined_mp3.is_longer_than_counted(self._path):
             # An estimate from the rate of the first of several that were joined.
             header = replace(header, duration=None, promised={})
+        if header.container == "flac":
+            header = replace(header, ends_whole=flac_frames.ends_whole(self._head))
         if self._head[4:8] in intake.QUICKTIME:
             header = replace(header, all_boxes=_of_boxes(self._source, self._size, headers.has_all_boxes))
         _refuse(intake.in_tracks(header, with_picture=self._with_picture))

@@ -187,6 +187,8 @@ class MediaInfo:
     """How many samples the index of an mp4 lists of a track, by its number; nothing of fragments."""
     all_boxes: bool = False
     """Every part of an mp4 is as long as it says: nothing that its index lists is cut off."""
+    ends_whole: bool = False
+    """The last frame of a FLAC is complete: nothing is cut off, however many samples its header counts."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """How many tracks are not used, by kind; `picture` is a cover."""
     counted: Mapping[int, Counted] = field(default_factory=dict)

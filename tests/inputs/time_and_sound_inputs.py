@@ -1701,6 +1701,10 @@ video(
     # A frame of zeros is one of this system, and black; the sound in it is missing.
     warns=(_SOUND,),
 )
+FLAC_OF_TWENTY = [*speech(20), *options("-c:a flac"), ">flac"]
+# Its header goes on counting twenty seconds.
+audio("flac_copied_in_part", steps("flac", FLAC_OF_TWENTY, options("-i {before} -t 6 -c copy")), 6)
+audio("flac_copied_from_the_middle", steps("flac", FLAC_OF_TWENTY, options("-ss 5 -i {before} -t 12 -c copy")), 12)
 audio("flac_cut_30", steps("flac", speech(20), change=cut(0.7)), 14, warns=(_CUT_SOUND,), within=0.5)
 audio(
     "ogg_hole_20",
@@ -2048,7 +2052,7 @@ for _name, _first, _second in (
 _VP8 = options("-c:v libvpx -deadline realtime -cpu-used 8 -c:a libopus")
 _AVI = options("-c:v mpeg4 -c:a libmp3lame")
 _MXF = options("-c:v mpeg2video -c:a pcm_s16le -ar 48000")
-for _kind, _coded in (("mkv", ()), ("webm", _VP8), ("flv", ()), ("avi", _AVI), ("mov", ())):
+for _kind, _coded in (("mkv", ()), ("webm", _VP8), ("flv", ()), ("avi", _AVI), ("mov", ()), ("nut", ())):
     video(
         f"two_films_in_one_{_kind}",
         chained(_kind, steps(_kind, [*_SHORT, *_coded]), steps(_kind, [*_OTHER, *_coded])),
@@ -2056,7 +2060,7 @@ for _kind, _coded in (("mkv", ()), ("webm", _VP8), ("flv", ()), ("avi", _AVI), (
         within=0.15,
         warns=("several films",),
     )
-for _kind in ("wav", "flac", "aiff", "m4a", "caf"):
+for _kind in ("wav", "flac", "aiff", "m4a", "caf", "w64", "au", "voc", "wv", "tta"):
     audio(
         f"two_sounds_in_one_{_kind}",
         chained(_kind, steps(_kind, speech(2)), steps(_kind, speech(3))),
@@ -2101,7 +2105,16 @@ for _name, _after in {
     "an_archive": lambda data: data + b"PK\3\4" + bytes(range(256)) * 20,
 }.items():
     video(f"mkv_with_{_name}_behind_it", steps("mkv", _SHORT, change=_after), 2)
-for _kind, _coded in (("flv", ()), ("wmv", options("-c:v wmv2 -c:a wmav2")), ("mxf", _MXF)):
+_MPG = options("-r 25 -c:v mpeg2video -c:a mp2")
+for _kind, _coded in (
+    ("flv", ()),
+    ("wmv", options("-c:v wmv2 -c:a wmav2")),
+    ("mxf", _MXF),
+    ("nut", ()),
+    ("ts", H264),
+    ("m2ts", H264),
+    ("mpg", _MPG),
+):
     video(
         f"{_kind}_with_a_film_behind_it",
         chained(_kind, steps(_kind, [*_SHORT, *_coded]), steps("mp4", _OTHER)),
@@ -2109,7 +2122,7 @@ for _kind, _coded in (("flv", ()), ("wmv", options("-c:v wmv2 -c:a wmav2")), ("m
         within=0.15,
         warns=("several films or sounds",),
     )
-for _kind in ("flac", "caf", "mp3", "ogg"):
+for _kind in ("flac", "caf", "mp3", "ogg", "ac3"):
     audio(
         f"{_kind}_with_a_film_behind_it",
         chained(_kind, steps(_kind, speech(2)), steps("mp4", _OTHER)),

@@ -212,7 +212,7 @@ def _lost_inside(
 
 def _cut_off(header: MediaInfo, info: MediaInfo, index: int, end: float) -> float:
     """Seconds that the index promises after `end`, that of the track's last packet."""
-    if not promises_duration(header):
+    if header.ends_whole or not promises_duration(header):
         return 0.0
     if header.all_boxes and header.indexed.get(index):
         # Edits and last samples of another length make durations that are no promise.
