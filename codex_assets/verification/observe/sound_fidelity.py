@@ -59,6 +59,9 @@ WIDE_SHARE = 0.2
 """Of a tenth's energy in the low band: with less in either channel, nothing is said of their distance."""
 EDGE = 0.1
 """Of the level of the tenths beside it: a fainter tenth is what encoders smear a louder one into."""
+BRIEF = 0.5
+"""Of the level of a tenth beside it: a fainter one with silence on its other side holds the first or last moments of a
+sound, of which encoders of a low rate keep as much as they like."""
 LAG_STEP = 6
 """Samples that are one where a lag is looked for: an eighth of a millisecond."""
 LAG_SECONDS = 8
@@ -359,8 +362,9 @@ def _audible(tenths: _Tenths, gain: float) -> NDArray[np.bool_]:
     levels = tenths.levels[:, 2:]
     padded = np.pad(levels, ((1, 1), (0, 0)), mode="edge")
     beside = np.maximum(padded[:-2], padded[2:])
+    is_end = (levels < BRIEF * beside) & (np.minimum(padded[:-2], padded[2:]) < EDGE * levels)
     kept = (levels * TENTH) ** 2 / 2 > KEPT_SHARE * tenths.whole[:, 2:]
-    audible: NDArray[np.bool_] = (levels * 10 ** (gain / 20) > AUDIBLE) & (levels > EDGE * beside) & kept
+    audible: NDArray[np.bool_] = (levels * 10 ** (gain / 20) > AUDIBLE) & (levels > EDGE * beside) & ~is_end & kept
     audible &= ~tenths.cut_off[:, None]
     return audible
 
