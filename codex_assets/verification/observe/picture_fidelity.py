@@ -103,31 +103,47 @@ class PictureComparison:
         # Half a picture earlier, so that rounding leaves none out.
         seek = ["-ss", f"{start - 0.5 / rate:.6f}"] if start > 0 else []
         opened = [*seek, *self.reference]
-        seconds = []
         with self.decoder.scratch_folder() as folder:
             files = [
                 (str(folder / f"coded-{at}.mkv"), str(folder / f"scaled-{at}.mkv")) for at in range(len(delivered))
             ]
             arguments = [*opened, *_encodes(delivered, files, count)]
             self.decoder.run(arguments, label="encoding for comparison", duration=count / rate)
-            width, height = compared_size(*self.size)
-            for each, (coded, scaled) in zip(delivered, files, strict=True):
-                # Of pictures that are smaller than what is compared, being made so small is the most of it.
-                is_small = each.size[0] * each.size[1] < width * height
-                beside = self if is_small else replace(self, size=each.size)
-                given = opened if is_small else ("-i", scaled)
-                encoded = Delivered(("-i", coded), each.size)
-                (fidelity,), _ = beside._measured(given, [encoded], lead, count / rate)
-                if not fidelity.seconds:
-                    seconds.append(second)
-                    continue
-                honest = replace(fidelity.seconds[0], at=second.at)
-                if not is_small:
-                    smaller = Delivered(("-i", scaled), each.size)
-                    (of_scaling,), _ = self._measured(opened, [smaller], lead, count / rate)
-                    honest = _with_scaling(honest, of_scaling.seconds)
-                seconds.append(honest)
-        return seconds
+            measured = [self._beside(opened, each, files[at], lead, count) for at, each in enumerate(delivered)]
+            lost = self._lost_by_scaling(opened, delivered, [scaled for _, scaled in files], lead, count)
+        return [
+            _with_scaling(replace(of_encode[0], at=second.at), of_scaling) if of_encode else second
+            for of_encode, of_scaling in zip(measured, lost, strict=True)
+        ]
+
+    def _beside(
+        self, opened: Sequence[str], each: Delivered, files: tuple[str, str], lead: int, count: int
+    ) -> tuple[PictureSecond, ...]:
+        """An honest encode beside what it was given; of pictures that are smaller than what is compared beside the
+        reference, for being made so small is the most of it."""
+        coded, scaled = files
+        beside, given = (self, opened) if self._is_small(each) else (replace(self, size=each.size), ("-i", scaled))
+        (fidelity,), _ = beside._measured(given, [Delivered(("-i", coded), each.size)], lead, count / float(self.rate))
+        return fidelity.seconds
+
+    def _lost_by_scaling(
+        self, opened: Sequence[str], delivered: Sequence[Delivered], scaled: Sequence[str], lead: int, count: int
+    ) -> list[tuple[PictureSecond, ...]]:
+        """What is lost of the reference where it is only scaled to each output's size; nothing is said of small ones.
+        One decode of the reference serves all."""
+        larger = [number for number, each in enumerate(delivered) if not self._is_small(each)]
+        lost: list[tuple[PictureSecond, ...]] = [() for _ in delivered]
+        if larger:
+            sources = [Delivered(("-i", scaled[number]), delivered[number].size) for number in larger]
+            fidelities, _ = self._measured(opened, sources, lead, count / float(self.rate))
+            for number, fidelity in zip(larger, fidelities, strict=True):
+                lost[number] = fidelity.seconds
+        return lost
+
+    def _is_small(self, each: Delivered) -> bool:
+        """Whether its pictures are smaller than what is compared."""
+        width, height = compared_size(*self.size)
+        return each.size[0] * each.size[1] < width * height
 
 
 def _with_scaling(honest: PictureSecond, of_scaling: Sequence[PictureSecond]) -> PictureSecond:
