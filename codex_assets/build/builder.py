@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 from codex_assets.archive.leases import Lease, Leases
@@ -94,17 +95,14 @@ class LocalBuilder:
 
     def _built(self, build: MediaBuild, in_order: Sequence[str]) -> Iterator[OutputRecord]:
         if MEZZANINE.name in in_order:
-            mezzanine.build_mezzanine(build, with_loudness=LOUDNESS.name in in_order)
-        elif LOUDNESS.name in in_order:
-            mezzanine.measure_loudness(build)
-        in_ladder = [output for output in in_order if is_of_ladder(output)]
-        if in_ladder:
-            ladder.build_ladder(build, in_ladder)
-        if THUMBNAIL.name in in_order:
-            pictures.build_thumbnail(build)
-        for kind in (WAVEFORM_JSON, WAVEFORM_PNG):
-            if kind.name in in_order:
-                pictures.build_waveform(build, kind)
+            verify = mezzanine.build_mezzanine(build, with_loudness=LOUDNESS.name in in_order)
+            # Looked at beside what is made of it: what it fails by ends that, too.
+            both: list[Callable[[MediaBuild], None]] = [verify, partial(_build_from_mezzanine, outputs=in_order)]
+            build.side_by_side(both)
+        else:
+            if LOUDNESS.name in in_order:
+                mezzanine.measure_loudness(build)
+            _build_from_mezzanine(build, outputs=in_order)
         yield from build.publication.switch(lambda: build.phase(Phase.PUBLISHING))
 
     def plan(self, media: MediaRecord, outputs: Collection[str]) -> None:
@@ -124,6 +122,17 @@ class LocalBuilder:
             self._receipts,
             self._has_public_preview,
         )
+
+
+def _build_from_mezzanine(build: MediaBuild, *, outputs: Sequence[str]) -> None:
+    in_ladder = [output for output in outputs if is_of_ladder(output)]
+    if in_ladder:
+        ladder.build_ladder(build, in_ladder)
+    if THUMBNAIL.name in outputs:
+        pictures.build_thumbnail(build)
+    for kind in (WAVEFORM_JSON, WAVEFORM_PNG):
+        if kind.name in outputs:
+            pictures.build_waveform(build, kind)
 
 
 def chosen_outputs(media: MediaRecord, outputs: Collection[str]) -> list[str]:

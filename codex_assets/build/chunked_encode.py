@@ -7,8 +7,6 @@ In: how many chunks are at work at once, and what a rung's segments are put toge
 from __future__ import annotations
 
 import shutil
-import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -23,6 +21,7 @@ from codex_assets.media.target_format import Rung
 from codex_assets.system import machine, side_by_side
 from codex_assets.system.process import ToolRun
 from codex_assets.system.run_output import Progress
+from codex_assets.system.side_by_side import SharedProgress
 from codex_assets.system.tools import Tools
 
 LABEL = "encoding the variants"
@@ -66,15 +65,14 @@ def encode(
     """
     plan = chunks.chunks(pictures, rate, segments=encoder.chunk_segments, limit=limit)
     seconds = float(plan[-1].end / rate)
-    course = _ChunkProgress(seconds, on_progress)
+    course = SharedProgress(LABEL, seconds, 1, on_progress)
     work = [partial(_encode_chunk, mezzanine, rungs, chunk, rate, encoder, course) for chunk in plan]
     encoded = side_by_side.in_order(tools, work, at_once=at_once(rungs))
     for chunk, _ in zip(plan, encoded, strict=True):
         for wanted in rungs:
             _append(wanted.part(chunk), wanted.pictures)
-    for wanted in rungs:
-        run = _segmented(tools, wanted, seconds if limit is not None else None, seconds)
-        wanted.pictures.unlink()
+    cuts = [partial(_segmented, wanted, seconds if limit is not None else None, seconds) for wanted in rungs]
+    *_, run = side_by_side.in_order(tools, cuts, at_once=machine.processors())
     return replace(run, seconds=course.elapsed())
 
 
@@ -92,22 +90,30 @@ def _encode_chunk(
     chunk: FilmChunk,
     rate: Fraction,
     encoder: profile.EncoderRow,
-    course: _ChunkProgress,
+    course: SharedProgress,
     tools: Tools,
 ) -> ToolRun:
     outputs = [(wanted.rung, str(wanted.part(chunk))) for wanted in rungs]
+    first, lasts = float(chunk.first / rate), float(chunk.pictures / rate)
+
+    def advanced(progress: Progress) -> None:
+        # Its times are the film's.
+        course.advanced(chunk.number, min(progress.seconds - first, lasts))
+
     return tools.ffmpeg(
         ladder.chunk_arguments(str(mezzanine), outputs, chunk, rate, encoder),
         label=LABEL,
-        duration=float(chunk.pictures / rate),
-        on_progress=partial(course.advanced, chunk, rate),
+        duration=lasts,
+        on_progress=advanced,
     )
 
 
-def _segmented(tools: Tools, wanted: WantedRung, limit: float | None, seconds: float) -> ToolRun:
+def _segmented(wanted: WantedRung, limit: float | None, seconds: float, tools: Tools) -> ToolRun:
     sound = str(wanted.sound.path) if wanted.sound is not None else None
     arguments = ladder.segment_arguments(str(wanted.pictures), sound, str(wanted.folder), limit=limit)
-    return tools.ffmpeg(arguments, label=f"cutting {wanted.rung.name} into segments", duration=seconds)
+    run = tools.ffmpeg(arguments, label=f"cutting {wanted.rung.name} into segments", duration=seconds)
+    wanted.pictures.unlink()
+    return run
 
 
 def _append(part: Path, whole: Path) -> None:
@@ -118,28 +124,3 @@ def _append(part: Path, whole: Path) -> None:
     with part.open("rb") as source, whole.open("ab") as target:
         shutil.copyfileobj(source, target, 1 << 20)
     part.unlink()
-
-
-class _ChunkProgress:
-    """How far an encode is, whose chunks tell it from several threads."""
-
-    def __init__(self, total: float, on_progress: Callable[[Progress], None] | None) -> None:
-        self._total, self._on_progress = total, on_progress
-        self._seconds: dict[int, float] = {}
-        self._lock = threading.Lock()
-        self._began = time.monotonic()
-
-    def elapsed(self) -> float:
-        """Wall seconds since it began."""
-        return time.monotonic() - self._began
-
-    def advanced(self, chunk: FilmChunk, rate: Fraction, progress: Progress) -> None:
-        """A chunk has come so far."""
-        if self._on_progress is None:
-            return
-        with self._lock:
-            # Its times are the film's.
-            seconds = progress.seconds - float(chunk.first / rate)
-            self._seconds[chunk.number] = min(max(0.0, seconds), float(chunk.pictures / rate))
-            done, elapsed = sum(self._seconds.values()), self.elapsed()
-            self._on_progress(Progress(LABEL, done, self._total, done / elapsed if elapsed else None))

@@ -10,9 +10,10 @@ import math
 import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from codex_assets.archive.records import Build, MezzanineRecord, SegmentFact, VariantRecord
+from codex_assets.archive.records import Build, LoudnessRecord, MezzanineRecord, SegmentFact, VariantRecord
 from codex_assets.build.media_build import MediaBuild, digest
 from codex_assets.build.phases import Phase
 from codex_assets.build.publication import UnpublishedOutput
@@ -27,7 +28,8 @@ from codex_assets.storage import keys
 from codex_assets.storage.objects import file_sha256
 from codex_assets.storage.publish import Stage, Upload
 from codex_assets.verification import expectations, measures
-from codex_assets.verification.observations import LoudnessObservation
+from codex_assets.verification.observations import LoudnessObservation, VariantObservation
+from codex_assets.verification.observe.observer import Observer
 
 
 @dataclass(frozen=True)
@@ -169,32 +171,63 @@ def observe(
     that this source does not get any more."""
     if not playlists:
         return
-    media_type = build.media.media_type
     cuts = _cuts(build, [playlist.record for playlist in playlists], inapplicable)
     reference = build.mezzanine_file(source)
     measured = build.loudness_record() if source.has_audio else None
+    looks = [partial(_look, build, source, playlist, cuts, measured, reference) for playlist in playlists]
     with build.phase(Phase.VERIFYING) as advance:
-        seen = []
-        for playlist in playlists:
-            record = playlist.record
-            path = next(upload.path for upload in playlist.uploads if upload.stage is Stage.PLAYLIST)
-            look = build.observer.preview if record.output == PREVIEW.name else build.observer.variant
-            expected = expectations.variant(
-                media_type, source, record.output, record.variant, cuts, record.gain_mode, measured
-            )
-            seen.append((path, look(path, expected, output=record.output, reference=reference, decode=False)))
-        compared = build.observer.compared(seen, reference)
+        paths = [_playlist_of(playlist) for playlist in playlists]
+        seen = build.observer.side_by_side(looks)
+        compared = build.observer.compared(list(zip(paths, seen, strict=True)), reference)
         advance(0.7, None)
-        heard: dict[str | None, LoudnessObservation] = {}
-        for playlist, (path, _), observation in zip(playlists, seen, compared, strict=True):
+        heard = _loudness(build, list(zip(playlists, compared, strict=True)), measured) if measured is not None else {}
+        for playlist, observation in zip(playlists, compared, strict=True):
             record = playlist.record
             playlist.observations.append(observation)
-            if measured is not None and record.output != PREVIEW.name:
-                digest = observation.sound_digest
-                if digest is None or digest not in heard:
-                    wanted = expectations.loudness(measured, record.warnings)
-                    heard[digest] = build.observer.loudness(path, wanted, output=record.output)
-                playlist.observations.append(replace(heard[digest], output=record.output))
+            if record.output in heard:
+                playlist.observations.append(replace(heard[record.output], output=record.output))
+
+
+def _playlist_of(playlist: UnpublishedOutput[VariantRecord]) -> Path:
+    return next(upload.path for upload in playlist.uploads if upload.stage is Stage.PLAYLIST)
+
+
+def _look(
+    build: MediaBuild,
+    source: MezzanineRecord,
+    playlist: UnpublishedOutput[VariantRecord],
+    cuts: tuple[float, ...] | None,
+    measured: LoudnessRecord | None,
+    reference: Path,
+    observer: Observer,
+) -> VariantObservation:
+    """What is seen of a playlist without decoding it."""
+    record = playlist.record
+    expected = expectations.variant(
+        build.media.media_type, source, record.output, record.variant, cuts, record.gain_mode, measured
+    )
+    look = observer.preview if record.output == PREVIEW.name else observer.variant
+    return look(_playlist_of(playlist), expected, output=record.output, reference=reference, decode=False)
+
+
+def _loudness(
+    build: MediaBuild,
+    playlists: Sequence[tuple[UnpublishedOutput[VariantRecord], VariantObservation]],
+    measured: LoudnessRecord,
+) -> dict[str, LoudnessObservation]:
+    """What is heard of each variant, by output. The same coded sound is measured once."""
+    alike: dict[str, list[VariantRecord]] = {}
+    paths = {playlist.record.output: _playlist_of(playlist) for playlist, _ in playlists}
+    for playlist, seen in playlists:
+        if playlist.record.output != PREVIEW.name:
+            alike.setdefault(seen.sound_digest or seen.output, []).append(playlist.record)
+
+    def measure(observer: Observer, *, record: VariantRecord) -> LoudnessObservation:
+        wanted = expectations.loudness(measured, record.warnings)
+        return observer.loudness(paths[record.output], wanted, output=record.output)
+
+    heard = build.observer.side_by_side([partial(measure, record=records[0]) for records in alike.values()])
+    return {record.output: each for each, records in zip(heard, alike.values(), strict=True) for record in records}
 
 
 def _cuts(

@@ -7,6 +7,7 @@ master (`master.py`), the arguments (`media/encode/ladder`), and when they are p
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
 from codex_assets.archive.records import MezzanineRecord, OutputRecord, VariantRecord
 from codex_assets.build import caption_transfer, chunked_encode, encoded_variant, master
@@ -75,7 +76,8 @@ def _video_playlists(
     sounds = build.delivered_sounds(sorted({rung.variant.audio_kbps for rung in [*wanted, *alone]}))
     encoded = _encode(build, source, wanted, sounds, None)
     encoded |= _encode(build, source, alone, sounds, hls.PREVIEW_SEGMENTS)
-    unpublished = [encoded_variant.unpublished_variant(build, source, encoded[rung.name]) for rung in wanted]
+    work = [partial(encoded_variant.unpublished_variant, source=source, encoded=encoded[rung.name]) for rung in wanted]
+    unpublished = build.side_by_side(work)
     if previewed is not None:
         unpublished.append(encoded_variant.unpublished_preview(build, source, encoded[previewed.name]))
     return unpublished, markers
@@ -146,15 +148,19 @@ def _audio_playlists(
     if not wanted:
         return []
     sounds = build.delivered_sounds([variant.audio_kbps for variant in wanted])
-    unpublished = []
-    for variant in wanted:
-        folder = build.workspace.folder(f"hls/{variant.name}")
-        sound = sounds[variant.audio_kbps]
-        run = build.tools.ffmpeg(
-            ladder.audio_hls_arguments(str(sound.path), str(folder)),
-            label=f"segmenting {variant.name}",
-            duration=source.duration,
-        )
-        encoded = EncodedVariant(variant.name, folder, sound, Encode(run, source.duration))
-        unpublished.append(encoded_variant.unpublished_variant(build, source, encoded))
-    return unpublished
+    return build.side_by_side(
+        [partial(_audio_variant, source=source, name=each.name, sound=sounds[each.audio_kbps]) for each in wanted]
+    )
+
+
+def _audio_variant(
+    build: MediaBuild, *, source: MezzanineRecord, name: str, sound: Sound
+) -> UnpublishedOutput[VariantRecord]:
+    folder = build.workspace.folder(f"hls/{name}")
+    run = build.tools.ffmpeg(
+        ladder.audio_hls_arguments(str(sound.path), str(folder)),
+        label=f"segmenting {name}",
+        duration=source.duration,
+    )
+    encoded = EncodedVariant(name, folder, sound, Encode(run, source.duration))
+    return encoded_variant.unpublished_variant(build, source, encoded)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from codex_assets.archive import stored_files
 from codex_assets.archive.leases import Lease
@@ -29,6 +30,7 @@ from codex_assets.media.encode import loudness
 from codex_assets.media.facts import MediaInfo
 from codex_assets.media.outputs import LOUDNESS, MEZZANINE
 from codex_assets.storage.objects import Stores, file_sha256
+from codex_assets.system import machine, side_by_side
 from codex_assets.system.run_output import Progress
 from codex_assets.system.tools import Tools
 from codex_assets.system.workspace import Workspace
@@ -38,6 +40,13 @@ _log = logging.getLogger(__name__)
 
 SCRATCH_PER_INPUT = 4
 """Scratch space that a build needs, in sizes of its input."""
+
+
+Made = TypeVar("Made")
+
+
+def _with_tools(piece: Callable[[MediaBuild], Made], build: MediaBuild, tools: Tools) -> Made:
+    return piece(replace(build, tools=tools))
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,12 @@ class MediaBuild:
     def records(self) -> RecordStore:
         """The media's records, those of outputs that are not published yet among them."""
         return self.publication.records
+
+    def side_by_side(self, work: Sequence[Callable[[MediaBuild], Made]]) -> list[Made]:
+        """What several pieces of work return, in their order, as many at once as there are processors. The first that
+        raises ends the others, and its exception is raised."""
+        pieces = [partial(_with_tools, piece, self) for piece in work]
+        return list(side_by_side.in_order(self.tools, pieces, at_once=machine.processors()))
 
     # --- What is known ------------------------------------------------------------------------------------------------
 

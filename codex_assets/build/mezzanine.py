@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -76,8 +77,10 @@ class _EncodedMezzanine:
     captions: CaptionTransfer
 
 
-def build_mezzanine(build: MediaBuild, *, with_loudness: bool) -> None:
-    """Build the mezzanine, and the loudness when it is wanted: one decode of the original gives both.
+def build_mezzanine(build: MediaBuild, *, with_loudness: bool) -> Callable[[MediaBuild], None]:
+    """Build the mezzanine, and the loudness when it is wanted: one decode of the original gives both. Returns what is
+    left to do: looking at the mezzanine and judging it, which raises `VerificationError`. Others may be made of it
+    meanwhile.
 
     The media is registered once its upload passed every look at it, and a refusal goes on record.
 
@@ -94,18 +97,22 @@ def build_mezzanine(build: MediaBuild, *, with_loudness: bool) -> None:
     output = UnpublishedOutput(
         _mezzanine_record(build, original, encoded), [Upload(encoded.path, "archive", key, Stage.CONTENT)]
     )
-    with build.phase(Phase.VERIFYING):
-        seen = build.observer.mezzanine(encoded.path, _expected(build, encoded), upload=_to_compare(build, encoded))
-        output.observations.append(seen)
     outputs: list[UnpublishedOutput[OutputRecord]] = [output]
     if with_loudness:
         measurement, upload_peak = _loudness_of_upload(encoded.encode), encoded.encode.upload_peak
         record = _loudness_record(build, measurement, upload_peak, "original", {ORIGINAL: original.sha256})
         outputs.append(UnpublishedOutput(record))
-    build.publication.add(outputs, work)
+    build.publication.add(outputs, work, judged_later=[MEZZANINE.name])
     # The original was there: what is known of one that was deleted is no longer true.
     build.records.forget(build.media.media_id, ORIGINAL_RECORD)
     build.workspace.keep("archive", key, encoded.sha256, encoded.path)
+    return partial(_verify, encoded=encoded)
+
+
+def _verify(build: MediaBuild, *, encoded: _EncodedMezzanine) -> None:
+    with build.phase(Phase.VERIFYING):
+        seen = build.observer.mezzanine(encoded.path, _expected(build, encoded), upload=_to_compare(build, encoded))
+    build.publication.judge(MEZZANINE.name, [seen])
 
 
 def measure_loudness(build: MediaBuild) -> None:

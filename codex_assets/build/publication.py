@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,7 @@ from codex_assets.archive.records import MediaRecord, OutputRecord, StoredFile, 
 from codex_assets.archive.store import RecordStore, UnreadableRecord
 from codex_assets.archive.switches import SwitchNote
 from codex_assets.build.receipts import Receipts, Work
-from codex_assets.errors import JobError, StorageError, Superseded, VerificationError
+from codex_assets.errors import InternalError, JobError, StorageError, Superseded, VerificationError
 from codex_assets.media.outputs import MEZZANINE, OUTPUTS, definition
 from codex_assets.storage import keys, publish
 from codex_assets.storage.objects import Stores, file_sha256
@@ -80,13 +80,22 @@ class Publication:
         self._lease = lease
         self.records = DraftRecords(stores.archive)
         self._outputs: dict[str, UnpublishedOutput[OutputRecord]] = {}
+        self._unjudged: set[str] = set()
         self._replaced_is_noted = False
 
-    def add(self, outputs: Sequence[UnpublishedOutput[OutputRecord]], work: Work) -> None:
-        """Judge these outputs, whose receipts share `work`, and keep them for the switch.
+    def add(
+        self,
+        outputs: Sequence[UnpublishedOutput[OutputRecord]],
+        work: Work,
+        *,
+        judged_later: Collection[str] = (),
+    ) -> None:
+        """Judge these outputs, whose receipts share `work`, and keep them for the switch. `judged_later`: those of them
+        that are looked at while others are made of them, and then given to `judge`.
 
         Raises `VerificationError` when any of them may not be published.
         """
+        self._unjudged |= set(judged_later)
         for output, record in zip(outputs, _judged(outputs), strict=True):
             uploads, copies = _hashed(output.uploads), _hashed(output.copies)
             facts: dict[str, Any] = {"files": tuple(map(_stored_file, uploads))} if uploads else {}
@@ -94,12 +103,24 @@ class Publication:
                 facts["build"] = self._receipts.complete(record.build, work, outputs=len(outputs))
             self._keep(UnpublishedOutput(record.model_copy(update=facts), uploads, copies=copies))
 
+    def judge(self, output: str, observations: Sequence[AnyObservation]) -> None:
+        """Judge an output that was to be judged later, by what was seen of it.
+
+        Raises `VerificationError` when it may not be published.
+        """
+        kept = self._outputs[output]
+        (record,) = _judged([replace(kept, observations=list(observations))])
+        self._keep(replace(kept, record=record))
+        self._unjudged.discard(output)
+
     def switch(self, phase: Callable[[], AbstractContextManager[Advance]]) -> Iterator[OutputRecord]:
         """Publish everything that was added, and yield the records, in the order of outputs. `phase` times it.
 
         Raises `StorageError` and `Superseded`. Before the switch is noted, nothing was replaced then; after that it is
         finished by whoever has the media next, if not here.
         """
+        if self._unjudged:
+            raise InternalError(f"nobody judged {', '.join(sorted(self._unjudged))}")
         began = time.monotonic()
         with phase() as advance:
             try:

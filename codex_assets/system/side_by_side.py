@@ -1,12 +1,18 @@
-"""Does several pieces of work at once, each of which runs tools: the first that fails ends all others."""
+"""Does several pieces of work at once, each of which runs tools: the first that fails ends all others.
+
+In: how far they are together, too. Out: how many of a kind a machine carries (`machine.py`, and whoever has the work).
+"""
 
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Generator, Sequence
+import threading
+import time
+from collections.abc import Callable, Generator, Hashable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
+from codex_assets.system.run_output import Progress
 from codex_assets.system.stopping import StopEvent
 from codex_assets.system.tools import Tools
 
@@ -44,3 +50,28 @@ def _wait_for(wanted: Future[Result], running: Sequence[Future[Result]]) -> None
         for future in done:
             if (error := future.exception()) is not None:
                 raise error
+
+
+class SharedProgress:
+    """How far work is that is done in several pieces, which tell it from several threads; `on_progress` is called with
+    how far all of it is."""
+
+    def __init__(self, label: str, total: float, passes: int, on_progress: Callable[[Progress], None] | None) -> None:
+        """`total`: seconds of the media; `passes`: how often the pieces together go through all of it."""
+        self._label, self._total, self._passes, self._on_progress = label, total, passes, on_progress
+        self._seconds: dict[Hashable, float] = {}
+        self._lock = threading.Lock()
+        self._began = time.monotonic()
+
+    def elapsed(self) -> float:
+        """Wall seconds since it began."""
+        return time.monotonic() - self._began
+
+    def advanced(self, part: Hashable, seconds: float) -> None:
+        """A part has come so far, in media seconds of its own."""
+        if self._on_progress is None:
+            return
+        with self._lock:
+            self._seconds[part] = max(0.0, seconds)
+            done, elapsed = sum(self._seconds.values()) / self._passes, self.elapsed()
+            self._on_progress(Progress(self._label, done, self._total, done / elapsed if elapsed else None))

@@ -7,6 +7,7 @@ at any time; it is wiped when the run ends and when a worker starts.
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -37,49 +38,77 @@ class Status:
 Listener = Callable[[Status], None]
 
 
+@dataclass(eq=False)
+class _UnderWay:
+    """A phase that was begun: its weight, and the part of it that is done."""
+
+    weight: float
+    fraction: float = 0.0
+
+
 class ProgressBoard:
-    """Progress by weight of the phases that were begun: the order of phases is not known beforehand."""
+    """Progress by weight of the phases that were begun: the order of phases is not known beforehand, and some are under
+    way beside each other. Thread-safe."""
 
     def __init__(self, listener: Listener | None = None) -> None:
         self._listener = listener
-        self._weights: dict[str, float] = {}
+        self._to_come: dict[str, float] = {}
+        self._under_way: list[_UnderWay] = []
         self._done = 0.0
+        self._planned: set[str] = set()
         self._started = time.monotonic()
+        self._lock = threading.RLock()
         self.spent: dict[str, float] = {}
         """Wall seconds by phase that ended, also by a failure; of one that was begun several times, all of them."""
 
     def plan(self, weights: Mapping[str, float]) -> None:
-        """Add phases that will come, with their share of the work."""
+        """Add phases that will come, with their share of the work. What was planned before is not counted twice."""
         for name, weight in weights.items():
-            self._weights.setdefault(name, weight)
+            if name not in self._planned:
+                self._planned.add(name)
+                self._to_come[name] = weight
 
     @contextmanager
     def phase(self, name: str) -> Iterator[Callable[[float | None, float | None], None]]:
         """Inside, call with (fraction of the phase, speed) as often as wanted; either may be None."""
-        weight = self._weights.get(name, 0.0)
         began = time.monotonic()
+        with self._lock:
+            # Of one that is begun several times, the first has the weight.
+            phase = _UnderWay(self._to_come.pop(name, 0.0))
+            self._under_way.append(phase)
 
         def advance(fraction: float | None, speed: float | None = None) -> None:
-            self._tell(name, fraction, weight * (fraction or 0.0), speed)
+            phase.fraction = fraction or 0.0
+            self._tell(name, fraction, speed)
 
         try:
             with log_lines.about(phase=name):
                 advance(0.0)
                 yield advance
-        finally:
-            self.spent[name] = self.spent.get(name, 0.0) + time.monotonic() - began
-        self._done += weight
-        self._weights[name] = 0.0
-        self._tell(name, 1.0, 0.0, None)
+        except BaseException:
+            self._end(name, phase, began)
+            self._to_come[name] = self._to_come.get(name, 0.0) + phase.weight
+            raise
+        self._end(name, phase, began)
+        self._done += phase.weight
+        self._tell(name, 1.0, None)
 
-    def _tell(self, name: str, fraction: float | None, inside: float, speed: float | None) -> None:
+    def _end(self, name: str, phase: _UnderWay, began: float) -> None:
+        with self._lock:
+            self._under_way.remove(phase)
+            self.spent[name] = self.spent.get(name, 0.0) + time.monotonic() - began
+
+    def _tell(self, name: str, fraction: float | None, speed: float | None) -> None:
         if self._listener is None:
             return
-        total = self._done + sum(self._weights.values())
-        overall = min(1.0, (self._done + inside) / total) if total else 1.0
-        spent = time.monotonic() - self._started
-        left = spent * (1 - overall) / overall if overall >= ESTIMATED_FROM else None
-        self._listener(Status(name, fraction, overall, speed, left))
+        with self._lock:
+            begun = sum(each.weight for each in self._under_way)
+            inside = sum(each.weight * each.fraction for each in self._under_way)
+            total = self._done + begun + sum(self._to_come.values())
+            overall = min(1.0, (self._done + inside) / total) if total else 1.0
+            spent = time.monotonic() - self._started
+            left = spent * (1 - overall) / overall if overall >= ESTIMATED_FROM else None
+            self._listener(Status(name, fraction, overall, speed, left))
 
 
 class Workspace:

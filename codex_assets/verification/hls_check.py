@@ -83,7 +83,7 @@ class HlsCheck:
         with scratch.opened_run(self.scratch) as folder:
             tools = Tools(self.variables, reach=Reach(), cancelled=self.cancelled)
             tools = tools.within(folder, reads=(playlist.parent.absolute(),))
-            observer = Observer(tools, scratch=folder, workers=WORKERS)
+            observer = Observer(tools, scratch=folder)
             observations = _observe(observer, playlist)
             loudness = _loudness(observer, playlist, observations) if self.for_report else ()
             ffmpeg = tools.version("ffmpeg") if self.for_report else None

@@ -11,7 +11,7 @@ and copied into the variants.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import PurePath
 
@@ -27,20 +27,15 @@ TIMESTAMP_ORIGIN = 1
 _ONE_THREAD = ("-threads", "1")
 
 
-def audio_arguments(mezzanine: str, outputs: Mapping[int, str], gain: loudness.Gain, duration: float) -> list[str]:
-    """One decode of the mezzanine's sound into AAC files, by rate in kbit/s, exactly `duration` seconds long."""
-    chain = ",".join(
-        part for part in (loudness.delivered_form(), gain.filter, loudness.length_filters(duration)) if part is not None
-    )
-    names = [f"sound{kbps}" for kbps in outputs]
-    split = f"asplit={len(names)}" + "".join(f"[{name}]" for name in names)
-    arguments = [*input_arguments(mezzanine, trusted=True), "-vn", "-filter_complex", f"[0:a:0]{chain},{split}"]
-    for name, (kbps, path) in zip(names, outputs.items(), strict=True):
-        arguments += [
-            *("-map", f"[{name}]", "-c:a", "aac", "-b:a", f"{kbps}k", "-ar", str(profile.SAMPLE_RATE)),
-            *("-ac", str(profile.CHANNELS), *STRIPPED, *BITEXACT, "-f", "mp4", path),
-        ]
-    return arguments
+def audio_arguments(mezzanine: str, kbps: int, path: str, gain: loudness.Gain, duration: float) -> list[str]:
+    """The mezzanine's sound as an AAC file of `kbps` at `path`, exactly `duration` seconds long."""
+    chain = [loudness.delivered_form(), gain.filter, loudness.length_filters(duration)]
+    return [
+        *(*input_arguments(mezzanine, trusted=True), "-vn", "-map", "0:a:0"),
+        *("-af", ",".join(part for part in chain if part is not None)),
+        *("-c:a", "aac", "-b:a", f"{kbps}k", "-ar", str(profile.SAMPLE_RATE), "-ac", str(profile.CHANNELS)),
+        *(*STRIPPED, *BITEXACT, "-f", "mp4", path),
+    ]
 
 
 def delivered_input(sound: str) -> list[str]:

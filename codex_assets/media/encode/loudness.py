@@ -239,16 +239,20 @@ def gain_to_target(measured: Measurement | None, duration: float, aim: Aim = Aim
     gain = profile.LOUDNESS_TARGET + aim.trim - measured.integrated_lufs
     if aim.plain or duration < profile.SHORT_PROGRAMME_SECONDS or measured.range_lu <= 0:
         return Gain("gain", f"volume={min(gain, aim.ceiling - measured.true_peak_dbtp):.2f}dB")
-    linear = measured.true_peak_dbtp + gain <= aim.ceiling and measured.range_lu <= profile.LOUDNESS_RANGE
+    # loudnorm gets no trim of a dynamic gain to decide by. So where it stays linear without one, the trim is as much as
+    # there is room for.
+    room = round(aim.ceiling - measured.true_peak_dbtp - (profile.LOUDNESS_TARGET - measured.integrated_lufs), 2)
+    linear = room >= min(aim.trim, 0.0) and measured.range_lu <= profile.LOUDNESS_RANGE
+    trim = min(aim.trim, room) if linear else aim.trim
     # Its linear gain is target - measured; its dynamic one adds `offset` in front of the limiter.
-    integrated = measured.integrated_lufs - (aim.trim if linear else 0.0)
+    integrated = measured.integrated_lufs - (trim if linear else 0.0)
     return Gain(
         "linear" if linear else "dynamic",
         f"loudnorm=I={profile.LOUDNESS_TARGET}:TP={aim.ceiling:.2f}:LRA={profile.LOUDNESS_RANGE}"
         f":measured_I={_legal(integrated, -99, 0):.2f}:measured_TP={_legal(measured.true_peak_dbtp, -99, 99):.2f}"
         f":measured_LRA={_legal(measured.range_lu, 0, 99):.2f}"
         f":measured_thresh={_legal(measured.threshold_lufs, -99, 0):.2f}"
-        f":offset={0.0 if linear else aim.trim:.2f}"
+        f":offset={0.0 if linear else trim:.2f}"
         # loudnorm resamples to 192 kHz in its dynamic mode; without this AAC comes out at 96 kHz. That mode of ffmpeg 7
         # dates its last three seconds 87 ms late: what is normalised has no gaps, so its samples are counted anew.
         f":linear=true,aresample={profile.SAMPLE_RATE},asetpts=N/SR/TB",

@@ -9,13 +9,14 @@ from __future__ import annotations
 import filecmp
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
 from codex_assets.errors import ToolError
 from codex_assets.media import profile
 from codex_assets.media.facts import MediaInfo
-from codex_assets.verification.fidelity import SoundFidelity
+from codex_assets.verification.fidelity import PictureFidelity, SoundFidelity
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import VariantObservation
 from codex_assets.verification.observe.decoder import Decoder, complaints, concatenation, path_inside, public_reason
@@ -39,6 +40,43 @@ class _Playlist:
     files: tuple[Path, ...]
 
 
+@dataclass(frozen=True)
+class _ComparedWith:
+    """What playlists are compared with: a file, what it says of itself, and where files may lie meanwhile."""
+
+    path: Path
+    info: MediaInfo
+    folder: Path
+
+
+@dataclass(frozen=True)
+class _Fidelity:
+    """What a comparison tells of one playlist; None where it does not. `errors`: what its decoders complain of."""
+
+    pictures: PictureFidelity | None = None
+    sound: SoundFidelity | None = None
+    sound_digest: str | None = None
+    errors: tuple[str, ...] | None = None
+
+    def added_to(self, seen: VariantObservation) -> VariantObservation:
+        return replace(
+            seen,
+            pictures=self.pictures or seen.pictures,
+            sound=self.sound or seen.sound,
+            sound_digest=self.sound_digest or seen.sound_digest,
+            decode_errors=seen.decode_errors if self.errors is None else (*(seen.decode_errors or ()), *self.errors),
+        )
+
+
+@dataclass(frozen=True)
+class _GroupFidelity:
+    """What was seen of several playlists, by their numbers, and what was measured of the reference on the way."""
+
+    by_number: dict[int, _Fidelity]
+    picture: ProgrammePicture | None = None
+    sound: ProgrammeSound | None = None
+
+
 def compare_playlists(
     decoder: Decoder, reference: Path, playlists: Sequence[tuple[Path, VariantObservation]]
 ) -> list[VariantObservation]:
@@ -57,11 +95,17 @@ def compare_playlists(
         # What was compared already is not decoded again.
         origins = _origins(everything)
         sources = [playlist for playlist in everything if playlist.number not in origins]
+        beside = _ComparedWith(reference, info, folder)
         # A preview shows the beginning alone.
-        pictures = [_compare_pictures(decoder, reference, info, group, compared, folder) for group in _alike(sources)]
-        picture = max(filter(None, pictures), key=lambda measured: measured.seconds, default=None)
-        sound = _compare_sounds(decoder, reference, info, sources, compared, folder)
-        notes = notes_on(picture, sound)
+        looks = [partial(_compare_pictures, beside=beside, group=group) for group in _alike(sources)]
+        sounds = partial(_compare_sounds, beside=beside, playlists=sources)
+        *pictures, heard = decoder.side_by_side([*looks, sounds])
+        for each in (*pictures, heard):
+            for number, fidelity in each.by_number.items():
+                compared[number] = fidelity.added_to(compared[number])
+        measured = [each.picture for each in pictures if each.picture is not None]
+        picture = max(measured, key=lambda programme: programme.seconds, default=None)
+        notes = notes_on(picture, heard.sound)
         for number, seen in enumerate(compared):
             if seen.kind is ObservationKind.VARIANT and (seen.pictures is not None or seen.sound is not None):
                 compared[number] = replace(seen, notes=notes)
@@ -134,38 +178,35 @@ def _alike(playlists: Sequence[_Playlist]) -> list[list[_Playlist]]:
 # --- Pictures ---------------------------------------------------------------------------------------------------------
 
 
-def _compare_pictures(
-    decoder: Decoder,
-    reference: Path,
-    info: MediaInfo,
-    group: Sequence[_Playlist],
-    compared: list[VariantObservation],
-    folder: Path,
-) -> ProgrammePicture | None:
-    """Put the fidelity of the pictures of a group into `compared`; returns what was measured of the reference."""
-    rate = (info.video.average_rate or info.video.nominal_rate) if info.video is not None else None
-    if info.video is None or not rate:
-        return None
+def _compare_pictures(decoder: Decoder, *, beside: _ComparedWith, group: Sequence[_Playlist]) -> _GroupFidelity:
+    """The fidelity of the pictures of a group of playlists."""
+    video = beside.info.video
+    rate = (video.average_rate or video.nominal_rate) if video is not None else None
+    if video is None or not rate:
+        return _GroupFidelity({})
     delivered = [
-        Delivered(playlist.source, (video.coded_width, video.coded_height), _kbps(playlist.seen))
+        Delivered(playlist.source, (own.coded_width, own.coded_height), _kbps(playlist.seen))
         for playlist in group
-        if (video := playlist.seen.video) is not None
+        if (own := playlist.seen.video) is not None
     ]
-    size = info.video.coded_width, info.video.coded_height
-    comparison = PictureComparison(decoder, ("-i", str(reference)), rate, size)
+    size = video.coded_width, video.coded_height
+    comparison = PictureComparison(decoder, ("-i", str(beside.path)), rate, size)
     programme = ProgrammePictureMeter(float(rate), size)
     try:
         fidelities, log = comparison.compare(delivered, seconds=group[0].seen.duration, programme=programme)
     except ToolError as error:
         if len(group) > 1:
-            alone = [_compare_pictures(decoder, reference, info, [each], compared, folder) for each in group]
-            return max(filter(None, alone), key=lambda measured: measured.seconds, default=None)
-        _add_errors(compared, group[0].number, (public_reason(error, folder),))
-        return None
-    for playlist, fidelity in zip(group, fidelities, strict=True):
-        compared[playlist.number] = replace(compared[playlist.number], pictures=fidelity)
-        _add_errors(compared, playlist.number, complaints(log))
-    return programme.result()
+            alone = [_compare_pictures(decoder, beside=beside, group=[each]) for each in group]
+            measured = [each.picture for each in alone if each.picture is not None]
+            by_number = {number: fidelity for each in alone for number, fidelity in each.by_number.items()}
+            return _GroupFidelity(by_number, max(measured, key=lambda programme: programme.seconds, default=None))
+        return _GroupFidelity({group[0].number: _Fidelity(errors=(public_reason(error, beside.folder),))})
+    errors = complaints(log)
+    by_number = {
+        playlist.number: _Fidelity(pictures=fidelity, errors=errors)
+        for playlist, fidelity in zip(group, fidelities, strict=True)
+    }
+    return _GroupFidelity(by_number, programme.result())
 
 
 def _kbps(seen: VariantObservation) -> int | None:
@@ -176,59 +217,75 @@ def _kbps(seen: VariantObservation) -> int | None:
     return round(span.size * 8 / seen.duration / 1000)
 
 
-def _add_errors(compared: list[VariantObservation], number: int, errors: Sequence[str]) -> None:
-    seen = compared[number]
-    compared[number] = replace(seen, decode_errors=(*(seen.decode_errors or ()), *errors))
-
-
 # --- Sound ------------------------------------------------------------------------------------------------------------
 
 
-def _compare_sounds(
-    decoder: Decoder,
-    reference: Path,
-    info: MediaInfo,
-    playlists: Sequence[_Playlist],
-    compared: list[VariantObservation],
-    folder: Path,
-) -> ProgrammeSound | None:
-    """Put the fidelity of each sound into `compared`; returns what was measured of the reference. The same bytes at the
-    same times are decoded once."""
-    measured: list[ProgrammeSound | None] = []
-    known: dict[tuple[str, float, bool], tuple[SoundFidelity | None, tuple[str, ...]]] = {}
-    for playlist in playlists:
-        seen = playlist.seen
-        sound, lead = seen.audio_span, seen.video_span or seen.audio_span
-        if sound is None or lead is None:
-            continue
-        try:
-            digest = coded_sound_digest(decoder, playlist.source)
-            compared[playlist.number] = replace(compared[playlist.number], sound_digest=digest)
-            if info.audio is None:
-                continue
-            key = (digest, round(lead.start, 6), seen.expected.steady_gain)
-            if key not in known:
-                is_whole = seen.kind is ObservationKind.VARIANT
-                programme = ProgrammeSoundMeter() if is_whole and not measured else None
-                fidelity, log = compare_sounds(
-                    decoder,
-                    playlist.source,
-                    ["-i", str(reference)],
-                    start=lead.start,
-                    seconds=seen.duration,
-                    steady=seen.expected.steady_gain,
-                    delay=0 if seen.video is not None else profile.AAC_FRAME_SAMPLES,
-                    programme=programme,
-                )
-                known[key] = fidelity, complaints(log)
-                if fidelity is not None and programme is not None:
-                    measured.append(programme.result(fidelity.gain))
-        except ToolError as error:
-            _add_errors(compared, playlist.number, (public_reason(error, folder),))
-            continue
-        fidelity, errors = known[key]
-        if fidelity is not None:
-            fidelity = replace(fidelity, limited_peaks=seen.expected.limited_peaks)
-        compared[playlist.number] = replace(compared[playlist.number], sound=fidelity)
-        _add_errors(compared, playlist.number, errors)
-    return measured[0] if measured else None
+def _compare_sounds(decoder: Decoder, *, beside: _ComparedWith, playlists: Sequence[_Playlist]) -> _GroupFidelity:
+    """The fidelity of each playlist's sound. The same bytes at the same times are decoded once."""
+    sounding = [playlist for playlist in playlists if playlist.seen.audio_span is not None]
+    digests = decoder.side_by_side([partial(_digest, playlist=playlist, beside=beside) for playlist in sounding])
+    by_number = {playlist.number: digest for playlist, digest in zip(sounding, digests, strict=True)}
+    if beside.info.audio is None:
+        return _GroupFidelity(by_number)
+    first: dict[tuple[str, float, bool], _Playlist] = {}
+    keys: dict[int, tuple[str, float, bool]] = {}
+    for playlist in sounding:
+        digest = by_number[playlist.number].sound_digest
+        if digest is not None:
+            key = (digest, round(_lead(playlist), 6), playlist.seen.expected.steady_gain)
+            keys[playlist.number] = key
+            first.setdefault(key, playlist)
+    variants = [each.number for each in first.values() if each.seen.kind is ObservationKind.VARIANT]
+    looks = [
+        partial(_compare_sound, playlist=playlist, beside=beside, with_programme=playlist.number in variants[:1])
+        for playlist in first.values()
+    ]
+    seen = dict(zip(first, decoder.side_by_side(looks), strict=True))
+    for playlist in sounding:
+        if playlist.number in keys:
+            same, _ = seen[keys[playlist.number]]
+            limited = playlist.seen.expected.limited_peaks
+            sound = replace(same.sound, limited_peaks=limited) if same.sound is not None else None
+            by_number[playlist.number] = replace(by_number[playlist.number], sound=sound, errors=same.errors)
+    return _GroupFidelity(
+        by_number, sound=next((programme for _, programme in seen.values() if programme is not None), None)
+    )
+
+
+def _lead(playlist: _Playlist) -> float:
+    """Where a playlist's timeline begins on its own clock, in seconds."""
+    seen = playlist.seen
+    lead = seen.video_span or seen.audio_span
+    assert lead is not None
+    return lead.start
+
+
+def _digest(decoder: Decoder, *, playlist: _Playlist, beside: _ComparedWith) -> _Fidelity:
+    """What tells the coded sound of a playlist from another."""
+    try:
+        return _Fidelity(sound_digest=coded_sound_digest(decoder, playlist.source))
+    except ToolError as error:
+        return _Fidelity(errors=(public_reason(error, beside.folder),))
+
+
+def _compare_sound(
+    decoder: Decoder, *, playlist: _Playlist, beside: _ComparedWith, with_programme: bool
+) -> tuple[_Fidelity, ProgrammeSound | None]:
+    """How true the sound of one playlist is, and what was measured of the reference by itself, where it is wanted."""
+    seen = playlist.seen
+    programme = ProgrammeSoundMeter() if with_programme else None
+    try:
+        fidelity, log = compare_sounds(
+            decoder,
+            playlist.source,
+            ["-i", str(beside.path)],
+            start=_lead(playlist),
+            seconds=seen.duration,
+            steady=seen.expected.steady_gain,
+            delay=0 if seen.video is not None else profile.AAC_FRAME_SAMPLES,
+            programme=programme,
+        )
+    except ToolError as error:
+        return _Fidelity(errors=(public_reason(error, beside.folder),)), None
+    measured = programme.result(fidelity.gain) if programme is not None and fidelity is not None else None
+    return _Fidelity(sound=fidelity, errors=complaints(log)), measured

@@ -11,6 +11,8 @@ import re
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
@@ -18,7 +20,7 @@ from typing import Any, TypeVar
 from codex_assets.errors import ToolError
 from codex_assets.media import ffprobe
 from codex_assets.media.facts import MediaInfo
-from codex_assets.system import scratch
+from codex_assets.system import machine, scratch, side_by_side
 from codex_assets.system.process import Reader, ToolRun
 from codex_assets.system.tools import Tools
 from codex_assets.verification.observe.transport_stream import Packet, input_format
@@ -40,6 +42,20 @@ class Decoder:
         self._scratch = scratch
         self._cache: OrderedDict[tuple[object, ...], object] = OrderedDict()
         self._lock = Lock()
+
+    def side_by_side(self, looks: Sequence[Callable[[Decoder], Value]]) -> list[Value]:
+        """What several looks at files return, in their order, as many at once as there are processors. The first that
+        raises ends the others, and its exception is raised."""
+        if len(looks) == 1:
+            return [looks[0](self)]
+        work = [partial(_look, look, self) for look in looks]
+        return list(side_by_side.in_order(self._tools, work, at_once=machine.processors()))
+
+    def _running(self, tools: Tools) -> Decoder:
+        """The same with other tools, which remembers what this one does."""
+        other = copy(self)
+        other._tools = tools
+        return other
 
     @contextmanager
     def scratch_folder(self) -> Iterator[Path]:
@@ -125,6 +141,10 @@ class Decoder:
             while len(self._cache) > CACHED_RESULTS:
                 self._cache.popitem(last=False)
         return value
+
+
+def _look(look: Callable[[Decoder], Value], decoder: Decoder, tools: Tools) -> Value:
+    return look(decoder._running(tools))
 
 
 def _identity(path: Path) -> tuple[object, ...]:

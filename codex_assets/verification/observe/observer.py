@@ -7,10 +7,12 @@ cancelled run is one. Out: how each kind is read (the other files of this folder
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from codex_assets.media import outputs
 from codex_assets.system.tools import Tools
@@ -41,6 +43,8 @@ from codex_assets.verification.observe.sound import observe_loudness
 from codex_assets.verification.observe.upload_pictures import UploadedMedia
 from codex_assets.verification.observe.waveform_data import observe_waveform_data
 
+Seen = TypeVar("Seen")
+
 
 class Observer:
     """Observes finished outputs with the tools of one worker. Thread-safe.
@@ -50,10 +54,19 @@ class Observer:
     `JobCancelled` when its tools are told to stop.
     """
 
-    def __init__(self, tools: Tools, *, scratch: Path | None = None, workers: int = 2) -> None:
-        """`scratch`: where it may write for a moment. `workers`: variants that `hls` observes at a time."""
+    def __init__(self, tools: Tools, *, scratch: Path | None = None) -> None:
+        """`scratch`: where it may write for a moment."""
         self._decoder = Decoder(tools, scratch=scratch)
-        self._workers = workers
+
+    def side_by_side(self, looks: Sequence[Callable[[Observer], Seen]]) -> list[Seen]:
+        """What several looks return, in their order, as many at once as there are processors. The first that raises
+        ends the others, and its exception is raised."""
+        return self._decoder.side_by_side([partial(self._look, look) for look in looks])
+
+    def _look(self, look: Callable[[Observer], Seen], decoder: Decoder) -> Seen:
+        other = copy(self)
+        other._decoder = decoder
+        return look(other)
 
     # --- Playlists ----------------------------------------------------------------------------------------------------
 
@@ -135,12 +148,12 @@ class Observer:
         present = [f"{path.parent.name}/{path.name}" for path in sorted(master.parent.glob("*/playlist.m3u8"))]
         uris = [uri for uri in dict.fromkeys([*named, *present]) if path_inside(master.parent, uri) is not None]
 
-        def observe(uri: str) -> VariantObservation:
+        def observe(observer: Observer, *, uri: str) -> VariantObservation:
             output = outputs.variant_output(variant_name(uri) or Path(uri).stem)
-            return self.variant(master.parent / uri, output=output, reference=reference, decode=decode)
+            return observer.variant(master.parent / uri, output=output, reference=reference, decode=decode)
 
-        with ThreadPoolExecutor(self._workers) as pool:
-            measured = tuple(zip(uris, pool.map(observe, uris), strict=True))
+        seen = self.side_by_side([partial(observe, uri=uri) for uri in uris])
+        measured = tuple(zip(uris, seen, strict=True))
         observations: list[AnyObservation] = [variant for _, variant in measured]
         preview = master.parent / "preview" / "preview.m3u8"
         named_there = {master.name, preview.parent.name, *(uri.removeprefix("./").partition("/")[0] for uri in uris)}

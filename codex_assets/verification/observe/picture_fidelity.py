@@ -6,9 +6,10 @@ In: the judge's own encode, of seconds that are worth a second look. Out: decodi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 
 from codex_assets.verification.fidelity import PictureFidelity, PictureSecond, ScalingLoss
 from codex_assets.verification.observe.decoder import Decoder
@@ -88,11 +89,19 @@ class PictureComparison:
             for second in _doubtful(fidelity) if each.kbps is not None else ():
                 wanted.setdefault(second.at, {})[number] = second
         honest: list[list[PictureSecond]] = [[] for _ in delivered]
-        for _, seconds in sorted(wanted.items()):
-            encoded = self._honest([delivered[number] for number in seconds], next(iter(seconds.values())))
-            for number, second in zip(seconds, encoded, strict=True):
+        looks = [partial(self._honest_by, delivered, seconds) for _, seconds in sorted(wanted.items())]
+        for encoded in self.decoder.side_by_side(looks):
+            for number, second in encoded.items():
                 honest[number].append(second)
         return [replace(fidelity, honest=tuple(each)) for fidelity, each in zip(measured, honest, strict=True)]
+
+    def _honest_by(
+        self, delivered: Sequence[Delivered], seconds: Mapping[int, PictureSecond], decoder: Decoder
+    ) -> dict[int, PictureSecond]:
+        """A second as an honest encode leaves it, of each output by its number in `seconds`. Looked at by `decoder`."""
+        beside = replace(self, decoder=decoder)
+        encoded = beside._honest([delivered[number] for number in seconds], next(iter(seconds.values())))
+        return dict(zip(seconds, encoded, strict=True))
 
     def _honest(self, delivered: Sequence[Delivered], second: PictureSecond) -> list[PictureSecond]:
         """A second of the reference, encoded anew at each output's size and a part of its rate, and compared."""

@@ -314,10 +314,14 @@ def _lag_of(window: Samples, at: float, delay: int) -> tuple[SoundLag, int | Non
 def _refined(window: Samples, lag: int) -> int:
     """The lag in samples, near the one that was found in steps."""
 
+    # Both channels of a sample side by side: a shift moves them together, and what is in one piece is read at once.
+    own, reference = (np.ascontiguousarray(window[:, side : side + 2]).ravel() for side in (0, 2))
+    count = len(own)
+
     def product(shift: int) -> float:
-        own = window[max(0, shift) : len(window) + min(0, shift), :2]
-        reference = window[max(0, -shift) : len(window) + min(0, -shift), 2:]
-        return abs(float(np.vdot(own, reference)))
+        moved = 2 * shift
+        mine = own[max(0, moved) : count + min(0, moved)]
+        return abs(float(np.vdot(mine, reference[max(0, -moved) : count + min(0, -moved)])))
 
     around = sorted(range(lag - LAG_STEP, lag + LAG_STEP + 1), key=lambda shift: abs(shift - lag))
     products = {shift: product(shift) for shift in around}

@@ -144,13 +144,13 @@ def test_every_variant_is_cut_alike_whatever_made_it() -> None:
         assert after(arguments, "-hls_segment_filename") == "out/segment_%05d.ts"
 
 
-def test_the_sound_is_decoded_once_for_all_rates() -> None:
+def test_a_sound_is_brought_to_its_form_and_its_level_and_then_to_its_length() -> None:
     gain = loudness.Gain("gain", "volume=3.00dB")
-    arguments = ladder.audio_arguments("mezzanine.mp4", {128: "128k.m4a", 64: "64k.m4a"}, gain, 8.0)
-    graph = after(arguments, "-filter_complex")
+    arguments = ladder.audio_arguments("mezzanine.mp4", 128, "128k.m4a", gain, 8.0)
+    graph = after(arguments, "-af")
     assert arguments.count("-i") == 1
-    assert graph.index("aformat") < graph.index("volume") < graph.index("apad") < graph.index("asplit")
-    assert [arguments[at + 1] for at, flag in enumerate(arguments) if flag == "-b:a"] == ["128k", "64k"]
+    assert graph.index("aformat") < graph.index("volume") < graph.index("apad")
+    assert (after(arguments, "-b:a"), arguments[-1]) == ("128k", "128k.m4a")
 
 
 def test_every_rung_is_scaled_from_the_mezzanine() -> None:
