@@ -12,10 +12,11 @@ from codex_assets.archive.leases import Leases
 from codex_assets.archive.records import MezzanineRecord
 from codex_assets.archive.replaced import REPLACED, ReplacedRecord
 from codex_assets.archive.store import RecordStore
-from codex_assets.errors import StorageError
+from codex_assets.errors import InternalError, StorageError, VerificationError
 from codex_assets.media.outputs import OUTPUTS
 from codex_assets.storage import keys
 from codex_assets.storage.objects import Stores
+from codex_assets.verification.observations import MezzanineObservation
 
 
 def shown(stores: Stores) -> dict[str, bytes]:
@@ -61,6 +62,26 @@ def test_all_records_are_given_in_the_order_of_outputs(tmp_path: Path) -> None:
     assert sum(each.cost_usd or 0.0 for each in built) == pytest.approx(
         sum(each.wall_seconds / each.shared for each in built), abs=0.01
     )
+
+
+def test_nothing_is_published_of_what_was_to_be_judged_and_was_not(tmp_path: Path) -> None:
+    stores = stores_at(tmp_path / "store")
+    job = Job(tmp_path, stores, "one", judged_later=["mezzanine"])
+    with pytest.raises(InternalError, match="nobody judged mezzanine"):
+        job.switch()
+    assert shown(stores) == {}
+
+
+def test_what_is_judged_later_is_published_with_its_checks_or_not_at_all(tmp_path: Path) -> None:
+    stores = stores_at(tmp_path / "store")
+    job = Job(tmp_path, stores, "one", judged_later=["mezzanine"])
+    with pytest.raises(VerificationError):
+        job.publication.judge("mezzanine", [MezzanineObservation("mezzanine", problem="it does not exist")])
+    with pytest.raises(InternalError):
+        job.switch()
+    job = Job(tmp_path, stores, "two", judged_later=["mezzanine"])
+    job.publication.judge("mezzanine", [])
+    assert "mezzanine" in [record.output for record in job.switch()]
 
 
 @pytest.mark.parametrize("moment", range(1, 5))

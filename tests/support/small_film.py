@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -95,7 +95,14 @@ def stores_at(root: Path, fault: Fault | None = None) -> Stores:
 class Job:
     """One job's publication of a film: `name` is in everything that it writes."""
 
-    def __init__(self, folder: Path, stores: Stores, name: str, grace: timedelta = timedelta(hours=24)) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        stores: Stores,
+        name: str,
+        grace: timedelta = timedelta(hours=24),
+        judged_later: Sequence[str] = (),
+    ) -> None:
         self.workspace = Workspace(folder / f"work-{name}-{os.urandom(3).hex()}")
         receipts = Receipts(Tools(tool_environment(os.environ)), self.workspace, run_id=name, price=lambda gpu: 1.0)
         leases = Leases(stores, name, times=LeaseTimes(goes_on_after=0.01))
@@ -111,7 +118,8 @@ class Job:
             width=1280,
             height=720,
         )
-        self.publication.add([self._output(mezzanine, ("archive", MEZZANINE, Stage.CONTENT))], work)
+        files = ("archive", MEZZANINE, Stage.CONTENT)
+        self.publication.add([self._output(mezzanine, files)], work, judged_later=judged_later)
         digests = [hashlib.sha256(self._bytes(f"segment {number}")).hexdigest() for number in range(3)]
         version = keys.version(digests)
         variant = VariantRecord(**self._head("hls_720p"), variant="720p", playlist_key=PLAYLIST, version=version)

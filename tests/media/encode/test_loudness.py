@@ -84,6 +84,24 @@ def test_the_kind_of_gain(measured: Measurement | None, duration: float, mode: s
 
 
 @pytest.mark.parametrize(
+    ("peak", "trim", "mode", "integrated"),
+    [
+        # Room for all of it, for a part, for none: loudnorm would stay linear, whatever it is asked for besides.
+        (-6.0, 0.3, "linear", "-20.30"),
+        (-5.7, 0.3, "linear", "-20.20"),
+        (-5.5, 0.3, "linear", "-20.00"),
+        # Dynamic without the trim, and with one that makes it quieter linear.
+        (-5.4, 0.3, "dynamic", "-20.00"),
+        (-5.4, -0.3, "linear", "-19.70"),
+    ],
+)
+def test_a_trim_is_as_much_as_there_is_room_for(peak: float, trim: float, mode: str, integrated: str) -> None:
+    gain = loudness.gain_to_target(Measurement(-20.0, peak, 5.0, -30.0), 60.0, Aim(trim=trim))
+    assert gain.mode == mode
+    assert f":measured_I={integrated}:" in (gain.filter or "")
+
+
+@pytest.mark.parametrize(
     ("integrated", "peak", "decibels"), [(-20.0, -9.0, 4.0), (-20.0, -3.0, 1.5), (-10.0, 0.0, -6.0), (-16.0, 1.0, -2.5)]
 )
 def test_a_plain_gain_never_passes_the_ceiling(integrated: float, peak: float, decibels: float) -> None:
