@@ -129,19 +129,16 @@ class PicturePace:
         return Fraction(rate).limit_denominator(1001)
 
     def _beat(self) -> float | None:
-        """The rate of the clock on whose beats all pictures come, where some of them follow each other on two beats in
-        a row: at any lower rate one of those is dropped. None without one."""
-        if self._pictures <= FEWEST:
+        """The rate of the clock on whose beats all pictures come; None without one. At any lower rate some of them are
+        dropped, or not shown at their time."""
+        if self._pictures < FEWEST_AGAIN:
             return None
         likeness = {beat: abs(turn) / self._pictures for beat, turn in zip(BEATS, self._turns, strict=True)}
         first = next((beat for beat in BEATS if likeness[beat] >= ON_BEAT), None)
         if first is None:
             return None
         # Of 29.97 and 30 a short film is on the beats of both.
-        beat = max((near for near in BEATS if abs(near - first) <= SAME_BEAT * first), key=lambda near: likeness[near])
-        singles = self._paces[1]
-        together = sum(count for number, count in singles.items() if math.exp(number * BIN) < 1.5 / beat)
-        return beat if together >= max(SHARE * singles.total(), 1) else None
+        return max((near for near in BEATS if abs(near - first) <= SAME_BEAT * first), key=lambda near: likeness[near])
 
     def _steady_rates(self, span: int, *, few: bool) -> list[tuple[float, float]]:
         """Rates at which so many pictures follow one another, and twice as many too; and the part of all that do."""

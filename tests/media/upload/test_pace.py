@@ -90,6 +90,13 @@ def test_a_screen_that_changes_now_and_then_has_the_rate_of_its_clock(true_rate:
     assert rate(round(time, 3) for time in times) == pytest.approx(true_rate, rel=2e-3)
 
 
+@pytest.mark.parametrize("true_rate", [25, 50])
+def test_flashes_of_three_pictures_come_at_the_rate_of_their_clock(true_rate: float) -> None:
+    """At the rate of 8 or 17 that they seem to have, they would come up to 60 ms early or late."""
+    times = [(round((second + 0.5) * true_rate) + shown) / true_rate for second in range(8) for shown in (0, 3)]
+    assert rate(times) == pytest.approx(true_rate, rel=2e-3)
+
+
 def test_what_comes_as_it_likes_has_no_clock() -> None:
     dice = random.Random(1)
     assert rate(steps(*[dice.uniform(0.03, 0.2) for _ in range(300)])) == pytest.approx(8.7, rel=0.05)
