@@ -2,9 +2,10 @@
 
 A moving film with sound is made at each size (the clip of `presets.py`, at CRF 18), and one job builds everything of
 it. What the judge does in that job is measured apart: CPU seconds (user and system) of this process and of the tools
-that it started, wall seconds, and the most memory that they held together. Then `codex-assets verify` checks what was
-published. Shares compare the two parts of the same job, in the same minutes: on a shared machine CPU seconds drift less
-than wall seconds, and shares least of all. Run it with
+that it started, wall seconds, and the most memory that they held together. So that nobody else's work is counted, one
+thing is done after another, as on one processor. Then `codex-assets verify` checks what was published. Shares compare
+the two parts of the same job, in the same minutes: on a shared machine CPU seconds drift less than wall seconds, and
+shares least of all. Run it with
 
     .venv/bin/python bench/verification.py [--seconds 60] [--height 1080 --height 720] [--film FILE] [--details]
 
@@ -149,9 +150,11 @@ def measured_command(arguments: list[str], result: Path) -> int:
     from codex_assets.build.media_build import MediaBuild
     from codex_assets.build.phases import CHECKS
     from codex_assets.cli.app import app
+    from codex_assets.system import machine
     from codex_assets.system.tools import Tools
     from codex_assets.verification.observe.observer import Observer
 
+    machine.processors = lambda: 1
     watch = Stopwatch()
     watch.watch_memory()
     for name in [name for name in vars(Observer) if not name.startswith("_")]:
