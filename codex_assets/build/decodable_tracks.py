@@ -67,8 +67,7 @@ class DecodableTracks:
             try:
                 self._tools.ffmpeg(arguments, label="copying the tracks that are kept", duration=seconds)
             except ToolError as error:
-                if error.passed is not None or upload_faults.is_worker_trouble(error, self._source):
-                    raise
+                upload_faults.require_an_answer(error, self._source)
                 continue
             undecoded = tuple(
                 UndecodedTrack(track.kind, self._name(track))
@@ -118,8 +117,7 @@ class DecodableTracks:
                 decoders.trial_arguments(opened, track), label="trying a track's decoder", on_log=log.append
             )
         except ToolError as error:
-            if error.passed is not None or upload_faults.is_worker_trouble(error, self._source):
-                raise
+            upload_faults.require_an_answer(error, self._source)
         return not any(ffmpeg_words.NOT_OPENED in line for line in log)
 
     def _refusal(self, track: Track, unopened: Collection[int]) -> UploadRefusal:

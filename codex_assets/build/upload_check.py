@@ -223,8 +223,7 @@ class _UploadCheck:
                 return self._probe("probing the original", look), part.left_out, part.undecoded
             except ToolError as error:
                 tried = (options, unopened)
-                if error.passed is not None or upload_faults.is_worker_trouble(error, self._source):
-                    raise
+                upload_faults.require_an_answer(error, self._source)
                 options = ()
                 if decoders.refused("\n".join(error.log)) is None:
                     unopened = self._tracks.unopened(look)

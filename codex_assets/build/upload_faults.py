@@ -60,6 +60,12 @@ def require_no_worker_trouble(error: ToolError, source: Path) -> None:
         raise error
 
 
+def require_an_answer(error: ToolError, source: Path) -> None:
+    """As `require_no_worker_trouble`; raises `error` also where the upload passed a limit, by which it is refused."""
+    if error.passed is not None or is_worker_trouble(error, source):
+        raise error
+
+
 def is_worker_trouble(error: ToolError, source: Path) -> bool:
     """Whether the worker itself was in trouble: full, too slow, or told to end its processes."""
     was_killed = error.exit_code is not None and error.exit_code < 0 and error.exit_code not in _CRASHES
