@@ -343,6 +343,38 @@ class ThumbnailRecord(OutputRecord):
     height: int = 0
 
 
+class StoryboardRecord(OutputRecord):
+    """A sheet of small pictures, and the text that says when each is shown."""
+
+    duration: float = 0.0
+    """Seconds that the pictures stand for, all together."""
+    tiles: int = 0
+    columns: int = 0
+    tile_width: int = 0
+    """Pixels of one picture."""
+    tile_height: int = 0
+
+    @property
+    def media_seconds(self) -> float | None:
+        return self.duration
+
+
+class SmallThumbnailsRecord(OutputRecord):
+    """The thumbnail in several sizes: `sizes` are width and height in pixels, in the order of the files."""
+
+    at: float = 0.0
+    """Seconds into the mezzanine."""
+    sizes: tuple[tuple[int, int], ...] = ()
+
+
+class BlurHashRecord(OutputRecord):
+    """The thumbnail as a BlurHash."""
+
+    at: float = 0.0
+    """Seconds into the mezzanine."""
+    blurhash: str = ""
+
+
 class WaveformRecord(OutputRecord):
     """The JSON (`points`, `samples_per_pixel`) or the picture (`width`, `height`)."""
 
@@ -366,6 +398,9 @@ RECORD_TYPES: dict[OutputKind, type[OutputRecord]] = {
     outputs.PREVIEW: VariantRecord,
     outputs.MASTER: MasterRecord,
     outputs.THUMBNAIL: ThumbnailRecord,
+    outputs.STORYBOARD: StoryboardRecord,
+    outputs.THUMBNAILS: SmallThumbnailsRecord,
+    outputs.BLURHASH: BlurHashRecord,
     outputs.WAVEFORM_JSON: WaveformRecord,
     outputs.WAVEFORM_PNG: WaveformRecord,
 }

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import UTC, datetime
+from typing import Any
 
 from codex_assets.archive.records import MediaRecord, Record
 from codex_assets.archive.store import RecordStore, UnreadableRecord
@@ -44,6 +45,15 @@ class RefusedRecord(Record):
     """When its store took the upload: UTC, ISO 8601."""
     upload_etag: str | None = None
     """Local stores have none."""
+
+    def wire(self, *, is_all: bool) -> dict[str, Any]:
+        """As JSON shows it. `is_all`: nothing else is known of the media, so that no earlier upload is published."""
+        return {
+            "code": self.code,
+            "sentence": self.sentence,
+            "at": self.refused_at,
+            "published": not is_all,
+        }
 
 
 # --- By the names of a media's records --------------------------------------------------------------------------------

@@ -3,12 +3,13 @@
 All outputs of a build are made and verified before any is published, and are published together: a build that fails
 leaves what was published as it was. What one output must know of another is read from records, so any machine can build
 any one output of any media. Out: how each kind of output is built (`mezzanine.py`, `ladder.py`, `master.py`,
-`pictures.py`), how they are published (`publication.py`), and work on another machine (`on_runpod.py`).
+`pictures.py`, `storyboard.py`), how they are published (`publication.py`), and work on another machine
+(`on_runpod.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Protocol
@@ -16,7 +17,7 @@ from typing import Protocol
 from codex_assets.archive.leases import Lease, Leases
 from codex_assets.archive.records import MediaRecord, OutputRecord
 from codex_assets.archive.replaced import GRACE
-from codex_assets.build import ladder, mezzanine, phases, pictures
+from codex_assets.build import ladder, mezzanine, phases, pictures, storyboard
 from codex_assets.build.encoders import Encoders
 from codex_assets.build.media_build import MediaBuild
 from codex_assets.build.phases import Phase
@@ -24,12 +25,16 @@ from codex_assets.build.publication import Publication
 from codex_assets.build.receipts import Receipts
 from codex_assets.errors import JobCancelled
 from codex_assets.media.outputs import (
+    BLURHASH,
     LOUDNESS,
     MEZZANINE,
     OUTPUTS,
+    STORYBOARD,
     THUMBNAIL,
+    THUMBNAILS,
     WAVEFORM_JSON,
     WAVEFORM_PNG,
+    OutputKind,
     is_of_ladder,
 )
 from codex_assets.storage.objects import Stores
@@ -128,11 +133,21 @@ def _build_from_mezzanine(build: MediaBuild, *, outputs: Sequence[str]) -> None:
     in_ladder = [output for output in outputs if is_of_ladder(output)]
     if in_ladder:
         ladder.build_ladder(build, in_ladder)
-    if THUMBNAIL.name in outputs:
-        pictures.build_thumbnail(build)
+    for kind, make in _STILLS.items():
+        if kind.name in outputs:
+            make(build)
     for kind in (WAVEFORM_JSON, WAVEFORM_PNG):
         if kind.name in outputs:
             pictures.build_waveform(build, kind)
+
+
+_STILLS: Mapping[OutputKind, Callable[[MediaBuild], None]] = {
+    THUMBNAIL: pictures.build_thumbnail,
+    STORYBOARD: storyboard.build_storyboard,
+    THUMBNAILS: pictures.build_small_thumbnails,
+    BLURHASH: pictures.build_blurhash,
+}
+"""Who makes what is shown of a video before it plays."""
 
 
 def chosen_outputs(media: MediaRecord, outputs: Collection[str]) -> list[str]:

@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from enum import StrEnum
 
-from codex_assets.media.outputs import LOUDNESS, MEZZANINE, THUMBNAIL, WAVEFORM_JSON, WAVEFORM_PNG, is_of_ladder
+from codex_assets.media.outputs import (
+    BLURHASH,
+    LOUDNESS,
+    MEZZANINE,
+    STORYBOARD,
+    THUMBNAIL,
+    THUMBNAILS,
+    WAVEFORM_JSON,
+    WAVEFORM_PNG,
+    is_of_ladder,
+)
 
 
 class Phase(StrEnum):
@@ -24,6 +34,7 @@ class Phase(StrEnum):
     VERIFYING = "verifying"
     PUBLISHING = "publishing"
     THUMBNAIL = "thumbnail"
+    STORYBOARD = "storyboard"
     WAVEFORM = "waveform"
     # Of a job on RunPod, before a worker has it.
     WAITING_FOR_OTHER_JOBS = "waiting for other jobs"
@@ -40,6 +51,7 @@ WEIGHTS = {
     Phase.VERIFYING: 6.0,
     Phase.PUBLISHING: 4.0,
     Phase.THUMBNAIL: 1.0,
+    Phase.STORYBOARD: 3.0,
     Phase.WAVEFORM: 2.0,
 }
 """Share of the work of each phase, for progress."""
@@ -62,8 +74,10 @@ def weights_of(media_type: str, outputs: Collection[str]) -> dict[str, float]:
         phases |= {Phase.SOUND}
         if media_type == "video":
             phases |= {Phase.VARIANTS}
-    if THUMBNAIL.name in outputs:
+    if any(kind.name in outputs for kind in (THUMBNAIL, THUMBNAILS, BLURHASH)):
         phases |= {Phase.THUMBNAIL}
+    if STORYBOARD.name in outputs:
+        phases |= {Phase.STORYBOARD}
     if WAVEFORM_JSON.name in outputs or WAVEFORM_PNG.name in outputs:
         phases |= {Phase.WAVEFORM}
     return {phase.value: weight for phase, weight in WEIGHTS.items() if phase in phases}

@@ -1,4 +1,5 @@
-"""Builds the pictures of a media: the thumbnail of a video, and the waveform of an audio, as data and as an image.
+"""Builds the pictures of a media: the thumbnail of a video, in its sizes and as a BlurHash, and the waveform of an
+audio, as data and as an image.
 
 In: their records, and where a frame is looked for when there is none at the usual moment. Out: the arguments that draw
 them (`media/encode/thumbnail`, `media/encode/waveform`).
@@ -7,18 +8,33 @@ them (`media/encode/thumbnail`, `media/encode/waveform`).
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from codex_assets.archive.records import MezzanineRecord, ThumbnailRecord, WaveformRecord
-from codex_assets.build.media_build import MediaBuild
+from codex_assets.archive.records import (
+    BlurHashRecord,
+    MezzanineRecord,
+    SmallThumbnailsRecord,
+    ThumbnailRecord,
+    WaveformRecord,
+)
+from codex_assets.build.media_build import MediaBuild, digest
 from codex_assets.build.phases import Phase
 from codex_assets.build.publication import UnpublishedOutput
 from codex_assets.build.sound import Sound, is_silent_when_merged
 from codex_assets.errors import ToolError
 from codex_assets.media import profile
-from codex_assets.media.encode import loudness, thumbnail, waveform
-from codex_assets.media.outputs import MEZZANINE, THUMBNAIL, WAVEFORM_JSON, WAVEFORM_PNG, OutputKind
+from codex_assets.media.encode import blur_hash, loudness, thumbnail, waveform
+from codex_assets.media.outputs import (
+    BLURHASH,
+    MEZZANINE,
+    THUMBNAIL,
+    THUMBNAILS,
+    WAVEFORM_JSON,
+    WAVEFORM_PNG,
+    OutputKind,
+)
 from codex_assets.storage import keys
 from codex_assets.storage.objects import file_sha256
 from codex_assets.storage.publish import Stage, Upload
@@ -51,13 +67,86 @@ def build_thumbnail(build: MediaBuild) -> None:
 
 def _draw_thumbnail(build: MediaBuild, source: MezzanineRecord, mezzanine_file: Path, path: Path) -> float:
     """Write the thumbnail to `path`; returns the moment (seconds) that it shows."""
+    return _drawn(build, source, [path], lambda at: thumbnail.arguments(str(mezzanine_file), str(path), at))
+
+
+def _drawn(
+    build: MediaBuild, source: MezzanineRecord, paths: Sequence[Path], arguments: Callable[[float], list[str]]
+) -> float:
+    """Write the frame of the thumbnail's moment to `paths`, by `arguments`; returns that moment (seconds)."""
     frame_seconds = float(1 / source.rate) if source.rate else 0.0
     # The picture of a damaged upload may end before that moment: then it is the first one.
     for at in (thumbnail.moment(source.duration, frame_seconds), 0.0):
-        build.tools.ffmpeg(thumbnail.arguments(str(mezzanine_file), str(path), at), label="making the thumbnail")
-        if path.exists():
+        build.tools.ffmpeg(arguments(at), label="making the thumbnail")
+        if all(path.exists() and path.stat().st_size for path in paths):
             return at
     raise ToolError("making the thumbnail", exit_code=0, reason="no picture was written")
+
+
+def build_small_thumbnails(build: MediaBuild) -> None:
+    """Make the thumbnail in its other sizes. Raises `MissingInput` without a mezzanine."""
+    work = build.receipts.begin()
+    source = build.mezzanine_record()
+    mezzanine_file = build.mezzanine_file(source)
+    folder = build.workspace.folder("thumbnails")
+    paths = {size: folder / f"{size[0]}.webp" for size in profile.THUMBNAIL_SIZES}
+    with build.phase(Phase.THUMBNAIL):
+        at = _draw_small_thumbnails(build, source, mezzanine_file, paths)
+    record = SmallThumbnailsRecord(
+        **build.head(THUMBNAILS.name),
+        data_version=digest(*(f"{path.name} {file_sha256(path)}" for path in paths.values())),
+        at=round(at, 3),
+        sizes=tuple(paths),
+        build=build.receipts.draft(build.media.media_type, THUMBNAILS.name, {MEZZANINE.name: source.data_version}),
+    )
+    with build.phase(Phase.VERIFYING):
+        moment = expectations.thumbnail_moment(source)
+        observation = build.observer.small_thumbnails(list(paths.values()), reference=mezzanine_file, at=moment)
+    creator, media_id = build.media.creator_id, build.media.media_id
+    uploads = [
+        Upload(path, "assets", keys.small_thumbnail(creator, media_id, width), Stage.PICTURE)
+        for (width, _), path in paths.items()
+    ]
+    build.publication.add([UnpublishedOutput(record, uploads, [observation])], work)
+
+
+def _draw_small_thumbnails(
+    build: MediaBuild, source: MezzanineRecord, mezzanine_file: Path, paths: Mapping[tuple[int, int], Path]
+) -> float:
+    outputs = {size: str(path) for size, path in paths.items()}
+    return _drawn(
+        *(build, source, list(paths.values())),
+        lambda at: thumbnail.small_arguments(str(mezzanine_file), outputs, at),
+    )
+
+
+def build_blurhash(build: MediaBuild) -> None:
+    """Make the thumbnail's BlurHash. Raises `MissingInput` without a mezzanine."""
+    work = build.receipts.begin()
+    source = build.mezzanine_record()
+    mezzanine_file = build.mezzanine_file(source)
+    folder = build.workspace.folder("blurhash")
+    path = folder / "blurhash.txt"
+    with build.phase(Phase.THUMBNAIL):
+        at = _write_blurhash(build, source, mezzanine_file, path)
+    record = BlurHashRecord(
+        **build.head(BLURHASH.name),
+        data_version=file_sha256(path)[:32],
+        at=round(at, 3),
+        blurhash=path.read_text(encoding="ascii"),
+        build=build.receipts.draft(build.media.media_type, BLURHASH.name, {MEZZANINE.name: source.data_version}),
+    )
+    with build.phase(Phase.VERIFYING):
+        observation = build.observer.blurhash(path, reference=mezzanine_file, at=expectations.thumbnail_moment(source))
+    upload = Upload(path, "assets", keys.blurhash(build.media.creator_id, build.media.media_id), Stage.PICTURE)
+    build.publication.add([UnpublishedOutput(record, [upload], [observation])], work)
+
+
+def _write_blurhash(build: MediaBuild, source: MezzanineRecord, mezzanine_file: Path, path: Path) -> float:
+    pixels = path.with_name("pixels.raw")
+    at = _drawn(build, source, [pixels], lambda at: thumbnail.blur_arguments(str(mezzanine_file), str(pixels), at))
+    path.write_text(blur_hash.blur_hash(pixels.read_bytes()), encoding="ascii")
+    return at
 
 
 def build_waveform(build: MediaBuild, kind: OutputKind) -> None:

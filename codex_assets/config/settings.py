@@ -83,6 +83,8 @@ class Settings:
     """Least time between two webhooks on a job's progress in one phase; None: there are none."""
     preview_public_copy: bool = False
     """Whether previews are published in the assets bucket, too."""
+    extra_outputs: tuple[str, ...] = ()
+    """Optional outputs that are built with all others."""
     open_url: str | None = None
     """Where `codex-assets open` serves its pages, for links to them."""
     alert_url: SecretStr | None = None
@@ -215,6 +217,13 @@ def adopt(environ: Mapping[str, str]) -> None:
     os.environ.update(environ)
 
 
+def extra_outputs(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The optional outputs that `environ` names, also when the rest of it is not good enough to work with; none where
+    it names anything else among them, which a run then says."""
+    variables = Variables.read({name: environ[name] for name in environ.keys() & {"EXTRA_OUTPUTS"}}, [])
+    return variables.extra_outputs if variables is not None else ()
+
+
 def names_stores(environ: Mapping[str, str]) -> bool:
     """Whether an environment says anything of stores, be it wrong or not all that is needed."""
     return any(environ.get(name, "").strip() for name in ("STORAGE_DIR", *REQUIRED))
@@ -270,6 +279,7 @@ def load(environ: Mapping[str, str] | None = None, *, unknown: Collection[str] =
         require_nvenc=variables.require_nvenc,
         webhook_progress=_seconds(variables.webhook_progress_seconds),
         preview_public_copy=variables.preview_public_copy,
+        extra_outputs=variables.extra_outputs,
         open_url=variables.codex_open_url,
         alert_url=variables.alert_webhook_url,
         runpod=endpoint,

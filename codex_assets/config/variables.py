@@ -16,9 +16,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from codex_assets.build.encoders import EncoderMode
+from codex_assets.media import outputs
 from codex_assets.net import destination, runpod_api
 
 
@@ -31,6 +38,16 @@ class ValueProblem:
 
 def _as_switch(text: object) -> object:
     return {"0": False, "1": True}.get(str(text), text) if isinstance(text, str) else text
+
+
+def _as_names(text: object) -> object:
+    """Names with commas between them, in the order of building. Raises `ValueError` for a name of no such output."""
+    if not isinstance(text, str):
+        return text
+    names = [name.strip() for name in text.split(",")]
+    if any(name not in outputs.OPTIONAL for name in names):
+        raise ValueError
+    return tuple(name for name in outputs.OPTIONAL if name in names)
 
 
 def _is_reachable_base(address: str) -> str:
@@ -49,6 +66,13 @@ ApiBase = Annotated[str, AfterValidator(_is_reachable_base), ValueProblem("{name
 
 WebAddress = Annotated[
     str | None, Field(pattern=r"^https?://[^\s/]+\S*$"), ValueProblem("{name} has to be an http or https URL")
+]
+
+Extras = Annotated[
+    tuple[str, ...],
+    NoDecode,
+    BeforeValidator(_as_names),
+    ValueProblem(f"{{name}} has to name some of {', '.join(outputs.OPTIONAL)}, with commas between them"),
 ]
 
 _R2 = "Cloudflare R2"
@@ -124,6 +148,11 @@ class Variables(_Variables):
     ] = Field(None, description="posts `progress` webhooks at changes of phase and at most that often; default: none")
     preview_public_copy: Switch = Field(
         False, description="`1`: publishes video previews in the assets bucket too, under the same keys"
+    )
+    extra_outputs: Extras = Field(
+        (),
+        description="optional outputs of videos that are built with all others, with commas between them: "
+        "`storyboard`, `thumbnails` (200, 400 and 800 pixels wide), `blurhash`; default: none",
     )
     video_encoder: Annotated[EncoderMode, ValueProblem(f"{{name}} has to be one of {', '.join(EncoderMode)}")] = Field(
         EncoderMode.AUTO, description="`auto` (default: NVENC if a trial encode works), `nvenc`, `x264`"

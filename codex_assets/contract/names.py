@@ -26,6 +26,9 @@ AssetName = Literal[
     "preview",
     "hls_master",
     "thumbnail",
+    "storyboard",
+    "thumbnails",
+    "blurhash",
     "waveform_json",
     "waveform_png",
 ]
@@ -42,6 +45,9 @@ ASSETS: Mapping[MediaType, tuple[AssetName, ...]] = {
         "preview",
         "hls_master",
         "thumbnail",
+        "storyboard",
+        "thumbnails",
+        "blurhash",
     ),
     "audio": (
         "mezzanine",

@@ -4,6 +4,7 @@ comparison of the stores with the records.
 When jobs run by themselves is in `schedules.py`; what an output is and how it is built is in `assets.py`.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import dagster as dg
@@ -16,8 +17,8 @@ from codex_assets.library.reconcile import Reconciliation
 from codex_assets.media import outputs
 
 
-def _everything(media_type: str) -> Any:
-    keys = [dg.AssetKey([media_type, output]) for output in outputs.OUTPUTS[media_type]]
+def _everything(media_type: str, extras: Collection[str]) -> Any:
+    keys = [dg.AssetKey([media_type, output]) for output in outputs.wanted(media_type, extras)]
     return dg.define_asset_job(
         f"build_{media_type}",
         selection=dg.AssetSelection.assets(*keys),
@@ -64,9 +65,11 @@ def reconcile() -> None:
     reconcile_stores()
 
 
-JOBS = [
-    *(_everything(media_type) for media_type in partitions.PARTITIONS),
-    *(asset_checks.checks_job(media_type, MAX_RUNTIME) for media_type in partitions.PARTITIONS),
-    cleanup_originals,
-    reconcile,
-]
+def jobs(extras: Collection[str]) -> list[Any]:
+    """Every job. `extras`: optional outputs that are built with all others."""
+    return [
+        *(_everything(media_type, extras) for media_type in partitions.PARTITIONS),
+        *(asset_checks.checks_job(media_type, MAX_RUNTIME) for media_type in partitions.PARTITIONS),
+        cleanup_originals,
+        reconcile,
+    ]

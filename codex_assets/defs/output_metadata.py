@@ -15,12 +15,15 @@ import dagster as dg
 
 from codex_assets import quantities
 from codex_assets.archive.records import (
+    BlurHashRecord,
     Build,
     LoudnessRecord,
     MasterRecord,
     MezzanineRecord,
     OutputRecord,
+    SmallThumbnailsRecord,
     StoredFile,
+    StoryboardRecord,
     ThumbnailRecord,
     VariantRecord,
     WaveformRecord,
@@ -169,6 +172,22 @@ def _(record: MasterRecord) -> dict[str, Any]:
 @measures.register
 def _(record: ThumbnailRecord) -> dict[str, Any]:
     return {"at_seconds": record.at, "picture_size": f"{record.width}x{record.height}"}
+
+
+@measures.register
+def _(record: StoryboardRecord) -> dict[str, Any]:
+    size = f"{record.tile_width}x{record.tile_height}"
+    return {"pictures": record.tiles, "picture_size": size, **_duration(record.duration)}
+
+
+@measures.register
+def _(record: SmallThumbnailsRecord) -> dict[str, Any]:
+    return {"at_seconds": record.at, "picture_sizes": ", ".join(f"{width}x{height}" for width, height in record.sizes)}
+
+
+@measures.register
+def _(record: BlurHashRecord) -> dict[str, Any]:
+    return {"at_seconds": record.at, "blurhash": record.blurhash}
 
 
 @measures.register

@@ -44,7 +44,7 @@ def _import(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     started = time.monotonic()
     configured = settings.load()
     archive = configured.stores().archive
-    catalogue = Catalogue(configured.catalogue, archive)
+    catalogue = Catalogue(configured.catalogue, archive, configured.extra_outputs)
     catalogue.list_if_old()
     progress = ImportProgress.parse(context.cursor)
     since = progress.imported_until - OVERLAP if progress.imported_until is not None else None

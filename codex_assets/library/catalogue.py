@@ -114,8 +114,9 @@ class Catalogue:
     Every method raises `StorageError` when the file cannot be used.
     """
 
-    def __init__(self, path: Path, archive: ObjectStore) -> None:
-        self._file, self._archive = IndexFile(path), archive
+    def __init__(self, path: Path, archive: ObjectStore, extras: Collection[str] = ()) -> None:
+        """`extras`: optional outputs that every media is to have."""
+        self._file, self._archive, self._extras = IndexFile(path), archive, extras
 
     # --- Keeping it up to date ----------------------------------------------------------------------------------------
 
@@ -199,7 +200,7 @@ class Catalogue:
         """
         condition = where or Where()
         with self._file.connection() as database:
-            for row, verdicts in _judged(database, condition, tools, ""):
+            for row, verdicts in _judged(database, condition, tools, self._extras, ""):
                 yield row[0], row[1], verdicts
 
     def overview(self, where: Where | None = None) -> Iterator[MediaOverview]:
@@ -225,7 +226,7 @@ class Catalogue:
             )
             built = (
                 _overview(row, verdicts, refusals.get(row[0], (False, None))[1])
-                for row, verdicts in _judged(database, condition, None, columns)
+                for row, verdicts in _judged(database, condition, None, self._extras, columns)
             )
             yield from merge(built, unbuilt, key=attrgetter("media.media_id"))
 
@@ -453,11 +454,11 @@ class Catalogue:
 
 
 def _judged(
-    database: Database, where: Where, tools: Mapping[str, str] | None, columns: str
+    database: Database, where: Where, tools: Mapping[str, str] | None, extras: Collection[str], columns: str
 ) -> Iterator[tuple[tuple[Any, ...], dict[str, Verdict]]]:
     """(media id, type, the facts' number and text, `columns`) and the verdicts of every media for which `where` holds,
     in order of their ids. Facts are judged once, however many media have them."""
-    judge = StalenessJudge(recorded_recipes(database), tools)
+    judge = StalenessJudge(recorded_recipes(database), tools, extras)
     judged: dict[int, dict[str, Verdict]] = {}
     clause, given = catalogue_conditions.clause(where)
     rows = database.execute(

@@ -29,6 +29,12 @@ def kind(role: str, key: str) -> str:
         return "waveform data"
     if key.endswith("/waveform.png"):
         return "waveform pictures"
+    if key.endswith((f"/{keys.STORYBOARD_NAME}", f"/{keys.STORYBOARD_SHEET_NAME}")):
+        return "storyboards"
+    if key.endswith(".webp"):
+        return "small thumbnails"
+    if key.endswith("/blurhash.txt"):
+        return "BlurHashes"
     return "thumbnails" if key.endswith("/auto-generated.jpg") else "other"
 
 

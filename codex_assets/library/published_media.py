@@ -22,13 +22,14 @@ from codex_assets.library.judged import Judged, judged_least
 from codex_assets.library.media_facts import is_original_listed
 from codex_assets.library.selection import Where
 from codex_assets.library.staleness import Verdict
-from codex_assets.media.outputs import OUTPUTS
+from codex_assets.media.outputs import OPTIONAL, wanted
 from codex_assets.storage import keys
 
 
 @dataclass(frozen=True)
 class PublishedMedia:
-    """One media as its records have it: an output is None when it was never built."""
+    """One media as its records have it: an output is None when it was never built. Optional outputs are there when they
+    were built, or are to be."""
 
     media: MediaRecord
     outputs: dict[str, OutputRecord | None] = field(default_factory=dict)
@@ -76,9 +77,17 @@ class PublishedMedia:
         return judged_least(verdict.judged for verdict in self.verdicts.values())
 
 
-def outputs_of(media: MediaRecord, records: RecordStore) -> dict[str, OutputRecord | None]:
-    """Output -> its record, or None; of every output of the media type."""
-    return {output: records.output(media.media_id, output) for output in OUTPUTS[media.media_type]}
+def outputs_of(
+    media: MediaRecord, records: RecordStore, extras: Collection[str] = (), names: Collection[str] = OPTIONAL
+) -> dict[str, OutputRecord | None]:
+    """Output -> its record, or None; of every output that the media has or is to have.
+
+    `extras`: optional outputs that every media is to have; `names`: those of its records, if they are known.
+    """
+    asked = wanted(media.media_type, {*extras, *names})
+    read = {output: records.output(media.media_id, output) for output in asked}
+    necessary = wanted(media.media_type, extras)
+    return {output: record for output, record in read.items() if record is not None or output in necessary}
 
 
 def read_verdicts(
@@ -86,6 +95,7 @@ def read_verdicts(
     outputs: Mapping[str, OutputRecord | None],
     verification: VerificationRecord | None,
     records: RecordStore,
+    extras: Collection[str] = (),
 ) -> dict[str, Verdict]:
     """Output -> whether it is stale and why: what the catalogue would answer, without a catalogue."""
     mezzanine = keys.mezzanine(media.creator_id, media.media_id)
@@ -100,23 +110,25 @@ def read_verdicts(
         verification,
         has_mezzanine_file=mezzanine in listed,
         has_original=is_original_listed(media, listed),
+        extras=extras,
     )
 
 
-def condition_holds(where: Where, media: MediaRecord, records: RecordStore) -> bool:
-    """Whether a condition holds for a registered media. Reads no more of its records than the answer takes."""
+def condition_holds(where: Where, media: MediaRecord, records: RecordStore, extras: Collection[str] = ()) -> bool:
+    """Whether a condition holds for a registered media. Reads no more of its records than the answer takes. `extras`:
+    optional outputs that every media is to have."""
     by_output: dict[str, OutputRecord | None] = {}
 
     def outputs() -> dict[str, OutputRecord | None]:
         if not by_output:
-            by_output.update(outputs_of(media, records))
+            by_output.update(outputs_of(media, records, extras))
         return by_output
 
     def verdicts() -> dict[str, Verdict]:
         if not any(outputs().values()) and refused.read(media.media_id, records) is not None:
             return {}
         verification = records.get(media.media_id, check_results.VERIFICATION, VerificationRecord)
-        return read_verdicts(media, outputs(), verification, records)
+        return read_verdicts(media, outputs(), verification, records, extras)
 
     return where.holds(media, outputs, verdicts)
 
@@ -130,11 +142,13 @@ def why_not(error: Exception) -> str:
     return InternalError.of(error).public
 
 
-def read(media_id: str, records: RecordStore, names: Collection[str] | None = None) -> PublishedMedia | None:
+def read(
+    media_id: str, records: RecordStore, names: Collection[str] | None = None, *, extras: Collection[str] = ()
+) -> PublishedMedia | None:
     """Everything that is known of a media; None when it was never registered, and no upload of it was refused.
 
     `names`: those of its records, if they are known. A store that is asked for a record which is not there is asked
-    twice.
+    twice. `extras`: optional outputs that every media is to have.
     """
     names = records.names(media_id) if names is None else names
     media = records.media(media_id) if refused.MEDIA in names else None
@@ -144,8 +158,8 @@ def read(media_id: str, records: RecordStore, names: Collection[str] | None = No
     media = media or (refusal.media if refusal is not None else None)
     assert media is not None
     verification = records.get(media_id, check_results.VERIFICATION, VerificationRecord)
-    outputs = outputs_of(media, records)
+    outputs = outputs_of(media, records, extras, names)
     if refusal is not None and not any(outputs.values()):
         return PublishedMedia(refusal.media, outputs, refusal=refusal)
-    verdicts = read_verdicts(media, outputs, verification, records)
+    verdicts = read_verdicts(media, outputs, verification, records, extras)
     return PublishedMedia(media, outputs, verification, verdicts, refusal)

@@ -120,12 +120,12 @@ class Reproduction:
     def _outputs_of(self, published: PublishedMedia) -> tuple[ReproducedOutput, ...]:
         """Every output that was asked for and applies, in order of building."""
         order = OUTPUTS[published.media.media_type]
-        asked = [output for output in order if not self.outputs or output in self.outputs]
+        asked = [output for output in order if output in (self.outputs or published.outputs)]
         done: dict[str, ReproducedOutput] = {}
         wanted: dict[str, OutputRecord] = {}
         for output in asked:
-            record = published.outputs[output]
-            reason = _why_impossible(record, published.verdicts[output])
+            record = published.outputs.get(output)
+            reason = _why_impossible(record, published.verdicts.get(output))
             if reason is not None:
                 done[output] = ReproducedOutput(output, ReproductionOutcome.IMPOSSIBLE, reason)
             elif record is not None and record.applicable:
@@ -149,7 +149,7 @@ class Reproduction:
         try:
             builder = LocalBuilder(overlay, self.tools, Encoders(build.mode, self.tools), workspace)
             for record in builder.build(published.media, build.outputs):
-                before = published.outputs[record.output]
+                before = published.outputs.get(record.output)
                 if before is not None and record.output in build.compared:
                     mezzanine = published.outputs[MEZZANINE.name]
                     done[record.output] = self._compared(before, record, mezzanine, overlay, workspace)
@@ -190,9 +190,9 @@ class Reproduction:
         return RecordStore(self.stores.archive).output(published.media_id, published.output) != published
 
 
-def _why_impossible(record: OutputRecord | None, verdict: Verdict) -> str | None:
+def _why_impossible(record: OutputRecord | None, verdict: Verdict | None) -> str | None:
     """Why no build can give what is published; None where one can, and for what does not apply."""
-    if record is None:
+    if record is None or verdict is None:
         return "it was never built"
     if not record.applicable:
         return None

@@ -1,7 +1,8 @@
 """Which outputs of a media are stale, and why: one verdict per output. The only definition of "stale" that there is.
 
 An output is stale, and is rebuilt, when it was never built, when another recipe built it, when it was built from other
-inputs than there are now, when it broke a rule since it was built, and when it is a mezzanine whose file is gone. Two
+inputs than there are now, when it broke a rule since it was built, and when it is a mezzanine whose file is gone. An
+optional output that was never built is stale only where it is asked for. Two
 more causes are reported and do not make it stale: that an input of it is to be rebuilt (it becomes stale only if that
 input then has other contents), and that it was never checked. An output that cannot be rebuilt is not stale either:
 without the original there is no mezzanine, and without the mezzanine nothing else, unless the two are built together.
@@ -13,7 +14,7 @@ In: facts of a media (`media_facts.py`), compared with the recipes that the code
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -31,7 +32,7 @@ from codex_assets.library.media_facts import (
 )
 from codex_assets.media import outputs as media_outputs
 from codex_assets.media import recipe, target_format
-from codex_assets.media.outputs import MEZZANINE, OUTPUTS, PREVIEW
+from codex_assets.media.outputs import MEZZANINE, PREVIEW
 from codex_assets.verification.judge import rule_set
 from codex_assets.verification.kinds import kinds_of
 
@@ -140,21 +141,28 @@ class Verdict:
 class StalenessJudge:
     """Compares facts with the recipes and rules that the code has now. Make one per question: recipes are read once."""
 
-    def __init__(self, recorded: Callable[[str], Mapping[str, Any]], tools: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        recorded: Callable[[str], Mapping[str, Any]],
+        tools: Mapping[str, str] | None = None,
+        extras: Collection[str] = (),
+    ) -> None:
         """`recorded` gives the recipe that was recorded under a key, as named numbers; empty where there is none.
 
-        `tools`: versions by tool; what others built is then stale. None: versions do not matter.
+        `tools`: versions by tool; what others built is then stale. None: versions do not matter. `extras`: optional
+        outputs that every media is to have.
         """
+        self._extras = frozenset(extras)
         self._recorded, self._tools, self._rule_set = recorded, tools or {}, rule_set()
         self._codes: dict[tuple[str, str], str] = {}
         self._compared: dict[tuple[str, str, str | None, str, str], Cause | None] = {}
         self._rungs: dict[tuple[int, int], frozenset[str]] = {}
 
     def verdicts(self, media: MediaFacts) -> dict[str, Verdict]:
-        """Output -> verdict, of every output of the media type, in order of building."""
+        """Output -> verdict, of every output that the media has or is to have, in order of building."""
         outputs = dict(media.outputs)
         verdicts: dict[str, Verdict] = {}
-        for output in OUTPUTS[media.media_type]:
+        for output in media_outputs.wanted(media.media_type, {*self._extras, *outputs}):
             facts = outputs.get(output)
             verdict = self._verdict(media, output, facts, verdicts)
             verdicts[output] = replace(verdict, judged=self._judged(output, facts))
@@ -265,8 +273,10 @@ def verdicts_of(
     *,
     has_mezzanine_file: bool,
     has_original: bool | None,
+    extras: Collection[str] = (),
 ) -> dict[str, Verdict]:
-    """Output -> verdict, of one media whose records are at hand. The flags are those of `media_facts`."""
+    """Output -> verdict, of one media whose records are at hand. The flags are those of `media_facts`, `extras` as for
+    `StalenessJudge`."""
     records = [record for record in outputs.values() if record is not None]
     recipes = {recipe_key(record.build.recipe): record.build.recipe for record in records if record.build is not None}
     facts = media_facts(
@@ -276,7 +286,7 @@ def verdicts_of(
         has_mezzanine_file=has_mezzanine_file,
         has_original=has_original,
     )
-    return StalenessJudge(lambda key: recipes[key]).verdicts(facts)
+    return StalenessJudge(lambda key: recipes[key], extras=extras).verdicts(facts)
 
 
 def changed_tools(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[Change, ...]:

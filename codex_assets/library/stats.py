@@ -23,7 +23,7 @@ from codex_assets.library import object_kinds
 from codex_assets.library.catalogue import Catalogue
 from codex_assets.library.judged import Judged, judged_least
 from codex_assets.library.selection import Where
-from codex_assets.media.outputs import OUTPUTS
+from codex_assets.media.outputs import OUTPUTS, wanted
 from codex_assets.storage.objects import ObjectStore, Role, Stores
 
 LOST = "worker_lost"
@@ -240,7 +240,7 @@ def _kinds_of(store: ObjectStore, only: Collection[str] | None) -> list[StoredKi
 
 def _added_up(jobs: Sequence[JobRecord], since: datetime | None) -> Statistics:
     done = [job for job in jobs if job.outcome == "completed"]
-    whole = [job for job in done if set(job.asked) == set(OUTPUTS[job.media_type]) and job.media_seconds]
+    whole = [job for job in done if _is_whole(job) and job.media_seconds]
     types = [media_type for media_type in OUTPUTS if any(job.media_type == media_type for job in whole)]
     return Statistics(
         since=since,
@@ -291,7 +291,7 @@ def _encoders(jobs: Sequence[JobRecord]) -> Iterator[EncoderShare]:
         if job.encoder is not None:
             by_encoder[(job.encoder, job.gpu)].append(job)
     for (encoder, gpu), encoded in sorted(by_encoder.items(), key=lambda item: -len(item[1])):
-        whole = [job for job in encoded if set(job.asked) == set(OUTPUTS[job.media_type])]
+        whole = [job for job in encoded if _is_whole(job)]
         yield EncoderShare(
             encoder,
             gpu,
@@ -299,6 +299,11 @@ def _encoders(jobs: Sequence[JobRecord]) -> Iterator[EncoderShare]:
             math.fsum(job.media_seconds or 0.0 for job in encoded),
             Spread.of(_per_minute(job) for job in whole),
         )
+
+
+def _is_whole(job: JobRecord) -> bool:
+    """Whether a job was to build all that a media has; some have optional outputs besides."""
+    return set(job.asked) >= set(wanted(job.media_type))
 
 
 def _per_minute(job: JobRecord) -> float | None:

@@ -25,7 +25,7 @@ from codex_assets.archive.store import RecordStore
 from codex_assets.errors import JobCancelled
 from codex_assets.library.published_media import condition_holds, why_not
 from codex_assets.library.selection import Where
-from codex_assets.media.outputs import MEZZANINE, OUTPUTS
+from codex_assets.media.outputs import MEZZANINE, wanted
 from codex_assets.storage.objects import Stores
 from codex_assets.system.tools import Tools
 from codex_assets.system.workspace import Workspace
@@ -73,6 +73,8 @@ class Sweep:
     workers: int = 2
     with_reports: bool = False
     grace: timedelta = GRACE
+    extras: tuple[str, ...] = ()
+    """Optional outputs that every media is to have."""
     """How long what was replaced is kept."""
 
     def run(self, media_ids: Collection[str]) -> Iterator[SweepResult | None]:
@@ -112,13 +114,14 @@ class Sweep:
             return SweepResult(media_id, media, "unchecked", problem)
         if media is None:
             return SweepResult(media_id, outcome="unchecked", problem="No media of this id is registered.")
-        if not condition_holds(self.where, media, records):
+        if not condition_holds(self.where, media, records, self.extras):
             return None
         if records.output(media_id, MEZZANINE.name) is None:
             problem = "Its mezzanine was never built, and without it nothing can be judged."
             return SweepResult(media_id, media, "unchecked", problem)
         # The mezzanine's rules are about the file that a shallow check does not fetch.
-        outputs = [output for output in OUTPUTS[media.media_type] if self.deep or output != MEZZANINE.name]
+        names = records.names(media_id)
+        outputs = [output for output in wanted(media.media_type, names) if self.deep or output != MEZZANINE.name]
         workspace = Workspace(self.scratch / f"verify-{uuid.uuid4().hex[:12]}")
         try:
             auditor = Auditor(self.stores, self.tools, workspace, deep=self.deep, grace=self.grace)

@@ -19,6 +19,7 @@ In: names, order, parents, kinds. Out: what shapes an output's bytes (`recipe.py
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from codex_assets.media import profile
@@ -47,6 +48,8 @@ class OutputKind:
     """The tools whose version its bytes may depend on; x264 is a library of ffmpeg's with versions of its own."""
     is_still: bool = False
     """Its file is a picture that can be looked at."""
+    is_optional: bool = False
+    """Built where somebody asks for it: a media without it lacks nothing."""
 
 
 MEZZANINE = OutputKind(
@@ -113,9 +116,33 @@ WAVEFORM_PNG = OutputKind(
     tools=("ffmpeg", "audiowaveform"),
     is_still=True,
 )
+STORYBOARD = OutputKind(
+    "storyboard",
+    made_from=("mezzanine",),
+    work="storyboard",
+    description="Optional: small pictures of the whole film on one sheet, and WebVTT that says when each is shown.",
+    labels=frozenset({"ffmpeg", "jpeg"}),
+    is_optional=True,
+)
+THUMBNAILS = OutputKind(
+    "thumbnails",
+    made_from=("mezzanine",),
+    work="thumbnail",
+    description="Optional: the thumbnail as WebP, 200, 400 and 800 pixels wide.",
+    labels=frozenset({"ffmpeg", "webp"}),
+    is_optional=True,
+)
+BLURHASH = OutputKind(
+    "blurhash",
+    made_from=("mezzanine",),
+    work="thumbnail",
+    description="Optional: the thumbnail as a BlurHash, a text that is shown as a blur until a picture is there.",
+    labels=frozenset({"ffmpeg", "text"}),
+    is_optional=True,
+)
 
 LINE_UP: dict[str, tuple[OutputKind, ...]] = {
-    "video": (MEZZANINE, LOUDNESS, VARIANT, PREVIEW, MASTER, THUMBNAIL),
+    "video": (MEZZANINE, LOUDNESS, VARIANT, PREVIEW, MASTER, THUMBNAIL, STORYBOARD, THUMBNAILS, BLURHASH),
     "audio": (MEZZANINE, LOUDNESS, VARIANT, MASTER, WAVEFORM_JSON, WAVEFORM_PNG),
 }
 """The kinds of outputs of a media type, in the order in which they are built and listed."""
@@ -172,6 +199,17 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
     media_type: tuple(output.name for output in definitions) for media_type, definitions in DEFINITIONS.items()
 }
 """The names of every output of a media type, in the order of building."""
+
+OPTIONAL: tuple[str, ...] = tuple(
+    dict.fromkeys(kind.name for kinds in LINE_UP.values() for kind in kinds if kind.is_optional)
+)
+"""The names of the outputs that a media need not have."""
+
+
+def wanted(media_type: str, extras: Collection[str] = ()) -> tuple[str, ...]:
+    """What a media of this type is to have, in the order of building: every output that is not optional, and those of
+    `extras` that it can have."""
+    return tuple(name for name in OUTPUTS[media_type] if name not in OPTIONAL or name in extras)
 
 
 def definition(media_type: str, name: str) -> OutputDefinition:

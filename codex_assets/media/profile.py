@@ -193,6 +193,24 @@ THUMBNAIL_AT = 0.10
 """Part of the duration."""
 THUMBNAIL_QUALITY = 3
 """mjpeg's q: 2 is best, 31 worst."""
+THUMBNAIL_SIZES = ((200, 112), (400, 225), (800, 450))
+"""Pixels of the small thumbnails: the thumbnail's shape, at the widths of cards on screens of one, two and four times
+their pixels."""
+WEBP_QUALITY = 80
+"""libwebp's: 100 is best, 0 worst."""
+BLURHASH_PIXELS = (32, 18)
+"""What a BlurHash is computed from."""
+BLURHASH_COMPONENTS = (4, 3)
+"""Across and down, of 1 to 9: what its authors advise for such a shape."""
+STORYBOARD_TILES = 100
+"""At most: one sheet has them all."""
+STORYBOARD_TILE_SECONDS = 1.0
+"""A picture stands for as many seconds or more."""
+STORYBOARD_COLUMNS = 10
+STORYBOARD_TILE_SIDE = 160
+"""Pixels of a tile's longer side."""
+STORYBOARD_QUALITY = 4
+"""mjpeg's q, as of the thumbnail."""
 WAVEFORM_POINTS_PER_SECOND = 10
 WAVEFORM_BITS = 8
 WAVEFORM_FLOOR = -42.0

@@ -23,6 +23,9 @@ RULES = {
     "preview": 1,
     "hls_master": 2,
     "thumbnail": 1,
+    "storyboard": 1,
+    "thumbnails": 1,
+    "blurhash": 1,
     "waveform_json": 1,
     "waveform_png": 1,
 }
@@ -51,6 +54,12 @@ NAMES: dict[tuple[str, str], tuple[str, ...]] = {
         *("combed_fraction", "clearly_combed", "teeth_fraction", "leaning"),
     ),
     ("thumbnail", "numbers"): (*_PICTURE, "thumbnail_at", "thumbnail_quality"),
+    ("storyboard", "numbers"): (
+        *("storyboard_tiles", "storyboard_tile_seconds", "storyboard_columns"),
+        *("storyboard_tile_side", "storyboard_quality"),
+    ),
+    ("thumbnails", "numbers"): (*_PICTURE, "thumbnail_at", "thumbnail_sizes", "webp_quality"),
+    ("blurhash", "numbers"): (*_PICTURE, "thumbnail_at", "blurhash_pixels", "blurhash_components"),
     ("waveform_json", "drawn"): ("waveform_points_per_second", "waveform_bits"),
     ("waveform_png", "drawn"): (*_PICTURE, "waveform_background", "waveform_colour"),
     ("waveform_json", "sound"): _SOUND,
@@ -171,8 +180,9 @@ def _master(output: OutputDefinition) -> dict[str, Any]:
     return {"rule": RULES["hls_master"], "peak": profile.PEAK_SEGMENT_SECONDS}
 
 
-def _thumbnail(output: OutputDefinition) -> dict[str, Any]:
-    return {"rule": RULES["thumbnail"], "numbers": _values("thumbnail", "numbers")}
+def _still(output: OutputDefinition) -> dict[str, Any]:
+    name = output.kind.name
+    return {"rule": RULES[name], "numbers": _values(name, "numbers")}
 
 
 def _waveform(output: OutputDefinition) -> dict[str, Any]:
@@ -186,7 +196,10 @@ RECIPES: dict[OutputKind, Callable[[OutputDefinition], dict[str, Any]]] = {
     outputs.VARIANT: _variant,
     outputs.PREVIEW: _preview,
     outputs.MASTER: _master,
-    outputs.THUMBNAIL: _thumbnail,
+    outputs.THUMBNAIL: _still,
+    outputs.STORYBOARD: _still,
+    outputs.THUMBNAILS: _still,
+    outputs.BLURHASH: _still,
     outputs.WAVEFORM_JSON: _waveform,
     outputs.WAVEFORM_PNG: _waveform,
 }

@@ -20,7 +20,7 @@ from codex_assets.build.builder import LocalBuilder
 from codex_assets.build.encoders import EncoderMode, Encoders
 from codex_assets.errors import JobCancelled, JobError, ToolError
 from codex_assets.media import ffprobe, profile
-from codex_assets.media.outputs import MEZZANINE, OUTPUTS, VARIANT, OutputDefinition, definition, is_variant
+from codex_assets.media.outputs import MEZZANINE, VARIANT, OutputDefinition, definition, is_variant, wanted
 from codex_assets.readiness.gpu_trials import GpuTrial, machine_facts, run_trials
 from codex_assets.readiness.picture_likeness import Likeness, measure_likeness
 from codex_assets.readiness.tool_checks import old_driver
@@ -151,12 +151,12 @@ def _built(tools: Tools, root: Path, source: Path, mode: EncoderMode) -> tuple[E
         stores.archive.upload(source, key, content_type="application/octet-stream")
         started = time.monotonic()
         encoders = Encoders(mode, tools)
-        made = list(LocalBuilder(stores, tools, encoders, workspace).build(media, OUTPUTS["video"]))
+        made = list(LocalBuilder(stores, tools, encoders, workspace).build(media, wanted("video")))
         seconds = time.monotonic() - started
         other = [record for record in made if record.build is not None and record.build.encoder not in (None, codec)]
         if other and other[0].build is not None:
             problem = f"{other[0].output} was made by {other[0].build.encoder}: {other[0].build.encoder_reason}"
-        for audit in Auditor(stores, tools, workspace).audit(media, OUTPUTS["video"]):
+        for audit in Auditor(stores, tools, workspace).audit(media, wanted("video")):
             checks += len(audit.checks)
             failed += [f"{audit.output} {finding.rule}: {finding.message}" for finding in audit.failed]
             warned += [f"{audit.output} {finding.rule}: {finding.message}" for finding in audit.warned]

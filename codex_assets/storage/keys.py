@@ -22,6 +22,8 @@ from codex_assets.storage.objects import Role
 MASTER_NAME: Final = "master.m3u8"
 PLAYLIST_NAME: Final = "playlist.m3u8"
 PREVIEW_NAME: Final = "preview.m3u8"
+STORYBOARD_NAME: Final = "storyboard.vtt"
+STORYBOARD_SHEET_NAME: Final = "storyboard.jpg"
 RECORDS_ROOT: Final = "records/"
 LEASES_ROOT: Final = "leases/"
 ORIGINALS_ROOT: Final = "originals/"
@@ -99,7 +101,27 @@ def without_version(key: str) -> str:
 
 def thumbnail(creator_id: str, media_id: str) -> str:
     """Video only."""
-    return f"{_path_segment(creator_id)}/thumbnails/media/{_path_segment(media_id)}/auto-generated.jpg"
+    return f"{_pictures(creator_id, media_id)}auto-generated.jpg"
+
+
+def small_thumbnail(creator_id: str, media_id: str, width: int) -> str:
+    """Of a video, one per width (pixels)."""
+    return f"{_pictures(creator_id, media_id)}{width}.webp"
+
+
+def blurhash(creator_id: str, media_id: str) -> str:
+    """Of a video's thumbnail."""
+    return f"{_pictures(creator_id, media_id)}blurhash.txt"
+
+
+def storyboard(creator_id: str, media_id: str) -> str:
+    """Of a video: the text that names the moments and places of the pictures on its sheet, which lies beside it."""
+    return f"{_pictures(creator_id, media_id)}{STORYBOARD_NAME}"
+
+
+def storyboard_sheet(creator_id: str, media_id: str) -> str:
+    """The sheet of a storyboard's pictures."""
+    return f"{_pictures(creator_id, media_id)}{STORYBOARD_SHEET_NAME}"
 
 
 def waveform_json(creator_id: str, media_id: str) -> str:
@@ -109,7 +131,7 @@ def waveform_json(creator_id: str, media_id: str) -> str:
 
 def waveform_png(creator_id: str, media_id: str) -> str:
     """Among the thumbnails: it is what an audio media shows where a video shows its frame."""
-    return f"{_path_segment(creator_id)}/thumbnails/media/{_path_segment(media_id)}/waveform.png"
+    return f"{_pictures(creator_id, media_id)}waveform.png"
 
 
 def media_prefixes(creator_id: str, media_id: str) -> dict[Role, tuple[str, ...]]:
@@ -154,6 +176,11 @@ def parse_record(key: str) -> tuple[str, str] | None:
     """(media_id, name) of a record's key; None when `key` is not one."""
     match = _RECORD.fullmatch(key)
     return (match[1], match[2]) if match is not None else None
+
+
+def _pictures(creator_id: str, media_id: str) -> str:
+    """The folder of what is shown of a media before it plays, with a slash at its end."""
+    return f"{_path_segment(creator_id)}/thumbnails/media/{_path_segment(media_id)}/"
 
 
 def _path_segment(part: str, rule: re.Pattern[str] = ID) -> str:

@@ -50,6 +50,9 @@ _HEADERS: Final[Mapping[str, Headers]] = MappingProxyType(
         ".m3u8": ("application/vnd.apple.mpegurl", "no-cache"),
         ".ts": ("video/mp2t", f"public, max-age={SEGMENT_MAX_AGE}, immutable"),
         ".jpg": ("image/jpeg", f"max-age={PICTURE_MAX_AGE}, must-revalidate"),
+        ".webp": ("image/webp", f"max-age={PICTURE_MAX_AGE}, must-revalidate"),
+        ".vtt": ("text/vtt", f"max-age={PICTURE_MAX_AGE}, must-revalidate"),
+        ".txt": ("text/plain", f"max-age={PICTURE_MAX_AGE}, must-revalidate"),
         ".png": ("image/png", f"max-age={PICTURE_MAX_AGE}, must-revalidate"),
         ".json": ("application/json", f"max-age={PICTURE_MAX_AGE}, must-revalidate"),
         # The mezzanine: read by workers only.

@@ -18,12 +18,15 @@ from codex_assets.archive.check_results import VERIFICATION, OutputVerification,
 from codex_assets.archive.findings import Finding
 from codex_assets.archive.notes import Note
 from codex_assets.archive.records import (
+    BlurHashRecord,
     LoudnessRecord,
     MasterRecord,
     MediaRecord,
     MezzanineRecord,
     OutputRecord,
+    SmallThumbnailsRecord,
     StoredFile,
+    StoryboardRecord,
     ThumbnailRecord,
     VariantRecord,
     WaveformRecord,
@@ -32,7 +35,7 @@ from codex_assets.archive.replaced import GRACE
 from codex_assets.archive.store import RecordStore
 from codex_assets.errors import MissingInput, StorageError
 from codex_assets.media import outputs as media_outputs
-from codex_assets.media import target_format
+from codex_assets.media import profile, target_format
 from codex_assets.media.outputs import OUTPUTS
 from codex_assets.storage import keys
 from codex_assets.storage.objects import Role, Stores, file_sha256
@@ -278,15 +281,22 @@ class Auditor:
             yield Audit(output, record, tuple(findings[output]), notes[output], tuple(observations))
 
     def _is_published(self, media: MediaRecord, output: str) -> bool:
-        """Whether an output without a record was published: the media's master is, or the output's own object is
-        there."""
-        if self._records.get(media.media_id, media_outputs.MASTER.name, MasterRecord) is not None:
+        """Whether an output without a record was published: the media's master is, unless the output need not be
+        there, or the output's own object is there."""
+        is_optional = output in media_outputs.OPTIONAL
+        if not is_optional and self._records.get(media.media_id, media_outputs.MASTER.name, MasterRecord) is not None:
             return True
         creator, media_id = media.creator_id, media.media_id
         objects: dict[str, tuple[Role, str]] = {
             media_outputs.MASTER.name: ("media", keys.master_playlist(creator, media_id, media.media_type)),
             media_outputs.PREVIEW.name: ("media", keys.preview_playlist(creator, media_id)),
             media_outputs.THUMBNAIL.name: ("assets", keys.thumbnail(creator, media_id)),
+            media_outputs.STORYBOARD.name: ("assets", keys.storyboard(creator, media_id)),
+            media_outputs.THUMBNAILS.name: (
+                "assets",
+                keys.small_thumbnail(creator, media_id, profile.THUMBNAIL_SIZES[0][0]),
+            ),
+            media_outputs.BLURHASH.name: ("assets", keys.blurhash(creator, media_id)),
             media_outputs.WAVEFORM_JSON.name: ("assets", keys.waveform_json(creator, media_id)),
             media_outputs.WAVEFORM_PNG.name: ("assets", keys.waveform_png(creator, media_id)),
         }
@@ -345,6 +355,28 @@ class Auditor:
         reference = self._reference(audited.media, audited.source)
         at = expectations.thumbnail_moment(audited.source)
         yield self._observer.thumbnail(self._file(audited.media, record), reference=reference, at=at)
+
+    @_observe.register
+    def _observe_storyboard(self, record: StoryboardRecord, audited: _AuditedMedia) -> Iterator[AnyObservation]:
+        reference = self._reference(audited.media, audited.source)
+        text = self._file(audited.media, record)
+        yield self._observer.storyboard(text, audited.source.duration, reference=reference)
+
+    @_observe.register
+    def _observe_small_thumbnails(
+        self, record: SmallThumbnailsRecord, audited: _AuditedMedia
+    ) -> Iterator[AnyObservation]:
+        reference = self._reference(audited.media, audited.source)
+        folder = self._fetched(audited.media, record)
+        paths = [folder / _place(record, file) for file in record.files]
+        at = expectations.thumbnail_moment(audited.source)
+        yield self._observer.small_thumbnails(paths, reference=reference, at=at)
+
+    @_observe.register
+    def _observe_blurhash(self, record: BlurHashRecord, audited: _AuditedMedia) -> Iterator[AnyObservation]:
+        reference = self._reference(audited.media, audited.source)
+        at = expectations.thumbnail_moment(audited.source)
+        yield self._observer.blurhash(self._file(audited.media, record), reference=reference, at=at)
 
     @_observe.register
     def _observe_waveform(self, record: WaveformRecord, audited: _AuditedMedia) -> Iterator[AnyObservation]:
@@ -428,8 +460,9 @@ class Auditor:
         return replace(seen_master, stray=self._strays.beside_master(media, record, existing))
 
     def _file(self, media: MediaRecord, record: OutputRecord) -> Path:
-        """The one file of an output, fetched; it does not exist where the object is missing."""
-        return self._fetched(media, record) / Path(record.files[0].key).name
+        """The one file of an output, or the one that names the others, fetched; it does not exist where the object is
+        missing."""
+        return self._fetched(media, record) / Path(record.files[-1].key).name
 
     def _playlist(self, media: MediaRecord, record: VariantRecord) -> Path:
         assert record.playlist_key is not None

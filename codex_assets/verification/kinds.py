@@ -24,6 +24,9 @@ class ObservationKind(StrEnum):
     LOUDNESS = "loudness"
     WAVEFORM_JSON = "waveform_json"
     WAVEFORM_PNG = "waveform_png"
+    STORYBOARD = "storyboard"
+    THUMBNAILS = "thumbnails"
+    BLURHASH = "blurhash"
     DELIVERY = "delivery"
     """Of no output: what servers say of HLS that is checked by URL."""
 
@@ -36,6 +39,9 @@ KINDS: dict[OutputKind, tuple[ObservationKind, ...]] = {
     outputs.PREVIEW: (ObservationKind.RECORD, ObservationKind.PREVIEW),
     outputs.MASTER: (ObservationKind.RECORD, ObservationKind.MASTER),
     outputs.THUMBNAIL: (ObservationKind.RECORD, ObservationKind.THUMBNAIL),
+    outputs.STORYBOARD: (ObservationKind.RECORD, ObservationKind.STORYBOARD),
+    outputs.THUMBNAILS: (ObservationKind.RECORD, ObservationKind.THUMBNAILS),
+    outputs.BLURHASH: (ObservationKind.RECORD, ObservationKind.BLURHASH),
     outputs.WAVEFORM_JSON: (ObservationKind.RECORD, ObservationKind.WAVEFORM_JSON),
     outputs.WAVEFORM_PNG: (ObservationKind.RECORD, ObservationKind.WAVEFORM_PNG),
 }

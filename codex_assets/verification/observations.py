@@ -18,6 +18,11 @@ from codex_assets.verification.causes import Disagreement
 from codex_assets.verification.delivery import DeliveryObservation
 from codex_assets.verification.fidelity import LastPicture, PictureFidelity, RateFit, SoundFidelity, UploadSize
 from codex_assets.verification.kinds import ObservationKind
+from codex_assets.verification.optional_observations import (
+    BlurHashObservation,
+    SmallThumbnailsObservation,
+    StoryboardObservation,
+)
 from codex_assets.verification.playlist_text import Attribute, PlaylistText
 from codex_assets.verification.sound_observations import LoudnessSecond, PeakDifference
 from codex_assets.verification.still_observations import ImageFile, Moment, StillDifference
@@ -501,6 +506,9 @@ AnyObservation = (
     | LoudnessObservation
     | WaveformObservation
     | WaveformImageObservation
+    | StoryboardObservation
+    | SmallThumbnailsObservation
+    | BlurHashObservation
     | DeliveryObservation
 )
 

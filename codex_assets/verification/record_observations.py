@@ -14,10 +14,13 @@ from functools import singledispatch
 from pathlib import PurePosixPath
 
 from codex_assets.archive.records import (
+    BlurHashRecord,
     MasterRecord,
     MediaRecord,
     MezzanineRecord,
     OutputRecord,
+    SmallThumbnailsRecord,
+    StoryboardRecord,
     ThumbnailRecord,
     VariantRecord,
     WaveformRecord,
@@ -35,6 +38,11 @@ from codex_assets.verification.observations import (
     VariantObservation,
     WaveformImageObservation,
     WaveformObservation,
+)
+from codex_assets.verification.optional_observations import (
+    BlurHashObservation,
+    SmallThumbnailsObservation,
+    StoryboardObservation,
 )
 
 
@@ -228,6 +236,48 @@ def _of_thumbnail(
         if still.picture is not None:
             yield Statement("the width", record.width, still.picture.width)
             yield Statement("the height", record.height, still.picture.height)
+
+
+@_statements.register
+def _of_storyboard(
+    record: StoryboardRecord, source: MezzanineRecord, seen: Sequence[AnyObservation]
+) -> Iterator[Statement]:
+    yield Statement("the duration", record.duration, source.duration, 0.1)
+    for storyboard in seen:
+        if isinstance(storyboard, StoryboardObservation):
+            region = storyboard.cues[0].region
+            columns = len({cue.region.left for cue in storyboard.cues})
+            yield Statement("the number of pictures", record.tiles, len(storyboard.cues))
+            yield Statement("the number of columns", record.columns, columns)
+            yield Statement("the width of a picture", record.tile_width, region.width)
+            yield Statement("the height of a picture", record.tile_height, region.height)
+
+
+@_statements.register
+def _of_small_thumbnails(
+    record: SmallThumbnailsRecord, source: MezzanineRecord, seen: Sequence[AnyObservation]
+) -> Iterator[Statement]:
+    yield from _moment_of_thumbnail(record.at, source)
+    for thumbnails in seen:
+        if isinstance(thumbnails, SmallThumbnailsObservation):
+            yield Statement("the sizes", record.sizes, tuple(each.size for each in thumbnails.pictures))
+
+
+@_statements.register
+def _of_blurhash(
+    record: BlurHashRecord, source: MezzanineRecord, seen: Sequence[AnyObservation]
+) -> Iterator[Statement]:
+    yield from _moment_of_thumbnail(record.at, source)
+    for blurhash in seen:
+        if isinstance(blurhash, BlurHashObservation):
+            yield Statement("the BlurHash", record.blurhash, blurhash.text)
+
+
+def _moment_of_thumbnail(at: float, source: MezzanineRecord) -> Iterator[Statement]:
+    frame = float(1 / source.rate) if source.rate else 0.04
+    # Of a picture that ends before its moment, the first frame is shown.
+    if at:
+        yield Statement("the moment that it shows", at, expectations.thumbnail_moment(source), 1.6 * frame)
 
 
 @_statements.register

@@ -53,7 +53,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A JPEG or PNG as its bytes say it.
+    """A JPEG, PNG or WebP as its bytes say it.
 
     `parts`: names of its segments or chunks in order; `foreign`: what of them is no part of a plain picture, in words
     for the public; `form`: how the picture is coded ("baseline, 4:2:0").

@@ -21,7 +21,7 @@ from codex_assets.config.settings import Settings
 from codex_assets.contract.payload import JobPayload, PayloadProblems, parse_payload, salvage
 from codex_assets.contract.webhook import parse_webhook_body
 from codex_assets.errors import JobCancelled, JobError, RelayedError, WebhookError
-from codex_assets.media.outputs import OUTPUTS
+from codex_assets.media.outputs import wanted
 from codex_assets.net import webhook
 from codex_assets.net.webhook import DeliveryPolicy
 from codex_assets.worker import delivery, job
@@ -68,19 +68,20 @@ def answer(
     tell_result(result)
     records = RecordStore(settings.stores().archive)
     address = given.address
+    asked = _asked(payload, settings)
     announcement = Announcement(
         job_id=ended.job_id,
         media_id=given.body.output.media_id,
         body=webhook.to_bytes(given.body),
         completed=given.body.status == "completed",
         address=address,
-        asked=_asked(payload),
+        asked=asked,
         begun_at=ended.begun_at,
         had_own_secret=address is not None and address.secret != settings.webhook_secret,
     )
     delivery.settle(records, announcement, result)
     if payload is not None:
-        _put_on_record(ended, payload, result, records)
+        _put_on_record(ended, payload, asked, result, records)
 
 
 def hurried(policy: DeliveryPolicy, seconds: float | None) -> DeliveryPolicy:
@@ -96,7 +97,9 @@ def _payload(ended: EndedJob, settings: Settings) -> JobPayload | None:
     return None
 
 
-def _put_on_record(ended: EndedJob, payload: JobPayload, result: Mapping[str, Any], records: RecordStore) -> None:
+def _put_on_record(
+    ended: EndedJob, payload: JobPayload, asked: tuple[str, ...], result: Mapping[str, Any], records: RecordStore
+) -> None:
     """End the job's entry in its media's history, which its own process may not have come to, nor to its beginning."""
     error: JobError = ended.error
     if result.get("errorCode") in delivery.NOT_ARRIVED and ended.webhook is not None:
@@ -110,7 +113,7 @@ def _put_on_record(ended: EndedJob, payload: JobPayload, result: Mapping[str, An
                 media_id=payload.media_id,
                 creator_id=payload.creator_id,
                 media_type=payload.media_type,
-                asked=_asked(payload),
+                asked=asked,
                 started_at=ended.begun_at,
             )
         now = datetime.now(UTC)
@@ -126,5 +129,7 @@ def _put_on_record(ended: EndedJob, payload: JobPayload, result: Mapping[str, An
         _log.warning("the end of job %s could not be put on record: %s", ended.job_id, type(failure).__name__)
 
 
-def _asked(payload: JobPayload | None) -> tuple[str, ...]:
-    return tuple(payload.assets or OUTPUTS[payload.media_type]) if payload is not None else ()
+def _asked(payload: JobPayload | None, settings: Settings) -> tuple[str, ...]:
+    if payload is None:
+        return ()
+    return tuple(payload.assets or wanted(payload.media_type, settings.extra_outputs))

@@ -53,7 +53,7 @@ from codex_assets.errors import (
 from codex_assets.media.outputs import (
     DEFINITIONS,
     MEZZANINE,
-    OUTPUTS,
+    wanted,
 )
 from codex_assets.net import webhook
 from codex_assets.net.webhook import DeliveryPolicy
@@ -175,7 +175,7 @@ class _JobInProgress:
             input_role=payload.input_store,
             input_key=payload.input_key,
         )
-        self._outputs: Sequence[str] = payload.assets or OUTPUTS[payload.media_type]
+        self._outputs: Sequence[str] = payload.assets or wanted(payload.media_type, settings.extra_outputs)
         self._begun = JobRecord(
             id=job_id,
             media_id=payload.media_id,

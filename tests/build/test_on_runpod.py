@@ -62,7 +62,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     jobs.put_original(stores, "video", "clip")
     RecordStore(stores.archive).put("clip", "media", MEDIA)
     with open_workshop(settings) as workshop:
-        for _ in workshop.builder.build(MEDIA, outputs.OUTPUTS["video"]):
+        for _ in workshop.builder.build(MEDIA, outputs.wanted("video")):
             pass
     return settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from codex_assets.build.phases import CHECKS, DOWNLOADS, UPLOADS, WEIGHTS, Phase, weights_of
-from codex_assets.media.outputs import OUTPUTS
+from codex_assets.media.outputs import wanted
 
 ALWAYS = {"verifying", "publishing"}
 FROM_ORIGINAL = {"fetching the original", "mezzanine"}
@@ -14,8 +14,8 @@ FROM_ORIGINAL = {"fetching the original", "mezzanine"}
 @pytest.mark.parametrize(
     ("media_type", "outputs", "phases"),
     [
-        ("video", OUTPUTS["video"], FROM_ORIGINAL | {"sound", "variants", "thumbnail"}),
-        ("audio", OUTPUTS["audio"], FROM_ORIGINAL | {"sound", "waveform"}),
+        ("video", wanted("video"), FROM_ORIGINAL | {"sound", "variants", "thumbnail"}),
+        ("audio", wanted("audio"), FROM_ORIGINAL | {"sound", "waveform"}),
         ("video", ["mezzanine", "loudness"], FROM_ORIGINAL),
         ("video", ["loudness"], {"loudness"}),
         ("video", ["preview"], {"fetching the mezzanine", "sound", "variants"}),
@@ -31,7 +31,7 @@ def test_a_build_plans_the_phases_that_it_goes_through(media_type: str, outputs:
 
 def test_progress_and_logs_get_plain_text() -> None:
     """A member of the enum would be recorded, and sent to RunPod, as something else than text."""
-    assert {type(name) for name in weights_of("video", OUTPUTS["video"])} == {str}
+    assert {type(name) for name in weights_of("video", wanted("video"))} == {str}
 
 
 def test_every_phase_of_a_worker_has_a_weight() -> None:

@@ -83,7 +83,7 @@ def test_run_builds_a_video_and_shows_what_came_out(built: tuple[Path, Answer, A
     body = parse_webhook_body(json.loads("{" + rest.rpartition("}")[0] + "}"))
     assert isinstance(body, CompletedBody)
     assert body.output.media_id == "My-clip-1"
-    for output in outputs.OUTPUTS["video"]:
+    for output in outputs.wanted("video"):
         assert output in tree
     assert "320x180" in tree
     assert "never upscaled" in tree
@@ -247,7 +247,7 @@ def test_show_tells_what_is_known(built: tuple[Path, Answer, Answer]) -> None:
     )
     assert known["media"]["creator_id"] == "ann"
     assert known["stale"] == []
-    assert set(known["outputs"]) == set(outputs.OUTPUTS["audio"])
+    assert set(known["outputs"]) == set(outputs.wanted("audio"))
 
 
 @ffmpeg

@@ -34,7 +34,7 @@ from codex_assets.media import outputs
 
 ROOT = jobs.ROOT
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-VIDEO = outputs.OUTPUTS["video"]
+VIDEO = outputs.wanted("video")
 LAUNCH = """
 mutation($backfill: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $backfill) {
   __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }

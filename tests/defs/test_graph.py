@@ -21,7 +21,7 @@ from codex_assets.defs.assets import ORIGINALS, PRODUCERS
 from codex_assets.defs.sensors import import_from_archive
 from codex_assets.errors import VerificationError
 from codex_assets.media import recipe
-from codex_assets.media.outputs import OUTPUTS
+from codex_assets.media.outputs import OUTPUTS, wanted
 from codex_assets.verification.judge import RULES
 from codex_assets.verification.kinds import ObservationKind
 
@@ -102,7 +102,7 @@ def test_build_then_one_output_then_only_checks(tmp_path: Path, monkeypatch: pyt
             workshop.records.put(MEDIA, "media", media)
             result = run(workshop, instance, dg.AssetSelection.groups("audio"))
             assert result.success
-            assert set(materialized(result)) == set(OUTPUTS["audio"])
+            assert set(materialized(result)) == set(wanted("audio"))
             evaluations = result.get_asset_check_evaluations()
             assert evaluations
             assert {evaluation.partition for evaluation in evaluations} == {MEDIA}

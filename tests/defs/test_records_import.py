@@ -34,13 +34,13 @@ from codex_assets.defs.records_import import ImportedMedia
 from codex_assets.defs.sensors import import_from_archive
 from codex_assets.library import catalogue
 from codex_assets.library.catalogue import Catalogue
-from codex_assets.media.outputs import OUTPUTS
+from codex_assets.media.outputs import wanted
 from codex_assets.storage.directory import DirectoryStore
 from codex_assets.storage.objects import Stores
 from codex_assets.verification.judge import rule_set
 
 pytestmark = pytest.mark.ffmpeg
-AUDIO = OUTPUTS["audio"]
+AUDIO = wanted("audio")
 MEDIA = "talk"
 
 

@@ -21,6 +21,7 @@ SECTIONS = (
     "Exit codes",
     "Original clean-up",
     "Caches and replaced segments",
+    "Optional outputs",
     "Two runs of one media",
     "What to watch and alert on",
     "Refused uploads",

@@ -131,7 +131,7 @@ def test_a_damaged_record_is_named_by_every_command(store: Path) -> None:
 
 @pytest.mark.slow
 def test_a_media_with_damaged_records_can_be_built_again(store: Path, tmp_path: Path) -> None:
-    for output in ("media", "jobs", *outputs.OUTPUTS["video"]):
+    for output in ("media", "jobs", *outputs.wanted("video")):
         (store / f"codex-archive/records/clip/{output}.json").write_text("{")
     settings = configuration.load(jobs.local_environment(tmp_path))
     with receiving() as receiver:

@@ -44,7 +44,7 @@ def template(folder: Path) -> Stores:
     jobs.put_original(stores, "video", TEMPLATE, jobs.blink())
     RecordStore(stores.archive).put(TEMPLATE, "media", media)
     with open_workshop(settings) as workshop:
-        for _ in workshop.builder.build(media, outputs.OUTPUTS["video"]):
+        for _ in workshop.builder.build(media, outputs.wanted("video")):
             pass
     stores.archive.delete(key)
     return stores

@@ -33,14 +33,14 @@ from codex_assets.library.catalogue import Catalogue, RebuildTarget
 from codex_assets.library.judged import Judged
 from codex_assets.library.selection import Where
 from codex_assets.media import recipe
-from codex_assets.media.outputs import OUTPUTS
+from codex_assets.media.outputs import OUTPUTS, wanted
 from codex_assets.storage import keys
 from codex_assets.storage.directory import DirectoryStore
 from codex_assets.storage.objects import ObjectStore, StoredObject
 from codex_assets.storage.s3 import S3Store
 
 BENCH = Path(__file__).parents[2] / "bench" / "catalogue.py"
-VIDEO, AUDIO = OUTPUTS["video"], OUTPUTS["audio"]
+VIDEO, AUDIO = wanted("video"), wanted("audio")
 Templates = dict[str, dict[str, str]]
 Change = Callable[[dict[str, Any]], None]
 

@@ -33,7 +33,7 @@ from codex_assets.library.rebuild_limits import RebuildLimits
 from codex_assets.library.rebuild_order import RebuildOrder
 from codex_assets.library.rebuild_summary import RebuildSummary
 from codex_assets.media import profile
-from codex_assets.media.outputs import OUTPUTS
+from codex_assets.media.outputs import wanted
 from codex_assets.storage import keys
 
 pytestmark = pytest.mark.ffmpeg
@@ -58,7 +58,7 @@ def build(settings: Settings, media_type: Any, media_id: str) -> None:
     jobs.put_original(stores, media_type, media_id)
     RecordStore(stores.archive).put(media_id, "media", media)
     with open_workshop(settings) as workshop:
-        for _ in workshop.builder.build(media, OUTPUTS[media_type]):
+        for _ in workshop.builder.build(media, wanted(media_type)):
             pass
 
 
@@ -132,7 +132,7 @@ def rebuilt(settings: Settings) -> set[str]:
     return {
         f"{media} {output}"
         for media in (*MEDIA, TALK)
-        for output in OUTPUTS["audio" if media == TALK else "video"]
+        for output in wanted("audio" if media == TALK else "video")
         if (build := record(settings, media, output).build) is not None and build.run_id is not None
     }
 

@@ -67,7 +67,7 @@ def test_delivery_is_built_again_from_the_archive_alone(kinds: dict[str, str], t
     assert call(environment, "stale").exit_code == 1
     for media_id, kind in kinds.items():
         assert RecordStore(settings.stores().archive).media(media_id) is not None
-        wanted = [output for output in outputs.OUTPUTS[kind] if output not in ("mezzanine", "loudness")]
+        wanted = [output for output in outputs.wanted(kind) if output not in ("mezzanine", "loudness")]
         payload = jobs.payload(kind, media_id, "https://receiver.invalid/", assets=wanted)
         body = job.work(f"{media_id}-again", payload, settings).body
         assert body.status == "completed", body

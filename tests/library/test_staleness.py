@@ -23,7 +23,7 @@ from codex_assets.library.media_facts import CheckSummary, MediaFacts, OutputFac
 from codex_assets.library.selection import Where
 from codex_assets.library.staleness import StalenessJudge, StaleReason, Verdict
 from codex_assets.media import profile, recipe
-from codex_assets.media.outputs import OUTPUTS, parents
+from codex_assets.media.outputs import parents, wanted
 from codex_assets.storage import keys
 from codex_assets.system.tools import Tools, Trial, tool_environment
 from codex_assets.system.workspace import Workspace
@@ -31,7 +31,7 @@ from codex_assets.verification import audit
 from codex_assets.verification.audit import Auditor
 from codex_assets.verification.judge import rule_set
 
-VIDEO = OUTPUTS["video"]
+VIDEO = wanted("video")
 RECIPES: dict[str, dict[str, Any]] = {}
 
 
@@ -68,12 +68,13 @@ def judged(
     mezzanine_file: bool = True,
     original: bool | None = True,
     tools: dict[str, str] | None = None,
+    extras: tuple[str, ...] = (),
 ) -> dict[str, Verdict]:
     facts = media_facts("video", outputs, verified or {}, has_mezzanine_file=mezzanine_file, has_original=original)
     # What is judged is what came out of the index.
     kept = MediaFacts.parse(facts.text())
     assert kept == facts
-    return StalenessJudge(lambda key: RECIPES[key], tools).verdicts(kept)
+    return StalenessJudge(lambda key: RECIPES[key], tools, extras).verdicts(kept)
 
 
 def causes_of(verdicts: dict[str, Verdict]) -> dict[str, list[str]]:
@@ -82,6 +83,16 @@ def causes_of(verdicts: dict[str, Verdict]) -> dict[str, list[str]]:
 
 def test_what_was_built_as_it_would_be_now_is_fresh() -> None:
     assert causes_of(judged(media())) == {}
+
+
+def test_an_optional_output_counts_where_it_is_asked_for_or_was_built() -> None:
+    assert "storyboard" not in judged(media())
+    asked = judged(media(), extras=("storyboard",))
+    assert causes_of(asked) == {"storyboard": ["never built"]}
+    assert staleness.stale_outputs(asked) == ["storyboard"]
+    assert list(asked) == [*VIDEO, "storyboard"]
+    built = judged(media(blurhash=replace(now("blurhash"), code_version="0" * 12)))
+    assert staleness.stale_outputs(built) == ["blurhash"]
 
 
 def test_a_changed_number_is_told_with_what_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -505,7 +516,7 @@ def test_receipts_name_the_run_and_share_its_cost(tmp_path: Path, folder: Path) 
         run_id="run-7",
         price=lambda gpu: 0.001 if gpu is None else None,
     )
-    built = {record.output: record.build for record in builder.build(bench.media, OUTPUTS["audio"])}
+    built = {record.output: record.build for record in builder.build(bench.media, wanted("audio"))}
     workspace.close()
     assert all(build is not None and build.run_id == "run-7" and build.gpu is None for build in built.values())
     together = [built[name] for name in ("hls_128k", "hls_64k", "hls_master")]

@@ -24,7 +24,7 @@ from codex_assets.library import object_kinds, stats
 from codex_assets.library.catalogue import Catalogue
 from codex_assets.library.selection import Where
 from codex_assets.library.stats import LOST, Spread, Statistics
-from codex_assets.media.outputs import OUTPUTS
+from codex_assets.media.outputs import wanted
 from codex_assets.storage import keys
 from codex_assets.storage.directory import DirectoryStore
 from codex_assets.storage.objects import Stores
@@ -58,7 +58,7 @@ def a_job(media_id: str, days_ago: float, outcome: str = "completed", **fields: 
         "media_id": media_id,
         "creator_id": "c1",
         "media_type": media_type,
-        "asked": OUTPUTS[media_type],
+        "asked": wanted(media_type),
         "started_at": (NOW - timedelta(days=days_ago)).isoformat(),
         "outcome": outcome,
     }
@@ -245,7 +245,7 @@ def test_the_command_over_real_jobs(tmp_path: Path) -> None:
     report = json.loads(call(tmp_path, "--json", "--since", "all").stdout)
     assert report["successRate"] == 0.5
     assert report["secondsPerMinute"]["audio"]["count"] == 1
-    assert {entry["output"] for entry in report["outputs"]} == set(OUTPUTS["audio"])
+    assert {entry["output"] for entry in report["outputs"]} == set(wanted("audio"))
     stored = sum(path.stat().st_size for path in (tmp_path / "stores" / "codex-archive").rglob("*.*") if path.is_file())
     assert sum(kind["size"] for kind in report["storage"] if kind["role"] == "archive") == stored
 
@@ -280,7 +280,7 @@ def test_costs_and_shares_are_shown() -> None:
 
 
 def test_nothing_is_read_from_a_store_for_it(stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    outputs = tuple(OutputMade(output=name, seconds=2.0, size=1000) for name in OUTPUTS["video"])
+    outputs = tuple(OutputMade(output=name, seconds=2.0, size=1000) for name in wanted("video"))
     for number in range(20):
         media_id = f"media-{number:04d}"
         register(stores, media_id)

@@ -35,6 +35,7 @@ def ladder(name: str, **changed: Any) -> tuple[profile.VideoVariant, ...]:
 
 
 EVERY_PICTURE = video(*RUNGS, "preview")
+EVERY_STILL = video("thumbnail", "thumbnails", "blurhash")
 EVERY_SOUND = EVERY_PICTURE | audio(*SHEETS, "waveform_json", "waveform_png")
 
 CHANGES: list[tuple[str, Any, set[tuple[str, str]]]] = [
@@ -59,10 +60,13 @@ CHANGES: list[tuple[str, Any, set[tuple[str, str]]]] = [
     ("FULL_SCALE_ROOM", 2.0, video("mezzanine") | audio("mezzanine")),
     ("SOUND_GAP_SECONDS", 0.1, EVERY_SOUND | video("mezzanine") | audio("mezzanine")),
     ("COPIED_AUDIO", ("aac",), video("mezzanine") | audio("mezzanine")),
-    ("THUMBNAIL_AT", 0.5, video("thumbnail")),
+    ("THUMBNAIL_AT", 0.5, EVERY_STILL),
+    ("THUMBNAIL_SIZES", ((100, 56),), video("thumbnails")),
+    ("BLURHASH_COMPONENTS", (4, 4), video("blurhash")),
+    ("STORYBOARD_TILES", 50, video("storyboard")),
     ("WAVEFORM_POINTS_PER_SECOND", 20, audio("waveform_json")),
     ("WAVEFORM_COLOUR", "ffffffff", audio("waveform_png")),
-    ("PICTURE_WIDTH", 640, video("thumbnail") | audio("waveform_png")),
+    ("PICTURE_WIDTH", 640, EVERY_STILL | audio("waveform_png")),
     ("LOSS_LIMIT", 0.1, set()),
     ("MAX_PIXELS", 1, set()),
 ]

@@ -27,11 +27,12 @@ Area = Literal[
     "thumbnail",
     "preview",
     "waveform",
+    "optional outputs",
     "records",
 ]
 AREAS: tuple[Area, ...] = (
     *("playlists", "transport stream", "pictures", "sound", "mezzanine"),
-    *("thumbnail", "preview", "waveform", "records"),
+    *("thumbnail", "preview", "waveform", "optional outputs", "records"),
 )
 Harm = Literal["grave", "medium", "light"]
 HARMS: tuple[Harm, ...] = ("grave", "medium", "light")
@@ -53,6 +54,11 @@ class Seam(StrEnum):
     THUMBNAIL = "thumbnail"
     WAVEFORM_JSON = "waveform_json"
     WAVEFORM_PNG = "waveform_png"
+    STORYBOARD = "storyboard"
+    """Its sheet; its text lies beside that."""
+    THUMBNAILS = "thumbnails"
+    """The smallest; the others lie beside it."""
+    BLURHASH = "blurhash"
     STORE = "store"
     """Objects and records as they lie in the stores: nothing that a build could do."""
     TOOL = "tool"
@@ -126,6 +132,7 @@ HOMES: dict[Area, str] = {
     "thumbnail": "still_mutants",
     "preview": "still_mutants",
     "waveform": "still_mutants",
+    "optional outputs": "optional_mutants",
     "records": "record_mutants",
 }
 MUTANTS: dict[str, Mutant] = {}

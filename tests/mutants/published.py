@@ -48,8 +48,11 @@ FILES = {
     Seam.THUMBNAIL: "thumbnail",
     Seam.WAVEFORM_JSON: "waveform_json",
     Seam.WAVEFORM_PNG: "waveform_png",
+    Seam.STORYBOARD: "storyboard",
+    Seam.THUMBNAILS: "thumbnails",
+    Seam.BLURHASH: "blurhash",
 }
-"""Outputs that are one file."""
+"""Outputs whose files name nothing beyond them."""
 IN_VERSION = re.compile("^[0-9a-f]{12}/", re.MULTILINE)
 """How the lines of a playlist begin that name segments in the folder of their version."""
 
@@ -240,8 +243,17 @@ class PublishedMedia:
 
     def _take_file(self, output: str, piece: Workpiece) -> None:
         record: OutputRecord = self.record(output)
-        stored = self.replace(record.files[0].role, record.files[0].key, piece.path)
-        changes: dict[str, Any] = {"files": (stored,), "data_version": stored.sha256[:32]}
+        files = tuple(
+            self.replace(file.role, file.key, piece.folder / Path(file.key).name)
+            if (piece.folder / Path(file.key).name).exists()
+            else file
+            for file in record.files
+        )
+        for file, path in [(file, piece.folder / Path(file.key).name) for file in record.files]:
+            if not path.exists():
+                self.delete(file)
+        version = files[0].sha256[:32] if len(files) == 1 else _variant_version(files)
+        changes: dict[str, Any] = {"files": files, "data_version": version}
         if isinstance(record, MezzanineRecord):
             changes |= _mezzanine_facts(piece.path, record)
         self._put_changed(record, changes)

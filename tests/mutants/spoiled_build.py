@@ -20,7 +20,7 @@ from mutant import Mutant, Seam
 from published import TOOLS, PublishedMedia, measured_segments
 
 from codex_assets.archive.records import OutputRecord
-from codex_assets.build import encoded_variant, pictures
+from codex_assets.build import encoded_variant, pictures, storyboard
 from codex_assets.build.builder import LocalBuilder
 from codex_assets.build.encoders import EncoderMode, Encoders
 from codex_assets.build.mezzanine_encode import MezzanineEncoder
@@ -176,6 +176,41 @@ def _of_waveform(name: str) -> Callable[[Spoil, str], Any]:
     return seam
 
 
+def _of_storyboard(spoil: Spoil, output: str) -> Any:
+    def make(original: Callable[..., None]) -> Callable[..., None]:
+        def with_fault(tools: Any, mezzanine: Path, sheet: Any, picture: Path, text: Path) -> None:
+            original(tools, mezzanine, sheet, picture, text)
+            spoil(picture)
+
+        return with_fault
+
+    return _replaced(storyboard, "_make", make)
+
+
+def _of_small_thumbnails(spoil: Spoil, output: str) -> Any:
+    def make(original: Callable[..., float]) -> Callable[..., float]:
+        def with_fault(build: Any, source: Any, mezzanine: Path, paths: Any) -> float:
+            at = original(build, source, mezzanine, paths)
+            spoil(next(iter(paths.values())))
+            return at
+
+        return with_fault
+
+    return _replaced(pictures, "_draw_small_thumbnails", make)
+
+
+def _of_blurhash(spoil: Spoil, output: str) -> Any:
+    def make(original: Callable[..., float]) -> Callable[..., float]:
+        def with_fault(build: Any, source: Any, mezzanine: Path, path: Path) -> float:
+            at = original(build, source, mezzanine, path)
+            spoil(path)
+            return at
+
+        return with_fault
+
+    return _replaced(pictures, "_write_blurhash", make)
+
+
 _SEAMS: dict[Seam, Callable[[Spoil, str], Any]] = {
     Seam.SEGMENTS: _of_variants,
     Seam.PREVIEW: _of_variants,
@@ -185,4 +220,7 @@ _SEAMS: dict[Seam, Callable[[Spoil, str], Any]] = {
     Seam.THUMBNAIL: _of_thumbnail,
     Seam.WAVEFORM_JSON: _of_waveform("waveform.json"),
     Seam.WAVEFORM_PNG: _of_waveform("waveform.png"),
+    Seam.STORYBOARD: _of_storyboard,
+    Seam.THUMBNAILS: _of_small_thumbnails,
+    Seam.BLURHASH: _of_blurhash,
 }

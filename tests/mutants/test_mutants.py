@@ -29,8 +29,11 @@ DOZEN: tuple[tuple[str, Stage], ...] = (
 SLOWER: tuple[tuple[str, Stage], ...] = (
     ("picture_green", "at build"),
     ("ffmpeg_bends_colours_of_variants", "at build"),
+    ("storyboard_pictures_one_too_late", "afterwards"),
+    ("small_thumbnail_upside_down", "at build"),
+    ("blurhash_of_another_picture", "at build"),
 )
-"""Each builds a whole film once more."""
+"""Each builds a whole film once more, or is of what few media have."""
 
 
 def test_there_are_mutants_of_every_area_and_harm() -> None:

@@ -1,6 +1,6 @@
-"""A program in which there is one more rung (240p) and one more kind of output (a storyboard). It shows that both are
-seen everywhere without another line: in the plan, keys, recipes, records, Dagster's definitions, payloads, the webhook,
-questions to the catalogue, and what people are shown.
+"""A program in which there is one more rung (240p) and one more kind of output (a contact sheet). It shows that both
+are seen everywhere without another line: in the plan, keys, recipes, records, Dagster's definitions, payloads, the
+webhook, questions to the catalogue, and what people are shown.
 
 It changes the profile and the line-up before anything reads them, as a change of the code would, and is run in a
 process of its own for that. What it registers by hand is what the charter of `media/outputs.py` names. argv: an empty
@@ -23,20 +23,20 @@ profile.LADDER = (*profile.LADDER, profile.VideoVariant("240p", 240, 426, 250, 6
 from codex_assets.media import outputs, recipe  # noqa: E402 - after the profile has its rung
 from codex_assets.media.outputs import DEFINITIONS, LINE_UP, OUTPUTS, OutputKind  # noqa: E402
 
-STORYBOARD = OutputKind(
-    "storyboard",
+CONTACT_SHEET = OutputKind(
+    "contact_sheet",
     made_from=("mezzanine",),
-    work="storyboard",
+    work="contact_sheet",
     description="Small pictures of the whole film, side by side.",
     labels=frozenset({"ffmpeg", "jpeg"}),
     is_still=True,
 )
-LINE_UP["video"] = (*LINE_UP["video"], STORYBOARD)
+LINE_UP["video"] = (*LINE_UP["video"], CONTACT_SHEET)
 DEFINITIONS["video"] = outputs.definitions_of("video", LINE_UP["video"])
 OUTPUTS["video"] = tuple(output.name for output in DEFINITIONS["video"])
-recipe.RECIPES[STORYBOARD] = lambda output: {"rule": 1, "width": profile.PICTURE_WIDTH}
+recipe.RECIPES[CONTACT_SHEET] = lambda output: {"rule": 1, "width": profile.PICTURE_WIDTH}
 
-ADDED = ("hls_240p", "storyboard")
+ADDED = ("hls_240p", "contact_sheet")
 vars(names).update(
     ASSETS={**names.ASSETS, "video": OUTPUTS["video"]},
     AssetName=Literal[tuple(dict.fromkeys((*OUTPUTS["video"], *OUTPUTS["audio"])))],
@@ -66,12 +66,12 @@ MEDIA = MediaRecord(
 )
 
 
-class StoryboardRecord(OutputRecord):
+class ContactSheetRecord(OutputRecord):
     pictures: int
 
 
-records.RECORD_TYPES[STORYBOARD] = StoryboardRecord
-kinds.KINDS[STORYBOARD] = ()
+records.RECORD_TYPES[CONTACT_SHEET] = ContactSheetRecord
+kinds.KINDS[CONTACT_SHEET] = ()
 
 from codex_assets.build.builder import LocalBuilder  # noqa: E402
 from codex_assets.build.encoders import EncoderMode, Encoders  # noqa: E402
@@ -103,7 +103,7 @@ def head(output: str) -> dict[str, Any]:
 
 
 def published(settings: configuration.Settings) -> RecordStore:
-    """An archive with the mezzanine, the new rung and the storyboard of a media."""
+    """An archive with the mezzanine, the new rung and the contact sheet of a media."""
     stores = settings.stores()
     store = RecordStore(stores.archive)
     store.put("film", "media", MEDIA)
@@ -123,7 +123,7 @@ def published(settings: configuration.Settings) -> RecordStore:
             files=(StoredFile(role="archive", key=mezzanine, size=4, sha256="0" * 64),),
         ),
         VariantRecord(**head("hls_240p"), variant="240p", playlist_key=playlist, duration=12.0, width=426, height=240),
-        StoryboardRecord(**head("storyboard"), pictures=60),
+        ContactSheetRecord(**head("contact_sheet"), pictures=60),
     )
     for record in made:
         store.put("film", record.output, record)
@@ -137,16 +137,16 @@ def text_of(view: Any) -> str:
 
 
 def check_media() -> None:
-    assert OUTPUTS["video"][-1] == "storyboard"
+    assert OUTPUTS["video"][-1] == "contact_sheet"
     assert OUTPUTS["video"].index("hls_240p") == OUTPUTS["video"].index("hls_360p") + 1
     assert "hls_240p" in outputs.parents("video", "hls_master")
-    assert outputs.parents("video", "storyboard") == ("mezzanine",)
+    assert outputs.parents("video", "contact_sheet") == ("mezzanine",)
     assert "240p" in [rung.name for rung in target_format.rungs(1920, 1080)]
     codes = {output: recipe.code_version("video", output) for output in OUTPUTS["video"]}
     assert len(set(codes.values())) == len(codes)
     assert recipe.numbers("video", "hls_240p")["variant.video_kbps"] == 250
-    assert recipe.numbers("video", "storyboard")["width"] == profile.PICTURE_WIDTH
-    assert (record_type("hls_240p"), record_type("storyboard")) == (VariantRecord, StoryboardRecord)
+    assert recipe.numbers("video", "contact_sheet")["width"] == profile.PICTURE_WIDTH
+    assert (record_type("hls_240p"), record_type("contact_sheet")) == (VariantRecord, ContactSheetRecord)
     assert kinds.kinds_of("hls_240p") == kinds.kinds_of("hls_360p")
     for output in ADDED:
         assert keys.parse_record(keys.record("film", output)) == ("film", output)
@@ -177,16 +177,16 @@ def check_library(settings: configuration.Settings, store: RecordStore) -> None:
     known = published_media.read("film", store)
     assert known is not None
     assert [record.output for record in known.built] == ["mezzanine", *ADDED]
-    assert not known.verdicts["storyboard"].causes
+    assert not known.verdicts["contact_sheet"].causes
     assert known.verdicts["hls_360p"].causes
-    assert known.meets(Where.parse("output=storyboard"))
+    assert known.meets(Where.parse("output=contact_sheet"))
     catalogue = Catalogue(settings.catalogue, settings.stores().archive)
     catalogue.refresh()
     targets = catalogue.targets(Where(), ADDED, stale_only=False)
     assert [target.outputs for target in targets] == [ADDED]
     assert [line.output for line in estimate(targets, catalogue).lines] == list(ADDED)
     sheet = text_of(media_views.media_sheet(known))
-    assert all(output in sheet for output in OUTPUTS["video"])
+    assert all(output in sheet for output in outputs.wanted("video"))
     gathered = stats.gather(catalogue, now=datetime.now(UTC), listed=settings.stores())
     table = text_of(stats_views.statistics_tables(gathered))
     assert "segments 240p" in table

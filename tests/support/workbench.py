@@ -18,7 +18,7 @@ from codex_assets.archive.replaced import GRACE
 from codex_assets.build.builder import LocalBuilder
 from codex_assets.build.encoders import EncoderMode, Encoders
 from codex_assets.contract.names import MediaType
-from codex_assets.media.outputs import OUTPUTS
+from codex_assets.media.outputs import wanted
 from codex_assets.storage.directory import DirectoryStore
 from codex_assets.storage.objects import Stores
 from codex_assets.system.tools import Tools, tool_environment
@@ -67,9 +67,9 @@ class Bench:
         tools = tools or self.tools
         workspace = Workspace(self.root.parent / f"work-{self.root.name}-{os.getpid()}-{next(_numbers)}")
         builder = LocalBuilder(stores or self.stores, tools, Encoders(mode, tools), workspace, grace=grace)
-        wanted = list(OUTPUTS[self.media_type] if outputs is None else outputs)
+        chosen = list(wanted(self.media_type) if outputs is None else outputs)
         try:
-            return {record.output: record for record in builder.build(self.media, wanted)}
+            return {record.output: record for record in builder.build(self.media, chosen)}
         finally:
             workspace.close()
 

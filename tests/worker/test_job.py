@@ -95,7 +95,7 @@ def test_a_video_is_built_announced_and_single_outputs_are_built_again(settings:
     assert_nothing_left(settings)
     assert {"mezzanine", "variants", "thumbnail"} <= {status.phase for status in heard}
     kept = jobs.objects(settings.stores())
-    assert {f"records/clip/{name}.json" for name in ("media", *outputs.OUTPUTS["video"])} <= kept["archive"]
+    assert {f"records/clip/{name}.json" for name in ("media", *outputs.wanted("video"))} <= kept["archive"]
     versions = {key.split("/")[4] for key in kept["media"] if re.search(r"/360p/[0-9a-f]{12}/segment_00000\.ts$", key)}
     assert len(versions) == 1
 

@@ -12,7 +12,7 @@ from commands import call
 from codex_assets.archive.records import VariantRecord
 from codex_assets.archive.store import RecordStore
 from codex_assets.defs.output_metadata import metadata
-from codex_assets.media.outputs import OUTPUTS
+from codex_assets.media.outputs import wanted
 from codex_assets.worker import announcement
 
 SENTENCE = "The right channel is silent throughout, and the left one is not."
@@ -29,7 +29,7 @@ def test_a_dead_channel_is_noted_and_the_webhook_says_nothing_of_it(tmp_path: Pa
     records = RecordStore(delivered.stores.archive)
     media = records.media(whole_job.MEDIA)
     assert media is not None
-    built = [record for name in OUTPUTS["audio"] if (record := records.output(whole_job.MEDIA, name)) is not None]
+    built = [record for name in wanted("audio") if (record := records.output(whole_job.MEDIA, name)) is not None]
     variants = [record for record in built if isinstance(record, VariantRecord)]
     assert [record.model_dump(mode="json")["notes"] for record in variants] == [[NOTE], [NOTE]]
     assert SENTENCE in metadata(variants[0])["notes"].value

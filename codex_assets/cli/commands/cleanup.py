@@ -55,14 +55,16 @@ def cleanup_originals(
     with (
         command_frame.failures_end_with(UNCHECKED),
         command_frame.cancelled_by_signals() as cancelled,
-        open_workshop(command_frame.load_settings(store), cancelled=cancelled) as workshop,
+        open_workshop(settings := command_frame.load_settings(store), cancelled=cancelled) as workshop,
     ):
         work = CleanUp(
             *(workshop.stores, workshop.tools, workshop.workspace.root, cancelled),
             dry_run=dry_run,
             kept_for=kept_for,
             workers=workers,
-            wanted=lambda media: published_media.condition_holds(condition, media, workshop.records),
+            wanted=lambda media: published_media.condition_holds(
+                condition, media, workshop.records, settings.extra_outputs
+            ),
         )
         command_frame.run_in_thread(lambda: results.extend(work.run()))
     if as_json:

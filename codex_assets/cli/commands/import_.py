@@ -72,7 +72,7 @@ def import_(
             opened,
             archive,
             changes,
-            accept=lambda media: published_media.condition_holds(condition, media, records),
+            accept=lambda media: published_media.condition_holds(condition, media, records, settings.extra_outputs),
             links=Links(settings),
             picture=(lambda record: output_metadata.picture(workshop, record)) if pictures else None,
         ):
@@ -91,6 +91,6 @@ def _listed(settings: Settings) -> Catalogue:
     """The catalogue of the archive, which is listed for it. No record is read into it: an import reads them itself."""
     from codex_assets.library.catalogue import Catalogue
 
-    catalogue = Catalogue(settings.catalogue, settings.stores().archive)
+    catalogue = Catalogue(settings.catalogue, settings.stores().archive, settings.extra_outputs)
     catalogue.list_now()
     return catalogue

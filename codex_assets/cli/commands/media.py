@@ -38,7 +38,8 @@ def show(
     with command_frame.failures_end_with(UNCHECKED):
         try:
             settings = command_frame.load_settings(store)
-            media = published_media.read(media_id, RecordStore(settings.stores().archive))
+            records = RecordStore(settings.stores().archive)
+            media = published_media.read(media_id, records, extras=settings.extra_outputs)
         except ValueError:
             media = None
         if media is None:

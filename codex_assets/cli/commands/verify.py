@@ -129,6 +129,7 @@ def verify_(
             workers=workers,
             with_reports=html is not None,
             grace=settings.prune_grace,
+            extras=settings.extra_outputs,
         )
         media_ids = list(dict.fromkeys(names)) or command_frame.matching_ids(settings, condition)
         try:

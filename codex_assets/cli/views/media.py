@@ -17,10 +17,13 @@ from rich.text import Text
 from rich.tree import Tree
 
 from codex_assets.archive.records import (
+    BlurHashRecord,
     LoudnessRecord,
     MasterRecord,
     MezzanineRecord,
     OutputRecord,
+    SmallThumbnailsRecord,
+    StoryboardRecord,
     ThumbnailRecord,
     VariantRecord,
     WaveformRecord,
@@ -28,7 +31,7 @@ from codex_assets.archive.records import (
 from codex_assets.cli.console import plural
 from codex_assets.cli.views.builds import builds
 from codex_assets.cli.views.findings import finding_line, note_json, note_line
-from codex_assets.cli.views.overview import NOT_BY_TODAYS_RULES, check_result, refusal_json, refusal_line
+from codex_assets.cli.views.overview import NOT_BY_TODAYS_RULES, check_result, refusal_line
 from codex_assets.cli.views.stale import verdict_line
 from codex_assets.library.judged import Judged
 from codex_assets.library.published_media import PublishedMedia
@@ -122,7 +125,7 @@ def media_json(media: PublishedMedia, addresses: Addresses | None = None) -> dic
         },
         "notes": [note_json(note) for note in media.notes] if media.notes is not None else None,
         "verification": verification.model_dump(mode="json") if verification is not None else None,
-        "refused": refusal_json(media.refusal, is_all=media.is_refused),
+        "refused": media.refusal.wire(is_all=media.is_refused) if media.refusal is not None else None,
     }
 
 
@@ -181,6 +184,23 @@ def _(record: MasterRecord) -> Iterator[str]:
 def _(record: ThumbnailRecord) -> Iterator[str]:
     yield _size(record.width, record.height)
     yield f"at {duration(record.at)}"
+
+
+@_description.register
+def _(record: StoryboardRecord) -> Iterator[str]:
+    yield plural(record.tiles, "picture")
+    yield _size(record.tile_width, record.tile_height)
+
+
+@_description.register
+def _(record: SmallThumbnailsRecord) -> Iterator[str]:
+    yield " ".join(_size(*size) for size in record.sizes)
+    yield f"at {duration(record.at)}"
+
+
+@_description.register
+def _(record: BlurHashRecord) -> Iterator[str]:
+    yield record.blurhash
 
 
 @_description.register

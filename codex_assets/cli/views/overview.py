@@ -80,7 +80,8 @@ def overview_json(media: MediaOverview, now: datetime) -> dict[str, Any]:
         "jobSeconds": job.seconds if job is not None else None,
     }
     known = {name: value for name, value in values.items() if value is not None or name == "judged"}
-    return known | {"refused": refusal_json(media.refusal, is_all=media.is_refused)}
+    refusal = media.refusal
+    return known | {"refused": refusal.wire(is_all=media.is_refused) if refusal is not None else None}
 
 
 def refusal_line(refusal: RefusedRecord, *, is_all: bool) -> Text:
@@ -89,18 +90,6 @@ def refusal_line(refusal: RefusedRecord, *, is_all: bool) -> Text:
     line = Text.assemble((refusal.media.media_id, "bold"), f": {what}: {refusal.sentence}", overflow="fold")
     line.stylize("red" if is_all else "yellow", len(refusal.media.media_id) + 2)
     return line
-
-
-def refusal_json(refusal: RefusedRecord | None, *, is_all: bool) -> dict[str, Any] | None:
-    """The same as JSON; None where no upload was refused."""
-    if refusal is None:
-        return None
-    return {
-        "code": refusal.code,
-        "sentence": refusal.sentence,
-        "at": refusal.refused_at,
-        "published": not is_all,
-    }
 
 
 def _row(media: MediaOverview) -> list[Text]:

@@ -1,4 +1,4 @@
-"""Reads the structure of a JPEG and of a PNG: their parts by name, and what is beside the picture.
+"""Reads the structure of a JPEG, a PNG and a WebP: their parts by name, and what is beside the picture.
 
 In: the bytes between the parts' headers. Out: decoding (`pictures.py`), and what may be there (`rules/`).
 """
@@ -22,6 +22,14 @@ _ABOUT = {
     b"Photoshop": "data of an image editor",
     b"JFXX\0": "a small picture of its own",
     b"Adobe\0": "a mark of an image editor",
+}
+
+_WEBP_FORMS = {"VP8": "lossy", "VP8L": "lossless"}
+_WEBP_ABOUT = {
+    "EXIF": "Exif data",
+    "XMP": "XMP data",
+    "ICCP": "a colour profile",
+    "VP8X": "a mark of more parts",
 }
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -125,6 +133,22 @@ def _coarseness(tables: list[bytes]) -> float | None:
                 return sum(steps) / 64
             at += 1 + size
     return None
+
+
+def read_webp(data: bytes) -> ImageFile | None:
+    """The structure of a WebP (RFC 9649); None for other bytes. The RIFF header says where it ends."""
+    if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
+        return None
+    end = 8 + int.from_bytes(data[4:8], "little")
+    parts: list[str] = []
+    at = 12
+    while at + 8 <= min(end, len(data)):
+        parts.append(data[at : at + 4].decode("ascii", "replace").strip())
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        at += 8 + length + length % 2
+    foreign = tuple(_WEBP_ABOUT.get(part, f"a part {part}") for part in parts if part not in _WEBP_FORMS)
+    form = next((_WEBP_FORMS[part] for part in parts if part in _WEBP_FORMS), None)
+    return ImageFile(tuple(parts), foreign, form, at <= len(data), max(0, len(data) - end))
 
 
 def read_png(data: bytes) -> ImageFile | None:

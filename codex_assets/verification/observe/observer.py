@@ -39,9 +39,16 @@ from codex_assets.verification.observe.mezzanine_file import observe_mezzanine
 from codex_assets.verification.observe.pictures import observe_thumbnail, observe_waveform_picture
 from codex_assets.verification.observe.playlists import parse_master, text_of
 from codex_assets.verification.observe.segments import observe_playlist
+from codex_assets.verification.observe.small_pictures import observe_blurhash, observe_small_thumbnails
 from codex_assets.verification.observe.sound import observe_loudness
+from codex_assets.verification.observe.storyboards import observe_storyboard
 from codex_assets.verification.observe.upload_pictures import UploadedMedia
 from codex_assets.verification.observe.waveform_data import observe_waveform_data
+from codex_assets.verification.optional_observations import (
+    BlurHashObservation,
+    SmallThumbnailsObservation,
+    StoryboardObservation,
+)
 
 Seen = TypeVar("Seen")
 
@@ -188,6 +195,40 @@ class Observer:
     ) -> ThumbnailObservation:
         """Observe a thumbnail, and the mezzanine's picture at `at` seconds, which becomes what is expected."""
         return observe_thumbnail(self._decoder, path, reference=reference, at=at, output=output)
+
+    def storyboard(
+        self,
+        path: Path,
+        duration: float | None = None,
+        *,
+        reference: Path | None = None,
+        output: str = outputs.STORYBOARD.name,
+    ) -> StoryboardObservation:
+        """Observe a storyboard: its text at `path`, the sheet beside it, and for each of its pictures the mezzanine's
+        in the middle of its time. `duration`: seconds of the film."""
+        return observe_storyboard(self._decoder, path, reference=reference, duration=duration, output=output)
+
+    def small_thumbnails(
+        self,
+        paths: Sequence[Path],
+        *,
+        reference: Path | None = None,
+        at: float | None = None,
+        output: str = outputs.THUMBNAILS.name,
+    ) -> SmallThumbnailsObservation:
+        """Observe the thumbnail in its other sizes, and the mezzanine's picture at `at` seconds."""
+        return observe_small_thumbnails(self._decoder, paths, reference=reference, at=at, output=output)
+
+    def blurhash(
+        self,
+        path: Path,
+        *,
+        reference: Path | None = None,
+        at: float | None = None,
+        output: str = outputs.BLURHASH.name,
+    ) -> BlurHashObservation:
+        """Observe a BlurHash, and the mezzanine's picture at `at` seconds, whose thumbnail it stands for."""
+        return observe_blurhash(self._decoder, path, reference=reference, at=at, output=output)
 
     def loudness(self, media: Path, expected: LoudnessExpected | None = None, *, output: str) -> LoudnessObservation:
         """Decode the sound of a media playlist or file, and measure its loudness as delivered."""

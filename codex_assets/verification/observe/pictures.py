@@ -72,7 +72,7 @@ def observe_thumbnail(
         return replace(base, problem="it does not exist")
     try:
         video = decoder.probe(path).video
-        raw = _frames(decoder, path, None, video, count=1, strict=True) if video is not None else []
+        raw = frames_of(decoder, path, None, video, count=1, strict=True) if video is not None else []
         if video is None or (not raw and _is_read(video)):
             return replace(base, problem="it holds no picture")
     except ToolError:
@@ -98,10 +98,10 @@ def _beside_frame(
         if video is None or video.pixel_format != MEZZANINE_FORMAT:
             return seen
         step = float(1 / video.average_rate) if video.average_rate else 0.0
-        frames = _frames(decoder, reference, at - 0.95 * step, video, count=2)
+        frames = frames_of(decoder, reference, at - 0.95 * step, video, count=2)
         # A picture that ends before that moment is shown from its start.
         is_past_end = not frames
-        frames = frames or _frames(decoder, reference, 0.0, video, count=1)
+        frames = frames or frames_of(decoder, reference, 0.0, video, count=1)
     except ToolError:
         return seen
     if not frames:
@@ -126,6 +126,28 @@ def _beside_frame(
         moment=Moment(at, shown, is_past_end),
         padding=_padding(still, place),
     )
+
+
+def whole_thumbnails(decoder: Decoder, reference: Path, at: float) -> list[Picture]:
+    """The pictures that a thumbnail of the mezzanine at `at` seconds may be, whole, with what lies beside the frame;
+    none of a mezzanine that cannot be read."""
+    try:
+        video = decoder.probe(reference).video
+        if video is None or video.pixel_format != MEZZANINE_FORMAT:
+            return []
+        step = float(1 / video.average_rate) if video.average_rate else 0.0
+        frames = frames_of(decoder, reference, at - 0.95 * step, video, count=2)
+        frames = frames or frames_of(decoder, reference, 0.0, video, count=1)
+    except ToolError:
+        return []
+    pictures = []
+    for frame in frames:
+        for place in _places(frame.size):
+            for fitted in frame.fitted(place.width, place.height, MEZZANINE_COLOURS):
+                whole = numpy.zeros((profile.PICTURE_HEIGHT, profile.PICTURE_WIDTH, 3), numpy.float32)
+                place.of(whole)[:] = fitted
+                pictures.append(whole)
+    return pictures
 
 
 def _shaped(difference: StillDifference, still: Picture, frame: Picture) -> StillDifference:
@@ -199,7 +221,7 @@ def _is_read(video: VideoStream) -> bool:
     return frame_bytes(video.pixel_format or "", video.coded_width, video.coded_height) is not None
 
 
-def _frames(
+def frames_of(
     decoder: Decoder, path: Path, at: float | None, video: VideoStream, *, count: int, strict: bool = False
 ) -> list[RawPicture]:
     """The first pictures of a file from `at` seconds on, as they are coded; none of a format that is not read.

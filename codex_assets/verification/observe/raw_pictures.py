@@ -40,6 +40,8 @@ MEZZANINE_COLOURS = Matrix(0.2126, 0.0722, limited=True)
 """ITU-R BT.709."""
 JPEG_COLOURS = Matrix(0.299, 0.114, limited=False)
 """JFIF: ITU-R BT.601 in full range."""
+WEBP_COLOURS = Matrix(0.299, 0.114, limited=True)
+"""Lossy WebP (RFC 9649 2.5): ITU-R BT.601."""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,9 @@ PAGES = {
     "ISO/IEC 14496-12": "https://www.iso.org/standard/83102.html",
     "ISO/IEC 10918-1": "https://www.itu.int/rec/T-REC-T.81",
     "ISO/IEC 15948": "https://www.w3.org/TR/png-3/",
+    "W3C WebVTT": "https://www.w3.org/TR/webvtt1/",
+    "W3C Media Fragments": "https://www.w3.org/TR/media-frags/",
+    "BlurHash": "https://github.com/woltapp/blurhash/blob/master/Algorithm.md",
     "WHATWG Fetch": "https://fetch.spec.whatwg.org/#http-cors-protocol",
     "audiowaveform data format": "https://github.com/bbc/audiowaveform/blob/master/doc/DataFormat.md",
 }

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import break_captions
 import break_delivery
+import break_optional
 import break_outputs
 import break_playlists  # noqa: F401 - its breaks
 import break_streams  # noqa: F401 - its breaks
 import certificates
 import pytest
+from break_optional import STORYBOARD_MISTAKES
 from break_outputs import BREAKS, KBPS, SECONDS, SIZES, THUMBNAIL_MISTAKES, TOOLS, VARIANT, WAVEFORM_MISTAKES, Break
 from hls_site import site
 from slow_cases import some_slow
@@ -23,6 +25,7 @@ from slow_cases import some_slow
 from codex_assets.archive.findings import Finding
 from codex_assets.archive.records import MediaRecord, MezzanineRecord, SourceFacts, ThumbnailRecord
 from codex_assets.build import upload_check
+from codex_assets.media import profile
 from codex_assets.net import hls_fetch
 from codex_assets.net.outward import Outward
 from codex_assets.storage.objects import file_sha256
@@ -102,6 +105,19 @@ class Good:
             ),
             "portrait": lambda at: (
                 self.observer.thumbnail(at / "thumbnail.jpg", reference=at / "mezzanine.mp4", at=0.2),
+            ),
+            "storyboard": lambda at: (
+                self.observer.storyboard(at / "storyboard.vtt", float(SECONDS), reference=self.mezzanine),
+            ),
+            "thumbnails": lambda at: (
+                self.observer.small_thumbnails(
+                    [at / f"{width}.webp" for width, _ in profile.THUMBNAIL_SIZES],
+                    reference=self.mezzanine,
+                    at=0.1 * SECONDS,
+                ),
+            ),
+            "blurhash": lambda at: (
+                self.observer.blurhash(at / "blurhash.txt", reference=self.mezzanine, at=0.1 * SECONDS),
             ),
             "record": self._record,
             "loudness": self._loudness,
@@ -257,6 +273,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Good:
     # A blank and a quote in the path: playlists of segments are handed to ffmpeg as a list that has to be escaped.
     root = tmp_path_factory.mktemp("good") / "creator's media"
     break_outputs.make_good(root)
+    break_optional.make_good(root)
     made = Good(root, Observer(TOOLS), {})
     for name in SIZES:
         playlist = root / name / "playlist.m3u8"
@@ -290,9 +307,10 @@ def findings_on(observations: Sequence[Observation]) -> list[Finding]:
 @pytest.fixture(scope="session")
 def good_findings(good: Good, upright: Path) -> list[Finding]:
     looks = ("variant", "preview", "audio", "master", "hls", "delivery", "origin", "thumbnail", "record", "loudness")
+    others = ("uploaded", "waveform_json", "waveform_png", "captions", "versioned")
     return [
         finding
-        for what in (*looks, "uploaded", "waveform_json", "waveform_png", "captions", "versioned")
+        for what in (*looks, *("storyboard", "thumbnails", "blurhash"), *others)
         for finding in findings_on(good.look(what, good.root))
     ] + findings_on(good.look("portrait", upright))
 
@@ -346,6 +364,14 @@ def test_break_is_told_by_its_rule_alone(good: Good, copy: Path, broken: Break) 
 def test_finding_about_a_thumbnail_says_what_is_wrong(good: Good, copy: Path, name: str, words: str) -> None:
     next(broken for broken in BREAKS if broken.name == name).apply(copy)
     (finding,) = [finding for finding in findings_on(good.look("thumbnail", copy)) if not finding.passed]
+    assert words in finding.message
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "words"), [(name, words) for name, (_, words) in STORYBOARD_MISTAKES.items()])
+def test_finding_about_a_storyboard_says_what_is_wrong(good: Good, copy: Path, name: str, words: str) -> None:
+    next(broken for broken in BREAKS if broken.name == name).apply(copy)
+    (finding,) = [finding for finding in findings_on(good.look("storyboard", copy)) if not finding.passed]
     assert words in finding.message
 
 
