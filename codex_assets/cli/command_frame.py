@@ -50,6 +50,13 @@ LocalStore = Annotated[
         "--store", help="Folder of the local store. Default: `STORAGE_DIR`, else `.local/storage`.", show_default=False
     ),
 ]
+Port = Annotated[
+    int | None,
+    typer.Option(
+        "--port", min=1, max=65535, help="Port of 127.0.0.1. Default: 8338, or a free one.", show_default=False
+    ),
+]
+Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser, or print the address alone.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Conditions = Annotated[
     str | None,
@@ -181,7 +188,7 @@ def open_catalogue(
     from codex_assets.library.catalogue import Catalogue
     from codex_assets.library.selection import Where
 
-    catalogue = Catalogue(settings.catalogue, settings.stores().archive)
+    catalogue = Catalogue(settings.catalogue, settings.stores().archive, settings.extra_outputs)
     with progress.reading_progress("reading records") as on_read:
         if reindex:
             catalogue.reindex(on_read=on_read)

@@ -6,7 +6,7 @@ when the page is open (`measured.py`), and how it looks (`pages/`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,10 +32,11 @@ def object_path(media: MediaRecord, role: Role, key: str) -> str:
     return f"/media/{media.media_id}/objects/{role}/{key}"
 
 
-def read(media_id: str, stores: Stores) -> dict[str, Any] | None:
-    """The sheet of a media; None where it is not known. Raises `StorageError`, and `ValueError` for no media id."""
+def read(media_id: str, stores: Stores, extras: Collection[str] = ()) -> dict[str, Any] | None:
+    """The sheet of a media; None where it is not known. `extras`: optional outputs that every media is to have. Raises
+    `StorageError`, and `ValueError` for no media id."""
     records = RecordStore(stores.archive)
-    media = published_media.read(media_id, records)
+    media = published_media.read(media_id, records, extras=extras)
     if media is None:
         return None
     jobs = history.read(records, media_id)
@@ -44,7 +45,7 @@ def read(media_id: str, stores: Stores) -> dict[str, Any] | None:
         "creator": media.media.creator_id,
         "type": media.media.media_type,
         "state": state_of(media, jobs, datetime.now(UTC)),
-        "refusal": _refusal(media),
+        "refusal": media.refusal.wire(is_all=media.is_refused) if media.refusal is not None else None,
         "upload": _upload(media, stores, records),
         "treatment": treatment(media.built),
         "outputs": {name: _output(media, name, record) for name, record in media.outputs.items() if record is not None},
@@ -70,18 +71,6 @@ def read(media_id: str, stores: Stores) -> dict[str, Any] | None:
         "undelivered": [{"reason": each.reason, "since": each.since} for each in undelivered.read(records, media_id)],
         "targets": {"loudness": profile.LOUDNESS_TARGET, "peak": profile.TRUE_PEAK_CEILING},
         "play": players(media),
-    }
-
-
-def _refusal(media: PublishedMedia) -> dict[str, Any] | None:
-    refusal = media.refusal
-    if refusal is None:
-        return None
-    return {
-        "code": refusal.code,
-        "sentence": refusal.sentence,
-        "at": refusal.refused_at,
-        "published": not media.is_refused,
     }
 
 
@@ -119,7 +108,7 @@ def players(media: PublishedMedia) -> dict[str, str]:
     """What can be played or looked at, by the name of its output."""
     shown = (
         *(media_outputs.MASTER, media_outputs.PREVIEW, media_outputs.THUMBNAIL),
-        *(media_outputs.WAVEFORM_JSON, media_outputs.WAVEFORM_PNG),
+        *(media_outputs.STORYBOARD, media_outputs.WAVEFORM_JSON, media_outputs.WAVEFORM_PNG),
     )
     addresses = {}
     for kind in shown:

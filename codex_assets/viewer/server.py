@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -39,6 +40,24 @@ _HERE = resources.files(__package__)
 _CACHED = "public, max-age=3600"
 
 
+@dataclass(frozen=True)
+class _Page:
+    """One of the pages: they share one head. `name`: of its own script."""
+
+    name: str
+    title: str
+    styles: tuple[str, ...]
+    scripts: tuple[str, ...] = ()
+
+
+_BASE, _CHARTS = "/pages/base.css", "/libraries/uplot/uPlot.min.css"
+_PLAYER = "/libraries/hls.js/hls.min.js"
+LIBRARY = _Page("library", "Library", (_CHARTS, _BASE, "/pages/library.css"))
+MEDIA = _Page("media", "Media", (_CHARTS, _BASE, "/pages/media.css"), (_PLAYER,))
+COMPARE = _Page("compare", "Comparison", (_CHARTS, _BASE, "/pages/compare.css"), (_PLAYER,))
+PROBLEM = _Page("problem", "Not to be shown", (_BASE,))
+
+
 class _Libraries(StaticFiles):
     """Files that change with the release alone."""
 
@@ -50,7 +69,8 @@ class _Libraries(StaticFiles):
 
 class Viewer:
     """The pages of the media in some stores. `rows`: those of the library, as JSON has them. `store_option`: what a
-    command needs to work on the same stores, with a space before it."""
+    command needs to work on the same stores, with a space before it; `extras`: optional outputs that every media is to
+    have."""
 
     def __init__(
         self,
@@ -59,7 +79,9 @@ class Viewer:
         rows: Callable[[], Any],
         store_option: str = "",
         what_if: WhatIf | None = None,
+        extras: Collection[str] = (),
     ) -> None:
+        self._extras = extras
         self._what_if = what_if
         self._stores, self._measured, self._rows = stores, measured, rows
         self._always = {"storeOption": store_option}
@@ -88,7 +110,7 @@ class Viewer:
         )
 
     def _library(self, _: Request) -> Response:
-        return _page("library.html", self._always)
+        return _page(LIBRARY, self._always)
 
     def _library_rows(self, _: Request) -> Response:
         return JSONResponse(self._rows())
@@ -96,18 +118,18 @@ class Viewer:
     def _media(self, request: Request) -> Response:
         media_id = request.path_params["media_id"]
         try:
-            sheet = media_sheet.read(media_id, self._stores)
+            sheet = media_sheet.read(media_id, self._stores, self._extras)
         except ValueError:
             sheet = None
         except JobError as error:
-            return _page("problem.html", {"problem": error.public}, 502)
+            return _page(PROBLEM, {"problem": error.public}, 502)
         if sheet is None:
             problem = f"No media “{media_id}” is registered in this store."
-            return _page("problem.html", {"problem": problem}, 404)
-        return _page("media.html", {**sheet, **self._always})
+            return _page(PROBLEM, {"problem": problem}, 404)
+        return _page(MEDIA, {**sheet, **self._always})
 
     def _sheet(self, request: Request) -> Response:
-        sheet = media_sheet.read(request.path_params["media_id"], self._stores)
+        sheet = media_sheet.read(request.path_params["media_id"], self._stores, self._extras)
         if sheet is None:
             raise MissingInput("No media of this id is registered.")
         return JSONResponse(sheet)
@@ -129,8 +151,8 @@ class Viewer:
 
     def _comparison(self, _: Request) -> Response:
         if self._what_if is None:
-            return _page("problem.html", {"problem": "No comparison is open: see `codex-assets compare --help`."}, 404)
-        return _page("compare.html", {**comparison_sheet.sheet(self._what_if), **self._always})
+            return _page(PROBLEM, {"problem": "No comparison is open: see `codex-assets compare --help`."}, 404)
+        return _page(COMPARE, {**comparison_sheet.sheet(self._what_if), **self._always})
 
     def _other_object(self, request: Request) -> Response:
         role, key = request.path_params["role"], request.path_params["key"]
@@ -144,12 +166,22 @@ def _failed(_: Request, error: JobError) -> Response:
     return JSONResponse({"error": error.public, "code": error.code}, status_code=status)
 
 
-def _page(name: str, data: dict[str, Any], status: int = 200) -> Response:
+def _page(page: _Page, data: dict[str, Any], status: int = 200) -> Response:
     """A page with what it shows inside, so that nothing has to be asked for before it is drawn."""
-    text = _HERE.joinpath("pages", name).read_text(encoding="utf-8")
+    text = _HERE.joinpath("pages", "page.html").read_text(encoding="utf-8")
     # A `</script>` inside a text of others would end the element that it stands in.
     inside = json.dumps(data, ensure_ascii=True).replace("<", "\\u003c")
-    return HTMLResponse(text.replace("{{data}}", inside), status, headers={"Cache-Control": "no-store"})
+    parts = {
+        "title": page.title,
+        "name": page.name,
+        "styles": "\n".join(f'<link rel="stylesheet" href="{address}">' for address in page.styles),
+        "scripts": "\n".join(f'<script src="{address}" defer></script>' for address in page.scripts),
+        # Last: what it holds is of others.
+        "data": inside,
+    }
+    for part, value in parts.items():
+        text = text.replace(f"{{{{{part}}}}}", value)
+    return HTMLResponse(text, status, headers={"Cache-Control": "no-store"})
 
 
 # --- Listening --------------------------------------------------------------------------------------------------------

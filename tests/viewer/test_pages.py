@@ -87,7 +87,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
         ("notes", "video", Path(__file__)),
     ]
     for media_id, media_type, path in uploads:
-        delivered = whole_job.deliver(path, media_type, folder, name=path.name, mediaId=media_id)
+        extras = {"EXTRA_OUTPUTS": "storyboard"}
+        delivered = whole_job.deliver(path, media_type, folder, name=path.name, environment=extras, mediaId=media_id)
         assert delivered.body["status"] == ("failed" if media_id == "notes" else "completed")
     records = RecordStore(delivered.stores.archive)
     record = records.output("film", "hls_360p")
@@ -180,6 +181,36 @@ def test_it_seeks_by_the_timeline(browser: Browser, site: str) -> None:
         line = seen.page.locator("#playhead").bounding_box()
         assert line is not None
         assert line["x"] == pytest.approx(box["x"] + 0.75 * box["width"], abs=3)
+
+
+def test_scrubbing_shows_the_storyboard(browser: Browser, site: str) -> None:
+    with opened(browser, f"{site}/media/film") as seen:
+        seen.wait("playback.main?.readyState >= 2")
+        bar = seen.page.locator(".scrub input")
+        bar.scroll_into_view_if_needed()
+        box = bar.bounding_box()
+        assert box is not None
+        before = seen.page.evaluate("document.documentElement.scrollHeight")
+        glimpse = seen.page.locator("#glimpse")
+        assert glimpse.count() == 0
+        # The film has 8 pictures: those from its first, sixth and last second.
+        for share, start in ((0.02, 0), (0.66, 5), (0.99, 7)):
+            seen.page.mouse.move(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+            glimpse.wait_for()
+            assert float(glimpse.get_attribute("data-start") or -1) == pytest.approx(start, abs=0.1)
+            picture = glimpse.locator("span").evaluate("(each) => getComputedStyle(each).backgroundPosition")
+            assert picture == f"{-160 * start}px 0px"
+            over = glimpse.bounding_box()
+            assert over is not None
+            assert over["x"] >= box["x"] - 2
+            assert over["x"] + over["width"] <= box["x"] + box["width"] + 2
+        assert any(url.endswith("/storyboard.jpg") for url in seen.asked)
+        assert seen.page.evaluate("document.documentElement.scrollHeight") == before, "nothing moves for it"
+        seen.page.mouse.move(5, 5)
+        seen.wait("!document.getElementById('glimpse')")
+        bar.focus()
+        seen.page.keyboard.press("ArrowRight")
+        glimpse.wait_for()
 
 
 def test_a_finding_leads_to_its_moment(browser: Browser, site: str) -> None:

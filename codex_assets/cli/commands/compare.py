@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from codex_assets.cli import command_frame, console, progress
-from codex_assets.cli.command_frame import UNCHECKED, AsJson, Store
+from codex_assets.cli.command_frame import UNCHECKED, AsJson, Browser, Port, Store
 from codex_assets.errors import MissingInput
 
 
@@ -23,15 +23,8 @@ def compare(
             show_default=False,
         ),
     ],
-    port: Annotated[
-        int | None,
-        typer.Option(
-            "--port", min=1, max=65535, help="Port of 127.0.0.1. Default: 8338, or a free one.", show_default=False
-        ),
-    ] = None,
-    browser: Annotated[
-        bool, typer.Option("--browser/--no-browser", help="Open a browser, or print the address alone.")
-    ] = True,
+    port: Port = None,
+    browser: Browser = True,
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
@@ -89,19 +82,15 @@ def compare(
             if as_json:
                 console.say_json(comparison_sheet.sheet(what_if))
                 return
-            catalogue = Catalogue(settings.catalogue, stores.archive)
+            catalogue = Catalogue(settings.catalogue, stores.archive, settings.extra_outputs)
             measured = MeasuredMedia(
                 stores, settings.tools, settings.scratch, server.kept_measurements(settings.catalogue)
             )
             try:
                 viewer = server.Viewer(
-                    *(
-                        stores,
-                        measured,
-                        lambda: library_rows.read(catalogue),
-                        command_frame.store_option(store),
-                        what_if,
-                    )
+                    *(stores, measured, lambda: library_rows.read(catalogue), command_frame.store_option(store)),
+                    what_if,
+                    settings.extra_outputs,
                 )
                 server.serve(viewer, "/compare", port, console.say, webbrowser.open if browser else None)
             except OSError as error:

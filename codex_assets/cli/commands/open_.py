@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from codex_assets.cli import command_frame, console
-from codex_assets.cli.command_frame import UNCHECKED, Store
+from codex_assets.cli.command_frame import UNCHECKED, Browser, Port, Store
 from codex_assets.errors import MissingInput
 
 
@@ -17,15 +17,8 @@ def open_(
         str | None,
         typer.Argument(metavar="MEDIA", help="A media id. Default: the library of all media.", show_default=False),
     ] = None,
-    port: Annotated[
-        int | None,
-        typer.Option(
-            "--port", min=1, max=65535, help="Port of 127.0.0.1. Default: 8338, or a free one.", show_default=False
-        ),
-    ] = None,
-    browser: Annotated[
-        bool, typer.Option("--browser/--no-browser", help="Open a browser, or print the address alone.")
-    ] = True,
+    port: Port = None,
+    browser: Browser = True,
     store: Store = None,
 ) -> None:
     """See and hear a media, or look through all of them, in a browser.
@@ -59,9 +52,15 @@ def open_(
                 raise MissingInput(
                     f"No media `{media_id}` is registered here; `codex-assets list` names those that are."
                 )
-    catalogue = Catalogue(settings.catalogue, stores.archive)
+    catalogue = Catalogue(settings.catalogue, stores.archive, settings.extra_outputs)
     measured = MeasuredMedia(stores, settings.tools, settings.scratch, server.kept_measurements(settings.catalogue))
-    viewer = server.Viewer(stores, measured, lambda: library_rows.read(catalogue), command_frame.store_option(store))
+    viewer = server.Viewer(
+        stores,
+        measured,
+        lambda: library_rows.read(catalogue),
+        command_frame.store_option(store),
+        extras=settings.extra_outputs,
+    )
     try:
         server.serve(viewer, server.media_path(media_id), port, console.say, webbrowser.open if browser else None)
     except OSError as error:

@@ -1,6 +1,7 @@
 // Everything that a media has over time, one under the other with the same edges, and one line for the moment.
 import { html, useState, useEffect, useRef, clock, kbits, number, plural } from "/pages/elements.js";
 import { draw, useDrawn, colour, dashed, stepped, straight, RUNG_COLOURS } from "/pages/charts.js";
+import { useStoryboard, Glimpse } from "/pages/storyboard.js";
 import WaveSurfer from "/libraries/wavesurfer.js/wavesurfer.esm.js";
 
 const POLL_MS = 400;
@@ -32,7 +33,7 @@ export function Timeline({ sheet, playback, variants, marks, jump }) {
   const measured = useMeasured(sheet);
   return html`<section class="card timeline" aria-labelledby="timeline">
     <header style="margin-bottom:.2rem"><h2 id="timeline">Timeline</h2><${Position} playback=${playback} length=${length} /></header>
-    <${Scrub} playback=${playback} length=${length} />
+    <${Scrub} playback=${playback} length=${length} storyboard=${sheet.play.storyboard} />
     ${marks.length > 0 && html`<div class="lane"><header><h3>Findings and notes</h3><span class="muted">${marks.length}</span></header><div class="track marks">${marks.map((mark) => html`<button type="button" class=${`mark ${mark.tone} ${mark.end ? "span" : ""}`} style=${`left:${(100 * mark.start) / length}%;${mark.end ? `width:${Math.max(0.3, (100 * (Math.min(mark.end, length) - mark.start)) / length)}%;min-width:.4rem` : ""}`} title=${`${clock(mark.start, 1)} ${mark.text}`} aria-label=${`Jump to ${clock(mark.start, 1)}: ${mark.text}`} onClick=${() => jump(mark.start, mark.output)}></button>`)}</div></div>`}
     <${Rates} playback=${playback} variants=${variants} length=${length} />
     <${Loudness} playback=${playback} sheet=${sheet} measured=${measured} length=${length} />
@@ -68,9 +69,21 @@ function useTime(playback, step) {
 
 const Position = ({ playback, length }) => html`<span class="muted small-text"><b style="color:var(--text);font-weight:600">${clock(useTime(playback, 0.1), 1)}</b> of ${clock(length, 1)}</span>`;
 
-function Scrub({ playback, length }) {
+function Scrub({ playback, length, storyboard }) {
   const time = useTime(playback, 0.1);
-  return html`<label class="scrub"><span class="hidden">Position</span><input type="range" min="0" max=${length} step="0.1" value=${time} aria-valuetext=${`${clock(time)} of ${clock(length)}`} onInput=${(event) => playback.seek(Number(event.target.value))} /></label>`;
+  const cues = useStoryboard(storyboard);
+  const [at, setAt] = useState(null);
+  const point = (event) => {
+    const { left, width } = event.currentTarget.getBoundingClientRect();
+    setAt(length * Math.max(0, Math.min(1, (event.clientX - left) / width)));
+  };
+  const seek = (event) => {
+    const second = Number(event.target.value);
+    // By keys, nothing points anywhere.
+    setAt(second);
+    playback.seek(second);
+  };
+  return html`<label class="scrub"><span class="hidden">Position</span><input type="range" min="0" max=${length} step="0.1" value=${time} aria-valuetext=${`${clock(time)} of ${clock(length)}`} onInput=${seek} onPointerMove=${point} onPointerLeave=${() => setAt(null)} onBlur=${() => setAt(null)} /><${Glimpse} cues=${cues} at=${at} length=${length} /></label>`;
 }
 
 // --- Bit rates ---
