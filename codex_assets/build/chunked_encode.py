@@ -81,7 +81,9 @@ def at_once(rungs: Sequence[WantedRung]) -> int:
     count, free = machine.processors(), machine.free_memory()
     pixels = sum(wanted.rung.width * wanted.rung.height for wanted in rungs)
     each = profile.CHUNK_BYTES + profile.CHUNK_BYTES_PER_PIXEL * pixels
-    return count if free is None else max(1, min(count, int(free * MEMORY_SHARE) // each))
+    if free is None:
+        return count
+    return max(1, min(count, int(free * MEMORY_SHARE - profile.BESIDE_CHUNKS_BYTES) // each))
 
 
 def _encode_chunk(

@@ -159,6 +159,8 @@ NVENC = EncoderRow(
 CHUNK_BYTES = 128 << 20
 CHUNK_BYTES_PER_PIXEL = 256
 """Memory that the encode of a chunk takes: that, and so much for each pixel of a picture of each variant in it."""
+BESIDE_CHUNKS_BYTES = 512 << 20
+"""Memory that is left to what runs beside them: the mezzanine is looked at meanwhile."""
 PROBE_SIDE = 256
 """Side of the trial encode: NVENC refuses frames under about 145 pixels wide."""
 

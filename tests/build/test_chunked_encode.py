@@ -99,6 +99,6 @@ def test_a_chunk_that_cannot_be_decoded_fails_the_encode(tools: Tools, mezzanine
 def test_as_many_as_the_memory_carries(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     rungs = [WantedRung(Rung(profile.LADDER[0], 1920, 1080), tmp_path, None)]
     monkeypatch.setattr(machine, "processors", lambda: 16)
-    for free, number in ((64 << 30, 16), (4 << 30, 4), (100 << 20, 1), (None, 16)):
+    for free, number in ((64 << 30, 16), (3 << 30, 2), (2 << 30, 1), (100 << 20, 1), (None, 16)):
         monkeypatch.setattr(machine, "free_memory", lambda free=free: free)
         assert chunked_encode.at_once(rungs) == number

@@ -122,6 +122,7 @@ SHAPES_NOTHING = {
     "FLAC_BITS",
     *("MAX_IDLE_SECONDS", "MAX_INFLATION", "INFLATION_BYTES", "RESYNC_BYTES", "LOSS_LIMIT", "REPORTED_LOSS_SHARE"),
     *("REPORTED_LOSS_SECONDS", "GAP_SECONDS", "GAP_STEPS", "LOST_SECONDS", "CHUNK_BYTES", "CHUNK_BYTES_PER_PIXEL"),
+    "BESIDE_CHUNKS_BYTES",
 }
 """Numbers that decide whether anything is made, or what is said of it."""
 
