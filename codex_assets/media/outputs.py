@@ -11,6 +11,8 @@ and its place in `LINE_UP`; beside that it needs, because these are other decisi
 - who builds it: a function in `build/`, called by `LocalBuilder.build`, and its phase in `build/phases.py`
 - its name on the wire: `contract/names.py`, which imports nothing of ours, and which a test compares with this file
 
+One that a media need not have `is_optional`, and is built where `EXTRA_OUTPUTS` names it.
+
 Optional: what is shown of its record (`cli/views/media.py`, `defs/output_metadata.py`), under which name the webhook
 announces it (`worker/announcement.py`), and how fast it is assumed to be built (`library/costs.py`).
 

@@ -8,7 +8,7 @@ import jobs
 import pytest
 from PIL import Image
 
-from codex_assets.archive.records import BlurHashRecord, MediaRecord, SmallThumbnailsRecord, StoryboardRecord
+from codex_assets.archive.records import BlurHashRecord, SmallThumbnailsRecord, StoryboardRecord
 from codex_assets.archive.store import RecordStore
 from codex_assets.config import settings as configuration
 from codex_assets.config.settings import Settings
@@ -180,5 +180,3 @@ def test_a_picture_that_ends_before_its_sound_stands_still(tmp_path: Path) -> No
     assert isinstance(record, StoryboardRecord)
     assert record.tiles == int(record.duration)
     assert checked(configured) == []
-    media = RecordStore(stores.archive).media(MEDIA)
-    assert isinstance(media, MediaRecord)

@@ -26,6 +26,8 @@ from codex_assets.verification.optional_observations import (
 )
 from codex_assets.verification.still_observations import Moment
 
+SAME_FRAME = 8.0
+"""Distance up to which a picture says which of the frames about the moment it and the other sizes show."""
 LONGEST_TEXT = 4 + 2 * 81
 """Characters of a BlurHash of nine by nine components."""
 
@@ -36,13 +38,20 @@ def observe_small_thumbnails(
     """The pictures at `paths`; see `Observer.small_thumbnails`."""
     wanted = whole_thumbnails(decoder, reference, at) if reference is not None and at is not None else []
     moment = Moment(at) if at is not None else None
-    return SmallThumbnailsObservation(output, tuple(_picture(decoder, path, wanted) for path in paths), moment)
+    pictures = []
+    for path in paths:
+        picture, nearest = _picture(decoder, path, wanted)
+        pictures.append(picture)
+        # All sizes show the same frame: which it is, the smallest one says.
+        wanted = [nearest] if nearest is not None else wanted
+    return SmallThumbnailsObservation(output, tuple(pictures), moment)
 
 
-def _picture(decoder: Decoder, path: Path, wanted: Sequence[Picture]) -> SmallPicture:
+def _picture(decoder: Decoder, path: Path, wanted: Sequence[Picture]) -> tuple[SmallPicture, Picture | None]:
+    """What is seen of a file, and the one of `wanted` that it is most like; None where that cannot be said."""
     seen = SmallPicture(path.name)
     if not path.is_file():
-        return replace(seen, problem="it does not exist")
+        return replace(seen, problem="it does not exist"), None
     file = read_webp(path.read_bytes())
     try:
         video = decoder.probe(path).video
@@ -50,17 +59,18 @@ def _picture(decoder: Decoder, path: Path, wanted: Sequence[Picture]) -> SmallPi
         is_plain = file is None or not file.foreign
         raw = frames_of(decoder, path, None, video, count=1, strict=is_plain) if video is not None else []
     except ToolError:
-        return replace(seen, problem="it does not decode", file=file)
+        return replace(seen, problem="it does not decode", file=file), None
     if video is None:
-        return replace(seen, problem="it holds no picture", file=file)
+        return replace(seen, problem="it holds no picture", file=file), None
     seen = replace(seen, codec=video.codec, size=(video.coded_width, video.coded_height), file=file)
     if not raw or not wanted or video.codec != "webp":
-        return seen
+        return seen, None
     width, height = raw[0].size
     own = raw[0].fitted(width, height, WEBP_COLOURS)[0]
-    small = [stills.shaped(picture, width, height) for picture in wanted]
-    nearest = min(small, key=lambda picture: stills.distance(own, picture))
-    return replace(seen, difference=stills.difference(own, numpy.clip(nearest, 0, 255)))
+    small = [numpy.clip(stills.shaped(picture, width, height), 0, 255) for picture in wanted]
+    index = min(range(len(small)), key=lambda number: stills.distance(own, small[number]))
+    difference = stills.difference(own, small[index])
+    return replace(seen, difference=difference), wanted[index] if difference.distance <= SAME_FRAME else None
 
 
 def observe_blurhash(
