@@ -192,15 +192,16 @@ class Catalogue:
     # --- Asking -------------------------------------------------------------------------------------------------------
 
     def verdicts(
-        self, where: Where | None = None, *, tools: Mapping[str, str] | None = None
+        self, where: Where | None = None, *, tools: Mapping[str, str] | None = None, asked: Collection[str] = ()
     ) -> Iterator[tuple[str, MediaType, dict[str, Verdict]]]:
         """(media id, type, verdicts) of every media for which `where` holds, in order of their ids.
 
-        `tools`: versions by tool; what others built is then stale.
+        `tools`: versions by tool; what others built is then stale. `asked`: outputs that somebody names; the optional
+        ones among them count as well.
         """
         condition = where or Where()
         with self._file.connection() as database:
-            for row, verdicts in _judged(database, condition, tools, self._extras, ""):
+            for row, verdicts in _judged(database, condition, tools, {*self._extras, *asked}, ""):
                 yield row[0], row[1], verdicts
 
     def overview(self, where: Where | None = None) -> Iterator[MediaOverview]:
@@ -273,7 +274,7 @@ class Catalogue:
         """What is to be rebuilt, media by media: of all outputs, or of `assets`; with `stale_only` what is stale, else
         whatever applies and can be built. Media with nothing to do are left out. `tools`: as in `verdicts`."""
         targets = []
-        for media_id, media_type, verdicts in self.verdicts(where, tools=tools):
+        for media_id, media_type, verdicts in self.verdicts(where, tools=tools, asked=assets or ()):
             outputs = tuple(
                 verdict.output
                 for verdict in verdicts.values()

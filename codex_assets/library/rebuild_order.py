@@ -68,7 +68,7 @@ def unbuildable(catalogue: Catalogue, order: RebuildOrder) -> list[Unbuildable]:
     """What of the order cannot be built, and why; what is fresh is left out unless it was asked for."""
     blocked: list[Unbuildable] = []
     known = set()
-    for media_id, _, verdicts in catalogue.verdicts(order.condition(), tools=order.tools):
+    for media_id, _, verdicts in catalogue.verdicts(order.condition(), tools=order.tools, asked=order.outputs):
         known.add(media_id)
         for verdict in verdicts.values():
             is_meant = not order.outputs or verdict.output in order.outputs

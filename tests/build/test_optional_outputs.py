@@ -110,6 +110,11 @@ def test_they_are_outputs_like_all_others(tmp_path: Path) -> None:
     assert stale(extended, tmp_path) == list(OPTIONAL), "never built, where they are asked for"
     assert checked(extended) == []
 
+    catalogue = Catalogue(tmp_path / "index.sqlite", stores.archive)
+    assert catalogue.targets() == []
+    (target,) = catalogue.targets(assets=["storyboard", "thumbnail"])
+    assert target.outputs == ("storyboard",), "whoever names it is told that it was never built"
+
     # Named, they are built of the mezzanine, whatever is configured.
     assert "thumbnailKey" not in build(plain, "job-2", *OPTIONAL)
     assert published(plain) == before | FILES

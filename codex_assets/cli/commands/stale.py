@@ -128,7 +128,7 @@ def _report(
     reported = []
     judged: Counter[Judged] = Counter()
     unjudged_media = 0
-    for media_id, media_type, verdicts in catalogue.verdicts(condition, tools=tools):
+    for media_id, media_type, verdicts in catalogue.verdicts(condition, tools=tools, asked=outputs):
         shown = [
             verdict for verdict in verdicts.values() if verdict.causes and (not outputs or verdict.output in outputs)
         ]
