@@ -175,15 +175,23 @@ def begins_media(data: Data, start: int) -> bool:
 
 
 def _end_of_wavpack(data: Data) -> int | None:
-    """Of a WavPack file: where something else begins, or sound that is counted anew."""
+    """Of a WavPack file: where something else begins, or sound that is counted anew. A tag may lie before it."""
     at = 0
     while data[at : at + 4] == WAVPACK:
-        head = data[at : at + PART_HEAD]
-        is_first = bool(int.from_bytes(head[24:28], "little") & WAVPACK_FIRST)
-        if at and is_first and not (head[10] or any(head[16:20])):
+        if at and _begins_wavpack(data, at):
             return at
-        at += 8 + int.from_bytes(head[4:8], "little")
-    return at if begins_media(data, at) else None
+        at += 8 + int.from_bytes(data[at + 4 : at + 8], "little")
+    if begins_media(data, at):
+        return at
+    following = data.find(WAVPACK, at)
+    return following if following >= 0 and _begins_wavpack(data, following) else None
+
+
+def _begins_wavpack(data: Data, at: int) -> bool:
+    """Whether a block is the first one of a file: of the first moment, and the first of its channels."""
+    head = data[at : at + PART_HEAD]
+    is_first = bool(int.from_bytes(head[24:28], "little") & WAVPACK_FIRST)
+    return len(head) == PART_HEAD and is_first and not (head[10] or any(head[16:20]))
 
 
 def _begins_in_packets(data: Data) -> bool:

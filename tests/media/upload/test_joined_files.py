@@ -115,6 +115,7 @@ OGG, AAC = b"OggS\0\2" + bytes(400), b"\xff\xf1" + bytes(400)
         *((first, behind) for first in (VOC, TTA, NUT, WAVPACK) for behind in (first, BRANDED, WAVES)),
         *((first, behind) for first in (TS, M2TS, MPG, DTS, RM, AC3) for behind in (BRANDED, WEBM, WAVES)),
         (TS, BRANDED[:300]),
+        (WAVPACK + b"APETAGEX" + bytes(90), WAVPACK),
     ],
 )
 def test_a_file_ends_where_another_begins(first: bytes, behind: bytes) -> None:
@@ -140,6 +141,7 @@ def test_a_file_ends_where_another_begins(first: bytes, behind: bytes) -> None:
         AAC + MP3,
         *(file for part in (AU, W64, VOC, TTA, NUT, WAVPACK) for file in (part, part[:-20], part + bytes(5000))),
         *(part + part for part in (TS, M2TS, MPG, DTS, AC3)),
+        WAVPACK + b"APETAGEX" + bytes(90),
         # A film in the packets of a broadcast, and one in a file that nobody knows.
         TS + PACKET[:4] + BRANDED[:184] + TS,
         b"skip" + BRANDED,
