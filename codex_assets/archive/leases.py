@@ -234,6 +234,21 @@ class Leases:
         live = seen.holder is not None and _Patience(self.times).is_live(seen)
         return (seen.holder if live else None), seen.switch
 
+    def end_left_switch(self, media: MediaRecord) -> bool:
+        """End a switch that nobody is at work on any more; an earlier delivery of the same job is waited for. Whether
+        there was one. That of another run which is at work is its own. Raises `StorageError` and `JobCancelled`.
+        """
+        holder, switch = self.look(media.media_id)
+        if switch is None or (holder is not None and holder.run_id != self.run_id):
+            return False
+        try:
+            # Whoever takes it ends the switch first.
+            with self.of(media.media_id, self.claim(media, from_original=False)):
+                pass
+        except (MediaBusy, Superseded) as error:
+            _log.info("media %s was taken by a run that ends its switch: %s", media.media_id, type(error).__name__)
+        return True
+
     def _taken(self, media_id: str, claim: Claim) -> Lease:
         for store in (self.stores.media, self.stores.assets):
             store.require_conditions()

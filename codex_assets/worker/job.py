@@ -221,6 +221,9 @@ class _JobInProgress:
         """Do the job while no other run writes this media."""
         leases = workshop.leases
         earlier = redelivery.earlier(self._id, self._media, self._outputs, workshop.records, workshop.stores)
+        if earlier is not None and leases.end_left_switch(self._media):
+            # It may have been that of a newer job.
+            earlier = redelivery.earlier(self._id, self._media, self._outputs, workshop.records, workshop.stores)
         if earlier is not None:
             # It would take the media from a job that is at work on a newer upload, and publish nothing.
             return self._do(workshop, earlier)

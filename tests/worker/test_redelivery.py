@@ -15,6 +15,7 @@ from codex_assets.archive import history
 from codex_assets.archive.history import JobHistory
 from codex_assets.archive.leases import Leases
 from codex_assets.archive.store import RecordStore
+from codex_assets.archive.switches import SwitchedRecord, SwitchNote
 from codex_assets.config import settings as configuration
 from codex_assets.config.settings import Settings
 from codex_assets.media import outputs
@@ -130,6 +131,28 @@ def test_a_worker_that_was_lost_after_it_had_published_everything(settings: Sett
     second = Delivery(settings, "job-1", whole(receiver), receiver)
     assert (second.body, second.worked) == (first.body, set())
     assert [len(entry.outputs) for entry in history.read(records, "talk")] == [0, len(outputs.wanted("audio"))]
+
+
+def test_a_switch_whose_end_was_not_noted_is_ended(settings: Settings, receiver: Receiver) -> None:
+    """The worker was lost when all was written but one record and the end of the switch."""
+    stores = settings.stores()
+    records = RecordStore(stores.archive)
+    jobs.put_original(stores, "audio", "talk")
+    first = Delivery(settings, "job-1", whole(receiver), receiver)
+    replaced = {"media_id": "talk", "objects": []}
+    note = SwitchNote(
+        switch_id="s1", media_id="talk", records=(SwitchedRecord(name="replaced", text=json.dumps(replaced)),)
+    )
+    media = records.media("talk")
+    assert media is not None
+    leases = Leases(stores, "job-1")
+    with leases.of("talk", leases.claim(media, from_original=True)) as lease:
+        lease.note(note)
+    assert leases.look("talk") == (None, note)
+    second = Delivery(settings, "job-1", whole(receiver), receiver)
+    assert (second.body, second.worked) == (first.body, set())
+    assert leases.look("talk") == (None, None)
+    assert json.loads(stores.archive.read("records/talk/replaced.json")) == replaced
 
 
 QUICK = ["an object is gone"]
