@@ -213,8 +213,10 @@ def processes_with(text: str) -> dict[int, str]:
 
 
 def encoders_with(text: str) -> list[int]:
-    """Those of them that read a media. A spare process asks tools for their version, which is no encode."""
-    return [pid for pid, line in processes_with(text).items() if "ffmpeg" in line.split(" ")[0] and " -i " in line]
+    """Those of them that read a media. A spare process asks tools for their version, which is no encode: of x264 by a
+    picture that a filter draws."""
+    runs = {pid: line for pid, line in processes_with(text).items() if "ffmpeg" in line.split(" ")[0]}
+    return [pid for pid, line in runs.items() if " -i " in line and " lavfi " not in line]
 
 
 def children_with(text: str) -> list[int]:

@@ -419,7 +419,7 @@ def test_plans_that_cannot_be_meant(stores: Stores, media: Noting, tmp_path: Pat
     with pytest.raises(ValueError, match="two files"):
         publish(stores, [segment, segment])
     with pytest.raises(ValueError, match="no content type"):
-        publish(stores, [segment, Upload(path, "media", PREFIX + "notes.txt", Stage.CONTENT)])
+        publish(stores, [segment, Upload(path, "media", PREFIX + "notes.bin", Stage.CONTENT)])
     with pytest.raises(ValueError, match="is a playlist"):
         publish(stores, [segment, Upload(path, "media", VARIANT, Stage.CONTENT)])
     assert media.sent == []
