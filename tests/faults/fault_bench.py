@@ -56,6 +56,8 @@ BEFORE, NOW = "job-before", "job-now"
 DISK = "320m"
 """What the disk of a worker has that is to be full: more than a job asks for."""
 POLL_SECONDS = 0.004
+REACHED_SECONDS = 120.0
+"""In which a job begins to encode, on a machine that has much else to do."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ class _Trial:
         """What happens to the machine while a tool encodes."""
         if self.case.stage != ENCODING:
             return
-        deadline = time.monotonic() + 30.0
+        deadline = time.monotonic() + REACHED_SECONDS
         while time.monotonic() < deadline and Path(f"/proc/{running.pid}").exists():
             tools = [pid for pid in running.tools("mezzanine.mp4") if _is_tool(pid)]
             if tools:
@@ -266,6 +268,7 @@ class Bench:
     def _job(
         self, media_type: str, media: str, job_id: str, *, kind: Kind | None = None, tries_conditions: bool = False
     ) -> Job:
+        """A job that meets a fault of `kind`; None is a job without one."""
         is_of_tools = kind is not None and (kind.area == "machine" and kind.name not in SUPERVISED)
         supervised = kind is not None and kind.name in SUPERVISED
         scratch = self.folder / "tmp" if self._disk is None else self._disk
@@ -287,6 +290,8 @@ class Bench:
             supervised=supervised,
             kept_encodes=kept,
             tries_conditions=tries_conditions,
+            waits_for_stores=kind is None or kind.area in ("machine", "receiver"),
+            waits_for_receiver=kind is None or kind.area != "receiver",
         )
 
     def _contents(self, url: str, media: str) -> Contents:
@@ -500,6 +505,8 @@ class _Run:
             holder = self.contents.lease_holder
             if holder is not None and not process_identity.has_ended(holder["process"]):
                 yield f"the lease is held by {holder}"
+            if self.contents.is_switching:
+                yield "a switch is noted and was not ended"
             if self.contents.unrecorded_mezzanine():
                 yield "a mezzanine is current that no record names"
 

@@ -111,8 +111,16 @@ class Contents:
     @property
     def lease_holder(self) -> dict[str, Any] | None:
         """Who holds the lease; None where nobody does."""
-        said = _parsed(self.objects.get(("media", f"leases/{self.media_id}.json")))
-        return said.get("holder") if said is not None else None
+        return self._lease.get("holder")
+
+    @property
+    def is_switching(self) -> bool:
+        """Whether a switch is noted whose end is not."""
+        return self._lease.get("switch") is not None
+
+    @property
+    def _lease(self) -> dict[str, Any]:
+        return _parsed(self.objects.get(("media", f"leases/{self.media_id}.json"))) or {}
 
     @property
     def undelivered(self) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from typing import Any
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
-LIMIT_SECONDS = 90.0
+LIMIT_SECONDS = 240.0
 """A job that has not ended by then is held by something."""
 
 
@@ -38,6 +38,9 @@ class Job:
     kept_encodes: Path | None = None
     tries_conditions: bool = False
     """It is the first of its worker."""
+    waits_for_stores: bool = False
+    waits_for_receiver: bool = False
+    """Whether it gives them up as late as usual, as it does where no fault is theirs. One that is supervised does."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,8 @@ class Workers:
             "supervised": job.supervised,
             "kept": str(job.kept_encodes) if job.kept_encodes is not None else None,
             "tries_conditions": job.tries_conditions,
+            "waits_for_stores": job.waits_for_stores,
+            "waits_for_receiver": job.waits_for_receiver,
             "result": str(result),
             "log": str(log),
         }

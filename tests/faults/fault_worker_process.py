@@ -54,6 +54,7 @@ ATTEMPTS = 2
 PAUSES_SECONDS = (0.05, 0.1)
 STORE_SECONDS = 2.0
 """Of one request, with its repetitions."""
+PATIENT_SECONDS = 30.0
 RECEIVER = {"attempts": 2, "timeout_s": 0.8, "backoff_s": 0.1, "retry_after_limit_s": 0.3}
 LEASE_SECONDS = (0.4, 10.0, 10.0, 0.1, 0.05)
 """As `LeaseTimes` has them: a lease is renewed in a job that is as short as ours."""
@@ -65,6 +66,9 @@ class HastySettings(Settings):
     """A worker that gives stores and receivers up after a moment, and that may take encodes from a folder."""
 
     encodes: Path | None = None
+    waits_for_stores: bool = False
+    """As long as anybody would who has no fault to meet, however slow this machine is."""
+    waits_for_receiver: bool = False
 
     def stores(self) -> Stores:
         assert self.locations is not None
@@ -74,14 +78,15 @@ class HastySettings(Settings):
                 part_size=PART_SIZE,
                 attempts=ATTEMPTS,
                 pauses=PAUSES_SECONDS,
-                rate=LeastRate(STORE_SECONDS),
+                rate=LeastRate(PATIENT_SECONDS if self.waits_for_stores else STORE_SECONDS),
             )
             for location in self.locations
         )
         return Stores(*made)
 
     def delivery_policy(self) -> DeliveryPolicy:
-        return replace(super().delivery_policy(), **RECEIVER)  # type: ignore[arg-type]
+        hasty = replace(super().delivery_policy(), **RECEIVER)  # type: ignore[arg-type]
+        return replace(hasty, timeout_s=PATIENT_SECONDS) if self.waits_for_receiver else hasty
 
     def tools(self, cancelled: threading.Event | None = None) -> Tools:
         if self.encodes is None:
@@ -161,7 +166,8 @@ def _plain(order: dict[str, Any]) -> dict[str, Any]:
     loaded = configuration.load()
     values = {each.name: getattr(loaded, each.name) for each in fields(loaded)}
     encodes = Path(order["kept"]) if order["kept"] is not None else None
-    settings = HastySettings(**values, encodes=encodes)
+    patience = {name: order[name] for name in ("waits_for_stores", "waits_for_receiver")}
+    settings = HastySettings(**values, **patience, encodes=encodes)
     if not order["tries_conditions"]:
         trusted.trust(map(trusted.place, settings.locations or ()))
     return job.run(order["id"], order["input"], settings)

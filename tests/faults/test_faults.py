@@ -119,7 +119,10 @@ def test_a_dozen_faults_leave_a_whole_set(tmp_path: Path) -> None:
         fault_bench.prepared(tmp_path / "base", ["audio"], with_unknown=False) as base,
         fault_bench.opened(base, tmp_path / "bench") as bench,
     ):
-        verdicts = [bench.try_case(Case(kind, stage, "audio")) for kind, stage in DOZEN]
+        verdicts = [bench.try_case(Case(kind, stage, "audio")) for kind, stage in DOZEN[1:]]
+        # A slow machine is no fault of the receiver's: its answer is waited for, and one webhook is sent.
+        bench.receiver.delay_s = 1.0
+        verdicts.append(bench.try_case(Case(*DOZEN[0], "audio")))
     assert [fault_score.line(verdict) for verdict in verdicts if verdict.wrong or not verdict.hits] == []
 
 
