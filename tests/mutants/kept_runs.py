@@ -7,13 +7,14 @@ looks at files, which is always run.
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import os
 import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ class KeepingTools(Tools):
     ) -> tuple[ToolRun, list[str]]:
         paths = {Path(part) for command in commands for part in command if part.startswith("/")}
         inputs = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.is_file()}
-        folders = sorted({path.parent for path in paths if path not in inputs})
+        outputs = paths - inputs.keys()
+        folders = sorted({path.parent for path in outputs})
 
         def named(part: str) -> str:
             path = Path(part)
@@ -86,7 +88,7 @@ class KeepingTools(Tools):
         for number, folder in enumerate(folders):
             (new / str(number)).mkdir()
             for path in folder.glob("*"):
-                if path.is_file() and path.stat().st_mtime_ns != before.get(path):
+                if path.is_file() and path.stat().st_mtime_ns != before.get(path) and _is_named(path, outputs):
                     shutil.copy2(path, new / str(number))
         (new / "log").write_text("\n".join(kept.log), encoding="utf-8")
         (new / "heard").write_text("\n".join(lines), encoding="utf-8")
@@ -97,3 +99,11 @@ class KeepingTools(Tools):
             # Another process was first.
             shutil.rmtree(new)
         return kept, lines
+
+
+def _is_named(path: Path, outputs: Collection[Path]) -> bool:
+    """Whether a run was told to write this file. Chunks that are encoded beside it write into the same folders."""
+    return any(
+        path.parent == output.parent and fnmatch.fnmatch(path.name, re.sub(r"%0?\d*d", "*", output.name))
+        for output in outputs
+    )
