@@ -34,9 +34,9 @@ PICTURE = ("-filter_complex", r"setsar=1,(?=setparams)")
 RATE = ("-filter_complex", r"(fps=fps=([\d/]+)[^,]*)")
 SOUND = ("-filter:a", r"$")
 """The end of the filters of the mezzanine's sound."""
-SCALED = ("-filter_complex", r"setsar=1,(?=format=yuv420p\[)")
+SCALED = ("-filter_complex", r"setsar=1,(?=format=yuv420p)")
 """The end of a variant's filters."""
-DELIVERED = ("-filter_complex", r"(?=,asplit=)")
+DELIVERED = ("-af", r"(?=,apad=)")
 """The end of the filters of the delivered sound."""
 
 
