@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from codex_assets.archive.records import Build, LoudnessRecord, MezzanineRecord, SegmentFact, VariantRecord
-from codex_assets.build.media_build import MediaBuild, digest
+from codex_assets.build.media_build import MediaBuild, files_version
 from codex_assets.build.phases import Phase
 from codex_assets.build.publication import UnpublishedOutput
 from codex_assets.build.receipts import Encode
@@ -113,7 +113,7 @@ def _output(
     record = VariantRecord(
         **build.head(output),
         warnings=(refusals.SOUND_OFF_TARGET,) if off_target else (),
-        data_version=digest(*(f"{upload.path.name} {file_sha256(upload.path)}" for upload in uploads)),
+        data_version=files_version(upload.path for upload in uploads),
         variant=encoded.name,
         playlist_key=key,
         version=version,

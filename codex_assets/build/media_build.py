@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -176,3 +176,8 @@ class MediaBuild:
 def digest(*parts: str) -> str:
     """32 hex digits that identify these texts: the data version of an output that is not one file."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def files_version(paths: Iterable[Path]) -> str:
+    """The data version of an output of several files: their names, and what is in them, in this order."""
+    return digest(*(f"{path.name} {file_sha256(path)}" for path in paths))

@@ -19,7 +19,7 @@ from codex_assets.archive.records import (
     ThumbnailRecord,
     WaveformRecord,
 )
-from codex_assets.build.media_build import MediaBuild, digest
+from codex_assets.build.media_build import MediaBuild, files_version
 from codex_assets.build.phases import Phase
 from codex_assets.build.publication import UnpublishedOutput
 from codex_assets.build.sound import Sound, is_silent_when_merged
@@ -94,7 +94,7 @@ def build_small_thumbnails(build: MediaBuild) -> None:
         at = _draw_small_thumbnails(build, source, mezzanine_file, paths)
     record = SmallThumbnailsRecord(
         **build.head(THUMBNAILS.name),
-        data_version=digest(*(f"{path.name} {file_sha256(path)}" for path in paths.values())),
+        data_version=files_version(paths.values()),
         at=round(at, 3),
         sizes=tuple(paths),
         build=build.receipts.draft(build.media.media_type, THUMBNAILS.name, {MEZZANINE.name: source.data_version}),

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from codex_assets.archive.records import StoryboardRecord
-from codex_assets.build.media_build import MediaBuild, digest
+from codex_assets.build.media_build import MediaBuild, files_version
 from codex_assets.build.phases import Phase
 from codex_assets.build.publication import UnpublishedOutput
 from codex_assets.errors import MissingInput, ToolError
@@ -19,7 +19,6 @@ from codex_assets.media.encode import storyboard
 from codex_assets.media.encode.storyboard import Sheet, Tile
 from codex_assets.media.outputs import MEZZANINE, STORYBOARD
 from codex_assets.storage import keys
-from codex_assets.storage.objects import file_sha256
 from codex_assets.storage.publish import Stage, Upload
 from codex_assets.system import machine, side_by_side
 from codex_assets.system.tools import Tools
@@ -44,7 +43,7 @@ def build_storyboard(build: MediaBuild) -> None:
         _make(build.tools, mezzanine_file, sheet, picture, text)
     record = StoryboardRecord(
         **build.head(STORYBOARD.name),
-        data_version=digest(*(f"{path.name} {file_sha256(path)}" for path in (picture, text))),
+        data_version=files_version((picture, text)),
         duration=source.duration,
         tiles=len(sheet.tiles),
         columns=sheet.columns,
