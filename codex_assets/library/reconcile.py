@@ -316,12 +316,7 @@ def earlier_refusal(
     # The first releases kept the code alone.
     sentence = job.failure.sentence if job.failure is not None else f"The upload cannot be used ({code})."
     uploaded_at = job.failure.uploaded_at if job.failure is not None else None
-    modified = original.modified if original is not None else None
-    if uploaded_at is not None:
-        is_later = modified is not None and modified > datetime.fromisoformat(uploaded_at)
-    else:
-        is_later = modified is not None and not job.may_have_read(modified)
-    if is_later:
+    if original is not None and original.modified is not None and _is_later(original.modified, job, uploaded_at):
         return None
     return RefusedRecord(
         media=media,
@@ -331,6 +326,11 @@ def earlier_refusal(
         uploaded_at=uploaded_at,
         upload_etag=job.failure.upload_etag if job.failure is not None else None,
     )
+
+
+def _is_later(upload_at: datetime, job: JobRecord, judged: str | None) -> bool:
+    """Whether an upload came after the one that a job refused. `judged`: when that came, None where it is not known."""
+    return upload_at > datetime.fromisoformat(judged) if judged is not None else not job.may_have_read(upload_at)
 
 
 def _listed(names: Collection[str]) -> str:

@@ -226,12 +226,10 @@ def _of_master(record: MasterRecord, source: MezzanineRecord, seen: Sequence[Any
 def _of_thumbnail(
     record: ThumbnailRecord, source: MezzanineRecord, seen: Sequence[AnyObservation]
 ) -> Iterator[Statement]:
-    frame = float(1 / source.rate) if source.rate else 0.04
     stills = [still for still in seen if isinstance(still, ThumbnailObservation)]
     # A picture that ends before its moment is shown from its start.
     may_be_first = any(still.moment is None or still.moment.is_past_end for still in stills)
-    if record.at or not may_be_first:
-        yield Statement("the moment that it shows", record.at, expectations.thumbnail_moment(source), 1.6 * frame)
+    yield from _moment_of_thumbnail(record.at, source, may_be_first=may_be_first)
     for still in stills:
         if still.picture is not None:
             yield Statement("the width", record.width, still.picture.width)
@@ -273,10 +271,10 @@ def _of_blurhash(
             yield Statement("the BlurHash", record.blurhash, blurhash.text)
 
 
-def _moment_of_thumbnail(at: float, source: MezzanineRecord) -> Iterator[Statement]:
+def _moment_of_thumbnail(at: float, source: MezzanineRecord, *, may_be_first: bool = True) -> Iterator[Statement]:
+    """`may_be_first`: the first frame may be shown, of a picture that ends before its moment."""
     frame = float(1 / source.rate) if source.rate else 0.04
-    # Of a picture that ends before its moment, the first frame is shown.
-    if at:
+    if at or not may_be_first:
         yield Statement("the moment that it shows", at, expectations.thumbnail_moment(source), 1.6 * frame)
 
 

@@ -103,9 +103,7 @@ def compare_playlists(
         for each in (*pictures, heard):
             for number, fidelity in each.by_number.items():
                 compared[number] = fidelity.added_to(compared[number])
-        measured = [each.picture for each in pictures if each.picture is not None]
-        picture = max(measured, key=lambda programme: programme.seconds, default=None)
-        notes = notes_on(picture, heard.sound)
+        notes = notes_on(_longest(pictures), heard.sound)
         for number, seen in enumerate(compared):
             if seen.kind is ObservationKind.VARIANT and (seen.pictures is not None or seen.sound is not None):
                 compared[number] = replace(seen, notes=notes)
@@ -197,9 +195,8 @@ def _compare_pictures(decoder: Decoder, *, beside: _ComparedWith, group: Sequenc
     except ToolError as error:
         if len(group) > 1:
             alone = [_compare_pictures(decoder, beside=beside, group=[each]) for each in group]
-            measured = [each.picture for each in alone if each.picture is not None]
             by_number = {number: fidelity for each in alone for number, fidelity in each.by_number.items()}
-            return _GroupFidelity(by_number, max(measured, key=lambda programme: programme.seconds, default=None))
+            return _GroupFidelity(by_number, _longest(alone))
         return _GroupFidelity({group[0].number: _Fidelity(errors=(public_reason(error, beside.folder),))})
     errors = complaints(log)
     by_number = {
@@ -207,6 +204,12 @@ def _compare_pictures(decoder: Decoder, *, beside: _ComparedWith, group: Sequenc
         for playlist, fidelity in zip(group, fidelities, strict=True)
     }
     return _GroupFidelity(by_number, programme.result())
+
+
+def _longest(groups: Sequence[_GroupFidelity]) -> ProgrammePicture | None:
+    """What was measured of most of the reference's picture."""
+    measured = [group.picture for group in groups if group.picture is not None]
+    return max(measured, key=lambda programme: programme.seconds, default=None)
 
 
 def _kbps(seen: VariantObservation) -> int | None:
