@@ -158,7 +158,7 @@ class _Watch:
 
     def _look(self) -> None:
         while not self._over.wait(verification.SAMPLED_SECONDS):
-            self._most = max(self._most, verification._memory_of_tree(self._pid))
+            self._most = max(self._most, verification.memory_of_tree(self._pid))
 
     def stop(self) -> int:
         self._over.set()

@@ -119,7 +119,7 @@ class Stopwatch:
 
         def watch() -> None:
             while True:
-                used = _memory_of_tree(os.getpid())
+                used = memory_of_tree(os.getpid())
                 if self.running:
                     self.judge.memory = max(self.judge.memory, used)
                 else:
@@ -134,7 +134,7 @@ def _used() -> tuple[float, float, float]:
     return own.ru_utime + own.ru_stime, tools.ru_utime + tools.ru_stime, time.monotonic()
 
 
-def _memory_of_tree(pid: int) -> int:
+def memory_of_tree(pid: int) -> int:
     """Bytes that a process and its descendants hold; what they share counts each time."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
@@ -142,7 +142,7 @@ def _memory_of_tree(pid: int) -> int:
         children = {int(child) for thread in threads for child in (thread / "children").read_text().split()}
     except (OSError, IndexError):
         return 0
-    return pages * resource.getpagesize() + sum(map(_memory_of_tree, children))
+    return pages * resource.getpagesize() + sum(map(memory_of_tree, children))
 
 
 def measured_command(arguments: list[str], result: Path) -> int:
