@@ -15,6 +15,12 @@ FULL_SCALE_DBTP = 0.0
 LOUDNESS_ACCURACY = 0.1
 """LU: measurements are printed with one decimal."""
 PEAK_ACCURACY = 0.1
+EXCUSED_LU = 1.5
+"""So far beside the target a warning excuses: coders overshoot peaks by chance, and what is left is hardly heard."""
+NO_ROOM_DBTP = -0.5
+"""Softer than that, a warning excuses what would have peaks over this if it were as loud as it should be. A sound that
+was limited has them within a decibel of the limit of -1 dBTP, and so over this; one that is too soft as a whole has
+them so far under the limit as it is under the target."""
 AUDIBLE_LUFS = -60.0
 MEASURABLE_SECONDS = 0.8
 """Two gating blocks of ITU-R BS.1770; a shorter programme has no integrated loudness worth judging."""
@@ -46,7 +52,7 @@ def sound_audible(seen: LoudnessObservation) -> Finding | None:
 
 @rule(ObservationKind.LOUDNESS, source="contract: loudness; EBU R 128")
 def loudness_on_target(seen: LoudnessObservation) -> Finding | None:
-    """Integrated loudness is -16 LUFS within 0.5 LU, unless the creator was warned that it is not."""
+    """Integrated loudness is -16 LUFS within 0.5 LU, unless peaks leave no room and the creator was warned of it."""
     target = seen.expected.target
     if target is None or seen.expected.silent or seen.silent or seen.duration < MEASURABLE_SECONDS:
         return None
@@ -55,10 +61,15 @@ def loudness_on_target(seen: LoudnessObservation) -> Finding | None:
     message = f"Integrated loudness is {observed}"
     if abs(seen.integrated_lufs - target) <= tolerance:
         return Finding(True, f"{message}.", expected, observed)
-    if seen.expected.declared:
+    if seen.expected.declared and _leaves_no_room(target - seen.integrated_lufs, seen.true_peak_dbtp):
         return Finding(True, f"{message}, as the creator was warned.", expected, f"{observed}, declared")
     peak = f"peak {seen.true_peak_dbtp:.1f} dBTP"
     return Finding(False, f"{message}, not {target:.1f} LUFS ({peak}).", expected, f"{observed}, {peak}")
+
+
+def _leaves_no_room(missing: float, true_peak: float) -> bool:
+    """Whether a sound may be beside the target with a warning. `missing`: LU that it is softer; `true_peak`: dBTP."""
+    return abs(missing) <= EXCUSED_LU or (missing > 0 and true_peak + missing > NO_ROOM_DBTP)
 
 
 @rule(ObservationKind.LOUDNESS, source="contract: loudness; EBU R 128 s1", severity=Severity.WARN)

@@ -86,6 +86,27 @@ def test_loudness_misses_its_target_only_where_the_creator_was_warned(
     assert passed(replace(seen, expected=replace(expected, declared=True)), "loudness_on_target")
 
 
+@pytest.mark.parametrize(
+    ("integrated", "peak", "good"),
+    [
+        (-19.0, -1.2, True),
+        (-30.7, -1.0, True),
+        # As much room to the ceiling as is missing to the target: all of it was turned down.
+        (-19.0, -4.0, False),
+        (-22.0, -7.3, False),
+        # Turning down is always possible.
+        (-13.0, -1.0, False),
+        (-14.8, -1.0, True),
+    ],
+)
+def test_a_warning_excuses_a_loudness_that_peaks_leave_no_room_for(integrated: float, peak: float, good: bool) -> None:
+    expected = LoudnessExpected(target=-16.0, silent=False, declared=True)
+    seen = LoudnessObservation(
+        "hls_720p", integrated_lufs=integrated, true_peak_dbtp=peak, range_lu=5.0, duration=60.0, expected=expected
+    )
+    assert passed(seen, "loudness_on_target") is good
+
+
 def test_silence_has_no_loudness_to_judge() -> None:
     silent = LoudnessObservation("hls_720p", duration=60.0, expected=LoudnessExpected(target=-16.0, silent=True))
     assert {finding.rule for finding in judge(silent)} == {"sound_measurable", "sound_audible"}
