@@ -26,13 +26,13 @@ from codex_assets.media.fields import parse_whole
 from codex_assets.media.upload import (
     codec_names,
     damage,
-    flac_frames,
     headers,
     intake,
     interlace,
     joined_files,
     packets,
     refusals,
+    whole_files,
 )
 from codex_assets.media.upload.damage import Loss
 from codex_assets.media.upload.frames import (
@@ -201,8 +201,7 @@ class _UploadCheck:
         if header.container == "mp3" and joined_mp3.is_longer_than_counted(self._path):
             # An estimate from the rate of the first of several that were joined.
             header = replace(header, duration=None, promised={})
-        if header.container == "flac":
-            header = replace(header, ends_whole=flac_frames.ends_whole(self._head))
+        header = replace(header, ends_whole=_ends_whole(self._path))
         if self._head[4:8] in intake.QUICKTIME:
             header = replace(header, all_boxes=_of_boxes(self._source, self._size, headers.has_all_boxes))
         _refuse(intake.in_tracks(header, with_picture=self._with_picture))
@@ -484,6 +483,12 @@ def _first_end(source: Path) -> int | None:
         return None
     with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         return joined_files.first_end(data)
+
+
+def _ends_whole(source: Path) -> bool:
+    """As `whole_files.ends_whole`, of a file."""
+    with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return whole_files.ends_whole(data)
 
 
 def _beginning(source: Path, end: int) -> Path:

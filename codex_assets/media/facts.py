@@ -188,7 +188,7 @@ class MediaInfo:
     all_boxes: bool = False
     """Every part of an mp4 is as long as it says: nothing that its index lists is cut off."""
     ends_whole: bool = False
-    """The last frame of a FLAC is complete: nothing is cut off, however many samples its header counts."""
+    """Nothing is cut off by the lengths of the file's own parts, however long its header says that it lasts."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """How many tracks are not used, by kind; `picture` is a cover."""
     counted: Mapping[int, Counted] = field(default_factory=dict)

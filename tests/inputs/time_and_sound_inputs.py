@@ -9,6 +9,7 @@ from __future__ import annotations
 import array
 import math
 import random
+import re
 import struct
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -1945,6 +1946,23 @@ def unknown_lengths(*kinds: bytes) -> Change:
     return change
 
 
+def stale_tag(data: bytes) -> bytes:
+    """A Matroska file whose tags say that its tracks last five hours longer."""
+    changed = re.sub(rb"00:00:(\d\d\.)", rb"05:00:\1", data)
+    assert changed != data
+    return changed
+
+
+def promising(mark: bytes, value: bytes, beyond: int) -> Change:
+    """A file whose header promises more than there is, in the bytes that lie so far beyond a mark."""
+
+    def change(data: bytes) -> bytes:
+        at = data.index(mark) + beyond
+        return data[:at] + value + data[at + len(value) :]
+
+    return change
+
+
 def longer_last_sample(seconds: float) -> Change:
     """An mp4 whose picture's last sample lasts so long, as its index comes last and says."""
 
@@ -1994,6 +2012,46 @@ audio(
     4,
     within=0.2,
 )
+_ASF_LENGTHS = promising(
+    bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365"), struct.pack("<QQ", *(3600 * 10**7,) * 2), 64
+)
+synced("mkv_of_a_stale_length", steps("mkv", [*flash(), *beep(), *H264, *AAC], change=stale_tag), within=0.2)
+synced(
+    "webm_of_a_stale_length",
+    steps("webm", [*flash(), *beep(), *options("-c:v libvpx -c:a libopus")], change=stale_tag),
+    within=0.2,
+)
+synced(
+    "wmv_of_a_stale_length",
+    steps("wmv", [*flash(), *beep(), *options("-c:v wmv2 -c:a wmav2")], change=_ASF_LENGTHS),
+    within=0.3,
+)
+synced(
+    "avi_of_a_stale_length",
+    steps(
+        "avi",
+        [*flash("25"), *beep(), *MPEG4, *options("-c:a libmp3lame")],
+        change=promising(b"vids", struct.pack("<I", 90_000), 32),
+    ),
+    within=0.3,
+)
+for _suffix, _coding, _mark, _value, _beyond in (
+    ("mp3", "-c:a libmp3lame -q:a 5", b"Xing", struct.pack(">I", 2_000_000), 8),
+    (
+        "wma",
+        "-c:a wmav2",
+        bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365"),
+        struct.pack("<QQ", *(3600 * 10**7,) * 2),
+        64,
+    ),
+    ("wv", "-c:a wavpack", b"wvpk", struct.pack("<I", 3600 * 48_000), 12),
+):
+    audio(
+        f"{_suffix}_of_a_stale_length",
+        steps(_suffix, [*speech(4), *options(_coding)], change=promising(_mark, _value, _beyond)),
+        4,
+        within=0.2,
+    )
 for _hertz in (8000, 48000):
     audio(
         f"ogg_whose_last_packet_lasts_for_ever_{_hertz}",

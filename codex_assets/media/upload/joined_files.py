@@ -7,30 +7,18 @@ kind follows. Out: what becomes of an upload that holds several (`build/upload_c
 
 from __future__ import annotations
 
-import mmap
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
 
+from codex_assets.media.upload.ebml import CLUSTER, FILLING, IN_CLUSTER, IN_SEGMENT, SEGMENT, Data, element_at
 from codex_assets.media.upload.headers import Box, boxes
 
-Data: TypeAlias = bytes | mmap.mmap
 QUICKTIME_STARTS = (b"ftyp", b"moov", b"mdat", b"wide", b"moof")
 CHUNKED_STARTS = (b"RIFF", b"FORM")
 EBML = b"\x1a\x45\xdf\xa3"
 MATROSKA_TYPES = (b"matroska", b"webm")
 EBML_HEADER = 64
 """Bytes in which a header names its kind."""
-SEGMENT, CLUSTER = 0x18538067, 0x1F43B675
-FILLING = (0xEC, 0xBF)
-"""Elements that may be anywhere (RFC 8794, 11.3): room, and checksums."""
-IN_SEGMENT = (
-    *FILLING,
-    *(0x114D9B74, 0x1549A966, 0x1654AE6B, CLUSTER, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367),
-)
-IN_CLUSTER = (*FILLING, 0xE7, 0x5854, 0xA7, 0xAB, 0xA3, 0xA0, 0xAF)
-"""What may lie in a segment or cluster whose length is not stated (RFC 9559, 5.1)."""
 FLAC, CAF = b"fLaC\x00\x00\x00\x22", b"caff\x00\x01\x00\x00desc"
 FLASH = tuple(b"FLV\x01" + flags + b"\x00\x00\x00\x09\x00\x00\x00\x00" for flags in (b"\x01", b"\x04", b"\x05"))
 ASF, MXF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"), bytes.fromhex("060e2b34020501010d0102010102")
@@ -107,7 +95,7 @@ def _flash_tag(head: bytes) -> int | None:
     return 15 + int.from_bytes(head[1:4], "big") if is_tag else None
 
 
-def _asf_object(head: bytes) -> int | None:
+def asf_object(head: bytes) -> int | None:
     """Advanced Systems Format, 2.1. A length of 0 is that of a broadcast."""
     size = int.from_bytes(head[16:24], "little")
     return size if 24 <= size < 1 << 48 else None
@@ -142,7 +130,7 @@ def _mxf_packet(head: bytes) -> int | None:
 
 PARTS: Mapping[bytes, tuple[int, Callable[[bytes], int | None]]] = {
     CAF: (8, _caf_chunk),
-    ASF: (0, _asf_object),
+    ASF: (0, asf_object),
     MXF: (0, _mxf_packet),
     AU: (0, _au_sound),
     W64: (0, _w64_file),
@@ -209,15 +197,6 @@ def _ends_in_packets(data: Data) -> bool:
     )
 
 
-@dataclass(frozen=True)
-class _Element:
-    """Of EBML (RFC 8794): where its content begins and ends; `end` is None where its length is not stated."""
-
-    kind: int
-    content: int
-    end: int | None
-
-
 def _start_of_film(data: Data) -> int | None:
     """Where a file of another kind begins behind a sound whose frames do not say where it ends."""
     # A tag may hold whole files (ID3v2.4, 3.1).
@@ -229,7 +208,7 @@ def _start_of_film(data: Data) -> int | None:
 def _end_of_matroska(data: Data) -> int | None:
     """Of a Matroska or WebM file."""
     at: int | None = 0
-    while at is not None and (element := _element(data, at)) is not None:
+    while at is not None and (element := element_at(data, at)) is not None:
         if at and element.kind not in (SEGMENT, *FILLING):
             break
         at = element.end if element.end is not None else _end_of_unsized(data, element.content, IN_SEGMENT)
@@ -241,7 +220,7 @@ def _end_of_matroska(data: Data) -> int | None:
 
 def _end_of_unsized(data: Data, at: int, kinds: Collection[int]) -> int | None:
     """Where a segment or cluster of unstated length ends: before the first element that cannot be in it."""
-    while (element := _element(data, at)) is not None and element.kind in kinds:
+    while (element := element_at(data, at)) is not None and element.kind in kinds:
         end = element.end
         if end is None:
             end = _end_of_unsized(data, element.content, IN_CLUSTER) if element.kind == CLUSTER else None
@@ -249,22 +228,6 @@ def _end_of_unsized(data: Data, at: int, kinds: Collection[int]) -> int | None:
             return None
         at = end
     return at
-
-
-def _element(data: Data, at: int) -> _Element | None:
-    """The element that begins there; None where none does."""
-    head = data[at : at + 12]
-    kind_length = 9 - head[0].bit_length() if head else 0
-    if not 1 <= kind_length <= 4 or len(head) <= kind_length or not head[kind_length]:
-        return None
-    size_length = 9 - head[kind_length].bit_length()
-    content = kind_length + size_length
-    if len(head) < content:
-        return None
-    most = (1 << 7 * size_length) - 1
-    size = int.from_bytes(head[kind_length:content], "big") & most
-    kind = int.from_bytes(head[:kind_length], "big")
-    return _Element(kind, at + content, at + content + size if size != most else None)
 
 
 def _next_matroska(data: Data) -> int | None:

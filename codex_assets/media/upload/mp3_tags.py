@@ -28,7 +28,7 @@ _NOT_COUNTED_SHARE = 1 / 16
 
 def tags_within(data: bytes | mmap) -> list[tuple[int, int]]:
     """The first byte of each tag behind the beginning of an MP3 file, and the one behind it."""
-    return list(_tags_within(data, _beginning(data)))
+    return list(_tags_within(data, beginning(data)))
 
 
 def _tags_within(data: bytes | mmap, start: int) -> Iterator[tuple[int, int]]:
@@ -44,7 +44,7 @@ def _tags_within(data: bytes | mmap, start: int) -> Iterator[tuple[int, int]]:
         start = end
 
 
-def _beginning(data: bytes | mmap) -> int:
+def beginning(data: bytes | mmap) -> int:
     """Where the sound begins: behind the tags at the start of the file."""
     start = 0
     while (match := _TAG.match(data, start)) is not None:
@@ -69,10 +69,21 @@ def is_longer_than_counted(data: bytes | mmap) -> bool:
 
     A header without a number of bytes counts all.
     """
-    start = min(_beginning(data), len(data))
+    sizes = _counted(data)
+    return sizes is not None and sizes[0] > sizes[1] * (1 + _NOT_COUNTED_SHARE)
+
+
+def holds_what_is_counted(data: bytes | mmap) -> bool:
+    """Whether an MP3 holds at least as many bytes as its header counts, or that counts none."""
+    sizes = _counted(data)
+    return sizes is None or sizes[0] >= sizes[1]
+
+
+def _counted(data: bytes | mmap) -> tuple[int, int] | None:
+    """Bytes of the sound, and as many as its header counts; None where it counts none."""
+    start = min(beginning(data), len(data))
     match = _COUNTS.search(data, start, start + _COUNTS_WITHIN_BYTES)
     if match is None or not match[1][3] & _BYTES:
-        return False
+        return None
     at = 4 if match[1][3] & _FRAMES else 0
-    counted = int.from_bytes(match[2][at : at + 4], "big")
-    return len(data) - start > counted * (1 + _NOT_COUNTED_SHARE)
+    return len(data) - start, int.from_bytes(match[2][at : at + 4], "big")

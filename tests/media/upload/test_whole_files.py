@@ -1,0 +1,107 @@
+"""Files that are complete by the lengths of their own parts, and others that are not."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from codex_assets.media.upload.whole_files import ends_whole
+
+FILM = ("-f", "lavfi", "-i", "testsrc2=s=96x54:r=10:d=3", "-f", "lavfi", "-i", "sine=d=3:sample_rate=44100")
+SOUND = ("-f", "lavfi", "-i", "sine=d=3:sample_rate=44100")
+ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+HOUR = 3600 * 10**7
+
+
+def patched(mark: bytes, value: bytes, beyond: int) -> Callable[[bytes], bytes]:
+    """What replaces the bytes so far beyond a mark."""
+
+    def change(data: bytes) -> bytes:
+        at = data.index(mark) + beyond
+        return data[:at] + value + data[at + len(value) :]
+
+    return change
+
+
+Change: TypeAlias = Callable[[bytes], bytes]
+
+
+def stale_tag(data: bytes) -> bytes:
+    return data.replace(b"00:00:03.", b"05:00:03.")
+
+
+MADE: dict[str, tuple[Sequence[str], Sequence[str], Change]] = {
+    "mkv": (FILM, ("-c:v", "mpeg4", "-c:a", "ac3"), stale_tag),
+    "webm": (FILM, ("-c:v", "libvpx", "-c:a", "libopus"), stale_tag),
+    "wmv": (FILM, ("-c:v", "wmv2", "-c:a", "wmav2"), patched(ASF_PROPERTIES, struct.pack("<QQ", HOUR, HOUR), 64)),
+    "wma": (SOUND, ("-c:a", "wmav2"), patched(ASF_PROPERTIES, struct.pack("<QQ", HOUR, HOUR), 64)),
+    "avi": (FILM, ("-c:v", "mpeg4", "-c:a", "libmp3lame"), patched(b"vids", struct.pack("<I", 36_000), 32)),
+    "mp3": (SOUND, ("-c:a", "libmp3lame", "-q:a", "4"), patched(b"Xing", struct.pack(">I", 2_000_000), 8)),
+    "wv": (SOUND, ("-c:a", "wavpack"), patched(b"wvpk", struct.pack("<I", 3600 * 44_100), 12)),
+    "flac": (SOUND, ("-c:a", "flac"), patched(b"fLaC", struct.pack(">I", 3600 * 44_100), 22)),
+}
+"""By suffix: what is coded how, and what makes its header promise more than there is."""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], bytes]:
+    folder, known = tmp_path_factory.mktemp("made"), dict[str, bytes]()
+
+    def make(suffix: str) -> bytes:
+        if suffix not in known:
+            path = Path(folder / f"made.{suffix}")
+            source, coding, _ = MADE[suffix]
+            subprocess.run(["ffmpeg", "-v", "error", "-nostdin", *source, *coding, str(path)], check=True)
+            known[suffix] = path.read_bytes()
+        return known[suffix]
+
+    return make
+
+
+@pytest.mark.parametrize("suffix", MADE)
+def test_a_header_that_promises_more_makes_no_file_incomplete(made: Callable[[str], bytes], suffix: str) -> None:
+    data = made(suffix)
+    changed = MADE[suffix][2](data)
+    assert changed != data
+    assert ends_whole(data)
+    assert ends_whole(changed)
+
+
+@pytest.mark.parametrize("suffix", MADE)
+def test_what_is_cut_off_is_not_whole(made: Callable[[str], bytes], suffix: str) -> None:
+    data = made(suffix)
+    for share in (0.5, 0.85):
+        cut = data[: int(len(data) * share)]
+        assert not ends_whole(cut)
+        assert not ends_whole(cut + bytes(len(data) - len(cut)))
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "webm", "mp3", "flac"])
+def test_the_last_bytes_count(made: Callable[[str], bytes], suffix: str) -> None:
+    assert not ends_whole(made(suffix)[:-5])
+
+
+@pytest.mark.parametrize("suffix", ["avi", "mp3"])
+def test_a_hole_in_a_file_without_times_makes_it_incomplete(made: Callable[[str], bytes], suffix: str) -> None:
+    data = made(suffix)
+    hole = slice(len(data) // 2, len(data) // 2 + 3_000)
+    assert not ends_whole(data[: hole.start] + bytes(3_000) + data[hole.stop :])
+    assert not ends_whole(data[: hole.start] + data[hole.stop :])
+
+
+@pytest.mark.parametrize("tag", [b"TAG" + bytes(125), b"APETAGEX" + bytes(60)])
+@pytest.mark.parametrize("suffix", ["mp3", "wv"])
+def test_a_tag_may_follow(made: Callable[[str], bytes], suffix: str, tag: bytes) -> None:
+    assert ends_whole(made(suffix) + tag)
+
+
+def test_of_other_files_nothing_is_said() -> None:
+    assert not ends_whole(b"")
+    assert not ends_whole(b"RIFF")
+    assert not ends_whole(bytes(5_000))
+    assert not ends_whole(b"\x1a\x45\xdf\xa3")
