@@ -7,7 +7,8 @@ are compared (`verification/observe/`), and how it is shown (`viewer/`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,28 +17,33 @@ from codex_assets.archive import stored_files
 from codex_assets.archive.records import MediaRecord, OutputRecord, VariantRecord
 from codex_assets.build.builder import LocalBuilder
 from codex_assets.build.encoders import EncoderMode, Encoders
-from codex_assets.errors import MissingInput
+from codex_assets.errors import MissingInput, ToolError
 from codex_assets.library.published_media import PublishedMedia
-from codex_assets.media import profile
+from codex_assets.media import ffprobe, profile, vmaf
 from codex_assets.media.ladder_changes import ChangedLadder
 from codex_assets.media.outputs import MEZZANINE
+from codex_assets.media.vmaf import VmafCurve
 from codex_assets.storage import keys
 from codex_assets.storage.objects import Stores
 from codex_assets.storage.overlay import overlaid
+from codex_assets.system import machine, vmaf_ffmpeg
 from codex_assets.system.tools import Tools
 from codex_assets.system.workspace import Workspace
 from codex_assets.verification.observe.observer import Observer
 from codex_assets.verification.report import measurements
 from codex_assets.verification.report.media_report import LikenessCurve
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class MeasuredRung:
     """A rung as it is published, or as it would be. `likeness`: SSIM beside the mezzanine, second by second; None for a
-    sound."""
+    sound. `vmaf`: the same of VMAF; None also where no ffmpeg of this machine measures it."""
 
     record: VariantRecord
     likeness: LikenessCurve | None
+    vmaf: VmafCurve | None = None
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,33 @@ class WhatIfBuild:
         observer = Observer(self.tools.within(self.workspace.root), scratch=self.workspace.root)
         seen = observer.variant(playlist, output=record.output, reference=mezzanine)
         (report,) = measurements.playlists([seen])
-        return MeasuredRung(record, report.likeness)
+        return MeasuredRung(record, report.likeness, self._vmaf(playlist, mezzanine) if report.likeness else None)
+
+    def _vmaf(self, playlist: Path, mezzanine: Path) -> VmafCurve | None:
+        """None where no ffmpeg of this machine measures it."""
+        tools = vmaf_ffmpeg.measuring_tools(self.tools.within(self.workspace.root))
+        if tools is None:
+            return None
+        probed = tools.ffprobe(ffprobe.probe_arguments(str(mezzanine), trusted=True), label="probing the mezzanine")
+        video = ffprobe.parse(probed).video
+        if video is None or not video.nominal_rate:
+            return None
+        answer: list[bytes] = []
+
+        def read(take: Callable[[int], bytes]) -> None:
+            while data := take(1 << 16):
+                answer.append(data)
+
+        rate, size = video.nominal_rate, (video.coded_width, video.coded_height)
+        shown, reference = (["-i", str(path)] for path in (playlist, mezzanine))
+        asked = vmaf.arguments(shown, reference, size, rate, threads=machine.processors())
+        try:
+            tools.ffmpeg_into(asked, read, label="measuring VMAF")
+            return vmaf.parse(b"".join(answer), rate)
+        except (ToolError, ValueError) as error:
+            # It is an extra, and the comparison is worth having without it.
+            _log.warning("VMAF cannot be measured: %s", error)
+            return None
 
     def _fetched(self, stores: Stores, record: OutputRecord | None, name: str) -> Path:
         """The path of an output's last file, with the others beside it as they are stored."""

@@ -27,6 +27,7 @@ from codex_assets.readiness.tool_checks import old_driver
 from codex_assets.storage import keys
 from codex_assets.storage.directory import DirectoryStore
 from codex_assets.storage.objects import Stores
+from codex_assets.system import vmaf_ffmpeg
 from codex_assets.system.tools import Tools
 from codex_assets.system.workspace import Workspace
 from codex_assets.verification.audit import Auditor
@@ -207,12 +208,13 @@ def _file(stores: Stores, output: OutputDefinition) -> Path | None:
 
 def _compared(tools: Tools, build: EncoderRun, stores: Stores, reference: Path) -> EncoderRun:
     measured: list[Likeness] = []
-    with_vmaf = "libvmaf" in tools.filters()
+    with_vmaf = vmaf_ffmpeg.measuring_tools(tools)
     for output in build.outputs:
         made = definition("video", output.name)
         path = _file(stores, made) if made.kind in (MEZZANINE, VARIANT) else None
         if path is not None and path != reference:
-            likeness = measure_likeness(tools, output.name, path, reference, with_vmaf=with_vmaf)
+            meters = with_vmaf or tools
+            likeness = measure_likeness(meters, output.name, path, reference, with_vmaf=with_vmaf is not None)
             measured += [likeness] if likeness is not None else []
     return EncoderRun(**{**vars(build), "likeness": tuple(measured)})
 

@@ -120,6 +120,12 @@ class Tools:
         same._runner = self._runner.ending_with(cancelled)
         return same
 
+    def with_ffmpeg(self, program: str) -> Tools:
+        """These tools, with another ffmpeg."""
+        other = copy.copy(self)
+        other._names = {**self._names, "ffmpeg": program}
+        return other
+
     def path(self, tool: str) -> str | None:
         """Where `tool` is, or None when this machine lacks it."""
         return shutil.which(self._names[tool], path=self._runner.environment.get("PATH"))
@@ -316,7 +322,8 @@ class Tools:
         """Names of the filters that ffmpeg was built with."""
         argv = [self._require("ffmpeg"), "-hide_banner", "-loglevel", "error", "-filters"]
         run = self._runner.run(argv, RunOrder("listing filters", keep_stdout=True))
-        return frozenset(re.findall(r"^ [T.][S.][C.] (\S+)", run.stdout.decode("utf-8", "replace"), re.MULTILINE))
+        # Up to ffmpeg 7 a third mark says whether a filter takes commands.
+        return frozenset(re.findall(r"^ [T.][S.][C.]? (\S+)", run.stdout.decode("utf-8", "replace"), re.MULTILINE))
 
     def _coders(self, kind: str) -> frozenset[str]:
         path = self._require("ffmpeg")

@@ -42,6 +42,7 @@ def _rung(rung: MeasuredRung) -> dict[str, Any]:
         "duration": record.duration,
         "segments": [{"duration": each.duration, "size": each.size} for each in record.segments],
         "likeness": {"at": likeness.at, "values": likeness.values} if likeness is not None else None,
+        "vmaf": {"at": rung.vmaf.at, "values": rung.vmaf.values} if rung.vmaf is not None else None,
         "seconds": build.encode_seconds or build.wall_seconds if build is not None else None,
         "cost": build.cost_usd if build is not None else None,
         "encoder": build.encoder if build is not None else None,

@@ -6,6 +6,7 @@ Chromium is driven by Playwright. Where there is no Chromium these tests are lef
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -30,6 +31,8 @@ from codex_assets.library import published_media
 from codex_assets.library.what_if import WhatIfBuild
 from codex_assets.media import ladder_changes
 from codex_assets.storage import keys
+from codex_assets.system import vmaf_ffmpeg
+from codex_assets.system.tools import Tools, tool_environment
 from codex_assets.system.workspace import Workspace
 from codex_assets.verification.judge import rule_set
 
@@ -346,6 +349,14 @@ def test_two_recipes_play_in_step_and_are_measured(browser: Browser, compared: s
     assert rung["other"]["bytes"] < 0.8 * rung["published"]["bytes"]
     assert min(rung["other"]["likeness"]["values"]) < min(rung["published"]["likeness"]["values"])
     assert len(rung["other"]["likeness"]["values"]) == pytest.approx(8, abs=1)
+    before, after = (rung[side]["vmaf"] for side in ("published", "other"))
+    if vmaf_ffmpeg.measuring_tools(Tools(tool_environment(os.environ))) is None:
+        # Debian's ffmpeg has no libvmaf, and the package that brings one is an extra.
+        assert before is None
+        assert after is None
+    else:
+        assert len(before["values"]) == len(rung["published"]["likeness"]["values"])
+        assert 20 < sum(after["values"]) / len(after["values"]) < sum(before["values"]) / len(before["values"]) <= 100
 
 
 # --- Every page -------------------------------------------------------------------------------------------------------

@@ -31,8 +31,8 @@ def compare(
     """Compare a media with what another recipe would make of it, before a backfill.
 
     Builds the rungs that the recipe changes, on this machine, without publishing them. Then a page shows both: two
-    players in step with a wipe between them, likeness to the mezzanine (SSIM) and kbit/s over time, bytes, time and
-    cost. With `--json` the numbers are printed and no page is served.
+    players in step with a wipe between them, likeness to the mezzanine (SSIM, and VMAF where an ffmpeg here has it)
+    and kbit/s over time, bytes, time and cost. With `--json` the numbers are printed and no page is served.
 
     Exit codes: `0` compared; `2` there is no such media or rung, or what the recipe makes would not be published.
 

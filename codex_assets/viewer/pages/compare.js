@@ -93,16 +93,18 @@ const rates = ({ segments }) => {
   return [[...starts, at], [...values, values.at(-1)]];
 };
 const mean = (values) => values.reduce((sum, each) => sum + each, 0) / values.length;
-const lowest = (side) => side.likeness && Math.min(...side.likeness.values);
-const typical = (side) => side.likeness && mean(side.likeness.values);
+const lowest = (curve) => curve && Math.min(...curve.values);
+const typical = (curve) => curve && mean(curve.values);
+const hasVmaf = sheet.rungs.some((rung) => SIDES.some((side) => rung[side].vmaf));
 
 function Numbers() {
   const change = (before, after) => (before && after != null ? html`<small class=${after < before ? "less" : after > before ? "more" : ""}>${after >= before ? "+" : "−"}${number(Math.abs(100 * (after / before - 1)), 1)} %</small>` : "");
   const cell = (rung, read, format, isChange = true) => html`<td class="number">${format(read(rung.published))}</td><td class="number">${format(read(rung.other))}${isChange ? change(read(rung.published), read(rung.other)) : ""}</td>`;
+  const vmaf = (value) => (value == null ? NOTHING : number(value, 1));
   const ssim = (value) => (value == null ? NOTHING : number(Math.floor(value * 1e4) / 1e4, 4));
   return html`<section class="card numbers" aria-labelledby="numbers"><header><h2 id="numbers">Numbers</h2><span class="muted small-text">of each pair: published, what if</span></header><div class="scroll" tabindex="0" role="region" aria-label="Table of numbers"><table>
-    <thead><tr><th scope="col">Rung</th>${["Bytes", "Average kbit/s", "Peak kbit/s", "Mean SSIM", "Lowest second", "Encode", "Cost"].map((name) => html`<th scope="col" colspan="2" class="number">${name}</th>`)}</tr></thead>
-    <tbody>${sheet.rungs.map((rung) => html`<tr><th scope="row">${rung.name}</th>${cell(rung, (side) => side.bytes, bytes)}${cell(rung, (side) => side.average, kbits)}${cell(rung, (side) => side.bandwidth, kbits)}${cell(rung, typical, ssim, false)}${cell(rung, lowest, ssim, false)}${cell(rung, (side) => side.seconds, duration, false)}${cell(rung, (side) => side.cost, money, false)}</tr>`)}</tbody></table></div></section>`;
+    <thead><tr><th scope="col">Rung</th>${["Bytes", "Average kbit/s", "Peak kbit/s", "Mean SSIM", "Lowest second", ...(hasVmaf ? ["Mean VMAF", "Lowest second"] : []), "Encode", "Cost"].map((name) => html`<th scope="col" colspan="2" class="number">${name}</th>`)}</tr></thead>
+    <tbody>${sheet.rungs.map((rung) => html`<tr><th scope="row">${rung.name}</th>${cell(rung, (side) => side.bytes, bytes)}${cell(rung, (side) => side.average, kbits)}${cell(rung, (side) => side.bandwidth, kbits)}${cell(rung, (side) => typical(side.likeness), ssim, false)}${cell(rung, (side) => lowest(side.likeness), ssim, false)}${hasVmaf && [typical, lowest].map((of) => cell(rung, (side) => of(side.vmaf), vmaf, false))}${cell(rung, (side) => side.seconds, duration, false)}${cell(rung, (side) => side.cost, money, false)}</tr>`)}</tbody></table></div></section>`;
 }
 
 const KEYS = [["Space", "play or pause"], ["← →", "5 seconds back or on"], [", .", "a frame back or on"], ["[ ]", "wipe"], ["X", "hear the other one"], ["?", "these keys"]];
@@ -112,12 +114,14 @@ function Page() {
   const length = rung.published.duration;
   const both = SIDES.flatMap((side) => rung[side].likeness?.values ?? []);
   const floor = both.length ? Math.max(0, Math.floor(20 * (Math.min(...both) - 0.005)) / 20) : 0;
+  const lowestVmaf = Math.max(0, 10 * Math.floor((Math.min(...SIDES.map((side) => lowest(rung[side].vmaf) ?? 100)) - 2) / 10));
   const top = Math.max(...SIDES.flatMap((side) => rates(rung[side])[1]));
   return html`<${Header} trail=${[html`<a href=${`/media/${sheet.id}`}>${sheet.id}</a>`, "comparison"]} keys=${KEYS} /><main class="page">
     <h1>${sheet.id} by two recipes</h1><p class="recipe">As it is published, and with <code>${sheet.recipe}</code>. Nothing is published.</p>
     <${Stage} rung=${rung} setRung=${setRung} length=${length} />
     <section class="card charts" aria-label="Over time">
-      ${both.length > 0 && html`<${Chart} title="Likeness to the mezzanine (SSIM of the worst plane, each second)" rung=${rung} length=${length} tables=${(side) => [side.likeness.at, side.likeness.values]} range=${[floor, 1]} height=${10} digits=${4} about=${`SSIM of ${rung.name}: lowest ${number(lowest(rung.published), 4)} published, ${number(lowest(rung.other), 4)} what if`} />`}
+      ${both.length > 0 && html`<${Chart} title="Likeness to the mezzanine (SSIM of the worst plane, each second)" rung=${rung} length=${length} tables=${(side) => [side.likeness.at, side.likeness.values]} range=${[floor, 1]} height=${10} digits=${4} about=${`SSIM of ${rung.name}: lowest ${number(lowest(rung.published.likeness), 4)} published, ${number(lowest(rung.other.likeness), 4)} what if`} />`}
+      ${SIDES.every((side) => rung[side].vmaf) && html`<${Chart} title="VMAF, each second" rung=${rung} length=${length} tables=${(side) => [side.vmaf.at, side.vmaf.values]} range=${[lowestVmaf, 100]} height=${10} digits=${1} about=${`VMAF of ${rung.name}: lowest ${number(lowest(rung.published.vmaf), 1)} published, ${number(lowest(rung.other.vmaf), 1)} what if`} />`}
       <${Chart} title="kbit/s per segment" rung=${rung} length=${length} tables=${rates} range=${[0, top * 1.08]} height=${9} digits=${0} about=${`Bit rate of ${rung.name}: ${kbits(rung.published.average)} published, ${kbits(rung.other.average)} what if`} />
     </section>
     <${Numbers} />
