@@ -1946,6 +1946,21 @@ def unknown_lengths(*kinds: bytes) -> Change:
     return change
 
 
+def dated_once(kind: int, stamp: int) -> Change:
+    """A Flash film whose sixth tag of this kind says another time (milliseconds, 32 bits)."""
+
+    def change(data: bytes) -> bytes:
+        made, at, seen = bytearray(data), 13, 0
+        while seen < 6:
+            seen += made[at] == kind
+            if seen == 6:
+                made[at + 4 : at + 8] = (stamp & 0xFFFFFF).to_bytes(3, "big") + bytes([stamp >> 24])
+            at += 15 + int.from_bytes(made[at + 1 : at + 4], "big")
+        return bytes(made)
+
+    return change
+
+
 def stale_tag(data: bytes) -> bytes:
     """A Matroska file whose tags say that its tracks last five hours longer."""
     changed = re.sub(rb"00:00:(\d\d\.)", rb"05:00:\1", data)
@@ -2012,6 +2027,14 @@ audio(
     4,
     within=0.2,
 )
+for _track, _tag in {"picture": 9, "sound": 8}.items():
+    for _when, _stamp in {"far_ahead": 40_000_000, "negative": 0xFFFFFFD8}.items():
+        video(
+            f"flv_{_track}_dated_{_when}_once",
+            steps("flv", [*flash(), *beep(), *H264, *AAC], change=dated_once(_tag, _stamp)),
+            fails="claims to last .* and holds nothing for",
+            quick=(_track, _when) == ("picture", "far_ahead"),
+        )
 _ASF_LENGTHS = promising(
     bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365"), struct.pack("<QQ", *(3600 * 10**7,) * 2), 64
 )

@@ -263,12 +263,13 @@ def in_time(info: MediaInfo, tally: Tally, *, with_picture: bool) -> UploadRefus
         seconds = max(busy, info.joined_seconds)
     elif seconds is None:
         seconds = info.duration or 0.0
-    if seconds > profile.MAX_SECONDS:
-        return refusals.too_long(seconds)
     if tally.inflated:
         return refusals.REPEATED_DATA
-    if (tally.rejoined or not tally.jumped) and seconds - busy > profile.MAX_IDLE_SECONDS:
+    if seconds - busy > profile.MAX_IDLE_SECONDS:
+        # Before its length: a single packet that is dated wrong makes it as long as the clock of its container.
         return refusals.mostly_idle(seconds, seconds - busy)
+    if seconds > profile.MAX_SECONDS:
+        return refusals.too_long(seconds)
     if with_picture and info.video is not None:
         return in_work(info.video, seconds, tally.size)
     return None
@@ -298,7 +299,6 @@ class Tally:
     streams: set[int] = field(default_factory=set)
     listed: int = 0
     """How many streams there were after the last packet."""
-    jumped: bool = False
     _busy: dict[int, float] = field(default_factory=dict)
     _last: dict[int, float] = field(default_factory=dict)
     _tail: dict[int, float] = field(default_factory=dict)
@@ -325,7 +325,6 @@ class Tally:
         lasts = float(fields[3]) if fields[3] not in ("N/A", "") else 0.0
         step = at - self._last.get(index, at)
         forward = self.rejoined and step > SURELY_JOINED_SECONDS
-        self.jumped = self.jumped or step < -1.0 or forward
         # A packet fills the time up to the next one; the last one, its own.
         filled = 0.0 if forward else min(max(step, 0.0), profile.IDLE_STEP_SECONDS)
         busy = self._busy.get(index, 0.0) + filled
