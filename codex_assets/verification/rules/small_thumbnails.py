@@ -4,6 +4,7 @@ shows."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from codex_assets.archive.findings import Finding
 from codex_assets.media import profile
@@ -11,6 +12,7 @@ from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.optional_observations import SmallPicture, SmallThumbnailsObservation
 from codex_assets.verification.rule import rule
 from codex_assets.verification.rules.comparisons import Problem, expect_no_problem
+from codex_assets.verification.rules.plain_pictures import beside_the_picture
 
 THUMBNAILS = "profile: small thumbnails"
 
@@ -70,13 +72,7 @@ def _beside(picture: SmallPicture) -> Iterator[Problem]:
     if file is None:
         yield Problem(picture.name, str(picture.codec), f"{picture.name} is {picture.codec}, not WebP")
         return
-    for part in file.foreign:
-        yield Problem(picture.name, part, f"{picture.name} also holds {part}")
-    if file.form != "lossy":
-        yield Problem(picture.name, str(file.form), f"{picture.name} is coded {file.form}, not lossy")
-    if not file.ended or file.behind:
-        words = f"{file.behind} bytes follow its end" if file.behind else "it breaks off"
-        yield Problem(picture.name, words, f"{picture.name} is not whole: {words}")
+    yield from (replace(problem, where=picture.name) for problem in beside_the_picture(file, picture.name, "lossy"))
 
 
 @rule(ObservationKind.THUMBNAILS, source=THUMBNAILS)

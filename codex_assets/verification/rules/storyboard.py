@@ -12,6 +12,7 @@ from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.optional_observations import Cue, StoryboardObservation, TileDifference
 from codex_assets.verification.rule import rule
 from codex_assets.verification.rules.comparisons import Problem, expect_equal, expect_no_problem
+from codex_assets.verification.rules.plain_pictures import beside_the_picture
 from codex_assets.verification.rules.thumbnail import COARSEST, JPEG_FORM
 
 STORYBOARD = "profile: storyboard"
@@ -148,12 +149,7 @@ def storyboard_sheet_is_plain(seen: StoryboardObservation) -> Finding:
     if file is None:
         problems.append(Problem("sheet", str(seen.codec), f"The sheet is {seen.codec}, not a JPEG"))
     else:
-        problems += [Problem(part, part, f"The sheet's file also holds {part}") for part in file.foreign]
-        if file.form != JPEG_FORM:
-            problems.append(Problem("sheet", str(file.form), f"The sheet is {file.form}, not {JPEG_FORM}"))
-        if not file.ended or file.behind:
-            words = f"{file.behind} bytes follow its end" if file.behind else "its end is missing"
-            problems.append(Problem("end", words, f"The sheet's file is not whole: {words}"))
+        problems += beside_the_picture(file, "The sheet", JPEG_FORM)
         if file.coarseness is not None and file.coarseness > COARSEST:
             message = "The sheet is coded too coarsely: its blocks can be seen"
             problems.append(Problem("sheet", f"a mean step of {file.coarseness:.1f}", message))

@@ -7,7 +7,8 @@ from codex_assets.media import profile
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import ThumbnailObservation
 from codex_assets.verification.rule import rule
-from codex_assets.verification.rules.comparisons import Problem, expect_equal, expect_no_problem, expect_size
+from codex_assets.verification.rules.comparisons import expect_equal, expect_no_problem, expect_size
+from codex_assets.verification.rules.plain_pictures import beside_the_picture
 from codex_assets.verification.rules.shared_limits import CONTRACT, PLAN
 from codex_assets.verification.still_observations import STRETCHED, StillDifference
 
@@ -168,14 +169,9 @@ def thumbnail_is_plain(seen: ThumbnailObservation) -> Finding | None:
     """The JPEG is baseline with 4:2:0, and holds its picture and nothing else: no Exif, no comment, nothing behind."""
     if seen.file is None or (seen.picture is not None and seen.picture.codec != "mjpeg"):
         return None
-    file = seen.file
-    problems = [Problem(part, part, f"The thumbnail's file also holds {part}") for part in file.foreign]
-    if file.form != JPEG_FORM:
-        problems.append(Problem("picture", str(file.form), f"The thumbnail is {file.form}, not {JPEG_FORM}"))
-    if not file.ended:
-        problems.append(Problem("end", "missing", "The thumbnail's file breaks off"))
-    if file.behind:
-        problems.append(Problem("end", f"{file.behind} bytes", f"{file.behind} bytes follow the thumbnail's end"))
     return expect_no_problem(
-        problems, expected=JPEG_FORM, message="The JPEG holds its picture alone.", observed=JPEG_FORM
+        list(beside_the_picture(seen.file, "The thumbnail", JPEG_FORM)),
+        expected=JPEG_FORM,
+        message="The JPEG holds its picture alone.",
+        observed=JPEG_FORM,
     )

@@ -16,6 +16,7 @@ from codex_assets.verification.rules.comparisons import (
     expect_no_problem,
     expect_size,
 )
+from codex_assets.verification.rules.plain_pictures import beside_the_picture
 from codex_assets.verification.rules.shared_limits import CONTRACT, DURATION_SECONDS, PLAN
 from codex_assets.verification.sound_observations import PeakDifference
 
@@ -212,13 +213,11 @@ def waveform_image_is_plain(seen: WaveformImageObservation) -> Finding | None:
     """The PNG holds its picture and nothing else: no text, no Exif, nothing behind; and its checksums are right."""
     if seen.file is None:
         return None
-    problems = [Problem(part, part, f"The picture's file also holds {part}") for part in seen.file.foreign]
-    if not seen.file.ended:
-        problems.append(Problem("end", "missing", "The picture's file breaks off"))
-    if seen.file.behind:
-        problems.append(Problem("end", f"{seen.file.behind} bytes", f"{seen.file.behind} bytes follow its end"))
     return expect_no_problem(
-        problems, expected="a picture", message="The PNG holds its picture alone.", observed="a picture"
+        list(beside_the_picture(seen.file, "The picture")),
+        expected="a picture",
+        message="The PNG holds its picture alone.",
+        observed="a picture",
     )
 
 
