@@ -224,14 +224,25 @@ class SoundRange:
 
 
 @dataclass(frozen=True)
+class SoundBand:
+    """Frequencies from `low` to `high` (Hz), and by how many dB they are `louder` than the original's, beside the whole
+    of the sound."""
+
+    low: float
+    high: float
+    louder: float
+
+
+@dataclass(frozen=True)
 class SoundFidelity:
     """All of an output's sound beside what it was made of.
 
     `lag`: seconds by which the whole is late; the seconds are compared without it. `gain`: dB by which the whole is
     louder; None in silence. `steady`: one gain was meant for all of it; False where a dynamic normalisation changes the
     level as it goes, which is then taken off as well. `range`: None then, and where there is too little sound.
-    `limited_peaks`: what is short and loud was meant to be lowered. `sides`: what its two channels are called.
-    `pairs`: of a sound of more channels, each two of them, beside the whole as it is mixed to two.
+    `balance`: of each band that matters. `limited_peaks`: what is short and loud was meant to be lowered. `sides`: what
+    its two channels are called. `pairs`: of a sound of more channels, each two of them, beside the whole as it is mixed
+    to two.
     """
 
     lag: float
@@ -240,6 +251,7 @@ class SoundFidelity:
     lags: tuple[SoundLag, ...]
     steady: bool = True
     range: SoundRange | None = None
+    balance: tuple[SoundBand, ...] = ()
     limited_peaks: bool = False
     sides: tuple[str, str] = ("left", "right")
     pairs: tuple[SoundFidelity, ...] = ()

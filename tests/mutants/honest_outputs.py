@@ -62,8 +62,13 @@ CONTROLS: tuple[Control, ...] = (
     Control("several_slices", "silent", Seam.SEGMENTS, _encoded("-slices", "4")),
     Control("another_scaler", "film", Seam.SEGMENTS, partial(encode_picture, before="scale=640:360:flags=bicubic")),
     Control("sound_of_another_coder", "music", Seam.SEGMENTS, _heard("-aac_coder", "fast")),
-    Control("sound_without_tools", "music", Seam.SEGMENTS, _heard("-aac_tns", "0", "-aac_pns", "0", "-aac_is", "0")),
-    # As loud as it was: each generation at so low a rate adds noise.
+    # As loud as they were: each generation at so low a rate adds noise, and more of it without what hides it.
+    Control(
+        "sound_without_tools",
+        "music",
+        Seam.SEGMENTS,
+        _heard("-aac_tns", "0", "-aac_pns", "0", "-aac_is", "0", graph="volume=-0.4dB"),
+    ),
     Control("sound_of_another_generation", "film", Seam.SEGMENTS, _heard(graph="volume=-0.7dB")),
     Control("finer_thumbnail", "film", Seam.THUMBNAIL, partial(_thumbnail, "2")),
     Control("coarser_thumbnail", "portrait", Seam.THUMBNAIL, partial(_thumbnail, "5")),

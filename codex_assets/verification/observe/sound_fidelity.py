@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codex_assets.media import profile
-from codex_assets.verification.fidelity import SoundFidelity, SoundLag, SoundRange, SoundSecond
+from codex_assets.verification.fidelity import SoundBand, SoundFidelity, SoundLag, SoundRange, SoundSecond
 from codex_assets.verification.observe.decoder import Decoder
 from codex_assets.verification.observe.programme_sound import ProgrammeSoundMeter
+from codex_assets.verification.observe.sound_balance import sound_balance
 from codex_assets.verification.observe.sound_range import sound_range
 
 Samples: TypeAlias = NDArray[np.float32]
@@ -80,8 +81,10 @@ AS_GOOD = 0.98
 """Of the best correlation: of shifts that are as good, of a beep for example, the least is meant."""
 UPRIGHT = 0.7
 """Of the correlation with either sign: from it on, that of sounds the right way up counts."""
-BAND_EDGES_HZ = (20, 70, 120, 200, 320, 500, 800, 1250, 2000, 3150, 5000, 7500, KEPT_HZ)
-"""Of the bands in which it is looked for what was added: two or three to an octave."""
+BAND_EDGES_HZ = (20, 70, 120, 200, 320, 500, 800, 1250, 2000, 3150, 5000, 7500, KEPT_HZ, 12_500, 16_000, 20_000)
+"""Of the bands in which it is looked for what was added: two or three to an octave, ..."""
+KEPT_BANDS = BAND_EDGES_HZ.index(KEPT_HZ)
+"""...and how many of them every encode keeps."""
 CLEARLY_MORE = 2.5
 """Times the original's energy in a band: encoders leave noise beside what is loud."""
 SPREAD = ((1, 0.02), (2, 0.005))
@@ -241,7 +244,8 @@ class SoundMeter:
         assert self._lag is not None
         seconds = _seconds(tenths, gain if gain is not None else 0.0, steady)
         spread = _range(tenths, gain) if steady and gain is not None else None
-        return SoundFidelity(self._lag / profile.SAMPLE_RATE, gain, seconds, tuple(self._lags), steady, spread)
+        balance = _balance(tenths, gain, steady=steady) if gain is not None else ()
+        return SoundFidelity(self._lag / profile.SAMPLE_RATE, gain, seconds, tuple(self._lags), steady, spread, balance)
 
 
 class _Chunks:
@@ -418,8 +422,19 @@ def _range(tenths: _Tenths, gain: float) -> SoundRange | None:
     heard = _audible(tenths, gain).all(axis=1)
     levels = _decibels(tenths.levels[heard])
     away = (levels[:, :2] - levels[:, 2:] - gain).mean(axis=1)
-    own = tenths.bands[:, :, :2].sum(axis=2) / 10 ** (gain / 10)
-    return sound_range(away, levels[:, 2:].max(axis=1), own, tenths.bands[:, :, 2:].sum(axis=2))
+    own, original = _kept_bands(tenths.bands, gain)
+    return sound_range(away, levels[:, 2:].max(axis=1), own, original)
+
+
+def _balance(tenths: _Tenths, gain: float, *, steady: bool) -> tuple[SoundBand, ...]:
+    own, original = _kept_bands(tenths.bands[_audible(tenths, gain).all(axis=1)], gain)
+    return sound_balance(own, original, BAND_EDGES_HZ, steady=steady)
+
+
+def _kept_bands(bands: Numbers, gain: float) -> tuple[Numbers, Numbers]:
+    """Energies of tenths by band, of both channels: own, without the gain, and the original's."""
+    kept = bands[:, :KEPT_BANDS]
+    return kept[:, :, :2].sum(axis=2) / 10 ** (gain / 10), kept[:, :, 2:].sum(axis=2)
 
 
 def _silent(tenths: _Tenths, gain: float) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from codex_assets.archive.findings import Finding
-from codex_assets.verification.fidelity import SoundFidelity, SoundRange, SoundSecond
+from codex_assets.verification.fidelity import SoundBand, SoundFidelity, SoundRange, SoundSecond
 from codex_assets.verification.observations import VariantObservation
 from codex_assets.verification.rule import rule
 from codex_assets.verification.rules.comparisons import any_failed
@@ -53,6 +53,11 @@ ADDED_THROUGHOUT_DB = -22.0
 """...and mostly -55 and -25. A hum or a tone 17 dB under the sound adds -17 dB."""
 LEAST_SECONDS = 4
 """Of which it is said what is added mostly."""
+WEAKER_BAND_DB = -4.5
+"""By which a band may be weaker than the whole, throughout. Honest encodes at 64 kbit/s of speech, music, noises:
+-0.6; a band that is filtered out: -9 and under. What is stronger was added: coders leave noise beside what is loud."""
+LIMITED_BANDS = 2.0
+"""Times as far, where peaks are lowered."""
 LOUDER_DB = 0.6
 """By which loud parts may be louder or quieter beside soft ones. Honest encodes down to 64 kbit/s, of what is clipped
 too: 0.25 at most. Peaks cut off by 6 to 12 dB: 0.75 to 2."""
@@ -141,7 +146,22 @@ def expect_true_sound(sound: SoundFidelity | None, whose: str) -> Finding | None
             return Finding(False, said, expected, _numbers(first), where, bad[0].at if where else None)
     if sound.range is not None and (wrong := _wrong_range(sound.range, whose)) is not None:
         return Finding(False, f"{wrong}.", expected, _range_numbers(sound.range))
+    if (band := _lost_band(sound)) is not None:
+        which = f"{_hertz(band.low)} to {_hertz(band.high)}"
+        lost = f"{-band.louder:.0f} dB too weak"
+        return Finding(False, f"What lies from {which} is {lost} beside the {whose}'s.", expected, f"{which}: {lost}")
     return Finding(True, f"All sound is the {whose}'s.", expected, expected)
+
+
+def _lost_band(sound: SoundFidelity) -> SoundBand | None:
+    """The band that is weakest beside the original's throughout; None where all of them are there."""
+    least = WEAKER_BAND_DB * (LIMITED_BANDS if sound.limited_peaks else 1.0)
+    lost = (band for band in sound.balance if band.louder < least)
+    return min(lost, key=lambda band: band.louder, default=None)
+
+
+def _hertz(frequency: float) -> str:
+    return f"{frequency / 1000:g} kHz" if frequency >= 1000 else f"{frequency:g} Hz"
 
 
 def _expect_true_pair(pair: SoundFidelity, sound: SoundFidelity, whose: str) -> Finding | None:
