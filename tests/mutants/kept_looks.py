@@ -15,6 +15,7 @@ import os
 import pickle
 import re
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
@@ -103,9 +104,18 @@ def _bytes_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else str(path)
 
 
-@cache
+_PARSING = threading.Lock()
+"""Looks run side by side, and Python 3.11's parser counts the depth of all threads together."""
+
+
 def _code(module: str) -> str:
     """A hash of a module of the package, and of all that it imports of the package, and these in turn."""
+    with _PARSING:
+        return _hash_of_code(module)
+
+
+@cache
+def _hash_of_code(module: str) -> str:
     waiting, known = [module], {}
     while waiting:
         name = waiting.pop()
