@@ -115,10 +115,23 @@ def _last(upload: UploadedMedia, after: float, rate: Fraction, *, shared: bool) 
     starts = [track.start for track in (upload.video, upload.info.audio) if track is not None]
     first = [start for start in starts if start is not None]
     late = max(0.0, first[0] - min(first)) if len(first) == len(starts) else 0.0
-    at = late + after
+    if late * rate < 1:
+        # A picture that begins within the first place is shown in it.
+        late = 0.0
+    at = late + max(0.0, after - _kept_back(upload))
     # Which of two places is the nearer one, a clock of milliseconds does not say to the last digit.
     place = at * float(rate) - (SHARED_PLACES if shared else NEAREST_PLACE) - CLOCK_SECONDS * float(rate)
     return LastPicture(at, max(1, math.ceil(place) + 1))
+
+
+def _kept_back(upload: UploadedMedia) -> float:
+    """Seconds by which packets that say only when they are stored are dated later than the first of them, beside what
+    their decoder holds back: an encoder's empty packets at the start."""
+    video = upload.video
+    rate = video.average_rate or video.nominal_rate if video is not None else None
+    if video is None or not rate or not video.dated_late:
+        return 0.0
+    return max(0.0, video.dated_late - float(video.reordered / rate))
 
 
 def _decoded_seconds(decoder: Decoder, upload: UploadedMedia) -> float:
