@@ -208,13 +208,13 @@ def _file(stores: Stores, output: OutputDefinition) -> Path | None:
 
 def _compared(tools: Tools, build: EncoderRun, stores: Stores, reference: Path) -> EncoderRun:
     measured: list[Likeness] = []
-    with_vmaf = vmaf_ffmpeg.measuring_tools(tools)
+    measuring = vmaf_ffmpeg.measuring_tools(tools)
     for output in build.outputs:
         made = definition("video", output.name)
         path = _file(stores, made) if made.kind in (MEZZANINE, VARIANT) else None
         if path is not None and path != reference:
-            meters = with_vmaf or tools
-            likeness = measure_likeness(meters, output.name, path, reference, with_vmaf=with_vmaf is not None)
+            with_vmaf = measuring is not None
+            likeness = measure_likeness(measuring or tools, output.name, path, reference, with_vmaf=with_vmaf)
             measured += [likeness] if likeness is not None else []
     return EncoderRun(**{**vars(build), "likeness": tuple(measured)})
 
