@@ -94,13 +94,13 @@ def _is_whole_avi(data: Data) -> bool:
     return movie is not None and parts[-1][1] >= end and _is_whole_list(data, movie)
 
 
-def _is_whole_list(data: Data, start: int) -> bool:
-    """Whether a list holds chunks of tracks, each as long as it says, up to its end."""
+def _is_whole_list(data: Data, start: int, *, inner: bool = False) -> bool:
+    """Whether a list holds chunks of tracks, each as long as it says, up to its end, or `inner` lists of such."""
     end = start + 8 + int.from_bytes(data[start + 4 : start + 8], "little")
     at = start + 12
     for chunk, after in _chunks(data, at, end):
         kind = data[chunk : chunk + 4]
-        if kind == b"LIST" and not _is_whole_list(data, chunk):
+        if kind == b"LIST" and (inner or not _is_whole_list(data, chunk, inner=True)):
             return False
         if kind not in (b"LIST", b"JUNK") and not AVI_CHUNK.fullmatch(kind):
             return False

@@ -105,3 +105,11 @@ def test_of_other_files_nothing_is_said() -> None:
     assert not ends_whole(b"RIFF")
     assert not ends_whole(bytes(5_000))
     assert not ends_whole(b"\x1a\x45\xdf\xa3")
+
+
+def test_lists_in_lists_are_not_followed_for_ever() -> None:
+    inner = b""
+    for _ in range(5_000):
+        inner = b"LIST" + struct.pack("<I", len(inner) + 4) + b"rec " + inner
+    movie = b"LIST" + struct.pack("<I", len(inner) + 4) + b"movi" + inner
+    assert not ends_whole(b"RIFF" + struct.pack("<I", len(movie) + 4) + b"AVI " + movie)
