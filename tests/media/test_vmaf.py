@@ -38,7 +38,7 @@ def test_worse_pictures_have_a_lower_score(tmp_path: Path) -> None:
     own = Tools(tool_environment(os.environ))
     tools = vmaf_ffmpeg.measuring_tools(own)
     if tools is None:
-        pytest.skip("no ffmpeg here has libvmaf: pip install 'codex-assets[vmaf]'")
+        pytest.skip("no ffmpeg here has libvmaf: pip install imageio-ffmpeg")
     made = tmp_path / "made.mp4"
     clip = ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=10:d=2", "-c:v", "libx264", "-crf", "8", str(made)]
     own.ffmpeg(clip, label="making a clip")

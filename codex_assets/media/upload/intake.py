@@ -263,13 +263,16 @@ def in_time(info: MediaInfo, tally: Tally, *, with_picture: bool) -> UploadRefus
         seconds = max(busy, info.joined_seconds)
     elif seconds is None:
         seconds = info.duration or 0.0
-    if tally.inflated:
-        return refusals.REPEATED_DATA
-    if seconds - busy > profile.MAX_IDLE_SECONDS:
+    is_idle = seconds - busy > profile.MAX_IDLE_SECONDS
+    if is_idle and tally.stepped_back:
         # Before its length: a single packet that is dated wrong makes it as long as the clock of its container.
         return refusals.mostly_idle(seconds, seconds - busy)
     if seconds > profile.MAX_SECONDS:
         return refusals.too_long(seconds)
+    if tally.inflated:
+        return refusals.REPEATED_DATA
+    if is_idle:
+        return refusals.mostly_idle(seconds, seconds - busy)
     if with_picture and info.video is not None:
         return in_work(info.video, seconds, tally.size)
     return None
@@ -299,6 +302,8 @@ class Tally:
     streams: set[int] = field(default_factory=set)
     listed: int = 0
     """How many streams there were after the last packet."""
+    stepped_back: bool = False
+    """Some track's clock did, by more than reordering explains."""
     _busy: dict[int, float] = field(default_factory=dict)
     _last: dict[int, float] = field(default_factory=dict)
     _tail: dict[int, float] = field(default_factory=dict)
@@ -324,6 +329,7 @@ class Tally:
             return
         lasts = float(fields[3]) if fields[3] not in ("N/A", "") else 0.0
         step = at - self._last.get(index, at)
+        self.stepped_back = self.stepped_back or step < -1.0
         forward = self.rejoined and step > SURELY_JOINED_SECONDS
         # A packet fills the time up to the next one; the last one, its own.
         filled = 0.0 if forward else min(max(step, 0.0), profile.IDLE_STEP_SECONDS)
