@@ -71,7 +71,7 @@ class ExaminedUpload:
 
 def examine(tools: Tools, media_type: MediaType, source: Path) -> ExaminedUpload:
     """What the upload at `source` holds. Raises `SourceError` for one that nothing can be made of."""
-    end = _first_end(source)
+    end = _of_bytes(source, joined_files.first_end) if source.stat().st_size else None
     first = source if end is None else _beginning(source, end)
     return _UploadCheck(tools, media_type, first, is_joined=end is not None).run()
 
@@ -123,6 +123,7 @@ class _UploadCheck:
             header, info, tally = self._with_late_tracks(*self._read(None))
         except ToolError as error:
             raise upload_faults.probe_error(error, self._head, self._source) from None
+        header = replace(header, ends_whole=_of_bytes(self._path, whole_files.ends_whole))
         if header.clock_restarts and intake.scrambled(self._head):
             raise refusals.ENCRYPTED.error()
         self._require_main_track(header, info, tally)
@@ -201,7 +202,6 @@ class _UploadCheck:
         if header.container == "mp3" and joined_mp3.is_longer_than_counted(self._path):
             # An estimate from the rate of the first of several that were joined.
             header = replace(header, duration=None, promised={})
-        header = replace(header, ends_whole=_ends_whole(self._path))
         if self._head[4:8] in intake.QUICKTIME:
             header = replace(header, all_boxes=_of_boxes(self._source, self._size, headers.has_all_boxes))
         _refuse(intake.in_tracks(header, with_picture=self._with_picture))
@@ -477,18 +477,10 @@ def _of_boxes(source: Path, size: int, question: Callable[[Callable[[int, int], 
         return question(read_at, size)
 
 
-def _first_end(source: Path) -> int | None:
-    """As `joined_files.first_end`, of a file."""
-    if not source.stat().st_size:
-        return None
+def _of_bytes(source: Path, question: Callable[[mmap.mmap], Answer]) -> Answer:
+    """What is answered to a question about the bytes of a file, which is not empty."""
     with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return joined_files.first_end(data)
-
-
-def _ends_whole(source: Path) -> bool:
-    """As `whole_files.ends_whole`, of a file."""
-    with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return whole_files.ends_whole(data)
+        return question(data)
 
 
 def _beginning(source: Path, end: int) -> Path:

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator
 
 from codex_assets.media.upload import flac_frames, mp3_frames
 from codex_assets.media.upload.ebml import CLUSTER, IN_CLUSTER, IN_SEGMENT, SEGMENT, Data, element_at
-from codex_assets.media.upload.joined_files import ASF, EBML, FLAC, WAVPACK, asf_object
+from codex_assets.media.upload.joined_files import ASF, EBML, FLAC, PART_HEAD, WAVPACK, asf_object
 
 ASF_DATA, ASF_PROPERTIES = (
     bytes.fromhex(number) for number in ("3626b2758e66cf11a6d900aa0062ce6c", "a1dcab8c47a9cf118ee400c00c205365")
@@ -27,7 +27,6 @@ AVI_CHUNK = re.compile(rb"[0-9]{2}[A-Za-z]{2}|ix[0-9]{2}")
 """Of a track: its number and what it holds; or a part of its index."""
 TAGS = (b"APETAGEX", b"TAG")
 """What may follow the last block of a WavPack file."""
-PART_HEAD = 24
 
 
 def ends_whole(data: Data) -> bool:
