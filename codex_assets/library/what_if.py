@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codex_assets.archive import stored_files
-from codex_assets.archive.records import MediaRecord, OutputRecord, VariantRecord
+from codex_assets.archive.records import MediaRecord, MezzanineRecord, OutputRecord, VariantRecord
 from codex_assets.build.builder import LocalBuilder
 from codex_assets.build.encoders import EncoderMode, Encoders
 from codex_assets.errors import MissingInput, ToolError
 from codex_assets.library.published_media import PublishedMedia
-from codex_assets.media import ffprobe, profile, vmaf
+from codex_assets.media import profile, vmaf
 from codex_assets.media.ladder_changes import ChangedLadder
 from codex_assets.media.outputs import MEZZANINE
 from codex_assets.media.vmaf import VmafCurve
@@ -103,7 +103,9 @@ class WhatIfBuild:
         with other_numbers(ladder):
             builder = LocalBuilder(overlay, self.tools, Encoders(self.encoder, self.tools), self.workspace)
             built = {record.output: record for record in builder.build(published.media, wanted)}
-        mezzanine = self._fetched(self.stores, published.outputs[MEZZANINE.name], "mezzanine")
+        source = published.outputs[MEZZANINE.name]
+        assert isinstance(source, MezzanineRecord)
+        mezzanine = self._fetched(self.stores, source, "mezzanine")
         rungs = []
         for name in wanted:
             before, after = published.outputs[name], built[name]
@@ -111,29 +113,29 @@ class WhatIfBuild:
             assert isinstance(after, VariantRecord)
             rungs.append(
                 ComparedRung(
-                    self._measured(self.stores, before, mezzanine, "published"),
-                    self._measured(overlay, after, mezzanine, "other"),
+                    self._measured(self.stores, before, mezzanine, source, "published"),
+                    self._measured(overlay, after, mezzanine, source, "other"),
                 )
             )
         creator, media_id = published.media.creator_id, published.media.media_id
         master = keys.master_playlist(creator, media_id, published.media.media_type)
         return WhatIf(published.media, recipe, overlay, tuple(rungs), master)
 
-    def _measured(self, stores: Stores, record: VariantRecord, mezzanine: Path, name: str) -> MeasuredRung:
+    def _measured(
+        self, stores: Stores, record: VariantRecord, mezzanine: Path, source: MezzanineRecord, name: str
+    ) -> MeasuredRung:
         playlist = self._fetched(stores, record, f"{name}-{record.output}")
         observer = Observer(self.tools.within(self.workspace.root), scratch=self.workspace.root)
         seen = observer.variant(playlist, output=record.output, reference=mezzanine)
         (report,) = measurements.playlists([seen])
-        return MeasuredRung(record, report.likeness, self._vmaf(playlist, mezzanine) if report.likeness else None)
+        measured = self._vmaf(playlist, mezzanine, source) if report.likeness is not None else None
+        return MeasuredRung(record, report.likeness, measured)
 
-    def _vmaf(self, playlist: Path, mezzanine: Path) -> VmafCurve | None:
+    def _vmaf(self, playlist: Path, mezzanine: Path, source: MezzanineRecord) -> VmafCurve | None:
         """None where no ffmpeg of this machine measures it."""
         tools = vmaf_ffmpeg.measuring_tools(self.tools.within(self.workspace.root))
-        if tools is None:
-            return None
-        probed = tools.ffprobe(ffprobe.probe_arguments(str(mezzanine), trusted=True), label="probing the mezzanine")
-        video = ffprobe.parse(probed).video
-        if video is None or not video.nominal_rate:
+        rate, size = source.rate, source.picture_size
+        if tools is None or rate is None or size is None:
             return None
         answer: list[bytes] = []
 
@@ -141,7 +143,6 @@ class WhatIfBuild:
             while data := take(1 << 16):
                 answer.append(data)
 
-        rate, size = video.nominal_rate, (video.coded_width, video.coded_height)
         shown, reference = (["-i", str(path)] for path in (playlist, mezzanine))
         asked = vmaf.arguments(shown, reference, size, rate, threads=machine.processors())
         try:

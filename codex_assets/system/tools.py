@@ -320,7 +320,11 @@ class Tools:
 
     def filters(self) -> frozenset[str]:
         """Names of the filters that ffmpeg was built with."""
-        argv = [self._require("ffmpeg"), "-hide_banner", "-loglevel", "error", "-filters"]
+        path = self._require("ffmpeg")
+        return self._remembered(path, "filters", partial(self._listed_filters, path))
+
+    def _listed_filters(self, path: str) -> frozenset[str]:
+        argv = [path, "-hide_banner", "-loglevel", "error", "-filters"]
         run = self._runner.run(argv, RunOrder("listing filters", keep_stdout=True))
         # Up to ffmpeg 7 a third mark says whether a filter takes commands.
         return frozenset(re.findall(r"^ [T.][S.][C.]? (\S+)", run.stdout.decode("utf-8", "replace"), re.MULTILINE))

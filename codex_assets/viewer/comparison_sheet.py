@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from codex_assets.library.what_if import MeasuredRung, WhatIf
+from codex_assets.media.vmaf import VmafCurve
+from codex_assets.verification.report.media_report import LikenessCurve
 from codex_assets.viewer.media_sheet import object_path
 
 OTHER = "/compare/objects"
@@ -31,7 +33,7 @@ def sheet(what_if: WhatIf) -> dict[str, Any]:
 
 
 def _rung(rung: MeasuredRung) -> dict[str, Any]:
-    record, likeness = rung.record, rung.likeness
+    record = rung.record
     build = record.build
     return {
         "bytes": sum(file.size for file in record.files),
@@ -41,10 +43,14 @@ def _rung(rung: MeasuredRung) -> dict[str, Any]:
         "height": record.height,
         "duration": record.duration,
         "segments": [{"duration": each.duration, "size": each.size} for each in record.segments],
-        "likeness": {"at": likeness.at, "values": likeness.values} if likeness is not None else None,
-        "vmaf": {"at": rung.vmaf.at, "values": rung.vmaf.values} if rung.vmaf is not None else None,
+        "likeness": _curve(rung.likeness),
+        "vmaf": _curve(rung.vmaf),
         "seconds": build.encode_seconds or build.wall_seconds if build is not None else None,
         "cost": build.cost_usd if build is not None else None,
         "encoder": build.encoder if build is not None else None,
         "recipe": {name: build.recipe.get(name) for name in sorted(build.recipe)} if build is not None else {},
     }
+
+
+def _curve(curve: LikenessCurve | VmafCurve | None) -> dict[str, Any] | None:
+    return {"at": curve.at, "values": curve.values} if curve is not None else None
