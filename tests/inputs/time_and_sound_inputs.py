@@ -9,7 +9,6 @@ from __future__ import annotations
 import array
 import math
 import random
-import re
 import struct
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -17,9 +16,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from stale_lengths import STALE, Change
+
 FFMPEG = ("ffmpeg", "-hide_banner", "-nostdin", "-y", "-loglevel", "error")
 MediaType = Literal["video", "audio"]
-Change = Callable[[bytes], bytes]
 Make = Callable[[Path], Path]
 
 
@@ -1961,23 +1961,6 @@ def dated_once(kind: int, stamp: int) -> Change:
     return change
 
 
-def stale_tag(data: bytes) -> bytes:
-    """A Matroska file whose tags say that its tracks last five hours longer."""
-    changed = re.sub(rb"00:00:(\d\d\.)", rb"05:00:\1", data)
-    assert changed != data
-    return changed
-
-
-def promising(mark: bytes, value: bytes, beyond: int) -> Change:
-    """A file whose header promises more than there is, in the bytes that lie so far beyond a mark."""
-
-    def change(data: bytes) -> bytes:
-        at = data.index(mark) + beyond
-        return data[:at] + value + data[at + len(value) :]
-
-    return change
-
-
 def longer_last_sample(seconds: float) -> Change:
     """An mp4 whose picture's last sample lasts so long, as its index comes last and says."""
 
@@ -2035,43 +2018,22 @@ for _track, _tag in {"picture": 9, "sound": 8}.items():
             fails="claims to last .* and holds nothing for",
             quick=(_track, _when) == ("picture", "far_ahead"),
         )
-_ASF_LENGTHS = promising(
-    bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365"), struct.pack("<QQ", *(3600 * 10**7,) * 2), 64
-)
-synced("mkv_of_a_stale_length", steps("mkv", [*flash(), *beep(), *H264, *AAC], change=stale_tag), within=0.2)
-synced(
-    "webm_of_a_stale_length",
-    steps("webm", [*flash(), *beep(), *options("-c:v libvpx -c:a libopus")], change=stale_tag),
-    within=0.2,
-)
-synced(
-    "wmv_of_a_stale_length",
-    steps("wmv", [*flash(), *beep(), *options("-c:v wmv2 -c:a wmav2")], change=_ASF_LENGTHS),
-    within=0.3,
-)
-synced(
-    "avi_of_a_stale_length",
-    steps(
-        "avi",
-        [*flash("25"), *beep(), *MPEG4, *options("-c:a libmp3lame")],
-        change=promising(b"vids", struct.pack("<I", 90_000), 32),
-    ),
-    within=0.3,
-)
-for _suffix, _coding, _mark, _value, _beyond in (
-    ("mp3", "-c:a libmp3lame -q:a 5", b"Xing", struct.pack(">I", 2_000_000), 8),
-    (
-        "wma",
-        "-c:a wmav2",
-        bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365"),
-        struct.pack("<QQ", *(3600 * 10**7,) * 2),
-        64,
-    ),
-    ("wv", "-c:a wavpack", b"wvpk", struct.pack("<I", 3600 * 48_000), 12),
+for _suffix, _coding, _within in (
+    ("mkv", [*H264, *AAC], 0.2),
+    ("webm", options("-c:v libvpx -c:a libopus"), 0.2),
+    ("wmv", options("-c:v wmv2 -c:a wmav2"), 0.3),
+    ("avi", [*MPEG4, *options("-c:a libmp3lame")], 0.3),
 ):
+    _flashing = flash("25") if _suffix == "avi" else flash()
+    synced(
+        f"{_suffix}_of_a_stale_length",
+        steps(_suffix, [*_flashing, *beep(), *_coding], change=STALE[_suffix]),
+        within=_within,
+    )
+for _suffix, _options in {"mp3": "-c:a libmp3lame -q:a 5", "wma": "-c:a wmav2", "wv": "-c:a wavpack"}.items():
     audio(
         f"{_suffix}_of_a_stale_length",
-        steps(_suffix, [*speech(4), *options(_coding)], change=promising(_mark, _value, _beyond)),
+        steps(_suffix, [*speech(4), *options(_options)], change=STALE[_suffix]),
         4,
         within=0.2,
     )
