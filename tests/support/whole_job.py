@@ -108,6 +108,7 @@ def deliver(
         result = job.run(
             "job-1", jobs.payload(media_type, MEDIA, receiver.url, **{"inputKey": key, **changes}), settings
         )
+        assert len(receiver.received) == 1, f"{len(receiver.received)} webhooks came; the job's result: {result}"
         (received,) = receiver.received
     assert received.is_signed_with(jobs.SECRET)
     jobs.assert_contract(received.said)
