@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from codex_assets.archive.records import LoudnessRecord, MediaRecord, MezzanineRecord, OutputRecord
@@ -37,10 +37,12 @@ from codex_assets.media.outputs import LOUDNESS, MASTER, MEZZANINE, ORIGINAL, OU
 from codex_assets.storage.objects import Stores
 from codex_assets.storage.overlay import overlaid
 from codex_assets.system.tools import Tools
-from codex_assets.system.workspace import Listener, Workspace
+from codex_assets.system.workspace import Listener, Status, Workspace
 
 _OTHERWISE_MADE = (StaleReason.RECIPE, StaleReason.INPUT)
 """Reasons for which another build cannot give what is published."""
+COMPARING = "comparing"
+"""The phase in which a rebuild would publish what it built."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class Reproduction:
                 wanted[output] = record
         root = self.scratch / f"reproduce-{uuid.uuid4().hex[:12]}"
         try:
-            with closing(Workspace(root / "work", self.listener)) as workspace:
+            with closing(Workspace(root / "work", _told_to(self.listener))) as workspace:
                 workspace.progress.plan(phases.weights_of(published.media.media_type, wanted))
                 for build in _builds(wanted, published, self.encoder, done):
                     done |= self._carry_out(build, published, root / "built", workspace)
@@ -188,6 +190,17 @@ class Reproduction:
     def _is_replaced(self, published: OutputRecord) -> bool:
         """Whether there is another record of the output by now."""
         return RecordStore(self.stores.archive).output(published.media_id, published.output) != published
+
+
+def _told_to(listener: Listener | None) -> Listener | None:
+    """A listener that hears of no publishing, for there is none."""
+    if listener is None:
+        return None
+
+    def tell(status: Status) -> None:
+        listener(replace(status, phase=COMPARING) if status.phase == phases.Phase.PUBLISHING else status)
+
+    return tell
 
 
 def _why_impossible(record: OutputRecord | None, verdict: Verdict | None) -> str | None:

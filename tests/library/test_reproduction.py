@@ -378,7 +378,10 @@ def test_what_cannot_be_compared_is_a_problem(store: Path) -> None:
 
 @ffmpeg
 def test_what_is_built_anew_meanwhile_is_no_difference(store: Path, tmp_path: Path) -> None:
-    def somebody_else(_: Status) -> None:
+    phases = set()
+
+    def somebody_else(status: Status) -> None:
+        phases.add(status.phase)
         edit_record(store, TALK, "waveform_png", lambda record: record["build"].update(built_at="2030-01-01T00:00:00"))
 
     (picture,) = store.rglob("waveform.png")
@@ -390,6 +393,9 @@ def test_what_is_built_anew_meanwhile_is_no_difference(store: Path, tmp_path: Pa
     (result,) = reproduction.run([TALK])
     (output,) = result.outputs
     assert (output.outcome, output.reason) == ("could not be compared", "it was built anew by somebody else meanwhile")
+    # Nothing is published, and nobody is told that it is.
+    assert "comparing" in phases
+    assert "publishing" not in phases
 
 
 # --- Which media ------------------------------------------------------------------------------------------------------
