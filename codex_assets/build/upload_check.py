@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import mmap
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ from codex_assets.media.upload import (
     joined_files,
     packets,
     refusals,
+    unset_sizes,
     whole_files,
 )
 from codex_assets.media.upload.damage import Loss
@@ -73,7 +75,7 @@ def examine(tools: Tools, media_type: MediaType, source: Path) -> ExaminedUpload
     """What the upload at `source` holds. Raises `SourceError` for one that nothing can be made of."""
     end = _of_bytes(source, joined_files.first_end) if source.stat().st_size else None
     first = source if end is None else _beginning(source, end)
-    return _UploadCheck(tools, media_type, first, is_joined=end is not None).run()
+    return _UploadCheck(tools, media_type, _with_sizes(first), is_joined=end is not None).run()
 
 
 def likely_type(tools: Tools, source: Path) -> MediaType:
@@ -490,6 +492,20 @@ def _beginning(source: Path, end: int) -> Path:
         while end and (data := file.read(min(end, 1 << 24))):
             copy.write(data)
             end -= len(data)
+    return path
+
+
+def _with_sizes(source: Path) -> Path:
+    """The file itself, or a copy of it beside it in which the sizes are set that its header leaves open."""
+    settled = _of_bytes(source, unset_sizes.settled_sizes) if source.stat().st_size else {}
+    if not settled:
+        return source
+    path = source.with_name(f"{source.name}.sized")
+    shutil.copyfile(source, path)
+    with path.open("r+b") as copy:
+        for at, written in settled.items():
+            copy.seek(at)
+            copy.write(written)
     return path
 
 

@@ -967,6 +967,49 @@ def _wav_size(number: int) -> Change:
 
 audio("wav_size_zero", steps("wav", speech(4), change=_wav_size(0)), 4)
 audio("wav_size_unknown", steps("wav", speech(4), change=_wav_size(0xFFFFFFFF)), 4)
+
+
+def _open_sizes(name: bytes, size: bytes, *, counts_whole: bool = True) -> Change:
+    """The same in other containers: `size` stands in the chunk `name`, and in the one that holds all others."""
+
+    def change(data: bytes) -> bytes:
+        at = data.index(name) + len(name)
+        whole = 16 if name == _W64_SOUND else 4
+        first = data[:whole] + size + data[whole + len(size) :] if counts_whole else data
+        return first[:at] + size + first[at + len(size) :]
+
+    return change
+
+
+_W64_SOUND = bytes.fromhex("64617461f3acd3118cd100c04f8edb8a")
+
+
+def _open_ds64(size: bytes) -> Change:
+    def change(data: bytes) -> bytes:
+        at = data.index(b"ds64") + 8
+        return data[:at] + size * 3 + data[at + 24 :]
+
+    return change
+
+
+def _counts_no_frames(data: bytes) -> bytes:
+    at = data.index(b"COMM") + 10
+    return data[:at] + bytes(4) + data[at + 4 :]
+
+
+for _name, _kind, _options, _change in (
+    ("zero", "aiff", "", _open_sizes(b"SSND", bytes(4))),
+    ("unknown", "aiff", "", _open_sizes(b"SSND", b"\xff" * 4)),
+    ("zero_of_floats", "aiff", "-c:a pcm_f32be", _open_sizes(b"SSND", bytes(4))),
+    ("and_count_zero", "aiff", "", lambda data: _counts_no_frames(_open_sizes(b"SSND", bytes(4))(data))),
+    ("zero", "w64", "", _open_sizes(_W64_SOUND, bytes(8))),
+    ("unknown", "w64", "", _open_sizes(_W64_SOUND, b"\xff" * 8)),
+    ("largest", "w64", "-c:a pcm_s24le", _open_sizes(_W64_SOUND, b"\xff" * 7 + b"\x7f")),
+    ("of_a_header", "w64", "", _open_sizes(_W64_SOUND, b"\x18" + bytes(7), counts_whole=False)),
+    ("zero", "rf64", "-rf64 always -f wav", _open_ds64(bytes(8))),
+    ("unknown", "rf64", "-rf64 always -f wav -c:a pcm_f32le", _open_ds64(b"\xff" * 8)),
+):
+    audio(f"{_kind}_size_{_name}", steps(_kind, [*speech(4), *options(_options)], change=_change), 4)
 audio(
     "wav_chunks_around",
     steps(

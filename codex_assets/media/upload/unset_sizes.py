@@ -1,0 +1,124 @@
+"""Sizes that the header of a sound leaves open, and what they are: a recorder was switched off, or wrote to a pipe.
+
+In: AIFF, Wave64 and RF64, of which ffmpeg reads nothing while a size is zero or the largest number. Out: WAV, AU and
+CAF, which ffmpeg reads to their end by itself, and what a header promises that has its sizes (`headers.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from codex_assets.media.upload.ebml import Data
+
+W64_FILE, W64_SOUND = (
+    bytes.fromhex(number) for number in ("726966662e91cf11a5d628db04c10000", "64617461f3acd3118cd100c04f8edb8a")
+)
+"""Names of the chunk of a Wave64 file that holds all others, and of that of the samples (Sony, 2003)."""
+W64_HEADER = 24
+"""Bytes of the name and the size of its chunks, which their sizes count in."""
+MOST_CHUNKS = 1000
+"""In front of the samples."""
+FEWEST_BYTES = 16
+"""Of samples behind a size that is not set. Less is nothing that was recorded."""
+SSND_HEADER = 8
+"""Bytes in front of the samples of an AIFF that belong to their chunk."""
+UNSET, UNSET_LONG = 0x7FFFF000, 1 << 62
+"""Bytes. Nobody means a size from this on, in 32 and in 64 bits."""
+PLAIN_AIFC = (b"NONE", b"sowt", b"twos", b"raw ", b"in24", b"in32", b"fl32", b"FL32", b"fl64", b"FL64")
+"""Kinds of AIFF-C whose frames are samples."""
+DS64_BYTES = 28
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Its name, and where its content begins (bytes); `size` of the content, as it says."""
+
+    name: bytes
+    content: int
+    size: int
+
+
+def settled_sizes(data: Data) -> Mapping[int, bytes]:
+    """What has to be written at which places of a file (bytes) so that it can be read to its end; nothing where its
+    sizes are set, or in another container."""
+    if data[:4] == b"FORM" and data[8:12] in (b"AIFF", b"AIFC"):
+        return _of_aiff(data)
+    if data[:4] in (b"RF64", b"BW64") and data[8:12] == b"WAVE":
+        return _of_rf64(data)
+    return _of_w64(data) if data[:16] == W64_FILE else {}
+
+
+def _of_aiff(data: Data) -> Mapping[int, bytes]:
+    """Audio Interchange File Format 1.3, and AIFF-C."""
+    chunks = list(_chunks(data, b"SSND", "big"))
+    form = next((chunk for chunk in chunks if chunk.name == b"COMM"), None)
+    if form is None or chunks[-1].name != b"SSND":
+        return {}
+    sound, whole = chunks[-1], int.from_bytes(data[4:8], "big")
+    rest = len(data) - sound.content
+    is_open = sound.size <= SSND_HEADER or sound.size >= UNSET
+    is_whole_open = whole + 8 <= sound.content + SSND_HEADER or whole >= UNSET
+    if not (is_open or is_whole_open) or rest < SSND_HEADER + FEWEST_BYTES:
+        return {}
+    size = min(rest, UNSET - 1) if is_open else sound.size
+    channels, bits = (int.from_bytes(data[form.content + at : form.content + at + 2], "big") for at in (0, 6))
+    is_plain = data[8:12] == b"AIFF" or data[form.content + 18 : form.content + 22] in PLAIN_AIFC
+    frames = (size - SSND_HEADER) // max(1, channels * -(-bits // 8)) if is_plain else 0
+    settled = {4: min(len(data) - 8, UNSET - 1), sound.content - 4: size}
+    settled |= {form.content + 2: frames} if frames and is_open else {}
+    return {at: number.to_bytes(4, "big") for at, number in settled.items()}
+
+
+def _of_rf64(data: Data) -> Mapping[int, bytes]:
+    """EBU Tech 3306: the sizes are in a chunk of their own, and those of 32 bits say so by the largest number."""
+    chunks = list(_chunks(data, b"data", "little"))
+    sizes = next((chunk for chunk in chunks if chunk.name == b"ds64" and chunk.size >= DS64_BYTES), None)
+    if sizes is None or chunks[-1].name != b"data":
+        return {}
+    sound = chunks[-1]
+    size = int.from_bytes(data[sizes.content + 8 : sizes.content + 16], "little")
+    rest = len(data) - sound.content
+    is_open = size == 0 or size >= UNSET_LONG or size == 0xFFFFFFFF > rest
+    if not is_open or (0 < sound.size < UNSET) or rest < FEWEST_BYTES:
+        return {}
+    return {
+        sizes.content: b"".join(number.to_bytes(8, "little") for number in (len(data) - 8, rest, 0)),
+        sound.content - 4: b"\xff" * 4,
+    }
+
+
+def _of_w64(data: Data) -> Mapping[int, bytes]:
+    at = 40
+    for _ in range(MOST_CHUNKS):
+        size = int.from_bytes(data[at + 16 : at + W64_HEADER], "little")
+        if data[at : at + 16] == W64_SOUND:
+            return _of_w64_sound(data, at, size)
+        if not W64_HEADER <= size < UNSET_LONG or at + size >= len(data):
+            break
+        at += size + -size % 8
+    return {}
+
+
+def _of_w64_sound(data: Data, at: int, size: int) -> Mapping[int, bytes]:
+    whole, rest = int.from_bytes(data[16:24], "little"), len(data) - at
+    is_open = size <= W64_HEADER or size >= UNSET_LONG
+    is_whole_open = whole <= at + W64_HEADER or whole >= UNSET_LONG
+    if not (is_open or is_whole_open) or rest < W64_HEADER + FEWEST_BYTES:
+        return {}
+    settled = {16: len(data), at + 16: rest if is_open else size}
+    return {place: number.to_bytes(8, "little") for place, number in settled.items()}
+
+
+def _chunks(data: Data, last: bytes, order: str) -> Iterator[_Chunk]:
+    """The chunks of a RIFF or AIFF file, up to the first of the name `last`. `order`: of the bytes of their sizes."""
+    at = 12
+    for _ in range(MOST_CHUNKS):
+        head = data[at : at + 8]
+        if len(head) < 8:
+            return
+        size = int.from_bytes(head[4:], "big" if order == "big" else "little")
+        yield _Chunk(head[:4], at + 8, size)
+        if head[:4] == last:
+            return
+        at += 8 + size + size % 2
