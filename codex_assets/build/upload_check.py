@@ -73,9 +73,11 @@ class ExaminedUpload:
 
 def examine(tools: Tools, media_type: MediaType, source: Path) -> ExaminedUpload:
     """What the upload at `source` holds. Raises `SourceError` for one that nothing can be made of."""
-    end = _of_bytes(source, joined_files.first_end) if source.stat().st_size else None
-    first = source if end is None else _beginning(source, end)
-    return _UploadCheck(tools, media_type, _with_sizes(first), is_joined=end is not None).run()
+    sized = _with_sizes(source)
+    end = _of_bytes(sized, joined_files.first_end) if source.stat().st_size else None
+    own_end = _of_bytes(sized, joined_files.own_end) if source.stat().st_size and end is None else end
+    first = sized if own_end is None else _beginning(sized, own_end)
+    return _UploadCheck(tools, media_type, first, is_joined=end is not None).run()
 
 
 def likely_type(tools: Tools, source: Path) -> MediaType:

@@ -564,6 +564,13 @@ synced(
     flashes=every(6),
     beeps=every(6),
 )
+for _kind, _edits, _lasts in (("mp4", ((0, 0),), 6), ("mov", ((0, 2000),), 4), ("m4v", ((1000, -1), (0, 1000)), 5)):
+    # Up to the end of the media, as fragments say it.
+    synced(
+        f"edit_of_no_length_{_kind}",
+        steps(_kind, [*flash(), *beep(), *H264_B, *AAC], change=edited(*_edits)),
+        _lasts,
+    )
 synced(
     "copied_from_the_middle",
     steps(
@@ -1145,6 +1152,17 @@ def chained(suffix: str, *makes: Make) -> Make:
     def make(folder: Path) -> Path:
         path = folder / f"chained.{suffix}"
         path.write_bytes(b"".join(parts(folder)))
+        return path
+
+    return make
+
+
+def holding(data: bytes) -> Make:
+    """A file of these bytes."""
+
+    def make(folder: Path) -> Path:
+        path = folder / "rest"
+        path.write_bytes(data)
         return path
 
     return make
@@ -2153,6 +2171,17 @@ for _kind in ("wav", "flac", "aiff", "m4a", "caf", "w64", "au", "voc", "wv", "tt
         2,
         warns=("several films or sounds",),
     )
+for _kind, _options in (("rf64", "-rf64 always -f wav"), ("ivf", "-c:v libvpx"), ("y4m", "-pix_fmt yuv420p")):
+    _begun, _add_media = (speech, audio) if _kind == "rf64" else (moving, video)
+    _add_media(
+        f"two_of_{_kind}_in_one",
+        chained(_kind, *(steps(_kind, [*_begun(seconds), *options(_options)]) for seconds in (2, 3))),
+        2,
+        loud=True if _kind == "rf64" else None,
+        warns=("several films or sounds",),
+    )
+for _name, _rest in {"zeros": bytes(5000), "a_tag": b"TAG" + bytes(125), "an_archive": b"PK\3\4" + bytes(99)}.items():
+    audio(f"w64_with_{_name}_behind_it", chained("w64", steps("w64", speech(2)), holding(_rest)), 2)
 for _name, _behind in {
     "zeros": lambda data: data + bytes(5000),
     "an_archive": lambda data: data + b"PK\3\4" + bytes(range(256)) * 20,

@@ -24,9 +24,15 @@ FLASH = tuple(b"FLV\x01" + flags + b"\x00\x00\x00\x09\x00\x00\x00\x00" for flags
 ASF, MXF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"), bytes.fromhex("060e2b34020501010d0102010102")
 AU, VOC, TTA = b".snd\x00\x00\x00", b"Creative Voice File\x1a", b"TTA1\x01\x00"
 NUT, W64 = b"nut/multimedia container\x00NM", bytes.fromhex("726966662e91cf11a5d628db04c10000")
-BEGINNINGS = (FLAC, CAF, *FLASH, ASF, MXF, AU, VOC, TTA, NUT, W64)
-"""How a file of FLAC, CAF, Flash, Windows Media, MXF, AU, VOC, True Audio, NUT and Wave64 begins, in so many bytes that
-nothing else does."""
+AMR, SPHERE, DSF = (b"#!AMR\n", b"#!AMR-WB\n"), b"NIST_1A\n   1024\n", b"DSD \x1c" + bytes(7)
+Y4M, IVF = b"YUV4MPEG2 W", b"DKIF\0\0\x20\0"
+BEGINNINGS = (FLAC, CAF, *FLASH, ASF, MXF, AU, VOC, TTA, NUT, W64, *AMR, SPHERE, DSF, Y4M, IVF)
+"""How a file of FLAC, CAF, Flash, Windows Media, MXF, AU, VOC, True Audio, NUT, Wave64, AMR, NIST SPHERE, DSF,
+YUV4MPEG2 and IVF begins, in so many bytes that nothing else does."""
+LONG_WAVES = (b"RF64", b"BW64")
+"""How a WAV begins that may be longer than 4 GiB, and whose sizes are in a chunk of their own (EBU Tech 3306)."""
+DS64 = (12, 20, 28)
+"""Where that chunk is named, and where the size of all that follows the first 8 bytes stands in it."""
 WAVPACK, WAVPACK_FIRST = b"wvpk", 0x800
 """How a block of WavPack begins, and the flag of the first one of a moment (WavPack 4 & 5 Binary File Format, 2.0)."""
 OTHER_BEGINNINGS = (b"OggS", b"ID3", b"\x00\x00\x01\xba", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1", b"\xff\xf9")
@@ -72,6 +78,8 @@ def first_end(data: Data) -> int | None:
         return _end_of_film(data)
     if data[:4] in CHUNKED_STARTS:
         return _end_of_chunks(data)
+    if data[:4] in LONG_WAVES:
+        return _end_of_long_wave(data)
     if data[:4] == EBML:
         return _end_of_matroska(data)
     if data[:4] == WAVPACK:
@@ -87,6 +95,13 @@ def first_end(data: Data) -> int | None:
     if at < 0 and beginning not in PARTS:
         return _start_of_film(data)
     return at if at >= 0 else None
+
+
+def own_end(data: Data) -> int | None:
+    """Where a Wave64 file ends by its own size (bytes): ffmpeg reads none behind which anything lies, be it zeros. None
+    where nothing does, and of other containers."""
+    end = _w64_file(data[:PART_HEAD])
+    return end if end is not None and 0 < end < len(data) else None
 
 
 def _flash_tag(head: bytes) -> int | None:
@@ -154,7 +169,7 @@ def begins_media(data: Data, start: int) -> bool:
     head = data[start : start + 2 * TS_PACKET + 1]
     if len(data) - start < SMALLEST_FILE:
         return False
-    if head[:4] in CHUNKED_STARTS:
+    if head[:4] in (*CHUNKED_STARTS, *LONG_WAVES):
         return head[8:12] in RIFF_KINDS
     if head[:4] == EBML:
         return _names_matroska(head)
@@ -298,6 +313,13 @@ def _end_of_chunks(data: Data) -> int | None:
             return None
         end += 8 + length + length % 2
     return end if begins_media(data, end) else None
+
+
+def _end_of_long_wave(data: Data) -> int | None:
+    name, start, end = DS64
+    size = int.from_bytes(data[start:end], "little")
+    is_sized = data[name : name + 4] == b"ds64" and 0 < size < 1 << 48
+    return 8 + size if is_sized and begins_media(data, 8 + size + size % 2) else None
 
 
 def _reader(data: Data) -> Callable[[int, int], bytes]:

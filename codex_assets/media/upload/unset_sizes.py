@@ -1,7 +1,8 @@
-"""Sizes that the header of a sound leaves open, and what they are: a recorder was switched off, or wrote to a pipe.
+"""Sizes and lengths that a header leaves open, and what they are: a recorder was switched off, or wrote to a pipe.
 
-In: AIFF, Wave64 and RF64, of which ffmpeg reads nothing while a size is zero or the largest number. Out: WAV, AU and
-CAF, which ffmpeg reads to their end by itself, and what a header promises that has its sizes (`headers.py`).
+In: AIFF, Wave64 and RF64, of which ffmpeg reads nothing while a size is zero or the largest number, and the edits of an
+MP4 that are to last for ever. Out: WAV, AU and CAF, which ffmpeg reads to their end by itself, and what a header
+promises that has its sizes (`headers.py`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from codex_assets.media.upload.ebml import Data
+from codex_assets.media.upload.headers import Box, boxes
 
+FILM_STARTS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+TRACK_PARTS = ((b"mdia", b"mdhd"), (b"edts", b"elst"))
 W64_FILE, W64_SOUND = (
     bytes.fromhex(number) for number in ("726966662e91cf11a5d628db04c10000", "64617461f3acd3118cd100c04f8edb8a")
 )
@@ -46,7 +50,69 @@ def settled_sizes(data: Data) -> Mapping[int, bytes]:
         return _of_aiff(data)
     if data[:4] in (b"RF64", b"BW64") and data[8:12] == b"WAVE":
         return _of_rf64(data)
+    if data[4:8] in FILM_STARTS:
+        return _of_film(data)
     return _of_w64(data) if data[:16] == W64_FILE else {}
+
+
+def _of_film(data: Data) -> Mapping[int, bytes]:
+    """Of an MP4 or QuickTime file: how long an edit lasts that says 0, which means up to the end (ISO/IEC 14496-12,
+    8.6.6). ffmpeg follows that in fragments alone, and shows nothing of other files."""
+    index = next((box for box in _boxes(data, 0, len(data)) if box.kind == b"moov"), None)
+    inner = [] if index is None else list(_boxes(data, index.content, min(index.end, len(data))))
+    header = next((box for box in inner if box.kind == b"mvhd"), None)
+    if header is None or any(box.kind == b"mvex" for box in inner):
+        return {}
+    scale, _ = _clock(data, header)
+    settled: dict[int, bytes] = {}
+    for track in (box for box in inner if box.kind == b"trak"):
+        settled |= _of_track(data, track, scale)
+    return settled
+
+
+def _of_track(data: Data, track: Box, scale: int) -> Mapping[int, bytes]:
+    """`scale`: units a second in which edits are counted."""
+    outer = {box.kind: box for box in _boxes(data, track.content, track.end)}
+    found = {
+        kind: next((box for box in _boxes(data, outer[part].content, outer[part].end) if box.kind == kind), None)
+        for part, kind in TRACK_PARTS
+        if part in outer
+    }
+    described, edits = found.get(b"mdhd"), found.get(b"elst")
+    if described is None or edits is None:
+        return {}
+    media_scale, lasts = _clock(data, described)
+    width = 8 if data[edits.content : edits.content + 1] == b"\1" else 4
+    # The last one alone can reach up to the end.
+    at = edits.content + 8 + (_number(data, edits.content + 4, 4) - 1) * (2 * width + 4)
+    start = int.from_bytes(data[at + width : at + 2 * width], "big", signed=True)
+    is_open = edits.content + 8 <= at <= edits.end - 2 * width - 4 and start >= 0 and not any(data[at : at + width])
+    length = (lasts + _first_shown(data, outer[b"mdia"]) - start) * scale // max(1, media_scale)
+    return {at: length.to_bytes(width, "big")} if is_open and 0 < length < 1 << (8 * width - 1) else {}
+
+
+def _first_shown(data: Data, media: Box) -> int:
+    """How much later the first sample is shown than it is stored (`ctts`, 8.6.1.3): so is the last one."""
+    box: Box | None = media
+    for kind in (b"minf", b"stbl", b"ctts"):
+        inner = _boxes(data, box.content, box.end) if box is not None else iter(())
+        box = next((part for part in inner if part.kind == kind), None)
+    return 0 if box is None else int.from_bytes(data[box.content + 12 : box.content + 16], "big", signed=True)
+
+
+def _clock(data: Data, header: Box) -> tuple[int, int]:
+    """Units a second, and how many of them something lasts, by an `mvhd` or `mdhd` (ISO/IEC 14496-12, 8.2.2, 8.4.2)."""
+    width = 8 if data[header.content : header.content + 1] == b"\1" else 4
+    at = header.content + 4 + 2 * width
+    return _number(data, at, 4), _number(data, at + 4, width)
+
+
+def _boxes(data: Data, start: int, end: int) -> Iterator[Box]:
+    return boxes(lambda at, length: data[at : at + length], start, end)
+
+
+def _number(data: Data, at: int, length: int) -> int:
+    return int.from_bytes(data[at : at + length], "big")
 
 
 def _of_aiff(data: Data) -> Mapping[int, bytes]:

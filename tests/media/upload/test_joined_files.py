@@ -55,6 +55,10 @@ MP3, TAGGED = (b"ID3\4\0\0\0\0\0\x40" + tag + b"\xff\xfb" + bytes(400) for tag i
 AU = b".snd" + (28).to_bytes(4, "big") + (372).to_bytes(4, "big") + bytes(388)
 VOC, TTA = joined_files.VOC + bytes(400), joined_files.TTA + bytes(400)
 NUT, W64 = joined_files.NUT + bytes(400), joined_files.W64 + (400).to_bytes(8, "little") + bytes(376)
+LONG_WAV, BROADCAST_WAV = (
+    kind + b"\xff" * 4 + b"WAVEds64\x1c\0\0\0" + (428).to_bytes(8, "little") + bytes(408) for kind in (b"RF64", b"BW64")
+)
+UNSIZED = (*joined_files.AMR, joined_files.SPHERE, joined_files.DSF, joined_files.Y4M, joined_files.IVF)
 
 
 def wavpack(*moments: int) -> bytes:
@@ -113,6 +117,14 @@ OGG, AAC = b"OggS\0\2" + bytes(400), b"\xff\xf1" + bytes(400)
         *((first, behind) for first in (FLAC, OGG, MP3, TAGGED, AAC) for behind in (BRANDED, WEBM, WAVES)),
         *((first, behind) for first in (CAF, FLASH, ASF, MXF, AU, W64) for behind in (first, MP3, FILM)),
         *((first, behind) for first in (VOC, TTA, NUT, WAVPACK) for behind in (first, BRANDED, WAVES)),
+        *((start + bytes(400), start + bytes(400)) for start in UNSIZED),
+        *((start + bytes(400), BRANDED) for start in UNSIZED),
+        *(
+            (first, behind)
+            for first in (LONG_WAV, BROADCAST_WAV, WAV, W64)
+            for behind in (LONG_WAV, BROADCAST_WAV, WAV)
+        ),
+        (LONG_WAV, FILM),
         *((first, behind) for first in (TS, M2TS, MPG, DTS, RM, AC3) for behind in (BRANDED, WEBM, WAVES)),
         (TS, BRANDED[:300]),
         (WAVPACK + b"APETAGEX" + bytes(90), WAVPACK),
@@ -133,6 +145,8 @@ def test_a_file_ends_where_another_begins(first: bytes, behind: bytes) -> None:
         AVI + chunk(b"RIFF", b"AVIX", bytes(100)),
         AIFF,
         FLAC,
+        LONG_WAV + bytes(400),
+        LONG_WAV[:20] + b"\xff" * 8 + LONG_WAV[28:],
         MP3 + MP3,
         TAGGED,
         OGG + OGG,
@@ -170,3 +184,8 @@ def test_a_file_ends_where_another_begins(first: bytes, behind: bytes) -> None:
 )
 def test_what_is_one_file(data: bytes) -> None:
     assert joined_files.first_end(data) is None
+
+
+def test_a_wave64_ends_by_its_own_size() -> None:
+    assert joined_files.own_end(W64 + bytes(30)) == len(W64)
+    assert [joined_files.own_end(data) for data in (W64, W64[:-9], WAV + bytes(30), LONG_WAV + bytes(30))] == [None] * 4

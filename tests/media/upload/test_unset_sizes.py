@@ -49,9 +49,39 @@ AIFF, AIFC, W64, RF64, BW64 = aiff(), aiff(kind=b"AIFC"), w64(), rf64(), rf64(b"
 SSND, W64_AT = AIFF.index(b"SSND") + 4, W64.index(W64_SOUND) + 16
 
 
+def box(kind: bytes, *parts: bytes) -> bytes:
+    content = b"".join(parts)
+    return (len(content) + 8).to_bytes(4, "big") + kind + content
+
+
+def film(*edits: tuple[int, int], version: int = 0, more: bytes = b"", shown: int = 0) -> bytes:
+    """A film clock of 1000, and a track of ten seconds at 90 kHz with these edits: how long they last and where they
+    start. `shown`: how much later a sample is shown than it is stored."""
+    width = 8 if version else 4
+
+    def header(kind: bytes, scale: int, lasts: int) -> bytes:
+        return box(
+            kind, bytes((version, 0, 0, 0)), bytes(2 * width), scale.to_bytes(4, "big"), lasts.to_bytes(width, "big")
+        )
+
+    listed = b"".join(
+        length.to_bytes(width, "big") + start.to_bytes(width, "big", signed=True) + b"\0\1\0\0"
+        for length, start in edits
+    )
+    edited = box(b"edts", box(b"elst", bytes((version, 0, 0, 0)), len(edits).to_bytes(4, "big"), listed))
+    late = box(b"minf", box(b"stbl", box(b"ctts", b"\0\0\0\0\0\0\0\1\0\0\0\1", shown.to_bytes(4, "big"))))
+    track = box(b"trak", edited, box(b"mdia", header(b"mdhd", 90_000, 900_000), late))
+    return box(b"ftyp", b"isom") + box(b"mdat", bytes(50)) + box(b"moov", header(b"mvhd", 1000, 10_000), track, more)
+
+
 @pytest.mark.parametrize(
     ("data", "whole"),
     [
+        (film((0, 0)), film((10_000, 0))),
+        (film((0, 180_000)), film((8000, 180_000))),
+        (film((0, 9000), shown=9000), film((10_000, 9000), shown=9000)),
+        (film((0, 180_000), version=1), film((8000, 180_000), version=1)),
+        (film((500, -1), (0, 90_000)), film((500, -1), (9000, 90_000))),
         (opened(AIFF, ZERO, (4, 4), (SSND, 4)), AIFF),
         (opened(AIFF, LARGEST, (4, 4), (SSND, 4)), AIFF),
         (opened(AIFF, ZERO, (4, 4), (SSND, 4), (22, 4)), AIFF),
@@ -74,7 +104,9 @@ def test_sizes_that_are_open_are_settled_up_to_the_end(data: bytes, whole: bytes
 @pytest.mark.parametrize(
     "data",
     [
-        *(AIFF, AIFC, W64, RF64, BW64),
+        *(AIFF, AIFC, W64, RF64, BW64, film((10_000, 0)), film(), film((0, -1)), film((0, 0), (500, 0))),
+        # Of fragments: up to their end, whatever their header says. And an edit from behind the end on.
+        *(film((0, 0), more=box(b"mvex")), film((0, 900_000)), film((0, 0))[:120]),
         # More was recorded than arrived: what is missing is told from these sizes.
         *(made[:-200] for made in (AIFF, W64, RF64)),
         # Nothing was recorded.
@@ -91,3 +123,9 @@ def test_sizes_that_are_open_are_settled_up_to_the_end(data: bytes, whole: bytes
 )
 def test_other_files_are_left_alone(data: bytes) -> None:
     assert settled_sizes(data) == {}
+
+
+@pytest.mark.parametrize("data", [film((0, 9000), shown=9000), film((0, 0), version=1), AIFF, W64, RF64])
+def test_a_file_may_end_anywhere(data: bytes) -> None:
+    for end in range(len(data)):
+        settled_sizes(data[:end])
