@@ -33,7 +33,8 @@ def examine(environ: Mapping[str, str], *, tools_only: bool = False, write: bool
     yield from ffmpeg_releases.check_ffmpeg(tools)
     mode = settings.video_encoder if settings is not None and not tools_only else EncoderMode.AUTO
     required = settings is not None and settings.require_nvenc and not tools_only
-    yield from tool_checks.check_codecs(tools)
+    extras = settings.extra_outputs if settings is not None and not tools_only else ()
+    yield from tool_checks.check_codecs(tools, extras)
     yield from tool_checks.check_encoders(tools, mode, required)
     yield from tool_checks.check_walls()
     if tools_only:

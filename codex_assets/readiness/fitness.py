@@ -36,15 +36,16 @@ def environment(environ: Mapping[str, str] | None = None) -> None:
 
 
 def tools() -> None:
-    """The tools start and are new enough, and ffmpeg has what every job needs."""
-    own = _settings().tools()
+    """The tools start and are new enough, and ffmpeg has what every job needs, and the outputs that are configured."""
+    settings = _settings()
+    own = settings.tools()
     checks = list(tool_checks.check_tools(own))
     _require(checks)
     _log.info("tools: %s", ", ".join(f"{check.name} {check.result.split()[0]}" for check in checks))
     for wall in sandbox.missing():
         # Jobs are done all the same: what is told is how far an upload that takes over a decoder would get.
         _log.warning("sandbox: not in force for the tools of this worker: %s (%s)", wall.name, wall.why)
-    _require(tool_checks.check_codecs(own))
+    _require(tool_checks.check_codecs(own, settings.extra_outputs))
 
 
 def shared_memory() -> None:

@@ -7,12 +7,13 @@ around tools. Out: faults of releases (`ffmpeg_releases.py`), and what a GPU is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from codex_assets.build.encoders import EncoderMode, try_nvenc
 from codex_assets.errors import JobError, ToolError
 from codex_assets.media import profile
 from codex_assets.media.encode import ladder
+from codex_assets.media.outputs import THUMBNAILS
 from codex_assets.readiness.checks import Check, Health
 from codex_assets.system import sandbox
 from codex_assets.system.tools import Tools
@@ -43,6 +44,8 @@ FILTERS = {
     "premultiply": "uploads with transparency",
 }
 """Those that a build of ffmpeg may lack, and what they are for."""
+OPTIONAL_ENCODERS = {THUMBNAILS.name: "libwebp"}
+"""Those that only an optional output needs, by its name."""
 
 
 def check_tools(tools: Tools) -> Iterator[Check]:
@@ -72,8 +75,11 @@ def _is_old(version: str, oldest: tuple[int, int]) -> bool:
     return numbers is not None and (int(numbers[1]), int(numbers[2])) < oldest
 
 
-def check_codecs(tools: Tools) -> Iterator[Check]:
-    """What ffmpeg was built with. Nothing without ffmpeg: that it is missing is told by `check_tools`."""
+def check_codecs(tools: Tools, extras: Collection[str] = ()) -> Iterator[Check]:
+    """What ffmpeg was built with. Nothing without ffmpeg: that it is missing is told by `check_tools`.
+
+    `extras`: optional outputs that every media is to have.
+    """
     try:
         encoders, filters = tools.encoders(), tools.filters()
     except (JobError, OSError):
@@ -84,6 +90,16 @@ def check_codecs(tools: Tools) -> Iterator[Check]:
                 yield Check(group, name, Health.OK, use)
             else:
                 yield Check(group, name, Health.PROBLEM, f"not in this ffmpeg ({use})", FULL_BUILD)
+    for output, encoder in OPTIONAL_ENCODERS.items():
+        if encoder in encoders:
+            yield Check("encoders", encoder, Health.OK, f"the optional output {output}")
+        elif output in extras:
+            lacking = f"not in this ffmpeg, and EXTRA_OUTPUTS names {output}"
+            yield Check("encoders", encoder, Health.PROBLEM, lacking, f"{FULL_BUILD}; or leave {output} out")
+        else:
+            yield Check(
+                "encoders", encoder, Health.NOTE, f"not in this ffmpeg: {output} (EXTRA_OUTPUTS) cannot be built"
+            )
 
 
 def check_encoders(tools: Tools, mode: EncoderMode, required: bool) -> Iterator[Check]:

@@ -147,6 +147,37 @@ def test_a_tool_that_does_not_start(healthy: dict[str, str], tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
+    ("extras", "status", "part"),
+    [
+        ("", Health.NOTE, "thumbnails (EXTRA_OUTPUTS) cannot be built"),
+        ("storyboard,blurhash", Health.NOTE, "cannot be built"),
+        ("storyboard,thumbnails", Health.PROBLEM, "EXTRA_OUTPUTS names thumbnails"),
+    ],
+)
+def test_an_ffmpeg_without_webp_is_told_to_who_needs_it(
+    extras: str, status: Health, part: str, healthy: dict[str, str], tmp_path: Path
+) -> None:
+    """The ffmpeg that is here, but for one encoder in its list."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for tool in ("ffprobe", "audiowaveform"):
+        real = shutil.which(tool, path=healthy["PATH"])
+        assert real is not None
+        (folder / tool).symlink_to(real)
+    without = folder / "ffmpeg"
+    ffmpeg = shutil.which("ffmpeg", path=healthy["PATH"])
+    without.write_text(
+        f'#!/bin/sh\ncase "$*" in *-encoders*) {ffmpeg} "$@" | grep -v libwebp;; *) exec {ffmpeg} "$@";; esac\n',
+        encoding="utf-8",
+    )
+    without.chmod(0o755)
+    environ = {**healthy, "PATH": f"{folder}:{healthy['PATH']}"} | ({"EXTRA_OUTPUTS": extras} if extras else {})
+    check = checks(environ)["encoders libwebp"]
+    assert (check.status, part in check.result) == (status, True), check
+    assert checks({**environ, "PATH": healthy["PATH"]})["encoders libwebp"].status is Health.OK
+
+
+@pytest.mark.parametrize(
     ("version", "old"),
     [("5.1.9-0+deb12u1", False), ("7.1", False), ("4.4.2", True), ("5.0.1", True), ("N-1-g2", False)],
 )
