@@ -25,8 +25,8 @@ class StillDifference:
 
     `distance`: root of the mean square, of 255, between cells of 4x4 pixels; `worst`: the same in the worst block of
     32x32, `share` the part of such blocks that are far from the frame's; `likeness`: structural similarity of the luma,
-    pixel by pixel; `sharpness`: fine detail against the frame's, None where the frame has none; `level`: mean
-    difference, negative where the still is darker.
+    pixel by pixel, and `sharpness`: fine detail, None where there is none, both beside what the still's own
+    quantisation leaves of the frame's; `level`: mean difference, negative where the still is darker.
     """
 
     distance: float
@@ -68,3 +68,5 @@ class ImageFile:
     """Bytes after that end."""
     coarseness: float | None = None
     """Mean step of the luma's quantisation; None for what is not quantised."""
+    steps: tuple[int, ...] = ()
+    """Those steps themselves, in a JPEG's order."""

@@ -71,8 +71,15 @@ def read_jpeg(data: bytes) -> ImageFile | None:
         at += length
         if name == "SOS":
             at = _after_scan(data, at)
+    luma = _luma_steps(steps)
     return ImageFile(
-        tuple(parts), tuple(foreign), form, ended, max(0, len(data) - at) if ended else 0, _coarseness(steps)
+        tuple(parts),
+        tuple(foreign),
+        form,
+        ended,
+        max(0, len(data) - at) if ended else 0,
+        coarseness=sum(luma) / len(luma) if luma else None,
+        steps=luma,
     )
 
 
@@ -120,8 +127,8 @@ def _after_scan(data: bytes, at: int) -> int:
         at += 2
 
 
-def _coarseness(tables: list[bytes]) -> float | None:
-    """The mean step of quantisation table 0, that of the luma."""
+def _luma_steps(tables: list[bytes]) -> tuple[int, ...]:
+    """Quantisation table 0, that of the luma; empty where there is none."""
     for body in tables:
         at = 0
         while at < len(body):
@@ -129,10 +136,13 @@ def _coarseness(tables: list[bytes]) -> float | None:
             size = 128 if wide else 64
             values = body[at + 1 : at + 1 + size]
             if number == 0 and len(values) == size:
-                steps = [int.from_bytes(values[2 * i : 2 * i + 2], "big") for i in range(64)] if wide else list(values)
-                return sum(steps) / 64
+                return (
+                    tuple(int.from_bytes(values[2 * i : 2 * i + 2], "big") for i in range(64))
+                    if wide
+                    else tuple(values)
+                )
             at += 1 + size
-    return None
+    return ()
 
 
 def read_webp(data: bytes) -> ImageFile | None:

@@ -5,7 +5,7 @@ In: the arithmetic. Out: decoding (`picture_stack.py`), and which change explain
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -145,10 +145,18 @@ class _Second:
 
 class Meter:
     """Measures one output's pictures as they come. `rate`: pictures a second; `first`: the number of the first;
-    `faintest`: mean squared difference of neighbouring pixels under which a picture shows no detail."""
+    `faintest`: mean squared difference of neighbouring pixels under which a picture shows no detail; `closed`: is
+    told of each second when it has ended."""
 
-    def __init__(self, rate: float, *, first: int = 0, faintest: float = FAINTEST_DETAIL) -> None:
-        self._faintest = faintest
+    def __init__(
+        self,
+        rate: float,
+        *,
+        first: int = 0,
+        faintest: float = FAINTEST_DETAIL,
+        closed: Callable[[PictureSecond], None] = lambda second: None,
+    ) -> None:
+        self._faintest, self._closed = faintest, closed
         self._per_second = max(1, round(rate))
         self._rate = rate
         self._first = self._count = first
@@ -209,6 +217,7 @@ class Meter:
         )
         self._seconds.append(closed)
         self._memory.close(closed)
+        self._closed(closed)
 
     def result(self) -> PictureFidelity:
         """After the last picture."""

@@ -26,10 +26,12 @@ from codex_assets.verification.observations import (
 from codex_assets.verification.observe import stills
 from codex_assets.verification.observe.decoder import Decoder, complaints
 from codex_assets.verification.observe.image_files import read_jpeg, read_png
+from codex_assets.verification.observe.jpeg_quantiser import BLOCK, quantised
 from codex_assets.verification.observe.raw_pictures import (
     JPEG_COLOURS,
     MEZZANINE_COLOURS,
     Picture,
+    Plane,
     RawPicture,
     averaged,
     frame_bytes,
@@ -116,7 +118,7 @@ def _beside_frame(
         key=lambda candidate: candidate[0],
     )
     _, index, place, frame = nearest
-    difference = stills.difference(place.of(still), frame)
+    difference = stills.difference(place.of(still), frame, kept=_kept(seen.file, place, frame))
     difference = replace(difference, smallest_side=min(difference.smallest_side, *frames[index].size))
     shown = _moment(decoder, reference, video, still, at) if difference.distance > FAR_DISTANCE else None
     return replace(
@@ -126,6 +128,16 @@ def _beside_frame(
         moment=Moment(at, shown, is_past_end),
         padding=_padding(still, place),
     )
+
+
+def _kept(file: ImageFile | None, place: _FramePlace, frame: Picture) -> Plane | None:
+    """The luma of a frame in its place, as far as the thumbnail's own quantisation leaves it; None where that is not
+    known."""
+    if file is None or len(file.steps) != BLOCK**2:
+        return None
+    whole = numpy.zeros((profile.PICTURE_HEIGHT, profile.PICTURE_WIDTH), numpy.float32)
+    place.of(whole)[:] = frame @ stills.LUMA
+    return place.of(quantised(whole, file.steps))
 
 
 def whole_thumbnails(decoder: Decoder, reference: Path, at: float) -> list[Picture]:

@@ -31,8 +31,11 @@ FAR_BLOCK = 8.0
 LUMA = numpy.array([0.2126, 0.7152, 0.0722], numpy.float32)
 
 
-def difference(own: Picture, frame: Picture) -> StillDifference:
-    """How `own` differs from `frame`; both have one size."""
+def difference(own: Picture, frame: Picture, *, kept: Plane | None = None) -> StillDifference:
+    """How `own` differs from `frame`; both have one size.
+
+    `kept`: the luma that coding leaves of the frame, beside which likeness and fine detail are measured; None: all.
+    """
     apart = cells(own) - cells(frame)
     square = (apart**2).mean(axis=2)
     blocks = _blocks(square)
@@ -42,8 +45,8 @@ def difference(own: Picture, frame: Picture) -> StillDifference:
         distance=float(numpy.sqrt(square.mean())),
         worst=float(numpy.sqrt(blocks.max())),
         share=float((blocks > FAR_BLOCK**2).mean()),
-        likeness=_similarity(luma, wanted),
-        sharpness=_sharpness(luma, wanted),
+        likeness=_similarity(luma, wanted if kept is None else kept),
+        sharpness=_sharpness(luma, wanted if kept is None else kept),
         level=float(apart.mean()),
         explanation=mistakes[0],
         smallest_side=min(own.shape[:2]),

@@ -48,6 +48,9 @@ KNEE = 0.3
 PEAKS = (100.0, 49.26, 40.0, 20.0, 10.0, 4.926, 4.0, 2.0)
 """Peaks that HDR may be said to have, over SDR's white."""
 
+STRONG, EDGE = 0.5, 0.04
+"""Distance of the colours of a pixel, and of one of them from its end: of 1."""
+
 
 def is_rgb(video: VideoStream) -> bool:
     """Whether a picture is coded in anything but luma and two differences: ffmpeg then only has to unpack it."""
@@ -134,6 +137,16 @@ def _to_rgb(planes: Planes, red: float, blue: float, *, full: bool) -> Planes:
     u, v = ((planes[:, plane] - 128) / (255 if full else 224) for plane in (1, 2))
     r, b = luma + (2 - 2 * red) * v, luma + (2 - 2 * blue) * u
     return np.stack([r, (luma - red * r - blue * b) / (1 - red - blue), b], axis=1)
+
+
+def edge_share(planes: Planes) -> NDArray[np.float32]:
+    """Of each picture in BT.709, the part whose strong colours lie at the edge of what red, green and blue hold: noise
+    on them is cut off where a matrix is converted."""
+    colours = _to_rgb(planes, *BT709, full=False)
+    least, most = colours.min(axis=1), colours.max(axis=1)
+    at_edge = (most - least > STRONG) & ((least < EDGE) | (most > 1 - EDGE))
+    share: NDArray[np.float32] = at_edge.mean(axis=(1, 2), dtype=np.float32)
+    return share
 
 
 def _in_limited_range(planes: Planes) -> Planes:

@@ -22,11 +22,13 @@ from codex_assets.media.facts import MediaInfo, VideoStream
 from codex_assets.media.input_flags import as_coded, input_arguments
 from codex_assets.verification.fidelity import Exactness, PictureFidelity
 from codex_assets.verification.observe.decoder import Decoder
+from codex_assets.verification.observe.kept_detail import KeptDetail
 from codex_assets.verification.observe.picture_meter import Areas, Meter, detail_of, measure
 from codex_assets.verification.observe.picture_stack import compared_size
 from codex_assets.verification.observe.upload_colours import (
     PEAKS,
     Planes,
+    edge_share,
     has_arithmetic,
     has_half_colours,
     in_bt709,
@@ -55,6 +57,9 @@ SMALLEST_SIDE = 16
 ROUNDING_DETAIL = 3.0
 """Mean squared difference of neighbouring pixels, most of which may be what rounding leaves of a smooth picture: the
 pattern of a dither of over 8 bits, or in the upload, is 0.7, and is not encoded."""
+EDGE_SHARE = 0.25
+"""Of a picture, in colours at the edge of what there is, from which on its detail says nothing: a conversion takes a
+part of it away."""
 SMALL = "flags=area+accurate_rnd"
 
 
@@ -214,6 +219,7 @@ def compare_upload_pictures(
         exactness = Exactness.CONVERTED
     colours = _halved if has_half_colours(video) else _softened
     shown = luma_factor(video) ** 2 if exactness in (Exactness.SAME, Exactness.CONVERTED) else 0.0
+    kept = KeptDetail(rate, max(video.width, video.height) / max(size))
 
     def read(take: Callable[[int], bytes]) -> None:
         nonlocal meter
@@ -222,11 +228,15 @@ def compare_upload_pictures(
             own = np.rot90(made, 1, axes=(2, 3)) if turned else made
             meant = reference.of(coded, own)
             if meter is None:
-                meter = Meter(float(rate), first=tick, faintest=ROUNDING_DETAIL)
+                meter = Meter(float(rate), first=tick, faintest=ROUNDING_DETAIL, closed=kept.close)
             coded_middle, middle = panels.middles(records)
             # Full range has nothing beyond black and white.
             within = coded_middle if is_full(video) or is_rgb(video) else _within(coded_middle, exactness)
             before, after = detail_of(within), detail_of(_within(middle, exactness))
+            kept.add(within)
+            if exactness is Exactness.CONVERTED:
+                told = edge_share(meant) < EDGE_SHARE
+                before, after = before * told, after * told
             references = [Areas.of(plane) for plane in (meant[:, 0], colours(meant[:, 1]), colours(meant[:, 2]))]
             measured = measure(references, [own[:, 0], colours(own[:, 1]), colours(own[:, 2])])
             meter.add(references, measured, after, before * shown)
@@ -238,7 +248,11 @@ def compare_upload_pictures(
     arguments = [*upload.opened(), "-i", str(mezzanine), "-filter_complex", graph, *counted, *along, *output]
     label = "comparing the pictures with the upload's"
     run = decoder.run_into(arguments, read, label=label, duration=upload.info.seconds)
-    return replace(meter.result(), exactness=exactness) if meter is not None else None, run.log
+    if meter is None:
+        return None, run.log
+    measured = replace(meter.result(), exactness=exactness)
+    # The middle of a field, or of what was made small, is none of the upload's own pixels.
+    return replace(measured, honest=kept.honest(decoder) if shown else ()), run.log
 
 
 def _left_out(video: VideoStream, count: int) -> int:

@@ -165,7 +165,10 @@ def _is_as_true(second: PictureSecond, honest: PictureSecond) -> bool:
     planes = zip(second.likeness, honest.likeness, (0, 1, 2), strict=True)
     least_sharp, most_sharp = SHARPNESS
     lasting = MORE_LASTING if second.at > 0 else AT_FIRST
-    if honest.sharpness is not None:
+    if honest.sharpness is None:
+        # What there is of detail is too faint for a careful encode to be asked for it; more than there was is too much.
+        least_sharp = 0.0
+    else:
         least_sharp, most_sharp = (
             min(least_sharp, SOFTER * honest.sharpness),
             max(most_sharp, ROUGHER * honest.sharpness),

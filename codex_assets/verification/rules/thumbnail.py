@@ -26,15 +26,12 @@ EXPLAINED_DISTANCE = 2.6
 """From this distance on (a white frame is 2.5 away: converters round down) a mistake that explains it counts..."""
 EXPLAINED = 0.65
 """...if the frame to which it happened is so much nearer. Honest ones: 0.7 and up; a mistake: 0.05 to 0.45."""
-LEAST_ALIKE = 0.955
-"""Structural similarity. Confetti 0.972, noise 0.985, others 0.99 and up; another picture under 0.9."""
+LEAST_ALIKE = 0.93
+"""Structural similarity to what the file's own quantisation leaves of the frame. Noise on a chart of pure colours has
+0.941, others 0.97 and up; another picture under 0.9."""
 BLURRED = 0.75
-"""Fine detail against the frame's. Honest ones: 0.89 to 1.25; made of a third of the pixels: 0.1 to 0.4..."""
-BLURRED_AND_COARSE = 0.5
-"""...and where the quantisation is coarser than `FINE`, which takes detail away as well: 0.5 to 0.85 at the lowest
-quality."""
-FINE = 15.0
-"""Mean quantisation step of the luma."""
+"""Fine detail against what the quantisation leaves of the frame's. Honest ones: 0.83 to 1.25; made of a third of the
+pixels: 0.1 to 0.6."""
 SMALLEST_SIDE = 32
 """Pixels. Of a narrower picture in the thumbnail hardly a cell is free of its edge: 24 pixels measured 14."""
 FARTHEST_NARROW = 22.0
@@ -131,14 +128,9 @@ def _wrong(seen: ThumbnailObservation, difference: StillDifference, farthest: fl
         return explanation.mistake if is_explained and explanation is not None else ANOTHER
     if difference.worst > max(FARTHEST_BLOCK, farthest):
         return IN_PART
-    if difference.sharpness is not None and difference.sharpness < _least_sharp(seen):
+    if difference.sharpness is not None and difference.sharpness < BLURRED:
         return "is blurred"
     return None
-
-
-def _least_sharp(seen: ThumbnailObservation) -> float:
-    coarseness = seen.file.coarseness if seen.file is not None else None
-    return BLURRED if coarseness is None or coarseness <= FINE else BLURRED_AND_COARSE
 
 
 @rule(ObservationKind.THUMBNAIL, source="contract: variants (thumbnail)")
