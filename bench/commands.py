@@ -137,6 +137,7 @@ def main() -> None:
             "list --where id=ONE": ("list", "--where", f"id={media_id}"),
             "failing --where id=ONE": ("failing", "--where", f"id={media_id}"),
             "verify --where id=ONE": ("verify", "--where", f"id={media_id}"),
+            "stats --where id=ONE": ("stats", "--where", f"id={media_id}"),
             "show ONE": ("show", media_id),
             "list": ("list",),
             "list --limit 20": ("list", "--limit", "20"),

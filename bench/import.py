@@ -1,10 +1,11 @@
 """How long a brand-new Dagster instance takes to learn an archive of thousands of media, and what the UI then answers.
 
 The archive is that of `bench/catalogue.py`: the records of one real video and one real audio media, copied under new
-ids. The instance has embedded storage (SQLite), as `make ui` has. Then Dagster's webserver is started on it, and asked
-what the UI's pages ask. Run:
+ids. The instance has embedded storage (SQLite), as `make ui` has. Then all media are verified again with the same
+result, and imported once more. Then Dagster's webserver is started on the instance, asked what the UI's pages ask, and
+its pages are opened in Chromium, if there is one (`ui_pages.py`). Run:
 
-    .venv/bin/python bench/import.py [--media 10000] [--keep FOLDER]
+    .venv/bin/python bench/import.py [--media 10000] [--keep FOLDER] [--pictures FOLDER] [--pages-only]
 
 The decision it supports: docs/decisions/dagster-is-a-view.md.
 """
@@ -25,11 +26,13 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import catalogue
 import requests
+import ui_pages
 
 ROOT = Path(__file__).resolve().parents[1]
 ASKED = 5
@@ -97,14 +100,17 @@ def timed(label: str, *command: str, environment: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def webserver(environment: Mapping[str, str]) -> Iterator[str]:
+def webserver(environment: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+    """Its address, and its process, which leads a session of its own."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         port = bound.getsockname()[1]
     command = ["dagster-webserver", "--workspace", "workspace.yaml", "--host", "127.0.0.1", "--port", str(port)]
     began = time.monotonic()
     with (Path(environment["DAGSTER_HOME"]) / "webserver.log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=dict(environment), cwd=ROOT)
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, env=dict(environment), cwd=ROOT, start_new_session=True
+        )
         try:
             while time.monotonic() < began + START_SECONDS:
                 try:
@@ -113,7 +119,7 @@ def webserver(environment: Mapping[str, str]) -> Iterator[str]:
                 except requests.RequestException:
                     time.sleep(0.2)
             print(f"{'the webserver answers after':66} {time.monotonic() - began:7.1f} s", flush=True)
-            yield f"http://127.0.0.1:{port}/graphql"
+            yield f"http://127.0.0.1:{port}", process.pid
         finally:
             process.send_signal(signal.SIGINT)
             process.wait()
@@ -132,29 +138,52 @@ def ask(url: str, label: str, query: str, variables: Mapping[str, Any]) -> None:
     print(f"{label:66} {took[0]:7.2f} s  {statistics.median(took[1:]):7.2f} s again  {size / 1000:8.0f} kB", flush=True)
 
 
+def verify_again(records: Path) -> None:
+    """Write every verification anew, as one that found what the last one found leaves it: another time."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    for path in records.glob("*/verification.json"):
+        record = json.loads(path.read_text())
+        record["outputs"] = [{**output, "checked_at": now} for output in record["outputs"]]
+        path.write_text(json.dumps(record))
+
+
+def size_of(home: Path) -> str:
+    return f"{sum(file.stat().st_size for file in home.rglob('*') if file.is_file()) / 1e6:.1f} MB"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--media", type=int, default=10_000)
     parser.add_argument("--keep", type=Path, help="make archive and instance here, or use those that are here")
+    parser.add_argument("--pictures", type=Path, help="keep screenshots of the pages here")
+    parser.add_argument("--pages-only", action="store_true", help="ask the pages alone")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = chosen.keep or Path(scratch)
         store, home = folder / "store", folder / "dagster"
         if not (store / catalogue.BUCKET / "records").is_dir():
-            catalogue.fill(store, chosen.media, {kind: catalogue.build(kind) for kind in catalogue.SOURCES})
+            catalogue.fill(
+                store, chosen.media, {kind: catalogue.build(kind, is_verified=True) for kind in catalogue.SOURCES}
+            )
         environment = {**os.environ, "STORAGE_DIR": str(store), "DAGSTER_HOME": str(home)}
+        records = store / catalogue.BUCKET / "records"
         if not home.is_dir():
             home.mkdir(parents=True)
             shutil.copy(ROOT / "deploy" / "dagster-local.yaml", home / "dagster.yaml")
             command = [sys.executable, "-m", "codex_assets.cli.app", "import", "--json"]
             output = timed("import into an empty instance", *command, environment=environment)
-            print(json.dumps(json.loads(output)), f"{sum(f.stat().st_size for f in home.rglob('*')) / 1e9:.2f} GB")
+            print(json.dumps(json.loads(output)), size_of(home))
             timed("import again, nothing new", *command, environment=environment)
-        records = store / catalogue.BUCKET / "records"
+            verify_again(records)
+            output = timed("import after a night in which nothing changed", *command, environment=environment)
+            print(json.dumps(json.loads(output)), size_of(home))
         media_id = next(name for name in sorted(os.listdir(records)) if (records / name / "hls_720p.json").exists())
-        with webserver(environment) as url:
-            for label, (query, variables) in QUESTIONS.items():
-                ask(url, label, query, json.loads(json.dumps(variables).replace("@MEDIA@", media_id)))
+        with webserver(environment) as (address, process):
+            for label, (query, variables) in () if chosen.pages_only else QUESTIONS.items():
+                named = json.loads(json.dumps(variables).replace("@MEDIA@", media_id))
+                ask(f"{address}/graphql", label, query, named)
+            if ui_pages.CHROMIUM is not None:
+                ui_pages.measure(address, media_id, process, chosen.pictures)
 
 
 if __name__ == "__main__":

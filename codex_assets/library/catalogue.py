@@ -398,11 +398,12 @@ class Catalogue:
         meant = None
         if where is not None and where != Where():
             meant = {media.media.media_id for media in self.overview(where)}
+        named, given = catalogue_conditions.of_ids(where, "records")
         with self._file.connection() as database:
             rows = database.execute(
                 "SELECT media_id, known, EXISTS (SELECT 1 FROM records AS other WHERE other.media_id = records.media_id"
-                " AND other.name IN (?, ?)) FROM records WHERE name = ? AND known NOTNULL",
-                (MEDIA, REFUSED, JOBS),
+                f" AND other.name IN (?, ?)) FROM records WHERE name = ? AND known NOTNULL AND {named}",
+                [MEDIA, REFUSED, JOBS, *given],
             )
             for media_id, known, is_registered in rows:
                 if meant is not None and is_registered and media_id not in meant:
@@ -411,15 +412,16 @@ class Catalogue:
                 if is_registered or where is None or (jobs and where.holds_unbuilt(_media_of(jobs[-1]))):
                     yield media_id, jobs
 
-    def names(self, wanted: Collection[str]) -> Iterator[tuple[str, frozenset[str]]]:
-        """Every media that has one of the records that are `wanted`, with those of them that it has; of one whose
-        upload was refused, with all. In order of their ids."""
+    def names(self, wanted: Collection[str], where: Where | None = None) -> Iterator[tuple[str, frozenset[str]]]:
+        """Every media, or those that `where` names, that has one of the records that are `wanted`, with those of them
+        that it has; of one whose upload was refused, with all. In order of their ids."""
+        named, given = catalogue_conditions.of_ids(where, "records")
         with self._file.connection() as database:
             rows = database.execute(
-                "SELECT media_id, name FROM records WHERE name IN (SELECT value FROM json_each(?))"
+                f"SELECT media_id, name FROM records WHERE name IN (SELECT value FROM json_each(?)) AND {named}"
                 " UNION SELECT media_id, name FROM records WHERE media_id IN (SELECT media_id FROM refusals)"
-                " ORDER BY media_id",
-                [json.dumps(list(wanted))],
+                f" AND {named} ORDER BY media_id",
+                [json.dumps(list(wanted)), *given, *given],
             )
             for media_id, of_media in groupby(rows, key=itemgetter(0)):
                 yield media_id, frozenset(name for _, name in of_media)

@@ -84,7 +84,10 @@ def take_listing(database: sqlite3.Connection, archive: ObjectStore, only: Colle
                 f" WHERE now.media_id = {table}.media_id AND now.{key} = {table}.{key})",
                 given,
             )
-            database.execute(f"INSERT OR REPLACE INTO {table} SELECT * FROM now_{table} EXCEPT SELECT * FROM {table}")
+            database.execute(
+                f"INSERT OR REPLACE INTO {table} SELECT * FROM now_{table} EXCEPT SELECT * FROM {table} WHERE {scope}",
+                given,
+            )
         if only is None:
             keep_state(database, listed_at=clock, took=took)
     return listed
@@ -192,10 +195,11 @@ def _differences(database: sqlite3.Connection, only: Collection[str] | None) -> 
         " WHERE listed.media_id = records.media_id AND listed.name = records.name)",
         given,
     ).fetchall()
+    # Both sides in scope: otherwise a look at one media goes through the files of all.
+    held, listed = (f"SELECT * FROM {table} WHERE {scope}" for table in ("held", "listed_files"))
     files = database.execute(
-        f"SELECT media_id FROM (SELECT * FROM held WHERE {scope} EXCEPT SELECT * FROM listed_files)"
-        f" UNION SELECT media_id FROM (SELECT * FROM listed_files WHERE {scope} EXCEPT SELECT * FROM held)",
-        given * 2,
+        f"SELECT media_id FROM ({held} EXCEPT {listed}) UNION SELECT media_id FROM ({listed} EXCEPT {held})",
+        given * 4,
     ).fetchall()
     touched = {record.media_id for record in changed} | {media_id for media_id, *_ in (*gone, *files)}
     return _Differences(changed, gone, sorted(touched))

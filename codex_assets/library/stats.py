@@ -151,7 +151,7 @@ def gather(
     `since`: only jobs that were started then or later. Storage is what there is now, and is left out without `storage`:
     what the records name or, where `listed` are given, what these stores list. Raises `StorageError`.
     """
-    named = dict(catalogue.names((refused.MEDIA, refused.REFUSED, JOBS, UNDELIVERED)))
+    named = dict(catalogue.names((refused.MEDIA, refused.REFUSED, JOBS, UNDELIVERED), where))
     least: Counter[Judged | None] = Counter()
     chosen = set()
     for media_id, _, verdicts in catalogue.verdicts(where):

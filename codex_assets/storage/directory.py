@@ -256,18 +256,17 @@ class DirectoryStore:
             entries = sorted(
                 _files(str(start), os.path.realpath(self._objects), f"{folder}/" if folder else "", prefix)
             )
-        for key, status in entries:
+        for key, size, modified in entries:
             if key > after:
-                yield StoredObject(key, size=status.st_size, modified=datetime.fromtimestamp(status.st_mtime, UTC))
+                yield StoredObject(key, size=size, modified=datetime.fromtimestamp(modified, UTC))
 
     def versions(self, prefix: str) -> Iterator[StoredObject]:
         yield from self.list(prefix)
         with self._faults("list", prefix):
             formers = sorted(_files(str(self._versions), os.path.realpath(self._versions), "", prefix))
-        for path, status in formers:
+        for path, size, modified in formers:
             key, _, version = path.rpartition("/")
-            modified = datetime.fromtimestamp(status.st_mtime, UTC)
-            yield StoredObject(key, size=status.st_size, modified=modified, version=version)
+            yield StoredObject(key, size=size, modified=datetime.fromtimestamp(modified, UTC), version=version)
 
     def unfinished_uploads(self) -> Iterator[UnfinishedUpload]:
         # All buckets of a local store share the folder of what arrives; the archive answers for it.
@@ -437,8 +436,8 @@ def _leads_into(top: str, path: str | Path) -> bool:
     return os.path.commonpath((top, os.path.realpath(path))) == top
 
 
-def _files(folder: str, top: str, start: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Key and status of each file below a folder whose keys begin with `start`, if they begin with `prefix`.
+def _files(folder: str, top: str, start: str, prefix: str) -> Iterator[tuple[str, int, float]]:
+    """Key, bytes and time of each file below a folder whose keys begin with `start`, if they begin with `prefix`.
 
     Left out are files that are removed meanwhile, linked folders, and links that lead out of `top`: no objects.
     """
@@ -454,7 +453,8 @@ def _files(folder: str, top: str, start: str, prefix: str) -> Iterator[tuple[str
                 with suppress(FileNotFoundError):
                     status = entry.stat()
                     if stat.S_ISREG(status.st_mode):
-                        yield key, status
+                        # A whole status takes four times the room, and a million of them are sorted at once.
+                        yield key, status.st_size, status.st_mtime
 
 
 def _remove_empty(folder: Path, top: Path) -> None:

@@ -1,4 +1,4 @@
-"""What two files of ours use of Dagster's private parts: each by name, and what breaks when Dagster changes it.
+"""What files of ours use of Dagster's private parts: each by name, and what breaks when Dagster changes it.
 
 Dagster is pinned, so nothing changes by itself. When its release is raised, a failure here names the place to look at,
 before an import stores events that the UI cannot read.
@@ -56,6 +56,19 @@ PRIVATE = {
         "sqlite_run_storage": "a database with two schema versions is not mended",
         "get_alembic_config": "a database with two schema versions is not mended",
     },
+    "check_states.py": {
+        "SerializableEntitySubset": "Dagster's pages do not show what checks say",
+        "AssetCheckExecutionRecordStatus": "Dagster's pages do not show what checks say",
+        "AssetCheckExecutionResolvedStatus": "Dagster's pages do not show what checks say",
+        "AssetCheckPartitionInfo": "Dagster's pages do not show what checks say",
+        "AssetCheckState": "Dagster's pages do not show what checks say",
+        "FINISHED_STATUSES": "a check whose run ended without it seems to be under way",
+        "SqlEventLogStorage": "Dagster's pages do not show what checks say",
+    },
+    "sqlite_storage.py": {
+        "SqliteEventLogStorage": "`make ui` does not start",
+        "DagsterSqliteStorage": "`make ui` does not start",
+    },
 }
 """File -> each private name that it imports -> what breaks without it."""
 
@@ -98,6 +111,12 @@ def parameters(function: Callable[..., Any]) -> list[str]:
         (
             EventLogStorage.get_latest_storage_id_by_partition,
             ["self", "asset_key", "event_type", "partitions", "after_cursor"],
+        ),
+        # What each check says of each media.
+        (EventLogStorage.get_asset_check_state, ["self", "keys"]),
+        (
+            SqlEventLogStorage.get_asset_check_partition_info,
+            ["self", "keys", "after_storage_id", "partition_keys"],
         ),
         # What was imported of each media.
         (RunStorage.get_cursor_values, ["self", "keys"]),

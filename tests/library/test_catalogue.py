@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ from codex_assets.config import prices, settings
 from codex_assets.errors import MissingInput, StorageError
 from codex_assets.library import catalogue, catalogue_listing, catalogue_rows, costs, published_media
 from codex_assets.library.catalogue import Catalogue, RebuildTarget
+from codex_assets.library.catalogue_index import IndexFile
 from codex_assets.library.judged import Judged
 from codex_assets.library.selection import Where
 from codex_assets.media import recipe
@@ -377,6 +379,51 @@ def test_a_look_at_one_media_puts_together_that_one_alone(
     index.refresh(["m1"])
     assert put_together == ["m1", "m1"]
     assert [media.media.media_id for media in index.overview()] == ["m0", "m2", "m3"]
+
+
+def test_a_question_about_one_media_goes_through_the_rows_of_that_one_alone(
+    local: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local.add("m1")
+    local.add("m2")
+    path = tmp_path / "index.sqlite"
+    index = Catalogue(path, local.store)
+    index.refresh()
+    steps = 0
+
+    def connect(file: IndexFile) -> sqlite3.Connection:
+        def note() -> int:
+            nonlocal steps
+            steps += 1
+            return 0
+
+        database = plain(file)
+        database.set_progress_handler(note, 1)
+        return database
+
+    def taken() -> int:
+        """The steps of SQLite's machine that all questions about one media take."""
+        nonlocal steps
+        steps, one = 0, Where(media_ids=("m1",))
+        local.edit("m1", "thumbnail", code)
+        assert index.refresh_for(one) is not None
+        lines = (index.overview(one), index.verdicts(one), index.findings(one), index.jobs(one))
+        assert [len(list(line)) for line in lines] == [1, 1, 0, 1]
+        assert dict(index.names(("media",), one)) == {"m1": {"media"}}
+        assert (index.problems(one), index.refused(one), index.verified(one)) == ([], [], (1, 1))
+        assert [target.media_id for target in index.targets(one)] == ["m1"]
+        return steps
+
+    plain = IndexFile._connect
+    monkeypatch.setattr(IndexFile, "_connect", connect)
+    few = taken()
+    with closing(sqlite3.connect(path)) as database, database:
+        for table in ("listed", "listed_files", "records", "media", "findings", "refusals", "stored", "held"):
+            columns = ", ".join([f"{table}.{row[1]}" for row in database.execute(f"PRAGMA table_info({table})")][1:])
+            copied = f"SELECT media_id || '-' || copy.value, {columns} FROM {table}, json_each(?) AS copy"
+            database.execute(f"INSERT INTO {table} {copied}", [json.dumps(list(range(300)))])
+    assert index.size() == 602
+    assert taken() < 1.1 * few
 
 
 @pytest.mark.ffmpeg
