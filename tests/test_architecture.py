@@ -51,8 +51,14 @@ ONLY = {
         "codex_assets/defs/",
     },
     "dagster": {"codex_assets/defs/", "codex_assets/worker/job.py", "codex_assets/definitions.py"},
-    # One writes events into Dagster's tables, the other finds and opens its databases.
-    "dagster._core": {"codex_assets/defs/event_log.py", "codex_assets/defs/instance_storage.py"},
+    # One writes events into Dagster's tables, another finds and opens its databases, the others answer for all media of
+    # a check at once.
+    "dagster._core": {
+        "codex_assets/defs/event_log.py",
+        "codex_assets/defs/instance_storage.py",
+        "codex_assets/defs/check_states.py",
+        "codex_assets/defs/sqlite_storage.py",
+    },
     "dagster._record": {"codex_assets/defs/event_log.py"},
     "dagster._cli": set(),
     "dagster._config": set(),

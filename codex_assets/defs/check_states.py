@@ -34,15 +34,15 @@ class CheckStates(SqlEventLogStorage):
         """What each check says of each media: the same as Dagster's own answer."""
         ours = [(key, definition) for key, definition in keys if isinstance(definition, dg.DynamicPartitionsDefinition)]
         others = [each for each in keys if not isinstance(each[1], dg.DynamicPartitionsDefinition)]
-        found = dict(super().get_asset_check_state(others)) if others else {}
+        states = dict(super().get_asset_check_state(others)) if others else {}
         registered = {
             name: set(self.get_dynamic_partitions(name)) for name in {str(definition.name) for _, definition in ours}
         }
         for key, definition in ours:
             infos = self.get_asset_check_partition_info([key])
             known = [info for info in infos if info.partition_key in registered[str(definition.name)]]
-            found[key] = self._state(key, definition, known, max(map(_latest, infos), default=0))
-        return found
+            states[key] = self._state(key, definition, known, max(map(_latest, infos), default=0))
+        return states
 
     def _state(
         self,

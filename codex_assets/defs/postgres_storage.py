@@ -11,7 +11,7 @@ from dagster_postgres.utils import get_token_provider_from_config, pg_url_from_c
 from codex_assets.defs.check_states import CheckStates
 
 
-class _EventLog(CheckStates, PostgresEventLogStorage):
+class _PostgresEventLog(CheckStates, PostgresEventLogStorage):
     """Dagster's, with that answer."""
 
 
@@ -27,7 +27,7 @@ class PostgresStorage(DagsterPostgresStorage):
     ) -> None:
         super().__init__(postgres_url, should_autocreate_tables, inst_data, token_provider)
         # Its tables are there by now.
-        self._event_log_storage = _EventLog(postgres_url, False, token_provider=token_provider)
+        self._event_log_storage = _PostgresEventLog(postgres_url, False, token_provider=token_provider)
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> "PostgresStorage":

@@ -11,7 +11,7 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from codex_assets.defs.check_states import CheckStates
 
 
-class _EventLog(CheckStates, SqliteEventLogStorage):
+class _SqliteEventLog(CheckStates, SqliteEventLogStorage):
     """Dagster's, with that answer."""
 
 
@@ -20,7 +20,7 @@ class SqliteStorage(DagsterSqliteStorage):
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         super().__init__(base_dir, inst_data)
-        self._event_log_storage = _EventLog(self._event_log_storage._base_dir)
+        self._event_log_storage = _SqliteEventLog(self._event_log_storage._base_dir)
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> "SqliteStorage":

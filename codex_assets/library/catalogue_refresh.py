@@ -196,9 +196,9 @@ def _differences(database: sqlite3.Connection, only: Collection[str] | None) -> 
         given,
     ).fetchall()
     # Both sides in scope: otherwise a look at one media goes through the files of all.
-    held, listed = (f"SELECT * FROM {table} WHERE {scope}" for table in ("held", "listed_files"))
+    before, now = (f"SELECT * FROM {table} WHERE {scope}" for table in ("held", "listed_files"))
     files = database.execute(
-        f"SELECT media_id FROM ({held} EXCEPT {listed}) UNION SELECT media_id FROM ({listed} EXCEPT {held})",
+        f"SELECT media_id FROM ({before} EXCEPT {now}) UNION SELECT media_id FROM ({now} EXCEPT {before})",
         given * 4,
     ).fetchall()
     touched = {record.media_id for record in changed} | {media_id for media_id, *_ in (*gone, *files)}

@@ -404,14 +404,14 @@ def test_a_question_about_one_media_goes_through_the_rows_of_that_one_alone(
     def taken() -> int:
         """The steps of SQLite's machine that all questions about one media take."""
         nonlocal steps
-        steps, one = 0, Where(media_ids=("m1",))
+        steps, where = 0, Where(media_ids=("m1",))
         local.edit("m1", "thumbnail", code)
-        assert index.refresh_for(one) is not None
-        lines = (index.overview(one), index.verdicts(one), index.findings(one), index.jobs(one))
+        assert index.refresh_for(where) is not None
+        lines = (index.overview(where), index.verdicts(where), index.findings(where), index.jobs(where))
         assert [len(list(line)) for line in lines] == [1, 1, 0, 1]
-        assert dict(index.names(("media",), one)) == {"m1": {"media"}}
-        assert (index.problems(one), index.refused(one), index.verified(one)) == ([], [], (1, 1))
-        assert [target.media_id for target in index.targets(one)] == ["m1"]
+        assert dict(index.names(("media",), where)) == {"m1": {"media"}}
+        assert (index.problems(where), index.refused(where), index.verified(where)) == ([], [], (1, 1))
+        assert [target.media_id for target in index.targets(where)] == ["m1"]
         return steps
 
     plain = IndexFile._connect
