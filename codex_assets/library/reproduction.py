@@ -134,7 +134,7 @@ class Reproduction:
                 wanted[output] = record
         root = self.scratch / f"reproduce-{uuid.uuid4().hex[:12]}"
         try:
-            with closing(Workspace(root / "work", _told_to(self.listener))) as workspace:
+            with closing(Workspace(root / "work", _without_publishing(self.listener))) as workspace:
                 workspace.progress.plan(phases.weights_of(published.media.media_type, wanted))
                 for build in _builds(wanted, published, self.encoder, done):
                     done |= self._carry_out(build, published, root / "built", workspace)
@@ -192,7 +192,7 @@ class Reproduction:
         return RecordStore(self.stores.archive).output(published.media_id, published.output) != published
 
 
-def _told_to(listener: Listener | None) -> Listener | None:
+def _without_publishing(listener: Listener | None) -> Listener | None:
     """A listener that hears of no publishing, for there is none."""
     if listener is None:
         return None

@@ -73,12 +73,12 @@ def _of_film(data: Data) -> Mapping[int, bytes]:
 def _of_track(data: Data, track: Box, scale: int) -> Mapping[int, bytes]:
     """`scale`: units a second in which edits are counted."""
     outer = {box.kind: box for box in _boxes(data, track.content, track.end)}
-    found = {
+    parts = {
         kind: next((box for box in _boxes(data, outer[part].content, outer[part].end) if box.kind == kind), None)
         for part, kind in TRACK_PARTS
         if part in outer
     }
-    described, edits = found.get(b"mdhd"), found.get(b"elst")
+    described, edits = parts.get(b"mdhd"), parts.get(b"elst")
     if described is None or edits is None:
         return {}
     media_scale, lasts = _clock(data, described)

@@ -235,8 +235,8 @@ def compare_upload_pictures(
             before, after = detail_of(within), detail_of(_within(middle, exactness))
             kept.add(within)
             if exactness is Exactness.CONVERTED:
-                told = edge_share(meant) < EDGE_SHARE
-                before, after = before * told, after * told
+                is_clear = edge_share(meant) < EDGE_SHARE
+                before, after = before * is_clear, after * is_clear
             references = [Areas.of(plane) for plane in (meant[:, 0], colours(meant[:, 1]), colours(meant[:, 2]))]
             measured = measure(references, [own[:, 0], colours(own[:, 1]), colours(own[:, 2])])
             meter.add(references, measured, after, before * shown)

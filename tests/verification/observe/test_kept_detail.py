@@ -57,8 +57,8 @@ def test_noise_excuses_what_an_encode_loses_of_it_and_nothing_else(source: str, 
     upload = tmp_path / "upload.mp4"
     coding = ("-frames:v", "25", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "6", "-pix_fmt", "yuv420p", "-an")
     subprocess.run([*FFMPEG, *SOURCES[source], *coding, str(upload)], check=True)
-    found = {name: finding(upload, filters, tmp_path) for name, filters in SPOILT.items()}
-    said = {name: each.message for name, each in found.items() if each is not None and not each.passed}
+    findings = {name: finding(upload, filters, tmp_path) for name, filters in SPOILT.items()}
+    said = {name: each.message for name, each in findings.items() if each is not None and not each.passed}
     # A film without its noise is as sharp as it was.
     passes = {"as it should be"} | ({"with its noise taken out"} if source == "film" else set())
     assert set(said) == set(SPOILT) - passes
