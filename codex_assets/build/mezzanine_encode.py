@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 
 from codex_assets.build import far_peaks, upload_faults
@@ -140,16 +141,22 @@ class MezzanineEncoder:
         return plan, self._encode(plan)
 
     def _in_one_size(self, plan: _Plan, encode: MezzanineEncode, warnings: list[str]) -> tuple[_Plan, MezzanineEncode]:
-        """Encode again, where the picture changes its size midway. Adds to `warnings`. Raises `SourceError` where it
-        becomes too large."""
+        """Encode again, where the picture changes its size or shape midway. Adds to `warnings`. Raises `SourceError`
+        where it becomes too large."""
         video = plan.info.video
-        if video is None or not encode.log.size_changes:
+        if video is None:
             return plan, encode
         if plan.info.counted.get(video.index, Counted()).foreign:
             # A hole that is read as pictures of another system.
             return plan, encode
-        arguments = sizes.size_arguments(str(self._source), plan.info, video)
-        seconds = sizes.read_sizes(self._tools.ffprobe_lines(arguments, label="looking for the sizes of the picture"))
+        if encode.log.size_changes:
+            arguments = sizes.size_arguments(str(self._source), plan.info, video)
+            seconds = sizes.read_sizes(
+                self._tools.ffprobe_lines(arguments, label="looking for the sizes of the picture")
+            )
+        else:
+            seconds = self._shapes(plan.info, video)
+            video = replace(video, sample_aspect=Fraction(1))
         if len(seconds) < 2:
             return plan, encode
         video = sizes.in_one_size(video, seconds)
@@ -161,6 +168,18 @@ class MezzanineEncoder:
             raise refusal.error()
         warnings.append(refusals.size_changes(video.width, video.height))
         return plan, self._encode(plan)
+
+    def _shapes(self, info: MediaInfo, video: VideoStream) -> dict[sizes.Size, float]:
+        """As `sizes.read_shapes`; nothing where the first pictures of groups do not decode by themselves."""
+        arguments = sizes.shape_arguments(str(self._source), info, video)
+        if arguments is None:
+            return {}
+        try:
+            lines = self._tools.ffprobe_lines(arguments, label="looking for the shapes of the picture")
+            return sizes.read_shapes(lines, video)
+        except ToolError as error:
+            upload_faults.require_no_worker_trouble(error, self._source)
+            return {}
 
     def _in_one_level_and_form(self, plan: _Plan, encode: MezzanineEncode) -> tuple[_Plan, MezzanineEncode]:
         """Encode again, where samples are no numbers or pass full scale, or where the sound changes its form (rate,

@@ -266,8 +266,8 @@ RESIZED = ("changes its size midway",)
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 
-def in_sizes(codec: str, suffix: str, *parts: tuple[str, float], more: str = "") -> Make:
-    """Parts of these sizes and lengths (seconds), 30 pictures a second, in one track."""
+def in_sizes(codec: str, suffix: str, *parts: tuple[str, float], more: str = "", pixels: Sequence[str] = ()) -> Make:
+    """Parts of these sizes and lengths (seconds), 30 pictures a second, in one track. `pixels`: their aspects."""
 
     def make(folder: Path) -> Path:
         kind = "webm" if codec.startswith("libvpx") else "ts"
@@ -275,7 +275,8 @@ def in_sizes(codec: str, suffix: str, *parts: tuple[str, float], more: str = "")
         for number, (size, seconds) in enumerate(parts):
             part = folder / f"{number}.{kind}"
             level = f"20+10*mod((N+{first})*7\\,{GREYS})"
-            source = f"color=gray:s={size}:r=30:d={seconds},geq=lum='{level}':cb=128:cr=128"
+            shaped = f",setsar={pixels[number]}" if pixels else ""
+            source = f"color=gray:s={size}:r=30:d={seconds},geq=lum='{level}':cb=128:cr=128{shaped}"
             words = ["-f", "lavfi", "-i", source, "-c:v", *codec.split(), "-pix_fmt", "yuv420p"]
             subprocess.run([*FFMPEG, *words, str(part)], check=True)
             lines.append(f"file '{part}'\nduration {seconds}\n")
@@ -333,6 +334,28 @@ for _name, _make, _size, _seconds, _places in (
     (
         "changes_shape_mpeg2",
         in_sizes("mpeg2video -q:v 2 -bf 0", "ts", ("192x144", 1), ("256x144", 1)),
+        (256, 144),
+        2,
+        ((0.5, beside(192 / 256)), (1.5, WHOLE)),
+    ),
+    (
+        "stays_and_widens_ts",
+        # A broadcast that goes from 4:3 to 16:9: as many pixels, of another shape.
+        in_sizes(X264, "ts", ("176x144", 1), ("176x144", 1), pixels=("12/11", "16/11")),
+        (256, 144),
+        2,
+        ((0.5, beside(192 / 256)), (1.5, WHOLE)),
+    ),
+    (
+        "stays_and_narrows_mpeg2",
+        in_sizes("mpeg2video -q:v 2 -bf 0 -g 12", "mpg", ("176x144", 1), ("176x144", 1), pixels=("16/11", "12/11")),
+        (256, 144),
+        2,
+        ((0.5, WHOLE), (1.5, beside(192 / 256))),
+    ),
+    (
+        "stays_and_widens_hevc",
+        in_sizes(X265, "m2ts", ("176x144", 1), ("176x144", 1), pixels=("12/11", "16/11")),
         (256, 144),
         2,
         ((0.5, beside(192 / 256)), (1.5, WHOLE)),

@@ -22,7 +22,7 @@ from codex_assets.verification.observe.tracks import picture_of, sound_of
 from codex_assets.verification.observe.transport_stream import span_of, trimmed
 from codex_assets.verification.observe.upload_packets import read_upload
 from codex_assets.verification.observe.upload_pictures import UploadedMedia, compare_upload_pictures
-from codex_assets.verification.observe.upload_sizes import changes_size, upload_sizes
+from codex_assets.verification.observe.upload_sizes import changes_shape, changes_size, upload_sizes
 from codex_assets.verification.observe.upload_sound import compare_upload_sound
 from codex_assets.verification.observe.upload_times import last_picture, picture_packets, rate_fit
 
@@ -113,7 +113,7 @@ def _beside_the_upload(
         if shown is not None and not upload.damaged:
             last = last_picture(decoder, upload, shown, rate, info.video.frames)
         pictures = compare_upload_pictures(decoder, upload, path, rate, info.video.frames)
-        if pictures is not None and changes_size(pictures[1]):
+        if pictures is not None and (changes_size(pictures[1]) or changes_shape(decoder, upload)):
             sizes = upload_sizes(decoder, upload)
             pictures = compare_upload_pictures(decoder, upload, path, rate, info.video.frames, several_sizes=True)
     if upload.damaged:

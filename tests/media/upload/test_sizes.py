@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 from probed import parsed, picture, turned
 
-from codex_assets.media.upload.sizes import Size, in_one_size, lasting_size, read_sizes
+from codex_assets.media.upload.sizes import Size, in_one_size, lasting_size, read_shapes, read_sizes, shape_arguments
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,45 @@ def test_the_rest_follows_from_the_size() -> None:
     assert resized.sizes == ((320, 180), (480, 361))
     assert replace(resized, sample_aspect=video.sample_aspect) != video
     assert resized.sample_aspect == Fraction(1)
+
+
+def groups(*shapes: str) -> list[str]:
+    """The first pictures of groups of half a second, each with its size and the aspect of its pixels."""
+    return [f"{number / 2},{shape}" for number, shape in enumerate(shapes)]
+
+
+NARROW, WIDE = "720,576,12:11", "720,576,16:11"
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([*groups(NARROW, NARROW, WIDE), ""], {(785, 576): 1.0, (1047, 576): 9.0}),
+        (groups(NARROW, NARROW, NARROW), {}),
+        # Two sizes of one shape: a decode says so.
+        (groups("720,576,1:1", "720,576", "360,288,1:1"), {}),
+        (groups("720,576,1:1", "720,576,0:1", "720,576,N/A", "720,576,400:1", "x"), {}),
+        # A header that was hit by an error lasts for a group.
+        ([*groups(*(NARROW,) * 19), "9.6,720,576,16:11", "9.7,720,576,12:11"], {}),
+        ([], {}),
+    ],
+)
+def test_a_shape_that_lasts_is_another_size(lines: list[str], expected: dict[Size, float]) -> None:
+    video = parsed(picture(width=720, height=576)).video
+    assert video is not None
+    assert read_shapes(lines, replace(video, start=0.0, duration=10.0)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "is_asked"),
+    [
+        ("mpegts", "h264", True),
+        ("mpeg", "mpeg2video", True),
+        ("matroska,webm", "h264", False),
+        ("mpegts", "vc1", False),
+    ],
+)
+def test_shapes_are_asked_of_containers_that_state_none(container: str, codec: str, is_asked: bool) -> None:
+    info = parsed(picture(codec_name=codec))
+    assert info.video is not None
+    assert (shape_arguments("x", replace(info, container=container), info.video) is not None) is is_asked
