@@ -7,13 +7,13 @@ before the switch plays on to the end. In: what is noted of them, what is due, a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from codex_assets.archive.records import MediaRecord, Record
+from codex_assets.archive.records import MediaRecord, Record, VariantRecord
 from codex_assets.archive.store import RecordStore, UnreadableRecord
 from codex_assets.media.outputs import OUTPUTS
 from codex_assets.storage import keys
@@ -33,6 +33,8 @@ class ReplacedObjects(Record):
     prefix: str
     since: str
     """When they were replaced: UTC, ISO 8601."""
+    rung: VariantRecord | None = None
+    """Whose segments they are, as it was recorded, but for its files and checks; None where that is not known."""
 
     def is_due(self, grace: timedelta, now: datetime) -> bool:
         """Whether they have been replaced for so long."""
@@ -63,8 +65,26 @@ def unnamed(store: ObjectStore, folder: str, named: Collection[str]) -> set[str]
     return {prefix for prefix in prefixes if not any(key.startswith(prefix) for key in named)}
 
 
-def note(records: RecordStore, media_id: str, prefixes: Iterable[str], current: Collection[str], now: datetime) -> None:
-    """Put on record that these were replaced now, unless it is on record. What is `current` (keys) is not replaced."""
+def prefix_of_rung(record: VariantRecord) -> str | None:
+    """The prefix of a rung's segments; None for one that has none."""
+    if record.playlist_key is None or not record.segments:
+        return None
+    folder = keys.folder(record.playlist_key)
+    return prefix_of(keys.segment(record.playlist_key, 0, record.version), folder)
+
+
+def note(
+    records: RecordStore,
+    media_id: str,
+    prefixes: Iterable[str],
+    current: Collection[str],
+    now: datetime,
+    rungs: Mapping[str, VariantRecord] | None = None,
+) -> None:
+    """Put on record that these were replaced now, unless it is on record. What is `current` (keys) is not replaced.
+
+    `rungs`: by prefix, whose segments they were.
+    """
     try:
         known = records.get(media_id, REPLACED, ReplacedRecord)
     except UnreadableRecord:
@@ -74,8 +94,16 @@ def note(records: RecordStore, media_id: str, prefixes: Iterable[str], current: 
     kept = [each for each in before if not any(key.startswith(each.prefix) for key in current)]
     since = now.astimezone(UTC).isoformat(timespec="milliseconds")
     new = set(prefixes) - {each.prefix for each in kept}
-    after = (*kept, *(ReplacedObjects(prefix=prefix, since=since) for prefix in sorted(new)))
+    whose = {prefix: _brief(rung) for prefix, rung in (rungs or {}).items()}
+    noted = (ReplacedObjects(prefix=prefix, since=since, rung=whose.get(prefix)) for prefix in sorted(new))
+    after = (*kept, *noted)
     _write(records, media_id, before, after)
+
+
+def _brief(rung: VariantRecord) -> VariantRecord:
+    """A rung's record without what a comparison does not need, for it may name thousands of files."""
+    left_out: dict[str, object] = {"files": (), "checks": (), "warnings": (), "notes": None, "rule_set": None}
+    return rung.model_copy(update=left_out)
 
 
 class Alone(Protocol):

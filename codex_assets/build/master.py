@@ -49,7 +49,7 @@ def change_for(
         raise MissingInput("The master playlist needs at least one variant, and none has been built.")
     if not records or (not is_wanted and published is None):
         return MasterChange()
-    text = hls.master_playlist([_stream_info(record) for record in records])
+    text = hls.master_playlist([stream_info(record) for record in records])
     inputs = {record.output: record.data_version for record in records}
     receipt = build.receipts.draft(build.media.media_type, MASTER.name, inputs)
     if published is not None and published.data_version == digest(text):
@@ -119,7 +119,8 @@ def _observations(
     return observations
 
 
-def _stream_info(record: VariantRecord) -> hls.StreamInfo:
+def stream_info(record: VariantRecord) -> hls.StreamInfo:
+    """What a master says of a variant that applies."""
     assert record.bandwidth is not None
     assert record.average_bandwidth is not None
     assert record.codecs is not None

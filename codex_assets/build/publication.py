@@ -227,8 +227,24 @@ class Publication:
             if (folder := self._folder_of(output.record)) is not None
             for prefix in replaced.unnamed(self._stores.media, folder, current)
         }
-        replaced.note(self.records, media.media_id, prefixes, current, now)
+        replaced.note(self.records, media.media_id, prefixes, current, now, self._former_rungs() if prefixes else {})
         self._replaced_is_noted = True
+
+    def _former_rungs(self) -> dict[str, VariantRecord]:
+        """By the prefix of their segments: the rungs that this switch replaces, as they are recorded until then."""
+        recorded = RecordStore(self._stores.archive)
+        former_rungs = {}
+        for output in self._outputs.values():
+            if not isinstance(output.record, VariantRecord):
+                continue
+            try:
+                former = recorded.get(self._media.media_id, output.record.output, VariantRecord)
+            except UnreadableRecord:
+                continue
+            prefix = replaced.prefix_of_rung(former) if former is not None else None
+            if former is not None and prefix is not None:
+                former_rungs[prefix] = former
+        return former_rungs
 
     def _take_back(self) -> None:
         """Delete the versions that this job wrote and no record names, so that the recorded ones are current again.

@@ -1,34 +1,33 @@
-"""What the page of a comparison shows: a media by two recipes, as JSON has it."""
+"""What the page of a comparison shows: a media in two states, as JSON has it."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from codex_assets.library.what_if import MeasuredRung, WhatIf
+from codex_assets.library.comparison import Comparison, MeasuredRung
 from codex_assets.media.vmaf import VmafCurve
 from codex_assets.verification.report.media_report import LikenessCurve
-from codex_assets.viewer.media_sheet import object_path
 
-OTHER = "/compare/objects"
-"""Where what would be published is served."""
+OBJECTS = "/compare/objects"
+"""Where the objects of both sides are served, each below the number of its side."""
 
 
-def sheet(what_if: WhatIf) -> dict[str, Any]:
-    """Both recipes, rung by rung."""
-    media = what_if.media
+def sheet(comparison: Comparison) -> dict[str, Any]:
+    """Both sides, rung by rung."""
+    media = comparison.media
     return {
         "id": media.media_id,
         "creator": media.creator_id,
         "type": media.media_type,
-        "recipe": what_if.recipe,
-        "masters": {
-            "published": object_path(media, "media", what_if.master_key),
-            "other": f"{OTHER}/media/{what_if.master_key}",
-        },
-        "rungs": [
-            {"name": rung.published.record.variant, "published": _rung(rung.published), "other": _rung(rung.other)}
-            for rung in what_if.rungs
+        "sides": [
+            {
+                "name": side.name,
+                "about": side.about,
+                "master": f"{OBJECTS}/{number}/media/{comparison.master_key}",
+            }
+            for number, side in enumerate(comparison.sides)
         ],
+        "rungs": [{"name": rung.name, "sides": [_rung(side) for side in rung.sides]} for rung in comparison.rungs],
     }
 
 
@@ -45,6 +44,7 @@ def _rung(rung: MeasuredRung) -> dict[str, Any]:
         "segments": [{"duration": each.duration, "size": each.size} for each in record.segments],
         "likeness": _curve(rung.likeness),
         "vmaf": _curve(rung.vmaf),
+        "loudness": record.loudness.integrated_lufs if record.loudness is not None else None,
         "seconds": build.encode_seconds or build.wall_seconds if build is not None else None,
         "cost": build.cost_usd if build is not None else None,
         "encoder": build.encoder if build is not None else None,

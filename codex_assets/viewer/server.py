@@ -27,7 +27,7 @@ from starlette.staticfiles import StaticFiles
 from codex_assets.archive import refused
 from codex_assets.archive.store import RecordStore
 from codex_assets.errors import JobError, MissingInput
-from codex_assets.library.what_if import WhatIf
+from codex_assets.library.comparison import Comparison
 from codex_assets.storage.objects import Role, Stores
 from codex_assets.viewer import comparison_sheet, media_sheet, stored_bytes
 from codex_assets.viewer.guard import HOSTS, Guard
@@ -78,11 +78,11 @@ class Viewer:
         measured: MeasuredMedia,
         rows: Callable[[], Any],
         store_option: str = "",
-        what_if: WhatIf | None = None,
+        comparison: Comparison | None = None,
         extras: Collection[str] = (),
     ) -> None:
         self._extras = extras
-        self._what_if = what_if
+        self._compared = comparison
         self._stores, self._measured, self._rows = stores, measured, rows
         self._always = {"storeOption": store_option}
 
@@ -97,7 +97,7 @@ class Viewer:
                 Route("/media/{media_id}/measured", self._measurements),
                 Route("/media/{media_id}/objects/{role}/{key:path}", self._object),
                 Route("/compare", self._comparison),
-                Route("/compare/objects/{role}/{key:path}", self._other_object),
+                Route("/compare/objects/{side:int}/{role}/{key:path}", self._compared_object),
                 Route("/favicon.ico", lambda _: RedirectResponse("/pages/icon.svg")),
                 Mount("/pages", StaticFiles(packages=[(__package__, "pages")])),
                 Mount("/libraries", _Libraries(packages=[(__package__, "libraries")])),
@@ -150,15 +150,21 @@ class Viewer:
     # --- A comparison, where there is one ---
 
     def _comparison(self, _: Request) -> Response:
-        if self._what_if is None:
+        if self._compared is None:
             return _page(PROBLEM, {"problem": "No comparison is open: see `codex-assets compare --help`."}, 404)
-        return _page(COMPARE, {**comparison_sheet.sheet(self._what_if), **self._always})
+        return _page(COMPARE, {**comparison_sheet.sheet(self._compared), **self._always})
 
-    def _other_object(self, request: Request) -> Response:
-        role, key = request.path_params["role"], request.path_params["key"]
-        if self._what_if is None or role not in get_args(Role) or not is_shown(self._what_if.media, role, key):
+    def _compared_object(self, request: Request) -> Response:
+        side, role, key = (request.path_params[name] for name in ("side", "role", "key"))
+        if (
+            self._compared is None
+            or side >= len(self._compared.sides)
+            or role not in get_args(Role)
+            or not is_shown(self._compared.media, role, key)
+        ):
             raise MissingInput("The comparison has no such object.")
-        return stored_bytes.answer(self._what_if.stores.by_role(role), key, request.headers.get("range"))
+        stores = self._compared.sides[side].stores
+        return stored_bytes.answer(stores.by_role(role), key, request.headers.get("range"))
 
 
 def _failed(_: Request, error: JobError) -> Response:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from codex_assets.library.catalogue import Catalogue
-from codex_assets.library.what_if import WhatIf
+from codex_assets.library.comparison import Comparison
 from codex_assets.storage.objects import Stores
 from codex_assets.system.sandbox import Reach
 from codex_assets.system.tools import Tools, tool_environment
@@ -20,7 +20,7 @@ from codex_assets.viewer.measured import MeasuredMedia
 
 @contextmanager
 def viewing(
-    stores: Stores, folder: Path, rows: Callable[[], Any] | None = None, what_if: WhatIf | None = None
+    stores: Stores, folder: Path, rows: Callable[[], Any] | None = None, comparison: Comparison | None = None
 ) -> Iterator[str]:
     """The address of a viewer, without a slash at its end. `folder`: where it may write; `rows`: those of the library,
     if they are not those of the stores."""
@@ -33,9 +33,8 @@ def viewing(
     )
     catalogue = Catalogue(folder / "index.sqlite", stores.archive)
     ready = threading.Event()
-    site = server.Server(
-        server.Viewer(stores, measured, rows or (lambda: library_rows.read(catalogue)), what_if=what_if), ready.set
-    )
+    shown = rows or (lambda: library_rows.read(catalogue))
+    site = server.Server(server.Viewer(stores, measured, shown, comparison=comparison), ready.set)
     thread = threading.Thread(target=site.run, args=([listener],), daemon=True)
     thread.start()
     try:

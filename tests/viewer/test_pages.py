@@ -28,8 +28,9 @@ from codex_assets.archive.findings import Finding
 from codex_assets.archive.store import RecordStore
 from codex_assets.config.settings import Settings
 from codex_assets.library import published_media
-from codex_assets.library.what_if import WhatIfBuild
-from codex_assets.media import ladder_changes
+from codex_assets.library.compared_states import States
+from codex_assets.library.comparison import RungComparison
+from codex_assets.media import recipe_changes
 from codex_assets.storage import keys
 from codex_assets.system import vmaf_ffmpeg
 from codex_assets.system.tools import Tools, tool_environment
@@ -186,6 +187,43 @@ def test_it_seeks_by_the_timeline(browser: Browser, site: str) -> None:
         assert line["x"] == pytest.approx(box["x"] + 0.75 * box["width"], abs=3)
 
 
+def test_the_timeline_zooms_to_what_is_dragged_across(browser: Browser, site: str) -> None:
+    with opened(browser, f"{site}/media/film") as seen:
+        seen.page.wait_for_selector('[data-measured="done"]', timeout=60_000)
+        seen.page.locator(".plot").first.scroll_into_view_if_needed()
+        plot = seen.page.locator(".plot .u-over").first
+        box = plot.bounding_box()
+        assert box is not None
+        middle = box["y"] + box["height"] / 2
+        seen.page.mouse.move(box["x"] + 0.25 * box["width"], middle)
+        seen.page.mouse.down()
+        seen.page.mouse.move(box["x"] + 0.5 * box["width"], middle, steps=5)
+        seen.page.mouse.up()
+        length = seen.playback("duration")
+        assert seen.page.evaluate("[span.start, span.end]") == pytest.approx([0.25 * length, 0.5 * length], abs=0.1)
+        assert seen.playback("time") == 0, "to drag is no click"
+        assert seen.page.locator(".marks .mark").count() == 0, "both findings are later"
+        # The same place is another second now, in every lane.
+        for number in (0, 1):
+            seen.page.locator(".plot .u-over").nth(number).click(position={"x": box["width"] / 2, "y": 20})
+            assert seen.playback("time") == pytest.approx(0.375 * length, abs=0.1)
+            line = seen.page.locator("#playhead").bounding_box()
+            assert line is not None
+            assert line["x"] == pytest.approx(box["x"] + box["width"] / 2, abs=3)
+        # Whoever goes elsewhere sees it.
+        seen.page.locator('[data-rule="segment_decodes"] button').click()
+        seen.wait("span.start <= playback.time && playback.time <= span.end")
+        assert seen.page.locator(".marks .mark").count() == 1
+        seen.page.get_by_role("button", name="All", exact=True).click()
+        assert seen.page.evaluate("span.isAll")
+        assert seen.page.locator(".marks .mark").count() == 2
+        plot.hover(position={"x": 10, "y": 20})
+        seen.page.keyboard.down("Control")
+        seen.page.mouse.wheel(0, -300)
+        seen.page.keyboard.up("Control")
+        seen.wait("!span.isAll && span.start < 0.2")
+
+
 def test_scrubbing_shows_the_storyboard(browser: Browser, site: str) -> None:
     with opened(browser, f"{site}/media/film") as seen:
         seen.wait("playback.main?.readyState >= 2")
@@ -313,14 +351,14 @@ def compared(library: Library) -> Iterator[str]:
     assert published is not None
     recipe = "hls_360p.video_kbps=250"
     before = stored(library)
+    stores = library.settings.stores()
     with closing(Workspace(library.folder / "work")) as workspace:
         tools = library.settings.tools().within(workspace.root)
-        build = WhatIfBuild(
-            library.settings.stores(), tools, workspace, library.folder / "other", library.settings.video_encoder
-        )
-        what_if = build.run(published, recipe, ladder_changes.parse(recipe))
+        states = States(published, stores, tools, workspace, library.folder / "other", library.settings.video_encoder)
+        sides = states.chosen([(recipe, recipe_changes.parse(recipe))], [])
+        comparison = RungComparison(stores, tools, workspace).run(published, sides)
     assert stored(library) == before, "nothing is published"
-    with viewing(library.settings.stores(), library.folder / "compare", what_if=what_if) as url:
+    with viewing(stores, library.folder / "compare", comparison=comparison) as url:
         yield url
 
 
@@ -337,34 +375,64 @@ def stored(library: Library) -> dict[str, bytes]:
 
 def test_two_recipes_play_in_step_and_are_measured(browser: Browser, compared: str) -> None:
     with opened(browser, f"{compared}/compare") as seen:
-        seen.wait("players.published?.element.readyState >= 2 && players.other?.element.readyState >= 2")
+        seen.wait("players[0]?.element.readyState >= 2 && players[1]?.element.readyState >= 2")
         seen.page.get_by_role("button", name="Play").click()
-        seen.wait("players.published.element.currentTime > 1.5 && !players.other.element.paused")
-        seen.wait("Math.abs(players.published.element.currentTime - players.other.element.currentTime) < 0.1")
-        assert [seen.page.evaluate(f"players.{side}.element.muted") for side in ("published", "other")] == [False, True]
+        seen.wait("players[0].element.currentTime > 1.5 && !players[1].element.paused")
+        seen.wait("Math.abs(players[0].element.currentTime - players[1].element.currentTime) < 0.1")
+        assert [seen.page.evaluate(f"players[{side}].element.muted") for side in (0, 1)] == [False, True]
         seen.page.locator("#wipe").fill("20")
         assert "20%" in (seen.page.locator(".wipe").get_attribute("style") or "")
+        box = seen.page.locator(".wipe").bounding_box()
+        assert box is not None
+        seen.page.mouse.click(box["x"] + 0.7 * box["width"], box["y"] + 0.5 * box["height"])
+        assert float(seen.page.locator("#wipe").input_value()) == pytest.approx(70, abs=1)
         sheet = json.loads(seen.page.locator("#data").text_content() or "")
+        numbers = seen.page.locator(".numbers").inner_text()
+    assert [side["name"] for side in sheet["sides"]] == ["published", "what if"]
     (rung,) = sheet["rungs"]
-    assert rung["other"]["bytes"] < 0.8 * rung["published"]["bytes"]
-    assert min(rung["other"]["likeness"]["values"]) < min(rung["published"]["likeness"]["values"])
-    assert len(rung["other"]["likeness"]["values"]) == pytest.approx(8, abs=1)
-    before, after = (rung[side]["vmaf"] for side in ("published", "other"))
+    before, after = rung["sides"]
+    assert after["bytes"] < 0.8 * before["bytes"]
+    assert re.search(r"video_kbps\s+500\s+250", numbers), "what differs in the recipes is said"
+    assert min(after["likeness"]["values"]) < min(before["likeness"]["values"])
+    assert len(after["likeness"]["values"]) == pytest.approx(8, abs=1)
     if vmaf_ffmpeg.measuring_tools(Tools(tool_environment(os.environ))) is None:
         # Debian's ffmpeg has no libvmaf, and the package that brings one is an extra.
-        assert before is None
-        assert after is None
+        assert before["vmaf"] is None
+        assert after["vmaf"] is None
     else:
-        assert len(before["values"]) == len(rung["published"]["likeness"]["values"])
-        assert 20 < sum(after["values"]) / len(after["values"]) < sum(before["values"]) / len(before["values"]) <= 100
+        assert len(before["vmaf"]["values"]) == len(before["likeness"]["values"])
+        means = [sum(side["vmaf"]["values"]) / len(side["vmaf"]["values"]) for side in (after, before)]
+        assert 20 < means[0] < means[1] <= 100
+
+
+def test_a_comparison_is_worked_by_keys_and_without_fault(browser: Browser, compared: str) -> None:
+    with opened(browser, f"{compared}/compare") as seen:
+        seen.wait("players[0]?.element.readyState >= 2 && players[1]?.element.readyState >= 2")
+        press = seen.page.keyboard.press
+        press("k")
+        seen.wait("!players[0].element.paused && !players[1].element.paused")
+        press("k")
+        press("ArrowRight")
+        seen.wait("players[0].element.currentTime >= 5")
+        press("[")
+        assert seen.page.locator("#wipe").input_value() == "45"
+        press("x")
+        assert [seen.page.evaluate(f"players[{side}].element.muted") for side in (0, 1)] == [True, False]
+        press("+")
+        assert seen.page.evaluate("[span.isAll, span.end - span.start]") == [False, pytest.approx(4, abs=0.1)]
+        press("0")
+        assert seen.page.evaluate("span.isAll")
 
 
 # --- Every page -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/", "/media/film", "/media/talk", "/media/notes", "/media/nobody"])
-def test_axe_finds_no_fault(browser: Browser, site: str, path: str, scheme: Literal["light", "dark"]) -> None:
+@pytest.mark.parametrize("path", ["/", "/media/film", "/media/talk", "/media/notes", "/media/nobody", "/compare"])
+def test_axe_finds_no_fault(
+    browser: Browser, request: pytest.FixtureRequest, path: str, scheme: Literal["light", "dark"]
+) -> None:
+    site: str = request.getfixturevalue("compared" if path == "/compare" else "site")
     from axe_playwright_python.sync_playwright import Axe
 
     with browser.new_context(color_scheme=scheme) as own:
@@ -378,10 +446,14 @@ def test_axe_finds_no_fault(browser: Browser, site: str, path: str, scheme: Lite
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: str(size[0]))
-@pytest.mark.parametrize("path", ["/", "/media/film", "/media/talk"])
-def test_nothing_overflows_or_shifts(browser: Browser, site: str, path: str, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("path", ["/", "/media/film", "/media/talk", "/compare"])
+def test_nothing_overflows_or_shifts(
+    browser: Browser, request: pytest.FixtureRequest, path: str, size: tuple[int, int]
+) -> None:
+    site: str = request.getfixturevalue("compared" if path == "/compare" else "site")
+    drawn = {"/": "[data-index]", "/compare": ".plot canvas"}.get(path, '[data-measured="done"]')
     with opened(browser, f"{site}{path}", size) as seen:
-        seen.page.wait_for_selector("[data-index]" if path == "/" else '[data-measured="done"]', timeout=60_000)
+        seen.page.wait_for_selector(drawn, timeout=60_000)
         assert seen.page.evaluate("document.documentElement.scrollWidth") <= size[0]
         shifted = """new Promise((told) => {
             let sum = 0;

@@ -16,8 +16,6 @@ from fractions import Fraction
 
 from codex_assets.media import profile
 
-KEY_FRAMES_PER_SEGMENT = profile.SEGMENT_SECONDS // profile.KEYFRAME_SECONDS
-
 
 @dataclass(frozen=True)
 class FilmChunk:
@@ -37,7 +35,7 @@ class FilmChunk:
         """ffmpeg's expression for the frames that are to be key frames: the first one at or after each multiple of
         `KEYFRAME_SECONDS` of the film. In whole numbers, for no rounding moves a cut then."""
         step = rate.numerator * profile.KEYFRAME_SECONDS
-        earlier = self.segment * KEY_FRAMES_PER_SEGMENT
+        earlier = self.segment * (profile.SEGMENT_SECONDS // profile.KEYFRAME_SECONDS)
         return f"expr:gte((n+{self.first})*{rate.denominator},(n_forced+{earlier})*{step})"
 
 

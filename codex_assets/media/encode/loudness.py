@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from codex_assets.media import ffmpeg_words, profile
@@ -218,17 +218,18 @@ class Aim:
     `plain`: one gain for the whole programme, because its peaks get past the limiter.
     """
 
-    ceiling: float = profile.TRUE_PEAK_CEILING
+    ceiling: float = field(default_factory=lambda: profile.TRUE_PEAK_CEILING)
     trim: float = 0.0
     plain: bool = False
 
 
-def gain_to_target(measured: Measurement | None, duration: float, aim: Aim = Aim()) -> Gain:
+def gain_to_target(measured: Measurement | None, duration: float, aim: Aim | None = None) -> Gain:
     """How a programme is brought to the target loudness. `measured`: None for silence; `duration`: seconds.
 
     loudnorm turns from linear to dynamic by itself when the gain would pass the ceiling or the range is over its
     target; the mode says beforehand which it will be. Very short or flat programmes give it nothing to steer by.
     """
+    aim = aim or Aim()
     if measured is None:
         return Gain("none", None)
     if measured.integrated_lufs > profile.LOUDEST_MEASURED:

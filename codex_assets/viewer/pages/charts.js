@@ -14,11 +14,12 @@ export const colour = (name) => {
 export const RUNG_COLOURS = ["rung0", "rung1", "rung2", "rung3", "rung4"];
 
 // Steps between labels of the time.
-const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
+const SECONDS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
 const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize);
 
-// `tables`: one [xs, ys] a series. `onRead(index → values)`: what lies under the pointer, or null.
-export function draw(element, { tables, series, duration, range, height, onSeek, onRead, unit }) {
+// `tables`: one [xs, ys] a series. `span`: the part of the time that is shown; dragging across the chart chooses another.
+// `onRead(index → values)`: what lies under the pointer, or null.
+export function draw(element, { tables, series, span, range, height, onSeek, onRead, unit }) {
   const data = uPlot.join(tables);
   const size = () => ({ width: element.clientWidth, height: height * rem() });
   const font = `${Math.round(0.72 * rem())}px Inter, sans-serif`;
@@ -27,15 +28,21 @@ export function draw(element, { tables, series, duration, range, height, onSeek,
     ...size(),
     padding: [0.5 * rem(), 0.8 * rem(), 0, 0],
     legend: { show: false },
-    cursor: { y: false, sync: { key: "time" }, drag: { setScale: false, x: false, y: false }, points: { size: 6 }, dataIdx: (plot, number, hovered) => nearest(plot.data[number], hovered) },
-    scales: { x: { time: false, range: [0, duration] }, y: { range } },
+    cursor: { y: false, sync: { key: "time" }, drag: { setScale: false, x: true, y: false, dist: 6 }, points: { size: 6 }, dataIdx: (plot, number, hovered) => nearest(plot.data[number], hovered) },
+    scales: { x: { time: false, range: () => [span.start, span.end] }, y: { range } },
     axes: [
-      { ...axis, size: 1.4 * rem(), gap: 2, incrs: SECONDS, values: (_, ticks) => ticks.map((tick) => clock(tick)), grid: { show: false } },
-      { ...axis, size: 3.6 * rem(), gap: 6, space: 26, values: (_, ticks) => ticks.map((tick, index) => (index ? tick.toLocaleString("en").replace("-", "−") : "")) },
+      { ...axis, size: 1.4 * rem(), gap: 2, space: 4.5 * rem(), incrs: SECONDS, values: (_, ticks, axis, space, step) => ticks.map((tick) => (span.at(tick) > 99 ? "" : clock(tick, step < 1 ? 1 : 0))), grid: { show: false } },
+      { ...axis, size: 3.6 * rem(), gap: 6, space: 1.8 * rem(), values: (_, ticks) => ticks.map((tick, index) => (index ? tick.toLocaleString("en").replace("-", "−") : "")) },
     ],
     series: [{}, ...series.map((each) => ({ points: { show: false }, width: 1.5, ...each }))],
     hooks: {
       setCursor: [(plot) => onRead?.(plot.cursor.left < 0 ? null : plot.cursor.idxs.map((index, number) => (index == null ? null : plot.data[number][index])))],
+      setSelect: [(plot) => {
+        const { left, width } = plot.select;
+        if (width <= 0) return;
+        plot.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+        span.show(plot.posToVal(left, "x"), plot.posToVal(left + width, "x"));
+      }],
       ready: [(plot) => plot.over.addEventListener("click", (event) => onSeek(plot.posToVal(event.clientX - plot.over.getBoundingClientRect().left, "x")))],
     },
   };
@@ -43,7 +50,19 @@ export function draw(element, { tables, series, duration, range, height, onSeek,
   plot.root.setAttribute("aria-hidden", "true");
   const observer = new ResizeObserver(() => plot.setSize(size()));
   observer.observe(element);
+  const zoomed = () => plot.setScale("x", { min: span.start, max: span.end });
+  span.addEventListener("change", zoomed);
+  // As maps and editors have it: two fingers apart, or a wheel with Ctrl, and sideways.
+  plot.over.addEventListener("wheel", (event) => {
+    const second = plot.posToVal(event.clientX - plot.over.getBoundingClientRect().left, "x");
+    if (event.ctrlKey || event.metaKey) span.zoom(Math.exp(-event.deltaY / 300), second);
+    else if (!span.isAll && Math.abs(event.deltaX) > Math.abs(event.deltaY)) span.move((event.deltaX / plot.over.clientWidth) * (span.end - span.start));
+    else return;
+    event.preventDefault();
+  }, { passive: false });
+  plot.over.addEventListener("dblclick", () => span.all());
   return () => {
+    span.removeEventListener("change", zoomed);
     observer.disconnect();
     plot.destroy();
   };

@@ -3,9 +3,11 @@ import { html, render, useState, useEffect, useRef, useMemo, data, Header, State
 import { Playback, VIEWS } from "/pages/playback.js";
 import { Timeline, Waveform } from "/pages/timeline.js";
 import { RUNG_COLOURS } from "/pages/charts.js";
+import { Span, zoomKeys, ZOOM_KEYS } from "/pages/span.js";
 
 const sheet = data();
 const playback = new Playback(sheet);
+const span = new Span(playback.duration);
 document.title = `${sheet.id} – codex-assets`;
 
 export const useTold = (...events) => {
@@ -186,10 +188,13 @@ function Pictures() {
 
 function Freshness() {
   const rebuild = `codex-assets rebuild ${sheet.id}${sheet.storeOption}`;
+  const compare = `codex-assets compare ${sheet.id}${sheet.storeOption}`;
+  const changesRungs = sheet.stale.some((name) => sheet.outputs[name]?.isVariant && sheet.outputs[name].applicable);
   const causes = Object.entries(sheet.verdicts).filter(([, verdict]) => verdict.causes.length);
   return html`<section class="card" aria-labelledby="fresh"><header><h2 id="fresh">${sheet.stale.length ? "Stale" : "Fresh"}</h2>${sheet.stale.length ? html`<span class="pill warn">${sheet.stale.length} of ${sheet.order.length}</span>` : html`<span class="pill good">as it would be built now</span>`}</header>
     ${causes.length ? html`<table><tbody>${causes.map(([name, verdict]) => html`<tr><th scope="row" style="padding-left:0">${nameOf(name)}</th><td style="white-space:normal">${verdict.causes.map((cause) => html`<div>${cause}</div>`)}${verdict.blocked && html`<small>cannot be rebuilt: ${verdict.blocked}</small>`}</td></tr>`)}</tbody></table>` : html`<p class="muted small-text">No output would come out differently with today's recipes, tools and inputs.</p>`}
     ${sheet.stale.length > 0 && html`<p style="margin-top:.8rem" class="small-text"><code>${rebuild}</code> <${Copy} text=${rebuild} /></p>`}
+    ${changesRungs && html`<p style="margin-top:.6rem" class="small-text"><span class="muted">What that would change, side by side:</span> <code>${compare}</code> <${Copy} text=${compare} /></p>`}
   </section>`;
 }
 
@@ -233,7 +238,7 @@ function Files() {
 
 // --- The page ---
 
-const KEYS = [["Space", "play or pause"], ["← →", "5 seconds back or on"], ["J L", "10 seconds back or on"], [", .", "a frame back or on"], ["N P", "next or previous finding"], ["Q", "next quality"], ["V", "what is played: ladder, preview, upload, side by side"], ["M", "mute"], ["F", "full screen"], ["?", "these keys"]];
+const KEYS = [["Space", "play or pause"], ["← →", "5 seconds back or on"], ["J L", "10 seconds back or on"], [", .", "a frame back or on"], ["N P", "next or previous finding"], ["Q", "next quality"], ["V", "what is played: ladder, preview, upload, side by side"], ["M", "mute"], ["F", "full screen"], ...ZOOM_KEYS, ["?", "these keys"]];
 
 function onKey(event) {
   if (isTyping(event) || document.querySelector("dialog[open]")) return;
@@ -253,6 +258,7 @@ function onKey(event) {
     p: () => { const mark = next(false); if (mark) jump(mark.start, mark.output); },
     q: () => { const names = ["auto", ...playback.rungs.map((rung) => rung.name)]; playback.choose(names[(names.indexOf(playback.chosen) + 1) % names.length]); },
     v: () => { const names = VIEWS.map(([name]) => name).filter((name) => playback.can(name)); playback.show(names[(names.indexOf(playback.view) + 1) % names.length]); },
+    ...zoomKeys(span, () => playback.time),
     m: () => (main.muted = !main.muted),
     f: () => (document.fullscreenElement ? document.exitFullscreen() : main.requestFullscreen?.()),
   };
@@ -284,7 +290,7 @@ function Page() {
     ${last?.outcome === "failed" && !refusal && html`<div class="banner bad"><strong>The last job failed.</strong><span>${last.failure?.sentence ?? ""}</span><small><code>${last.error_code}</code>, ${moment(last.finished_at ?? last.started_at)}</small></div>`}
     ${last?.outcome === "running" && html`<div class="banner info"><strong>It is being built.</strong><span>Since ${moment(last.started_at)}</span></div>`}
     ${isPlayable && html`<div class=${`stage ${hasChecks ? "" : "alone"}`}><${Player} />${hasChecks && html`<div class="beside"><${Checks} /></div>`}</div>`}
-    ${playback.can("output") && html`<${Timeline} sheet=${sheet} playback=${playback} variants=${variants} marks=${marks} jump=${jump} />`}
+    ${playback.can("output") && html`<${Timeline} sheet=${sheet} playback=${playback} span=${span} variants=${variants} marks=${marks} jump=${jump} />`}
     <div class="below"><${Rungs} />
       <div class="column"><${Upload} /></div>
       <div class="column">${!refusal || refusal.published ? html`<${Freshness} /><${Webhook} />` : null}<${Jobs} /></div>
@@ -294,4 +300,4 @@ function Page() {
 }
 
 render(html`<${Page} />`, document.body);
-window.playback = playback;
+Object.assign(window, { playback, span });

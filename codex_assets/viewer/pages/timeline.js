@@ -1,6 +1,7 @@
 // Everything that a media has over time, one under the other with the same edges, and one line for the moment.
 import { html, useState, useEffect, useRef, clock, kbits, number, plural } from "/pages/elements.js";
 import { draw, useDrawn, colour, dashed, stepped, straight, RUNG_COLOURS } from "/pages/charts.js";
+import { useSpan, Zoom } from "/pages/span.js";
 import { useStoryboard, Glimpse } from "/pages/storyboard.js";
 import WaveSurfer from "/libraries/wavesurfer.js/wavesurfer.esm.js";
 
@@ -28,31 +29,47 @@ export function useMeasured(sheet) {
   return measured;
 }
 
-export function Timeline({ sheet, playback, variants, marks, jump }) {
+export function Timeline({ sheet, playback, span, variants, marks, jump }) {
   const length = playback.duration;
   const measured = useMeasured(sheet);
   return html`<section class="card timeline" aria-labelledby="timeline">
-    <header style="margin-bottom:.2rem"><h2 id="timeline">Timeline</h2><${Position} playback=${playback} length=${length} /></header>
-    <${Scrub} playback=${playback} length=${length} storyboard=${sheet.play.storyboard} />
-    ${marks.length > 0 && html`<div class="lane"><header><h3>Findings and notes</h3><span class="muted">${marks.length}</span></header><div class="track marks">${marks.map((mark) => html`<button type="button" class=${`mark ${mark.tone} ${mark.end ? "span" : ""}`} style=${`left:${(100 * mark.start) / length}%;${mark.end ? `width:${Math.max(0.3, (100 * (Math.min(mark.end, length) - mark.start)) / length)}%;min-width:.4rem` : ""}`} title=${`${clock(mark.start, 1)} ${mark.text}`} aria-label=${`Jump to ${clock(mark.start, 1)}: ${mark.text}`} onClick=${() => jump(mark.start, mark.output)}></button>`)}</div></div>`}
-    <${Rates} playback=${playback} variants=${variants} length=${length} />
-    <${Loudness} playback=${playback} sheet=${sheet} measured=${measured} length=${length} />
-    <${Cuts} variants=${variants} measured=${measured} length=${length} video=${sheet.type === "video"} />
-    <div class="inside"><${Playhead} playback=${playback} length=${length} /></div>
+    <header style="margin-bottom:.2rem"><h2 id="timeline">Timeline</h2><div class="tools"><${Zoom} span=${span} now=${() => playback.time} /><${Position} playback=${playback} length=${length} /></div></header>
+    <${Scrub} playback=${playback} span=${span} length=${length} storyboard=${sheet.play.storyboard} />
+    <${Marks} span=${span} marks=${marks} jump=${jump} length=${length} />
+    <${Rates} playback=${playback} span=${span} variants=${variants} length=${length} />
+    <${Loudness} playback=${playback} span=${span} sheet=${sheet} measured=${measured} length=${length} />
+    <${Cuts} span=${span} variants=${variants} measured=${measured} length=${length} video=${sheet.type === "video"} />
+    <div class="inside"><${Playhead} playback=${playback} span=${span} /></div>
   </section>`;
 }
 
-function Playhead({ playback, length }) {
+function Marks({ span, marks, jump, length }) {
+  useSpan(span);
+  if (!marks.length) return null;
+  const shown = marks.filter((mark) => mark.start <= span.end && Math.min(mark.end ?? mark.start, length) >= span.start);
+  const place = ({ start, end }) => {
+    const left = Math.max(0, span.at(start));
+    return `left:${left}%;${end ? `width:${Math.max(0.3, Math.min(100, span.at(Math.min(end, length))) - left)}%;min-width:.4rem` : ""}`;
+  };
+  return html`<div class="lane"><header><h3>Findings and notes</h3><span class="muted">${shown.length < marks.length ? `${shown.length} of ` : ""}${marks.length}</span></header>
+    <div class="track marks">${shown.map((mark) => html`<button type="button" class=${`mark ${mark.tone} ${mark.end ? "span" : ""}`} style=${place(mark)} title=${`${clock(mark.start, 1)} ${mark.text}`} aria-label=${`Jump to ${clock(mark.start, 1)}: ${mark.text}`} onClick=${() => jump(mark.start, mark.output)}></button>`)}</div></div>`;
+}
+
+function Playhead({ playback, span }) {
   const line = useRef();
   useEffect(() => {
     const move = () => {
       const width = line.current.parentElement.clientWidth;
-      line.current.style.transform = `translateX(${(width * Math.min(1, playback.time / length)).toFixed(1)}px)`;
+      const place = span.at(Math.min(playback.time, span.length)) / 100;
+      line.current.style.transform = `translateX(${(width * place).toFixed(1)}px)`;
+      line.current.hidden = place < 0 || place > 1;
     };
+    const follow = () => (span.follow(Math.min(playback.time, span.length)), move());
     const observer = new ResizeObserver(move);
     observer.observe(line.current.parentElement);
-    playback.addEventListener("time", move);
-    return () => (observer.disconnect(), playback.removeEventListener("time", move));
+    playback.addEventListener("time", follow);
+    span.addEventListener("change", move);
+    return () => (observer.disconnect(), playback.removeEventListener("time", follow), span.removeEventListener("change", move));
   }, []);
   return html`<div class="playhead" ref=${line} id="playhead"></div>`;
 }
@@ -69,7 +86,8 @@ function useTime(playback, step) {
 
 const Position = ({ playback, length }) => html`<span class="muted small-text"><b style="color:var(--text);font-weight:600">${clock(useTime(playback, 0.1), 1)}</b> of ${clock(length, 1)}</span>`;
 
-function Scrub({ playback, length, storyboard }) {
+function Scrub({ playback, span, length, storyboard }) {
+  useSpan(span);
   const time = useTime(playback, 0.1);
   const cues = useStoryboard(storyboard);
   const [at, setAt] = useState(null);
@@ -83,12 +101,12 @@ function Scrub({ playback, length, storyboard }) {
     setAt(second);
     playback.seek(second);
   };
-  return html`<label class="scrub"><span class="hidden">Position</span><input type="range" min="0" max=${length} step="0.1" value=${time} aria-valuetext=${`${clock(time)} of ${clock(length)}`} onInput=${seek} onPointerMove=${point} onPointerLeave=${() => setAt(null)} onBlur=${() => setAt(null)} /><${Glimpse} cues=${cues} at=${at} length=${length} /></label>`;
+  return html`<label class="scrub"><span class="hidden">Position</span><input type="range" min="0" max=${length} step="0.1" value=${time} aria-valuetext=${`${clock(time)} of ${clock(length)}`} onInput=${seek} onPointerMove=${point} onPointerLeave=${() => setAt(null)} onBlur=${() => setAt(null)} />${!span.isAll && html`<span class="shown" aria-hidden="true"><span style=${`left:${(100 * span.start) / length}%;width:${(100 * (span.end - span.start)) / length}%`}></span></span>`}<${Glimpse} cues=${cues} at=${at} length=${length} /></label>`;
 }
 
 // --- Bit rates ---
 
-function Rates({ playback, variants, length }) {
+function Rates({ playback, span, variants, length }) {
   const [rung, setRung] = useState(playback.inPlay);
   const [read, setRead] = useState(null);
   useEffect(() => {
@@ -112,7 +130,7 @@ function Rates({ playback, variants, length }) {
       series.push({ ...dashed(own), dash: [2, 4] }, dashed(own));
     }
     const top = Math.max(...tables.flatMap(([, rates]) => rates.filter((each) => each != null)), 1);
-    return draw(place, { tables, series, duration: length, range: [0, top * 1.08], height: 10, onSeek: (at) => playback.seek(at), onRead: setRead });
+    return draw(place, { tables, series, span, range: [0, top * 1.08], height: 10, onSeek: (at) => playback.seek(at), onRead: setRead });
   }, [shown, variants]);
   return html`<div class="lane"><header><h3>kbit/s per segment</h3><ul>
       ${variants.map((each, index) => html`<li><span class="swatch" style=${`--own: var(--${RUNG_COLOURS[index % 5]})`}></span>${each.variant} <b>${read?.[index + 1] != null ? number(read[index + 1]) : ""}</b></li>`)}
@@ -122,7 +140,7 @@ function Rates({ playback, variants, length }) {
 
 // --- Loudness ---
 
-function Loudness({ playback, sheet, measured, length }) {
+function Loudness({ playback, span, sheet, measured, length }) {
   const [read, setRead] = useState(null);
   const { loudness: target, peak: ceiling } = sheet.targets;
   const seen = measured.loudness;
@@ -135,7 +153,7 @@ function Loudness({ playback, sheet, measured, length }) {
     return draw(place, {
       tables: [[ends, quiet(seen.momentary)], [ends, quiet(seen.shortTerm)], level(target), level(ceiling)],
       series: [{ stroke: colour("area"), fill: colour("area"), fillTo: -60, paths: straight, width: 0 }, { stroke: colour("rung0"), paths: straight, width: 2 }, dashed("rung2"), dashed("bad")],
-      duration: length, range: [-60, 0], height: 9, onSeek: (at) => playback.seek(at), onRead: setRead,
+      span, range: [-60, 0], height: 9, onSeek: (at) => playback.seek(at), onRead: setRead,
     });
   }, [seen]);
   const waiting = { waiting: "The sound is about to be measured …", fetching: `Fetching ${measured.output ?? "the sound"} … ${Math.round(100 * (measured.share ?? 0))} %`, measuring: "Measuring the sound …", failed: measured.problem, done: seen === null ? "There is no sound to measure." : "" }[measured.state];
@@ -147,7 +165,8 @@ function Loudness({ playback, sheet, measured, length }) {
 
 // --- Segments and key frames ---
 
-function Cuts({ variants, measured, length, video }) {
+function Cuts({ span, variants, measured, length, video }) {
+  useSpan(span);
   const segments = variants[0]?.segments ?? [];
   let at = 0;
   const starts = segments.map((segment) => ((at += segment.duration), at - segment.duration));
@@ -155,7 +174,7 @@ function Cuts({ variants, measured, length, video }) {
   const lengths = segments.map((segment) => segment.duration);
   const keys = measured.keyFrames ?? [];
   return html`<div class="lane"><header><h3>Segments${video ? " and key frames" : ""}</h3><ul><li>${plural(segments.length, "segment")} of ${number(Math.min(...lengths), 2)} to ${number(Math.max(...lengths), 2)} s</li>${video && html`<li>${keys.length ? `${plural(keys.length, "key frame")} in ${measured.output.replace("hls_", "")}, at most ${number(measured.longestStep, 2)} s apart` : "key frames …"}</li>`}</ul></header>
-    <div class="track"><svg class="cuts" viewBox="0 0 1000 20" preserveAspectRatio="none" role="img" aria-label=${`${segments.length} segments, ${keys.length} key frames`}><rect class="ground" width="1000" height="20" rx="2"/><path class="cut" d=${starts.map((start) => `M${x(start)} 0V20`).join("")}/><path class="key" d=${keys.map((key) => `M${x(key)} 6V14`).join("")}/></svg></div></div>`;
+    <div class="track"><svg class="cuts" style=${span.isAll ? "" : "overflow:hidden"} viewBox=${`${x(span.start)} 0 ${x(span.end - span.start)} 20`} preserveAspectRatio="none" role="img" aria-label=${`${segments.length} segments, ${keys.length} key frames`}><rect class="ground" width="1000" height="20" rx="2"/><path class="cut" d=${starts.map((start) => `M${x(start)} 0V20`).join("")}/><path class="key" d=${keys.map((key) => `M${x(key)} 6V14`).join("")}/></svg></div></div>`;
 }
 
 // --- Waveform ---
