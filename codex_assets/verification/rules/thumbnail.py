@@ -22,11 +22,12 @@ fades, pictures of 2 to 3840 pixels: 0 to 3.7. One matrix for another is 5 to 11
 pixels 9 to 80, other pictures 25 to 250."""
 FARTHEST_BLOCK = 20.0
 """The same in the worst block of 32x32 pixels. Honest ones: 0.1 to 8; a patch of 100 pixels: 120 to 200."""
-EXPLAINED_DISTANCE = 2.6
-"""From this distance on (a white frame is 2.5 away: converters round down) a mistake that explains it counts..."""
+EXPLAINED_DISTANCE = 3.4
+"""From this distance on a mistake that explains it counts: a white frame is 2.5 away, for converters round down, and noise
+of any strength 2.9."""
 EXPLAINED = 0.65
 """...if the frame to which it happened is so much nearer. Honest ones: 0.7 and up; a mistake: 0.05 to 0.45."""
-LEAST_ALIKE = 0.93
+LEAST_ALIKE = 0.92
 """Structural similarity to what the file's own quantisation leaves of the frame. Noise on a chart of pure colours has
 0.941, others 0.97 and up; another picture under 0.9."""
 BLURRED = 0.75
