@@ -23,8 +23,8 @@ pixels 9 to 80, other pictures 25 to 250."""
 FARTHEST_BLOCK = 20.0
 """The same in the worst block of 32x32 pixels. Honest ones: 0.1 to 8; a patch of 100 pixels: 120 to 200."""
 EXPLAINED_DISTANCE = 3.4
-"""From this distance on a mistake that explains it counts: a white frame is 2.5 away, for converters round down, and noise
-of any strength 2.9."""
+"""From this distance on a mistake that explains it counts: a white frame is 2.5 away, for converters round down, and
+noise of any strength 2.9."""
 EXPLAINED = 0.65
 """...if the frame to which it happened is so much nearer. Honest ones: 0.7 and up; a mistake: 0.05 to 0.45."""
 LEAST_ALIKE = 0.92
