@@ -53,6 +53,7 @@ from codex_assets.errors import (
 from codex_assets.media.outputs import (
     DEFINITIONS,
     MEZZANINE,
+    OUTPUTS,
     wanted,
 )
 from codex_assets.net import webhook
@@ -262,7 +263,8 @@ class _JobInProgress:
             workshop.builder.plan(media, left)
             built += materialize(media, left, workshop)
         # In one order, whoever built them: the same job is announced with the same bytes.
-        built.sort(key=lambda record: outputs.index(record.output))
+        # Not all of it was asked for: a master is written anew with its variants.
+        built.sort(key=lambda record: OUTPUTS[media.media_type].index(record.output))
         body = announcement.completed(self._id, media, built, stays)
         seconds = time.monotonic() - self._clock
         if earlier is not None and earlier.counted:

@@ -1,4 +1,5 @@
-"""Programs in a tool's place: an ffmpeg that misbehaves for NVENC alone, an nvidia-smi that prints as real ones do."""
+"""Programs in a tool's place: an ffmpeg that misbehaves for NVENC alone, or encodes in other bytes, an nvidia-smi that
+prints as real ones do."""
 
 from __future__ import annotations
 
@@ -44,6 +45,16 @@ def ffmpeg(folder: Path, end: str, *, numbered: bool = False) -> Path:
         "fi",
         f'exec {real} "$@"',
     )
+    return folder
+
+
+def ffmpeg_with(folder: Path, given: str, instead: str) -> Path:
+    """A folder for the front of PATH, whose ffmpeg takes one argument for another: as another release, it gives other
+    bytes."""
+    real = shutil.which("ffmpeg")
+    assert real is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    _program(folder / "ffmpeg", f'exec {real} "${{@/#{given}/{instead}}}"')
     return folder
 
 
