@@ -63,7 +63,7 @@ def compare(
     ```
     codex-assets compare holiday               # what a rebuild would change
     codex-assets compare holiday --recipe hls_720p.video_kbps=2000
-    codex-assets compare film --recipe x264.preset=fast --recipe x264.preset=slow
+    codex-assets compare a1 --recipe x264.preset=fast --recipe x264.preset=slow
     codex-assets compare holiday --run former  # before and after a rebuild
     codex-assets compare talk-1 --recipe hls_64k.audio_kbps=48 --json
     ```
