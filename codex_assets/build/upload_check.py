@@ -73,9 +73,11 @@ class ExaminedUpload:
 
 def examine(tools: Tools, media_type: MediaType, source: Path) -> ExaminedUpload:
     """What the upload at `source` holds. Raises `SourceError` for one that nothing can be made of."""
+    if not source.stat().st_size:
+        return _UploadCheck(tools, media_type, source, is_joined=False).run()
     sized = _with_sizes(source)
-    end = _of_bytes(sized, joined_files.first_end) if source.stat().st_size else None
-    own_end = _of_bytes(sized, joined_files.own_end) if source.stat().st_size and end is None else end
+    end = _of_bytes(sized, joined_files.first_end)
+    own_end = _of_bytes(sized, joined_files.own_end) if end is None else end
     first = sized if own_end is None else _beginning(sized, own_end)
     return _UploadCheck(tools, media_type, first, is_joined=end is not None).run()
 
@@ -498,8 +500,8 @@ def _beginning(source: Path, end: int) -> Path:
 
 
 def _with_sizes(source: Path) -> Path:
-    """The file itself, or a copy of it beside it in which the sizes are set that its header leaves open."""
-    settled = _of_bytes(source, unset_sizes.settled_sizes) if source.stat().st_size else {}
+    """A file, which is not empty, or a copy beside it in which the sizes are set that its header leaves open."""
+    settled = _of_bytes(source, unset_sizes.settled_sizes)
     if not settled:
         return source
     path = source.with_name(f"{source.name}.sized")

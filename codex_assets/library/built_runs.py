@@ -19,11 +19,10 @@ from codex_assets.library.comparison import ComparedState, published_rungs
 from codex_assets.library.published_media import PublishedMedia
 from codex_assets.media.encode import hls
 from codex_assets.media.outputs import is_variant
-from codex_assets.storage import keys
+from codex_assets.storage import keys, publish
 from codex_assets.storage.objects import Stores
 from codex_assets.storage.overlay import overlaid
 
-PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
 LONGEST_NAME = 20
 """Letters of a run's id that a label over a picture has room for."""
 
@@ -78,7 +77,7 @@ def side_of(run: BuiltRun, published: PublishedMedia, stores: Stores, folder: Pa
     media = published.media
     text = hls.master_playlist([master.stream_info(record) for record in rungs.values()]).encode()
     key = keys.master_playlist(media.creator_id, media.media_id, media.media_type)
-    over.media.write(key, text, content_type=PLAYLIST_TYPE)
+    over.media.write(key, text, content_type=publish.headers(key)[0])
     return ComparedState(name, about, over, rungs)
 
 
@@ -87,7 +86,7 @@ def _played(record: VariantRecord, stores: Stores) -> VariantRecord:
     assert record.playlist_key is not None
     segments = [hls.Segment(each.name, each.duration, each.size) for each in record.segments]
     text = hls.media_playlist(segments, record.version).encode()
-    written = stores.media.write(record.playlist_key, text, content_type=PLAYLIST_TYPE)
+    written = stores.media.write(record.playlist_key, text, content_type=publish.headers(record.playlist_key)[0])
     files = [
         # Their digests were noted with what is published alone.
         StoredFile(

@@ -200,15 +200,18 @@ def _meant(name: str, draft: _Draft) -> tuple[list[str], _Number]:
         known = changeable(output)
         if (plain := own.replace(".-", ".").removeprefix("variant.")) in known:
             return [output], _BY_NAME[plain]
-        fixed = f": {_FIXED[plain]}" if plain in _FIXED else ""
-        raise ValueError(f"`{own}` of {output} cannot be changed{fixed}. These can: {', '.join(known)}.")
+        raise ValueError(f"`{own}` of {output} cannot be changed{_why_fixed(plain)}. These can: {', '.join(known)}.")
     plain = name.replace(".-", ".")
     if plain in _BY_NAME:
         return [output for output in rungs if plain in changeable(output)], _BY_NAME[plain]
     if dot and output not in ("x264", "nvenc"):
         raise ValueError(f"There is no rung {output}; there are {', '.join(rungs)}.")
-    fixed = f": {_FIXED[plain]}" if plain in _FIXED else ""
-    raise ValueError(f"`{name}` cannot be changed{fixed}. These numbers can: {', '.join(_BY_NAME)}.")
+    raise ValueError(f"`{name}` cannot be changed{_why_fixed(plain)}. These numbers can: {', '.join(_BY_NAME)}.")
+
+
+def _why_fixed(name: str) -> str:
+    """The rest of a sentence; nothing where no reason is known."""
+    return f": {_FIXED[name]}" if name in _FIXED else ""
 
 
 def _together(draft: _Draft) -> list[ChangedRecipe]:

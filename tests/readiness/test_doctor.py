@@ -131,13 +131,18 @@ def test_a_machine_without_tools(healthy: dict[str, str], tmp_path: Path) -> Non
     assert "make setup" in checked["tools audiowaveform"].advice
 
 
-def test_a_tool_that_does_not_start(healthy: dict[str, str], tmp_path: Path) -> None:
-    folder = tmp_path / "bin"
+def linked(folder: Path, healthy: dict[str, str], *tools: str) -> Path:
+    """A folder that has these tools of a healthy machine."""
     folder.mkdir()
-    for tool in ("ffmpeg", "ffprobe"):
+    for tool in tools:
         real = shutil.which(tool, path=healthy["PATH"])
         assert real is not None
         (folder / tool).symlink_to(real)
+    return folder
+
+
+def test_a_tool_that_does_not_start(healthy: dict[str, str], tmp_path: Path) -> None:
+    folder = linked(tmp_path / "bin", healthy, "ffmpeg", "ffprobe")
     broken = folder / "audiowaveform"
     broken.write_text("#!/nowhere/interpreter\n")
     broken.chmod(0o755)
@@ -158,12 +163,7 @@ def test_an_ffmpeg_without_webp_is_told_to_who_needs_it(
     extras: str, status: Health, part: str, healthy: dict[str, str], tmp_path: Path
 ) -> None:
     """The ffmpeg that is here, but for one encoder in its list."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    for tool in ("ffprobe", "audiowaveform"):
-        real = shutil.which(tool, path=healthy["PATH"])
-        assert real is not None
-        (folder / tool).symlink_to(real)
+    folder = linked(tmp_path / "bin", healthy, "ffprobe", "audiowaveform")
     without = folder / "ffmpeg"
     ffmpeg = shutil.which("ffmpeg", path=healthy["PATH"])
     without.write_text(

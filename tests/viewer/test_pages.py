@@ -8,9 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +19,7 @@ import jobs
 import pytest
 import whole_job
 from clips import FFMPEG, H264
+from viewer_browser import chromium, needs_chromium, wait
 from viewer_site import viewing
 
 from codex_assets.archive.check_results import VERIFICATION, OutputVerification, VerificationRecord
@@ -40,12 +39,7 @@ from codex_assets.verification.judge import rule_set
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.ffmpeg,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.ffmpeg, needs_chromium]
 SIZES = [(360, 740), (1440, 900), (3840, 2160)]
 
 
@@ -63,11 +57,7 @@ class Opened:
 
     def wait(self, expression: str) -> None:
         """Until an expression is true."""
-        # Playwright's own way to wait is an `eval` in the page, which its policy forbids.
-        end = time.monotonic() + 120
-        while not self.page.evaluate(f"!!({expression})"):
-            assert time.monotonic() < end, expression
-            self.page.wait_for_timeout(50)
+        wait(self.page, expression)
 
 
 @dataclass(frozen=True)
@@ -121,13 +111,8 @@ def site(library: Library) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    flags = ["--autoplay-policy=no-user-gesture-required", "--mute-audio"]
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=flags, chromium_sandbox=False)
+    with chromium() as launched:
         yield launched
-        launched.close()
 
 
 @contextmanager

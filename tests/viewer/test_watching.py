@@ -7,9 +7,7 @@ is fetched after the switch.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ import jobs
 import pytest
 import stand_in_tools
 from clips import FFMPEG
+from viewer_browser import chromium, needs_chromium, wait
 from viewer_site import viewing
 from webhook_receiver import receiving
 
@@ -31,13 +30,7 @@ from codex_assets.worker import job
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.ffmpeg,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.ffmpeg, pytest.mark.timeout(900), needs_chromium]
 SECONDS = 36
 """Of a film: six segments."""
 AHEAD_SECONDS = 4
@@ -92,10 +85,7 @@ class Watching:
 
     def wait(self, expression: str) -> None:
         """Until an expression is true."""
-        end = time.monotonic() + 180
-        while not self.page.evaluate(f"!!({expression})"):
-            assert time.monotonic() < end, expression
-            self.page.wait_for_timeout(50)
+        wait(self.page, expression, 180)
 
     def begin(self, rung: str) -> None:
         """Play the first two seconds at a rung, and hold."""
@@ -142,14 +132,7 @@ def studio(tmp_path: Path) -> Studio:
 
 @contextmanager
 def watching(studio: Studio) -> Iterator[Watching]:
-    from playwright.sync_api import sync_playwright
-
-    flags = ["--autoplay-policy=no-user-gesture-required", "--mute-audio"]
-    with (
-        viewing(studio.settings.stores(), studio.folder / "viewer") as site,
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=CHROMIUM, args=flags, chromium_sandbox=False) as browser,
-    ):
+    with viewing(studio.settings.stores(), studio.folder / "viewer") as site, chromium() as browser:
         page = browser.new_page()
         viewer = Watching(page)
         page.goto(f"{site}/media/film")

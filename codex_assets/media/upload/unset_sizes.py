@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from codex_assets.media.upload.ebml import Data
 from codex_assets.media.upload.headers import Box, boxes
+from codex_assets.media.upload.joined_files import LONG_WAVES, W64
 
 FILM_STARTS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 TRACK_PARTS = ((b"mdia", b"mdhd"), (b"edts", b"elst"))
-W64_FILE, W64_SOUND = (
-    bytes.fromhex(number) for number in ("726966662e91cf11a5d628db04c10000", "64617461f3acd3118cd100c04f8edb8a")
-)
-"""Names of the chunk of a Wave64 file that holds all others, and of that of the samples (Sony, 2003)."""
+W64_SOUND = bytes.fromhex("64617461f3acd3118cd100c04f8edb8a")
+"""Name of the chunk of a Wave64 file that holds the samples (Sony, 2003)."""
 W64_HEADER = 24
 """Bytes of the name and the size of its chunks, which their sizes count in."""
 MOST_CHUNKS = 1000
@@ -48,11 +48,11 @@ def settled_sizes(data: Data) -> Mapping[int, bytes]:
     sizes are set, or in another container."""
     if data[:4] == b"FORM" and data[8:12] in (b"AIFF", b"AIFC"):
         return _of_aiff(data)
-    if data[:4] in (b"RF64", b"BW64") and data[8:12] == b"WAVE":
+    if data[:4] in LONG_WAVES and data[8:12] == b"WAVE":
         return _of_rf64(data)
     if data[4:8] in FILM_STARTS:
         return _of_film(data)
-    return _of_w64(data) if data[:16] == W64_FILE else {}
+    return _of_w64(data) if data[:16] == W64 else {}
 
 
 def _of_film(data: Data) -> Mapping[int, bytes]:
@@ -121,14 +121,14 @@ def _of_aiff(data: Data) -> Mapping[int, bytes]:
     form = next((chunk for chunk in chunks if chunk.name == b"COMM"), None)
     if form is None or chunks[-1].name != b"SSND":
         return {}
-    sound, whole = chunks[-1], int.from_bytes(data[4:8], "big")
+    sound, whole = chunks[-1], _number(data, 4, 4)
     rest = len(data) - sound.content
     is_open = sound.size <= SSND_HEADER or sound.size >= UNSET
     is_whole_open = whole + 8 <= sound.content + SSND_HEADER or whole >= UNSET
     if not (is_open or is_whole_open) or rest < SSND_HEADER + FEWEST_BYTES:
         return {}
     size = min(rest, UNSET - 1) if is_open else sound.size
-    channels, bits = (int.from_bytes(data[form.content + at : form.content + at + 2], "big") for at in (0, 6))
+    channels, bits = (_number(data, form.content + at, 2) for at in (0, 6))
     is_plain = data[8:12] == b"AIFF" or data[form.content + 18 : form.content + 22] in PLAIN_AIFC
     frames = (size - SSND_HEADER) // max(1, channels * -(-bits // 8)) if is_plain else 0
     settled = {4: min(len(data) - 8, UNSET - 1), sound.content - 4: size}
@@ -176,14 +176,14 @@ def _of_w64_sound(data: Data, at: int, size: int) -> Mapping[int, bytes]:
     return {place: number.to_bytes(8, "little") for place, number in settled.items()}
 
 
-def _chunks(data: Data, last: bytes, order: str) -> Iterator[_Chunk]:
+def _chunks(data: Data, last: bytes, order: Literal["big", "little"]) -> Iterator[_Chunk]:
     """The chunks of a RIFF or AIFF file, up to the first of the name `last`. `order`: of the bytes of their sizes."""
     at = 12
     for _ in range(MOST_CHUNKS):
         head = data[at : at + 8]
         if len(head) < 8:
             return
-        size = int.from_bytes(head[4:], "big" if order == "big" else "little")
+        size = int.from_bytes(head[4:], order)
         yield _Chunk(head[:4], at + 8, size)
         if head[:4] == last:
             return

@@ -49,10 +49,14 @@ class KeptDetail:
 
     def add(self, middles: Luma) -> None:
         """The middle of the upload's next pictures, as they are held against the mezzanine's."""
-        self._open.extend(middles)
+        # A copy, for they are a part of all that was decoded at once.
+        self._open.extend(middles.copy())
 
     def close(self, second: PictureSecond) -> None:
-        """A second has ended, which began with the first picture that is not in one yet."""
+        """A second has ended, which began with the first picture that is not in one yet. One of which no middle was
+        added is none of these."""
+        if not self._open:
+            return
         middles = np.array(self._open[: second.pictures])
         del self._open[: second.pictures]
         if _softness(second) >= SOFT and min(second.likeness) >= UNLIKE:

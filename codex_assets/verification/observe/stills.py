@@ -39,14 +39,15 @@ def difference(own: Picture, frame: Picture, *, kept: Plane | None = None) -> St
     apart = cells(own) - cells(frame)
     square = (apart**2).mean(axis=2)
     blocks = _blocks(square)
-    luma, wanted = own @ LUMA, frame @ LUMA
+    luma = own @ LUMA
+    coded = frame @ LUMA if kept is None else kept
     mistakes = sorted(_explanations(own, frame), key=lambda explanation: explanation.distance)
     return StillDifference(
         distance=float(numpy.sqrt(square.mean())),
         worst=float(numpy.sqrt(blocks.max())),
         share=float((blocks > FAR_BLOCK**2).mean()),
-        likeness=_similarity(luma, wanted if kept is None else kept),
-        sharpness=_sharpness(luma, wanted if kept is None else kept),
+        likeness=_similarity(luma, coded),
+        sharpness=_sharpness(luma, coded),
         level=float(apart.mean()),
         explanation=mistakes[0],
         smallest_side=min(own.shape[:2]),

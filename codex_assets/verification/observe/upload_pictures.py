@@ -233,7 +233,9 @@ def compare_upload_pictures(
             # Full range has nothing beyond black and white.
             within = coded_middle if is_full(video) or is_rgb(video) else _within(coded_middle, exactness)
             before, after = detail_of(within), detail_of(_within(middle, exactness))
-            kept.add(within)
+            if shown:
+                # The middle of a field, or of what was made small, is none of the upload's own pixels.
+                kept.add(within)
             if exactness is Exactness.CONVERTED:
                 is_clear = edge_share(meant) < EDGE_SHARE
                 before, after = before * is_clear, after * is_clear
@@ -250,9 +252,8 @@ def compare_upload_pictures(
     run = decoder.run_into(arguments, read, label=label, duration=upload.info.seconds)
     if meter is None:
         return None, run.log
-    measured = replace(meter.result(), exactness=exactness)
-    # The middle of a field, or of what was made small, is none of the upload's own pixels.
-    return replace(measured, honest=kept.honest(decoder) if shown else ()), run.log
+    measured = meter.result()
+    return replace(measured, exactness=exactness, honest=kept.honest(decoder)), run.log
 
 
 def _left_out(video: VideoStream, count: int) -> int:

@@ -32,7 +32,7 @@ from codex_assets.verification.rules.mezzanine import (
     mezzanine_size,
     mezzanine_tracks,
 )
-from codex_assets.verification.rules.pictures import least_alike, verdict
+from codex_assets.verification.rules.pictures import ROOM, UNLIKER, least_alike, verdict
 from codex_assets.verification.rules.shared_limits import VARIANTS
 from codex_assets.verification.rules.sound import brightness, expect_in_sync, expect_true_sound
 
@@ -53,13 +53,9 @@ LASTS_SHARE, LASTS_SECONDS = 0.15, 7.5
 """Of all pictures together, and in seconds: for so long, a size surely lasts."""
 SIZE_ROUNDED = 0.95
 """Even sides make a small picture smaller by up to this factor."""
-SOFTER = 2.0
+SOFTNESS_POWER = 2.0
 """The power of an honest encode's sharpness that lowers the limit. Of noise of two to four levels it keeps 0.34 to
 0.87, and a mezzanine 0.79 to 1.2 times as much; with a blur on top it is 0.06 to 0.3 times."""
-UNLIKER = 1.4
-"""Distance from being the same, over that of an honest encode..."""
-ROOM = 0.006
-"""...and besides."""
 STOPPED = 0.3
 """Part of a second's pictures that may stand still while the upload moves."""
 
@@ -87,7 +83,7 @@ class _Limits:
         kept = 1 - UNLIKER * (1 - honest.likeness[0]) - ROOM
         least, most = self.sharpness
         # The less is kept, the more it differs from encoder to encoder.
-        softest = least if honest.sharpness is None else least * min(1.0, honest.sharpness) ** SOFTER
+        softest = least if honest.sharpness is None else least * min(1.0, honest.sharpness) ** SOFTNESS_POWER
         return replace(self, luma=min(self.luma, kept), colours=min(self.colours, kept), sharpness=(softest, most))
 
     def _allow(self, second: PictureSecond) -> bool:

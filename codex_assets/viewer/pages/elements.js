@@ -3,6 +3,16 @@ import { html, render, useState, useEffect, useRef, useMemo, useCallback } from 
 
 export { html, render, useState, useEffect, useRef, useMemo, useCallback };
 
+// Drawn anew whenever one of these events comes from `target`.
+export function useEvents(target, ...names) {
+  const [, renew] = useState(0);
+  useEffect(() => {
+    const again = () => renew((count) => count + 1);
+    names.forEach((name) => target.addEventListener(name, again));
+    return () => names.forEach((name) => target.removeEventListener(name, again));
+  }, [target]);
+}
+
 export const data = () => JSON.parse(document.getElementById("data").textContent);
 
 // --- Numbers ---------------------------------------------------------------------------------------------------------

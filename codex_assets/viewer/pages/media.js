@@ -1,5 +1,5 @@
 // The page of one media: the stage with its player, the timeline, and what is known of the media.
-import { html, render, useState, useEffect, useRef, useMemo, data, Header, State, Facts, Copy, isTyping, number, clock, duration, bytes, kbits, money, moment, rate, plural, age, NOTHING } from "/pages/elements.js";
+import { html, render, useState, useEffect, useRef, useMemo, useEvents, data, Header, State, Facts, Copy, isTyping, number, clock, duration, bytes, kbits, money, moment, rate, plural, age, NOTHING } from "/pages/elements.js";
 import { Playback, VIEWS } from "/pages/playback.js";
 import { Timeline, Waveform } from "/pages/timeline.js";
 import { RUNG_COLOURS } from "/pages/charts.js";
@@ -9,15 +9,6 @@ const sheet = data();
 const playback = new Playback(sheet);
 const span = new Span(playback.duration);
 document.title = `${sheet.id} – codex-assets`;
-
-export const useTold = (...events) => {
-  const [, renew] = useState(0);
-  useEffect(() => {
-    const told = () => renew((count) => count + 1);
-    events.forEach((event) => playback.addEventListener(event, told));
-    return () => events.forEach((event) => playback.removeEventListener(event, told));
-  }, []);
-};
 
 // --- Findings and their moments ---
 
@@ -55,7 +46,7 @@ function jump(second, output) {
 
 function Screen({ name, label, sound, follows }) {
   const element = useRef();
-  useTold("problem");
+  useEvents(playback, "problem");
   useEffect(() => {
     playback.attach(name, element.current);
     return () => playback.release(name);
@@ -71,7 +62,7 @@ function Screen({ name, label, sound, follows }) {
 }
 
 function Player() {
-  useTold("view", "rungs");
+  useEvents(playback, "view", "rungs");
   const sound = sheet.type === "audio";
   const view = playback.view;
   const names = view === "both" ? ["upload", "output"] : [view];

@@ -1,5 +1,5 @@
 // Which part of a media's time its charts show: all of them the same part, so that a moment stays one line.
-import { html, clock, useState, useEffect } from "/pages/elements.js";
+import { html, clock, useEvents } from "/pages/elements.js";
 
 const LEAST_SECONDS = 0.5;
 const STEP = 2;
@@ -57,12 +57,7 @@ export class Span extends EventTarget {
 }
 
 export function useSpan(span) {
-  const [, renew] = useState(0);
-  useEffect(() => {
-    const told = () => renew((count) => count + 1);
-    span.addEventListener("change", told);
-    return () => span.removeEventListener("change", told);
-  }, [span]);
+  useEvents(span, "change");
   return span;
 }
 

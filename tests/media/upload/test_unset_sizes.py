@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from codex_assets.media.upload.unset_sizes import W64_FILE, W64_SOUND, settled_sizes
+from codex_assets.media.upload.joined_files import W64 as W64_FILE
+from codex_assets.media.upload.unset_sizes import W64_SOUND, settled_sizes
 
 SAMPLES = bytes(range(1, 201)) * 2
 """100 frames of two channels of 16 bits."""
