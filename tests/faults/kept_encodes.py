@@ -28,6 +28,8 @@ _PATH = re.compile(r"/[^\s:'|,;\[\]]+")
 _NUMBER = re.compile(r"%0?\d*d")
 TEXT_BYTES = 256 * 1024
 """A file of text that is shorter may be a list of other files."""
+LONGEST_NAME = 256
+"""Longer lines name no file."""
 
 
 def kept(tools: Tools, folder: Path) -> Tools:
@@ -188,11 +190,17 @@ def _matches(path: Path) -> Iterator[Path]:
 def _contents(path: Path) -> str:
     """A hash of a file, and of the files that it names if it is a list of files."""
     data = path.read_bytes()
-    parts = [data]
-    if len(data) < TEXT_BYTES and b"\0" not in data:
-        parts = []
-        for line in data.decode("utf-8", "replace").splitlines():
-            listed = path.parent / line.strip().removeprefix("file ").strip("'")
-            is_file = bool(line.strip()) and len(line) < 1000 and listed.is_file()
-            parts.append(listed.read_bytes() if is_file else line.encode())
-    return hashlib.sha256(b"\n".join(parts)).hexdigest()
+    return hashlib.sha256(b"\n".join(_parts(path.parent, data) if len(data) < TEXT_BYTES else [data])).hexdigest()
+
+
+def _parts(folder: Path, data: bytes) -> Iterator[bytes]:
+    try:
+        lines = data.decode().splitlines()
+    except UnicodeDecodeError:  # raw pictures may have no byte of zero and are no list
+        yield data
+        return
+    for line in lines:
+        name = line.strip().removeprefix("file ").strip("'")
+        listed = folder / name
+        is_file = 0 < len(name.encode()) < LONGEST_NAME and "\0" not in name and listed.is_file()
+        yield listed.read_bytes() if is_file else line.encode()
