@@ -52,6 +52,11 @@ class PictureSecond:
     agreement: float | None = None
     """Likeness, in the worst plane, to another output that was made of the same pictures: the one that is most alike.
     Of those pictures only that are far from the original's; None where there are none, or no other output."""
+    quarter_sharpness: float | None = None
+    """How much the quarter of the picture that lost most of its detail keeps of it, over what the one that lost least
+    keeps; None where fewer than two show any, or nobody asked."""
+    soft_quarter: str | None = None
+    """Which that is."""
     scaling: ScalingLoss | None = None
     """Of an encode of the judge's own, held against what it was given: what was lost before. None where it was held
     against the original."""
@@ -80,6 +85,7 @@ class ChangeKind(StrEnum):
     BLURRED = "blurred"
     ROUGH = "rough"
     PART = "part"
+    PART_BLURRED = "part blurred"
     ANOTHER = "another"
 
 
@@ -240,9 +246,9 @@ class SoundFidelity:
     `lag`: seconds by which the whole is late; the seconds are compared without it. `gain`: dB by which the whole is
     louder; None in silence. `steady`: one gain was meant for all of it; False where a dynamic normalisation changes the
     level as it goes, which is then taken off as well. `range`: None then, and where there is too little sound.
-    `balance`: of each band that matters. `limited_peaks`: what is short and loud was meant to be lowered. `sides`: what
-    its two channels are called. `pairs`: of a sound of more channels, each two of them, beside the whole as it is mixed
-    to two.
+    `balance`: of each band that matters; `surplus`: of each that is plainly there. `limited_peaks`: what is short and
+    loud was meant to be lowered. `sides`: what its two channels are called. `pairs`: of a sound of more channels, each
+    two of them, beside the whole as it is mixed to two.
     """
 
     lag: float
@@ -252,6 +258,7 @@ class SoundFidelity:
     steady: bool = True
     range: SoundRange | None = None
     balance: tuple[SoundBand, ...] = ()
+    surplus: tuple[SoundBand, ...] = ()
     limited_peaks: bool = False
     sides: tuple[str, str] = ("left", "right")
     pairs: tuple[SoundFidelity, ...] = ()

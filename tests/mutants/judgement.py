@@ -94,7 +94,7 @@ def concerned(media: PublishedMedia, seam: Seam) -> list[str]:
     """The outputs that may tell of a change: the one that is changed, and what is compared with it."""
     output = media.output_of(seam)
     if seam is Seam.MEZZANINE:
-        return [output, media.broken_variant]
+        return list(OUTPUTS[media.media.media_type])
     if seam in (Seam.SEGMENTS, Seam.PLAYLIST):
         return [output, MASTER.name]
     return [output]

@@ -27,6 +27,9 @@ CONTRAST_NOISE = (0.03 * 255) ** 2
 """The two constants of SSIM (Wang, Bovik, Sheikh, Simoncelli 2004)."""
 FAINTEST_DETAIL = 0.5
 """Mean squared difference of neighbouring pixels under which a picture shows no detail."""
+QUARTER_DETAIL = 10.0
+"""The same of a quarter of a small picture, of which more than noise is left that an encoder leaves out."""
+QUARTERS = ("top left", "top right", "bottom left", "bottom right")
 AROUND_SECONDS = 3.5
 """Before and after the worst second: what is kept to explain it."""
 
@@ -69,7 +72,22 @@ def area_means(pixels: Plane) -> Plane:
 
 def detail_of(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Of each picture the mean squared difference of neighbouring pixels."""
-    pixels = luma.astype(np.float32)
+    return _detail(luma.astype(np.float32))
+
+
+def detail_of_quarters(luma: Plane) -> NDArray[np.float32]:
+    """Of each picture's quarters, in the order of `QUARTERS`, the same: (pictures, 4)."""
+    rows, columns = luma.shape[1] // 2, luma.shape[2] // 2
+    quarters = [
+        luma[:, :rows, :columns],
+        luma[:, :rows, -columns:],
+        luma[:, -rows:, :columns],
+        luma[:, -rows:, -columns:],
+    ]
+    return np.stack([_detail(np.ascontiguousarray(quarter)) for quarter in quarters], axis=1)
+
+
+def _detail(pixels: Plane) -> NDArray[np.float32]:
     detail: NDArray[np.float32] = _mean_square(np.diff(pixels, axis=2)) + _mean_square(np.diff(pixels, axis=1))
     return detail
 
@@ -82,11 +100,13 @@ def _mean_square(pictures: Plane) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Measured:
-    """A plane of several pictures beside that of the originals: likeness of each, its areas' differences and means."""
+    """A plane of several pictures beside that of the originals: likeness of each, its areas' differences and means, and
+    its own pixels."""
 
     likeness: Plane
     differences: Plane
     means: Plane
+    pixels: Plane
 
 
 def measure_plane(reference: Areas, plane: Values) -> Measured:
@@ -95,7 +115,7 @@ def measure_plane(reference: Areas, plane: Values) -> Measured:
     shared = area_means(own.pixels * reference.pixels) - own.means * reference.means
     light = (2 * own.means * reference.means + LUMA_NOISE) / (own.means**2 + reference.means**2 + LUMA_NOISE)
     form = (2 * shared + CONTRAST_NOISE) / (own.variances + reference.variances + CONTRAST_NOISE)
-    return Measured((light * form).mean((1, 2)), own.means - reference.means, own.means)
+    return Measured((light * form).mean((1, 2)), own.means - reference.means, own.means, own.pixels)
 
 
 def measure(references: Sequence[Areas], planes: Sequence[Values]) -> list[Measured]:
@@ -137,6 +157,8 @@ class _Second:
     detail: float = 0.0
     reference_detail: float = 0.0
     agreement: list[float] = field(default_factory=list)
+    quarters: list[NDArray[np.float32]] = field(default_factory=list)
+    """Detail of both sides' quarters."""
 
     @property
     def pictures(self) -> int:
@@ -145,8 +167,8 @@ class _Second:
 
 class Meter:
     """Measures one output's pictures as they come. `rate`: pictures a second; `first`: the number of the first;
-    `faintest`: mean squared difference of neighbouring pixels under which a picture shows no detail; `closed`: is
-    told of each second when it has ended."""
+    `faintest`: mean squared difference of neighbouring pixels under which a picture shows no detail; `quarters`:
+    whether each quarter is looked at by itself; `closed`: is told of each second when it has ended."""
 
     def __init__(
         self,
@@ -154,9 +176,10 @@ class Meter:
         *,
         first: int = 0,
         faintest: float = FAINTEST_DETAIL,
+        quarters: bool = False,
         closed: Callable[[PictureSecond], None] = lambda second: None,
     ) -> None:
-        self._faintest, self._closed = faintest, closed
+        self._faintest, self._quarters, self._closed = faintest, quarters, closed
         self._per_second = max(1, round(rate))
         self._rate = rate
         self._first = self._count = first
@@ -174,6 +197,8 @@ class Meter:
     ) -> None:
         """A batch of pictures: three planes of the originals, how alike theirs are, the detail of both in their middle,
         and how alike they are to another output's."""
+        sides = (measured[0].pixels, references[0].pixels) if self._quarters else ()
+        quarters = [detail_of_quarters(pixels) for pixels in sides]
         for number in range(len(detail)):
             if self._open is None or self._open.pictures == self._per_second:
                 self._close()
@@ -188,6 +213,8 @@ class Meter:
             second.reference_detail += float(reference_detail[number])
             if agreement is not None and not np.isnan(agreement[number]):
                 second.agreement.append(float(agreement[number]))
+            if quarters:
+                second.quarters.append(np.array([each[number] for each in quarters]))
             self._memory.add(
                 [plane.means[number] for plane in measured], [reference.means[number] for reference in references]
             )
@@ -200,6 +227,7 @@ class Meter:
         likeness = np.array(second.likeness)
         mean = likeness.mean(0)
         own, reference, first = self._memory.steps(second.pictures)
+        soft_quarter, quarter_sharpness = _softest_quarter(second.quarters)
         shows = second.reference_detail > self._faintest * second.pictures
         closed = PictureSecond(
             at=second.first / self._rate,
@@ -214,6 +242,8 @@ class Meter:
             late=late_pictures(own, reference, first),
             stopped=stopped_share(own[first:], reference[first:]),
             agreement=float(np.mean(second.agreement)) if second.agreement else None,
+            quarter_sharpness=quarter_sharpness,
+            soft_quarter=soft_quarter,
         )
         self._seconds.append(closed)
         self._memory.close(closed)
@@ -288,6 +318,20 @@ class _Memory:
         if self._waiting is not None:
             self._keep()
         return self._worst
+
+
+def _softest_quarter(details: Sequence[NDArray[np.float32]]) -> tuple[str | None, float | None]:
+    """The quarter that keeps least of its detail, and how much that is beside the one that keeps most of its; None
+    where fewer than two show any. `details`: of each picture, own and the reference's."""
+    if not details:
+        return None, None
+    own, reference = np.mean(details, axis=0)
+    shown = reference > QUARTER_DETAIL
+    if shown.sum() < 2:
+        return None, None
+    kept = np.where(shown, np.sqrt(own / np.maximum(reference, QUARTER_DETAIL)), np.nan)
+    softest = int(np.nanargmin(kept))
+    return QUARTERS[softest], float(kept[softest] / max(np.nanmax(kept), 1e-6))
 
 
 def _stacked(pictures: Sequence[Sequence[Plane]]) -> Pictures:

@@ -19,7 +19,7 @@ from codex_assets.media import profile
 from codex_assets.verification.fidelity import SoundBand, SoundFidelity, SoundLag, SoundRange, SoundSecond
 from codex_assets.verification.observe.decoder import Decoder
 from codex_assets.verification.observe.programme_sound import ProgrammeSoundMeter
-from codex_assets.verification.observe.sound_balance import sound_balance
+from codex_assets.verification.observe.sound_balance import sound_balance, sound_surplus
 from codex_assets.verification.observe.sound_range import sound_range
 
 Samples: TypeAlias = NDArray[np.float32]
@@ -244,8 +244,13 @@ class SoundMeter:
         assert self._lag is not None
         seconds = _seconds(tenths, gain if gain is not None else 0.0, steady)
         spread = _range(tenths, gain) if steady and gain is not None else None
-        balance = _balance(tenths, gain, steady=steady) if gain is not None else ()
-        return SoundFidelity(self._lag / profile.SAMPLE_RATE, gain, seconds, tuple(self._lags), steady, spread, balance)
+        balance, surplus = _balance(tenths, gain, steady=steady) if gain is not None else ((), ())
+        return SoundFidelity(
+            *(self._lag / profile.SAMPLE_RATE, gain, seconds, tuple(self._lags), steady),
+            range=spread,
+            balance=balance,
+            surplus=surplus,
+        )
 
 
 class _Chunks:
@@ -426,9 +431,12 @@ def _range(tenths: _Tenths, gain: float) -> SoundRange | None:
     return sound_range(away, levels[:, 2:].max(axis=1), own, original)
 
 
-def _balance(tenths: _Tenths, gain: float, *, steady: bool) -> tuple[SoundBand, ...]:
+def _balance(tenths: _Tenths, gain: float, *, steady: bool) -> tuple[tuple[SoundBand, ...], tuple[SoundBand, ...]]:
     own, original = _kept_bands(tenths.bands[_audible(tenths, gain).all(axis=1)], gain)
-    return sound_balance(own, original, BAND_EDGES_HZ, steady=steady)
+    return (
+        sound_balance(own, original, BAND_EDGES_HZ, steady=steady),
+        sound_surplus(own, original, BAND_EDGES_HZ, steady=steady),
+    )
 
 
 def _kept_bands(bands: Numbers, gain: float) -> tuple[Numbers, Numbers]:

@@ -228,7 +228,7 @@ def compare_upload_pictures(
             own = np.rot90(made, 1, axes=(2, 3)) if turned else made
             meant = reference.of(coded, own)
             if meter is None:
-                meter = Meter(float(rate), first=tick, faintest=ROUNDING_DETAIL, closed=kept.close)
+                meter = Meter(float(rate), first=tick, faintest=ROUNDING_DETAIL, quarters=shown > 0, closed=kept.close)
             coded_middle, middle = panels.middles(records)
             # Full range has nothing beyond black and white.
             within = coded_middle if is_full(video) or is_rgb(video) else _within(coded_middle, exactness)

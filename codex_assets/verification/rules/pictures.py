@@ -224,6 +224,9 @@ _SENTENCES: dict[ChangeKind, Callable[[PictureChange], str]] = {
     ChangeKind.BLURRED: lambda change: "The picture is less sharp than its size allows",
     ChangeKind.ROUGH: lambda change: "The picture is rougher, with noise or edges",
     ChangeKind.PART: lambda change: f"A part of the picture, at the {change.where}, is another",
+    ChangeKind.PART_BLURRED: lambda change: (
+        f"A part of the picture, at the {change.where}, is less sharp than the rest"
+    ),
     ChangeKind.ANOTHER: lambda change: "The picture is another",
 }
 

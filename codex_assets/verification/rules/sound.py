@@ -55,7 +55,10 @@ LEAST_SECONDS = 4
 """Of which it is said what is added mostly."""
 WEAKER_BAND_DB = -4.5
 """By which a band may be weaker than the whole, throughout. Honest encodes at 64 kbit/s of speech, music, noises:
--0.6; a band that is filtered out: -9 and under. What is stronger was added: coders leave noise beside what is loud."""
+-0.6; a band that is filtered out: -9 and under."""
+STRONGER_BAND_DB = 4.5
+"""...or stronger. The same at 64 kbit/s, square waves and what has holes of its own too: +2.5, of which +6 and more is
+left where a band was filtered out of the original."""
 LIMITED_BANDS = 2.0
 """Times as far, where peaks are lowered."""
 LOUDER_DB = 0.6
@@ -150,6 +153,10 @@ def expect_true_sound(sound: SoundFidelity | None, whose: str) -> Finding | None
         which = f"{_hertz(band.low)} to {_hertz(band.high)}"
         lost = f"{-band.louder:.0f} dB too weak"
         return Finding(False, f"What lies from {which} is {lost} beside the {whose}'s.", expected, f"{which}: {lost}")
+    if (band := _new_band(sound)) is not None:
+        which = f"{_hertz(band.low)} to {_hertz(band.high)}"
+        more = f"{band.louder:.0f} dB more"
+        return Finding(False, f"There is {more} from {which} than the {whose} has.", expected, f"{which}: {more}")
     return Finding(True, f"All sound is the {whose}'s.", expected, expected)
 
 
@@ -158,6 +165,13 @@ def _lost_band(sound: SoundFidelity) -> SoundBand | None:
     least = WEAKER_BAND_DB * (LIMITED_BANDS if sound.limited_peaks else 1.0)
     lost = (band for band in sound.balance if band.louder < least)
     return min(lost, key=lambda band: band.louder, default=None)
+
+
+def _new_band(sound: SoundFidelity) -> SoundBand | None:
+    """The band that is strongest beside the original's throughout; None where none is too strong."""
+    most = STRONGER_BAND_DB * (LIMITED_BANDS if sound.limited_peaks else 1.0)
+    added = (band for band in sound.surplus if band.louder > most)
+    return max(added, key=lambda band: band.louder, default=None)
 
 
 def _hertz(frequency: float) -> str:

@@ -56,6 +56,9 @@ SIZE_ROUNDED = 0.95
 SOFTNESS_POWER = 2.0
 """The power of an honest encode's sharpness that lowers the limit. Of noise of two to four levels it keeps 0.34 to
 0.87, and a mezzanine 0.79 to 1.2 times as much; with a blur on top it is 0.06 to 0.3 times."""
+QUARTER = 0.75
+"""Of its detail, what a quarter of the picture keeps at least beside the one that keeps most: 0.9 and more, also of
+films with noise; out of focus by 4 pixels in 640 to 850 0.3 to 0.5."""
 STOPPED = 0.3
 """Part of a second's pictures that may stand still while the upload moves."""
 
@@ -63,7 +66,8 @@ STOPPED = 0.3
 @dataclass(frozen=True)
 class _Limits:
     """Of a second: least likeness of luma and of the colours; of 255 the largest difference of most of its pictures,
-    that which is not the same everywhere, that of one area over all of it, and that of its worst picture; sharpness."""
+    that which is not the same everywhere, that of one area over all of it, and that of its worst picture; sharpness, of
+    all of it and of its softest quarter beside the sharpest."""
 
     luma: float
     colours: float
@@ -72,6 +76,7 @@ class _Limits:
     lasting: float
     picture: float
     sharpness: tuple[float, float]
+    quarter: float = 0.0
 
     def allow(self, second: PictureSecond, honest: Sequence[PictureSecond] = ()) -> bool:
         """`honest`: seconds as an encode of the judge's own leaves them; this one, or those that are hardest."""
@@ -96,15 +101,24 @@ class _Limits:
             and second.lasting_difference <= self.lasting
             and second.difference <= self.picture
             and (second.sharpness is None or least <= second.sharpness <= most)
+            and not self.is_soft_in_part(second)
         )
+
+    def is_soft_in_part(self, second: PictureSecond) -> bool:
+        """Whether one quarter of the picture keeps less of its detail than the others of theirs."""
+        return second.quarter_sharpness is not None and second.quarter_sharpness < self.quarter
 
 
 _NEARLY = _Limits(0.85, 0.85, difference=4.0, tint=2.5, lasting=14.0, picture=14.0, sharpness=(0.0, 9.0))
 LIMITS = {
-    Exactness.SAME: _Limits(0.98, 0.98, difference=0.8, tint=0.5, lasting=3.0, picture=8.0, sharpness=(0.87, 1.2)),
+    Exactness.SAME: _Limits(
+        *(0.98, 0.98), difference=0.8, tint=0.5, lasting=3.0, picture=8.0, sharpness=(0.87, 1.2), quarter=QUARTER
+    ),
     # A scaler's rounding takes up to two levels of white, and most of what no display shows; colours of half the size
     # have other edges.
-    Exactness.CONVERTED: _Limits(0.92, 0.9, difference=3.2, tint=2.2, lasting=9.0, picture=8.0, sharpness=(0.6, 1.5)),
+    Exactness.CONVERTED: _Limits(
+        *(0.92, 0.9), difference=3.2, tint=2.2, lasting=9.0, picture=8.0, sharpness=(0.6, 1.5), quarter=QUARTER
+    ),
     Exactness.APPROXIMATE: _NEARLY,
     Exactness.FIELDS: _NEARLY,
 }
@@ -159,13 +173,22 @@ def _change(
 ) -> PictureChange | None:
     """What explains the difference: what the pictures themselves show, else their motion, else their sharpness."""
     change = fidelity.change
-    if change is not None and change.change is not ChangeKind.NONE and not (late and change.change in _UNSURE):
+    limits = LIMITS[fidelity.exactness]
+    soft = limits.is_soft_in_part(worst)
+    soft_part = PictureChange(ChangeKind.PART_BLURRED, worst.quarter_sharpness, worst.soft_quarter or "")
+    if soft and replace(limits, quarter=0.0).allow(worst, fidelity.honest):
+        return soft_part
+    # What is late, or out of focus in part, looks like something else as a whole.
+    unsure = [*(_UNSURE if late or soft else ()), *([ChangeKind.BLURRED] if soft else [])]
+    if change is not None and change.change not in (ChangeKind.NONE, *unsure):
         return change
     if late:
         return PictureChange(ChangeKind.SHIFTED_IN_TIME, float(late[0].late or 0))
     if still:
         return PictureChange(ChangeKind.REPEATED)
-    least, most = LIMITS[fidelity.exactness].sharpness
+    if soft:
+        return soft_part
+    least, most = limits.sharpness
     if worst.sharpness is not None and not least <= worst.sharpness <= most:
         return PictureChange(ChangeKind.BLURRED if worst.sharpness < least else ChangeKind.ROUGH, worst.sharpness)
     return change

@@ -66,6 +66,41 @@ def test_noise_excuses_what_an_encode_loses_of_it_and_nothing_else(source: str, 
     assert said["of half the size"].startswith("The picture is less sharp")
 
 
+SOFT_CORNER = "split[a][b];[b]crop=iw/2:ih/2:{0}*iw/2:{1}*ih/2,gblur=sigma={2}[f];[a][f]overlay={0}*W/2:{1}*H/2"
+
+
+def film(folder: Path, size: str, named: str) -> Path:
+    upload = folder / "upload.mp4"
+    coding = ("-frames:v", "25", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "6", "-pix_fmt", "yuv420p", "-an")
+    filters = f"scale={size},noise=alls=5:allf=t{named}"
+    subprocess.run([*FFMPEG, "-ss", "2", "-i", SAMPLE, "-vf", filters, *coding, str(upload)], check=True)
+    return upload
+
+
+@pytest.mark.ffmpeg
+@pytest.mark.parametrize(
+    ("size", "named", "sigma", "place", "where"),
+    [
+        ("640:360", f",{NAMED}", 3, (0, 1), "bottom left"),
+        pytest.param("854:480", "", 4, (1, 0), "top right", marks=pytest.mark.slow),
+        pytest.param("1280:720", f",{NAMED}", 6, (1, 1), "bottom right", marks=pytest.mark.slow),
+    ],
+    ids=["small", "converted", "hd"],
+)
+def test_a_quarter_out_of_focus_is_seen_and_said(
+    size: str, named: str, sigma: int, place: tuple[int, int], where: str, tmp_path: Path
+) -> None:
+    upload = film(tmp_path, size, named)
+    to_bt709 = "" if named else "scale=in_color_matrix=bt601:out_color_matrix=bt709,"
+    whole, soft = (
+        finding(upload, f"{to_bt709}{filters}", tmp_path) for filters in ("null", SOFT_CORNER.format(*place, sigma))
+    )
+    assert whole is not None
+    assert whole.passed, whole.message
+    assert soft is not None
+    assert soft.message == f"A part of the picture, at the {where}, is less sharp than the rest, beside the upload's."
+
+
 @pytest.mark.parametrize("quality", [40, 75, 90])
 def test_what_a_quantisation_leaves_is_what_is_in_the_file(quality: int, tmp_path: Path) -> None:
     """By another coder, which rounds to the nearest step."""
