@@ -402,7 +402,8 @@ def test_a_comparison_is_worked_by_keys_and_without_fault(browser: Browser, comp
         press("[")
         assert seen.page.locator("#wipe").input_value() == "45"
         press("x")
-        assert [seen.page.evaluate(f"players[{side}].element.muted") for side in (0, 1)] == [True, False]
+        # A page draws before it acts on what has changed.
+        seen.wait("players[0].element.muted && !players[1].element.muted")
         press("+")
         assert seen.page.evaluate("[span.isAll, span.end - span.start]") == [False, pytest.approx(4, abs=0.1)]
         press("0")
