@@ -197,7 +197,8 @@ def _when(fidelity: PictureFidelity, bad: Sequence[PictureSecond]) -> str:
         start, end = fidelity.change.start, min(end, fidelity.change.end)
     if len(bad) < (last.at - first.at) / 2:
         return f"at {start:.1f} s and in other places"
-    return f"from {start:.1f} to {end:.1f} s"
+    first_said, last_said = f"{start:.1f}", f"{end:.1f}"
+    return f"at {first_said} s" if first_said == last_said else f"from {first_said} to {last_said} s"
 
 
 _SENTENCES: dict[ChangeKind, Callable[[PictureChange], str]] = {

@@ -108,6 +108,7 @@ def test_an_honest_variant_is_true(root: Path, tmp_path: Path) -> None:
             ("crop=288:162,scale=320:180", "The picture"),
             ("negate", "The picture"),
             ("noise=alls=25:allf=t", "The picture"),
+            ("drawbox=c=black:t=fill:enable='eq(n,60)'", "The picture is black at 2.4 s, beside the mezzanine's."),
         ],
         every_fourth,
     ),
