@@ -53,8 +53,8 @@ class PictureSecond:
     """Likeness, in the worst plane, to another output that was made of the same pictures: the one that is most alike.
     Of those pictures only that are far from the original's; None where there are none, or no other output."""
     quarter_sharpness: float | None = None
-    """How much the quarter of the picture that lost most of its detail keeps of it, over what the one that lost least
-    keeps; None where fewer than two show any, or nobody asked."""
+    """How much the quarter of the picture that lost most of its detail keeps of it, over what the middle one keeps (one
+    may have got more: a logo); None where fewer than two show any, or nobody asked."""
     soft_quarter: str | None = None
     """Which that is."""
     scaling: ScalingLoss | None = None

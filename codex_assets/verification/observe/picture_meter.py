@@ -321,7 +321,7 @@ class _Memory:
 
 
 def _softest_quarter(details: Sequence[NDArray[np.float32]]) -> tuple[str | None, float | None]:
-    """The quarter that keeps least of its detail, and how much that is beside the one that keeps most of its; None
+    """The quarter that keeps least of its detail, and how much that is beside what the middle one keeps of its; None
     where fewer than two show any. `details`: of each picture, own and the reference's."""
     if not details:
         return None, None
@@ -331,7 +331,7 @@ def _softest_quarter(details: Sequence[NDArray[np.float32]]) -> tuple[str | None
         return None, None
     kept = np.where(shown, np.sqrt(own / np.maximum(reference, QUARTER_DETAIL)), np.nan)
     softest = int(np.nanargmin(kept))
-    return QUARTERS[softest], float(kept[softest] / max(np.nanmax(kept), 1e-6))
+    return QUARTERS[softest], float(kept[softest] / max(np.nanmedian(kept), 1e-6))
 
 
 def _stacked(pictures: Sequence[Sequence[Plane]]) -> Pictures:

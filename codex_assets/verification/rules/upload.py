@@ -57,8 +57,8 @@ SOFTNESS_POWER = 2.0
 """The power of an honest encode's sharpness that lowers the limit. Of noise of two to four levels it keeps 0.34 to
 0.87, and a mezzanine 0.79 to 1.2 times as much; with a blur on top it is 0.06 to 0.3 times."""
 QUARTER = 0.75
-"""Of its detail, what a quarter of the picture keeps at least beside the one that keeps most: 0.9 and more, also of
-films with noise; out of focus by 4 pixels in 640 to 850 0.3 to 0.5."""
+"""Of its detail, what a quarter of the picture keeps at least beside the others: 0.9 and more, with noise as well; by a
+blur of 4 pixels in 640 to 850, 0.3 to 0.5."""
 STOPPED = 0.3
 """Part of a second's pictures that may stand still while the upload moves."""
 
@@ -67,7 +67,7 @@ STOPPED = 0.3
 class _Limits:
     """Of a second: least likeness of luma and of the colours; of 255 the largest difference of most of its pictures,
     that which is not the same everywhere, that of one area over all of it, and that of its worst picture; sharpness, of
-    all of it and of its softest quarter beside the sharpest."""
+    all of it and of its softest quarter beside the others."""
 
     luma: float
     colours: float

@@ -101,6 +101,15 @@ def test_a_quarter_out_of_focus_is_seen_and_said(
     assert soft.message == f"A part of the picture, at the {where}, is less sharp than the rest, beside the upload's."
 
 
+@pytest.mark.ffmpeg
+def test_a_corner_with_something_in_it_leaves_no_other_quarter_less_sharp(tmp_path: Path) -> None:
+    upload = film(tmp_path, "640:360", f",{NAMED}")
+    seen = finding(upload, "drawbox=x=500:y=20:w=100:h=60:t=4:c=white", tmp_path)
+    assert seen is not None
+    assert not seen.passed
+    assert "less sharp" not in seen.message
+
+
 @pytest.mark.parametrize("quality", [40, 75, 90])
 def test_what_a_quantisation_leaves_is_what_is_in_the_file(quality: int, tmp_path: Path) -> None:
     """By another coder, which rounds to the nearest step."""
