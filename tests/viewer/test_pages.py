@@ -390,6 +390,12 @@ def test_two_recipes_play_in_step_and_are_measured(browser: Browser, compared: s
         assert 20 < means[0] < means[1] <= 100
 
 
+def test_times_are_rounded_as_a_whole(browser: Browser, site: str) -> None:
+    with opened(browser, f"{site}/") as seen:
+        words = "import('/pages/elements.js').then(({ duration }) => [8.26, 59.7, 119.6, 3599.7, 5400].map(duration))"
+        assert seen.page.evaluate(words) == ["8.3 s", "1 min 0 s", "2 min 0 s", "1 h 0 min", "1 h 30 min"]
+
+
 def test_a_comparison_is_worked_by_keys_and_without_fault(browser: Browser, compared: str) -> None:
     with opened(browser, f"{compared}/compare") as seen:
         seen.wait("players[0]?.element.readyState >= 2 && players[1]?.element.readyState >= 2")
