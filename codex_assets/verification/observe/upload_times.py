@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from codex_assets.media import profile
 from codex_assets.verification.fidelity import LastPicture, RateFit
 from codex_assets.verification.observe.decoder import Decoder
+from codex_assets.verification.observe.upload_packets import JOINED_SECONDS
 from codex_assets.verification.observe.upload_pictures import UploadedMedia
 
 STANDS_SECONDS = 0.25
@@ -101,6 +102,8 @@ def last_picture(
     if not packets.are_timed or len(packets.times) == 0 or math.isnan(packets.last):
         return None
     times = np.unique(packets.times[packets.times <= packets.last])
+    if _leaps(upload, times):
+        return None
     # Pictures that come faster than the output's may share a place with others.
     shared = len(times) > 1 and (times[-1] - times[-2]) * rate < OWN_PLACE
     last = _last(upload, float(times[-1] - times[0]), rate, shared=shared)
@@ -108,6 +111,13 @@ def last_picture(
         return last
     decoded = _decoded_seconds(decoder, upload)
     return _last(upload, min(float(times[-1] - times[0]), decoded), rate, shared=shared)
+
+
+def _leaps(upload: UploadedMedia, times: NDArray[np.float64]) -> bool:
+    """Whether the clock leaps ahead, of all tracks alike: then what comes after it is shown at once."""
+    one_clock = upload.packets is not None and upload.packets.is_one_clock
+    longest = float(np.diff(times).max(initial=0.0))
+    return upload.info.clock_restarts and not one_clock and longest > JOINED_SECONDS
 
 
 def _last(upload: UploadedMedia, after: float, rate: Fraction, *, shared: bool) -> LastPicture:
