@@ -24,6 +24,15 @@ class ScalingLoss:
 
 
 @dataclass(frozen=True)
+class SoftQuarter:
+    """The quarter of a picture that lost most of its detail. `sharpness`: how much it keeps of it, over what the middle
+    one of all keeps (one may have got more: a logo)."""
+
+    where: str
+    sharpness: float
+
+
+@dataclass(frozen=True)
 class PictureSecond:
     """The pictures of about a second beside those that they were made of, all of them, scaled to the same small size.
 
@@ -52,11 +61,8 @@ class PictureSecond:
     agreement: float | None = None
     """Likeness, in the worst plane, to another output that was made of the same pictures: the one that is most alike.
     Of those pictures only that are far from the original's; None where there are none, or no other output."""
-    quarter_sharpness: float | None = None
-    """How much the quarter of the picture that lost most of its detail keeps of it, over what the middle one keeps (one
-    may have got more: a logo); None where fewer than two show any, or nobody asked."""
-    soft_quarter: str | None = None
-    """Which that is."""
+    soft_quarter: SoftQuarter | None = None
+    """None where fewer than two quarters show any detail, or nobody asked."""
     scaling: ScalingLoss | None = None
     """Of an encode of the judge's own, held against what it was given: what was lost before. None where it was held
     against the original."""

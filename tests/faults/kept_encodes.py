@@ -190,17 +190,24 @@ def _matches(path: Path) -> Iterator[Path]:
 def _contents(path: Path) -> str:
     """A hash of a file, and of the files that it names if it is a list of files."""
     data = path.read_bytes()
-    return hashlib.sha256(b"\n".join(_parts(path.parent, data) if len(data) < TEXT_BYTES else [data])).hexdigest()
+    return hashlib.sha256(b"\n".join(_parts(path.parent, data) if _is_text(data) else [data])).hexdigest()
 
 
-def _parts(folder: Path, data: bytes) -> Iterator[bytes]:
+def _is_text(data: bytes) -> bool:
+    """Raw pictures may have no byte of zero, but hardly any are text all the same."""
+    if len(data) >= TEXT_BYTES or b"\0" in data:
+        return False
     try:
-        lines = data.decode().splitlines()
-    except UnicodeDecodeError:  # raw pictures may have no byte of zero and are no list
-        yield data
-        return
-    for line in lines:
-        name = line.strip().removeprefix("file ").strip("'")
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _parts(folder: Path, text: bytes) -> Iterator[bytes]:
+    """The lines of a text, and in place of each that names a file what is in that."""
+    for line in text.split(b"\n"):
+        name = line.decode().strip().removeprefix("file ").strip("'")
         listed = folder / name
-        is_file = 0 < len(name.encode()) < LONGEST_NAME and "\0" not in name and listed.is_file()
-        yield listed.read_bytes() if is_file else line.encode()
+        is_file = 0 < len(name.encode()) < LONGEST_NAME and listed.is_file()
+        yield listed.read_bytes() if is_file else line

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from codex_assets.verification.fidelity import ChangeKind, PictureFidelity, PictureSecond
+from codex_assets.verification.fidelity import ChangeKind, PictureFidelity, PictureSecond, SoftQuarter
 from codex_assets.verification.observe.picture_changes import Pictures, WorstSecond, explain
 from codex_assets.verification.observe.picture_motion import FARTHEST, Steps, late_pictures, stopped_share
 
@@ -70,26 +70,19 @@ def area_means(pixels: Plane) -> Plane:
     return sums / np.float32(AREA**2)
 
 
-def detail_of(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
+def detail_of(luma: Values) -> NDArray[np.float32]:
     """Of each picture the mean squared difference of neighbouring pixels."""
-    return _detail(luma.astype(np.float32))
+    pixels = luma.astype(np.float32, copy=False)
+    detail: NDArray[np.float32] = _mean_square(np.diff(pixels, axis=2)) + _mean_square(np.diff(pixels, axis=1))
+    return detail
 
 
 def detail_of_quarters(luma: Plane) -> NDArray[np.float32]:
     """Of each picture's quarters, in the order of `QUARTERS`, the same: (pictures, 4)."""
     rows, columns = luma.shape[1] // 2, luma.shape[2] // 2
-    quarters = [
-        luma[:, :rows, :columns],
-        luma[:, :rows, -columns:],
-        luma[:, -rows:, :columns],
-        luma[:, -rows:, -columns:],
-    ]
-    return np.stack([_detail(np.ascontiguousarray(quarter)) for quarter in quarters], axis=1)
-
-
-def _detail(pixels: Plane) -> NDArray[np.float32]:
-    detail: NDArray[np.float32] = _mean_square(np.diff(pixels, axis=2)) + _mean_square(np.diff(pixels, axis=1))
-    return detail
+    halves = luma[:, :rows], luma[:, -rows:]
+    quarters = [side for half in halves for side in (half[:, :, :columns], half[:, :, -columns:])]
+    return np.stack([detail_of(quarter) for quarter in quarters], axis=1)
 
 
 def _mean_square(pictures: Plane) -> NDArray[np.float32]:
@@ -227,7 +220,6 @@ class Meter:
         likeness = np.array(second.likeness)
         mean = likeness.mean(0)
         own, reference, first = self._memory.steps(second.pictures)
-        soft_quarter, quarter_sharpness = _softest_quarter(second.quarters)
         shows = second.reference_detail > self._faintest * second.pictures
         closed = PictureSecond(
             at=second.first / self._rate,
@@ -242,8 +234,7 @@ class Meter:
             late=late_pictures(own, reference, first),
             stopped=stopped_share(own[first:], reference[first:]),
             agreement=float(np.mean(second.agreement)) if second.agreement else None,
-            quarter_sharpness=quarter_sharpness,
-            soft_quarter=soft_quarter,
+            soft_quarter=_soft_quarter(second.quarters),
         )
         self._seconds.append(closed)
         self._memory.close(closed)
@@ -320,18 +311,17 @@ class _Memory:
         return self._worst
 
 
-def _softest_quarter(details: Sequence[NDArray[np.float32]]) -> tuple[str | None, float | None]:
-    """The quarter that keeps least of its detail, and how much that is beside what the middle one keeps of its; None
-    where fewer than two show any. `details`: of each picture, own and the reference's."""
+def _soft_quarter(details: Sequence[NDArray[np.float32]]) -> SoftQuarter | None:
+    """`details`: of each picture, own and the reference's."""
     if not details:
-        return None, None
+        return None
     own, reference = np.mean(details, axis=0)
     shown = reference > QUARTER_DETAIL
     if shown.sum() < 2:
-        return None, None
+        return None
     kept = np.where(shown, np.sqrt(own / np.maximum(reference, QUARTER_DETAIL)), np.nan)
     softest = int(np.nanargmin(kept))
-    return QUARTERS[softest], float(kept[softest] / max(np.nanmedian(kept), 1e-6))
+    return SoftQuarter(QUARTERS[softest], float(kept[softest] / max(np.nanmedian(kept), 1e-6)))
 
 
 def _stacked(pictures: Sequence[Sequence[Plane]]) -> Pictures:

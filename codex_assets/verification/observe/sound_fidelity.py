@@ -19,7 +19,7 @@ from codex_assets.media import profile
 from codex_assets.verification.fidelity import SoundBand, SoundFidelity, SoundLag, SoundRange, SoundSecond
 from codex_assets.verification.observe.decoder import Decoder
 from codex_assets.verification.observe.programme_sound import ProgrammeSoundMeter
-from codex_assets.verification.observe.sound_balance import sound_balance, sound_surplus
+from codex_assets.verification.observe.sound_balance import sound_balance, sound_surplus, spread_beside
 from codex_assets.verification.observe.sound_range import sound_range
 
 Samples: TypeAlias = NDArray[np.float32]
@@ -86,9 +86,7 @@ BAND_EDGES_HZ = (20, 70, 120, 200, 320, 500, 800, 1250, 2000, 3150, 5000, 7500, 
 KEPT_BANDS = BAND_EDGES_HZ.index(KEPT_HZ)
 """...and how many of them every encode keeps."""
 CLEARLY_MORE = 2.5
-"""Times the original's energy in a band: encoders leave noise beside what is loud."""
-SPREAD = ((1, 0.02), (2, 0.005))
-"""...and in the bands beside and next to them, by this part."""
+"""Times the original's energy in a band, beyond what is spread from the bands beside it."""
 LEAST_ADDED = 1e-9
 """Part of all energy."""
 UNSTEADY_TENTHS = 15
@@ -417,9 +415,7 @@ def _added(bands: Numbers, audible: NDArray[np.bool_], gain: float) -> float | N
     """Energy of a second that is clearly more than the original's, in dB of all; None where nothing is heard."""
     heard = audible.all(axis=1)
     original = bands[heard, :, 2:] * 10 ** (gain / 10)
-    near = np.pad(original, ((0, 0), (2, 2), (0, 0)))
-    spread = sum(part * (near[:, 2 - by : -2 - by] + near[:, 2 + by : near.shape[1] - 2 + by]) for by, part in SPREAD)
-    more = np.maximum(0.0, bands[heard, :, :2] - CLEARLY_MORE * original - spread).sum()
+    more = np.maximum(0.0, bands[heard, :, :2] - CLEARLY_MORE * original - spread_beside(original)).sum()
     return 10 * math.log10(max(more / original.sum(), LEAST_ADDED)) if original.sum() > 0 else None
 
 

@@ -150,12 +150,10 @@ def expect_true_sound(sound: SoundFidelity | None, whose: str) -> Finding | None
     if sound.range is not None and (wrong := _wrong_range(sound.range, whose)) is not None:
         return Finding(False, f"{wrong}.", expected, _range_numbers(sound.range))
     if (band := _lost_band(sound)) is not None:
-        which = f"{_hertz(band.low)} to {_hertz(band.high)}"
-        lost = f"{-band.louder:.0f} dB too weak"
+        which, lost = _frequencies(band), f"{-band.louder:.0f} dB too weak"
         return Finding(False, f"What lies from {which} is {lost} beside the {whose}'s.", expected, f"{which}: {lost}")
     if (band := _new_band(sound)) is not None:
-        which = f"{_hertz(band.low)} to {_hertz(band.high)}"
-        more = f"{band.louder:.0f} dB more"
+        which, more = _frequencies(band), f"{band.louder:.0f} dB more"
         return Finding(False, f"There is {more} from {which} than the {whose} has.", expected, f"{which}: {more}")
     return Finding(True, f"All sound is the {whose}'s.", expected, expected)
 
@@ -172,6 +170,10 @@ def _new_band(sound: SoundFidelity) -> SoundBand | None:
     most = STRONGER_BAND_DB * (LIMITED_BANDS if sound.limited_peaks else 1.0)
     added = (band for band in sound.surplus if band.louder > most)
     return max(added, key=lambda band: band.louder, default=None)
+
+
+def _frequencies(band: SoundBand) -> str:
+    return f"{_hertz(band.low)} to {_hertz(band.high)}"
 
 
 def _hertz(frequency: float) -> str:

@@ -76,7 +76,7 @@ class _Limits:
     lasting: float
     picture: float
     sharpness: tuple[float, float]
-    quarter: float = 0.0
+    quarter: float = QUARTER
 
     def allow(self, second: PictureSecond, honest: Sequence[PictureSecond] = ()) -> bool:
         """`honest`: seconds as an encode of the judge's own leaves them; this one, or those that are hardest."""
@@ -101,24 +101,23 @@ class _Limits:
             and second.lasting_difference <= self.lasting
             and second.difference <= self.picture
             and (second.sharpness is None or least <= second.sharpness <= most)
-            and not self.is_soft_in_part(second)
+            and self.soft_part(second) is None
         )
 
-    def is_soft_in_part(self, second: PictureSecond) -> bool:
-        """Whether one quarter of the picture keeps less of its detail than the others of theirs."""
-        return second.quarter_sharpness is not None and second.quarter_sharpness < self.quarter
+    def soft_part(self, second: PictureSecond) -> PictureChange | None:
+        """The quarter of the picture that keeps too little of its detail beside the others; None without one."""
+        softest = second.soft_quarter
+        if softest is None or softest.sharpness >= self.quarter:
+            return None
+        return PictureChange(ChangeKind.PART_BLURRED, softest.sharpness, softest.where)
 
 
 _NEARLY = _Limits(0.85, 0.85, difference=4.0, tint=2.5, lasting=14.0, picture=14.0, sharpness=(0.0, 9.0))
 LIMITS = {
-    Exactness.SAME: _Limits(
-        *(0.98, 0.98), difference=0.8, tint=0.5, lasting=3.0, picture=8.0, sharpness=(0.87, 1.2), quarter=QUARTER
-    ),
+    Exactness.SAME: _Limits(0.98, 0.98, difference=0.8, tint=0.5, lasting=3.0, picture=8.0, sharpness=(0.87, 1.2)),
     # A scaler's rounding takes up to two levels of white, and most of what no display shows; colours of half the size
     # have other edges.
-    Exactness.CONVERTED: _Limits(
-        *(0.92, 0.9), difference=3.2, tint=2.2, lasting=9.0, picture=8.0, sharpness=(0.6, 1.5), quarter=QUARTER
-    ),
+    Exactness.CONVERTED: _Limits(0.92, 0.9, difference=3.2, tint=2.2, lasting=9.0, picture=8.0, sharpness=(0.6, 1.5)),
     Exactness.APPROXIMATE: _NEARLY,
     Exactness.FIELDS: _NEARLY,
 }
@@ -174,19 +173,22 @@ def _change(
     """What explains the difference: what the pictures themselves show, else their motion, else their sharpness."""
     change = fidelity.change
     limits = LIMITS[fidelity.exactness]
-    soft = limits.is_soft_in_part(worst)
-    soft_part = PictureChange(ChangeKind.PART_BLURRED, worst.quarter_sharpness, worst.soft_quarter or "")
-    if soft and replace(limits, quarter=0.0).allow(worst, fidelity.honest):
+    soft_part = limits.soft_part(worst)
+    if soft_part is not None and replace(limits, quarter=0.0).allow(worst, fidelity.honest):
         return soft_part
     # What is late, or out of focus in part, looks like something else as a whole.
-    unsure = [*(_UNSURE if late or soft else ()), *([ChangeKind.BLURRED] if soft else [])]
-    if change is not None and change.change not in (ChangeKind.NONE, *unsure):
+    unsure = {ChangeKind.NONE}
+    if late or soft_part is not None:
+        unsure |= {*_UNSURE}
+    if soft_part is not None:
+        unsure |= {ChangeKind.BLURRED}
+    if change is not None and change.change not in unsure:
         return change
     if late:
         return PictureChange(ChangeKind.SHIFTED_IN_TIME, float(late[0].late or 0))
     if still:
         return PictureChange(ChangeKind.REPEATED)
-    if soft:
+    if soft_part is not None:
         return soft_part
     least, most = limits.sharpness
     if worst.sharpness is not None and not least <= worst.sharpness <= most:
