@@ -1224,6 +1224,7 @@ synced(
     8,
     within=0.3,
     slack=0.05,
+    quick=True,
 )
 _SOUND_PAUSES = "aselect='not(between(t,4,16.95))'"
 _PICTURE_PAUSES = "select='not(between(t,3.95,18.95))'"
