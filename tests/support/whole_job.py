@@ -5,7 +5,9 @@ Knows the contract's keys and nothing of how anything is built: what is delivere
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -104,12 +106,30 @@ def deliver(
     key = f"originals/{jobs.CREATOR}/{MEDIA}/{name}"
     data = upload if isinstance(upload, bytes) else upload.read_bytes()
     settings.stores().archive.write(key, data, content_type="application/octet-stream")
-    with receiving() as receiver:
+    with receiving() as receiver, _said_of_webhooks() as said:
         result = job.run(
             "job-1", jobs.payload(media_type, MEDIA, receiver.url, **{"inputKey": key, **changes}), settings
         )
-        assert len(receiver.received) == 1, f"{len(receiver.received)} webhooks came; the job's result: {result}"
+        came = f"{len(receiver.received)} webhooks came to port {receiver.port}"
+        assert len(receiver.received) == 1, f"{came}; the sender said: {said}; the job's result: {result}"
         (received,) = receiver.received
     assert received.is_signed_with(jobs.SECRET)
     jobs.assert_contract(received.said)
     return Delivered(received.said, result, settings, folder / "stores")
+
+
+@contextmanager
+def _said_of_webhooks() -> Iterator[list[str]]:
+    """What the sender logs meanwhile."""
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("codex_assets.net.webhook")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield said
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
