@@ -9,9 +9,10 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,8 +23,11 @@ from clips import FFMPEG, H264
 from viewer_browser import chromium, needs_chromium, wait
 from viewer_site import viewing
 
+from codex_assets.archive import history
 from codex_assets.archive.check_results import VERIFICATION, OutputVerification, VerificationRecord
 from codex_assets.archive.findings import Finding
+from codex_assets.archive.history import JobRecord
+from codex_assets.archive.records import MediaRecord
 from codex_assets.archive.store import RecordStore
 from codex_assets.config.settings import Settings
 from codex_assets.library import published_media
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = [pytest.mark.slow, pytest.mark.ffmpeg, needs_chromium]
+NOW = datetime.now(UTC)
 SIZES = [(360, 740), (1440, 900), (3840, 2160)]
 
 
@@ -250,6 +255,52 @@ def test_a_finding_leads_to_its_moment(browser: Browser, site: str) -> None:
         assert seen.playback("time") == pytest.approx(6.0, abs=0.5)
 
 
+def test_a_link_leads_to_a_moment(browser: Browser, site: str) -> None:
+    with opened(
+        browser, f"{site}/media/film#t=7.5&rung=360p", permissions=["clipboard-read", "clipboard-write"]
+    ) as seen:
+        seen.wait("playback.main?.readyState >= 2 && playback.inPlay === '360p'")
+        assert seen.playback("time") == pytest.approx(7.5, abs=0.01)
+        # The address follows whoever goes to a finding, and leads elsewhere when it is changed.
+        seen.page.locator('[data-rule="no_longer_known"] button').click()
+        assert seen.page.evaluate("location.hash") == "#t=6.006&rung=360p"
+        seen.page.evaluate("location.hash = '#t=2.25'")
+        seen.wait("playback.time === 2.25")
+        seen.page.get_by_role("button", name="Copy link").click()
+        assert seen.page.evaluate("navigator.clipboard.readText()") == f"{site}/media/film#t=2.25&rung=360p"
+        seen.page.evaluate("location.hash = '#t=3&view=preview'")
+        seen.wait("playback.view === 'preview' && playback.main?.readyState >= 2 && playback.time === 3")
+        for other in ("#checks", "#t=", "#t=-1", "#t=soon&rung=360p"):
+            seen.page.evaluate("(hash) => (location.hash = hash)", other)
+            assert seen.playback("time") == 3
+
+
+def test_keys_still_work_after_a_click(browser: Browser, site: str) -> None:
+    with opened(browser, f"{site}/media/film") as seen:
+        seen.wait("playback.main?.readyState >= 2")
+        seen.page.locator(".scrub input").click(position={"x": 40, "y": 8})
+        for key in ("k", " "):
+            seen.page.keyboard.press(key)
+            seen.wait(f"playback.main.paused === {'false' if key == 'k' else 'true'}")
+        seen.page.get_by_text("Preview", exact=True).first.click()
+        seen.page.get_by_text("Ladder", exact=True).first.click()
+        seen.wait("playback.view === 'output' && playback.main?.readyState >= 2")
+        seen.page.keyboard.press(" ")
+        seen.wait("!playback.main.paused")
+        seen.page.locator("#quality").focus()
+        seen.page.keyboard.press("k")
+        seen.wait("playback.main.paused")
+        # Arrows are those of what has the focus, and letters with which a name in a list begins.
+        seen.page.keyboard.press("ArrowDown")
+        assert seen.playback("chosen") == "480p"
+        seen.page.keyboard.press("a")
+        assert seen.playback("chosen") == "auto"
+    with opened(browser, site) as seen:
+        seen.page.locator('[data-index="0"] input').check()
+        seen.page.keyboard.press("?")
+        assert seen.page.locator("dialog[open]").count() == 1
+
+
 def test_upload_and_ladder_keep_step(browser: Browser, site: str) -> None:
     with opened(browser, f"{site}/media/film") as seen:
         seen.page.get_by_label("Side by side").check()
@@ -324,6 +375,72 @@ def test_a_refusal_is_said(browser: Browser, site: str) -> None:
         page.goto(f"{site}/media/notes")
         assert "The upload is a text file" in page.locator(".banner").inner_text()
         assert page.locator(".pill").first.inner_text() == "Refused"
+
+
+# --- Jobs that are under way, and one that is no more -----------------------------------------------------------------
+
+
+@pytest.fixture
+def work(library: Library) -> Iterator[Callable[..., None]]:
+    """Puts a job of `film` on record, or of `new`, of which nothing is built. Afterwards all is as it was."""
+    records = RecordStore(library.settings.stores().archive)
+    before = history.read(records, "film")
+    new = MediaRecord(
+        media_id="new", creator_id=jobs.CREATOR, media_type="video", input_role="archive", input_key="new"
+    )
+    records.put("new", "media", new)
+
+    def keep(media_id: str, outcome: history.Outcome, begun: timedelta = timedelta(minutes=1)) -> None:
+        started_at = (NOW - begun).isoformat()
+        job = JobRecord(
+            id="job-9",
+            media_id=media_id,
+            creator_id=jobs.CREATOR,
+            media_type="video",
+            asked=(),
+            started_at=started_at,
+            outcome=outcome,
+        )
+        history.keep(records, job)
+
+    yield keep
+    records.put("film", history.JOBS, history.JobHistory(media_id="film", jobs=before))
+    records.forget("new", history.JOBS)
+    records.forget("new", "media")
+
+
+def test_a_page_of_which_nothing_is_built_shows_what_a_job_came_to(
+    browser: Browser, site: str, work: Callable[..., None]
+) -> None:
+    work("new", "running")
+    with opened(browser, f"{site}/media/new") as seen:
+        banner = seen.page.locator(".banner")
+        assert "It is being built." in banner.inner_text()
+        work("new", "failed")
+        seen.page.get_by_text("The last job failed.").wait_for()
+        assert banner.count() == 1
+
+
+def test_whoever_watches_is_asked_when_a_job_has_ended(browser: Browser, site: str, work: Callable[..., None]) -> None:
+    work("film", "running")
+    with opened(browser, f"{site}/media/film") as seen:
+        play(seen)
+        assert "It is being built." in seen.page.locator(".banner").inner_text()
+        work("film", "completed")
+        button = seen.page.get_by_role("button", name="Show what there is now")
+        button.wait_for()
+        assert seen.playback("time") > 0, "it plays on"
+        button.click()
+        seen.page.wait_for_selector(".banner", state="detached")
+        assert seen.page.locator("h1 + .pill").inner_text() == "Failed", "as its findings say"
+
+
+def test_a_job_that_was_killed_is_not_under_way(browser: Browser, site: str, work: Callable[..., None]) -> None:
+    work("new", "running", history.LONGEST_JOB + timedelta(hours=1))
+    with opened(browser, f"{site}/media/new") as seen:
+        assert "The last job never ended." in seen.page.locator(".banner").inner_text()
+        assert seen.page.locator(".works .pill").inner_text() == "never ended"
+        assert seen.page.locator("h1 + .pill").inner_text() == "Failed"
 
 
 # --- Two recipes ------------------------------------------------------------------------------------------------------
@@ -410,6 +527,8 @@ def test_a_comparison_is_worked_by_keys_and_without_fault(browser: Browser, comp
         press("x")
         # A page draws before it acts on what has changed.
         seen.wait("players[0].element.muted && !players[1].element.muted")
+        # Also after a click on a slider.
+        seen.page.locator("#wipe").click()
         press("+")
         assert seen.page.evaluate("[span.isAll, span.end - span.start]") == [False, pytest.approx(4, abs=0.1)]
         press("0")
@@ -516,6 +635,55 @@ def test_ten_thousand_rows_are_filtered_sorted_and_selected(browser: Browser, ma
         page.get_by_label("Stale", exact=False).first.check()
         page.get_by_label("Select all that are shown").check()
         assert page.locator(".selected code").inner_text() == "codex-assets rebuild --where type=audio,stale"
+
+
+@pytest.fixture(scope="module")
+def mixed(library: Library) -> Iterator[str]:
+    """Ten rows: six current, two stale, one failed, one refused; the failed one is stale as well."""
+    made = rows(10)
+    made[8]["stale"] = ["hls_720p"]
+    with viewing(library.settings.stores(), library.folder / "mixed", lambda: made) as url:
+        yield url
+
+
+@pytest.mark.parametrize(
+    ("selected", "arguments", "said"),
+    [
+        ((6, 7), "media-00006 media-00007", ""),
+        ((6, 9), "media-00006", "1 refused upload left out"),
+        ((0, 1), "media-00000 media-00001 --also-fresh", "Nothing of this is stale"),
+        ((0, 6, 7), "media-00000 media-00006 media-00007 --also-fresh", "1 of 3 is fresh"),
+        ((0, 6, 9), "media-00000 media-00006 --also-fresh", "1 of 2 is fresh"),
+    ],
+)
+def test_the_command_builds_what_is_selected(
+    browser: Browser, mixed: str, selected: tuple[int, ...], arguments: str, said: str
+) -> None:
+    with opened(browser, mixed) as seen:
+        for index in selected:
+            seen.page.get_by_label(f"Select media-{index:05d}").check()
+        assert seen.page.locator(".selected code").inner_text() == f"codex-assets rebuild {arguments}"
+        notes = seen.page.locator("#notes").inner_text()
+        assert notes.startswith(said) or said in notes.split(". ")[-1]
+        assert bool(notes) == bool(said)
+
+
+def test_what_is_refused_is_in_no_command(browser: Browser, mixed: str) -> None:
+    with opened(browser, mixed) as seen:
+        seen.page.get_by_label("Select media-00009").check()
+        assert seen.page.locator(".selected code").count() == 0
+        assert "1 refused upload left out" in seen.page.locator("#notes").inner_text()
+
+
+def test_a_condition_stands_for_what_is_selected_and_no_more(browser: Browser, mixed: str) -> None:
+    """`--where stale` is also true of a media that is called failed."""
+    with opened(browser, f"{mixed}/?state=stale") as seen:
+        seen.page.get_by_label("Select all that are shown").check()
+        assert seen.page.locator(".selected code").inner_text() == "codex-assets rebuild media-00006 media-00007"
+    with opened(browser, f"{mixed}/?type=video") as seen:
+        seen.page.get_by_label("Select all that are shown").check()
+        line = seen.page.locator(".selected code").inner_text()
+        assert line == "codex-assets rebuild --where type=video --also-fresh"
 
 
 def test_ten_thousand_rows_stay_fluent(browser: Browser, many: str) -> None:

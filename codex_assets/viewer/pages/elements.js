@@ -114,7 +114,16 @@ export function Keys({ keys }) {
     </dialog>`;
 }
 
-export const isTyping = (event) => /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) || event.ctrlKey || event.metaKey || event.altKey;
+// Whether a key is meant for what has the focus, or for the browser: text for all of them, a slider, a list and what is
+// ticked for those that change it. The page has the others, also after a click there.
+export function isTyping({ target, key, ctrlKey, metaKey, altKey }) {
+  if (ctrlKey || metaKey || altKey) return true;
+  if (target.tagName === "SELECT") return key.startsWith("Arrow") || key === " " || key === "Enter" || [...target.options].some((each) => each.text.toLowerCase().startsWith(key.toLowerCase()));
+  if (target.tagName !== "INPUT") return target.tagName === "TEXTAREA";
+  if (target.type === "range") return key.startsWith("Arrow");
+  if (target.type === "radio") return key.startsWith("Arrow") || (key === " " && !target.checked);
+  return target.type !== "checkbox" || key === " ";
+}
 
 const WORDS = { building: "Building", refused: "Refused", failed: "Failed", stale: "Stale", current: "Current" };
 const TONES = { building: "info", refused: "bad", failed: "bad", stale: "warn", current: "good" };
@@ -126,10 +135,11 @@ export function Facts({ facts, wide }) {
     .map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
 
+// `text`: what is copied, or a function that returns it.
 export function Copy({ text, label = "Copy" }) {
   const [done, setDone] = useState(false);
   const copy = async () => {
-    await navigator.clipboard.writeText(text);
+    await navigator.clipboard.writeText(typeof text === "function" ? text() : text);
     setDone(true);
     setTimeout(() => setDone(false), 1500);
   };

@@ -46,14 +46,25 @@ function counts(rows, values) {
   return [...found].sort(([one, many], [other, more]) => more - many || (one < other ? -1 : 1));
 }
 
-// The command for what is selected: by a condition where one says the same, else by ids. What is fresh is built again
-// only where nothing else is selected.
-function command(chosen, rows, query) {
+// The command that builds what is selected, and what to know of it: by a condition that holds for these media and no
+// others, else by ids. Of a refused upload nothing can be built, and what is fresh is built only where that is asked for.
+function command(selected, all, query) {
+  const chosen = selected.filter(isBuildable);
+  const left = selected.length - chosen.length;
+  const fresh = chosen.filter((row) => !row.stale.length).length;
+  const notes = [
+    left && `${plural(left, "refused upload")} left out: nothing can be built of ${left === 1 ? "it" : "them"}.`,
+    fresh && (fresh === chosen.length ? "Nothing of this is stale: all of it is built again." : `${number(fresh)} of ${number(chosen.length)} ${fresh === 1 ? "is" : "are"} fresh: with --also-fresh, all outputs of all of them are built again.`),
+  ].filter(Boolean);
+  if (!chosen.length) return { line: "", notes };
   const conditions = [query.type && `type=${query.type}`, query.creator && `creator=${query.creator}`, query.state === "stale" && "stale"].filter(Boolean);
-  const others = query.q || query.failing || query.error || query.encoder || query.stale || (query.state && query.state !== "stale");
-  const which = !others && chosen.length === rows.length && conditions.length ? `--where ${conditions.join(",")}` : chosen.map((row) => row.id).join(" ");
-  return `codex-assets rebuild ${which}${chosen.some((row) => row.stale.length) ? "" : " --also-fresh"}${storeOption}`;
+  const meant = conditions.length ? all.filter((row) => isBuildable(row) && (!query.type || row.type === query.type) && (!query.creator || row.creator === query.creator) && (query.state !== "stale" || row.stale.length)) : [];
+  const ids = new Set(chosen.map((row) => row.id));
+  const which = meant.length === ids.size && meant.every((row) => ids.has(row.id)) ? `--where ${conditions.join(",")}` : [...ids].join(" ");
+  return { line: `codex-assets rebuild ${which}${fresh ? " --also-fresh" : ""}${storeOption}`, notes };
 }
+
+const isBuildable = (row) => row.state !== "refused";
 
 // --- The table ---
 
@@ -173,7 +184,7 @@ function Page() {
     return next;
   });
   const picked = useMemo(() => (chosen.size ? (rows ?? []).filter((row) => chosen.has(row.id)) : []), [rows, chosen]);
-  const line = picked.length ? command(picked, shown, query) : "";
+  const { line, notes } = command(picked, rows ?? [], query);
   const all = [...byState.values()].reduce((sum, count) => sum + count, 0);
   const isFiltered = Object.keys(query).some((name) => name !== "sort");
   return html`<${Header} keys=${KEYS} /><main class="library">
@@ -188,7 +199,8 @@ function Page() {
       ${isFiltered && html`<button type="button" class="quiet" onClick=${() => ask(Object.fromEntries(Object.keys(query).filter((name) => name !== "sort").map((name) => [name, ""])))}>Clear</button>`}
     </div>
     <${Grid} rows=${shown} query=${query} ask=${ask} chosen=${chosen} choose=${choose} />
-    ${picked.length > 0 && html`<section class="selected" aria-label="Selected media"><b>${plural(picked.length, "media", "media")} selected</b>${line.length > LONGEST_COMMAND ? html`<span class="muted">Too many for one command line: narrow the filters to type, creator or stale, and select all.</span>` : html`<code title=${line}>${line}</code><${Copy} text=${line} label="Copy command" />`}<button type="button" class="quiet" onClick=${() => setChosen(new Set())}>Select none</button></section>`}
+    ${picked.length > 0 && html`<section class="selected" aria-label="Selected media"><p><b>${plural(picked.length, "media", "media")} selected.</b> <span class="muted" id="notes">${notes.join(" ")}</span></p>
+      ${line.length > LONGEST_COMMAND ? html`<span class="muted">Too many for one command line: narrow the filters to type, creator or stale, and select all.</span>` : line && html`<code title=${line}>${line}</code><${Copy} text=${line} label="Copy command" />`}<button type="button" class="quiet" onClick=${() => setChosen(new Set())}>Select none</button></section>`}
   </main>`;
 }
 

@@ -8,6 +8,7 @@ import { Span, zoomKeys, ZOOM_KEYS } from "/pages/span.js";
 const sheet = data();
 const playback = new Playback(sheet);
 const span = new Span(playback.duration);
+const BUILDING_POLL_MS = 4000;
 document.title = `${sheet.id} – codex-assets`;
 
 // --- Findings and their moments ---
@@ -31,13 +32,40 @@ const marks = [
   ...sheet.notes.map((note) => ({ tone: "info", start: note.start, end: note.end, text: note.sentence })),
 ].sort((one, other) => one.start - other.start);
 
-function jump(second, output) {
-  const name = sheet.outputs[output]?.variant;
-  if (output === "preview") playback.show("preview");
-  else if (!["output", "both"].includes(playback.view)) playback.show("output");
-  if (name && sheet.outputs[output].isVariant && playback.rungs.length) playback.choose(name);
+// A moment in the address: `#t=7.5`, `#t=7.5&rung=360p`, `#t=3&view=preview`.
+function linked() {
+  const asked = new URLSearchParams(location.hash.slice(1));
+  const second = parseFloat(asked.get("t"));
+  return second >= 0 ? { second, rung: asked.get("rung"), view: asked.get("view") ?? "output" } : null;
+}
+
+function linkTo(second, rung, view) {
+  const parts = { t: Math.round(1000 * second) / 1000, ...(rung && { rung }), ...(view !== "output" && { view }) };
+  return `#${new URLSearchParams(parts)}`;
+}
+
+const linkToNow = () => location.origin + location.pathname + linkTo(playback.time, playback.chosen === "auto" ? null : playback.chosen, playback.view);
+
+function goToLinked() {
+  const link = linked();
+  if (link) goTo(link.second, link.rung, link.view);
+}
+
+function goTo(second, rung, view) {
+  playback.show(view);
+  if (variants.some((each) => each.variant === rung)) playback.choose(rung);
+  // What is not loaded yet goes there when it is.
   playback.wanted = second;
   playback.seek(second);
+}
+
+// To the moment of a finding, which the address then names.
+function jump(second, output) {
+  const about = sheet.outputs[output];
+  const rung = about?.isVariant ? about.variant : null;
+  const view = output === "preview" ? "preview" : playback.view === "both" ? "both" : "output";
+  goTo(second, rung, view);
+  history.replaceState(null, "", linkTo(second, rung, view));
   document.querySelector(".player")?.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   document.getElementById("told").textContent = `At ${clock(second, 1)}`;
 }
@@ -210,10 +238,18 @@ function Webhook() {
   </section>`;
 }
 
+// A job that is on record as running and is no more: nobody lived to say how it ended.
+const isAbandoned = (job) => job.outcome === "running" && !(job === sheet.jobs[0] && sheet.state === "building");
+
+function Outcome({ job }) {
+  if (isAbandoned(job)) return html`<span class="pill bad">never ended</span>`;
+  return html`<span class=${`pill ${{ completed: "good", failed: "bad", running: "info" }[job.outcome] ?? ""}`}>${job.outcome}</span>`;
+}
+
 function Jobs() {
   if (!sheet.jobs.length) return null;
   return html`<section class="card" aria-labelledby="jobs"><header><h2 id="jobs">Jobs</h2><span class="muted small-text">the last ${sheet.jobs.length}</span></header>
-    <ul class="works">${sheet.jobs.map((job) => html`<li><div style="display:flex;justify-content:space-between;gap:1rem;flex-wrap:wrap"><span><span class=${`pill ${{ completed: "good", failed: "bad", running: "info" }[job.outcome] ?? ""}`}>${job.outcome}</span> <code>${job.id}</code></span><span class="muted">${moment(job.started_at)}</span></div>
+    <ul class="works">${sheet.jobs.map((job) => html`<li><div style="display:flex;justify-content:space-between;gap:1rem;flex-wrap:wrap"><span><${Outcome} job=${job} /> <code>${job.id}</code></span><span class="muted">${moment(job.started_at)}</span></div>
       <div class="muted" style="margin-top:.3rem">${[job.error_code, job.seconds != null && duration(job.seconds), job.speed && `${number(job.speed, 1)}× real time`, job.encoder, job.gpu, job.cost_usd != null && money(job.cost_usd)].filter(Boolean).join(" · ")}</div>
       ${job.failure && html`<p style="color:var(--bad);margin-top:.3rem">${job.failure.sentence}</p>`}
       ${job.phases && html`<div class="muted">${Object.entries(job.phases).sort(([, one], [, other]) => other - one).map(([name, seconds]) => `${name} ${duration(seconds)}`).join(", ")}</div>`}</li>`)}</ul>
@@ -262,6 +298,26 @@ function framesASecond(fraction) {
   return above / below;
 }
 
+// Notices when the job ends. Whoever watches what was built before is asked, a page without it shows what came by itself.
+function Building({ since }) {
+  const [hasEnded, setHasEnded] = useState(false);
+  const isWatched = playback.can("output");
+  useEffect(() => {
+    let timer;
+    const ask = async () => {
+      const response = document.hidden ? null : await fetch(`/media/${sheet.id}/sheet`).catch(() => null);
+      const now = response?.ok ? await response.json() : null;
+      if (!now || (now.state === "building" && now.jobs[0]?.started_at === since)) timer = setTimeout(ask, BUILDING_POLL_MS);
+      else if (isWatched) setHasEnded(true);
+      else location.reload();
+    };
+    timer = setTimeout(ask, BUILDING_POLL_MS);
+    return () => clearTimeout(timer);
+  }, []);
+  if (!hasEnded) return html`<div class="banner info" role="status"><strong>It is being built.</strong><span>Since ${moment(since)}.${isWatched ? " Until that ends, this is what was built before." : ""}</span></div>`;
+  return html`<div class="banner info" role="status"><strong>The job has ended.</strong><span>This is what was built before.</span><button type="button" class="small" onClick=${() => location.reload()}>Show what there is now</button></div>`;
+}
+
 function Page() {
   const { refusal, outputs } = sheet;
   const mezzanine = outputs.mezzanine;
@@ -270,7 +326,8 @@ function Page() {
   const hasChecks = sheet.checks.categories.length > 0 || sheet.notes.length > 0;
   useEffect(() => {
     addEventListener("keydown", onKey);
-    return () => removeEventListener("keydown", onKey);
+    addEventListener("hashchange", goToLinked);
+    return () => (removeEventListener("keydown", onKey), removeEventListener("hashchange", goToLinked));
   }, []);
   const built = Object.values(outputs).map((each) => each.build?.built_at).filter(Boolean).sort().at(-1);
   return html`<${Header} trail=${[sheet.id]} keys=${KEYS} />
@@ -279,9 +336,10 @@ function Page() {
       <p>${[`${sheet.type} of ${sheet.creator}`, mezzanine && clock(mezzanine.duration, 1), mezzanine?.width && `${mezzanine.width}×${mezzanine.height}`, mezzanine?.frame_rate && `${rate(mezzanine.frame_rate)} frames/s`, built && `built ${age(built)}`].filter(Boolean).join(" · ")}</p></div>
     ${refusal && html`<div class=${`banner ${refusal.published ? "warn" : "bad"}`}><strong>${refusal.published ? "Its last upload was refused; an earlier one is published." : "Refused."}</strong><span>${refusal.sentence}</span><small><code>${refusal.code}</code>, ${moment(refusal.at)}</small></div>`}
     ${last?.outcome === "failed" && !refusal && html`<div class="banner bad"><strong>The last job failed.</strong><span>${last.failure?.sentence ?? ""}</span><small><code>${last.error_code}</code>, ${moment(last.finished_at ?? last.started_at)}</small></div>`}
-    ${last?.outcome === "running" && html`<div class="banner info"><strong>It is being built.</strong><span>Since ${moment(last.started_at)}</span></div>`}
+    ${sheet.state === "building" && html`<${Building} since=${last.started_at} />`}
+    ${last && isAbandoned(last) && html`<div class="banner bad"><strong>The last job never ended.</strong><span>It began ${moment(last.started_at)}, and nothing was heard of it since.</span></div>`}
     ${isPlayable && html`<div class=${`stage ${hasChecks ? "" : "alone"}`}><${Player} />${hasChecks && html`<div class="beside"><${Checks} /></div>`}</div>`}
-    ${playback.can("output") && html`<${Timeline} sheet=${sheet} playback=${playback} span=${span} variants=${variants} marks=${marks} jump=${jump} />`}
+    ${playback.can("output") && html`<${Timeline} sheet=${sheet} playback=${playback} span=${span} variants=${variants} marks=${marks} jump=${jump} link=${linkToNow} />`}
     <div class="below"><${Rungs} />
       <div class="column"><${Upload} /></div>
       <div class="column">${!refusal || refusal.published ? html`<${Freshness} /><${Webhook} />` : null}<${Jobs} /></div>
@@ -290,5 +348,6 @@ function Page() {
   </main>`;
 }
 
+goToLinked();
 render(html`<${Page} />`, document.body);
 Object.assign(window, { playback, span });

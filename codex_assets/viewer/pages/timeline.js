@@ -1,5 +1,5 @@
 // Everything that a media has over time, one under the other with the same edges, and one line for the moment.
-import { html, useState, useEffect, useRef, clock, kbits, number, plural } from "/pages/elements.js";
+import { html, useState, useEffect, useRef, Copy, clock, kbits, number, plural } from "/pages/elements.js";
 import { draw, useDrawn, colour, dashed, stepped, straight, RUNG_COLOURS } from "/pages/charts.js";
 import { useSpan, Zoom } from "/pages/span.js";
 import { useStoryboard, Glimpse } from "/pages/storyboard.js";
@@ -29,11 +29,12 @@ export function useMeasured(sheet) {
   return measured;
 }
 
-export function Timeline({ sheet, playback, span, variants, marks, jump }) {
+// `link`: the address of the moment that plays.
+export function Timeline({ sheet, playback, span, variants, marks, jump, link }) {
   const length = playback.duration;
   const measured = useMeasured(sheet);
   return html`<section class="card timeline" aria-labelledby="timeline">
-    <header style="margin-bottom:.2rem"><h2 id="timeline">Timeline</h2><div class="tools"><${Zoom} span=${span} now=${() => playback.time} /><${Position} playback=${playback} length=${length} /></div></header>
+    <header style="margin-bottom:.2rem"><h2 id="timeline">Timeline</h2><div class="tools"><${Zoom} span=${span} now=${() => playback.time} /><span class="moment"><${Position} playback=${playback} length=${length} /><${Copy} text=${link} label="Copy link" /></span></div></header>
     <${Scrub} playback=${playback} span=${span} length=${length} storyboard=${sheet.play.storyboard} />
     <${Marks} span=${span} marks=${marks} jump=${jump} length=${length} />
     <${Rates} playback=${playback} span=${span} variants=${variants} length=${length} />
