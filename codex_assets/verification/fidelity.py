@@ -189,7 +189,10 @@ class SoundSecond:
     channel; `crossed`: that of each channel with the other's original. `bright`: energy from 5 to 10 kHz as a part of
     all under 10; `width`: correlation of the two channels, 1 for mono; both beside the original's. `added`: energy in
     bands and tenths in which there is clearly more of it than in the original, in dB of all energy, of what has one
-    gain. None where there is nothing to compare.
+    gain. `hole`: by how many dB the lowest hundredth of a second is under the tenth it is in, where the original goes
+    on. `turned`: tenths in which the difference between left and right is the other way round. `coherence`: likeness at
+    the best shift of the band, of those from 500 to 3500 Hz, that is least like the original's. None where there is
+    nothing to compare.
     """
 
     at: float
@@ -206,6 +209,9 @@ class SoundSecond:
     width: float | None = None
     reference_width: float | None = None
     added: float | None = None
+    hole: float = 0.0
+    turned: int = 0
+    coherence: float | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ FILM = ("portrait", "flat", "film")
 HEARD = ("music", "portrait", "flat")
 PEAKED = ("mezzanine_sound_clipped",)
 """Faults of what is loud and has peaks: music."""
+LASTING = ("mezzanine_sound_with_a_hole",)
+"""Faults of a moment, of what sounds in every moment: no beeps."""
 SIZE = ("{w}", "{h}")
 
 PICTURED = {name: chain for name, _, _, chain in FILTERS}
@@ -96,6 +98,10 @@ SOUND: tuple[tuple[str, Harm, str, str], ...] = (
     ("mezzanine_with_an_echo", "medium", "there is an echo", "aecho=0.8:0.8:180:0.5,atrim=end={seconds}"),
     ("mezzanine_with_a_hum", "medium", "a hum of 50 Hz lies under the sound", HEARD_SO["sound_with_hum"]),
     ("mezzanine_sound_compressed", "medium", "soft and loud parts are equally loud", HEARD_SO["sound_compressed"]),
+    ("mezzanine_sound_flutters", "medium", "the pitch flutters", HEARD_SO["sound_flutters"]),
+    ("mezzanine_sound_with_a_hole", "medium", "a twentieth of a second is silent", HEARD_SO["sound_with_a_hole"]),
+    ("mezzanine_channels_exchanged_for_a_while", "medium", "left and right are exchanged for half a second",
+     HEARD_SO["channels_exchanged_for_a_while"]),
 )  # fmt: skip
 
 
@@ -126,6 +132,8 @@ for _number, (_name, _harm, _description, _chain) in enumerate(PICTURES):
     register(Mutant(_name, "mezzanine", _harm, Seam.MEZZANINE, _description, _contents, partial(_pictured, _chain)))
 for _number, (_name, _harm, _description, _chain) in enumerate(SOUND):
     _contents = HEARD if _name in PEAKED else HEARD[_number % 2 :] + HEARD[: _number % 2]
+    if _name in LASTING:
+        _contents = ("music", "film", "portrait")
     register(Mutant(_name, "mezzanine", _harm, Seam.MEZZANINE, _description, _contents, partial(_heard, _chain)))
 
 

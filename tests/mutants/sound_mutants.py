@@ -109,7 +109,12 @@ GRAPHS: tuple[tuple[str, Harm, str, str], ...] = (
     ("sound_reversed", "grave", "the sound runs backward", "areverse"),
     ("halves_exchanged", "grave", "halves of the programme are exchanged",
      "asplit[a][b];[a]atrim=start={half},asetpts=PTS-STARTPTS[x];[b]atrim=end={half}[y];[x][y]concat=n=2:v=0:a=1"),
-    ("sound_wobbles", "light", "the pitch wobbles", "vibrato=f=5:d=0.3"),
+    ("sound_wobbles", "medium", "the pitch wobbles", "vibrato=f=5:d=0.3"),
+    ("sound_flutters", "medium", "the pitch flutters", "vibrato=f=20:d=0.1"),
+    ("sound_with_a_hole", "medium", "a twentieth of a second is silent",
+     "aeval='val(0)*(1-between(t,3,3.05))|val(1)*(1-between(t,3,3.05))':c=same"),
+    ("channels_exchanged_for_a_while", "medium", "left and right are exchanged for half a second",
+     "aeval='if(between(t,3.3,3.8),val(1),val(0))|if(between(t,3.3,3.8),val(0),val(1))':c=same"),
 )  # fmt: skip
 
 

@@ -20,10 +20,14 @@ from codex_assets.verification.fidelity import SoundBand, SoundFidelity, SoundLa
 from codex_assets.verification.observe.decoder import Decoder
 from codex_assets.verification.observe.programme_sound import ProgrammeSoundMeter
 from codex_assets.verification.observe.sound_balance import sound_balance, sound_surplus, spread_beside
+from codex_assets.verification.observe.sound_coherence import BandCoherence, CoherenceMeter
+from codex_assets.verification.observe.sound_gaps import Levels, block_levels, deepest_holes
 from codex_assets.verification.observe.sound_range import sound_range
 
 Samples: TypeAlias = NDArray[np.float32]
 Numbers: TypeAlias = NDArray[np.float64]
+_Tenth: TypeAlias = tuple[NDArray[np.floating], ...]
+"""What is measured of one tenth: the fields of `_Tenths`."""
 
 TENTH = profile.SAMPLE_RATE // 10
 """Samples of what is measured as one."""
@@ -56,6 +60,10 @@ FEW_OVER, FEW_TENTHS = 0.2, 3
 """Of all tenths, and of those of a short sound."""
 TAPPED_TENTHS = 2
 """Of a second, which a tap and its echo may fill."""
+TURNED = -0.5
+"""Correlation of the difference between the channels, under which it is the other way round..."""
+TURNED_PART = 0.02
+"""...where it is this part of both: of less, encoders of low rates keep what they like."""
 WIDE_SHARE = 0.2
 """Of a tenth's energy in the low band: with less in either channel, nothing is said of their distance."""
 EDGE = 0.1
@@ -101,7 +109,7 @@ class _Tenths:
     `BRIGHT_HZ` to `KEPT_HZ`, and in all.
     `straight`, `crossed`: products of the waveforms in the low band with the same and with the other channel's
     reference, left and right. `width`: products of left and right, own and the reference's, and their energies.
-    `bands`: energies by band and channel. `highest`: the reference's highest sample.
+    `bands`: energies by band and channel. `highest`: the reference's highest sample. `blocks`: RMS of each hundredth.
     """
 
     levels: Numbers
@@ -113,6 +121,7 @@ class _Tenths:
     width: Numbers
     bands: Numbers
     highest: Numbers
+    blocks: Levels
 
     @cached_property
     def cut_off(self) -> NDArray[np.bool_]:
@@ -178,7 +187,8 @@ class SoundMeter:
         self._waiting: list[Samples] = []
         self._lag: int | None = None
         self._own, self._reference = _Chunks(TENTH), _Chunks(TENTH)
-        self._parts: list[tuple[Numbers, ...]] = []
+        self._parts: list[_Tenth] = []
+        self._coherence = CoherenceMeter(TENTH, profile.SAMPLE_RATE)
 
     def add(self, samples: Samples) -> None:
         """The next samples, (samples, 4): own left and right, the reference's left and right."""
@@ -226,7 +236,10 @@ class SoundMeter:
         self._own.put_back(own[len(reference) :])
         self._reference.put_back(reference[len(own) :])
         for mine, theirs in zip(own, reference, strict=False):
-            self._parts.append(_measured(np.concatenate([mine, theirs], axis=1)))
+            samples = np.concatenate([mine, theirs], axis=1)
+            spectra = np.fft.rfft(samples, axis=0)
+            self._coherence.add(spectra)
+            self._parts.append(_measured(samples, spectra))
 
     def result(self, steady: bool) -> SoundFidelity | None:
         """After the last sample."""
@@ -237,10 +250,10 @@ class SoundMeter:
             self._align(self._lag_of_short(rest))
         if not self._parts:
             return None
-        tenths = _Tenths(*(np.array([part[number] for part in self._parts]) for number in range(9)))
+        tenths = _Tenths(*(np.array(measured) for measured in zip(*self._parts, strict=True)))
         gain = _gain(tenths)
         assert self._lag is not None
-        seconds = _seconds(tenths, gain if gain is not None else 0.0, steady)
+        seconds = _seconds(tenths, self._coherence.seconds(), gain if gain is not None else 0.0, steady)
         spread = _range(tenths, gain) if steady and gain is not None else None
         balance, surplus = _balance(tenths, gain, steady=steady) if gain is not None else ((), ())
         return SoundFidelity(
@@ -345,9 +358,8 @@ _BRIGHT = (_FREQUENCIES > BRIGHT_HZ) & _KEPT
 _BANDS = np.searchsorted(_FREQUENCIES, BAND_EDGES_HZ)
 
 
-def _measured(samples: Samples) -> tuple[Numbers, ...]:
-    """The fields of `_Tenths` for one tenth of (samples, 4)."""
-    spectra = np.fft.rfft(samples, axis=0)
+def _measured(samples: Samples, spectra: NDArray[np.complexfloating]) -> _Tenth:
+    """The fields of `_Tenths` for one tenth of (samples, 4), of which `spectra` is known."""
     power = np.abs(spectra) ** 2
     low = spectra[_LOW]
 
@@ -365,6 +377,7 @@ def _measured(samples: Samples) -> tuple[Numbers, ...]:
         np.array([product(0, 1), product(2, 3)]),
         np.add.reduceat(power[: _BANDS[-1]], _BANDS[:-1], axis=0).astype(np.float64),
         np.array(np.abs(samples[:, 2:]).max(), np.float64),
+        block_levels(samples),
     )
 
 
@@ -394,21 +407,43 @@ def _decibels(levels: Numbers) -> Numbers:
     return decibels
 
 
-def _seconds(tenths: _Tenths, gain: float, steady: bool) -> tuple[SoundSecond, ...]:
+def _seconds(
+    tenths: _Tenths, coherence: Sequence[Sequence[BandCoherence]], gain: float, steady: bool
+) -> tuple[SoundSecond, ...]:
     audible = _audible(tenths, gain)
     away = _decibels(tenths.levels[:, :2]) - _decibels(tenths.levels[:, 2:]) - gain
     if not steady:
         away = away - _wandering(away, audible)[:, None]
     silent = _silent(tenths, gain)
+    holes = deepest_holes(tenths.blocks, np.where(audible, AUDIBLE / 10 ** (gain / 20), np.inf))
+    turned = _turned(tenths) & audible.any(axis=1)
+    parts = [slice(at, at + 10) for at in range(0, len(away), 10)]
     return tuple(
         replace(
-            _second(
-                tenths, slice(at, at + 10), away[at : at + 10], audible[at : at + 10], silent[at : at + 10], steady
-            ),
-            added=_added(tenths.bands[at : at + 10], audible[at : at + 10], gain) if steady else None,
+            _second(tenths, part, away[part], audible[part], silent[part], steady),
+            added=_added(tenths.bands[part], audible[part], gain) if steady else None,
+            hole=float(holes[part].min()),
+            turned=int(turned[part].sum()),
+            coherence=_coherence(bands, gain) if not tenths.cut_off[part].any() else None,
         )
-        for at in range(0, len(away), 10)
+        for part, bands in zip(parts, coherence, strict=True)
     )
+
+
+def _coherence(bands: Sequence[BandCoherence], gain: float) -> float | None:
+    """Of the band that is least like the original's; None where none can be heard."""
+    heard = [band.likeness for band in bands if band.says(AUDIBLE / 10 ** (gain / 20))]
+    return min(heard, default=None)
+
+
+def _turned(tenths: _Tenths) -> NDArray[np.bool_]:
+    """Of each tenth: whether the difference between the channels is the original's the other way round."""
+    products = tenths.straight.sum(1) - tenths.crossed.sum(1)
+    whole, together = tenths.low.reshape(-1, 2, 2).sum(2), 2 * tenths.width
+    own, reference = np.maximum(whole - together, 0.0).T
+    counts = reference > TURNED_PART * whole[:, 1]
+    turned: NDArray[np.bool_] = counts & (products < TURNED * np.sqrt(own * reference))
+    return turned
 
 
 def _added(bands: Numbers, audible: NDArray[np.bool_], gain: float) -> float | None:

@@ -32,6 +32,15 @@ LEAST_LIKENESS = 0.4
 INVERTED = -0.5
 EXCHANGED = 0.2
 """By how much more a channel is like the other's original than like its own."""
+TURNED_TENTHS = 3
+"""Of a second, in which the difference between the channels is the other way round: what is nearly the same in both is
+like the other's original as well."""
+HOLE_DB = -27.0
+"""Honest encodes at 64 kbit/s, of beeps and clicks too: -7.6 at the lowest, and of what was encoded so before, in one
+channel, -20. A hole of 25 ms: -34 and under."""
+COHERENCE = 0.45
+"""In each of two seconds. Honest encodes at 64 kbit/s: 0.79, with the worst of ffmpeg's coders 0.59. A pitch that
+wavers: 0.38 and under."""
 DULL_DB = -4.5
 HARSH_DB = 6.0
 LIMITED_BRIGHT_DB = 27.0
@@ -139,14 +148,9 @@ def expect_true_sound(sound: SoundFidelity | None, whose: str) -> Finding | None
         finding = _expect_true_pair(pair, sound, whose)
         if finding is not None and not finding.passed:
             return finding
-    bad = [second for second in sound.seconds if any(says(second, sound) for says, _ in _FAULTS)]
-    for says, message in _FAULTS:
-        first = next((second for second in bad if says(second, sound)), None)
-        if first is not None:
-            where = _span(sound, bad)
-            sentence = message(first, sound).format(whose=whose)
-            said = f"{sentence}{f' {where}' if where else ''}."
-            return Finding(False, said, expected, _numbers(first), where, bad[0].at if where else None)
+    for faults in (_FAULTS, _HOLES):
+        if (finding := _first_fault(faults, sound, whose)) is not None:
+            return finding
     if sound.range is not None and (wrong := _wrong_range(sound.range, whose)) is not None:
         return Finding(False, f"{wrong}.", expected, _range_numbers(sound.range))
     if (band := _lost_band(sound)) is not None:
@@ -155,7 +159,23 @@ def expect_true_sound(sound: SoundFidelity | None, whose: str) -> Finding | None
     if (band := _new_band(sound)) is not None:
         which, more = _frequencies(band), f"{band.louder:.0f} dB more"
         return Finding(False, f"There is {more} from {which} than the {whose} has.", expected, f"{which}: {more}")
+    if (finding := _first_fault(_WAVERS, sound, whose)) is not None:
+        return finding
     return Finding(True, f"All sound is the {whose}'s.", expected, expected)
+
+
+def _first_fault(faults: Sequence[_Fault], sound: SoundFidelity, whose: str) -> Finding | None:
+    """The first of these faults that any second has, and where it and the others are; None without one."""
+    bad = [second for second in sound.seconds if any(says(second, sound) for says, _ in faults)]
+    for says, message in faults:
+        first = next((second for second in bad if says(second, sound)), None)
+        if first is not None:
+            where = _span(sound, bad)
+            sentence = message(first, sound).format(whose=whose)
+            said = f"{sentence}{f' {where}' if where else ''}."
+            at = bad[0].at if where else None
+            return Finding(False, said, f"like the {whose}'s", _numbers(first), where, at)
+    return None
 
 
 def _lost_band(sound: SoundFidelity) -> SoundBand | None:
@@ -271,6 +291,17 @@ def _drops_out(second: SoundSecond) -> bool:
     return second.least_likeness is not None and second.least_likeness < LEAST_LIKENESS
 
 
+def _wavers(second: SoundSecond, sound: SoundFidelity) -> bool:
+    """Whether this second is like the original's at no shift, and one beside it: within one alone a gap may end, which
+    moves what follows by a few milliseconds. Lowered peaks are another waveform."""
+    if sound.limited_peaks or second.coherence is None or second.coherence >= COHERENCE:
+        return False
+    beside = [
+        each.coherence for each in sound.seconds if each.coherence is not None and 0.0 < abs(each.at - second.at) <= 1.0
+    ]
+    return not beside or min(beside) < COHERENCE
+
+
 def brightness(second: SoundSecond) -> float:
     """dB beside the original's; 0 where there is nothing bright."""
     if not second.reference_bright or second.reference_bright < LEAST_BRIGHT or second.bright is None:
@@ -307,7 +338,8 @@ def _has_more(second: SoundSecond, sound: SoundFidelity) -> bool:
 
 _Says = Callable[[SoundSecond, SoundFidelity], bool]
 _Message = Callable[[SoundSecond, SoundFidelity], str]
-_FAULTS: tuple[tuple[_Says, _Message], ...] = (
+_Fault = tuple[_Says, _Message]
+_FAULTS: tuple[_Fault, ...] = (
     (lambda second, sound: _is_silent(second), lambda second, sound: "The sound is silent"),
     (
         lambda second, sound: _lost_channel(second, sound) is not None,
@@ -324,6 +356,10 @@ _FAULTS: tuple[tuple[_Says, _Message], ...] = (
     (
         lambda second, sound: _inverted_channel(second, sound) is not None,
         lambda second, sound: f"The {_inverted_channel(second, sound)} channel is inverted",
+    ),
+    (
+        lambda second, sound: second.turned >= TURNED_TENTHS,
+        lambda second, sound: f"The {sound.sides[0]} and the {sound.sides[1]} channel are exchanged",
     ),
     (lambda second, sound: _is_unlike(second), lambda second, sound: "The sound is not the {whose}'s"),
     (lambda second, sound: _drops_out(second), lambda second, sound: "The sound drops out or is damaged"),
@@ -348,3 +384,14 @@ _FAULTS: tuple[tuple[_Says, _Message], ...] = (
     ),
 )
 """What is wrong with a second, and how it is said: the first that applies is the cause of those after it."""
+_HOLES: tuple[_Fault, ...] = (
+    (
+        lambda second, sound: second.hole < HOLE_DB,
+        lambda second, sound: "The sound drops out for some hundredths of a second",
+    ),
+)
+"""Asked after these: a longer silence has edges as well."""
+_WAVERS: tuple[_Fault, ...] = (
+    (_wavers, lambda second, sound: "The sound wavers: its waveform is at no shift the {whose}'s"),
+)
+"""Asked last: noise, peaks that are cut off and a missing band leave no waveform either."""
