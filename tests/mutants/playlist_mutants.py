@@ -179,6 +179,8 @@ MASTER: tuple[Edit, ...] = (
 OF_PICTURES: tuple[Edit, ...] = (
     ("codec_of_picture_wrong", "medium", "another profile of H.264 is said", r"avc1\.[0-9A-Fa-f]{4}", "avc1.4200"),
     ("codec_of_picture_missing", "medium", "the picture's codec is not said", r"avc1\.\w+,?", ""),
+    ("codec_of_picture_in_upper_case", "medium", "the picture's codec is written in capitals", r"avc1\.", "AVC1."),
+    ("codecs_with_a_space", "light", "a space follows the comma between codecs", r"(avc1\.\w+),", r"\1, "),
     ("codec_of_picture_in_old_form", "light", "the picture's codec is written as decimals", r"avc1\.\w+", "avc1.77.30"),
     ("level_of_codec_wrong", "medium", "another level of H.264 is said", r"(avc1\.\w{4})\w\w", r"\g<1>33"),
     ("size_wrong", "medium", "another size is said", r"RESOLUTION=(\d+)x\d+", r"RESOLUTION=\1x200"),

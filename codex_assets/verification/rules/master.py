@@ -306,7 +306,7 @@ def codecs_true(seen: MasterObservation) -> Finding | None:
     problems = []
     for stream, variant in _described(seen):
         wanted = codecs(variant)
-        declared = sorted(part.strip().lower() for part in (stream.codecs or "").split(","))
+        declared = sorted(_codec(part, is_ours=seen.is_ours) for part in (stream.codecs or "").split(","))
         if wanted is None or stream.codecs is None:
             continue
         expected = sorted(wanted.split(","))
@@ -316,6 +316,13 @@ def codecs_true(seen: MasterObservation) -> Finding | None:
             message = f"{stream.uri} is {wanted}, and CODECS says {stream.codecs or 'nothing'}"
             problems.append(Problem(stream.uri, stream.codecs or "nothing", message))
     return _expect_attributes(seen, problems, "what the streams are", "CODECS is true.")
+
+
+def _codec(written: str, *, is_ours: bool) -> str:
+    """A codec of a list, its parameters in lower case: they are hexadecimal, while players compare names as they are
+    written. Others' lists may have spaces."""
+    name, dot, parameters = (written if is_ours else written.strip()).partition(".")
+    return f"{name}{dot}{parameters.lower()}"
 
 
 @rule(ObservationKind.MASTER, source=f"plan: phase 2; {RFC} s4.4.6.2; {APPLE} 9.2")
