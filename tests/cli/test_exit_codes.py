@@ -217,3 +217,8 @@ def test_a_limit_names_some_and_counts_all(tmp_path: Path) -> None:
     assert {each["mediaId"] for each in call("stale", "--limit", "1", "--json", store=store).json["list"]} == {
         "media-0"
     }
+    unbuilt = call("reconcile", "--limit", "3", store=store)
+    assert ("media-2" in unbuilt.out, "media-3" in unbuilt.out, "1 more" in unbuilt.err) == (True, False, True)
+    assert "4 never built" in unbuilt.out
+    of_one = call("reconcile", "--limit", "1", "--json", store=store).json
+    assert (of_one["discrepancies"], len(of_one["details"])) == (4, 1)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from codex_assets.cli import command_frame, console
-from codex_assets.cli.command_frame import UNCHECKED, AsJson, Store
+from codex_assets.cli.command_frame import UNCHECKED, AsJson, Limit, Store
 
 LEFT = 1
 
@@ -18,6 +18,7 @@ LEFT = 1
 def reconcile(
     media: Annotated[list[str] | None, typer.Argument(metavar="[MEDIA]...", help="Media ids. Default: all.")] = None,
     fix: Annotated[bool, typer.Option("--fix", help="Repair what can be repaired without a build.")] = False,
+    limit: Limit = None,
     store: Store = None,
     as_json: AsJson = False,
 ) -> None:
@@ -45,9 +46,10 @@ def reconcile(
         work = Reconciliation(settings.stores(), cancelled, fix=fix, grace=settings.prune_grace)
         command_frame.run_in_thread(lambda: differences.extend(work.run(media or ())))
     if as_json:
-        console.say_json(discrepancies_json(differences))
+        console.say_json(discrepancies_json(differences, limit))
     else:
-        console.say(discrepancies_table(differences) if differences else "The stores hold what the records say.")
+        console.say(discrepancies_table(differences, limit) if differences else "The stores hold what the records say.")
+        command_frame.note_rest(len(differences) - len(differences[:limit]))
     if any(each.matter is Matter.UNCHECKED for each in differences):
         raise typer.Exit(UNCHECKED)
     if not all(each.repaired for each in differences):
