@@ -1,14 +1,16 @@
 """What each check says of each media, as Dagster's pages ask it again and again: with one query for each check.
 
 Dagster's own event log asks its database of each media whether it is a partition, and copies what it has collected so
-far for each of them, so the lineage of 10,000 media took most of a minute. In: that answer, of any SQL database. Out:
-the storages that give it (`sqlite_storage.py`, `postgres_storage.py`), which checks there are (`asset_checks.py`), and
-how their results are stored (`event_log.py`).
+far for each of them, so the lineage of 10,000 media took most of a minute. And it calls a check failed whose run ended
+without a word about it, though what is published stays as it was judged: the run has failed, and is shown as failed.
+In: that answer, of any SQL database. Out: the storages that give it (`sqlite_storage.py`, `postgres_storage.py`), which
+checks there are (`asset_checks.py`), and how their results are stored (`event_log.py`).
 """
 
 from collections.abc import Mapping, Sequence
 
 import dagster as dg
+import sqlalchemy
 from dagster._core.asset_graph_view.serializable_entity_subset import SerializableEntitySubset
 from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecordStatus,
@@ -17,6 +19,7 @@ from dagster._core.storage.asset_check_execution_record import (
 )
 from dagster._core.storage.asset_check_state import AssetCheckState
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
 Keys = Sequence[tuple[dg.AssetCheckKey, dg.PartitionsDefinition | None]]
@@ -25,13 +28,16 @@ _SETTLED = {
     AssetCheckExecutionRecordStatus.SUCCEEDED: AssetCheckExecutionResolvedStatus.SUCCEEDED,
     AssetCheckExecutionRecordStatus.FAILED: AssetCheckExecutionResolvedStatus.FAILED,
 }
+AT_ONCE = 500
+"""Media in one query: databases take only so many values."""
 
 
 class CheckStates(SqlEventLogStorage):
     """An event log that answers for all media of a check at once."""
 
     def get_asset_check_state(self, keys: Keys) -> States:
-        """What each check says of each media: the same as Dagster's own answer."""
+        """What each check says of each media: Dagster's own answer, but of media whose last run ended without judging
+        them. Of these it says what it said before, if that is still what is published, and else nothing."""
         ours = [(key, definition) for key, definition in keys if isinstance(definition, dg.DynamicPartitionsDefinition)]
         others = [each for each in keys if not isinstance(each[1], dg.DynamicPartitionsDefinition)]
         states = dict(super().get_asset_check_state(others)) if others else {}
@@ -55,7 +61,9 @@ class CheckStates(SqlEventLogStorage):
             status: [] for status in AssetCheckExecutionResolvedStatus
         }
         running: dict[str, list[str]] = {}
-        ended = self._ended({info.latest_planned_run_id for info in known if _is_planned(info)})
+        planned = {str(info.partition_key): info for info in known if _is_planned(info)}
+        ended = self._ended({info.latest_planned_run_id for info in planned.values()})
+        before = self._before(key, [info for info in planned.values() if info.latest_planned_run_id in ended])
         for info in known:
             media_id, run_id = str(info.partition_key), info.latest_planned_run_id
             if not _is_planned(info):
@@ -65,10 +73,8 @@ class CheckStates(SqlEventLogStorage):
             elif run_id not in ended:
                 media[AssetCheckExecutionResolvedStatus.IN_PROGRESS].append(media_id)
                 running.setdefault(run_id, []).append(media_id)
-            elif ended[run_id] is dg.DagsterRunStatus.FAILURE:
-                media[AssetCheckExecutionResolvedStatus.EXECUTION_FAILED].append(media_id)
-            else:
-                media[AssetCheckExecutionResolvedStatus.SKIPPED].append(media_id)
+            elif media_id in before:
+                media[before[media_id]].append(media_id)
 
         def subset(media_ids: Sequence[str]) -> SerializableEntitySubset[dg.AssetCheckKey]:
             return SerializableEntitySubset.from_coercible_value(key, list(media_ids), definition)
@@ -79,12 +85,36 @@ class CheckStates(SqlEventLogStorage):
             in_progress_runs={run_id: subset(media_ids) for run_id, media_ids in running.items()},
         )
 
-    def _ended(self, run_ids: set[str]) -> dict[str, dg.DagsterRunStatus]:
-        """Those of these runs that have ended, and how."""
+    def _ended(self, run_ids: set[str]) -> set[str]:
+        """Those of these runs that have ended."""
         if not run_ids:
-            return {}
+            return set()
         wanted = dg.RunsFilter(run_ids=sorted(run_ids), statuses=FINISHED_STATUSES)
-        return {run.run_id: run.status for run in self._instance.get_runs(filters=wanted)}
+        return {run.run_id for run in self._instance.get_runs(filters=wanted)}
+
+    def _before(
+        self, key: dg.AssetCheckKey, unjudged: Sequence[AssetCheckPartitionInfo]
+    ) -> dict[str, AssetCheckExecutionResolvedStatus]:
+        """Media -> what the check said last of it, where that is of what is materialized now."""
+        now = {str(info.partition_key): info.latest_materialization_storage_id for info in unjudged}
+        table, names = AssetCheckExecutionsTable.c, list(now)
+        before = {}
+        for at in range(0, len(names), AT_ONCE):
+            last = (
+                sqlalchemy.select(sqlalchemy.func.max(table.id))
+                .where(table.asset_key == key.asset_key.to_string(), table.check_name == key.name)
+                .where(table.execution_status.in_([status.value for status in _SETTLED]))
+                .where(table.partition.in_(names[at : at + AT_ONCE]))
+                .group_by(table.partition)
+            )
+            query = sqlalchemy.select(
+                table.partition, table.execution_status, table.materialization_event_storage_id
+            ).where(table.id.in_(last))
+            with self.index_connection() as connection:
+                for media_id, status, target in connection.execute(query):
+                    if now[media_id] in (None, target):
+                        before[media_id] = _SETTLED[AssetCheckExecutionRecordStatus(status)]
+        return before
 
 
 def _is_planned(info: AssetCheckPartitionInfo) -> bool:

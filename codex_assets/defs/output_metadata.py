@@ -7,6 +7,7 @@ build to the next. Not here: the tags that Dagster itself reads (`materializatio
 
 import json
 import logging
+from fractions import Fraction
 from functools import singledispatch
 from pathlib import Path
 from typing import Any
@@ -110,10 +111,15 @@ def _(record: MezzanineRecord) -> dict[str, Any]:
     return {
         **_duration(record.duration),
         "picture_size": f"{record.width}x{record.height}" if record.width else "no picture",
-        "frame_rate": record.frame_rate or "no picture",
+        "frame_rate": _frame_rate(record.rate) or "no picture",
         "sound": record.audio_treatment or "no sound",
         "source": dg.MetadataValue.json(record.source.model_dump(mode="json", exclude_none=True)),
     }
+
+
+def _frame_rate(rate: Fraction | float | None) -> float | None:
+    """Frames a second, to three decimals as the master playlist has them."""
+    return round(float(rate), 3) if rate is not None else None
 
 
 @measures.register
@@ -151,7 +157,7 @@ def _(record: VariantRecord) -> dict[str, Any]:
             "average_kbps": round(record.average_bandwidth / 1000),
         }
     if record.width is not None:
-        shown |= {"picture_size": f"{record.width}x{record.height}", "frame_rate": record.frame_rate}
+        shown |= {"picture_size": f"{record.width}x{record.height}", "frame_rate": _frame_rate(record.frame_rate)}
     if record.notes:
         noted = "\n".join(f"| {note.start:.1f} | {note.end:.1f} | {note.sentence} |" for note in record.notes)
         shown["notes"] = dg.MetadataValue.md(f"| from (s) | to (s) | note |\n|---|---|---|\n{noted}")

@@ -94,15 +94,13 @@ def plan(instance: dg.DagsterInstance, media_id: str, status: dg.DagsterRunStatu
 
 
 def furnish(instance: dg.DagsterInstance) -> None:
-    """A media of every kind that a check can say something of."""
-    instance.add_dynamic_partitions("video_media", ["good", "bad", "again", "never", "runs", "broke", "left"])
-    for media_id in ("good", "bad", "again", "runs", "broke", "left", "unknown"):
+    """A media of every kind that a check can say something of, but those whose run ended without a word."""
+    instance.add_dynamic_partitions("video_media", ["good", "bad", "again", "never", "runs"])
+    for media_id in ("good", "bad", "again", "runs", "unknown"):
         build(instance, media_id)
         judge(instance, media_id, passed=media_id != "bad")
     build(instance, "again")
     plan(instance, "runs", dg.DagsterRunStatus.STARTED)
-    plan(instance, "broke", dg.DagsterRunStatus.FAILURE)
-    plan(instance, "left", dg.DagsterRunStatus.CANCELED)
     judge(instance, None, passed=False, check=OTHER)
 
 
@@ -118,8 +116,8 @@ def test_every_media_is_in_the_state_that_dagster_would_say(instance: dg.Dagster
         "SUCCEEDED": {"good"},
         "FAILED": {"bad"},
         "IN_PROGRESS": {"runs"},
-        "EXECUTION_FAILED": {"broke"},
-        "SKIPPED": {"left"},
+        "EXECUTION_FAILED": set(),
+        "SKIPPED": set(),
     }
     with partition_loading_context(dynamic_partitions_store=instance):
         expected = bulk_update_asset_check_state(instance, keys, {key: AssetCheckState.empty() for key, _ in keys})
@@ -128,6 +126,25 @@ def test_every_media_is_in_the_state_that_dagster_would_say(instance: dg.Dagster
     for status in STATUS:
         assert media_of(answer[CHECK], status) == media_of(expected[CHECK], status)
     assert answer[CHECK].latest_storage_id == max(expected[CHECK].latest_storage_id, 1)
+
+
+def test_a_run_that_ended_without_a_word_leaves_what_was_said_of_what_is_published(
+    instance: dg.DagsterInstance,
+) -> None:
+    instance.add_dynamic_partitions("video_media", ["fine", "worse", "twice", "changed", "first", "stopped"])
+    for media_id in ("fine", "worse", "twice", "changed", "stopped"):
+        build(instance, media_id)
+        judge(instance, media_id, passed=media_id != "worse")
+    build(instance, "changed")
+    for media_id in ("fine", "worse", "twice", "changed", "first"):
+        plan(instance, media_id, dg.DagsterRunStatus.FAILURE)
+    plan(instance, "twice", dg.DagsterRunStatus.FAILURE)
+    plan(instance, "stopped", dg.DagsterRunStatus.CANCELED)
+    (state,) = instance.event_log_storage.get_asset_check_state([(CHECK, MEDIA)]).values()
+    assert {status.name: media_of(state, status) for status in STATUS if media_of(state, status)} == {
+        "SUCCEEDED": {"fine", "twice", "stopped"},
+        "FAILED": {"worse"},
+    }
 
 
 def test_of_a_check_without_results_nothing_is_said(instance: dg.DagsterInstance) -> None:
