@@ -13,6 +13,7 @@ from webhook_receiver import receiving
 from codex_assets import errors
 from codex_assets.config import settings as configuration
 from codex_assets.errors import Fault, JobError, Passed, SourceCode, ToolError
+from codex_assets.media.upload.refusals import REMEDIES
 from codex_assets.worker import job
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "errors.md"
@@ -44,6 +45,10 @@ def test_an_uploads_fault_is_final() -> None:
     assert not errors.SourceError.retryable
     for code in SourceCode:
         assert rows()[code.value][0] == "no"
+
+
+def test_what_to_do_about_an_upload_is_what_its_page_says() -> None:
+    assert {code: rows()[code.value][-1] for code in SourceCode} == REMEDIES
 
 
 def test_whose_fault_and_whether_again_are_told() -> None:

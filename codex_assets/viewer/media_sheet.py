@@ -19,6 +19,7 @@ from codex_assets.library import published_media
 from codex_assets.library.published_media import PublishedMedia
 from codex_assets.media import outputs as media_outputs
 from codex_assets.media import profile
+from codex_assets.media.upload.refusals import REMEDIES
 from codex_assets.storage.objects import Role, Stores
 from codex_assets.verification.judge import RULES
 from codex_assets.viewer.check_categories import CATEGORIES, category_of
@@ -45,7 +46,7 @@ def read(media_id: str, stores: Stores, extras: Collection[str] = ()) -> dict[st
         "creator": media.media.creator_id,
         "type": media.media.media_type,
         "state": state_of(media, jobs, datetime.now(UTC)),
-        "refusal": media.refusal.wire(is_all=media.is_refused) if media.refusal is not None else None,
+        "refusal": _refusal(media),
         "upload": _upload(media, stores, records),
         "treatment": treatment(media.built),
         "outputs": {name: _output(media, name, record) for name, record in media.outputs.items() if record is not None},
@@ -71,6 +72,19 @@ def read(media_id: str, stores: Stores, extras: Collection[str] = ()) -> dict[st
         "undelivered": [{"reason": each.reason, "since": each.since} for each in undelivered.read(records, media_id)],
         "targets": {"loudness": profile.LOUDNESS_TARGET, "peak": profile.TRUE_PEAK_CEILING},
         "play": players(media),
+    }
+
+
+def _refusal(media: PublishedMedia) -> dict[str, Any] | None:
+    """Why the last upload was refused, and what to do; None where it was not."""
+    if media.refusal is None:
+        return None
+    codes = {code.value: code for code in REMEDIES}
+    return {
+        **media.refusal.wire(is_all=media.is_refused),
+        "uploadedAt": media.refusal.uploaded_at,
+        # A newer release may know other codes.
+        "remedy": REMEDIES[codes[media.refusal.code]] if media.refusal.code in codes else None,
     }
 
 

@@ -10,7 +10,7 @@ import json
 import socket
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -55,7 +55,7 @@ _PLAYER = "/libraries/hls.js/hls.min.js"
 LIBRARY = _Page("library", "Library", (_CHARTS, _BASE, "/pages/library.css"))
 MEDIA = _Page("media", "Media", (_CHARTS, _BASE, "/pages/media.css"), (_PLAYER,))
 COMPARE = _Page("compare", "Comparison", (_CHARTS, _BASE, "/pages/compare.css"), (_PLAYER,))
-PROBLEM = _Page("problem", "Not to be shown", (_BASE,))
+PROBLEM = _Page("problem", "This page cannot be shown", (_BASE,))
 
 
 class _Libraries(StaticFiles):
@@ -122,10 +122,10 @@ class Viewer:
         except ValueError:
             sheet = None
         except JobError as error:
-            return _page(PROBLEM, {"problem": error.public}, 502)
+            return _problem(PROBLEM.title, error.public, 502)
         if sheet is None:
-            problem = f"No media “{media_id}” is registered in this store."
-            return _page(PROBLEM, {"problem": problem}, 404)
+            problem = f"No media “{media_id}” is registered in this store: a media is, once its upload was accepted."
+            return _problem("No such media", problem, 404)
         return _page(MEDIA, {**sheet, **self._always})
 
     def _sheet(self, request: Request) -> Response:
@@ -151,7 +151,7 @@ class Viewer:
 
     def _comparison(self, _: Request) -> Response:
         if self._compared is None:
-            return _page(PROBLEM, {"problem": "No comparison is open: see `codex-assets compare --help`."}, 404)
+            return _problem("No comparison", "No comparison is open: see `codex-assets compare --help`.", 404)
         return _page(COMPARE, {**comparison_sheet.sheet(self._compared), **self._always})
 
     def _compared_object(self, request: Request) -> Response:
@@ -170,6 +170,11 @@ class Viewer:
 def _failed(_: Request, error: JobError) -> Response:
     status = 404 if isinstance(error, MissingInput) else 502
     return JSONResponse({"error": error.public, "code": error.code}, status_code=status)
+
+
+def _problem(title: str, problem: str, status: int) -> Response:
+    """A page that says what cannot be shown, under its title, and why."""
+    return _page(replace(PROBLEM, title=title), {"title": title, "problem": problem}, status)
 
 
 def _page(page: _Page, data: dict[str, Any], status: int = 200) -> Response:

@@ -23,12 +23,13 @@ from clips import FFMPEG, H264
 from viewer_browser import chromium, needs_chromium, wait
 from viewer_site import viewing
 
-from codex_assets.archive import history
+from codex_assets.archive import history, undelivered
 from codex_assets.archive.check_results import VERIFICATION, OutputVerification, VerificationRecord
 from codex_assets.archive.findings import Finding
 from codex_assets.archive.history import JobRecord
 from codex_assets.archive.records import MediaRecord
 from codex_assets.archive.store import RecordStore
+from codex_assets.archive.undelivered import UndeliveredWebhook
 from codex_assets.config.settings import Settings
 from codex_assets.library import published_media
 from codex_assets.library.compared_states import States
@@ -369,12 +370,24 @@ def test_the_waveform_follows(browser: Browser, site: str) -> None:
         assert seen.playback("time") == pytest.approx(seen.playback("duration") / 2, abs=0.5)
 
 
-def test_a_refusal_is_said(browser: Browser, site: str) -> None:
-    with browser.new_context() as own:
-        page = own.new_page()
-        page.goto(f"{site}/media/notes")
-        assert "The upload is a text file" in page.locator(".banner").inner_text()
-        assert page.locator(".pill").first.inner_text() == "Refused"
+def test_a_refusal_is_said_and_what_to_do(browser: Browser, site: str) -> None:
+    with opened(browser, f"{site}/media/notes") as seen:
+        seen.page.wait_for_selector(".refusal")
+        assert seen.page.locator("h1 + .pill").inner_text() == "Refused"
+        said = seen.page.locator(".refusal").inner_text()
+        for words in (
+            "The upload is a text file",
+            "archive: originals/",
+            "Uploaded",
+            "just now",
+            "source_not_media",
+            "Upload the media file.",
+            "codex-assets delete notes",
+        ):
+            assert words in said, words
+        assert seen.page.locator("video, audio, .player").count() == 0, "there is nothing to play"
+        assert seen.page.get_by_text("The upload is a text file").count() == 1, "it is said once"
+        assert seen.page.get_by_role("link", name="Download the upload").count() == 1
 
 
 # --- Jobs that are under way, and one that is no more -----------------------------------------------------------------
@@ -441,6 +454,30 @@ def test_a_job_that_was_killed_is_not_under_way(browser: Browser, site: str, wor
         assert "The last job never ended." in seen.page.locator(".banner").inner_text()
         assert seen.page.locator(".works .pill").inner_text() == "never ended"
         assert seen.page.locator("h1 + .pill").inner_text() == "Failed"
+
+
+def test_a_webhook_that_waits_is_said_where_nothing_is_built(
+    browser: Browser, library: Library, site: str, work: Callable[..., None]
+) -> None:
+    work("new", "failed")
+    records = RecordStore(library.settings.stores().archive)
+    waiting = UndeliveredWebhook(
+        job_id="job-9",
+        body="{}",
+        url="https://hooks.example",
+        begun_at=NOW.isoformat(),
+        since=NOW.isoformat(),
+        code="webhook_undelivered",
+        reason="The webhook receiver did not answer.",
+    )
+    undelivered.keep(records, "new", waiting)
+    try:
+        with opened(browser, f"{site}/media/new") as seen:
+            said = seen.page.get_by_text("A webhook was not delivered.").locator("..").inner_text()
+            assert "The webhook receiver did not answer." in said
+            assert "codex-assets redeliver new" in said
+    finally:
+        undelivered.forget(records, "new", waiting)
 
 
 # --- Two recipes ------------------------------------------------------------------------------------------------------
@@ -575,6 +612,33 @@ def test_nothing_overflows_or_shifts(
         assert seen.page.evaluate(shifted) < 0.02
 
 
+def test_a_page_that_cannot_be_shown_is_called_by_what_is_wrong(browser: Browser, site: str) -> None:
+    for path, heading in (("/media/nobody", "No such media"), ("/compare", "No comparison")):
+        with browser.new_context() as own:
+            page = own.new_page()
+            page.goto(f"{site}{path}")
+            assert (page.locator("h1").inner_text(), page.title()) == (heading, f"{heading} – codex-assets")
+
+
+def test_columns_end_at_the_same_height(browser: Browser, site: str) -> None:
+    with opened(browser, f"{site}/media/film") as seen:
+        seen.page.wait_for_selector(".below .card")
+        last = """[...document.querySelectorAll(".below > .column")]
+            .map((column) => Math.round(column.lastElementChild.getBoundingClientRect().bottom))"""
+        left, right = seen.page.evaluate(last)
+        assert left == pytest.approx(right, abs=1)
+
+
+def test_a_time_that_outputs_share_is_said_once(browser: Browser, site: str) -> None:
+    with opened(browser, f"{site}/media/film") as seen:
+        table = seen.page.get_by_role("region", name="Table of builds")
+        times = table.locator("td[rowspan]").all_inner_texts()
+        assert len([text for text in times if re.search(r"\d\s*s", text)]) < table.locator("tbody tr").count()
+        # 480p, 360p, preview and master are of one encode; the mezzanine and its loudness of one pass.
+        assert re.search(r"for all 2", table.inner_text())
+        assert re.search(r"for all 4", table.inner_text())
+
+
 # --- The library ------------------------------------------------------------------------------------------------------
 
 
@@ -644,6 +708,38 @@ def mixed(library: Library) -> Iterator[str]:
     made[8]["stale"] = ["hls_720p"]
     with viewing(library.settings.stores(), library.folder / "mixed", lambda: made) as url:
         yield url
+
+
+def test_words_in_a_row_stand_apart(browser: Browser, mixed: str) -> None:
+    apart = """[...document.querySelectorAll(".row")].flatMap((row) => {
+        const places = [...row.children].flatMap((cell) => {
+            const inside = cell.getBoundingClientRect();
+            const words = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+            const places = [];
+            while (words.nextNode()) {
+                const range = document.createRange();
+                range.selectNodeContents(words.currentNode);
+                const { left, right, width } = range.getBoundingClientRect();
+                if (width && !words.currentNode.parentElement.closest(".hidden")) places.push([left, right]);
+            }
+            // What is too long is cut.
+            const end = inside.right - parseFloat(getComputedStyle(cell).paddingRight);
+            const right = Math.min(end, Math.max(...places.map((place) => place[1])));
+            return places.length ? [{ left: Math.min(...places.map((place) => place[0])), right }] : [];
+        });
+        return places.slice(1).map((place, index) => place.left - places[index].right);
+    })"""
+    for size in SIZES:
+        with opened(browser, mixed, size) as seen:
+            seen.page.wait_for_selector("[data-index]")
+            assert min(seen.page.evaluate(apart)) >= 12
+
+
+def test_an_empty_library_says_how_to_fill_it(browser: Browser, library: Library, site: str) -> None:
+    with viewing(library.settings.stores(), library.folder / "empty", list) as url, opened(browser, url) as seen:
+        seen.page.get_by_text("There is no media in this store yet").wait_for()
+    with opened(browser, f"{site}/?q=nothing-like-this") as seen:
+        seen.page.get_by_text("No media is like this.").wait_for()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
-"""Every sentence that a creator gets about an upload: why it is refused, with the code, and what is wrong with one that
-is used all the same.
+"""Every sentence that a creator gets about an upload: why it is refused, with the code and what to do about it, and
+what is wrong with one that is used all the same.
 
 In: the words. Out: when each of them is true (`intake.py`, `headers.py`, `damage.py`, `build/upload_check.py`), and
 what the codes are (`errors.py`, docs/errors.md). A sentence says what is wrong with the upload and what to do about it;
@@ -27,6 +27,22 @@ class UploadRefusal:
         """As an exception, to be raised. `detail`: what a tool logged, for engineers."""
         return SourceError(self.sentence, self.code, detail=detail)
 
+
+REMEDIES = {
+    SourceCode.EMPTY: "Upload it again",
+    SourceCode.NOT_MEDIA: "Upload the media file",
+    SourceCode.ELSEWHERE: "Upload the file that it names; the worker has read none of the files that it names",
+    SourceCode.WRONG_TYPE: "Upload it as audio, or upload a video",
+    SourceCode.NO_STREAM: "Export it again",
+    SourceCode.TRUNCATED: "Upload the whole file again",
+    SourceCode.DAMAGED: "Export it again",
+    SourceCode.UNSUPPORTED: "Export it in a common format",
+    SourceCode.ENCRYPTED: "Upload a copy without protection",
+    SourceCode.TOO_LARGE: "Make it smaller, or cut it into parts",
+    SourceCode.TOO_LONG: "Cut it into parts",
+    SourceCode.TOO_COMPLEX: "Export only picture and sound",
+}
+"""What to do about any upload that is refused with a code, for those who have to tell the creator."""
 
 # --- What is no media file, or not all of one -------------------------------------------------------------------------
 

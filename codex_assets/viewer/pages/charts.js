@@ -32,7 +32,7 @@ export function draw(element, { tables, series, span, range, height, onSeek, onR
     scales: { x: { time: false, range: () => [span.start, span.end] }, y: { range } },
     axes: [
       { ...axis, size: 1.4 * rem(), gap: 2, space: 4.5 * rem(), incrs: SECONDS, values: (_, ticks, axis, space, step) => ticks.map((tick) => (span.at(tick) > 99 ? "" : clock(tick, step < 1 ? 1 : 0))), grid: { show: false } },
-      { ...axis, size: 3.6 * rem(), gap: 6, space: 1.8 * rem(), values: (_, ticks) => ticks.map((tick, index) => (index ? tick.toLocaleString("en").replace("-", "−") : "")) },
+      { ...axis, size: 3.6 * rem(), gap: 6, space: 1.4 * rem(), values: (_, ticks) => ticks.map((tick, index) => (index ? tick.toLocaleString("en").replace("-", "−") : "")) },
     ],
     series: [{}, ...series.map((each) => ({ points: { show: false }, width: 1.5, ...each }))],
     hooks: {

@@ -1,5 +1,5 @@
 // A media in two states: two players in step with a wipe between them, and the numbers of both.
-import { html, render, useState, useEffect, useRef, data, Header, isTyping, number, clock, bytes, kbits, money, duration, NOTHING } from "/pages/elements.js";
+import { html, render, useState, useEffect, useRef, data, Header, coded, isTyping, number, clock, bytes, kbits, money, duration, NOTHING } from "/pages/elements.js";
 import { keepStep } from "/pages/playback.js";
 import { draw, colour, stepped, straight, useDrawn } from "/pages/charts.js";
 import { Span, Zoom, zoomKeys, ZOOM_KEYS } from "/pages/span.js";
@@ -42,9 +42,6 @@ function step() {
   requestAnimationFrame(step);
 }
 
-// What stands in backticks is code.
-const coded = (text) => text.split("`").map((part, index) => (index % 2 ? html`<code>${part}</code>` : part));
-
 function Stage({ rung, setRung, length, span }) {
   const boxes = [useRef(), useRef()];
   const [wipe, setWipe] = useState(50);
@@ -83,7 +80,7 @@ function Stage({ rung, setRung, length, span }) {
       <video ref=${boxes[0]} playsinline preload="auto" aria-label=${NAMES[0]}></video><video ref=${boxes[1]} class="other" playsinline preload="auto" muted aria-label=${NAMES[1]}></video>
       <span>${NAMES[0]}</span><span>${NAMES[1]}</span>
     </div>
-    ${!sound && html`<label class="wiper"><span class="hidden">Wipe</span><input id="wipe" type="range" min="0" max="100" value=${wipe} aria-valuetext=${`${Math.round(wipe)} % ${NAMES[0]}`} onInput=${(event) => setWipe(Number(event.target.value))} /></label>`}
+    ${!sound && html`<label class="position"><span>Wipe</span><input id="wipe" type="range" min="0" max="100" value=${wipe} aria-label="Wipe" aria-valuetext=${`${Math.round(wipe)} % ${NAMES[0]}`} onInput=${(event) => setWipe(Number(event.target.value))} /><span>${Math.round(wipe)} %</span></label>`}
     <label class="position"><span>${clock(time, 1)}</span><input id="position" type="range" min="0" max=${length} step="0.04" value=${time} aria-label="Position" aria-valuetext=${clock(time)} onInput=${(event) => seek(Number(event.target.value))} /><span>${clock(length, 1)}</span></label>
     <div class="controls"><button type="button" class="primary" onClick=${toggle}>${paused ? "Play" : "Pause"}</button>
       <label>Rung <select id="rung" onChange=${(event) => setRung(sheet.rungs.find((each) => each.name === event.target.value))}>${sheet.rungs.map((each) => html`<option value=${each.name} selected=${each === rung}>${each.name}</option>`)}</select></label>
@@ -125,6 +122,8 @@ function Change({ before, after }) {
   return html`<span class=${after < before ? "less" : after > before ? "more" : "muted"}>${after >= before ? "+" : "−"}${number(Math.abs(100 * (after / before - 1)), 1)} %</span>`;
 }
 
+// How far below 1 the chart of likeness reaches: what is there has to fit.
+const UNLIKE = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
 const shown = (value) => (value === undefined ? NOTHING : typeof value === "object" ? JSON.stringify(value) : String(value));
 
 function Numbers() {
@@ -148,7 +147,8 @@ function Page() {
   const [rung, setRung] = useState(sheet.rungs[0]);
   const likenesses = rung.sides.flatMap((side) => side.likeness?.values ?? []);
   const hasBoth = (name) => rung.sides.every((side) => side[name]);
-  const floor = likenesses.length ? Math.max(0, Math.floor(20 * (Math.min(...likenesses) - 0.005)) / 20) : 0;
+  const unlike = 1 - Math.min(...likenesses);
+  const floor = 1 - (UNLIKE.find((each) => each > 1.1 * unlike) ?? 1);
   const lowestVmaf = Math.max(0, 10 * Math.floor((Math.min(...rung.sides.map((side) => lowest(side.vmaf) ?? 100)) - 2) / 10));
   const top = Math.max(...rung.sides.flatMap((side) => rates(side)[1]));
   return html`<${Header} trail=${[html`<a href=${`/media/${sheet.id}`}>${sheet.id}</a>`, "comparison"]} keys=${KEYS} /><main class="page">

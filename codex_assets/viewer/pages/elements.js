@@ -129,6 +129,9 @@ const WORDS = { building: "Building", refused: "Refused", failed: "Failed", stal
 const TONES = { building: "info", refused: "bad", failed: "bad", stale: "warn", current: "good" };
 export const State = ({ state }) => html`<span class=${`pill ${TONES[state]}`}>${WORDS[state] ?? state}</span>`;
 
+// What stands in backticks is code.
+export const coded = (text) => text.split("`").map((part, index) => (index % 2 ? html`<code>${part}</code>` : part));
+
 export function Facts({ facts, wide }) {
   return html`<dl class=${wide ? "facts wide" : "facts"}>${facts
     .filter(([, value]) => value != null && value !== "" && value !== NOTHING)

@@ -1,5 +1,5 @@
 // The library: every media as a row. Filters and order are in the address, so that a view can be sent to somebody.
-import { html, render, useState, useEffect, useRef, useMemo, Header, State, Copy, isTyping, data, number, clock, bytes, money, plural, age, NOTHING } from "/pages/elements.js";
+import { html, render, useState, useEffect, useRef, useMemo, Header, State, Copy, coded, isTyping, data, number, clock, bytes, money, plural, age, NOTHING } from "/pages/elements.js";
 import { Virtualizer, elementScroll, observeElementOffset, observeElementRect } from "/libraries/tanstack-virtual-core/index.js";
 
 const STATES = ["building", "failed", "refused", "stale", "current"];
@@ -85,7 +85,8 @@ function useVirtual(count, scroller, height) {
 
 const rowHeight = () => 4 * parseFloat(getComputedStyle(document.documentElement).fontSize);
 
-function Grid({ rows, query, ask, chosen, choose }) {
+// `nothing`: what is said where there are no rows.
+function Grid({ rows, nothing, query, ask, chosen, choose }) {
   const scroller = useRef();
   const [height, setHeight] = useState(rowHeight());
   const virtual = useVirtual(rows.length, scroller, height);
@@ -128,7 +129,7 @@ function Grid({ rows, query, ask, chosen, choose }) {
     <div class="body" role="rowgroup" style=${`height:${virtual.getTotalSize()}px`}>
       ${virtual.getVirtualItems().map((item) => rows[item.index] && html`<${Row} key=${rows[item.index].id} row=${rows[item.index]} index=${item.index} top=${item.start} isChosen=${chosen.has(rows[item.index].id)} choose=${choose} />`)}
     </div>
-    ${rows.length === 0 && html`<p class="nothing">No media is like this.</p>`}
+    ${rows.length === 0 && nothing && html`<p class="nothing">${nothing}</p>`}
   </div>`;
 }
 
@@ -198,7 +199,7 @@ function Page() {
       ${FILTERS.map(([name, title], index) => html`<select aria-label=${title} class=${query[name] ? "set" : ""} disabled=${!options[index].length && !query[name]} onChange=${(event) => ask({ [name]: event.target.value })}><option value="" selected=${!query[name]}>${title}: any</option>${options[index].map(([value, count]) => html`<option value=${value} selected=${query[name] === value}>${value} (${number(count)})</option>`)}</select>`)}
       ${isFiltered && html`<button type="button" class="quiet" onClick=${() => ask(Object.fromEntries(Object.keys(query).filter((name) => name !== "sort").map((name) => [name, ""])))}>Clear</button>`}
     </div>
-    <${Grid} rows=${shown} query=${query} ask=${ask} chosen=${chosen} choose=${choose} />
+    <${Grid} rows=${shown} nothing=${rows && coded(rows.length ? "No media is like this." : "There is no media in this store yet: `codex-assets run FILE` makes the first of a file.")} query=${query} ask=${ask} chosen=${chosen} choose=${choose} />
     ${picked.length > 0 && html`<section class="selected" aria-label="Selected media"><p><b>${plural(picked.length, "media", "media")} selected.</b> <span class="muted" id="notes">${notes.join(" ")}</span></p>
       ${line.length > LONGEST_COMMAND ? html`<span class="muted">Too many for one command line: narrow the filters to type, creator or stale, and select all.</span>` : line && html`<code title=${line}>${line}</code><${Copy} text=${line} label="Copy command" />`}<button type="button" class="quiet" onClick=${() => setChosen(new Set())}>Select none</button></section>`}
   </main>`;

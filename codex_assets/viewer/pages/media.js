@@ -98,20 +98,21 @@ function Player() {
   const rungs = playback.rungs.length ? playback.rungs : variants.map((each) => ({ name: each.variant, rate: each.average_bandwidth }));
   const inPlay = rungs.find((each) => each.name === playback.inPlay);
   const streams = view === "output" || view === "both";
+  const views = VIEWS.filter(([name]) => playback.can(name));
   return html`<section class="card player" aria-label="Player">
     <div class=${`screens ${sound ? "sound" : ""} ${names.length > 1 ? "two" : ""}`}>
       ${names.map((name) => html`<${Screen} key=${`${name}-${names.length}`} name=${name} label=${labels[name]} sound=${sound} follows=${names.length > 1 && name === "upload"} />`)}
     </div>
-    <div class="bar">
-      <fieldset class="choice"><legend class="hidden">What is played</legend>
-        ${VIEWS.filter(([name]) => !(sound && name === "preview")).map(([name, label]) => html`<label><input type="radio" name="view" value=${name} checked=${view === name} disabled=${!playback.can(name)} onChange=${() => playback.show(name)} />${label}</label>`)}
-      </fieldset>
-      <label class="quality">Quality <select id="quality" disabled=${!streams} onChange=${(event) => playback.choose(event.target.value)}>
+    ${(views.length > 1 || playback.can("output")) && html`<div class="bar">
+      ${views.length > 1 && html`<fieldset class="choice"><legend class="hidden">What is played</legend>
+        ${views.map(([name, label]) => html`<label><input type="radio" name="view" value=${name} checked=${view === name} onChange=${() => playback.show(name)} />${label}</label>`)}
+      </fieldset>`}
+      ${playback.can("output") && html`<label class="quality">Quality <select id="quality" disabled=${!streams} onChange=${(event) => playback.choose(event.target.value)}>
         <option value="auto" selected=${playback.chosen === "auto"}>Auto</option>
         ${rungs.map((rung) => html`<option value=${rung.name} selected=${playback.chosen === rung.name}>${rung.name} · ${kbits(rung.rate)} kbit/s</option>`)}
       </select></label>
-      <span class="playing" id="playing">${streams && playback.inPlay ? html`<span class="swatch" style=${`--own: var(--${RUNG_COLOURS[variants.findIndex((each) => each.variant === playback.inPlay) % 5]})`}></span>playing <b>${playback.inPlay}</b> ${inPlay ? `${kbits(inPlay.rate)} kbit/s` : ""}` : ""}</span>
-    </div>
+      <span class="playing" id="playing">${streams && playback.inPlay ? html`<span class="swatch" style=${`--own: var(--${RUNG_COLOURS[variants.findIndex((each) => each.variant === playback.inPlay) % 5]})`}></span>playing <b>${playback.inPlay}</b> ${inPlay ? `${kbits(inPlay.rate)} kbit/s` : ""}` : ""}</span>`}
+    </div>`}
   </section>`;
 }
 
@@ -147,6 +148,24 @@ function Finding({ finding }) {
     ${second != null && html`<button type="button" class="small jump" onClick=${() => jump(second, finding.output)} aria-label=${`Jump to ${clock(second, 1)}: ${finding.message}`}>${clock(second, 1)}</button>`}
     <small>${finding.rule}${finding.expected ? ` · expected ${finding.expected}` : ""}${finding.observed ? ` · found ${finding.observed}` : ""}${finding.where ? ` · ${finding.where}` : ""}</small>
   </div>`;
+}
+
+// --- A refused upload of which nothing plays ---
+
+function Refusal({ refusal }) {
+  const { key, role, size, url } = sheet.upload;
+  const remove = `codex-assets delete ${sheet.id}${sheet.storeOption}`;
+  return html`<section class="card refusal" aria-labelledby="refused"><div>
+      <h2 id="refused">What was refused, and why</h2>
+      <p class="sentence">${refusal.sentence}</p>
+      <${Facts} facts=${[["Upload", `${role}: ${key}`], ["Size", size == null ? "it is not there any more" : bytes(size)], ["Uploaded", refusal.uploadedAt && moment(refusal.uploadedAt)], ["Refused", `${moment(refusal.at)}, ${age(refusal.at)}`], ["Code", html`<code>${refusal.code}</code>`]]} />
+      ${url && html`<p class="small-text" style="margin-top:.8rem"><a href=${url} download>Download the upload</a></p>`}
+    </div><div>
+      <h2>What to do</h2>
+      <ol class="steps"><li><b>${refusal.remedy ?? "Upload another file"}.</b> Another job with this upload ends in the same way.</li>
+        <li>Send a job with the new upload. Once it is accepted, this page shows what is built of it.</li>
+        <li>If nobody is going to upload it again: <code>${remove}</code> <${Copy} text=${remove} /> lists all that there is of it, and deletes it with <code>--yes</code>.</li></ol>
+    </div></section>`;
 }
 
 // --- What is known ---
@@ -209,12 +228,27 @@ function Freshness() {
   const rebuild = `codex-assets rebuild ${sheet.id}${sheet.storeOption}`;
   const compare = `codex-assets compare ${sheet.id}${sheet.storeOption}`;
   const changesRungs = sheet.stale.some((name) => sheet.outputs[name]?.isVariant && sheet.outputs[name].applicable);
-  const causes = Object.entries(sheet.verdicts).filter(([, verdict]) => verdict.causes.length);
+  // What is stale for the same reasons is one line.
+  const reasons = new Map();
+  for (const [name, { causes, blocked }] of Object.entries(sheet.verdicts).filter(([, verdict]) => verdict.causes.length)) {
+    const reason = JSON.stringify([causes, blocked]);
+    reasons.set(reason, [...(reasons.get(reason) ?? []), nameOf(name)]);
+  }
+  const rows = [...reasons].map(([reason, names]) => [names.length === sheet.order.length ? "all outputs" : names.join(", "), ...JSON.parse(reason)]);
   return html`<section class="card" aria-labelledby="fresh"><header><h2 id="fresh">${sheet.stale.length ? "Stale" : "Fresh"}</h2>${sheet.stale.length ? html`<span class="pill warn">${sheet.stale.length} of ${sheet.order.length}</span>` : html`<span class="pill good">as it would be built now</span>`}</header>
-    ${causes.length ? html`<table><tbody>${causes.map(([name, verdict]) => html`<tr><th scope="row" style="padding-left:0">${nameOf(name)}</th><td style="white-space:normal">${verdict.causes.map((cause) => html`<div>${cause}</div>`)}${verdict.blocked && html`<small>cannot be rebuilt: ${verdict.blocked}</small>`}</td></tr>`)}</tbody></table>` : html`<p class="muted small-text">No output would come out differently with today's recipes, tools and inputs.</p>`}
+    ${rows.length ? html`<dl class="causes">${rows.map(([names, causes, blocked]) => html`<div><dt>${names}</dt><dd>${causes.map((cause) => html`<div>${cause}</div>`)}${blocked && html`<small>cannot be rebuilt: ${blocked}</small>`}</dd></div>`)}</dl>` : html`<p class="muted small-text">No output would come out differently with today's recipes, tools and inputs.</p>`}
     ${sheet.stale.length > 0 && html`<p style="margin-top:.8rem" class="small-text"><code>${rebuild}</code> <${Copy} text=${rebuild} /></p>`}
     ${changesRungs && html`<p style="margin-top:.6rem" class="small-text"><span class="muted">What that would change, side by side:</span> <code>${compare}</code> <${Copy} text=${compare} /></p>`}
   </section>`;
+}
+
+// How many outputs from this one on were built together, and share one time; 0 where the one before is of them.
+function togetherFrom(built, index) {
+  const isTogether = ({ build: one }, other) => other && one.shared > 1 && one.run_id === other.build.run_id && one.shared === other.build.shared && Math.abs(one.wall_seconds - other.build.wall_seconds) < 1;
+  if (isTogether(built[index], built[index - 1])) return 0;
+  let end = index + 1;
+  while (isTogether(built[index], built[end])) end += 1;
+  return end - index;
 }
 
 function Receipt() {
@@ -224,17 +258,16 @@ function Receipt() {
   const costs = built.map((each) => each.build.cost_usd).filter((each) => each != null);
   return html`<section class="card whole recipes" aria-labelledby="receipt"><header><h2 id="receipt">Receipt</h2><span class="muted small-text">${Object.entries(tools).map(([name, version]) => `${name} ${version}`).join(" · ")}${costs.length ? ` · ${money(costs.reduce((sum, each) => sum + each, 0))} in all` : ""}</span></header>
     <div class="scroll" style="margin-bottom:0" tabindex="0" role="region" aria-label="Table of builds"><table>
-      <thead><tr><th scope="col">Output</th><th scope="col">Built</th><th scope="col" class="number">Took</th><th scope="col" class="number">Speed</th><th scope="col">Encoder</th><th scope="col" class="number">Cost</th><th scope="col" class="number">Size</th><th scope="col">Recipe</th><th scope="col">Run</th></tr></thead>
-      <tbody>${built.map(({ output, build, code_version, bytes: size, files, reason, applicable }) => html`<tr><th scope="row">${nameOf(output)}${!applicable && html`<small>${reason}</small>`}</th><td>${moment(build.built_at)}</td><td class="number">${duration(build.wall_seconds)}${build.shared > 1 && html`<small>with ${plural(build.shared - 1, "other")}</small>`}</td><td class="number">${build.speed ? `${number(build.speed, 1)}×` : NOTHING}</td><td>${build.encoder ?? NOTHING}${build.gpu && html`<small>${build.gpu}</small>`}</td><td class="number">${money(build.cost_usd)}</td><td class="number">${size ? bytes(size) : NOTHING}</td><td><code>${code_version}</code></td><td><code>${build.run_id ?? NOTHING}</code></td></tr>`)}</tbody></table></div>
+      <thead><tr><th scope="col">Output</th><th scope="col">Built</th><th scope="col" class="number">Took</th><th scope="col" class="number">Speed</th><th scope="col" class="after">Encoder</th><th scope="col" class="number">Cost</th><th scope="col" class="number">Size</th><th scope="col" class="after">Recipe</th><th scope="col">Run</th></tr></thead>
+      <tbody>${built.map(({ output, build, code_version, bytes: size, reason, applicable }, index) => html`<tr><th scope="row">${nameOf(output)}${!applicable && html`<small>${reason}</small>`}</th>${togetherFrom(built, index) > 0 && html`<td rowspan=${togetherFrom(built, index)}>${moment(build.built_at)}</td><td class="number" rowspan=${togetherFrom(built, index)}>${duration(build.wall_seconds)}${build.shared > 1 && html`<small>${togetherFrom(built, index) === build.shared ? `for all ${build.shared}` : `with ${plural(build.shared - 1, "other")}`}</small>`}</td>`}<td class="number">${build.speed ? `${number(build.speed, 1)}×` : NOTHING}</td><td class="after">${build.encoder ?? NOTHING}${build.gpu && html`<small>${build.gpu}</small>`}</td><td class="number">${money(build.cost_usd)}</td><td class="number">${size ? bytes(size) : NOTHING}</td><td class="after"><code>${code_version}</code></td><td><code>${build.run_id ?? NOTHING}</code></td></tr>`)}</tbody></table></div>
     <div class="all-recipes">${built.filter((each) => Object.keys(each.build.recipe ?? {}).length).map((each) => html`<details><summary>Recipe of ${nameOf(each.output)}</summary><dl>${Object.entries(each.build.recipe).map(([name, value]) => html`<div><dt>${name.replaceAll("_", " ")}</dt><dd>${typeof value === "object" ? JSON.stringify(value) : String(value)}</dd></div>`)}</dl>${each.build.encoder_reason && html`<p class="muted">${each.build.encoder}: ${each.build.encoder_reason}</p>`}</details>`)}</div>
   </section>`;
 }
 
 function Webhook() {
   const text = JSON.stringify(sheet.webhook, null, 2);
-  return html`<section class="card" aria-labelledby="webhook"><header><h2 id="webhook">Webhook</h2>${sheet.webhook && html`<${Copy} text=${text} />`}</header>
-    ${sheet.undelivered.map((each) => html`<p class="banner warn" style="margin:0 0 .8rem">Not delivered since ${moment(each.since)}: ${each.reason}</p>`)}
-    ${sheet.webhook ? html`<p class="muted small-text" style="margin-bottom:.6rem">The body that announces what is published now.</p><pre tabindex="0" role="region" aria-label="Body of the webhook">${text}</pre>` : html`<p class="muted small-text">Nothing is published.</p>`}
+  return html`<section class="card filling" aria-labelledby="webhook"><header><h2 id="webhook">Webhook</h2><${Copy} text=${text} /></header>
+    <p class="muted small-text" style="margin-bottom:.6rem">The body that announces what is published now.</p><pre tabindex="0" role="region" aria-label="Body of the webhook">${text}</pre>
   </section>`;
 }
 
@@ -246,13 +279,21 @@ function Outcome({ job }) {
   return html`<span class=${`pill ${{ completed: "good", failed: "bad", running: "info" }[job.outcome] ?? ""}`}>${job.outcome}</span>`;
 }
 
+function Job({ job }) {
+  const numbers = [job.error_code, job.seconds != null && duration(job.seconds), job.speed && `${number(job.speed, 1)}× real time`, job.encoder, job.gpu, job.cost_usd != null && money(job.cost_usd)].filter(Boolean);
+  const phases = Object.entries(job.phases ?? {}).filter(([, seconds]) => seconds >= 0.05).sort(([, one], [, other]) => other - one);
+  return html`<li><div><span><${Outcome} job=${job} /> <code>${job.id}</code></span><span class="muted">${moment(job.started_at)}</span></div>
+    ${numbers.length > 0 && html`<p>${numbers.join(" · ")}</p>`}
+    ${job.failure && job.failure.sentence !== sheet.refusal?.sentence && html`<p class="off">${job.failure.sentence}</p>`}
+    ${phases.length > 0 && html`<p class="muted">${phases.map(([name, seconds], index) => html`${index > 0 && ", "}<span>${name} ${duration(seconds)}</span>`)}</p>`}</li>`;
+}
+
 function Jobs() {
-  if (!sheet.jobs.length) return null;
-  return html`<section class="card" aria-labelledby="jobs"><header><h2 id="jobs">Jobs</h2><span class="muted small-text">the last ${sheet.jobs.length}</span></header>
-    <ul class="works">${sheet.jobs.map((job) => html`<li><div style="display:flex;justify-content:space-between;gap:1rem;flex-wrap:wrap"><span><${Outcome} job=${job} /> <code>${job.id}</code></span><span class="muted">${moment(job.started_at)}</span></div>
-      <div class="muted" style="margin-top:.3rem">${[job.error_code, job.seconds != null && duration(job.seconds), job.speed && `${number(job.speed, 1)}× real time`, job.encoder, job.gpu, job.cost_usd != null && money(job.cost_usd)].filter(Boolean).join(" · ")}</div>
-      ${job.failure && html`<p style="color:var(--bad);margin-top:.3rem">${job.failure.sentence}</p>`}
-      ${job.phases && html`<div class="muted">${Object.entries(job.phases).sort(([, one], [, other]) => other - one).map(([name, seconds]) => `${name} ${duration(seconds)}`).join(", ")}</div>`}</li>`)}</ul>
+  const [first, ...others] = sheet.jobs;
+  if (!first) return null;
+  return html`<section class="card" aria-labelledby="jobs"><header><h2 id="jobs">${others.length ? "Jobs" : "Job"}</h2>${others.length > 0 && html`<span class="muted small-text">the last ${sheet.jobs.length}</span>`}</header>
+    <ul class="works"><${Job} job=${first} /></ul>
+    ${others.length > 0 && html`<details class="works"><summary>${plural(others.length, "earlier job")}</summary><ul>${others.map((job) => html`<${Job} job=${job} />`)}</ul></details>`}
   </section>`;
 }
 
@@ -318,31 +359,45 @@ function Building({ since }) {
   return html`<div class="banner info" role="status"><strong>The job has ended.</strong><span>This is what was built before.</span><button type="button" class="small" onClick=${() => location.reload()}>Show what there is now</button></div>`;
 }
 
+function Undelivered({ webhooks }) {
+  const { reason, since } = webhooks.at(-1);
+  const again = `codex-assets redeliver ${sheet.id}${sheet.storeOption}`;
+  return html`<div class="banner warn"><strong>${webhooks.length > 1 ? `${number(webhooks.length)} webhooks were not delivered.` : "A webhook was not delivered."}</strong><span>${reason}</span><small>${moment(since)}</small><small><code>${again}</code> <${Copy} text=${again} /></small></div>`;
+}
+
 function Page() {
   const { refusal, outputs } = sheet;
   const mezzanine = outputs.mezzanine;
-  const isPlayable = playback.can("output") || playback.can("upload");
+  // Of a refused upload there is nothing to see: most are no media at all.
+  const isRefused = refusal && !refusal.published;
+  const isPlayable = !isRefused && (playback.can("output") || playback.can("upload"));
   const last = sheet.jobs[0];
   const hasChecks = sheet.checks.categories.length > 0 || sheet.notes.length > 0;
+  // Findings need all the room beside the player.
+  const isFreshBeside = sheet.webhook && isPlayable && hasChecks && !findings.length && !sheet.notes.length;
   useEffect(() => {
     addEventListener("keydown", onKey);
     addEventListener("hashchange", goToLinked);
     return () => (removeEventListener("keydown", onKey), removeEventListener("hashchange", goToLinked));
   }, []);
   const built = Object.values(outputs).map((each) => each.build?.built_at).filter(Boolean).sort().at(-1);
-  return html`<${Header} trail=${[sheet.id]} keys=${KEYS} />
+  return html`<${Header} trail=${[sheet.id]} keys=${isPlayable && KEYS} />
   <main class="page">
     <div class="title"><h1>${sheet.id}</h1><${State} state=${sheet.state} />${sheet.warnings.length > 0 && html`<a class="pill warn" href="#upload">${plural(sheet.warnings.length, "warning")}</a>`}
       <p>${[`${sheet.type} of ${sheet.creator}`, mezzanine && clock(mezzanine.duration, 1), mezzanine?.width && `${mezzanine.width}×${mezzanine.height}`, mezzanine?.frame_rate && `${rate(mezzanine.frame_rate)} frames/s`, built && `built ${age(built)}`].filter(Boolean).join(" · ")}</p></div>
-    ${refusal && html`<div class=${`banner ${refusal.published ? "warn" : "bad"}`}><strong>${refusal.published ? "Its last upload was refused; an earlier one is published." : "Refused."}</strong><span>${refusal.sentence}</span><small><code>${refusal.code}</code>, ${moment(refusal.at)}</small></div>`}
-    ${last?.outcome === "failed" && !refusal && html`<div class="banner bad"><strong>The last job failed.</strong><span>${last.failure?.sentence ?? ""}</span><small><code>${last.error_code}</code>, ${moment(last.finished_at ?? last.started_at)}</small></div>`}
+    ${isRefused && html`<${Refusal} refusal=${refusal} />`}
+    ${refusal?.published && html`<div class="banner warn"><strong>Its last upload was refused; an earlier one is published.</strong><span>${refusal.sentence}</span><small><code>${refusal.code}</code>, ${moment(refusal.at)}</small></div>`}
+    ${last?.outcome === "failed" && !refusal && html`<div class="banner bad"><strong>The last job failed.</strong><span>${last.failure?.sentence ?? html`The log of <code>${last.id}</code> says more.`}</span><small><code>${last.error_code}</code>, ${moment(last.finished_at ?? last.started_at)}</small></div>`}
     ${sheet.state === "building" && html`<${Building} since=${last.started_at} />`}
     ${last && isAbandoned(last) && html`<div class="banner bad"><strong>The last job never ended.</strong><span>It began ${moment(last.started_at)}, and nothing was heard of it since.</span></div>`}
-    ${isPlayable && html`<div class=${`stage ${hasChecks ? "" : "alone"}`}><${Player} />${hasChecks && html`<div class="beside"><${Checks} /></div>`}</div>`}
+    ${sheet.undelivered.length > 0 && html`<${Undelivered} webhooks=${sheet.undelivered} />`}
+    ${isPlayable && html`<div class=${`stage ${hasChecks ? "" : "alone"}`}><${Player} />${hasChecks && html`<div class="beside"><div class="stack"><${Checks} />${isFreshBeside && html`<${Freshness} />`}</div></div>`}</div>`}
     ${playback.can("output") && html`<${Timeline} sheet=${sheet} playback=${playback} span=${span} variants=${variants} marks=${marks} jump=${jump} link=${linkToNow} />`}
     <div class="below"><${Rungs} />
-      <div class="column"><${Upload} /></div>
-      <div class="column">${!refusal || refusal.published ? html`<${Freshness} /><${Webhook} />` : null}<${Jobs} /></div>
+      ${isRefused
+        ? html`<div class="column whole"><${Jobs} /></div>`
+        : html`<div class="column"><${Upload} />${!sheet.webhook && html`<${Freshness} />`}</div>
+          <div class="column">${sheet.webhook && html`${!isFreshBeside && html`<${Freshness} />`}<${Webhook} />`}<${Jobs} /></div>`}
       <${Receipt} /><${Files} /></div>
     <p class="hidden" role="status" id="told"></p>
   </main>`;

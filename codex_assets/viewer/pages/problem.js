@@ -1,4 +1,5 @@
 // A page that cannot be shown, and why.
-import { html, render, Header, data } from "/pages/elements.js";
+import { html, render, Header, coded, data } from "/pages/elements.js";
 
-render(html`<${Header} /><main class="page"><h1>This page cannot be shown</h1><p class="problem">${data().problem}</p></main>`, document.body);
+const { title, problem } = data();
+render(html`<${Header} /><main class="page"><h1>${title}</h1><p class="problem">${coded(problem)}</p><p class="small-text"><a href="/">All media of this store</a></p></main>`, document.body);

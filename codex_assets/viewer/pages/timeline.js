@@ -6,6 +6,7 @@ import { useStoryboard, Glimpse } from "/pages/storyboard.js";
 import WaveSurfer from "/libraries/wavesurfer.js/wavesurfer.esm.js";
 
 const POLL_MS = 400;
+const QUIETEST = -60;
 
 export function useMeasured(sheet) {
   const [measured, setMeasured] = useState({ state: "waiting" });
@@ -147,14 +148,17 @@ function Loudness({ playback, span, sheet, measured, length }) {
   const seen = measured.loudness;
   const element = useDrawn((place) => {
     if (!seen?.momentary?.length) return;
-    const ends = seen.momentary.map((_, index) => Math.min(index + 1, length));
+    // A value is that of the second which ends there, so the first holds from the start.
+    const ends = [0, ...seen.momentary.map((_, index) => Math.min(index + 1, length))];
     // What is too quiet to be measured is a hole.
-    const quiet = (values) => values.map((value) => (value == null ? null : Math.max(value, -60)));
+    const quiet = (values) => [values[0], ...values].map((value) => (value == null ? null : Math.max(value, QUIETEST)));
     const level = (value) => [[0, length], [value, value]];
+    const lowest = Math.min(target - 14, ...quiet(seen.momentary).filter((value) => value != null));
+    const bottom = Math.max(QUIETEST, 10 * Math.floor((lowest - 2) / 10));
     return draw(place, {
       tables: [[ends, quiet(seen.momentary)], [ends, quiet(seen.shortTerm)], level(target), level(ceiling)],
-      series: [{ stroke: colour("area"), fill: colour("area"), fillTo: -60, paths: straight, width: 0 }, { stroke: colour("rung0"), paths: straight, width: 2 }, dashed("rung2"), dashed("bad")],
-      span, range: [-60, 0], height: 9, onSeek: (at) => playback.seek(at), onRead: setRead,
+      series: [{ stroke: colour("area"), fill: colour("area"), fillTo: bottom, paths: straight, width: 0 }, { stroke: colour("rung0"), paths: straight, width: 2 }, { ...dashed("rung2"), width: 2 }, { ...dashed("bad"), width: 2 }],
+      span, range: [bottom, 0], height: 9, onSeek: (at) => playback.seek(at), onRead: setRead,
     });
   }, [seen]);
   const waiting = { waiting: "The sound is about to be measured …", fetching: `Fetching ${measured.output ?? "the sound"} … ${Math.round(100 * (measured.share ?? 0))} %`, measuring: "Measuring the sound …", failed: measured.problem, done: seen === null ? "There is no sound to measure." : "" }[measured.state];
