@@ -12,7 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from codex_assets.archive.findings import Finding
-from codex_assets.media.outputs import MEZZANINE, PREVIEW, THUMBNAIL, WAVEFORM_JSON, WAVEFORM_PNG
+from codex_assets.media.outputs import (
+    BLURHASH,
+    MEZZANINE,
+    PREVIEW,
+    STORYBOARD,
+    THUMBNAIL,
+    THUMBNAILS,
+    WAVEFORM_JSON,
+    WAVEFORM_PNG,
+)
 from codex_assets.verification.fidelity import ChangeKind
 
 Findings = Mapping[str, Sequence[Finding]]
@@ -25,6 +34,12 @@ BESIDE_MEZZANINE = (
 """Rules that compare a variant with the mezzanine or with what is recorded of it, in the order in which they count."""
 PREVIEWS_OWN = {"duration_of_source": "preview_duration"}
 STILL = ("thumbnail_shows_its_moment", "thumbnail_not_blank")
+MADE_APART = (
+    (STORYBOARD.name, "storyboard_shows_its_moments"),
+    (THUMBNAILS.name, "thumbnails_show_the_thumbnail"),
+    (BLURHASH.name, "blurhash_shows_the_thumbnail"),
+)
+"""Optional outputs, and the rules that compare them with the mezzanine."""
 DAMAGES = (
     *("mezzanine_readable", "files_as_recorded", "record_true"),
     *("mezzanine_decodes", "mezzanine_frames", "mezzanine_tracks"),
@@ -98,8 +113,8 @@ def disagreements(findings: Findings, evidence: Evidence) -> tuple[Disagreement,
 
     A mezzanine that is not the file that was recorded, or is damaged, is blamed for whatever all variants show alike.
     If it is the recorded file, and the variants were made of it, an encoder may have changed all of the film in each:
-    then they are blamed, unless the thumbnail, which was made apart, agrees with them. What only a part of the film
-    shows, and each variant alike, no encoder has done.
+    then they are blamed, unless the thumbnail or the storyboard, which were made apart, agree with them. What only a
+    part of the film shows, and each variant alike, no encoder has done.
     """
     if MEZZANINE.name not in findings:
         return ()
@@ -113,7 +128,7 @@ def disagreements(findings: Findings, evidence: Evidence) -> tuple[Disagreement,
         (best, first), *others = judged
         if not all(_is_same_place(first, other) for _, other in others):
             continue
-        witness = _says_the_still(rule, first, evidence, best, findings)
+        witness = _says_a_still(rule, first, evidence, best, findings)
         words = evidence.originals.get(best, "") if rule == "pictures_true" else ""
         if not damaged and not (_is_likely(judged, evidence, words) if witness is None else witness):
             continue
@@ -122,7 +137,8 @@ def disagreements(findings: Findings, evidence: Evidence) -> tuple[Disagreement,
         if _failed(findings, PREVIEW.name, preview):
             rules.append((PREVIEW.name, preview))
         if rule == "pictures_true":
-            rules += [(THUMBNAIL.name, still) for still in STILL if _failed(findings, THUMBNAIL.name, still)]
+            stills = *((THUMBNAIL.name, still) for still in STILL), *MADE_APART
+            rules += [(output, still) for output, still in stills if _failed(findings, output, still)]
         blamed.append(Disagreement(_message(rule, first, evidence, best), first.where, tuple(rules)))
     return tuple(blamed)
 
@@ -132,8 +148,11 @@ def is_damaged(findings: Findings) -> bool:
     return any(_failed(findings, MEZZANINE.name, rule) for rule in DAMAGES)
 
 
-def _says_the_still(rule: str, finding: Finding, evidence: Evidence, best: str, findings: Findings) -> bool | None:
-    """Whether the thumbnail agrees with the variants, against the mezzanine; None where it cannot tell."""
+def _says_a_still(rule: str, finding: Finding, evidence: Evidence, best: str, findings: Findings) -> bool | None:
+    """Whether the storyboard, or the thumbnail, agrees with the variants, against the mezzanine; None where neither can
+    tell."""
+    if rule == "pictures_true" and _failed(findings, *MADE_APART[0]):
+        return True
     change = evidence.changes.get(best)
     still = _finding(findings, THUMBNAIL.name, STILL[0])
     if rule != "pictures_true" or change not in SEEN_IN_STILL or not _covers(finding, evidence.still_at):

@@ -62,6 +62,34 @@ def test_it_is_told_what_the_mezzanine_is_if_that_is_known() -> None:
     assert [each.message for each in judged] == [sentence]
 
 
+def test_optional_outputs_repeat_what_is_wrong_with_the_mezzanine() -> None:
+    rules = {
+        "storyboard": "storyboard_shows_its_moments",
+        "thumbnails": "thumbnails_show_the_thumbnail",
+        "blurhash": "blurhash_shows_the_thumbnail",
+    }
+    others = {output: [failed(rule)] for output, rule in rules.items()}
+    findings = findings_of([failed("pictures_true", BLACK)] * 3, **others)
+    disagreement = causes.disagreements(findings, ORIGIN)
+    assert failures(causes.without_consequences(findings, disagreement, None)) == set()
+    honest = findings_of([passed("pictures_true")] * 3, **others)
+    assert failures(causes.without_consequences(honest, causes.disagreements(honest, ORIGIN), None)) == set(
+        rules.items()
+    )
+
+
+def test_the_storyboard_says_who_is_wrong_where_there_is_one_variant() -> None:
+    evidence = Evidence(variants=VARIANTS[:1], is_origin=True)
+    findings = {"mezzanine": [passed("files_as_recorded")], VARIANTS[0]: [failed("pictures_true")]}
+    assert blamed(findings, evidence) == []
+    agreeing = findings | {"storyboard": [failed("storyboard_shows_its_moments")]}
+    assert set(blamed(agreeing, evidence)) == {
+        (VARIANTS[0], "pictures_true"),
+        ("storyboard", "storyboard_shows_its_moments"),
+    }
+    assert blamed(findings | {"storyboard": [passed("storyboard_shows_its_moments")]}, evidence) == []
+
+
 def test_what_one_variant_shows_is_its_own() -> None:
     alone = findings_of([failed("pictures_true", BLACK), passed("pictures_true"), passed("pictures_true")])
     assert blamed(alone, ORIGIN) == []
