@@ -52,10 +52,15 @@ SEEN_IN_STILL = frozenset(
     }
 )
 """Changes that a thumbnail shows too, and that no conversion of colours for it could make."""
+MAY_BE_SEEN_IN_STILL = frozenset({ChangeKind.ROUGH, ChangeKind.PART, ChangeKind.MOVED})
+"""Changes that a thumbnail may show: one that shows none says nothing."""
 SAME_PLACE_SECONDS = 2.0
 NOT_ADDED = ("There is sound where", "There is no noise where", "Loud parts stand out")
 """How messages begin about what no encoder adds to what it was given."""
-NOT_TAKEN_AWAY = ("The picture is black", "The picture is of one colour", "The picture stands still")
+NOT_TAKEN_AWAY = (
+    *("The picture is black", "The picture is of one colour", "The picture stands still"),
+    "The picture is less sharp",
+)
 """What a mezzanine is said to be that no variant can be made of that shows more."""
 
 OF_SOUND = ("sound_true", "sound_in_sync", "pictures_decode", "segments_present", "sound_continuous")
@@ -126,9 +131,9 @@ def disagreements(findings: Findings, evidence: Evidence) -> tuple[Disagreement,
         if not judged or any(each.passed for _, each in judged):
             continue
         (best, first), *others = judged
-        if not all(_is_same_place(first, other) for _, other in others):
-            continue
         witness = _says_a_still(rule, first, evidence, best, findings)
+        if witness is not True and not all(_is_same_place(first, other) for _, other in others):
+            continue
         words = evidence.originals.get(best, "") if rule == "pictures_true" else ""
         if not damaged and not (_is_likely(judged, evidence, words) if witness is None else witness):
             continue
@@ -155,11 +160,12 @@ def _says_a_still(rule: str, finding: Finding, evidence: Evidence, best: str, fi
         return True
     change = evidence.changes.get(best)
     still = _finding(findings, THUMBNAIL.name, STILL[0])
-    if rule != "pictures_true" or change not in SEEN_IN_STILL or not _covers(finding, evidence.still_at):
+    may_tell = SEEN_IN_STILL | MAY_BE_SEEN_IN_STILL
+    if rule != "pictures_true" or change not in may_tell or not _covers(finding, evidence.still_at):
         return None
     if any(_failed(findings, THUMBNAIL.name, each) for each in STILL):
         return True
-    return None if still is None else False
+    return None if still is None or change in MAY_BE_SEEN_IN_STILL else False
 
 
 def _is_likely(judged: Sequence[tuple[str, Finding]], evidence: Evidence, words: str) -> bool:

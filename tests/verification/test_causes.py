@@ -78,6 +78,29 @@ def test_optional_outputs_repeat_what_is_wrong_with_the_mezzanine() -> None:
     )
 
 
+@pytest.mark.parametrize("change", [ChangeKind.ROUGH, ChangeKind.PART])
+def test_the_thumbnail_says_who_is_wrong_if_it_shows_the_change(change: ChangeKind) -> None:
+    """A thumbnail that shows none says nothing: what is blurred a little cannot be seen in one."""
+    evidence = Evidence(variants=VARIANTS[:1], is_origin=True, still_at=1.2, changes={VARIANTS[0]: change})
+    findings = {"mezzanine": [passed("files_as_recorded")], VARIANTS[0]: [failed("pictures_true")]}
+    agreeing = findings | {"thumbnail": [failed("thumbnail_shows_its_moment")]}
+    assert set(blamed(agreeing, evidence)) == {
+        (VARIANTS[0], "pictures_true"),
+        ("thumbnail", "thumbnail_shows_its_moment"),
+    }
+    assert blamed(findings | {"thumbnail": [passed("thumbnail_shows_its_moment")]}, evidence) == []
+
+
+def test_no_encoder_makes_pictures_sharper_than_they_were() -> None:
+    findings = findings_of([failed("pictures_true")] * 3)
+    evidence = Evidence(
+        variants=VARIANTS, is_origin=True, originals={"hls_720p": "The picture is less sharp than its size allows"}
+    )
+    assert len(blamed(findings, evidence)) == 3
+    one = {"mezzanine": findings["mezzanine"], "hls_720p": findings["hls_720p"]}
+    assert blamed(one, Evidence(variants=VARIANTS[:1], is_origin=True, originals=evidence.originals)) == []
+
+
 def test_the_storyboard_says_who_is_wrong_where_there_is_one_variant() -> None:
     evidence = Evidence(variants=VARIANTS[:1], is_origin=True)
     findings = {"mezzanine": [passed("files_as_recorded")], VARIANTS[0]: [failed("pictures_true")]}
