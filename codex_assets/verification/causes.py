@@ -55,7 +55,10 @@ SEEN_IN_STILL = frozenset(
 MAY_BE_SEEN_IN_STILL = frozenset({ChangeKind.ROUGH, ChangeKind.PART, ChangeKind.MOVED})
 """Changes that a thumbnail may show: one that shows none says nothing."""
 SAME_PLACE_SECONDS = 2.0
-NOT_ADDED = ("There is sound where", "There is no noise where", "Loud parts stand out")
+NOT_ADDED = re.compile(
+    r"There is sound where|There is no noise where|Loud parts stand out|The sound is harsh"
+    r"|The \w+ channel sounds|There is \d+ dB more from"
+)
 """How messages begin about what no encoder adds to what it was given."""
 NOT_TAKEN_AWAY = (
     *("The picture is black", "The picture is of one colour", "The picture stands still"),
@@ -172,7 +175,7 @@ def _is_likely(judged: Sequence[tuple[str, Finding]], evidence: Evidence, words:
     """Whether several variants, all alike, show what no encoder does to all of a film that it was given. `words`: what
     the mezzanine would be then."""
     first = judged[0][1]
-    shows_more = first.message.startswith(NOT_ADDED) or words.startswith(NOT_TAKEN_AWAY)
+    shows_more = NOT_ADDED.match(first.message) is not None or words.startswith(NOT_TAKEN_AWAY)
     return len(judged) > 1 and (bool(first.where) or not evidence.is_origin or shows_more)
 
 

@@ -101,6 +101,23 @@ def test_no_encoder_makes_pictures_sharper_than_they_were() -> None:
     assert blamed(one, Evidence(variants=VARIANTS[:1], is_origin=True, originals=evidence.originals)) == []
 
 
+@pytest.mark.parametrize(
+    ("message", "is_blamed"),
+    [
+        ("There is sound where the mezzanine is silent.", True),
+        ("The left channel sounds, and the mezzanine's is silent.", True),
+        ("The sound is harsh.", True),
+        ("There is 7 dB more from 1.25 kHz to 2 kHz than the mezzanine has.", True),
+        ("The sound is dull.", False),
+        ("The left channel is silent.", False),
+        ("There is noise, a hum or a tone in the sound that the mezzanine does not have.", False),
+    ],
+)
+def test_no_encoder_adds_to_a_sound_what_was_not_there(message: str, *, is_blamed: bool) -> None:
+    findings = findings_of([failed("sound_true", message=message)] * 3)
+    assert bool(blamed(findings, ORIGIN)) == is_blamed
+
+
 def test_the_storyboard_says_who_is_wrong_where_there_is_one_variant() -> None:
     evidence = Evidence(variants=VARIANTS[:1], is_origin=True)
     findings = {"mezzanine": [passed("files_as_recorded")], VARIANTS[0]: [failed("pictures_true")]}
