@@ -20,7 +20,7 @@ from codex_assets.build.encoders import EncoderChoice, Encoders
 from codex_assets.build.phases import Phase
 from codex_assets.contract.names import MediaType
 from codex_assets.errors import ToolError
-from codex_assets.media import ffprobe, profile, target_format
+from codex_assets.media import ffmpeg_words, ffprobe, profile, target_format
 from codex_assets.media.encode import float_sound, loudness, mezzanine
 from codex_assets.media.encode.mezzanine import AudioTreatment
 from codex_assets.media.facts import AudioStream, Counted, MediaInfo, VideoStream
@@ -116,6 +116,7 @@ class MezzanineEncoder:
                 self._tools.ffprobe(ffprobe.probe_arguments(str(self._path), trusted=True), label="probing")
             )
             encode = self._in_whole_length(plan, encode, result, warnings)
+            self._find_silent_damage(plan.info, encode.log)
         except ToolError as error:
             raise upload_faults.decode_error(error, self._source) from None
         return replace(encode, warnings=warnings, decoded_seconds=_decoded_seconds(info, result))
@@ -220,6 +221,26 @@ class MezzanineEncoder:
             return encode
         again = self._encode(replace(plan, missing=max(0.0, missing)))
         return replace(again, upload_peak=encode.upload_peak)
+
+    def _find_silent_damage(self, info: MediaInfo, log: damage.DecodeLog) -> None:
+        """Add to `log` the pictures that the decoder showed with faults, and without a word."""
+        if not self._with_picture or info.video is None:
+            return
+        arguments = damage.strict_arguments(str(self._source), info, info.video)
+        if arguments is None:
+            return
+        corrupt = 0
+
+        def count(line: str) -> None:
+            nonlocal corrupt
+            corrupt += ffmpeg_words.PICTURE_CORRUPT in line
+
+        try:
+            self._tools.ffmpeg(arguments, label="looking for damage", duration=info.seconds, on_log=count)
+        except ToolError as error:
+            # What was heard of it until then counts.
+            upload_faults.require_no_worker_trouble(error, self._source)
+        log.add_corrupt(corrupt, info, info.video)
 
     def _encode(self, plan: _Plan) -> MezzanineEncode:
         """Encode in one way, with NVENC or x264. Raises `ToolError`."""

@@ -33,6 +33,7 @@ from codex_assets.media.upload import (
     joined_files,
     packets,
     refusals,
+    turns,
     unset_sizes,
     whole_files,
 )
@@ -73,30 +74,28 @@ class ExaminedUpload:
 
 def examine(tools: Tools, media_type: MediaType, source: Path) -> ExaminedUpload:
     """What the upload at `source` holds. Raises `SourceError` for one that nothing can be made of."""
+    first, is_joined = _first_file(source)
+    return _UploadCheck(tools, media_type, first, is_joined=is_joined).run()
+
+
+def likely_type(tools: Tools, source: Path, folder: Path) -> MediaType:
+    """What a file is most likely uploaded as: a video if it has a picture that is no cover, else audio. `folder`: where
+    copies of it may be written. Raises `SourceError` for a file that is neither, and `ToolError`."""
+    link = folder / "upload"
+    link.symlink_to(source)
+    first, is_joined = _first_file(link)
+    return _UploadCheck(tools, "video", first, is_joined=is_joined).likely_type()
+
+
+def _first_file(source: Path) -> tuple[Path, bool]:
+    """The file that an upload begins with, as it can be read: the upload itself, or a copy beside it; and whether other
+    files lie behind it."""
     if not source.stat().st_size:
-        return _UploadCheck(tools, media_type, source, is_joined=False).run()
+        return source, False
     sized = _with_sizes(source)
     end = _of_bytes(sized, joined_files.first_end)
     own_end = _of_bytes(sized, joined_files.own_end) if end is None else end
-    first = sized if own_end is None else _beginning(sized, own_end)
-    return _UploadCheck(tools, media_type, first, is_joined=end is not None).run()
-
-
-def likely_type(tools: Tools, source: Path) -> MediaType:
-    """What a file is most likely uploaded as, by its header alone: a video if it has a picture that is no cover, else
-    audio. Raises `SourceError` for a file that is neither, and `ToolError`."""
-    if source.stat().st_size == 0:
-        raise refusals.EMPTY.error()
-    head = _ends(source)
-    try:
-        info = ffprobe.parse(tools.ffprobe(ffprobe.probe_arguments(str(source)), label="looking at the file"))
-    except ToolError as error:
-        raise upload_faults.probe_error(error, head, source) from None
-    if info.video is not None:
-        return "video"
-    if info.audio is None and not info.undecoded:
-        raise refusals.NOTHING.error()
-    return "audio"
+    return sized if own_end is None else _beginning(sized, own_end), end is not None
 
 
 class _UploadCheck:
@@ -115,16 +114,12 @@ class _UploadCheck:
         self._is_joined = is_joined
         """Other files lie behind the one that is used."""
         self._probe_log: list[str] = []
+        self._wrongly_turned = 0.0
+        """Seconds of the picture that are shown turned in another way than they say."""
 
     def run(self) -> ExaminedUpload:
         """As `examine`. From the whole file to its header, its packets, and some of its decoded frames."""
-        if self._size == 0:
-            raise refusals.EMPTY.error()
-        is_mp4 = self._head[4:8] in intake.QUICKTIME
-        if is_mp4 and _of_boxes(self._source, self._size, headers.is_index_cut_off):
-            raise refusals.CUT_IN_INDEX.error()
-        if is_mp4:
-            _refuse(intake.in_sample_entries(_of_boxes(self._source, self._size, headers.sample_entries)))
+        self._require_whole_beginning()
         try:
             header, info, tally = self._with_late_tracks(*self._read(None))
         except ToolError as error:
@@ -139,12 +134,40 @@ class _UploadCheck:
         _refuse(intake.in_time(info, tally, with_picture=self._with_picture))
         if self._with_picture and info.video is not None:
             video = self._with_alpha_throughout(info, info.video)
+            video = self._turned_throughout(info, video)
             info = replace(info, video=self._seen_video(info, video))
         idle = damage.idle_seconds(info) if self._with_picture else 0.0
         warnings = [refusals.OTHER_FILES] if self._is_joined else []
         warnings += [refusals.nothing_happens(idle)] if idle > profile.REPORTED_IDLE_SECONDS else []
+        is_turned = self._wrongly_turned >= profile.REPORTED_LOSS_SECONDS
+        warnings += [refusals.turns_midway(self._wrongly_turned)] if is_turned else []
         warnings += self._undecoded_warnings(info, tally)
         return ExaminedUpload(header, info, self._path, arrived, tuple(warnings))
+
+    def likely_type(self) -> MediaType:
+        """As `likely_type`. Packets are listed only where its header shows no picture: one may begin late."""
+        self._require_whole_beginning()
+        try:
+            header = self._header(None)
+            if header.video is None:
+                header, info, _ = self._with_late_tracks(*self._read(None))
+        except ToolError as error:
+            raise upload_faults.probe_error(error, self._head, self._source) from None
+        if header.video is not None:
+            return "video"
+        if info.audio is None and header.audio is None and not header.undecoded:
+            raise refusals.NOTHING.error()
+        return "audio"
+
+    def _require_whole_beginning(self) -> None:
+        """Raises `SourceError` where the file is empty, its index is cut off, or its tracks are not to be read."""
+        if self._size == 0:
+            raise refusals.EMPTY.error()
+        if self._head[4:8] not in intake.QUICKTIME:
+            return
+        if _of_boxes(self._source, self._size, headers.is_index_cut_off):
+            raise refusals.CUT_IN_INDEX.error()
+        _refuse(intake.in_sample_entries(_of_boxes(self._source, self._size, headers.sample_entries)))
 
     # --- Its header ---------------------------------------------------------------------------------------------------
 
@@ -328,8 +351,11 @@ class _UploadCheck:
             return _without_sound(info)
         decoder = headers.replacement_decoder(self._head, audio)
         if decoder is not None:
-            audio = replace(audio, codec=decoder, decoder=decoder, bits=24)
-            info = replace(info, audio=audio)
+            audio = replace(
+                audio, codec=decoder, decoder=decoder, bits=24 if audio.codec == "pcm_f24le" else audio.bits
+            )
+            codecs = None if info.codecs is None else info.codecs | {decoder}
+            info = replace(info, audio=audio, codecs=codecs)
         if audio.codec in profile.SKIPPING_AUDIO:
             info = self._with_first_sound(info, audio)
         if not self._with_picture and is_unframed(info, self._size):
@@ -359,6 +385,20 @@ class _UploadCheck:
         arguments = packets.alpha_arguments(str(self._path), info, video)
         lines = self._tools.ffprobe_lines(arguments, label="looking for transparency", size=self._size)
         return replace(video, alpha_track=packets.has_alpha_throughout(lines))
+
+    def _turned_throughout(self, info: MediaInfo, video: VideoStream) -> VideoStream:
+        """`video` turned as most of its pictures say that they are; what is decoded is then a copy of the upload in
+        which none of them says so."""
+        messages = _of_bytes(self._path, lambda data: turns.read_messages(data, video))
+        if not messages:
+            return video
+        arguments = turns.place_arguments(str(self._path), info, video)
+        lines = self._tools.ffprobe_lines(arguments, label="looking how the picture is turned", size=self._size)
+        seconds = turns.read_turns(lines, messages, video)
+        self._path = _with_bytes(self._path, {message.at: message.struck_out for message in messages}, "upright")
+        turn = turns.longest(seconds)
+        self._wrongly_turned = sum(seconds.values()) - seconds.get(turn, 0.0)
+        return turns.turned(video, turn)
 
     def _seen_video(self, info: MediaInfo, video: VideoStream) -> VideoStream:
         """`video` with what some of its decoded pictures show; a decode that fails shows nothing: the encode will say
@@ -504,12 +544,17 @@ def _with_sizes(source: Path) -> Path:
     settled = _of_bytes(source, unset_sizes.settled_sizes)
     if not settled:
         return source
-    path = source.with_name(f"{source.name}.sized")
+    return _with_bytes(source, settled, "sized")
+
+
+def _with_bytes(source: Path, written: Mapping[int, bytes], name: str) -> Path:
+    """A copy of a file, beside it, in which other bytes are at some places. `name`: the last part of its own."""
+    path = source.with_name(f"{source.name}.{name}")
     shutil.copyfile(source, path)
     with path.open("r+b") as copy:
-        for at, written in settled.items():
+        for at, data in written.items():
             copy.seek(at)
-            copy.write(written)
+            copy.write(data)
     return path
 
 

@@ -1056,6 +1056,27 @@ audio(
     steps("wav", [*speech(4, channels=2), *options("-c:a pcm_s32le")], change=_extensible(3, 2, 32, 24)),
     4,
 )
+
+
+def _as_rifx(coding: int, bits: int) -> Change:
+    """Samples as a WAV holds them that was written on a machine whose numbers have their highest byte first."""
+
+    def change(samples: bytes) -> bytes:
+        size = bits // 8
+        form = struct.pack(">HHIIHH", coding, 1, 48_000, 48_000 * size, size, bits)
+        chunks = b"fmt " + struct.pack(">I", 16) + form + b"data" + struct.pack(">I", len(samples)) + samples
+        return b"RIFX" + struct.pack(">I", len(chunks) + 4) + b"WAVE" + chunks
+
+    return change
+
+
+for _form, _wave_format, _bits in (("s16be", 1, 16), ("s24be", 1, 24), ("f32be", 3, 32)):
+    audio(
+        f"rifx_of_{_form}",
+        steps("raw", [*tones((400,), "mono"), *options(f"-f {_form}")], change=_as_rifx(_wave_format, _bits)),
+        3,
+        tones={400: "both"},
+    )
 audio(
     "ambisonic_opus",
     steps("opus", [*tones((400, 900, 900, 900), "4.0"), *options("-c:a libopus -mapping_family 2")]),
@@ -1700,6 +1721,19 @@ video(
     10,
     warns=(_PICTURE,),
 )
+# ffmpeg's own decoder makes pictures of it, without a word.
+for _kind in ("webm", "mp4"):
+    video(
+        f"{_kind}_vp9_bits",
+        steps(
+            _kind,
+            [*moving(4), *options("-an -c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 25")],
+            change=flipped(12, 0.4, 0.7),
+        ),
+        4,
+        loud=None,
+        warns=("damaged: about .. % of the picture",),
+    )
 
 
 def sound_only(data: bytes) -> bytes:
@@ -2183,6 +2217,8 @@ for _kind, _options in (("rf64", "-rf64 always -f wav"), ("ivf", "-c:v libvpx"),
     )
 for _name, _rest in {"zeros": bytes(5000), "a_tag": b"TAG" + bytes(125), "an_archive": b"PK\3\4" + bytes(99)}.items():
     audio(f"w64_with_{_name}_behind_it", chained("w64", steps("w64", speech(2)), holding(_rest)), 2)
+# Noise, as a disk leaves it behind what a recorder wrote.
+audio("au_with_noise_behind_it", chained("au", steps("au", speech(2)), holding(bytes(range(256)) * 400)), 2)
 for _name, _behind in {
     "zeros": lambda data: data + bytes(5000),
     "an_archive": lambda data: data + b"PK\3\4" + bytes(range(256)) * 20,

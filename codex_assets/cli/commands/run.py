@@ -135,7 +135,7 @@ def _looked_at(settings: Settings, upload: LocalUpload) -> LocalUpload:
 
     with scratch.opened_run(settings.scratch) as folder:
         tools = settings.tools().within(folder, reads=(upload.path.absolute(),))
-        likely = upload_check.likely_type(tools, upload.path.absolute())
+        likely = upload_check.likely_type(tools, upload.path.absolute(), folder)
     return upload if upload.upload_type is not None else replace(upload, upload_type=UploadType(likely))
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from codex_assets.media import ffmpeg_words, profile
 from codex_assets.media.facts import AudioStream, Counted, MediaInfo, VideoStream
+from codex_assets.media.input_flags import input_arguments
 from codex_assets.media.upload import refusals
 from codex_assets.media.upload.extents import PAUSE_SECONDS
 from codex_assets.media.upload.headers import COUNTED_TIME, promises_duration
@@ -26,6 +27,10 @@ UNCOUNTED_PART = 0.5
 """Of a faulty picture, what is taken for good where no decoder counts its blocks."""
 CUT_OFF_SHARE = 0.7
 """At least this part of a loss at the end of a track: it is cut off, and not damaged."""
+
+STRICT_DECODERS = {"vp9": "libvpx-vp9"}
+"""Decoders that say so where a picture's data are damaged, of codecs of which ffmpeg's own make a picture without a
+word."""
 
 _COMPLAINT = re.compile(r"^\[([^@\]]+?) @ \w+\] \[(?:error|fatal|panic)\]")
 
@@ -69,6 +74,12 @@ class DecodeLog:
         elif (match := ffmpeg_words.METER_SUMMARY.search(line)) and match["name"] is None:
             self.summaries += 1 if self._opened else 0
 
+    def add_corrupt(self, corrupt: int, info: MediaInfo, video: VideoStream) -> None:
+        """What a strict decoder (`strict_arguments`) called corrupt: so many pictures are shown with faults. It shows
+        nothing up to the next key picture either, and nothing before the first one."""
+        leading = info.counted.get(video.index, Counted()).leading
+        self.faulty[video.index] += max(0, corrupt - leading - self.lost_packets(info, video.index))
+
     def is_sound_damaged(self, info: MediaInfo) -> bool:
         """Whether a copy of the sound would carry a fault along: any complaint of its decoder counts."""
         audio = info.audio
@@ -97,6 +108,17 @@ class DecodeLog:
         began_late = any(counted.leading for counted in info.counted.values())
         names = [track.codec for track in info.tracks if not (began_late and isinstance(track, VideoStream))]
         return any(who.startswith(name) for who in self.complaints for name in names)
+
+
+def strict_arguments(path: str, info: MediaInfo, video: VideoStream) -> list[str] | None:
+    """Arguments for ffmpeg that decode a picture into nothing, with a decoder that is strict about its data; None where
+    no other is. One with transparency beside it is read by that decoder anyway."""
+    decoder = STRICT_DECODERS.get(video.codec)
+    if decoder is None or video.alpha_track:
+        return None
+    opened = input_arguments(path, container=info.container, codecs=info.codecs, look=info.look)
+    track = ("-map", f"0:{video.index}", "-fps_mode", "passthrough", "-f", "null", "-")
+    return ["-max_error_rate", "1", f"-c:{video.index}", decoder, *opened, *track]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from codex_assets.media.facts import AudioStream, Counted, Deinterlaced, MediaIn
 from codex_assets.media.fields import display_rotation, parse_seconds
 from codex_assets.media.input_flags import input_arguments
 from codex_assets.media.upload.interlace import Combs
+from codex_assets.media.upload.turns import turned
 
 MOST_KEPT_BACK = 4
 """Pictures that Xvid stores later than others do, with its most frames in between."""
@@ -71,11 +72,7 @@ def _turned(video: VideoStream, frames: Sequence[Mapping[str, Any]]) -> VideoStr
     orientation = next((turn for frame in frames if (turn := display_rotation(frame)) is not None), None)
     if orientation is None or video.rotation or video.mirrored:
         return video
-    rotation, mirrored = orientation
-    width, height = video.width, video.height
-    if rotation in (90, 270):
-        width, height = height, width
-    return replace(video, rotation=rotation, mirrored=mirrored, width=width, height=height)
+    return turned(video, orientation)
 
 
 def _deinterlaced(video: VideoStream, frames: Sequence[Mapping[str, Any]], combs: Combs) -> VideoStream:

@@ -35,12 +35,19 @@ def promises_duration(info: MediaInfo) -> bool:
     return bool(set(info.container.split(",")) & set(INDEXED_CONTAINERS))
 
 
+TURNED_IN_RIFX = ("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le")
+
+
 def replacement_decoder(head: bytes, audio: AudioStream) -> str | None:
     """The decoder to use instead of the one that ffmpeg would choose; None where its choice is right.
 
-    It is for whole numbers of 24 bits in 32, as Windows records them: ffmpeg 5 takes them for the floats of an old
-    editor, which wrote no extensible header (WAVEFORMATEXTENSIBLE, sub-format 1). `head`: the file's first bytes.
+    It is for whole numbers of 24 bits in 32, as Windows records them: ffmpeg takes them for the floats of an old
+    editor, which wrote no extensible header (WAVEFORMATEXTENSIBLE, sub-format 1). And for the samples of a RIFX, a WAV
+    whose numbers all have their highest byte first: ffmpeg turns those of the header alone. `head`: the file's first
+    bytes.
     """
+    if head[:4] == b"RIFX":
+        return audio.codec[:-2] + "be" if audio.codec in TURNED_IN_RIFX else None
     whole = b"\x01\x00\x00\x00\x00\x00\x10\x00\x80\x00\x00\xaa\x00\x38\x9b\x71"
     return "pcm_s32le" if audio.codec == "pcm_f24le" and whole in head[:4096] else None
 

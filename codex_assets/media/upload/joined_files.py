@@ -7,6 +7,7 @@ kind follows. Out: what becomes of an upload that holds several (`build/upload_c
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Mapping
 
@@ -25,6 +26,8 @@ ASF, MXF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"), bytes.fromhex("060
 AU, VOC, TTA = b".snd\x00\x00\x00", b"Creative Voice File\x1a", b"TTA1\x01\x00"
 NUT, W64 = b"nut/multimedia container\x00NM", bytes.fromhex("726966662e91cf11a5d628db04c10000")
 AMR, SPHERE, DSF = (b"#!AMR\n", b"#!AMR-WB\n"), b"NIST_1A\n   1024\n", b"DSD \x1c" + bytes(7)
+SPHERE_HEADER = 1024
+"""Bytes."""
 Y4M, IVF = b"YUV4MPEG2 W", b"DKIF\0\0\x20\0"
 BEGINNINGS = (FLAC, CAF, *FLASH, ASF, MXF, AU, VOC, TTA, NUT, W64, *AMR, SPHERE, DSF, Y4M, IVF)
 """How a file of FLAC, CAF, Flash, Windows Media, MXF, AU, VOC, True Audio, NUT, Wave64, AMR, NIST SPHERE, DSF,
@@ -98,10 +101,28 @@ def first_end(data: Data) -> int | None:
 
 
 def own_end(data: Data) -> int | None:
-    """Where a Wave64 file ends by its own size (bytes): ffmpeg reads none behind which anything lies, be it zeros. None
-    where nothing does, and of other containers."""
-    end = _w64_file(data[:PART_HEAD])
+    """Where a Wave64, AU or NIST SPHERE file ends by its own size (bytes). Of a Wave64 behind which anything lies, be
+    it zeros, ffmpeg reads nothing; of the others, it plays what lies there. None where nothing does, and of other
+    containers."""
+    head = data[:PART_HEAD]
+    if data[: len(SPHERE)] == SPHERE:
+        end = _end_of_sphere(data[:SPHERE_HEADER])
+    else:
+        end = _au_sound(head) if int.from_bytes(head[8:12], "big") else None
+        end = _w64_file(head) if end is None else end
     return end if end is not None and 0 < end < len(data) else None
+
+
+def _end_of_sphere(header: bytes) -> int | None:
+    """Where the samples of a NIST SPHERE file end, by its header of lines: name, form and value. None of one whose
+    samples are compressed, or that does not say."""
+    fields = dict(re.findall(rb"^(\w+) -(?:i|s\d+) (\S+)", header, re.MULTILINE))
+    counted = [fields.get(name, b"") for name in (b"sample_count", b"channel_count", b"sample_n_bytes")]
+    is_plain = b"," not in fields.get(b"sample_coding", b"")
+    if not is_plain or not all(number.isdigit() and len(number) < 12 for number in counted):
+        return None
+    size = math.prod(int(number) for number in counted)
+    return SPHERE_HEADER + size if size else None
 
 
 def _flash_tag(head: bytes) -> int | None:

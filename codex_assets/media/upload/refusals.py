@@ -331,6 +331,15 @@ def size_changes(width: int, height: int) -> str:
     )
 
 
+def turns_midway(seconds: float) -> str:
+    """`seconds` of the picture that are shown turned in another way than they say."""
+    return (
+        "The picture is turned in another way midway in the upload. It is shown throughout as it has to be for most of "
+        f"the time; about {max(1, round(seconds))} s of it lie on their side, stand on their head or are mirrored. If "
+        "that matters, turn them in an editor and upload it again."
+    )
+
+
 def another_track_begins(track: str) -> str:
     """`track`: "picture" or "sound"."""
     return f"Another {track} begins midway in the upload, in a track of its own; it is left out."

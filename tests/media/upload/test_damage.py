@@ -81,3 +81,33 @@ def test_a_picture_with_faults_counts_by_what_is_wrong_in_it(
     assert loss.leaves_too_little is leaves_too_little
     (warning,) = damage.loss_warnings({0: loss}, info)
     assert ("shows faults." in warning) == (missing < 0.5)
+
+
+def test_what_a_strict_decoder_calls_corrupt_is_shown_with_faults() -> None:
+    header = parsed(picture(codec_name="vp9"), container="matroska,webm")
+    info = read_packets(header, packets(0, frames(25, 100), 0.04))
+    assert info.video is not None
+    log = damage.DecodeLog()
+    log.add("[error] Error while decoding stream #0:0: Invalid data found when processing input")
+    log.add_corrupt(31, info, info.video)
+    (loss,) = damage.losses(header, info, log).values()
+    assert loss.share == pytest.approx(0.31)
+    assert loss.missing == pytest.approx(0.64)
+    assert "31 %" in damage.loss_warnings({0: loss}, info)[0]
+    (unhurt,) = damage.losses(header, info, damage.DecodeLog()).values()
+    assert unhurt.lost == 0
+
+
+@pytest.mark.parametrize(("codec", "decoder"), [("vp9", "libvpx-vp9"), ("vp8", None), ("h264", None)])
+def test_which_codecs_have_a_strict_decoder(codec: str, decoder: str | None) -> None:
+    info = parsed(picture(codec_name=codec))
+    assert info.video is not None
+    arguments = damage.strict_arguments("upload", info, info.video)
+    assert (arguments is None) == (decoder is None)
+    assert arguments is None or arguments[arguments.index("-c:0") + 1] == decoder
+
+
+def test_transparency_is_read_by_the_strict_decoder_anyway() -> None:
+    info = parsed(picture(codec_name="vp9", tags={"alpha_mode": "1"}))
+    assert info.video is not None
+    assert damage.strict_arguments("upload", info, info.video) is None

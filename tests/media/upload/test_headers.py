@@ -119,3 +119,18 @@ def test_a_length_of_all_bits_is_unknown(unknown: int) -> None:
     assert (info.duration, info.promised) == (None, {})
     assert info.audio is not None
     assert info.audio.duration is None
+
+
+@pytest.mark.parametrize(
+    ("head", "codec", "decoder"),
+    [
+        (b"RIFX\0\0\1\0WAVE", "pcm_s16le", "pcm_s16be"),
+        (b"RIFX\0\0\1\0WAVE", "pcm_f32le", "pcm_f32be"),
+        (b"RIFX\0\0\1\0WAVE", "pcm_u8", None),
+        (b"RIFF\0\0\1\0WAVE", "pcm_s16le", None),
+    ],
+)
+def test_samples_are_turned_with_the_header(head: bytes, codec: str, decoder: str | None) -> None:
+    audio = parsed(sound(codec_name=codec)).audio
+    assert audio is not None
+    assert headers.replacement_decoder(head, audio) == decoder

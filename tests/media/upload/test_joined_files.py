@@ -189,3 +189,25 @@ def test_what_is_one_file(data: bytes) -> None:
 def test_a_wave64_ends_by_its_own_size() -> None:
     assert joined_files.own_end(W64 + bytes(30)) == len(W64)
     assert [joined_files.own_end(data) for data in (W64, W64[:-9], WAV + bytes(30), LONG_WAV + bytes(30))] == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("lines", "end"),
+    [
+        (b"channel_count -i 2\nsample_count -i 50\nsample_n_bytes -i 2\nsample_coding -s3 pcm\n", 1224),
+        (b"channel_count -i 1\nsample_count -i 50\nsample_n_bytes -i 1\n", 1074),
+        (b"channel_count -i 1\nsample_count -i 500\nsample_n_bytes -i 1\n", None),
+        (b"channel_count -i 1\nsample_count -i 0\nsample_n_bytes -i 2\n", None),
+        (b"channel_count -i 1\nsample_n_bytes -i 2\n", None),
+        (b"channel_count -i 1\nsample_count -i 50\nsample_n_bytes -i 2\nsample_coding -s9 pcm,x-v2.\n", None),
+    ],
+)
+def test_a_sphere_ends_by_its_own_counts(lines: bytes, end: int | None) -> None:
+    assert joined_files.own_end((joined_files.SPHERE + lines + b"end_head\n").ljust(1024) + bytes(400)) == end
+
+
+def test_an_au_ends_by_its_own_size() -> None:
+    whole = AU[:400]
+    assert joined_files.own_end(whole + bytes(30)) == len(whole)
+    open_ones = (whole[:8] + size + whole[12:] + bytes(30) for size in (bytes(4), b"\xff" * 4))
+    assert [joined_files.own_end(data) for data in (whole, whole[:-9], *open_ones)] == [None] * 4
