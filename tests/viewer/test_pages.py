@@ -725,14 +725,21 @@ def test_words_in_a_row_stand_apart(browser: Browser, mixed: str) -> None:
             // What is too long is cut.
             const end = inside.right - parseFloat(getComputedStyle(cell).paddingRight);
             const right = Math.min(end, Math.max(...places.map((place) => place[1])));
-            return places.length ? [{ left: Math.min(...places.map((place) => place[0])), right }] : [];
+            const isNumber = cell.classList.contains("number");
+            return places.length ? [{ isNumber, left: Math.min(...places.map((place) => place[0])), right }] : [];
         });
-        return places.slice(1).map((place, index) => place.left - places[index].right);
+        return places.slice(1).map((place, index) => {
+            const before = places[index];
+            return [before.isNumber && !place.isNumber, place.left - before.right];
+        });
     })"""
     for size in SIZES:
         with opened(browser, mixed, size) as seen:
             seen.page.wait_for_selector("[data-index]")
-            assert min(seen.page.evaluate(apart)) >= 12
+            gaps = seen.page.evaluate(apart)
+            assert min(gap for _, gap in gaps) >= 12
+            # A number ends where a word begins, with nothing else between them.
+            assert min((gap for is_turn, gap in gaps if is_turn), default=24) >= 24
 
 
 def test_an_empty_library_says_how_to_fill_it(browser: Browser, library: Library, site: str) -> None:
