@@ -21,6 +21,8 @@ PICTURE_FAULTY: Final = re.compile(
 """A frame of this track of the first input is shown with faults."""
 BLOCKS_CONCEALED: Final = re.compile(r"\] concealing (\d{1,9}) DC, \d+ AC, \d+ MV errors in ")
 """How many blocks of a faulty picture (16 pixels a side) are made up from those around them."""
+JPEG_FAULTY: Final = re.compile(r"^\[mjpeg @ \w+\] \[error\] error y=\d{1,6} x=\d")
+"""The rest of a JPEG picture, from there on, is not shown; nothing says of which track it is."""
 PICTURE_CORRUPT: Final = "Corrupt frame detected"
 """What a strict decoder says of a picture that its data do not make, or not alone."""
 PICTURE_CHANGED: Final = re.compile(

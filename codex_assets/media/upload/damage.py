@@ -51,6 +51,7 @@ class DecodeLog:
         numbers."""
         self.concealed = 0
         """Blocks of faulty pictures that are made up, as far as decoders count them."""
+        self.faulty_jpegs = 0
         self.size_changes = False
         """Some picture has another size than the first."""
         self._opened = False
@@ -63,6 +64,9 @@ class DecodeLog:
             self.faulty[ffmpeg_words.track(match)] += 1
         elif match := ffmpeg_words.BLOCKS_CONCEALED.search(line):
             self.concealed += int(match.group(1))
+        elif ffmpeg_words.JPEG_FAULTY.search(line):
+            self.faulty_jpegs += 1
+            self.complaints["mjpeg"] += 1
         elif match := ffmpeg_words.PICTURE_CHANGED.search(line):
             self.size_changes = self.size_changes or match.group(1, 2) != match.group(3, 4)
         elif match := ffmpeg_words.TRACK_BEGUN_LATE.search(line):
@@ -91,7 +95,13 @@ class DecodeLog:
         """Packets of a track that gave no picture or sound, or a faulty one. Those before the first key frame of a
         broadcast are no loss: nobody could ever see them; nor are a telephone's pauses."""
         counted = info.counted.get(index, Counted())
-        return max(0, self.given_up[index] - counted.leading - counted.pauses) + self.faulty[index]
+        return max(0, self.given_up[index] - counted.leading - counted.pauses) + self.faulty_pictures(info, index)
+
+    def faulty_pictures(self, info: MediaInfo, index: int) -> int:
+        """Pictures of a track that are shown with faults."""
+        video = info.video
+        is_jpeg = video is not None and video.index == index and video.codec == "mjpeg"
+        return self.faulty[index] + (self.faulty_jpegs if is_jpeg else 0)
 
     def visible_part(self, video: VideoStream) -> float:
         """The part (0 to 1) of faulty pictures that is as it was uploaded, on average."""
@@ -213,7 +223,8 @@ def _loss_of(
     inside = _lost_inside(track, counted, usual, log, info)
     tail = not_arrived if has_no_times else missing
     lost = min(seconds, max(inside, short))
-    visible = log.faulty[track.index] * usual * log.visible_part(track) if isinstance(track, VideoStream) else 0.0
+    faulty = log.faulty_pictures(info, track.index)
+    visible = faulty * usual * log.visible_part(track) if isinstance(track, VideoStream) else 0.0
     return Loss(seconds + missing, lost + missing, tail, visible=min(visible, max(0.0, lost - short)))
 
 

@@ -111,3 +111,17 @@ def test_transparency_is_read_by_the_strict_decoder_anyway() -> None:
     info = parsed(picture(codec_name="vp9", tags={"alpha_mode": "1"}))
     assert info.video is not None
     assert damage.strict_arguments("upload", info, info.video) is None
+
+
+def test_a_jpeg_that_breaks_off_is_shown_with_faults() -> None:
+    header = parsed(picture(codec_name="mjpeg", nb_frames="100", duration="4.0"), container="avi")
+    info = read_packets(header, packets(0, frames(25, 100), 0.04))
+    log = damage.DecodeLog()
+    for line in ("error dc", "error y=7 x=12", "error count: 64", "error y=3 x=1", "bad vlc: 0:0"):
+        log.add(f"[mjpeg @ 0x5581] [error] {line}")
+    (loss,) = damage.losses(header, info, log).values()
+    assert loss.share == pytest.approx(0.02)
+    assert len(damage.loss_warnings({0: loss}, info)) == 1
+    # Of another codec, it is a cover's.
+    other = parsed(picture(), container="avi")
+    assert log.lost_packets(other, 0) == 0
