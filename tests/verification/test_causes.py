@@ -97,8 +97,8 @@ def test_no_encoder_makes_pictures_sharper_than_they_were() -> None:
         variants=VARIANTS, is_origin=True, originals={"hls_720p": "The picture is less sharp than its size allows"}
     )
     assert len(blamed(findings, evidence)) == 3
-    one = {"mezzanine": findings["mezzanine"], "hls_720p": findings["hls_720p"]}
-    assert blamed(one, Evidence(variants=VARIANTS[:1], is_origin=True, originals=evidence.originals)) == []
+    alone = {"mezzanine": findings["mezzanine"], "hls_720p": findings["hls_720p"]}
+    assert blamed(alone, Evidence(variants=VARIANTS[:1], is_origin=True, originals=evidence.originals)) == []
 
 
 @pytest.mark.parametrize(
