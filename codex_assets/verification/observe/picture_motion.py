@@ -39,12 +39,18 @@ def late_pictures(own: Steps, reference: Steps, first: int) -> int | None:
     for late in range(-FARTHEST, FARTHEST + 1):
         start, end = max(first, late), len(reference) + min(0, late)
         mine, theirs = own[start:end], reference[start - late : end - late]
-        energy = float((theirs * theirs).sum())
         if int((_size(theirs) > MOVES).sum()) >= FEWEST:
-            alike[late] = float((mine * theirs).sum()) / energy
+            alike[late] = _seen_in(mine, theirs)
     here = max(alike.get(0, 0.0), 0.0)
     best = max(alike, key=lambda late: (alike[late], -abs(late)), default=0)
     return best if best and alike[best] > max(LIKE, MORE_LIKELY * here) else 0
+
+
+def _seen_in(mine: Steps, theirs: Steps) -> float:
+    """The part of `theirs` that is seen in `mine`, 1 at most: a cut in `mine` alone is larger than all that moves in
+    `theirs`, and may happen to go the same way."""
+    product, energy, own_energy = (float((a * b).sum()) for a, b in ((mine, theirs), (theirs, theirs), (mine, mine)))
+    return product / float(np.sqrt(energy * max(energy, own_energy)))
 
 
 def stopped_share(own: Steps, reference: Steps) -> float | None:
