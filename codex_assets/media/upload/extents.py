@@ -41,6 +41,8 @@ NOTED_STEP_SECONDS = 0.05
 """Shorter steps between packets are nobody's gap."""
 PAUSE_SECONDS = 300.0
 """A picture that stands for longer is a pause."""
+LONGEST_DELAY_SECONDS = 1.0
+"""From decoding to showing: more is a clock that jumps."""
 
 
 class TrackExtent:
@@ -63,6 +65,8 @@ class TrackExtent:
         """Some packet has no time."""
         self._clock: float | None = None
         self._stored: float | None = None
+        self._delay: float | None = None
+        """Seconds from when the first packet is decoded to when it is shown."""
         self._step = self._guessed = 0.0
         self._is_open = False
         self._shortest, self._longest = math.inf, 0.0
@@ -80,8 +84,7 @@ class TrackExtent:
     def add(self, pts: str, dts: str, duration: str, size: str, flags: str) -> None:
         """Take a packet into account. The arguments are ffprobe's fields of it, as text; `N/A` where it has none."""
         stored = parse_seconds(dts, signed=True)
-        shown = parse_seconds(pts, signed=True)
-        shown = stored if shown is None else shown
+        shown = self._shown(parse_seconds(pts, signed=True), stored)
         self.untimed = self.untimed or shown is None
         if stored is not None:
             self.disordered = self.disordered or (self._stored is not None and stored < self._stored)
@@ -128,6 +131,17 @@ class TrackExtent:
             self.after_a_pause = shown - self._last_start
         self._last_start = max(self._last_start, shown) if self.packets else shown
         self.packets += 1
+
+    def _shown(self, shown: float | None, stored: float | None) -> float | None:
+        """When a packet is shown. One of MPEG that only says when it is decoded, because it is not the first in what
+        carries it, is shown as much later as the first of all is, or another is in its place."""
+        if stored is None:
+            return shown
+        if shown is None:
+            return stored + (self._delay or 0.0)
+        if self._delay is None:
+            self._delay = min(max(0.0, shown - stored), LONGEST_DELAY_SECONDS)
+        return shown
 
     def _note(self, step: float, *, dated: bool) -> None:
         """A step from packet to packet. `dated`: by the order in which they are stored, which counts for more."""

@@ -48,6 +48,24 @@ def test_stored_order_is_not_shown_order() -> None:
     assert info.video.average_rate == 25
 
 
+@pytest.mark.parametrize("last", ["N/A", "0.98"])
+def test_a_packet_that_only_says_when_it_is_decoded_is_shown_later(last: str) -> None:
+    # MPEG-2 in a programme stream: the first packet of each pack alone says when it is shown.
+    times = [
+        ("0.54", "0.50"),
+        ("N/A", "0.54"),
+        ("0.62", "0.58"),
+        *(("N/A", f"{0.62 + 0.04 * n:.2f}") for n in range(8)),
+    ]
+    lines = [f"0,{shown},{stored},0.04,4000,{'K' if stored == '0.50' else '_'}_" for shown, stored in times]
+    info = read_packets(
+        parsed(picture(codec_name="mpeg2video", avg_frame_rate="25/1", start_time="0.54"), container="mpeg"),
+        [*lines, f"0,{last},0.94,0.04,4000,__"],
+    )
+    assert info.video is not None
+    assert (info.video.start, info.video.duration) == (0.54, pytest.approx(0.48))
+
+
 def test_a_last_packet_of_seconds_ends_where_the_header_says() -> None:
     # Windows Media: two packets of almost two seconds each, without durations.
     header = parsed(sound(codec_name="wmapro"), container="asf", duration="3.685", start_time="0")
