@@ -64,6 +64,8 @@ UNBOUNDED = (
 )
 """How files begin that do not say where they end: Ogg, MP3, AAC, AC-3, DTS, AMR, Monkey's Audio, TAK, programme
 streams, raw streams of pictures, RealMedia, IVF. Most of them are made to be joined with more of their kind."""
+OGG, OGG_HEADER, OGG_BEGINS = b"OggS", 27, 0x02
+"""How a page of Ogg begins, the bytes before its table of segments, and the flag of a track's first page (RFC 3533)."""
 TS_PACKET = 188
 TS_STRIDES = (188, 192, 204)
 """Bytes from one packet of a transport stream to the next: alone, with a time before it, with a checksum behind it."""
@@ -87,6 +89,8 @@ def first_end(data: Data) -> int | None:
         return _end_of_matroska(data)
     if data[:4] == WAVPACK:
         return _end_of_wavpack(data)
+    if data[:4] == OGG and (end := _end_of_ogg(data)) is not None:
+        return end
     beginning = next((start for start in BEGINNINGS if data[: len(start)] == start), None)
     if beginning is None:
         is_searched = data[:12].startswith(UNBOUNDED) or (_begins_in_packets(data) and not _ends_in_packets(data))
@@ -209,6 +213,22 @@ def _end_of_wavpack(data: Data) -> int | None:
         return at
     following = data.find(WAVPACK, at)
     return following if following >= 0 and _begins_wavpack(data, following) else None
+
+
+def _end_of_ogg(data: Data) -> int | None:
+    """Where the tracks of an Ogg begin anew (a chain: RFC 3533, 4); None where they do not. Of one track ffmpeg plays
+    the next part too; of several, as films have them, the first part alone."""
+    at, tracks, is_head = 0, 0, True
+    while data[at : at + 4] == OGG:
+        header = data[at : at + OGG_HEADER]
+        begins = len(header) == OGG_HEADER and bool(header[5] & OGG_BEGINS)
+        if begins and not is_head:
+            return at if tracks > 1 else None
+        is_head = begins
+        tracks += 1 if begins else 0
+        table = data[at + OGG_HEADER : at + OGG_HEADER + header[-1]]
+        at += OGG_HEADER + len(table) + sum(table)
+    return None
 
 
 def _begins_wavpack(data: Data, at: int) -> bool:

@@ -85,6 +85,18 @@ AC3 = b"\x0b\x77" + bytes(999)
 OGG, AAC = b"OggS\0\2" + bytes(400), b"\xff\xf1" + bytes(400)
 
 
+def ogg(*tracks: int) -> bytes:
+    """The first page of each track, and two pages that follow."""
+
+    def page(flags: int, track: int) -> bytes:
+        return b"OggS\0" + bytes([flags]) + bytes(8) + bytes([track]) + bytes(11) + b"\2\xff\x20" + bytes(287)
+
+    return b"".join([*(page(2, track) for track in tracks), *(page(0, track) for track in tracks), page(4, tracks[0])])
+
+
+OGG_FILM, OGG_SOUND = ogg(1, 2), ogg(1)
+
+
 @pytest.mark.parametrize(
     ("first", "behind"),
     [
@@ -128,6 +140,9 @@ OGG, AAC = b"OggS\0\2" + bytes(400), b"\xff\xf1" + bytes(400)
         *((first, behind) for first in (TS, M2TS, MPG, DTS, RM, AC3) for behind in (BRANDED, WEBM, WAVES)),
         (TS, BRANDED[:300]),
         (WAVPACK + b"APETAGEX" + bytes(90), WAVPACK),
+        (OGG_FILM, OGG_FILM),
+        (OGG_FILM, OGG_SOUND),
+        (OGG_FILM, BRANDED),
     ],
 )
 def test_a_file_ends_where_another_begins(first: bytes, behind: bytes) -> None:
@@ -211,3 +226,9 @@ def test_an_au_ends_by_its_own_size() -> None:
     assert joined_files.own_end(whole + bytes(30)) == len(whole)
     open_ones = (whole[:8] + size + whole[12:] + bytes(30) for size in (bytes(4), b"\xff" * 4))
     assert [joined_files.own_end(data) for data in (whole, whole[:-9], *open_ones)] == [None] * 4
+
+
+def test_parts_of_an_ogg_of_one_track_are_one() -> None:
+    """ffmpeg plays them one after the other."""
+    assert joined_files.first_end(OGG_SOUND + OGG_SOUND) is None
+    assert joined_files.first_end(OGG_FILM) is None
