@@ -46,6 +46,7 @@ def _rung(rung: MeasuredRung) -> dict[str, Any]:
         "vmaf": _curve(rung.vmaf),
         "loudness": record.loudness.integrated_lufs if record.loudness is not None else None,
         "seconds": build.encode_seconds or build.wall_seconds if build is not None else None,
+        "shared": build.shared if build is not None else 1,
         "cost": build.cost_usd if build is not None else None,
         "encoder": build.encoder if build is not None else None,
         "recipe": {name: build.recipe.get(name) for name in sorted(build.recipe)} if build is not None else {},

@@ -101,6 +101,7 @@ class Viewer:
                 Route("/favicon.ico", lambda _: RedirectResponse("/pages/icon.svg")),
                 Mount("/pages", StaticFiles(packages=[(__package__, "pages")])),
                 Mount("/libraries", _Libraries(packages=[(__package__, "libraries")])),
+                Route("/{anything_else:path}", self._nothing),
             ],
             middleware=[
                 Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False),
@@ -146,6 +147,9 @@ class Viewer:
         if media is None or role not in get_args(Role) or not is_shown(media, role, key):
             raise MissingInput("This media has no such object.")
         return stored_bytes.answer(self._stores.by_role(role), key, request.headers.get("range"))
+
+    def _nothing(self, _: Request) -> Response:
+        return _problem("No such page", "There is nothing at this address. All media are in the library.", 404)
 
     # --- A comparison, where there is one ---
 

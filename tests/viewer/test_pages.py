@@ -613,7 +613,11 @@ def test_nothing_overflows_or_shifts(
 
 
 def test_a_page_that_cannot_be_shown_is_called_by_what_is_wrong(browser: Browser, site: str) -> None:
-    for path, heading in (("/media/nobody", "No such media"), ("/compare", "No comparison")):
+    for path, heading in (
+        ("/media/nobody", "No such media"),
+        ("/compare", "No comparison"),
+        ("/nothing/here", "No such page"),
+    ):
         with browser.new_context() as own:
             page = own.new_page()
             page.goto(f"{site}{path}")

@@ -109,12 +109,14 @@ const each = (rung, read, format) => SIDES.map((side) => `${format(read(rung.sid
 
 const vmaf = (value) => (value == null ? NOTHING : number(value, 1));
 const ssim = (value) => (value == null ? NOTHING : number(Math.floor(value * 1e4) / 1e4, 4));
+// Of outputs that were made together only the time of all of them is known.
+const encode = (side) => (side ? `${duration(side.seconds)}${side.shared > 1 ? `, with ${side.shared - 1} more` : ""}` : NOTHING);
 // Name, value of a side, how it is written, and whether the change is worth a column.
 const ROWS = [
   ["Bytes", (side) => side.bytes, bytes, true], ["Average kbit/s", (side) => side.average, kbits, true], ["Peak kbit/s", (side) => side.bandwidth, kbits, true],
   ["Mean SSIM", (side) => typical(side.likeness), ssim], ["SSIM of the lowest second", (side) => lowest(side.likeness), ssim],
   ["Mean VMAF", (side) => typical(side.vmaf), vmaf], ["VMAF of the lowest second", (side) => lowest(side.vmaf), vmaf],
-  ["Loudness, LUFS", (side) => side.loudness, (value) => number(value, 1)], ["Encode", (side) => side.seconds, duration], ["Cost", (side) => side.cost, money], ["Encoder", (side) => side.encoder, (value) => value ?? NOTHING],
+  ["Loudness, LUFS", (side) => side.loudness, (value) => number(value, 1)], ["Encode", (side) => (side.seconds == null ? null : side), encode], ["Cost", (side) => side.cost, money], ["Encoder", (side) => side.encoder, (value) => value ?? NOTHING],
 ];
 
 function Change({ before, after }) {
