@@ -451,7 +451,6 @@ case(
     f"{H264} {SD} -g 4 -bsf:v h264_metadata=display_orientation=insert:rotate=270",
     turned=(T.ROTATE_90,),
     shown=(144, 192),
-    quick=True,
 )
 
 

@@ -42,7 +42,7 @@ WAVERS = "The sound wavers: its waveform is at no shift the mezzanine's"
             (NARROW, "vibrato=f=6:d=0.2", f"{WAVERS}."),
             (SPEECH, "vibrato=f=5:d=0.2", f"{WAVERS}."),
         ],
-        lambda number, _: number < 3,
+        lambda number, _: number < 2,
     ),
 )
 def test_a_moment_and_a_waver_are_heard(sound: str, own: str, message: str, tmp_path: Path) -> None:
