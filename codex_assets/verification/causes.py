@@ -34,8 +34,9 @@ BESIDE_MEZZANINE = (
 """Rules that compare a variant with the mezzanine or with what is recorded of it, in the order in which they count."""
 PREVIEWS_OWN = {"duration_of_source": "preview_duration"}
 STILL = ("thumbnail_shows_its_moment", "thumbnail_not_blank")
+SHOWS_ALL_MOMENTS = (STORYBOARD.name, "storyboard_shows_its_moments")
 MADE_APART = (
-    (STORYBOARD.name, "storyboard_shows_its_moments"),
+    SHOWS_ALL_MOMENTS,
     (THUMBNAILS.name, "thumbnails_show_the_thumbnail"),
     (BLURHASH.name, "blurhash_shows_the_thumbnail"),
 )
@@ -159,12 +160,13 @@ def is_damaged(findings: Findings) -> bool:
 def _says_a_still(rule: str, finding: Finding, evidence: Evidence, best: str, findings: Findings) -> bool | None:
     """Whether the storyboard, or the thumbnail, agrees with the variants, against the mezzanine; None where neither can
     tell."""
-    if rule == "pictures_true" and _failed(findings, *MADE_APART[0]):
+    if rule != "pictures_true":
+        return None
+    if _failed(findings, *SHOWS_ALL_MOMENTS):
         return True
     change = evidence.changes.get(best)
     still = _finding(findings, THUMBNAIL.name, STILL[0])
-    may_tell = SEEN_IN_STILL | MAY_BE_SEEN_IN_STILL
-    if rule != "pictures_true" or change not in may_tell or not _covers(finding, evidence.still_at):
+    if change not in SEEN_IN_STILL | MAY_BE_SEEN_IN_STILL or not _covers(finding, evidence.still_at):
         return None
     if any(_failed(findings, THUMBNAIL.name, each) for each in STILL):
         return True

@@ -79,12 +79,11 @@ def _refusal(media: PublishedMedia) -> dict[str, Any] | None:
     """Why the last upload was refused, and what to do; None where it was not."""
     if media.refusal is None:
         return None
-    codes = {code.value: code for code in REMEDIES}
     return {
         **media.refusal.wire(is_all=media.is_refused),
         "uploadedAt": media.refusal.uploaded_at,
         # A newer release may know other codes.
-        "remedy": REMEDIES[codes[media.refusal.code]] if media.refusal.code in codes else None,
+        "remedy": REMEDIES.get(media.refusal.code),
     }
 
 

@@ -78,17 +78,20 @@ def test_optional_outputs_repeat_what_is_wrong_with_the_mezzanine() -> None:
     )
 
 
+def assert_witness(output: str, rule: str, evidence: Evidence) -> None:
+    """Of a media of one variant: the mezzanine is blamed where `output` fails as well, and only there."""
+    findings = {"mezzanine": [passed("files_as_recorded")], VARIANTS[0]: [failed("pictures_true")]}
+    assert blamed(findings, evidence) == []
+    agreeing = findings | {output: [failed(rule)]}
+    assert set(blamed(agreeing, evidence)) == {(VARIANTS[0], "pictures_true"), (output, rule)}
+    assert blamed(findings | {output: [passed(rule)]}, evidence) == []
+
+
 @pytest.mark.parametrize("change", [ChangeKind.ROUGH, ChangeKind.PART])
 def test_the_thumbnail_says_who_is_wrong_if_it_shows_the_change(change: ChangeKind) -> None:
     """A thumbnail that shows none says nothing: what is blurred a little cannot be seen in one."""
     evidence = Evidence(variants=VARIANTS[:1], is_origin=True, still_at=1.2, changes={VARIANTS[0]: change})
-    findings = {"mezzanine": [passed("files_as_recorded")], VARIANTS[0]: [failed("pictures_true")]}
-    agreeing = findings | {"thumbnail": [failed("thumbnail_shows_its_moment")]}
-    assert set(blamed(agreeing, evidence)) == {
-        (VARIANTS[0], "pictures_true"),
-        ("thumbnail", "thumbnail_shows_its_moment"),
-    }
-    assert blamed(findings | {"thumbnail": [passed("thumbnail_shows_its_moment")]}, evidence) == []
+    assert_witness("thumbnail", "thumbnail_shows_its_moment", evidence)
 
 
 def test_no_encoder_makes_pictures_sharper_than_they_were() -> None:
@@ -120,14 +123,7 @@ def test_no_encoder_adds_to_a_sound_what_was_not_there(message: str, *, is_blame
 
 def test_the_storyboard_says_who_is_wrong_where_there_is_one_variant() -> None:
     evidence = Evidence(variants=VARIANTS[:1], is_origin=True)
-    findings = {"mezzanine": [passed("files_as_recorded")], VARIANTS[0]: [failed("pictures_true")]}
-    assert blamed(findings, evidence) == []
-    agreeing = findings | {"storyboard": [failed("storyboard_shows_its_moments")]}
-    assert set(blamed(agreeing, evidence)) == {
-        (VARIANTS[0], "pictures_true"),
-        ("storyboard", "storyboard_shows_its_moments"),
-    }
-    assert blamed(findings | {"storyboard": [passed("storyboard_shows_its_moments")]}, evidence) == []
+    assert_witness("storyboard", "storyboard_shows_its_moments", evidence)
 
 
 def test_what_one_variant_shows_is_its_own() -> None:

@@ -38,7 +38,9 @@ DS64 = (12, 20, 28)
 """Where that chunk is named, and where the size of all that follows the first 8 bytes stands in it."""
 WAVPACK, WAVPACK_FIRST = b"wvpk", 0x800
 """How a block of WavPack begins, and the flag of the first one of a moment (WavPack 4 & 5 Binary File Format, 2.0)."""
-OTHER_BEGINNINGS = (b"OggS", b"ID3", b"\x00\x00\x01\xba", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1", b"\xff\xf9")
+OGG, OGG_HEADER, OGG_BEGINS = b"OggS", 27, 0x02
+"""How a page of Ogg begins, the bytes before its table of segments, and the flag of a track's first page (RFC 3533)."""
+OTHER_BEGINNINGS = (OGG, b"ID3", b"\x00\x00\x01\xba", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1", b"\xff\xf9")
 """Of Ogg, MP3, programme streams and AAC."""
 OTHER_KINDS = re.compile(
     rb"\0\0\0[\x08-\x40]ftyp(?:iso[m2-9]|mp4[12]|avc1|M4[ABV] |qt  |3g[2p].|dash|MSNV)"
@@ -50,7 +52,7 @@ OTHER_KINDS = re.compile(
 RIFF_KINDS = (b"WAVE", b"AVI ", b"AIFF", b"AIFC")
 UNBOUNDED = (
     *(
-        b"OggS",
+        OGG,
         b"ID3",
         b"\xff\xfb",
         b"\xff\xf3",
@@ -64,8 +66,6 @@ UNBOUNDED = (
 )
 """How files begin that do not say where they end: Ogg, MP3, AAC, AC-3, DTS, AMR, Monkey's Audio, TAK, programme
 streams, raw streams of pictures, RealMedia, IVF. Most of them are made to be joined with more of their kind."""
-OGG, OGG_HEADER, OGG_BEGINS = b"OggS", 27, 0x02
-"""How a page of Ogg begins, the bytes before its table of segments, and the flag of a track's first page (RFC 3533)."""
 TS_PACKET = 188
 TS_STRIDES = (188, 192, 204)
 """Bytes from one packet of a transport stream to the next: alone, with a time before it, with a checksum behind it."""

@@ -8,7 +8,7 @@ it names no path, no tool and no number that a creator cannot check.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from codex_assets.errors import SourceCode, SourceError
@@ -28,7 +28,7 @@ class UploadRefusal:
         return SourceError(self.sentence, self.code, detail=detail)
 
 
-REMEDIES = {
+REMEDIES: Mapping[str, str] = {
     SourceCode.EMPTY: "Upload it again",
     SourceCode.NOT_MEDIA: "Upload the media file",
     SourceCode.ELSEWHERE: "Upload the file that it names; the worker has read none of the files that it names",
