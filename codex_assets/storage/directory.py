@@ -15,6 +15,7 @@ import re
 import shutil
 import stat
 import uuid
+from bisect import bisect
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -252,19 +253,20 @@ class DirectoryStore:
         if folder:
             require_key(folder)
         start = self._at(folder) if folder else self._objects
-        with self._faults("list", prefix):
-            entries = sorted(
-                _files(str(start), os.path.realpath(self._objects), f"{folder}/" if folder else "", prefix)
-            )
-        for key, size, modified in entries:
+        files = _files(str(start), os.path.realpath(self._objects), f"{folder}/" if folder else "", prefix)
+        for key, size, modified in self._listed(files, prefix):
             if key > after:
                 yield StoredObject(key, size=size, modified=datetime.fromtimestamp(modified, UTC))
 
+    def _listed(self, files: Iterator[tuple[str, int, float]], prefix: str) -> Iterator[tuple[str, int, float]]:
+        """These files, and a folder that cannot be read as the fault that it is."""
+        with self._faults("list", prefix):
+            yield from files
+
     def versions(self, prefix: str) -> Iterator[StoredObject]:
         yield from self.list(prefix)
-        with self._faults("list", prefix):
-            formers = sorted(_files(str(self._versions), os.path.realpath(self._versions), "", prefix))
-        for path, size, modified in formers:
+        formers = _files(str(self._versions), os.path.realpath(self._versions), "", prefix)
+        for path, size, modified in self._listed(formers, prefix):
             key, _, version = path.rpartition("/")
             yield StoredObject(key, size=size, modified=datetime.fromtimestamp(modified, UTC), version=version)
 
@@ -437,10 +439,13 @@ def _leads_into(top: str, path: str | Path) -> bool:
 
 
 def _files(folder: str, top: str, start: str, prefix: str) -> Iterator[tuple[str, int, float]]:
-    """Key, bytes and time of each file below a folder whose keys begin with `start`, if they begin with `prefix`.
+    """Key, bytes and time of each file below a folder whose keys begin with `start`, if they begin with `prefix`; in the
+    order of the keys, one folder after another, so that no listing of a million files is in memory.
 
     Left out are files that are removed meanwhile, linked folders, and links that lead out of `top`: no objects.
     """
+    files: list[tuple[str, int, float]] = []
+    folders: list[tuple[str, str]] = []
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         for entry in entries:
             key = start + entry.name
@@ -448,13 +453,23 @@ def _files(folder: str, top: str, start: str, prefix: str) -> Iterator[tuple[str
             if not key.startswith(prefix[: len(key)]):
                 continue
             if entry.is_dir(follow_symlinks=False):
-                yield from _files(entry.path, top, f"{key}/", prefix)
+                folders.append((f"{key}/", entry.path))
             elif key.startswith(prefix) and (not entry.is_symlink() or _leads_into(top, entry.path)):
-                with suppress(FileNotFoundError):
+                try:
                     status = entry.stat()
-                    if stat.S_ISREG(status.st_mode):
-                        # A whole status takes four times the room, and a million of them are sorted at once.
-                        yield key, status.st_size, status.st_mtime
+                except FileNotFoundError:
+                    continue
+                if stat.S_ISREG(status.st_mode):
+                    files.append((key, status.st_size, status.st_mtime))
+    files.sort()
+    place = 0
+    # A folder's keys go on with a slash: what lies in it comes where that comes among its neighbours.
+    for own, path in sorted(folders):
+        until = bisect(files, (own,), place)
+        yield from files[place:until]
+        place = until
+        yield from _files(path, top, own, prefix)
+    yield from files[place:]
 
 
 def _remove_empty(folder: Path, top: Path) -> None:

@@ -114,13 +114,27 @@ def test_a_later_write_replaces(store: ObjectStore) -> None:
 
 def test_a_listing_is_whole_and_in_order(store: ObjectStore) -> None:
     names = [f"m1/{number:03d}.ts" for number in range(2 * s3_server.PAGE + 5)]
-    for key in [*reversed(names), "m10/a.ts", "m1.json", "m1/deep/er/b.ts", "m1/é ö+%.ts"]:
+    for key in [
+        *reversed(names),
+        "m10/a.ts",
+        "m1.json",
+        "m1-x/a.ts",
+        "m1/deep/er/b.ts",
+        "m1/deep-er.ts",
+        "m1/é ö+%.ts",
+    ]:
         store.write(key, b"x" * 3, content_type=TS)
     listed = list(store.list("m1/"))
-    assert [stored_object.key for stored_object in listed] == [*names, "m1/deep/er/b.ts", "m1/é ö+%.ts"]
+    assert [stored_object.key for stored_object in listed] == [
+        *names,
+        "m1/deep-er.ts",
+        "m1/deep/er/b.ts",
+        "m1/é ö+%.ts",
+    ]
     assert {stored_object.size for stored_object in listed} == {3}
     assert [stored_object.key for stored_object in store.list("m1/00")] == names[:10]
     assert [stored_object.key for stored_object in store.list("m1")] == [
+        "m1-x/a.ts",
         "m1.json",
         *(stored_object.key for stored_object in listed),
         "m10/a.ts",
