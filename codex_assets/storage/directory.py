@@ -439,8 +439,8 @@ def _leads_into(top: str, path: str | Path) -> bool:
 
 
 def _files(folder: str, top: str, start: str, prefix: str) -> Iterator[tuple[str, int, float]]:
-    """Key, bytes and time of each file below a folder whose keys begin with `start`, if they begin with `prefix`; in the
-    order of the keys, one folder after another, so that no listing of a million files is in memory.
+    """Key, bytes and time of each file below a folder whose keys begin with `start`, if they begin with `prefix`, in
+    the order of the keys: one folder after another, so that no listing of a million files is in memory.
 
     Left out are files that are removed meanwhile, linked folders, and links that lead out of `top`: no objects.
     """

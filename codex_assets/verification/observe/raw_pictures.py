@@ -25,6 +25,9 @@ SUBSAMPLED = {
 }
 """Formats that are read: by how much chroma is smaller, across and down. `gray` has no chroma."""
 KERNEL_LOBES = 3
+SPARED = 2
+"""Samples of a side that a kernel which is cut to it leaves free: of two or three it sees one, and the picture becomes
+blocks."""
 
 
 @dataclass(frozen=True)
@@ -58,25 +61,27 @@ class RawPicture:
         return self.luma.shape[1], self.luma.shape[0]
 
     def fitted(self, width: int, height: int, matrix: Matrix) -> list[Picture]:
-        """The picture in RGB, resampled to this size; in each of the ways in which its chroma may be placed, which no
-        standard settles for a picture that is enlarged."""
+        """The picture in RGB, resampled to this size. A picture that is enlarged may be so in several ways: no standard
+        settles where its chroma is placed, nor what a kernel does that is longer than the picture is wide."""
         columns, rows = self.size
         if columns * rows > width * height:
             return [numpy.clip(to_rgb(*self._planes(width, height), matrix), 0, 255)]
         # Enlarged as what is seen: a kernel's overshoot is cut off in RGB, not in luma and chroma.
-        luma, blue, red = self._planes(columns, rows)
-        ways = [(blue, red)]
-        if self.blue.shape[1] < columns:
-            ways.append((_doubled(self.blue, columns, rows), _doubled(self.red, columns, rows)))
         pictures = []
-        for chroma in ways:
-            own = numpy.clip(to_rgb(luma, *chroma, matrix), 0, 255)
-            channels = [resampled(own[:, :, channel], width, height) for channel in range(3)]
-            pictures.append(numpy.clip(numpy.stack(channels, axis=2), 0, 255))
+        for is_cut in (False, True) if min(self.blue.shape) < 2 * KERNEL_LOBES + SPARED else (False,):
+            luma, blue, red = self._planes(columns, rows, is_cut=is_cut)
+            ways = [(blue, red)]
+            if self.blue.shape[1] < columns:
+                ways.append((_doubled(self.blue, columns, rows), _doubled(self.red, columns, rows)))
+            for chroma in ways:
+                own = numpy.clip(to_rgb(luma, *chroma, matrix), 0, 255)
+                channels = [resampled(own[:, :, channel], width, height, is_cut=is_cut) for channel in range(3)]
+                pictures.append(numpy.clip(numpy.stack(channels, axis=2), 0, 255))
         return pictures
 
-    def _planes(self, width: int, height: int) -> tuple[Plane, Plane, Plane]:
-        return tuple(resampled(plane, width, height) for plane in (self.luma, self.blue, self.red))  # type: ignore[return-value]
+    def _planes(self, width: int, height: int, *, is_cut: bool = False) -> tuple[Plane, Plane, Plane]:
+        luma, blue, red = (resampled(plane, width, height, is_cut=is_cut) for plane in (self.luma, self.blue, self.red))
+        return luma, blue, red
 
 
 def _doubled(chroma: Plane, width: int, height: int) -> Plane:
@@ -107,12 +112,13 @@ def picture_of(data: bytes, pixel_format: str, width: int, height: int) -> RawPi
     return RawPicture(luma, chroma[0].astype(numpy.float32), chroma[1].astype(numpy.float32))
 
 
-def resampled(plane: Plane, width: int, height: int) -> Plane:
-    """A plane at another size, by a Lanczos kernel that is as wide as the steps."""
-    return _rows_resampled(_rows_resampled(plane, height).T, width).T
+def resampled(plane: Plane, width: int, height: int, *, is_cut: bool = False) -> Plane:
+    """A plane at another size, by a Lanczos kernel that is as wide as the steps. `is_cut`: it has no more taps than a
+    side has samples, but for `SPARED`."""
+    return _rows_resampled(_rows_resampled(plane, height, is_cut).T, width, is_cut).T
 
 
-def _rows_resampled(plane: Plane, count: int) -> Plane:
+def _rows_resampled(plane: Plane, count: int, is_cut: bool) -> Plane:
     before = plane.shape[0]
     if before == count:
         return plane
@@ -124,6 +130,9 @@ def _rows_resampled(plane: Plane, count: int) -> Plane:
     taps = numpy.floor(centres).astype(int)[:, None] + numpy.arange(1 - reach, reach + 1)[None, :]
     at = (taps - centres[:, None]) / scale
     weights = numpy.where(abs(at) < KERNEL_LOBES, numpy.sinc(at) * numpy.sinc(at / KERNEL_LOBES), 0.0)
+    if is_cut:
+        farthest = numpy.sort(abs(at), axis=1)[:, min(2 * reach, max(1, before - SPARED)) - 1, None]
+        weights = numpy.where(abs(at) <= farthest, weights, 0.0)
     weights = (weights / weights.sum(axis=1, keepdims=True)).astype(numpy.float32)
     # What a kernel has beyond an edge falls on the edge's own sample.
     taps = numpy.clip(taps, 0, before - 1)

@@ -36,6 +36,8 @@ pixels: 0.1 to 0.6."""
 SMALLEST_SIDE = 32
 """Pixels. Of a narrower picture in the thumbnail hardly a cell is free of its edge: 24 pixels measured 14."""
 FARTHEST_NARROW = 22.0
+FARTHEST_NARROW_BLOCK = 45.0
+"""Of 8 rows, whose chroma has 4, ffmpeg's scaler places it half a pixel too low: 36."""
 BRIGHTEST_PADDING = 6.0
 """Of 255, in blocks that no edge reaches into. Black is 0 to 1."""
 PART = 0.6
@@ -127,7 +129,7 @@ def _wrong(seen: ThumbnailObservation, difference: StillDifference, farthest: fl
         if difference.share < PART and difference.distance > farthest:
             return IN_PART
         return explanation.mistake if is_explained and explanation is not None else ANOTHER
-    if difference.worst > max(FARTHEST_BLOCK, farthest):
+    if difference.worst > (FARTHEST_BLOCK if is_wide else FARTHEST_NARROW_BLOCK):
         return IN_PART
     if difference.sharpness is not None and difference.sharpness < BLURRED:
         return "is blurred"
