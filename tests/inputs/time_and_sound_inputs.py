@@ -856,6 +856,8 @@ for _codec in ("adpcm_ms", "adpcm_ima_wav", "adpcm_yamaha", "libgsm_ms"):
     audio(f"wav_{_codec}", steps("wav", [*speech(4), *_slow, "-c:a", _codec]), 4)
 audio("wav_float_beyond_full_scale", steps("wav", [*speech(6, level=6.0), *options("-c:a pcm_f32le")]))
 audio("wav_double_far_beyond", steps("wav", [*speech(6, level=40.0), *options("-c:a pcm_f64le")]))
+# Of a tool that wrote integers as floats.
+audio("wav_of_integers_as_floats", steps("wav", [*speech(6, level=20000.0), *options("-c:a pcm_f32le")]))
 audio("wav_very_quiet", steps("wav", [*speech(6, level=0.004), *options("-c:a pcm_s24le")]))
 audio("w64", steps("w64", speech(4)), 4)
 audio("rf64", steps("wav", [*speech(4), *options("-rf64 always")]), 4)

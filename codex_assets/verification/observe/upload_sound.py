@@ -64,18 +64,21 @@ def compare_upload_sound(
         layout = f":channel_layouts={own.layout}" if pairs and own is not None else ""
         graph = _joined_graph(joined, pairs, f"[0:a:0]{TIMED}{layout}", kept)
     meters = [SoundMeter(0) for _ in range(1 + len(pairs))]
+    # A sound in floats may be far over full scale throughout; what is cut off in the meters is what is so beside it.
+    turned_down = min(gain or 0.0, 0.0)
+    scale = np.array([1.0, 1.0, *(2 * [10 ** (turned_down / 20)])], np.float32)
 
     def read(take: Callable[[int], bytes]) -> None:
         for samples in samples_of(take, len(meters)):
             for meter, part in zip(meters, np.split(samples, len(meters), axis=1), strict=True):
-                meter.add(part)
+                meter.add(part * scale)
 
     inputs = ["-i", str(mezzanine), *upload.opened(), "-filter_complex", graph]
     arguments = [*inputs, *upload.read_along(1, audio.index), "-map", "[all]", "-f", "f32le", "-"]
     seconds = upload.info.seconds
     run = decoder.run_into(arguments, read, label="comparing the sound with the upload's", duration=seconds)
     is_even = _is_even(upload, audio)
-    fidelity, *others = (_compared(meter, is_even) for meter in meters)
+    fidelity, *others = (_compared(meter, is_even, turned_down) for meter in meters)
     if fidelity is not None and joined is not None:
         named = zip(others, pairs, strict=True)
         compared = tuple(replace(each, sides=_names(joined, pair)) for each, pair in named if each is not None)
@@ -114,8 +117,11 @@ def _joined_graph(joined: JoinedTracks, pairs: Sequence[tuple[int, int]], own: s
     return ";".join([*parts, f"{''.join(merged)}amerge=inputs={2 * len(merged)}[all]"])
 
 
-def _compared(meter: SoundMeter, is_even: bool) -> SoundFidelity | None:
+def _compared(meter: SoundMeter, is_even: bool, turned_down: float) -> SoundFidelity | None:
+    """What a meter measured beside an upload that was changed by `turned_down` dB for it."""
     fidelity = meter.result(steady=True)
+    if fidelity is not None and fidelity.gain is not None:
+        fidelity = replace(fidelity, gain=fidelity.gain + turned_down)
     return fidelity if fidelity is None or is_even else _without_waveforms(fidelity)
 
 
