@@ -293,13 +293,14 @@ def _drops_out(second: SoundSecond) -> bool:
 
 def _wavers(second: SoundSecond, sound: SoundFidelity) -> bool:
     """Whether this second is like the original's at no shift, and one beside it: within one alone a gap may end, which
-    moves what follows by a few milliseconds. Lowered peaks are another waveform."""
+    moves what follows by a few milliseconds, or a deep tone, of whose end an encoder keeps little higher up. Lowered
+    peaks are another waveform."""
     if sound.limited_peaks or second.coherence is None or second.coherence >= COHERENCE:
         return False
     beside = [
         each.coherence for each in sound.seconds if each.coherence is not None and 0.0 < abs(each.at - second.at) <= 1.0
     ]
-    return not beside or min(beside) < COHERENCE
+    return bool(beside) and min(beside) < COHERENCE
 
 
 def brightness(second: SoundSecond) -> float:
