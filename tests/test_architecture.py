@@ -6,6 +6,7 @@ import ast
 import textwrap
 from collections.abc import Iterable
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -104,7 +105,8 @@ PURE_FORBIDDEN = {
 BANNED_NAMES = {"utils", "helpers", "common", "misc"}
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Every module that a file imports, with the names it takes from packages (`a.b` for `from a import b`)."""
     modules: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -113,7 +115,7 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             assert node.level == 0, f"{path.name} imports relatively"
             modules |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return modules
+    return frozenset(modules)
 
 
 def is_of(module: str, whole: str) -> bool:

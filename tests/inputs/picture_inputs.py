@@ -555,7 +555,7 @@ case(
 case("portrait", "mp4", f"{H264} {SD}", coded=(108, 192))
 case("square", "mp4", f"{H264} {SD}", coded=(160, 160))
 case("cinema", "mp4", f"{H264} {SD}", coded=(240, 100))
-case("odd_size_444", "mp4", f"-c:v libx264 -qp 12 -pix_fmt yuv444p {SD}", coded=(161, 121), quick=True)
+case("odd_size_444", "mp4", f"-c:v libx264 -qp 12 -pix_fmt yuv444p {SD}", coded=(161, 121))
 case(
     "odd_size_vp9",
     "webm",
@@ -753,7 +753,6 @@ for _rate, _delivered in (
         rate=_rate,
         delivered_rate=_delivered,
         frames=24,
-        quick=_rate == "120",
     )
 for _rate in ("1", "1/2", "2"):
     case(

@@ -826,7 +826,6 @@ for _number, _heard, _side in (
         3,
         tones={700: _side},
         notes=("channel_silent",),
-        quick=_number == 12,
     )
 audio(
     "only_left",
@@ -911,7 +910,6 @@ audio(
     steps("opus", [*beep(6, layout="stereo"), *options("-c:a libopus")], change=_skipping(65535)),
     6 - _SKIPPED,
     beeps=tuple(at - _SKIPPED for at in every(6)[1:]),
-    quick=True,
 )
 synced(
     "opus_skip_of_swapped_bytes",

@@ -304,7 +304,7 @@ def test_what_nvenc_made_is_compared_by_its_pictures(store: Path) -> None:
 @pytest.mark.parametrize(
     ("filters", "reason"),
     [
-        ("drawbox=c=black:t=fill:enable='eq(n,20)'", "the picture at 6."),
+        pytest.param("drawbox=c=black:t=fill:enable='eq(n,20)'", "the picture at 6.", marks=pytest.mark.slow),
         pytest.param("boxblur=2:1", " times as far from the mezzanine's as here", marks=pytest.mark.slow),
         pytest.param("select='gt(n,0)'", "it has 377 pictures, and 378 when built here", marks=pytest.mark.slow),
     ],

@@ -15,7 +15,7 @@ import pytest
 from faults import Event
 from interleaving import Simulation, Story, simulated_processes
 
-PARTS, QUICK, ALL = 4, 1000, 100_000
+PARTS, QUICK, ALL = 3, 750, 100_000
 """Tests, which run side by side, and interleavings: with every run, and with the slow tests."""
 
 
