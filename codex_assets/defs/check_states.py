@@ -11,16 +11,17 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 import sqlalchemy
-from dagster._core.asset_graph_view.serializable_entity_subset import SerializableEntitySubset
-from dagster._core.storage.asset_check_execution_record import (
+
+from codex_assets.defs.event_log import (
+    FINISHED_STATUSES,
     AssetCheckExecutionRecordStatus,
     AssetCheckExecutionResolvedStatus,
+    AssetCheckExecutionsTable,
     AssetCheckPartitionInfo,
+    AssetCheckState,
+    SerializableEntitySubset,
+    SqlEventLogStorage,
 )
-from dagster._core.storage.asset_check_state import AssetCheckState
-from dagster._core.storage.dagster_run import FINISHED_STATUSES
-from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
-from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
 Keys = Sequence[tuple[dg.AssetCheckKey, dg.PartitionsDefinition | None]]
 States = Mapping[dg.AssetCheckKey, AssetCheckState]

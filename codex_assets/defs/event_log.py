@@ -1,9 +1,10 @@
 """Writes materializations and check results into Dagster's event log, many in one transaction, and deletes them.
 
 Dagster's own interface stores one event at a time, which takes hours for thousands of media. So this module knows
-Dagster's tables and private classes; no other module of an import does. What it knows, and what breaks when Dagster
-changes it, is listed in `tests/defs/test_dagster_internals.py`. Which events are written is decided in
-`records_import.py`; `instance_storage.py` has what opening an instance needs of Dagster's storage.
+Dagster's tables and private classes, and it alone imports them: what others need of them they take from here
+(`instance_storage.py` to open an instance, `check_states.py` and `sqlite_storage.py` to answer for all media at once).
+What breaks when Dagster changes one is listed in `tests/defs/test_dagster_internals.py`. Which events are written is
+decided in `records_import.py`.
 """
 
 import time
@@ -12,10 +13,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+from dagster._core.asset_graph_view.serializable_entity_subset import SerializableEntitySubset
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 from dagster._core.events import StepMaterializationData
+from dagster._core.instance.ref import InstanceRef
 from dagster._core.instance.utils import RUNLESS_JOB_NAME, RUNLESS_RUN_ID
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.asset_check_execution_record import (
+    AssetCheckExecutionRecordStatus,
+    AssetCheckExecutionResolvedStatus,
+    AssetCheckPartitionInfo,
+)
+from dagster._core.storage.asset_check_state import AssetCheckState
+from dagster._core.storage.dagster_run import FINISHED_STATUSES
+from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage, SqliteEventLogStorage
 from dagster._core.storage.event_log.schema import (
     AssetCheckExecutionsTable,
     AssetEventTagsTable,
@@ -25,11 +35,32 @@ from dagster._core.storage.event_log.schema import (
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.runs.schema import KeyValueStoreTable
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
+from dagster._core.storage.runs.sqlite import sqlite_run_storage
+from dagster._core.storage.sql import get_alembic_config
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._record import copy
 from sqlalchemy import bindparam, select
 
 from codex_assets.archive.records import ORIGINAL, OutputRecord
 from codex_assets.defs import materializations
+
+__all__ = (
+    # Dagster's own, for the modules that are named above.
+    "FINISHED_STATUSES",
+    "AssetCheckExecutionRecordStatus",
+    "AssetCheckExecutionResolvedStatus",
+    "AssetCheckExecutionsTable",
+    "AssetCheckPartitionInfo",
+    "AssetCheckState",
+    "ConsolidatedSqliteEventLogStorage",
+    "DagsterSqliteStorage",
+    "InstanceRef",
+    "SerializableEntitySubset",
+    "SqlEventLogStorage",
+    "SqliteEventLogStorage",
+    "get_alembic_config",
+    "sqlite_run_storage",
+)
 
 CHECK_IDENTITY = ("asset_key", "check_name", "run_id", "partition")
 """The columns of which Dagster's table of check results holds each combination once."""

@@ -1,9 +1,9 @@
 """What opening an instance has to know of Dagster's own storage: settings over `dagster.yaml`, databases, versions.
 
 Dagster's public interface cannot open an instance with settings that outrank its `dagster.yaml`, and does not say which
-database an instance has. So this module knows private classes of Dagster, and it is apart from `event_log.py`, the only
-other module that does: that one writes events, this one is asked before there is anything to write to. When it is
-opened, and what is said when it cannot be, is in `instance.py` and `instance_failures.py`.
+database an instance has. So this module uses private classes of Dagster, which it takes from `event_log.py`: that one
+writes events, this one is asked before there is anything to write to. When it is opened, and what is said when it
+cannot be, is in `instance.py` and `instance_failures.py`.
 """
 
 import re
@@ -15,11 +15,15 @@ from typing import Any
 
 import dagster as dg
 from alembic.script import ScriptDirectory
-from dagster._core.instance.ref import InstanceRef
-from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage, SqliteEventLogStorage
-from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
-from dagster._core.storage.runs.sqlite import sqlite_run_storage
-from dagster._core.storage.sql import get_alembic_config
+
+from codex_assets.defs.event_log import (
+    ConsolidatedSqliteEventLogStorage,
+    InstanceRef,
+    SqlEventLogStorage,
+    SqliteEventLogStorage,
+    get_alembic_config,
+    sqlite_run_storage,
+)
 
 SILENT: Mapping[str, Any] = {"telemetry": {"enabled": False}, "nux": {"enabled": False}}
 """Whatever `dagster.yaml` says: no reports to Dagster's makers, and no page of theirs in the UI."""

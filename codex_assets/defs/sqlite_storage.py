@@ -5,10 +5,8 @@
 
 from typing import Any
 
-from dagster._core.storage.event_log import SqliteEventLogStorage
-from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
-
 from codex_assets.defs.check_states import CheckStates
+from codex_assets.defs.event_log import DagsterSqliteStorage, SqliteEventLogStorage
 
 
 class _SqliteEventLog(CheckStates, SqliteEventLogStorage):
