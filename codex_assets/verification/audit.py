@@ -198,9 +198,9 @@ def _is_origin(source: MezzanineRecord, record: OutputRecord) -> bool | None:
 
 
 def _applies(media: MediaRecord, source: MezzanineRecord, output: str) -> bool:
-    """Whether a media has this variant, by its mezzanine."""
+    """Whether a media has this output: of variants that is said by its mezzanine, and it has all others."""
     if not media_outputs.is_variant(output):
-        return False
+        return True
     if media.media_type == "audio":
         return source.has_audio
     rungs = target_format.rungs(*source.picture_size) if source.picture_size is not None else ()
