@@ -297,10 +297,10 @@ def _wavers(second: SoundSecond, sound: SoundFidelity) -> bool:
     peaks are another waveform."""
     if sound.limited_peaks or second.coherence is None or second.coherence >= COHERENCE:
         return False
-    beside = [
-        each.coherence for each in sound.seconds if each.coherence is not None and 0.0 < abs(each.at - second.at) <= 1.0
-    ]
-    return bool(beside) and min(beside) < COHERENCE
+    return any(
+        each.coherence is not None and each.coherence < COHERENCE and 0.0 < abs(each.at - second.at) <= 1.0
+        for each in sound.seconds
+    )
 
 
 def brightness(second: SoundSecond) -> float:
