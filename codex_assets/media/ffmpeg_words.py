@@ -51,6 +51,8 @@ debug log, the time base stands behind the number."""
 PICTURE_TOO_LARGE: Final = re.compile(r"[Pp]icture size (\d+)x(\d+) (?:exceeds|is invalid)")
 METER_SUMMARY: Final = re.compile(r"ebur128(?P<name>@\w+)?.*\bSummary:")
 """A meter begins its summary, after all of a sound or all of it that has one form. Its name, where it has one."""
+METER_BLOCK: Final = re.compile(r"\bt: *[\d.]+ .*\bFTPK: *(?P<peaks>[-\d.inf ]+?) dBFS")
+"""What a meter says of a tenth of a second: the true peak of each channel."""
 UNFINISHED: Final = "Error writing trailer"
 """What a container cannot hold may show in its last bytes only: ffmpeg 5 says so, and exits as if all were well."""
 NOT_WRITTEN: Final = ("No space left", "write_frame(): Input/output error", "to the muxer: Input/output error")

@@ -74,7 +74,7 @@ LOUDNESS_TARGET = -16.0
 TRUE_PEAK_CEILING = -1.5
 """dBTP, before the lossy encode."""
 DELIVERED_PEAK_LIMIT = -1.0
-"""dBTP after it (EBU R 128 s1: lossy coders overshoot); above it the encode is repeated with a lower ceiling."""
+"""dBTP after it (EBU R 128 s1: lossy coders overshoot); what passes it is encoded again, softer."""
 LOUDEST_MEASURED = -1.0
 """LUFS; a louder programme is turned down before it is normalised."""
 LOUDNESS_RANGE = 11.0
@@ -83,6 +83,10 @@ LOUDNESS_TOLERANCE = 0.5
 """LU between the target and what was delivered."""
 SOUND_CORRECTIONS = 5
 """Times that a sound is encoded again when its level or peak came out beside what was asked."""
+SOUND_SOFTENINGS = 8
+"""Times that the moments at which an encoded sound passes the peak limit are encoded again, softer."""
+SOFTENED_SHARE = 0.1
+"""Of a sound, at most: where more of it passes the limit, all of it is encoded again with a lower ceiling."""
 SHORT_PROGRAMME_SECONDS = 3.0
 """Under one short-term window loudnorm has nothing to steer by: a plain gain is used."""
 RANGED_SECONDS = 3.6

@@ -29,12 +29,33 @@ _ONE_THREAD = ("-threads", "1")
 
 def audio_arguments(mezzanine: str, kbps: int, path: str, gain: loudness.Gain, duration: float) -> list[str]:
     """The mezzanine's sound as an AAC file of `kbps` at `path`, exactly `duration` seconds long."""
-    chain = [loudness.delivered_form(), gain.filter, loudness.length_filters(duration)]
     return [
         *(*input_arguments(mezzanine, trusted=True), "-vn", "-map", "0:a:0"),
-        *("-af", ",".join(part for part in chain if part is not None)),
+        *("-af", ",".join(sound_filters(gain, duration))),
         *("-c:a", "aac", "-b:a", f"{kbps}k", "-ar", str(profile.SAMPLE_RATE), "-ac", str(profile.CHANNELS)),
         *(*STRIPPED, *BITEXACT, "-f", "mp4", path),
+    ]
+
+
+def sound_filters(gain: loudness.Gain, duration: float) -> list[str]:
+    """What the mezzanine's sound passes before it is encoded, so that it lasts `duration` seconds."""
+    chain = [loudness.delivered_form(), gain.filter, loudness.length_filters(duration)]
+    return [part for part in chain if part is not None]
+
+
+def predicting_arguments(mezzanine: str, gain: loudness.Gain, duration: float) -> list[str]:
+    """Measure the mezzanine's sound as it is with this gain, before it is encoded."""
+    filters = [*sound_filters(gain, duration), loudness.meter()]
+    return [
+        *input_arguments(mezzanine, trusted=True),
+        "-vn",
+        "-map",
+        "0:a:0",
+        "-af",
+        ",".join(filters),
+        "-f",
+        "null",
+        "-",
     ]
 
 

@@ -260,6 +260,12 @@ def gain_to_target(measured: Measurement | None, duration: float, aim: Aim | Non
     )
 
 
+def takes_limiter(gain: Gain, measured: Measurement) -> bool:
+    """Whether nothing but its peaks keeps a programme from its target. A limiter lowers them and leaves the rest as it
+    is; `loudnorm`'s dynamic gain changes all of it, and takes seven times as long."""
+    return gain.mode == "dynamic" and measured.range_lu <= profile.LOUDNESS_RANGE
+
+
 def next_aim(delivered: Measurement | None, gain: Gain, aim: Aim) -> Aim | None:
     """What to aim at instead, after the encoded sound was measured (None: silence); None when it is as it should be.
 
@@ -365,6 +371,13 @@ def next_limited_aim(delivered: Measurement | None, measured: Measurement, aim: 
     trim = aim.trim + LIMITED_STEP * off if abs(off) > profile.LOUDNESS_TOLERANCE / 2 else aim.trim
     better = replace(aim, ceiling=ceiling, trim=trim)
     return None if limited_gain(measured, better) == limited_gain(measured, aim) else better
+
+
+def added_by_coder(behind: Measurement | None, delivered: Measurement | None) -> float:
+    """LU by which a sound is louder once it is encoded; 0 for silence. Tones gain as much as 0.6 at low rates."""
+    if behind is None or delivered is None:
+        return 0.0
+    return round(delivered.integrated_lufs - behind.integrated_lufs, 2)
 
 
 def _distance(delivered: Measurement) -> float:
