@@ -52,6 +52,9 @@ LEAST_LOST = 2e-4
 LEAST_GAINED = 2e-3
 """Part of the energy, that may be bright and was not: of a tone that is switched on and off under 5 kHz, at 64 kbit/s,
 0.8e-3 is."""
+BRIGHT_SPREAD = 0.01
+"""Part of what is bright in a second, that a coder spreads to the one beside it, where it breaks off: of a loud sweep,
+0.0023 is at 64 kbit/s."""
 WIDTH = 0.12
 LIMITED_WIDTH = 0.6
 """Where peaks are lowered that are less, or more, the same on both sides than the rest."""
@@ -317,9 +320,20 @@ def _is_dull(second: SoundSecond, sound: SoundFidelity) -> bool:
 
 
 def _is_harsh(second: SoundSecond, sound: SoundFidelity) -> bool:
-    if (second.bright or 0.0) - (second.reference_bright or 0.0) < LEAST_GAINED:
+    gained = (second.bright or 0.0) - (second.reference_bright or 0.0)
+    if gained < LEAST_GAINED or brightness(second) <= (LIMITED_BRIGHT_DB if sound.limited_peaks else HARSH_DB):
         return False
-    return brightness(second) > (LIMITED_BRIGHT_DB if sound.limited_peaks else HARSH_DB)
+    beside = (each for each in sound.seconds if 0.0 < abs(each.at - second.at) <= 1.0)
+    return gained * _energy(second) > BRIGHT_SPREAD * max(map(_bright_energy, beside), default=0.0)
+
+
+def _energy(second: SoundSecond) -> float:
+    """Of the original's."""
+    return sum(level**2 for level in second.reference_levels)
+
+
+def _bright_energy(second: SoundSecond) -> float:
+    return (second.reference_bright or 0.0) * _energy(second)
 
 
 def _is_narrowed(second: SoundSecond, sound: SoundFidelity) -> bool:

@@ -27,6 +27,17 @@ def test_a_sound_is_dull_where_enough_of_what_is_bright_is_missing(kept: float, 
     assert finding.message.startswith("The sound is dull") == is_dull
 
 
+@pytest.mark.parametrize(("before", "is_harsh"), [(0.7638, False), (0.1, True), (0.0, True)])
+def test_what_a_coder_spreads_from_the_second_beside_it_is_not_harsh(before: float, is_harsh: bool) -> None:
+    """A loud sweep that breaks off where the second begins."""
+    loud = SoundSecond(215.0, (0.2, 0.1), (0.2, 0.1), likeness=(1.0, 1.0), bright=before, reference_bright=before)
+    made, bright = 2.511e-3, 3.207e-4
+    second = SoundSecond(216.0, (0.15, 0.1), (0.15, 0.1), likeness=(1.0, 1.0), bright=made, reference_bright=bright)
+    finding = expect_true_sound(SoundFidelity(0.0, 0.0, (loud, second), ()), "mezzanine")
+    assert finding is not None
+    assert finding.message.startswith("The sound is harsh") == is_harsh
+
+
 @pytest.mark.parametrize(
     ("made", "bright", "is_harsh"),
     [
