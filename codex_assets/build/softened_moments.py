@@ -48,9 +48,10 @@ def soften(tools: Tools, encode: SoundEncode, heard: Heard, listen: Callable[[],
         over = softening.too_loud(heard.peaks)
         if not over or not softening.are_moments({*softer, *over}, heard.peaks):
             break
-        softer = softening.deepened(softer, over)
-        if not _encode_again(tools, encode, softer, over):
+        deeper = softening.deepened(softer, over)
+        if deeper is None or not _encode_again(tools, encode, deeper, over):
             break
+        softer = deeper
         heard = listen()
     return heard
 

@@ -87,6 +87,8 @@ SOUND_SOFTENINGS = 8
 """Times that the moments at which an encoded sound passes the peak limit are encoded again, softer."""
 SOFTENED_SHARE = 0.1
 """Of a sound, at most: where more of it passes the limit, all of it is encoded again with a lower ceiling."""
+SOFTENED_DECIBELS = 2.0
+"""By which a moment may be made softer: more would be heard."""
 SHORT_PROGRAMME_SECONDS = 3.0
 """Under one short-term window loudnorm has nothing to steer by: a plain gain is used."""
 RANGED_SECONDS = 3.6

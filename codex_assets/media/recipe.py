@@ -34,7 +34,7 @@ _SOUND = (
     *("sample_rate", "channels", "loudness_target", "true_peak_ceiling"),
     *("delivered_peak_limit", "loudness_range", "short_programme_seconds"),
     *("loudness_tolerance", "sound_corrections", "loudest_measured"),
-    *("sound_softenings", "softened_share"),
+    *("sound_softenings", "softened_share", "softened_decibels"),
     *("sound_gap_seconds", "max_placed_channels"),
     *("aac_frame_samples", "shortest_sound_frames"),
 )

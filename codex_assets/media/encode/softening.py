@@ -68,10 +68,14 @@ def are_moments(over: Collection[int], peaks: Sequence[float]) -> bool:
     return len(over) <= max(1, profile.SOFTENED_SHARE * len(peaks))
 
 
-def deepened(softer: Mapping[int, float], over: Mapping[int, float]) -> dict[int, float]:
-    """dB by which each moment is made softer, after these passed the limit by so much once more."""
+def deepened(softer: Mapping[int, float], over: Mapping[int, float]) -> dict[int, float] | None:
+    """dB by which each moment is made softer, after these passed the limit by so much once more. None where they are as
+    soft as they may be."""
+    most = profile.SOFTENED_DECIBELS
+    if all(softer.get(block, 0.0) >= most for block in over):
+        return None
     steps = {block: decibels if block in softer else min(decibels, FIRST_STEP) for block, decibels in over.items()}
-    return {**softer, **{block: softer.get(block, 0.0) + step + MARGIN for block, step in steps.items()}}
+    return {**softer, **{block: min(most, softer.get(block, 0.0) + step + MARGIN) for block, step in steps.items()}}
 
 
 def curve(softer: Mapping[int, float], samples: int) -> array[float]:

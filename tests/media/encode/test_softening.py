@@ -63,7 +63,13 @@ def test_a_moment_becomes_softer_until_it_is_soft_enough() -> None:
     """What passes the limit by far does so by chance: at first it is not made softer by all of that."""
     once = softening.deepened({}, {4: 0.5, 9: 3.6})
     assert once == pytest.approx({4: 0.8, 9: 1.3})
-    assert softening.deepened(once, {9: 2.0}) == pytest.approx({4: 0.8, 9: 3.6})
+    assert once is not None
+    assert softening.deepened(once, {9: 0.2}) == pytest.approx({4: 0.8, 9: 1.8})
+    most = softening.deepened(once, {9: 2.0})
+    assert most == pytest.approx({4: 0.8, 9: 2.0})
+    assert most is not None
+    assert softening.deepened(most, {9: 0.5}) is None
+    assert softening.deepened(most, {4: 0.1, 9: 0.5}) == pytest.approx({4: 1.2, 9: 2.0})
 
 
 def test_the_curve_is_soft_where_the_moment_was_encoded() -> None:
