@@ -109,7 +109,7 @@ def _output(
         *(Upload(path, "media", keys.segment(key, at, version), Stage.CONTENT) for at, path in enumerate(paths)),
         Upload(playlist, "media", key, Stage.PLAYLIST),
     ]
-    off_target = sound is not None and loudness.is_off_target(sound.measured) and sound.gain.mode != "none"
+    off_target = sound is not None and loudness.is_off_target(sound.measured) and sound.mode != "none"
     record = VariantRecord(
         **build.head(output),
         warnings=(refusals.SOUND_OFF_TARGET,) if off_target else (),
@@ -126,7 +126,7 @@ def _output(
         duration=round(math.fsum(segment.duration for segment in segments), 6),
         segments=tuple(SegmentFact(name=each.name, duration=each.duration, size=each.size) for each in segments),
         loudness=sound.measured if sound is not None else None,
-        gain_mode=sound.gain.mode if sound is not None else None,
+        gain_mode=sound.mode if sound is not None else None,
         captions=encoded.captions,
         build=receipt,
     )

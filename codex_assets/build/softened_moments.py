@@ -6,7 +6,7 @@ Which moments, how much softer and where they go in is decided in `media/encode/
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codex_assets.media import input_flags, profile
@@ -24,6 +24,8 @@ class Heard:
 
     measured: Measurement | None
     peaks: Sequence[float]
+    are_peaks_lowered: bool = False
+    """Whether so many moments of it were made softer that its peaks stand out less."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def soften(tools: Tools, encode: SoundEncode, heard: Heard, listen: Callable[[],
         if deeper is None or not _encode_again(tools, encode, deeper, over):
             break
         softer = deeper
-        heard = listen()
+        heard = replace(listen(), are_peaks_lowered=softening.are_peaks_lowered(softer, heard.peaks))
     return heard
 
 

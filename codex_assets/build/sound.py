@@ -16,7 +16,7 @@ from pathlib import Path
 from codex_assets.build.softened_moments import Heard, SoundEncode, soften
 from codex_assets.media import input_flags, profile
 from codex_assets.media.encode import ladder, loudness, softening
-from codex_assets.media.encode.loudness import Aim, Gain, Measurement
+from codex_assets.media.encode.loudness import Aim, Gain, GainMode, Measurement
 from codex_assets.system import machine, side_by_side
 from codex_assets.system.run_output import Progress
 from codex_assets.system.side_by_side import SharedProgress
@@ -32,7 +32,14 @@ class Sound:
     measured: Measurement | None
     """Of that file as it is decoded; None for silence."""
     gain: Gain
-    """How it was normalised."""
+    """The gain that it was encoded with."""
+    are_peaks_lowered: bool = False
+    """Whether the encode made moments of it softer, as a limiter does."""
+
+    @property
+    def mode(self) -> GainMode:
+        """How it was normalised."""
+        return "limited" if self.are_peaks_lowered else self.gain.mode
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,7 @@ def _encode_rate(folder: Path, programme: _Programme, rate: int, course: SharedP
         )
         listen = partial(_listen, tools, path, duration)
         heard = soften(tools, SoundEncode(path, programme.source, rate, gain, duration), listen(), listen)
-        return Sound(path, heard.measured, gain)
+        return Sound(path, heard.measured, gain, heard.are_peaks_lowered)
 
     measured = programme.measured
     aim = _predicted_aim(tools, programme)

@@ -85,6 +85,8 @@ def test_only_moments_over_the_limit_are_encoded_again(tmp_path: Path) -> None:
     assert changed[0] > 4 * 48000 / 1024
     assert changed[-1] < 8 * 48000 / 1024
     assert tools.labels.count("encoding the sound") == 1
+    # One moment of it: it is still judged as a sound of one gain.
+    assert sound.mode == sound.gain.mode == "linear"
 
 
 def test_a_sound_that_was_put_together_lasts_as_long_as_one_that_was_not(tmp_path: Path) -> None:

@@ -59,6 +59,11 @@ def test_what_passes_the_limit_all_over_is_no_moment(over: int, tenths: int, are
     assert softening.are_moments(range(over), [0.0] * tenths) is are
 
 
+@pytest.mark.parametrize(("softer", "tenths", "are"), [(1, 100, False), (2, 100, True), (5, 600, False)])
+def test_a_few_softer_moments_lower_no_peaks(softer: int, tenths: int, are: bool) -> None:
+    assert softening.are_peaks_lowered(range(softer), [0.0] * tenths) is are
+
+
 def test_a_moment_becomes_softer_until_it_is_soft_enough() -> None:
     """What passes the limit by far does so by chance: at first it is not made softer by all of that."""
     once = softening.deepened({}, {4: 0.5, 9: 3.6})
