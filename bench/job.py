@@ -28,6 +28,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import verification
 
@@ -130,12 +131,15 @@ def _hls(folder: Path, rung: Rung) -> list[str]:
 # --- Measuring --------------------------------------------------------------------------------------------------------
 
 
-def measured(film: Film, way: Callable[[Film, Path], list[list[str]]], folder: Path) -> Cost:
+Upload = TypeVar("Upload")
+
+
+def measured(upload: Upload, way: Callable[[Upload, Path], list[list[str]]], folder: Path) -> Cost:
     """Run the commands of one way, and add up what they take."""
     folder.mkdir()
     before, began = os.times(), time.monotonic()
     memory = 0
-    for command in way(film, folder):
+    for command in way(upload, folder):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         watch = _Watch(process.pid)
         _, errors = process.communicate()

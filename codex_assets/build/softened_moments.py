@@ -5,13 +5,16 @@ Which moments, how much softer and where they go in is decided in `media/encode/
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codex_assets.media import input_flags, profile
-from codex_assets.media.encode import aac_frames, ladder, softening
+from codex_assets.media.encode import ladder, softening
+from codex_assets.media.encode.aac_frames import Frames
 from codex_assets.media.encode.loudness import Gain, Measurement
+from codex_assets.media.encode.softening import Passage
 from codex_assets.system.tools import Tools
 
 AT_ONCE = 32
@@ -62,24 +65,38 @@ def _encode_again(tools: Tools, encode: SoundEncode, softer: Mapping[int, float]
     """Returns whether any of these moments could be changed."""
     folder = encode.path.with_suffix(".softened")
     folder.mkdir(exist_ok=True)
-    stream, curve = folder / "whole.aac", folder / "curve.f32"
+    stream, curve, together = folder / "whole.aac", folder / "curve.f32", folder / "together.aac"
     finished = ladder.delivered_input(str(encode.path))
     tools.ffmpeg(softening.stream_arguments(finished, str(stream)), label="listing the frames")
-    whole = aac_frames.frames(stream.read_bytes())
+    whole = _frames(stream)
     curve.write_bytes(softening.curve(softer, len(whole) * profile.AAC_FRAME_SAMPLES).tobytes())
+    wanted = softening.passages(changed, len(whole))
+    parts: list[tuple[range, Passage, Frames]] = []
+    for first in range(0, len(wanted), AT_ONCE):
+        for passage, encoded in _encoded(tools, encode, folder, curve, wanted[first : first + AT_ONCE]):
+            placed = softening.placed(whole, passage, encoded)
+            if placed is not None:
+                parts.append((placed, passage, encoded))
+    if parts:
+        with together.open("wb") as file:
+            file.writelines(softening.put_together(whole, parts))
+        tools.ffmpeg(softening.file_arguments(str(together), str(encode.path)), label="putting softer moments in place")
+    return bool(parts)
+
+
+def _encoded(
+    tools: Tools, encode: SoundEncode, folder: Path, curve: Path, passages: Sequence[Passage]
+) -> list[tuple[Passage, Frames]]:
+    """These passages, encoded with this curve."""
+    outputs = [(passage, str(folder / f"{passage.first}.aac")) for passage in passages]
     opened = input_flags.input_arguments(str(encode.source), trusted=True)
     filters = ladder.sound_filters(encode.gain, encode.duration)
-    wanted = softening.passages(changed, len(whole))
-    is_changed = False
-    for first in range(0, len(wanted), AT_ONCE):
-        outputs = [(passage, str(folder / f"{passage.first}.aac")) for passage in wanted[first : first + AT_ONCE]]
-        arguments = softening.arguments(opened, filters, str(curve), encode.kbps, outputs)
-        tools.ffmpeg(arguments, label="encoding softer moments", duration=encode.duration)
-        for passage, part in outputs:
-            encoded = aac_frames.frames(Path(part).read_bytes())
-            is_changed = softening.put_in_place(whole, passage, encoded) or is_changed
-            Path(part).unlink()
-    if is_changed:
-        stream.write_bytes(b"".join(whole))
-        tools.ffmpeg(softening.file_arguments(str(stream), str(encode.path)), label="putting softer moments in place")
-    return is_changed
+    arguments = softening.arguments(opened, filters, str(curve), encode.kbps, outputs)
+    tools.ffmpeg(arguments, label="encoding softer moments", duration=encode.duration)
+    return [(passage, _frames(Path(path))) for passage, path in outputs]
+
+
+def _frames(stream: Path) -> Frames:
+    """The frames of a stream that stays on disk, however long it is."""
+    with stream.open("rb") as file:
+        return Frames(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))

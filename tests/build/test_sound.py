@@ -17,6 +17,8 @@ from codex_assets.system.process import ToolRun
 from codex_assets.system.run_output import Progress
 from codex_assets.system.tools import Tools, tool_environment
 
+pytestmark = pytest.mark.ffmpeg
+
 SECONDS = 12
 BELLS = (
     "0.7*exp(-30*mod(t,0.37))*sin(2*PI*(900+300*floor(mod(t,5)))*t)+0.25*exp(-6*mod(t,0.8))*(random(0)-0.5)"
@@ -67,7 +69,8 @@ def measured(tools: Tools, path: Path) -> loudness.Measurement:
 
 def frames(path: Path) -> list[bytes]:
     command = ["ffmpeg", "-v", "error", "-i", str(path), "-c", "copy", "-f", "adts", "-"]
-    return aac_frames.frames(subprocess.run(command, capture_output=True, check=True).stdout)
+    stream = aac_frames.Frames(subprocess.run(command, capture_output=True, check=True).stdout)
+    return [stream[number] for number in range(len(stream))]
 
 
 def test_only_moments_over_the_limit_are_encoded_again(tmp_path: Path) -> None:

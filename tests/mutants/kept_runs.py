@@ -62,7 +62,9 @@ class KeepingTools(Tools):
         self, commands: Sequence[list[str]], run: Callable[[], ToolRun], lines: list[str]
     ) -> tuple[ToolRun, list[str]]:
         paths = {Path(part) for command in commands for part in command if part.startswith("/")}
-        inputs = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.is_file()}
+        # What is written last may be there already, from a run whose result was not good enough.
+        written = {Path(command[-1]) for command in commands}
+        inputs = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths - written if path.is_file()}
         outputs = paths - inputs.keys()
         folders = sorted({path.parent for path in outputs})
 

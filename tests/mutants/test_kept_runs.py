@@ -39,3 +39,20 @@ def test_chunks_beside_each_other_are_kept_each_by_itself(tmp_path: Path, monkey
     first = encoded(1)
     assert len(first) == 4
     assert [encoded(number) for number in (2, 3)] == [first, first]
+
+
+@pytest.mark.ffmpeg
+def test_an_encode_over_another_is_kept(tmp_path: Path) -> None:
+    """A sound that is not as loud as it should be is encoded once more, to the same place."""
+    tools = KeepingTools(tool_environment(os.environ), tmp_path / "kept")
+
+    def encoded(number: int) -> bytes:
+        path = tmp_path / str(number) / "sound.m4a"
+        path.parent.mkdir()
+        for pitch in (300, 500):
+            source = ["-f", "lavfi", "-i", f"sine=f={pitch}:d=1"]
+            tools.ffmpeg([*source, "-c:a", "aac", str(path)], label="encoding the sound", duration=1)
+        return path.read_bytes()
+
+    first = encoded(1)
+    assert [encoded(number) for number in (2, 3)] == [first, first]

@@ -7,25 +7,44 @@ windows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from mmap import mmap
 
 HEADER_BYTES = 7
 """Of ADTS without a checksum, as ffmpeg writes it."""
 _CHANNEL_PAIR = 1
 
 
-def frames(stream: bytes) -> list[bytes]:
-    """The frames of an ADTS stream, each with its header. Raises `ValueError` where there is none."""
-    packed, at = [], 0
-    while at < len(stream):
-        header = stream[at : at + HEADER_BYTES]
-        is_header = len(header) == HEADER_BYTES and header[0] == 0xFF and header[1] & 0xF0 == 0xF0
-        size = ((header[3] & 3) << 11) | (header[4] << 3) | (header[5] >> 5) if is_header else 0
-        if not HEADER_BYTES < size <= len(stream) - at:
-            raise ValueError("not a stream of ADTS frames")
-        packed.append(stream[at : at + size])
-        at += size
-    return packed
+class Frames:
+    """The frames of an ADTS stream, each with its header. `stream` may be a file that is mapped: what is kept is where
+    each frame begins. Raises `ValueError` where there is none."""
+
+    def __init__(self, stream: bytes | mmap) -> None:
+        self._stream = memoryview(stream)
+        self._begins = array("Q")
+        at, size = 0, len(self._stream)
+        while at < size:
+            self._begins.append(at)
+            at += _frame_bytes(self._stream[at : at + HEADER_BYTES], size - at)
+        self._begins.append(at)
+
+    def __len__(self) -> int:
+        return len(self._begins) - 1
+
+    def __getitem__(self, number: int) -> bytes:
+        return bytes(self.part(number, number + 1))
+
+    def part(self, begin: int, end: int) -> memoryview:
+        """The frames from `begin` up to `end`, as they lie in the stream."""
+        return self._stream[self._begins[begin] : self._begins[end]]
+
+
+def _frame_bytes(header: memoryview, left: int) -> int:
+    is_header = len(header) == HEADER_BYTES and header[0] == 0xFF and header[1] & 0xF0 == 0xF0
+    size = ((header[3] & 3) << 11) | (header[4] << 3) | (header[5] >> 5) if is_header else 0
+    if not HEADER_BYTES < size <= left:
+        raise ValueError("not a stream of ADTS frames")
+    return size
 
 
 def window(frame: bytes) -> int | None:
@@ -37,7 +56,7 @@ def window(frame: bytes) -> int | None:
     return begins >> 12 & 7 if element == _CHANNEL_PAIR and is_shared else None
 
 
-def may_take_over(before: Sequence[bytes], after: Sequence[bytes], at: int, other_at: int) -> bool:
+def may_take_over(before: Frames, after: Frames, at: int, other_at: int) -> bool:
     """Whether frame `other_at` of `after` may follow the frame in front of `at` in `before`. Both are encodes of one
     sound, and these two places are the same moment of it."""
     pairs = [(before[at - back], after[other_at - back]) for back in (1, 0) if at >= back and other_at >= back]

@@ -12,11 +12,12 @@ coder's delay.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from codex_assets.media import ffmpeg_words, profile
 from codex_assets.media.encode import aac_frames, loudness
+from codex_assets.media.encode.aac_frames import Frames
 
 BLOCK_SAMPLES = profile.SAMPLE_RATE // 10
 """The meter tells the peak of each tenth of a second."""
@@ -158,8 +159,9 @@ def file_arguments(stream: str, path: str) -> list[str]:
     return ["-i", stream, "-c:a", "copy", "-bsf:a", clock, "-fflags", "+bitexact", "-flags:a", "+bitexact", path]
 
 
-def put_in_place(whole: list[bytes], passage: Passage, encoded: Sequence[bytes]) -> bool:
-    """Put what was encoded again into the frames of a whole sound. Returns whether there was a place at each end."""
+def placed(whole: Frames, passage: Passage, encoded: Frames) -> range | None:
+    """Which frames of a whole sound those of a passage that was encoded again take the place of. None where they fit at
+    one end nowhere."""
     begin, end = passage.begin - passage.first, min(passage.end - passage.first, len(encoded))
     starts = range(begin, max(0, begin - SEARCHED_FRAMES) - 1, -1)
     ends = range(end, min(len(encoded), end + SEARCHED_FRAMES + 1))
@@ -168,12 +170,22 @@ def put_in_place(whole: list[bytes], passage: Passage, encoded: Sequence[bytes])
     if passage.last >= len(whole) - 1:
         stop = len(whole) - passage.first
     if start is None or stop is None or stop > len(encoded):
-        return False
-    whole[passage.first + start : passage.first + stop] = encoded[start:stop]
-    return True
+        return None
+    return range(passage.first + start, passage.first + stop)
 
 
-def _takes_over(whole: Sequence[bytes], encoded: Sequence[bytes], first: int, at: int) -> bool:
+def put_together(whole: Frames, parts: Iterable[tuple[range, Passage, Frames]]) -> Iterator[memoryview]:
+    """The stream of a whole sound in which these frames are those of passages that were encoded again, in the order of
+    the sound."""
+    at = 0
+    for frames, passage, encoded in parts:
+        yield whole.part(at, frames.start)
+        yield encoded.part(frames.start - passage.first, frames.stop - passage.first)
+        at = frames.stop
+    yield whole.part(at, len(whole))
+
+
+def _takes_over(whole: Frames, encoded: Frames, first: int, at: int) -> bool:
     if first + at == 0:
         return True
     is_there = at < len(encoded) and first + at < len(whole)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 
 import pytest
 
 from codex_assets.media import profile
 from codex_assets.media.encode import aac_frames, softening
+from codex_assets.media.encode.aac_frames import Frames
+from codex_assets.media.encode.softening import Passage
 
 LINE = (
     "[Parsed_ebur128_2 @ 0x55] [info] t: 0.{at}  TARGET:-23 LUFS    M:-120.7 S:-120.7     I: -70.0 LUFS"
@@ -28,12 +31,18 @@ def frame(window: int, mark: int = 0, *, shared: bool = True) -> bytes:
     return adts(begins.to_bytes(3, "big") + bytes([mark]))
 
 
+def stream_of(frames: Iterable[bytes]) -> Frames:
+    return Frames(b"".join(frames))
+
+
 def test_a_stream_is_taken_apart_into_its_frames() -> None:
     packed = [frame(1), frame(3, 7), adts(bytes(3000))]
-    assert aac_frames.frames(b"".join(packed)) == packed
+    stream = stream_of(packed)
+    assert [stream[number] for number in range(len(stream))] == packed
+    assert bytes(stream.part(1, 3)) == packed[1] + packed[2]
     for broken in (b"".join(packed)[:-1], b"\x00" + packed[0], packed[0][:5]):
         with pytest.raises(ValueError, match="ADTS"):
-            aac_frames.frames(broken)
+            aac_frames.Frames(broken)
 
 
 def test_windows_are_those_of_both_channels_or_unknown() -> None:
@@ -104,33 +113,48 @@ def test_moments_beside_each_other_are_one_passage() -> None:
     assert edges[-1].last == 999
 
 
+def together(whole: list[bytes], passage: Passage, again: list[bytes]) -> list[bytes] | None:
+    """The frames of the sound with the passage in it."""
+    stream, encoded = stream_of(whole), stream_of(again)
+    frames = softening.placed(stream, passage, encoded)
+    if frames is None:
+        return None
+    joined = stream_of(map(bytes, softening.put_together(stream, [(frames, passage, encoded)])))
+    return [joined[number] for number in range(len(joined))]
+
+
 def test_what_was_encoded_again_goes_in_where_the_windows_fit() -> None:
     whole = [frame(1, mark) for mark in range(200)]
-    passage = softening.Passage(first=10, begin=100, end=120, last=160)
     again = [frame(1, 255) for _ in range(152)]
     # At its begin the windows do not fit, a little earlier they do.
     for at in range(84, 95):
         again[at] = frame(2, 255)
-    before = list(whole)
-    assert softening.put_in_place(whole, passage, again)
-    changed = [at for at in range(200) if whole[at] != before[at]]
-    assert changed == list(range(93, 120))
-    assert len(whole) == 200
+    mended = together(whole, Passage(first=10, begin=100, end=120, last=160), again)
+    assert mended is not None
+    assert [at for at in range(200) if mended[at] != whole[at]] == list(range(93, 120))
+    assert len(mended) == 200
+
+
+def test_several_passages_go_in_at_once() -> None:
+    whole, again = [frame(1, mark) for mark in range(200)], stream_of([frame(1, 255)] * 90)
+    early, late = Passage(0, 5, 10, 50), Passage(100, 150, 160, 180)
+    parts = [(softening.placed(stream_of(whole), each, again) or range(0), each, again) for each in (early, late)]
+    joined = Frames(b"".join(softening.put_together(stream_of(whole), parts)))
+    assert [at for at in range(200) if joined[at] != whole[at]] == [*range(5, 10), *range(150, 160)]
 
 
 def test_what_fits_nowhere_is_left_out() -> None:
     whole = [frame(1, mark) for mark in range(200)]
-    passage = softening.Passage(first=10, begin=100, end=120, last=160)
+    passage = Passage(first=10, begin=100, end=120, last=160)
     for again in ([frame(2)] * 152, [frame(1, shared=False)] * 152, [frame(1)] * 60):
-        before = list(whole)
-        assert not softening.put_in_place(whole, passage, again)
-        assert whole == before
+        assert together(whole, passage, again) is None
 
 
 def test_the_first_and_the_last_moment_go_in_with_the_ends() -> None:
     whole = [frame(1, mark) for mark in range(100)]
-    first, last = softening.Passage(0, 0, 10, 50), softening.Passage(0, 60, 99, 99)
-    assert softening.put_in_place(whole, first, [frame(1, 255)] * 52)
-    assert [each == frame(1, 255) for each in whole] == [True] * 10 + [False] * 90
-    assert softening.put_in_place(whole, last, [frame(1, 254)] * 100)
-    assert [each == frame(1, 254) for each in whole] == [False] * 60 + [True] * 40
+    first = together(whole, Passage(0, 0, 10, 50), [frame(1, 255)] * 52)
+    assert first is not None
+    assert [each == frame(1, 255) for each in first] == [True] * 10 + [False] * 90
+    last = together(whole, Passage(0, 60, 99, 99), [frame(1, 254)] * 100)
+    assert last is not None
+    assert [each == frame(1, 254) for each in last] == [False] * 60 + [True] * 40
