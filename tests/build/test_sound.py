@@ -20,11 +20,6 @@ from codex_assets.system.tools import Tools, tool_environment
 pytestmark = pytest.mark.ffmpeg
 
 SECONDS = 12
-BELLS = (
-    "0.7*exp(-30*mod(t,0.37))*sin(2*PI*(900+300*floor(mod(t,5)))*t)+0.25*exp(-6*mod(t,0.8))*(random(0)-0.5)"
-    "|0.6*exp(-30*mod(t,0.37))*sin(2*PI*(700+250*floor(mod(t,4)))*t)+0.25*exp(-6*mod(t,0.8))*(random(1)-0.5)"
-)
-"""At the target as they are; an encode at 64 kbit/s passes the peak limit at some of their strokes."""
 STRUCK = "|".join(
     f"0.22*sin(2*PI*{pitch}*t)*(0.7+0.3*sin(2*PI*2*t))+0.68*exp(-25*(t-6))*between(t,6,6.3)*sin(2*PI*900*t)"
     for pitch in (310, 450)
@@ -95,7 +90,7 @@ def test_only_moments_over_the_limit_are_encoded_again(tmp_path: Path) -> None:
 def test_a_sound_that_was_put_together_lasts_as_long_as_one_that_was_not(tmp_path: Path) -> None:
     """And its packets lie at the same times."""
     tools = Listed()
-    source = sound_of(tmp_path, BELLS)
+    source = sound_of(tmp_path, STRUCK)
     (sound,) = encode_sounds(tools, tmp_path / "out", source, [64], measured(tools, source), SECONDS, None).values()
     assert "putting softer moments in place" in tools.labels
     plain = tmp_path / "plain.m4a"
