@@ -75,8 +75,13 @@ class Film:
 
 def job(film: Film, folder: Path) -> list[list[str]]:
     """Our job."""
+    return whole_job(film.path, "video", folder)
+
+
+def whole_job(upload: Path, media_type: str, folder: Path) -> list[list[str]]:
+    """Our job of any upload."""
     ids = ["--media-id", verification.MEDIA_ID, "--store", str(folder)]
-    return [[str(Path(sys.executable).with_name("codex-assets")), "run", str(film.path), "--type", "video", *ids]]
+    return [[str(Path(sys.executable).with_name("codex-assets")), "run", str(upload), "--type", media_type, *ids]]
 
 
 def floor(film: Film, folder: Path) -> list[list[str]]:

@@ -16,13 +16,11 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import job
-import verification
 
 from codex_assets.media import profile
 
@@ -37,10 +35,10 @@ SOUNDS = {
 
 @dataclass(frozen=True)
 class Upload:
-    """A sound, as it is uploaded."""
+    """A sound, as it is uploaded. `seconds`: None where it was not made here."""
 
     path: Path
-    seconds: float
+    seconds: float | None
 
 
 def make(folder: Path, name: str, seconds: float) -> Upload:
@@ -57,8 +55,7 @@ def make(folder: Path, name: str, seconds: float) -> Upload:
 
 def whole_job(upload: Upload, folder: Path) -> list[list[str]]:
     """Our job."""
-    ids = ["--media-id", verification.MEDIA_ID, "--store", str(folder)]
-    return [[str(Path(sys.executable).with_name("codex-assets")), "run", str(upload.path), "--type", "audio", *ids]]
+    return job.whole_job(upload.path, "audio", folder)
 
 
 def floor(upload: Upload, folder: Path) -> list[list[str]]:
@@ -80,7 +77,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         uploads = (
-            [("upload", Upload(options.sound, 0.0))]
+            [("upload", Upload(options.sound, None))]
             if options.sound
             else [
                 (kind, make(folder, kind, float(seconds))) for seconds in options.lengths.split(",") for kind in SOUNDS

@@ -6,6 +6,7 @@ Which moments, how much softer and where they go in is decided in `media/encode/
 from __future__ import annotations
 
 import mmap
+import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,11 +15,11 @@ from codex_assets.media import input_flags, profile
 from codex_assets.media.encode import ladder, softening
 from codex_assets.media.encode.aac_frames import Frames
 from codex_assets.media.encode.loudness import Gain, Measurement
-from codex_assets.media.encode.softening import Passage
+from codex_assets.media.encode.softening import Part, Passage
 from codex_assets.system.tools import Tools
 
 AT_ONCE = 32
-"""Stretches that one run of ffmpeg encodes."""
+"""Passages that one run of ffmpeg encodes."""
 
 
 @dataclass(frozen=True)
@@ -68,35 +69,30 @@ def _encode_again(tools: Tools, encode: SoundEncode, softer: Mapping[int, float]
     stream, curve, together = folder / "whole.aac", folder / "curve.f32", folder / "together.aac"
     finished = ladder.delivered_input(str(encode.path))
     tools.ffmpeg(softening.stream_arguments(finished, str(stream)), label="listing the frames")
-    whole = _frames(stream)
+    with stream.open("rb") as file:
+        # It stays on disk, however long it is.
+        whole = Frames(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     curve.write_bytes(softening.curve(softer, len(whole) * profile.AAC_FRAME_SAMPLES).tobytes())
     wanted = softening.passages(changed, len(whole))
-    parts: list[tuple[range, Passage, Frames]] = []
+    parts: list[Part] = []
     for first in range(0, len(wanted), AT_ONCE):
-        for passage, encoded in _encoded(tools, encode, folder, curve, wanted[first : first + AT_ONCE]):
-            placed = softening.placed(whole, passage, encoded)
-            if placed is not None:
-                parts.append((placed, passage, encoded))
+        passages = wanted[first : first + AT_ONCE]
+        encoded = _encoded(tools, encode, folder, curve, passages)
+        taken = (softening.part_of(whole, *each) for each in zip(passages, encoded, strict=True))
+        parts += [part for part in taken if part is not None]
     if parts:
         with together.open("wb") as file:
             file.writelines(softening.put_together(whole, parts))
         tools.ffmpeg(softening.file_arguments(str(together), str(encode.path)), label="putting softer moments in place")
+    shutil.rmtree(folder)
     return bool(parts)
 
 
-def _encoded(
-    tools: Tools, encode: SoundEncode, folder: Path, curve: Path, passages: Sequence[Passage]
-) -> list[tuple[Passage, Frames]]:
+def _encoded(tools: Tools, encode: SoundEncode, folder: Path, curve: Path, passages: Sequence[Passage]) -> list[Frames]:
     """These passages, encoded with this curve."""
-    outputs = [(passage, str(folder / f"{passage.first}.aac")) for passage in passages]
+    outputs = [(passage, str(folder / f"{number}.aac")) for number, passage in enumerate(passages)]
     opened = input_flags.input_arguments(str(encode.source), trusted=True)
     filters = ladder.sound_filters(encode.gain, encode.duration)
     arguments = softening.arguments(opened, filters, str(curve), encode.kbps, outputs)
     tools.ffmpeg(arguments, label="encoding softer moments", duration=encode.duration)
-    return [(passage, _frames(Path(path))) for passage, path in outputs]
-
-
-def _frames(stream: Path) -> Frames:
-    """The frames of a stream that stays on disk, however long it is."""
-    with stream.open("rb") as file:
-        return Frames(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    return [Frames(Path(path).read_bytes()) for _, path in outputs]

@@ -192,7 +192,7 @@ def is_silent_when_merged(tools: Tools, sound: Sound) -> bool:
 def _listen(tools: Tools, path: Path, duration: float) -> Heard:
     """Measure a finished sound."""
     peaks: list[float] = []
-    arguments = softening.measuring_arguments(ladder.delivered_input(str(path)))
+    arguments = loudness.block_measuring_arguments(ladder.delivered_input(str(path)))
     run = tools.ffmpeg(
         arguments,
         label="measuring the delivered sound",

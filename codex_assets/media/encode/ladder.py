@@ -32,9 +32,14 @@ def audio_arguments(mezzanine: str, kbps: int, path: str, gain: loudness.Gain, d
     return [
         *(*input_arguments(mezzanine, trusted=True), "-vn", "-map", "0:a:0"),
         *("-af", ",".join(sound_filters(gain, duration))),
-        *("-c:a", "aac", "-b:a", f"{kbps}k", "-ar", str(profile.SAMPLE_RATE), "-ac", str(profile.CHANNELS)),
-        *(*STRIPPED, *BITEXACT, "-f", "mp4", path),
+        *(*sound_coding(kbps), "-f", "mp4", path),
     ]
+
+
+def sound_coding(kbps: int) -> list[str]:
+    """How the delivered sound is encoded, all of it or a part."""
+    coding = ["-c:a", "aac", "-b:a", f"{kbps}k", "-ar", str(profile.SAMPLE_RATE), "-ac", str(profile.CHANNELS)]
+    return [*coding, *STRIPPED, *BITEXACT]
 
 
 def sound_filters(gain: loudness.Gain, duration: float) -> list[str]:
@@ -46,17 +51,7 @@ def sound_filters(gain: loudness.Gain, duration: float) -> list[str]:
 def predicting_arguments(mezzanine: str, gain: loudness.Gain, duration: float) -> list[str]:
     """Measure the mezzanine's sound as it is with this gain, before it is encoded."""
     filters = [*sound_filters(gain, duration), loudness.meter()]
-    return [
-        *input_arguments(mezzanine, trusted=True),
-        "-vn",
-        "-map",
-        "0:a:0",
-        "-af",
-        ",".join(filters),
-        "-f",
-        "null",
-        "-",
-    ]
+    return loudness.metered(input_arguments(mezzanine, trusted=True), ",".join(filters))
 
 
 def delivered_input(sound: str) -> list[str]:

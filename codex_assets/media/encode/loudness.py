@@ -123,7 +123,15 @@ def meter() -> str:
     return f"ebur128={METERED}"
 
 
+def metered(source: Sequence[str], filters: str) -> list[str]:
+    """Let a sound pass filters, of which one is a meter. `source`: the options that open it. `-vn`: a meter must not
+    pay for decoding pictures."""
+    return [*source, "-vn", "-map", "0:a:0", "-af", filters, "-f", "null", "-"]
+
+
 METERED = "peak=true:framelog=verbose"
+METERED_BLOCKS = "peak=true:framelog=info"
+"""With a line in the log for each tenth of a second."""
 MOST_METERED = 24
 """Channels. The meter resamples all of them at once, and of over 32 ffmpeg does not; no layout has more."""
 OWN = "@own"
@@ -150,9 +158,13 @@ def _placed_anywhere(channels: int) -> str:
 
 
 def measuring_arguments(source: list[str], audio: AudioStream | None = None) -> list[str]:
-    """Measure one file as it would be delivered, and the peak of its own channels where `audio` asks for it. `-vn`: a
-    meter must not pay for decoding pictures."""
-    return [*source, "-vn", "-map", "0:a:0", "-af", metering(audio), "-f", "null", "-"]
+    """Measure one file as it would be delivered, and the peak of its own channels where `audio` asks for it."""
+    return metered(source, metering(audio))
+
+
+def block_measuring_arguments(source: list[str]) -> list[str]:
+    """Measure a finished sound, all of it and each tenth of a second."""
+    return metered(source, f"{delivered_form()},ebur128={METERED_BLOCKS}")
 
 
 def merged_measuring_arguments(source: list[str]) -> list[str]:

@@ -16,8 +16,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from codex_assets.media import ffmpeg_words, profile
-from codex_assets.media.encode import aac_frames, loudness
+from codex_assets.media.encode import aac_frames, ladder
 from codex_assets.media.encode.aac_frames import Frames
+from codex_assets.media.encode.flags import BITEXACT, STRIPPED
+from codex_assets.media.input_flags import input_arguments
 
 BLOCK_SAMPLES = profile.SAMPLE_RATE // 10
 """The meter tells the peak of each tenth of a second."""
@@ -27,7 +29,7 @@ SEARCHED_FRAMES = 40
 """Over which a place is looked for where both encodes have the same windows."""
 CLEAR_FRAMES = 4
 """Between a softer moment and a place where an encode takes over: a coder looks ahead."""
-HELD_SECONDS, RAMP_SECONDS = 0.04, 0.05
+SOFT_SECONDS, RAMP_SECONDS = 0.04, 0.05
 """How long a moment is softer before and after its tenth of a second, and how long it takes to become so."""
 FIRST_STEP, MARGIN = 1.0, 0.3
 """dB. What passes the limit by far does so by chance, and is gone with the smallest change: the first step is small."""
@@ -47,15 +49,8 @@ class Passage:
     last: int
 
 
-def measuring_arguments(source: Sequence[str]) -> list[str]:
-    """Measure a finished sound, with a line in the log for each tenth of a second. `source`: the options that open
-    it."""
-    filters = f"{loudness.delivered_form()},ebur128=peak=true:framelog=info"
-    return [*source, "-vn", "-map", "0:a:0", "-af", filters, "-f", "null", "-"]
-
-
 def block_peaks(log: Iterable[str]) -> list[float]:
-    """The true peak in dBTP of each tenth of a second, of the lines that the meter writes of them (`framelog=info`)."""
+    """The true peak in dBTP of each tenth of a second, of a log with `loudness.METERED_BLOCKS`."""
     matches = (ffmpeg_words.METER_BLOCK.search(line) for line in log)
     return [max(float(peak) for peak in match["peaks"].split()) for match in matches if match]
 
@@ -102,7 +97,7 @@ def curve(softer: Mapping[int, float], samples: int) -> array[float]:
 def _softest(block: int) -> tuple[float, float]:
     """From when to when the sound is softest, in seconds of what is encoded: it is decoded a frame later."""
     begin = (block * BLOCK_SAMPLES - profile.AAC_FRAME_SAMPLES) / profile.SAMPLE_RATE
-    return begin - HELD_SECONDS, begin + BLOCK_SAMPLES / profile.SAMPLE_RATE + HELD_SECONDS
+    return begin - SOFT_SECONDS, begin + BLOCK_SAMPLES / profile.SAMPLE_RATE + SOFT_SECONDS
 
 
 def passages(blocks: Collection[int], count: int) -> list[Passage]:
@@ -140,8 +135,7 @@ def arguments(
     for name, (passage, path) in zip(names, outputs, strict=True):
         begin, end = (frame * profile.AAC_FRAME_SAMPLES for frame in (passage.first, passage.last + 1))
         graph.append(f"[{name}]atrim=start_sample={begin}:end_sample={end},asetpts=N/SR/TB[{name}out]")
-        coding = ("-c:a", "aac", "-b:a", f"{kbps}k", "-fflags", "+bitexact", "-flags:a", "+bitexact")
-        maps += ["-map", f"[{name}out]", *coding, "-f", "adts", path]
+        maps += ["-map", f"[{name}out]", *ladder.sound_coding(kbps), "-f", "adts", path]
     values = ["-f", "f32le", "-ar", str(steps), "-ac", "1", "-i", curve_file]
     return [*source, *values, "-filter_complex", ";".join(graph), *maps]
 
@@ -156,12 +150,19 @@ def file_arguments(stream: str, path: str) -> list[str]:
     has it."""
     length = profile.AAC_FRAME_SAMPLES
     clock = f"setts=time_base=1/{profile.SAMPLE_RATE}:ts=(N-1)*{length}:duration={length}"
-    return ["-i", stream, "-c:a", "copy", "-bsf:a", clock, "-fflags", "+bitexact", "-flags:a", "+bitexact", path]
+    return [*input_arguments(stream, trusted=True), "-c:a", "copy", "-bsf:a", clock, *STRIPPED, *BITEXACT, path]
 
 
-def placed(whole: Frames, passage: Passage, encoded: Frames) -> range | None:
-    """Which frames of a whole sound those of a passage that was encoded again take the place of. None where they fit at
-    one end nowhere."""
+@dataclass(frozen=True)
+class Part:
+    """What takes the place of these frames of a whole sound."""
+
+    frames: range
+    stream: bytes
+
+
+def part_of(whole: Frames, passage: Passage, encoded: Frames) -> Part | None:
+    """What is taken of a passage that was encoded again. None where it fits at one end nowhere."""
     begin, end = passage.begin - passage.first, min(passage.end - passage.first, len(encoded))
     starts = range(begin, max(0, begin - SEARCHED_FRAMES) - 1, -1)
     ends = range(end, min(len(encoded), end + SEARCHED_FRAMES + 1))
@@ -171,17 +172,16 @@ def placed(whole: Frames, passage: Passage, encoded: Frames) -> range | None:
         stop = len(whole) - passage.first
     if start is None or stop is None or stop > len(encoded):
         return None
-    return range(passage.first + start, passage.first + stop)
+    return Part(range(passage.first + start, passage.first + stop), bytes(encoded.part(start, stop)))
 
 
-def put_together(whole: Frames, parts: Iterable[tuple[range, Passage, Frames]]) -> Iterator[memoryview]:
-    """The stream of a whole sound in which these frames are those of passages that were encoded again, in the order of
-    the sound."""
+def put_together(whole: Frames, parts: Iterable[Part]) -> Iterator[memoryview | bytes]:
+    """The stream of a whole sound with these parts in it, which are in the order of the sound."""
     at = 0
-    for frames, passage, encoded in parts:
-        yield whole.part(at, frames.start)
-        yield encoded.part(frames.start - passage.first, frames.stop - passage.first)
-        at = frames.stop
+    for part in parts:
+        yield whole.part(at, part.frames.start)
+        yield part.stream
+        at = part.frames.stop
     yield whole.part(at, len(whole))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from codex_assets.archive.findings import Finding
 from codex_assets.verification.fidelity import SoundBand, SoundFidelity, SoundRange, SoundSecond
@@ -300,10 +300,12 @@ def _wavers(second: SoundSecond, sound: SoundFidelity) -> bool:
     peaks are another waveform."""
     if sound.limited_peaks or second.coherence is None or second.coherence >= COHERENCE:
         return False
-    return any(
-        each.coherence is not None and each.coherence < COHERENCE and 0.0 < abs(each.at - second.at) <= 1.0
-        for each in sound.seconds
-    )
+    return any(each.coherence is not None and each.coherence < COHERENCE for each in _beside(second, sound))
+
+
+def _beside(second: SoundSecond, sound: SoundFidelity) -> Iterator[SoundSecond]:
+    """The seconds before and after it."""
+    return (each for each in sound.seconds if 0.0 < abs(each.at - second.at) <= 1.0)
 
 
 def brightness(second: SoundSecond) -> float:
@@ -323,8 +325,7 @@ def _is_harsh(second: SoundSecond, sound: SoundFidelity) -> bool:
     gained = (second.bright or 0.0) - (second.reference_bright or 0.0)
     if gained < LEAST_GAINED or brightness(second) <= (LIMITED_BRIGHT_DB if sound.limited_peaks else HARSH_DB):
         return False
-    beside = (each for each in sound.seconds if 0.0 < abs(each.at - second.at) <= 1.0)
-    return gained * _energy(second) > BRIGHT_SPREAD * max(map(_bright_energy, beside), default=0.0)
+    return gained * _energy(second) > BRIGHT_SPREAD * max(map(_bright_energy, _beside(second, sound)), default=0.0)
 
 
 def _energy(second: SoundSecond) -> float:

@@ -116,10 +116,10 @@ def test_moments_beside_each_other_are_one_passage() -> None:
 def together(whole: list[bytes], passage: Passage, again: list[bytes]) -> list[bytes] | None:
     """The frames of the sound with the passage in it."""
     stream, encoded = stream_of(whole), stream_of(again)
-    frames = softening.placed(stream, passage, encoded)
-    if frames is None:
+    part = softening.part_of(stream, passage, encoded)
+    if part is None:
         return None
-    joined = stream_of(map(bytes, softening.put_together(stream, [(frames, passage, encoded)])))
+    joined = stream_of(map(bytes, softening.put_together(stream, [part])))
     return [joined[number] for number in range(len(joined))]
 
 
@@ -138,8 +138,8 @@ def test_what_was_encoded_again_goes_in_where_the_windows_fit() -> None:
 def test_several_passages_go_in_at_once() -> None:
     whole, again = [frame(1, mark) for mark in range(200)], stream_of([frame(1, 255)] * 90)
     early, late = Passage(0, 5, 10, 50), Passage(100, 150, 160, 180)
-    parts = [(softening.placed(stream_of(whole), each, again) or range(0), each, again) for each in (early, late)]
-    joined = Frames(b"".join(softening.put_together(stream_of(whole), parts)))
+    parts = [softening.part_of(stream_of(whole), each, again) for each in (early, late)]
+    joined = Frames(b"".join(softening.put_together(stream_of(whole), filter(None, parts))))
     assert [at for at in range(200) if joined[at] != whole[at]] == [*range(5, 10), *range(150, 160)]
 
 
