@@ -6,11 +6,14 @@ Out: what a server answers, which each of them says itself.
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 
@@ -55,9 +58,11 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None = None) -> Iterator[int]:
+def serving(
+    handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> Iterator[int]:
     """The port of a server on loopback, which answers with `handler` during the block; over TLS, if `tls` is given."""
-    server = Server(("127.0.0.1", 0), handler)
+    server = Server((host, 0), handler)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -66,3 +71,23 @@ def serving(handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None = 
     finally:
         server.shutdown()
         server.server_close()
+
+
+def own_host() -> str:
+    """A loopback address at which no other process of the tests listens: 127.0.0.0/8 is this machine, all of it."""
+    return str(ip_address("127.0.0.0") + os.getpid())
+
+
+def sockets_at(port: int) -> list[str]:
+    """The TCP sockets of this machine that are bound to a port: their states, and who holds each of them."""
+    sockets = {}
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            _, local, remote, state, *_, inode = line.split()[:10]
+            if int(local.rpartition(":")[2], 16) == port:
+                sockets[f"socket:[{inode}]"] = f"{table} {local} {remote} in state {state}"
+    holders: dict[str, list[str]] = {name: [] for name in sockets}
+    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):
+            holders.get(str(descriptor.readlink()), []).append("/".join(descriptor.parts[2:]))
+    return [f"{about}, held by {' '.join(holders[name]) or 'nobody'}" for name, about in sockets.items()]

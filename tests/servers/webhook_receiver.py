@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from loopback import QuietHandler, serving
+import requests
+from loopback import QuietHandler, serving, sockets_at
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Received:
 class Receiver:
     """`script` holds the statuses of the next answers; after them, and without any, it is 200."""
 
+    host: str = "127.0.0.1"
     port: int = 0
     script: list[int] = field(default_factory=list)
     received: list[Received] = field(default_factory=list)
@@ -54,7 +56,7 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/webhook"
+        return f"http://{self.host}:{self.port}/webhook"
 
     def taken(self) -> list[dict[str, Any]]:
         """Bodies that were answered with success, in order."""
@@ -70,6 +72,18 @@ class Receiver:
         assert came, f"{len(self.received)} of {count} webhooks came within {timeout_s} s"
         return self.received[:count]
 
+    def who_answers(self) -> str:
+        """What is known of whoever takes what is sent to this receiver, and this one does not get."""
+        before = len(self.received)
+        try:
+            reply = requests.post(self.url, b"{}", timeout=20)
+            answer = f"{reply.status_code} {reply.headers} {reply.text[:500]!r}"
+        except requests.RequestException as error:
+            answer = str(error)
+        came = "came here" if len(self.received) > before else "did not come here"
+        sockets = "; ".join(sockets_at(self.port))
+        return f"one more request to {self.url} {came}, and was answered: {answer}. Sockets: {sockets}"
+
     def _take(self, path: str, headers: dict[str, str], body: bytes) -> int:
         with self._changed:
             status = self.script.pop(0) if self.script else 200
@@ -80,8 +94,8 @@ class Receiver:
 
 
 @contextmanager
-def receiving(*script: int) -> Iterator[Receiver]:
-    receiver = Receiver(script=list(script))
+def receiving(*script: int, host: str = "127.0.0.1") -> Iterator[Receiver]:
+    receiver = Receiver(host=host, script=list(script))
 
     class Handler(QuietHandler):
         def do_POST(self) -> None:
@@ -90,5 +104,5 @@ def receiving(*script: int) -> Iterator[Receiver]:
             answer = json.dumps({"received": status < 300}).encode() if receiver.answer is None else receiver.answer
             self.send_body(status, answer, Content_Type="application/json")
 
-    with serving(Handler) as receiver.port:
+    with serving(Handler, host=host) as receiver.port:
         yield receiver

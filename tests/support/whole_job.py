@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jobs
+from loopback import own_host
 from webhook_receiver import receiving
 
 from codex_assets.archive.records import VariantRecord
@@ -106,12 +107,13 @@ def deliver(
     key = f"originals/{jobs.CREATOR}/{MEDIA}/{name}"
     data = upload if isinstance(upload, bytes) else upload.read_bytes()
     settings.stores().archive.write(key, data, content_type="application/octet-stream")
-    with receiving() as receiver, _said_of_webhooks() as said:
+    with receiving(host=own_host()) as receiver, _said_of_webhooks() as said:
         result = job.run(
             "job-1", jobs.payload(media_type, MEDIA, receiver.url, **{"inputKey": key, **changes}), settings
         )
-        came = f"{len(receiver.received)} webhooks came to port {receiver.port}"
-        assert len(receiver.received) == 1, f"{came}; the sender said: {said}; the job's result: {result}"
+        if len(receiver.received) != 1:
+            came = f"{len(receiver.received)} webhooks came; {receiver.who_answers()}"
+            raise AssertionError(f"{came}; the sender said: {said}; the job's result: {result}")
         (received,) = receiver.received
     assert received.is_signed_with(jobs.SECRET)
     jobs.assert_contract(received.said)
