@@ -10,7 +10,7 @@ from pathlib import Path
 
 import jobs
 import pytest
-from slow_cases import some_slow
+from slow_cases import is_first, some_slow
 from webhook_receiver import receiving
 
 BY_ENCODING = [
@@ -54,7 +54,7 @@ def test_json_stays_json_in_every_encoding(tmp_path: Path, environ: dict[str, st
     assert "Ł" in json.dumps(printed, ensure_ascii=False)
 
 
-@pytest.mark.parametrize(("environ", "encoding"), some_slow(BY_ENCODING[:2], lambda number, _: number == 0))
+@pytest.mark.parametrize(("environ", "encoding"), some_slow(BY_ENCODING[:2], is_first))
 def test_a_worker_prints_what_its_streams_lack(tmp_path: Path, environ: dict[str, str], encoding: str) -> None:
     """The SDK prints a job's result: a sentence in it may quote any character."""
     environment = {**os.environ, **jobs.local_environment(tmp_path), **environ, "RUNPOD_LOG_LEVEL": "DEBUG"}

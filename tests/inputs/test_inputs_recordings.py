@@ -10,7 +10,7 @@ from pathlib import Path
 import measure_picture as measure
 import pytest
 from measure_picture import Box
-from slow_cases import some_slow
+from slow_cases import is_first, some_slow
 from whole_job import deliver
 
 pytestmark = pytest.mark.ffmpeg
@@ -69,7 +69,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("recording", some_slow(CASES, lambda number, _: number == 0))
+@pytest.mark.parametrize("recording", some_slow(CASES, is_first))
 def test_a_recording_is_delivered_as_it_was_drawn(recording: Recording, tmp_path: Path) -> None:
     delivered = deliver(RECORDINGS / recording.name, "video", tmp_path)
     assert (delivered.output["width"], delivered.output["height"]) == recording.size

@@ -10,6 +10,11 @@ import pytest
 Case = TypeVar("Case")
 
 
+def is_first(number: int, _: object) -> bool:
+    """For `some_slow`: the first case is quick, the others are its neighbours."""
+    return number == 0
+
+
 def some_slow(cases: Iterable[Case], is_quick: Callable[[int, Case], bool]) -> list[Any]:
     """All cases as parameters; `is_quick` is asked with the number and the case. A tuple is several parameters."""
     return [

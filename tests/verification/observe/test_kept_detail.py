@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from clips import FFMPEG
 from PIL import Image
-from slow_cases import some_slow
+from slow_cases import is_first, some_slow
 
 from codex_assets.archive.findings import Finding
 from codex_assets.system.tools import Tools, tool_environment
@@ -53,7 +53,7 @@ def finding(upload: Path, filters: str, folder: Path) -> Finding | None:
 
 
 @pytest.mark.ffmpeg
-@pytest.mark.parametrize("source", some_slow(SOURCES, lambda number, _: number == 0))
+@pytest.mark.parametrize("source", some_slow(SOURCES, is_first))
 def test_noise_excuses_what_an_encode_loses_of_it_and_nothing_else(source: str, tmp_path: Path) -> None:
     upload = tmp_path / "upload.mp4"
     coding = ("-frames:v", "25", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "6", "-pix_fmt", "yuv420p", "-an")

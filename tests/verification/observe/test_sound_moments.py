@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from slow_cases import some_slow
-from test_sound_range import MUSIC, SPEECH, is_first, said
+from slow_cases import is_first, some_slow
+from test_sound_range import MUSIC, SPEECH, said
 
 from codex_assets.verification.fidelity import SoundFidelity, SoundSecond
 from codex_assets.verification.observe.sound_coherence import CoherenceMeter

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from break_outputs import TOOLS
-from slow_cases import some_slow
+from slow_cases import is_first, some_slow
 
 from codex_assets.verification.observe.decoder import Decoder
 from codex_assets.verification.observe.sound_fidelity import compare_sounds
@@ -46,10 +46,6 @@ def said(folder: Path, sound: str, *coding: str, own: str = "anull", original: s
     finding = expect_true_sound(fidelity, "mezzanine")
     assert finding is not None
     return None if finding.passed else finding.message
-
-
-def is_first(number: int, _: str) -> bool:
-    return number == 0
 
 
 @pytest.mark.ffmpeg
