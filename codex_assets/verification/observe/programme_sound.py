@@ -57,12 +57,13 @@ class ProgrammeSoundMeter:
         self._rest = joined[end:]
         if not end:
             return
-        tenths = joined[:end].reshape(-1, TENTH, 2)
         self._count_flat_tops(joined[:end])
+        # Each channel in one piece: sums are taken several times as fast.
+        moved = np.ascontiguousarray(joined[:end].reshape(-1, TENTH, 2).swapaxes(1, 2))
         # What only stands still beside the zero line is not heard.
-        moved = tenths - tenths.mean(1, keepdims=True)
-        self._squares.append(np.einsum("tsc,tsc->tc", moved, moved).astype(np.float64) / TENTH)
-        self._products.append(np.einsum("ts,ts->t", moved[..., 0], moved[..., 1]).astype(np.float64) / TENTH)
+        moved -= moved.mean(2, keepdims=True)
+        self._squares.append(np.einsum("tcs,tcs->tc", moved, moved).astype(np.float64) / TENTH)
+        self._products.append(np.einsum("ts,ts->t", moved[:, 0], moved[:, 1]).astype(np.float64) / TENTH)
 
     def _count_flat_tops(self, samples: Samples) -> None:
         self._unheard.append(samples)

@@ -56,17 +56,19 @@ class CoherenceMeter:
     def _begin(self) -> None:
         self._count = 0
         width = self._whole.stop - self._whole.start
-        self._cross = np.zeros((width, 2), np.complex128)
-        self._energies = np.zeros((width, 4))
+        self._cross = np.zeros((2, width), np.complex128)
+        self._energies = np.zeros((4, width))
 
     def add(self, spectra: NDArray[np.complexfloating]) -> None:
-        """The next tenth's spectra, (frequencies, 4): own left and right, the original's left and right."""
-        part = spectra[self._whole]
-        self._cross += part[:, :2] * part[:, 2:].conj()
-        self._energies += np.square(part.real) + np.square(part.imag)
-        self._count += 1
-        if self._count == TENTHS:
-            self._end()
+        """The next tenths' spectra, (tenths, 4, frequencies): own left and right, the original's left and right."""
+        while len(spectra):
+            part = spectra[: TENTHS - self._count, :, self._whole]
+            self._cross += (part[:, :2] * part[:, 2:].conj()).sum(0, dtype=np.complex128)
+            self._energies += (np.square(part.real) + np.square(part.imag)).sum(0, dtype=np.float64)
+            self._count += len(part)
+            spectra = spectra[len(part) :]
+            if self._count == TENTHS:
+                self._end()
 
     def seconds(self) -> tuple[tuple[BandCoherence, ...], ...]:
         """After the last tenth: the bands of each second, of both channels; of none where too little is left of it."""
@@ -75,7 +77,7 @@ class CoherenceMeter:
         return tuple(self._seconds)
 
     def _end(self) -> None:
-        whole = self._energies[:, 2:].sum(0)
+        whole = self._energies[2:].sum(1)
         measured = [self._band(band, channel, float(whole[channel])) for band in self._bands for channel in (0, 1)]
         self._seconds.append(tuple(measured) if self._count >= LEAST_TENTHS else ())
         self._begin()
@@ -83,9 +85,9 @@ class CoherenceMeter:
     def _band(self, band: slice, channel: int, whole: float) -> BandCoherence:
         start = self._whole.start
         part = slice(band.start - start, band.stop - start)
-        own, original = self._energies[part, channel].sum(), self._energies[part, 2 + channel].sum()
+        own, original = self._energies[channel, part].sum(), self._energies[2 + channel, part].sum()
         spectrum = np.zeros(self._samples // 2 + 1, np.complex128)
-        spectrum[band] = self._cross[part, channel]
+        spectrum[band] = self._cross[channel, part]
         products = np.fft.irfft(spectrum, self._samples) * self._samples / 2
         near = np.concatenate([products[: self._longest + 1], products[-self._longest :]])
         norm = float(np.sqrt(own * original))

@@ -26,8 +26,8 @@ from codex_assets.verification.observe.sound_range import sound_range
 
 Samples: TypeAlias = NDArray[np.float32]
 Numbers: TypeAlias = NDArray[np.float64]
-_Tenth: TypeAlias = tuple[NDArray[np.floating], ...]
-"""What is measured of one tenth: the fields of `_Tenths`."""
+_Measured: TypeAlias = tuple[NDArray[np.floating], ...]
+"""What is measured of some tenths that follow each other: the fields of `_Tenths`."""
 
 TENTH = profile.SAMPLE_RATE // 10
 """Samples of what is measured as one."""
@@ -71,6 +71,8 @@ EDGE = 0.1
 BRIEF = 0.5
 """Of the level of a tenth beside it: a fainter one with silence on its other side holds the first or last moments of a
 sound, of which encoders of a low rate keep as much as they like."""
+TENTHS_AT_ONCE = 10
+"""That are measured in one step."""
 LAG_STEP = 6
 """Samples that are one where a lag is looked for: an eighth of a millisecond."""
 LAG_SECONDS = 8
@@ -187,15 +189,15 @@ class SoundMeter:
         self._waiting: list[Samples] = []
         self._lag: int | None = None
         self._own, self._reference = _Chunks(TENTH), _Chunks(TENTH)
-        self._parts: list[_Tenth] = []
+        self._parts: list[_Measured] = []
         self._coherence = CoherenceMeter(TENTH, profile.SAMPLE_RATE)
 
     def add(self, samples: Samples) -> None:
         """The next samples, (samples, 4): own left and right, the reference's left and right."""
         # A damaged float sound may hold anything; full scale is 1.
-        samples = np.clip(np.nan_to_num(samples), -LOUDEST, LOUDEST)
+        samples = _within(samples, LOUDEST)
         # A click far over full scale would decide alone when the rest is heard.
-        for window in self._window.add(np.clip(samples, -1.0, 1.0)):
+        for window in self._window.add(_within(samples, 1.0)):
             self._look_for_lag(window)
         if self._lag is not None:
             self._measure(samples)
@@ -235,11 +237,16 @@ class SoundMeter:
         own, reference = self._own.add(samples[:, :2]), self._reference.add(samples[:, 2:])
         self._own.put_back(own[len(reference) :])
         self._reference.put_back(reference[len(own) :])
-        for mine, theirs in zip(own, reference, strict=False):
-            samples = np.concatenate([mine, theirs], axis=1)
-            spectra = np.fft.rfft(samples, axis=0)
+        count = min(len(own), len(reference))
+        # A few at a time: what belongs together is in one piece, and the pieces stay small.
+        for at in range(0, count, TENTHS_AT_ONCE):
+            numbers = range(at, min(count, at + TENTHS_AT_ONCE))
+            tenths = np.empty((len(numbers), CHANNELS, TENTH), np.float32)
+            for tenth, number in zip(tenths, numbers, strict=True):
+                tenth[:2], tenth[2:] = own[number].T, reference[number].T
+            spectra = np.fft.rfft(tenths)
             self._coherence.add(spectra)
-            self._parts.append(_measured(samples, spectra))
+            self._parts.append(_measured(tenths, spectra))
 
     def result(self, steady: bool) -> SoundFidelity | None:
         """After the last sample."""
@@ -250,7 +257,7 @@ class SoundMeter:
             self._align(self._lag_of_short(rest))
         if not self._parts:
             return None
-        tenths = _Tenths(*(np.array(measured) for measured in zip(*self._parts, strict=True)))
+        tenths = _Tenths(*(np.concatenate(measured) for measured in zip(*self._parts, strict=True)))
         gain = _gain(tenths)
         assert self._lag is not None
         seconds = _seconds(tenths, self._coherence.seconds(), gain if gain is not None else 0.0, steady)
@@ -262,6 +269,14 @@ class SoundMeter:
             balance=balance,
             surplus=surplus,
         )
+
+
+def _within(samples: Samples, most: float) -> Samples:
+    """The samples, those beyond `most` cut off there; without a copy where there are none, as nearly always."""
+    # What is no number is in no range.
+    if samples.size and -most <= samples.min() and samples.max() <= most:
+        return samples
+    return np.clip(np.nan_to_num(samples), -most, most)
 
 
 class _Chunks:
@@ -305,20 +320,20 @@ class _Chunks:
 
 def _lag_of(window: Samples, at: float, delay: int) -> tuple[SoundLag, int | None]:
     """The lag of several seconds that begin at `at`, and the same in samples; None where nothing says."""
-    coarse = window[: len(window) // LAG_STEP * LAG_STEP].reshape(-1, LAG_STEP, CHANNELS).mean(1)
-    coarse = coarse - coarse.mean(0)
-    energies = (coarse.astype(np.float64) ** 2).sum(0)
+    coarse = _coarse(window)
+    count = coarse.shape[1]
+    energies = (coarse.astype(np.float64) ** 2).sum(1)
     norm = float(np.sqrt(energies[:2].sum() * energies[2:].sum()))
-    if norm < len(coarse) * SILENT**2:
+    if norm < count * SILENT**2:
         return SoundLag(at, None, 0.0, 0.0), None
-    size = 1 << (2 * len(coarse) - 1).bit_length()
-    spectra = np.fft.rfft(coarse, size, axis=0)
-    products = spectra[:, :2] * spectra[:, 2:].conj()
-    channels = np.fft.irfft(products, size, axis=0) / norm
-    longest = min(LONGEST_LAG_SECONDS * profile.SAMPLE_RATE // LAG_STEP, len(coarse) // 2)
+    size = 1 << (2 * count - 1).bit_length()
+    spectra = np.fft.rfft(coarse, size)
+    products = spectra[:2] * spectra[2:].conj()
+    channels = np.fft.irfft(products, size) / norm
+    longest = min(LONGEST_LAG_SECONDS * profile.SAMPLE_RATE // LAG_STEP, count // 2)
     shifts = np.arange(-longest, longest + 1)
     # Each channel by itself, for one may have been turned over; but what is the right way up is believed first.
-    upright, either = channels.sum(1), np.abs(channels).sum(1)
+    upright, either = channels.sum(0), np.abs(channels).sum(0)
     correlation = upright if upright[shifts].max() >= UPRIGHT * either[shifts].max() else either
     likeness = correlation[shifts]
     good = np.nonzero(likeness >= AS_GOOD * likeness.max())[0]
@@ -329,6 +344,18 @@ def _lag_of(window: Samples, at: float, delay: int) -> tuple[SoundLag, int | Non
     near = abs(int(shifts[best]) * LAG_STEP - delay) <= LAG_STEP
     lag = _refined(window, delay if near else int(shifts[best]) * LAG_STEP)
     return SoundLag(at, lag / profile.SAMPLE_RATE, best_likeness, unshifted), lag
+
+
+def _coarse(window: Samples) -> Samples:
+    """The means of each `LAG_STEP` samples, without what only stands beside the zero line: (4, steps)."""
+    steps = window[: len(window) // LAG_STEP * LAG_STEP].reshape(-1, LAG_STEP, CHANNELS)
+    # By hand: numpy takes several times as long for a mean of a few numbers, as often as there are steps.
+    coarse = steps[:, 0] / LAG_STEP
+    for number in range(1, LAG_STEP):
+        coarse += steps[:, number] / LAG_STEP
+    by_channel: Samples = np.ascontiguousarray(coarse.T)
+    by_channel -= by_channel.mean(1, keepdims=True)
+    return by_channel
 
 
 def _refined(window: Samples, lag: int) -> int:
@@ -352,32 +379,48 @@ def _refined(window: Samples, lag: int) -> int:
 # --- Measuring --------------------------------------------------------------------------------------------------------
 
 _FREQUENCIES = np.fft.rfftfreq(TENTH, 1 / profile.SAMPLE_RATE)
-_LOW = (LOW_HZ[0] < _FREQUENCIES) & (LOW_HZ[1] > _FREQUENCIES)
-_KEPT = _FREQUENCIES < KEPT_HZ
-_BRIGHT = (_FREQUENCIES > BRIGHT_HZ) & _KEPT
 _BANDS = np.searchsorted(_FREQUENCIES, BAND_EDGES_HZ)
 
 
-def _measured(samples: Samples, spectra: NDArray[np.complexfloating]) -> _Tenth:
-    """The fields of `_Tenths` for one tenth of (samples, 4), of which `spectra` is known."""
-    power = np.abs(spectra) ** 2
-    low = spectra[_LOW]
+def _between(low_hz: float, high_hz: float) -> slice:
+    """The frequencies over the one and under the other."""
+    return slice(int(np.searchsorted(_FREQUENCIES, low_hz, side="right")), int(np.searchsorted(_FREQUENCIES, high_hz)))
 
-    def product(own: int, other: int) -> float:
-        return float((low[:, own] * low[:, other].conj()).real.sum())
+
+_LOW, _BRIGHT = _between(*LOW_HZ), _between(BRIGHT_HZ, KEPT_HZ)
+_KEPT = slice(0, _BRIGHT.stop)
+
+
+def _measured(tenths: Samples, spectra: NDArray[np.complexfloating]) -> _Measured:
+    """The fields of `_Tenths` for (tenths, 4, samples), of which `spectra`, (tenths, 4, frequencies), are known."""
+    power = np.square(spectra.real)
+    power += np.square(spectra.imag)
+    low = spectra[..., _LOW]
+    real, imaginary = np.ascontiguousarray(low.real), np.ascontiguousarray(low.imag)
+
+    def products(own: Sequence[int], others: Sequence[int]) -> Numbers:
+        of_real, of_imaginary = (
+            np.einsum("tcf,tcf->tc", part[:, own], part[:, others], dtype=np.float64) for part in (real, imaginary)
+        )
+        summed: Numbers = of_real + of_imaginary
+        return summed
+
+    def energies(part: slice) -> Numbers:
+        summed: Numbers = power[..., part].sum(-1).astype(np.float64)
+        return summed
 
     return (
         # Parseval: of a real signal, half of its spectrum holds half of its energy.
-        np.sqrt(2 * power[_KEPT].sum(0, dtype=np.float64)) / len(samples),
-        power[_LOW].sum(0).astype(np.float64),
-        power[_BRIGHT].sum(0).astype(np.float64),
-        power.sum(0).astype(np.float64),
-        np.array([product(0, 2), product(1, 3)]),
-        np.array([product(0, 3), product(1, 2)]),
-        np.array([product(0, 1), product(2, 3)]),
-        np.add.reduceat(power[: _BANDS[-1]], _BANDS[:-1], axis=0).astype(np.float64),
-        np.array(np.abs(samples[:, 2:]).max(), np.float64),
-        block_levels(samples),
+        np.sqrt(2 * energies(_KEPT)) / TENTH,
+        energies(_LOW),
+        energies(_BRIGHT),
+        energies(slice(None)),
+        products((0, 1), (2, 3)),
+        products((0, 1), (3, 2)),
+        products((0, 2), (1, 3)),
+        np.add.reduceat(power[..., : _BANDS[-1]], _BANDS[:-1], axis=-1).swapaxes(1, 2).astype(np.float64),
+        np.abs(tenths[:, 2:]).max((1, 2)).astype(np.float64),
+        block_levels(tenths),
     )
 
 

@@ -23,10 +23,10 @@ FAINTEST = 1e-6
 Levels: TypeAlias = NDArray[np.float32]
 
 
-def block_levels(samples: NDArray[np.float32]) -> Levels:
-    """RMS of each block of a tenth: (samples, channels) to (blocks, channels)."""
-    blocks = samples.reshape(BLOCKS, -1, samples.shape[1])
-    levels: Levels = np.sqrt(np.square(blocks).mean(1))
+def block_levels(tenths: NDArray[np.float32]) -> Levels:
+    """RMS of each block of each tenth: (tenths, channels, samples) to (tenths, blocks, channels)."""
+    blocks = tenths.reshape(*tenths.shape[:2], BLOCKS, -1)
+    levels: Levels = np.sqrt(np.einsum("tcbs,tcbs->tbc", blocks, blocks) / blocks.shape[-1])
     return levels
 
 
