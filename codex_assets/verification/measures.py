@@ -28,7 +28,8 @@ def peak_rate(variant: VariantObservation) -> float:
     peak = 0.0
     for first in range(len(variant.segments)):
         bits, seconds = 0.0, 0.0
-        for segment in variant.segments[first:]:
+        for number in range(first, len(variant.segments)):
+            segment = variant.segments[number]
             alone = seconds == 0
             bits += 8 * (segment.size or 0)
             seconds += segment.extinf

@@ -200,9 +200,9 @@ class VariantObservation:
     @property
     def frame_seconds(self) -> float:
         """Within how much a cut can be placed: a frame of the picture, or of the sound where there is no picture."""
-        spans = [segment.video or segment.audio for segment in self.segments]
-        known = [span.frame_seconds for span in spans if span is not None and span.frame_seconds > 0]
-        return known[0] if known else AAC_FRAME
+        spans = (segment.video or segment.audio for segment in self.segments)
+        known = (span.frame_seconds for span in spans if span is not None and span.frame_seconds > 0)
+        return next(known, AAC_FRAME)
 
     @property
     def duration(self) -> float:

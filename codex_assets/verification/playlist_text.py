@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 _ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"\r\n]*"|[^",\s]+)(?:,(?=.)|$)')
 
@@ -20,7 +21,7 @@ class PlaylistLine:
     number: int
     text: str
 
-    @property
+    @cached_property
     def content(self) -> str:
         """The text without its line's end, and without white space around it."""
         return self.text.strip()
@@ -30,7 +31,7 @@ class PlaylistLine:
         """Whether it names a segment or a playlist."""
         return bool(self.content) and not self.content.startswith("#")
 
-    @property
+    @cached_property
     def tag(self) -> str | None:
         """The tag's name, without `#`; None for what is no tag: a URI, a comment, a blank line."""
         return self.content[1:].partition(":")[0] if self.content.startswith("#EXT") else None

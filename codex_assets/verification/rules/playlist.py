@@ -288,13 +288,14 @@ def _lengths(seen: VariantObservation) -> list[float | None]:
         None if is_broken(segment) else segment.video if seen.video is not None else segment.audio
         for segment in seen.segments
     ]
+    tolerance = _extinf_tolerance(seen)
     lengths: list[float | None] = []
     for span, following in zip(leads, [*leads[1:], None], strict=True):
         if span is None:
             lengths.append(None)
             continue
         # Where the next segment starts elsewhere, a hole that another rule finds, this segment's own end counts.
-        is_next = following is not None and abs(following.start - span.end) < _extinf_tolerance(seen)
+        is_next = following is not None and abs(following.start - span.end) < tolerance
         lengths.append((following.start if is_next and following is not None else span.end) - span.start)
     return lengths
 

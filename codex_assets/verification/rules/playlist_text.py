@@ -175,10 +175,12 @@ def tag_order(seen: AnyPlaylist) -> Finding | None:
     begins = next((line.number for line in text.lines if line.tag in (EXTINF, STREAM_INF) or line.is_uri), None)
     early = {*(MASTER_HEADER if is_master else MEDIA_HEADER)} if seen.is_ours else {"EXT-X-MEDIA-SEQUENCE"}
     counted = [line for line in text.lines if line.tag is not None or line.is_uri]
+    before: set[str | None] = set()
     problems = []
     for line in counted:
         # A tag that is there again is another rule's.
-        is_first = line.tag is not None and text.with_tag(line.tag)[0] is line
+        is_first = line.tag is not None and line.tag not in before
+        before.add(line.tag)
         if is_first and line.tag in early and begins is not None and line.number > begins:
             what = "variant" if is_master else "segment"
             message = f"{line.tag} (line {line.number}) comes after the first {what}"

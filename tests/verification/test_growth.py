@@ -1,0 +1,56 @@
+"""What judging costs grows with the length of a film: counted in lines of code that run, which no busy machine changes.
+
+A film of twelve hours has 7,200 segments a variant.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from types import FrameType
+from typing import Any
+
+import pytest
+from made_observations import AUDIO, variant
+
+from codex_assets.verification import measures
+from codex_assets.verification.judge import judge
+from codex_assets.verification.observations import VariantObservation
+from codex_assets.verification.playlist_text import read_text
+
+SEGMENTS = 60
+TIMES = 4
+
+
+def film(segments: int) -> VariantObservation:
+    seen = replace(variant(*[6.0] * segments), audio=AUDIO)
+    names = "".join(f"#EXTINF:6.000000,\n{segment.name}\n" for segment in seen.segments)
+    text = f"#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:6\n{names}#EXT-X-ENDLIST\n"
+    return replace(seen, playlist=replace(seen.playlist, text=read_text(text)))
+
+
+def lines_of(work: Callable[[], object]) -> int:
+    """How many lines of code run, each turn of a loop counted."""
+    count = 0
+
+    def trace(_frame: FrameType, event: str, _argument: object) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize("work", [judge, measures.peak_rate, measures.needed_level], ids=lambda work: work.__name__)
+def test_a_film_of_four_times_the_length_takes_four_times_the_work(work: Callable[[Any], object]) -> None:
+    short, long = film(SEGMENTS), film(TIMES * SEGMENTS)
+    # Once before it is counted: what is worked out once is no part of either.
+    work(short)
+    assert lines_of(lambda: work(long)) <= 1.1 * TIMES * lines_of(lambda: work(short))
