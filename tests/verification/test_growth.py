@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from types import FrameType
 from typing import Any
 
@@ -16,7 +17,7 @@ from made_observations import AUDIO, variant
 
 from codex_assets.verification import measures
 from codex_assets.verification.judge import judge
-from codex_assets.verification.observations import VariantObservation
+from codex_assets.verification.observations import VariantExpected, VariantObservation
 from codex_assets.verification.playlist_text import read_text
 
 SEGMENTS = 60
@@ -24,10 +25,23 @@ TIMES = 4
 
 
 def film(segments: int) -> VariantObservation:
-    seen = replace(variant(*[6.0] * segments), audio=AUDIO)
+    expected = VariantExpected(
+        duration=6.0 * segments,
+        cuts=measures.cuts([6.0] * segments),
+        video_kbps=1000,
+        is_of_contract=True,
+        frame_rate=Fraction(25),
+    )
+    seen = replace(variant(*[6.0] * segments), audio=AUDIO, expected=expected)
     names = "".join(f"#EXTINF:6.000000,\n{segment.name}\n" for segment in seen.segments)
     text = f"#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:6\n{names}#EXT-X-ENDLIST\n"
     return replace(seen, playlist=replace(seen.playlist, text=read_text(text)))
+
+
+def wrong(segments: int) -> VariantObservation:
+    """Every EXTINF is wrong, and every segment too short."""
+    seen = film(segments)
+    return replace(seen, segments=tuple(replace(each, extinf=5.7, name=f"x{each.name}") for each in seen.segments))
 
 
 def lines_of(work: Callable[[], object]) -> int:
@@ -48,9 +62,12 @@ def lines_of(work: Callable[[], object]) -> int:
     return count
 
 
-@pytest.mark.parametrize("work", [judge, measures.peak_rate, measures.needed_level], ids=lambda work: work.__name__)
-def test_a_film_of_four_times_the_length_takes_four_times_the_work(work: Callable[[Any], object]) -> None:
-    short, long = film(SEGMENTS), film(TIMES * SEGMENTS)
+@pytest.mark.parametrize("made", [film, wrong])
+@pytest.mark.parametrize("work", [judge, measures.peak_rate, measures.needed_level])
+def test_a_film_of_four_times_the_length_takes_four_times_the_work(
+    work: Callable[[Any], object], made: Callable[[int], VariantObservation]
+) -> None:
+    short, long = made(SEGMENTS), made(TIMES * SEGMENTS)
     # Once before it is counted: what is worked out once is no part of either.
     work(short)
     assert lines_of(lambda: work(long)) <= 1.1 * TIMES * lines_of(lambda: work(short))
