@@ -6,8 +6,11 @@ In: the numbers, with nothing that says which are good. Out: measuring (`observe
 
 from __future__ import annotations
 
+import math
+import statistics
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 # --- Pictures ---------------------------------------------------------------------------------------------------------
 
@@ -274,3 +277,9 @@ class SoundFidelity:
     limited_peaks: bool = False
     sides: tuple[str, str] = ("left", "right")
     pairs: tuple[SoundFidelity, ...] = ()
+
+    @cached_property
+    def usually_added(self) -> tuple[float, int]:
+        """What is added in the middle of all seconds of which that is known, in dB, and how many these are."""
+        added = [second.added for second in self.seconds if second.added is not None]
+        return (statistics.median(added) if added else -math.inf), len(added)

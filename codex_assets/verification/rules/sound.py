@@ -7,7 +7,7 @@ Measured on honest encodes at 64 and 128 kbit/s of speech, music, white and pink
 from __future__ import annotations
 
 import math
-import statistics
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 
 from codex_assets.archive.findings import Finding
@@ -305,7 +305,9 @@ def _wavers(second: SoundSecond, sound: SoundFidelity) -> bool:
 
 def _beside(second: SoundSecond, sound: SoundFidelity) -> Iterator[SoundSecond]:
     """The seconds before and after it."""
-    return (each for each in sound.seconds if 0.0 < abs(each.at - second.at) <= 1.0)
+    number = bisect_left(sound.seconds, second.at, key=lambda each: each.at)
+    near = sound.seconds[max(0, number - 1) : number + 2]
+    return (each for each in near if 0.0 < abs(each.at - second.at) <= 1.0)
 
 
 def brightness(second: SoundSecond) -> float:
@@ -347,8 +349,8 @@ def _has_more(second: SoundSecond, sound: SoundFidelity) -> bool:
     """Whether there is what the original does not have: in this second, or in most of them."""
     if second.added is None:
         return False
-    added = [each.added for each in sound.seconds if each.added is not None]
-    throughout = len(added) >= LEAST_SECONDS and statistics.median(added) > ADDED_THROUGHOUT_DB
+    usual, seconds = sound.usually_added
+    throughout = seconds >= LEAST_SECONDS and usual > ADDED_THROUGHOUT_DB
     return second.added > (ADDED_THROUGHOUT_DB if throughout else ADDED_DB)
 
 
