@@ -16,23 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codex_assets.media import profile
-from codex_assets.verification.fidelity import SoundBand, SoundFidelity, SoundLag, SoundRange, SoundSecond
+from codex_assets.verification.fidelity import SoundBand, SoundFidelity, SoundRange, SoundSecond
 from codex_assets.verification.observe.decoder import Decoder
 from codex_assets.verification.observe.programme_sound import ProgrammeSoundMeter
 from codex_assets.verification.observe.sound_balance import sound_balance, sound_surplus, spread_beside
 from codex_assets.verification.observe.sound_coherence import BandCoherence, CoherenceMeter
 from codex_assets.verification.observe.sound_gaps import Levels, block_levels, deepest_holes
+from codex_assets.verification.observe.sound_lag import SILENT, LagMeter
+from codex_assets.verification.observe.sound_pieces import CHANNELS, Pieces, Samples, within
 from codex_assets.verification.observe.sound_range import sound_range
 
-Samples: TypeAlias = NDArray[np.float32]
 Numbers: TypeAlias = NDArray[np.float64]
 _Measured: TypeAlias = tuple[NDArray[np.floating], ...]
 """What is measured of some tenths that follow each other: the fields of `_Tenths`."""
 
 TENTH = profile.SAMPLE_RATE // 10
 """Samples of what is measured as one."""
-CHANNELS = 4
-"""Own left and right, the reference's left and right."""
 FRAME_BYTES = 4 * CHANNELS
 TIMED = (
     f"aresample={profile.SAMPLE_RATE}:async=1:min_hard_comp={profile.SOUND_GAP_SECONDS}:first_pts=0,"
@@ -50,8 +49,8 @@ KEPT_HZ = 10_000.0
 """Under it every encode keeps what there is."""
 KEPT_SHARE = 0.05
 """Of a tenth's energy: with less of it under `KEPT_HZ`, nothing is said."""
-SILENT = 10 ** (-70 / 20)
-"""RMS of full scale under which encoders only code their own noise."""
+ALIGNED_WITHIN_SECONDS = 32
+"""Sound that is listened to until a lag is sure."""
 AUDIBLE = 10 ** (-50 / 20)
 """RMS of full scale, as delivered, from which on a sound has to be there."""
 FAR_OVER = 4.0
@@ -73,24 +72,6 @@ BRIEF = 0.5
 sound, of which encoders of a low rate keep as much as they like."""
 TENTHS_AT_ONCE = 10
 """That are measured in one step."""
-LAG_STEP = 6
-"""Samples that are one where a lag is looked for: an eighth of a millisecond."""
-LAG_SECONDS = 8
-LONGEST_LAG_SECONDS = 4
-SHORTEST_LAG_SECONDS = 0.5
-"""Less sound says nothing of a lag."""
-SHORT_LAG_SECONDS = 0.04
-"""By which less sound may be off all the same: ..."""
-SAME_SHORT, UNLIKE_SHORT = 0.9, 0.5
-"""...where it is so like the reference with that lag, and less without."""
-ALIGNED_WITHIN_SECONDS = 32
-"""Sound that is listened to until a lag is sure."""
-SURE_LAG = 0.4
-"""Correlation from which on a shift says something."""
-AS_GOOD = 0.98
-"""Of the best correlation: of shifts that are as good, of a beep for example, the least is meant."""
-UPRIGHT = 0.7
-"""Of the correlation with either sign: from it on, that of sounds the right way up counts."""
 BAND_EDGES_HZ = (20, 70, 120, 200, 320, 500, 800, 1250, 2000, 3150, 5000, 7500, KEPT_HZ, 12_500, 16_000, 20_000)
 """Of the bands in which it is looked for what was added: two or three to an octave, ..."""
 KEPT_BANDS = BAND_EDGES_HZ.index(KEPT_HZ)
@@ -183,45 +164,26 @@ class SoundMeter:
 
     def __init__(self, delay: int) -> None:
         self._delay = delay
-        self._window = _Chunks(LAG_SECONDS * profile.SAMPLE_RATE)
-        self._lags: list[SoundLag] = []
-        self._at = 0.0
+        self._lags = LagMeter(delay)
         self._waiting: list[Samples] = []
         self._lag: int | None = None
-        self._own, self._reference = _Chunks(TENTH), _Chunks(TENTH)
+        self._own, self._reference = Pieces(TENTH), Pieces(TENTH)
         self._parts: list[_Measured] = []
         self._coherence = CoherenceMeter(TENTH, profile.SAMPLE_RATE)
 
     def add(self, samples: Samples) -> None:
         """The next samples, (samples, 4): own left and right, the reference's left and right."""
         # A damaged float sound may hold anything; full scale is 1.
-        samples = _within(samples, LOUDEST)
-        # A click far over full scale would decide alone when the rest is heard.
-        for window in self._window.add(_within(samples, 1.0)):
-            self._look_for_lag(window)
+        samples = within(samples, LOUDEST)
+        self._lags.add(samples)
+        if self._lag is None and self._lags.first is not None:
+            self._align(self._lags.first)
         if self._lag is not None:
             self._measure(samples)
             return
         self._waiting.append(samples)
         if sum(len(part) for part in self._waiting) >= ALIGNED_WITHIN_SECONDS * profile.SAMPLE_RATE:
             self._align(self._delay)
-
-    def _look_for_lag(self, window: Samples) -> None:
-        lag, samples = _lag_of(window, self._at, self._delay)
-        self._lags.append(lag)
-        self._at += len(window) / profile.SAMPLE_RATE
-        if samples is not None and self._lag is None:
-            self._align(samples)
-
-    def _lag_of_short(self, samples: Samples) -> int:
-        """The lag of a sound that is too short for one to be stated: a few milliseconds, as a packet's rounded time
-        makes them, would turn a tone over. Only one with which it is plainly the same, and without which it is not."""
-        if len(samples) < TENTH:
-            return self._delay
-        seen, lag = _lag_of(samples, 0.0, self._delay)
-        if lag is None or abs(lag - self._delay) > SHORT_LAG_SECONDS * profile.SAMPLE_RATE:
-            return self._delay
-        return lag if seen.likeness >= SAME_SHORT and seen.unshifted < UNLIKE_SHORT else self._delay
 
     def _align(self, lag: int) -> None:
         self._lag = lag
@@ -250,11 +212,9 @@ class SoundMeter:
 
     def result(self, steady: bool) -> SoundFidelity | None:
         """After the last sample."""
-        rest = self._window.rest()
-        if len(rest) >= SHORTEST_LAG_SECONDS * profile.SAMPLE_RATE:
-            self._look_for_lag(rest)
+        self._lags.end()
         if self._lag is None:
-            self._align(self._lag_of_short(rest))
+            self._align(self._lags.first if self._lags.first is not None else self._lags.of_short())
         if not self._parts:
             return None
         tenths = _Tenths(*(np.concatenate(measured) for measured in zip(*self._parts, strict=True)))
@@ -264,116 +224,11 @@ class SoundMeter:
         spread = _range(tenths, gain) if steady and gain is not None else None
         balance, surplus = _balance(tenths, gain, steady=steady) if gain is not None else ((), ())
         return SoundFidelity(
-            *(self._lag / profile.SAMPLE_RATE, gain, seconds, tuple(self._lags), steady),
+            *(self._lag / profile.SAMPLE_RATE, gain, seconds, self._lags.lags, steady),
             range=spread,
             balance=balance,
             surplus=surplus,
         )
-
-
-def _within(samples: Samples, most: float) -> Samples:
-    """The samples, those beyond `most` cut off there; without a copy where there are none, as nearly always."""
-    # What is no number is in no range.
-    if samples.size and -most <= samples.min() and samples.max() <= most:
-        return samples
-    return np.clip(np.nan_to_num(samples), -most, most)
-
-
-class _Chunks:
-    """Samples, handed on in pieces of one size."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._samples: list[Samples] = []
-        self._count = 0
-        self._dropped = 0
-
-    def drop(self, count: int) -> None:
-        """Leave out the next so many samples."""
-        self._dropped += count
-
-    def add(self, samples: Samples) -> list[Samples]:
-        """The pieces that are whole now."""
-        left_out = min(self._dropped, len(samples))
-        self._dropped -= left_out
-        self._samples.append(samples[left_out:])
-        self._count += len(samples) - left_out
-        if self._count < self._size:
-            return []
-        joined = np.concatenate(self._samples)
-        end = len(joined) // self._size * self._size
-        self._samples, self._count = [joined[end:]], len(joined) - end
-        return [joined[at : at + self._size] for at in range(0, end, self._size)]
-
-    def put_back(self, pieces: Sequence[Samples]) -> None:
-        """Pieces that are to be handed on later."""
-        self._samples = [*pieces, *self._samples]
-        self._count += sum(len(piece) for piece in pieces)
-
-    def rest(self) -> Samples:
-        """What is no whole piece."""
-        return np.concatenate(self._samples) if self._samples else np.zeros((0, CHANNELS), np.float32)
-
-
-# --- Lag --------------------------------------------------------------------------------------------------------------
-
-
-def _lag_of(window: Samples, at: float, delay: int) -> tuple[SoundLag, int | None]:
-    """The lag of several seconds that begin at `at`, and the same in samples; None where nothing says."""
-    coarse = _coarse(window)
-    count = coarse.shape[1]
-    energies = (coarse.astype(np.float64) ** 2).sum(1)
-    norm = float(np.sqrt(energies[:2].sum() * energies[2:].sum()))
-    if norm < count * SILENT**2:
-        return SoundLag(at, None, 0.0, 0.0), None
-    size = 1 << (2 * count - 1).bit_length()
-    spectra = np.fft.rfft(coarse, size)
-    products = spectra[:2] * spectra[2:].conj()
-    channels = np.fft.irfft(products, size) / norm
-    longest = min(LONGEST_LAG_SECONDS * profile.SAMPLE_RATE // LAG_STEP, count // 2)
-    shifts = np.arange(-longest, longest + 1)
-    # Each channel by itself, for one may have been turned over; but what is the right way up is believed first.
-    upright, either = channels.sum(0), np.abs(channels).sum(0)
-    correlation = upright if upright[shifts].max() >= UPRIGHT * either[shifts].max() else either
-    likeness = correlation[shifts]
-    good = np.nonzero(likeness >= AS_GOOD * likeness.max())[0]
-    best = good[np.abs(shifts[good] * LAG_STEP - delay).argmin()]
-    best_likeness, unshifted = float(likeness[best]), float(correlation[round(delay / LAG_STEP)])
-    if best_likeness < SURE_LAG:
-        return SoundLag(at, None, best_likeness, unshifted), None
-    near = abs(int(shifts[best]) * LAG_STEP - delay) <= LAG_STEP
-    lag = _refined(window, delay if near else int(shifts[best]) * LAG_STEP)
-    return SoundLag(at, lag / profile.SAMPLE_RATE, best_likeness, unshifted), lag
-
-
-def _coarse(window: Samples) -> Samples:
-    """The means of each `LAG_STEP` samples, without what only stands beside the zero line: (4, steps)."""
-    steps = window[: len(window) // LAG_STEP * LAG_STEP].reshape(-1, LAG_STEP, CHANNELS)
-    # By hand: numpy takes several times as long for a mean of a few numbers, as often as there are steps.
-    coarse = steps[:, 0] / LAG_STEP
-    for number in range(1, LAG_STEP):
-        coarse += steps[:, number] / LAG_STEP
-    by_channel: Samples = np.ascontiguousarray(coarse.T)
-    by_channel -= by_channel.mean(1, keepdims=True)
-    return by_channel
-
-
-def _refined(window: Samples, lag: int) -> int:
-    """The lag in samples, near the one that was found in steps."""
-
-    # Both channels of a sample side by side: a shift moves them together, and what is in one piece is read at once.
-    own, reference = (np.ascontiguousarray(window[:, side : side + 2]).ravel() for side in (0, 2))
-    count = len(own)
-
-    def product(shift: int) -> float:
-        moved = 2 * shift
-        mine = own[max(0, moved) : count + min(0, moved)]
-        return abs(float(np.vdot(mine, reference[max(0, -moved) : count + min(0, -moved)])))
-
-    around = sorted(range(lag - LAG_STEP, lag + LAG_STEP + 1), key=lambda shift: abs(shift - lag))
-    products = {shift: product(shift) for shift in around}
-    most = max(products.values())
-    return next(shift for shift in around if products[shift] >= 0.9999 * most)
 
 
 # --- Measuring --------------------------------------------------------------------------------------------------------
