@@ -101,21 +101,46 @@ def expect_in_sync(sound: SoundFidelity | None) -> Finding | None:
     """All sound is heard at the time of what it was made of; None where nothing was compared, or nothing says."""
     if sound is None:
         return None
-    expected = f"within {SYNC_SECONDS:.2f} s"
-    sure = [lag for lag in sound.lags if lag.seconds is not None]
-    if not sure:
+    heard = [(lag.at, lag.seconds) for lag in sound.lags if lag.seconds is not None]
+    if not heard:
         return None
-    worst = max(sure, key=lambda lag: abs(lag.seconds or 0.0))
-    late = worst.seconds or 0.0
+    expected = f"within {SYNC_SECONDS:.2f} s"
+    late = max((late for _, late in heard), key=abs)
     observed = f"{late:+.3f} s"
-    drift = max(abs((lag.seconds or 0.0) - sound.lag) for lag in sure)
     if abs(late) > SYNC_SECONDS:
-        since = "" if worst is sure[0] else f" at {worst.at:.0f} s"
-        message = f"The sound is {abs(late):.2f} s {'late' if late > 0 else 'early'}{since}."
-        return Finding(False, message, expected, observed, since.strip(), worst.at if since else None)
-    if drift > DRIFT_SECONDS:
-        return Finding(False, f"The sound drifts by {drift:.2f} s.", expected, f"{drift:.3f} s apart")
+        since, at = _since(heard, SYNC_SECONDS)
+        message = f"The sound is {_away(late)}{since and ' '}{since}."
+        return Finding(False, message, expected, observed, since, at)
+    apart = [(at, late - sound.lag) for at, late in heard]
+    if any(abs(late) > DRIFT_SECONDS for _, late in apart):
+        return _drift(apart)
     return Finding(True, "The sound is in sync.", expected, observed)
+
+
+def _drift(apart: Sequence[tuple[float, float]]) -> Finding:
+    """What is wrong with a sound of which a part is off. `apart`: where each part begins, and how much later than the
+    whole it is heard, in seconds."""
+    worst = max((late for _, late in apart), key=abs)
+    expected, observed = f"within {DRIFT_SECONDS:.2f} s of the whole", f"{worst:+.3f} s"
+    first = next(number for number, (_, late) in enumerate(apart) if abs(late) > DRIFT_SECONDS)
+    if first == 0 or abs(apart[first - 1][1]) > DRIFT_SECONDS / 2:
+        return Finding(False, f"The sound drifts by {abs(worst):.2f} s.", expected, observed)
+    # What is lost, or comes twice, moves all that follows at once.
+    since, at = _since(apart, DRIFT_SECONDS)
+    return Finding(False, f"The sound is {_away(worst)} {since}, beside the rest of it.", expected, observed, since, at)
+
+
+def _since(heard: Sequence[tuple[float, float]], limit: float) -> tuple[str, float | None]:
+    """From when on a sound is off by more than this, of which all parts are known; empty for one that always is."""
+    first = next(number for number, (_, late) in enumerate(heard) if abs(late) > limit)
+    at = heard[first][0]
+    if not all(abs(late) > limit for _, late in heard[first:]):
+        return f"at {at:.0f} s", at
+    return (f"from {at:.0f} s on", at) if first else ("", None)
+
+
+def _away(late: float) -> str:
+    return f"{abs(late):.2f} s {'late' if late > 0 else 'early'}"
 
 
 @rule(*PLAYLISTS, source=VARIANTS)
