@@ -212,9 +212,9 @@ class SoundMeter:
 
     def result(self, steady: bool) -> SoundFidelity | None:
         """After the last sample."""
-        self._lags.end()
+        lag = self._lags.end()
         if self._lag is None:
-            self._align(self._lags.first if self._lags.first is not None else self._lags.of_short())
+            self._align(lag)
         if not self._parts:
             return None
         tenths = _Tenths(*(np.concatenate(measured) for measured in zip(*self._parts, strict=True)))

@@ -57,33 +57,32 @@ class LagMeter:
         for window in self._window.add(within(samples, 1.0)):
             self._look(window)
 
-    def end(self) -> None:
-        """After the last sample."""
+    def end(self) -> int:
+        """After the last sample: the lag of the whole, in samples."""
         rest = self._window.rest()
         if len(rest) >= SHORTEST_LAG_SECONDS * profile.SAMPLE_RATE:
             self._look(rest)
+        return self.first if self.first is not None else self._of_short(rest)
 
-    def of_short(self) -> int:
-        """The lag of a sound that is too short for one to be stated, in samples: a few milliseconds, as a packet's
-        rounded time makes them, would turn a tone over. Only one with which it is plainly the same, and without which
-        it is not."""
-        samples = self._window.rest()
+    def _of_short(self, samples: Samples) -> int:
+        """The lag of a sound that is too short for one to be stated: a few milliseconds, as a packet's rounded time
+        makes them, would turn a tone over. Only one with which it is plainly the same, and without which it is not."""
         if len(samples) < LEAST_SECONDS * profile.SAMPLE_RATE:
             return self._delay
-        seen, lag = lag_of(samples, 0.0, self._delay)
+        seen, lag = _lag_of(samples, 0.0, self._delay)
         if lag is None or abs(lag - self._delay) > SHORT_LAG_SECONDS * profile.SAMPLE_RATE:
             return self._delay
         return lag if seen.likeness >= SAME_SHORT and seen.unshifted < UNLIKE_SHORT else self._delay
 
     def _look(self, window: Samples) -> None:
-        lag, samples = lag_of(window, self._at, self._delay)
+        lag, samples = _lag_of(window, self._at, self._delay)
         self._lags.append(lag)
         self._at += len(window) / profile.SAMPLE_RATE
         if self.first is None:
             self.first = samples
 
 
-def lag_of(window: Samples, at: float, delay: int) -> tuple[SoundLag, int | None]:
+def _lag_of(window: Samples, at: float, delay: int) -> tuple[SoundLag, int | None]:
     """The lag of several seconds that begin at `at`, and the same in samples; None where nothing says."""
     coarse = _coarse(window)
     count = coarse.shape[1]
