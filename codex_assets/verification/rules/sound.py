@@ -108,9 +108,9 @@ def expect_in_sync(sound: SoundFidelity | None) -> Finding | None:
     late = max((late for _, late in heard), key=abs)
     observed = f"{late:+.3f} s"
     if abs(late) > SYNC_SECONDS:
-        since, at = _since(heard, SYNC_SECONDS)
-        message = f"The sound is {_away(late)}{since and ' '}{since}."
-        return Finding(False, message, expected, observed, since, at)
+        how_late, since, at = _off(heard, SYNC_SECONDS)
+        message = f"The sound is {how_late} {since}".rstrip()
+        return Finding(False, f"{message}.", expected, observed, since, at)
     apart = [(at, late - sound.lag) for at, late in heard]
     if any(abs(late) > DRIFT_SECONDS for _, late in apart):
         return _drift(apart)
@@ -126,17 +126,19 @@ def _drift(apart: Sequence[tuple[float, float]]) -> Finding:
     if first == 0 or abs(apart[first - 1][1]) > DRIFT_SECONDS / 2:
         return Finding(False, f"The sound drifts by {abs(worst):.2f} s.", expected, observed)
     # What is lost, or comes twice, moves all that follows at once.
-    since, at = _since(apart, DRIFT_SECONDS)
-    return Finding(False, f"The sound is {_away(worst)} {since}, beside the rest of it.", expected, observed, since, at)
+    how_late, since, at = _off(apart, DRIFT_SECONDS)
+    return Finding(False, f"The sound is {how_late} {since}, beside the rest of it.", expected, observed, since, at)
 
 
-def _since(heard: Sequence[tuple[float, float]], limit: float) -> tuple[str, float | None]:
-    """From when on a sound is off by more than this, of which all parts are known; empty for one that always is."""
+def _off(heard: Sequence[tuple[float, float]], limit: float) -> tuple[str, str, float | None]:
+    """How late a sound is, of which a part is off by more than this, and since when; empty for one that always is."""
     first = next(number for number, (_, late) in enumerate(heard) if abs(late) > limit)
-    at = heard[first][0]
+    at, beginning = heard[first][0], _away(heard[first][1])
+    worst = _away(max((late for _, late in heard), key=abs))
+    how_late = worst if worst == beginning else f"up to {worst}"
     if not all(abs(late) > limit for _, late in heard[first:]):
-        return f"at {at:.0f} s", at
-    return (f"from {at:.0f} s on", at) if first else ("", None)
+        return how_late, f"at {at:.0f} s", at
+    return (how_late, f"from {at:.0f} s on", at) if first else (how_late, "", None)
 
 
 def _away(late: float) -> str:

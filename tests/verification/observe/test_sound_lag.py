@@ -54,6 +54,7 @@ def slow(sound: Samples) -> Samples:
         (late(noise(), 0, SECONDS), "The sound is 0.08 s late.", None),
         (late(noise(), 16, SECONDS), "The sound is 0.08 s late from 16 s on.", 16),
         (late(noise(), 16, 32), "The sound is 0.08 s late at 16 s.", 16),
+        (late(late(noise(), 16, SECONDS), 24, SECONDS), "The sound is up to 0.16 s late from 16 s on.", 16),
         (slow(noise()), "The sound drifts by 0.04 s.", None),
     ],
 )
