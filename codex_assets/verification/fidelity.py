@@ -181,7 +181,7 @@ class LastPicture:
 # --- Sound ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SoundSecond:
     """A second of sound beside what it was made of, after both were brought to the same time and the same loudness.
 

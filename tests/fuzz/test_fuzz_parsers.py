@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import math
 import os
@@ -396,7 +397,7 @@ LEVELS = st.builds(
 @example([0.0, math.inf] * 170, [1.0, 0.0, 0.0] * 110, 0)
 @example([0.0, math.nan] * 170, [1.0, 0.0, 0.0] * 110, 1024)
 def test_any_sounds_are_compared_or_not(own: list[float], theirs: list[float], delay: int) -> None:
-    meter = SoundMeter(delay)
+    meter = SoundMeter(delay, io.BytesIO())
     with np.errstate(over="ignore", invalid="ignore"):
         levels = (
             np.resize(np.array([*own, 0.0], np.float32), 48_000),

@@ -15,7 +15,7 @@ from copy import copy
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from codex_assets.errors import ToolError
 from codex_assets.media import ffprobe
@@ -62,6 +62,10 @@ class Decoder:
         """Make an empty folder that is removed when the block ends."""
         with scratch.folder_in(self._scratch, "observe-") as folder:
             yield folder
+
+    def unnamed_file(self) -> IO[bytes]:
+        """An empty file to write into for a moment, which is gone when it is closed."""
+        return scratch.unnamed_file(self._scratch)
 
     def run(self, arguments: Sequence[str], *, label: str, duration: float | None = None) -> ToolRun:
         """Run ffmpeg. `duration`: seconds that its output will last."""

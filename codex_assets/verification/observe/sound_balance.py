@@ -6,7 +6,7 @@ In: what is measured of all tenths together. Out: what is measured of each (`sou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ FAINTEST_PART = 5e-5
 square wave's by 30 dB)."""
 SPREAD = ((1, 0.02), (2, 0.005))
 """What coders leave in the bands beside a loud one and next to these, as a part of it."""
+AT_ONCE = 600
+"""Tenths that are compared in one step."""
 
 
 def spread_beside(energies: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -39,28 +41,39 @@ def spread_beside(energies: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def sound_balance(
-    own: NDArray[np.float64], original: NDArray[np.float64], edges: Sequence[float], *, steady: bool
+    own: NDArray[np.floating], original: NDArray[np.floating], edges: Sequence[float], *, steady: bool
 ) -> tuple[SoundBand, ...]:
     """By how much each band is stronger than the original's, in the middle of all tenths in which it counts.
 
     `own`, `original`: energies of the tenths that are heard, by band, at one gain; `edges`: of the bands, in Hz;
     `steady`: see `SoundFidelity`: without it each tenth has a gain of its own.
     """
-    whole = original.sum(axis=1, keepdims=True)
-    counts = original > LEAST_PART * whole
-    least = LEAST_TENTHS if steady else max(LEAST_TENTHS, LEAST_SHARE * len(own))
-    return _in_the_middle(own, _at_one_gain(own, original, steady=steady), counts, least, edges)
+    middles = _Middles(own.shape[1])
+    for mine, known in _parts(own, original):
+        counts = known > LEAST_PART * known.sum(axis=1, keepdims=True)
+        middles.add(mine, _at_one_gain(mine, known, steady=steady), counts)
+    return middles.bands(LEAST_TENTHS if steady else max(LEAST_TENTHS, LEAST_SHARE * len(own)), edges)
 
 
 def sound_surplus(
-    own: NDArray[np.float64], original: NDArray[np.float64], edges: Sequence[float], *, steady: bool
+    own: NDArray[np.floating], original: NDArray[np.floating], edges: Sequence[float], *, steady: bool
 ) -> tuple[SoundBand, ...]:
     """As `sound_balance`, of the bands that are plainly there in most tenths of `own`, whether or not they are in the
     original: one that was filtered out of this is too faint there to count for `sound_balance`."""
-    known = _at_one_gain(own, original, steady=steady)
-    is_there = (own > OWN_PART * own.sum(axis=1, keepdims=True)) & (own > spread_beside(known))
-    counts = is_there & (original > FAINTEST_PART * original.sum(axis=1, keepdims=True))
-    return _in_the_middle(own, known, counts, max(LEAST_TENTHS, LEAST_SHARE * len(own)), edges)
+    middles = _Middles(own.shape[1])
+    for mine, theirs in _parts(own, original):
+        known = _at_one_gain(mine, theirs, steady=steady)
+        is_there = (mine > OWN_PART * mine.sum(axis=1, keepdims=True)) & (mine > spread_beside(known))
+        middles.add(mine, known, is_there & (theirs > FAINTEST_PART * theirs.sum(axis=1, keepdims=True)))
+    return middles.bands(max(LEAST_TENTHS, LEAST_SHARE * len(own)), edges)
+
+
+def _parts(
+    own: NDArray[np.floating], original: NDArray[np.floating]
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Both, some tenths at a time: of hours, what is in between would take far more memory than they do."""
+    for at in range(0, len(own), AT_ONCE):
+        yield own[at : at + AT_ONCE].astype(np.float64), original[at : at + AT_ONCE].astype(np.float64)
 
 
 def _at_one_gain(own: NDArray[np.float64], original: NDArray[np.float64], *, steady: bool) -> NDArray[np.float64]:
@@ -72,17 +85,22 @@ def _at_one_gain(own: NDArray[np.float64], original: NDArray[np.float64], *, ste
     return scaled
 
 
-def _in_the_middle(
-    own: NDArray[np.float64],
-    original: NDArray[np.float64],
-    counts: NDArray[np.bool_],
-    least: float,
-    edges: Sequence[float],
-) -> tuple[SoundBand, ...]:
-    """By how much each band is stronger in the middle of the tenths in which it counts, where these are enough."""
-    louder = 10 * np.log10(np.maximum(own, 1e-12) / np.maximum(original, 1e-12))
-    return tuple(
-        SoundBand(edges[band], edges[band + 1], float(np.median(louder[counts[:, band], band])))
-        for band in range(own.shape[1])
-        if counts[:, band].sum() >= least
-    )
+class _Middles:
+    """By how much each band is stronger in the middle of the tenths in which it counts."""
+
+    def __init__(self, bands: int) -> None:
+        self._louder: list[list[NDArray[np.float32]]] = [[] for _ in range(bands)]
+
+    def add(self, own: NDArray[np.float64], original: NDArray[np.float64], counts: NDArray[np.bool_]) -> None:
+        """The next tenths, (tenths, bands)."""
+        louder = (10 * np.log10(np.maximum(own, 1e-12) / np.maximum(original, 1e-12))).astype(np.float32)
+        for band, kept in enumerate(self._louder):
+            kept.append(louder[counts[:, band], band])
+
+    def bands(self, least: float, edges: Sequence[float]) -> tuple[SoundBand, ...]:
+        """Those that count in `least` tenths."""
+        return tuple(
+            SoundBand(edges[band], edges[band + 1], float(np.median(np.concatenate(kept))))
+            for band, kept in enumerate(self._louder)
+            if sum(map(len, kept)) >= least
+        )

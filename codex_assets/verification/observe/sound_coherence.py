@@ -7,6 +7,7 @@ too much (`rules/sound.py`).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,7 +51,8 @@ class CoherenceMeter:
         self._bands = [slice(int(low), int(high)) for low, high in edges]
         self._samples, self._longest = samples, round(LONGEST_SHIFT_SECONDS * rate)
         self._whole = slice(self._bands[0].start, self._bands[-1].stop)
-        self._seconds: list[tuple[BandCoherence, ...]] = []
+        self._seconds: list[NDArray[np.float32]] = []
+        """The numbers of `BandCoherence`, by band and channel: of hours, objects would take many times as much."""
         self._begin()
 
     def _begin(self) -> None:
@@ -70,19 +72,20 @@ class CoherenceMeter:
             if self._count == TENTHS:
                 self._end()
 
-    def seconds(self) -> tuple[tuple[BandCoherence, ...], ...]:
+    def seconds(self) -> Iterator[tuple[BandCoherence, ...]]:
         """After the last tenth: the bands of each second, of both channels; of none where too little is left of it."""
         if self._count:
             self._end()
-        return tuple(self._seconds)
+        for second in self._seconds:
+            yield tuple(BandCoherence(*map(float, numbers)) for numbers in second)
 
     def _end(self) -> None:
         whole = self._energies[2:].sum(1)
         measured = [self._band(band, channel, float(whole[channel])) for band in self._bands for channel in (0, 1)]
-        self._seconds.append(tuple(measured) if self._count >= LEAST_TENTHS else ())
+        self._seconds.append(np.array(measured if self._count >= LEAST_TENTHS else [], np.float32))
         self._begin()
 
-    def _band(self, band: slice, channel: int, whole: float) -> BandCoherence:
+    def _band(self, band: slice, channel: int, whole: float) -> tuple[float, float, float]:
         start = self._whole.start
         part = slice(band.start - start, band.stop - start)
         own, original = self._energies[channel, part].sum(), self._energies[2 + channel, part].sum()
@@ -93,6 +96,4 @@ class CoherenceMeter:
         norm = float(np.sqrt(own * original))
         # Parseval: of a real signal, half of its spectrum holds half of its energy.
         level = float(np.sqrt(2 * original / self._count)) / self._samples
-        return BandCoherence(
-            float(near.max()) / norm if norm > 0 else 0.0, level, float(original) / whole if whole > 0 else 0.0
-        )
+        return float(near.max()) / norm if norm > 0 else 0.0, level, float(original) / whole if whole > 0 else 0.0

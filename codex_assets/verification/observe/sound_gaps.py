@@ -30,7 +30,7 @@ def block_levels(tenths: NDArray[np.float32]) -> Levels:
     return levels
 
 
-def deepest_holes(levels: Levels, audible: NDArray[np.float64]) -> NDArray[np.float64]:
+def deepest_holes(levels: NDArray[np.floating], audible: NDArray[np.float64]) -> NDArray[np.float64]:
     """By how many dB the lowest block of each tenth and channel is under the rest of that tenth, beside the original's.
 
     `levels`: (tenths, blocks, 4), own left and right, the original's left and right. `audible`: RMS of the original

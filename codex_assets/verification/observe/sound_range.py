@@ -29,7 +29,7 @@ LEAST_NOISE = 1e-12
 
 
 def sound_range(
-    away: NDArray[np.float64], levels: NDArray[np.float64], own: NDArray[np.float64], original: NDArray[np.float64]
+    away: NDArray[np.float64], levels: NDArray[np.float64], own: NDArray[np.floating], original: NDArray[np.floating]
 ) -> SoundRange | None:
     """The range beside the original's; None where there is too little sound.
 
@@ -43,7 +43,7 @@ def sound_range(
     if loud - soft >= LEAST_RANGE_DB:
         louder = float(np.median(away[levels >= loud]) - np.median(away[levels <= soft]))
     quietest, was_quietest = (np.percentile(energies, QUIETEST, axis=0) for energies in (own, original))
-    everything = float(original.sum(axis=1).mean())
+    everything = float(original.sum(axis=1).mean(dtype=np.float64))
     return SoundRange(
         louder=louder,
         noise=_part(quietest, was_quietest, everything),

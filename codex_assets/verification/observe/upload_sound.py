@@ -7,6 +7,7 @@ In: which of the upload's tracks is decoded, where its clock starts, and what it
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,7 +64,6 @@ def compare_upload_sound(
         # Where it is not said, a filter in front of the pairs would mix down all of it.
         layout = f":channel_layouts={own.layout}" if pairs and own is not None else ""
         graph = _joined_graph(joined, pairs, f"[0:a:0]{TIMED}{layout}", kept)
-    meters = [SoundMeter(0) for _ in range(1 + len(pairs))]
     # A sound in floats may be far over full scale throughout; what is cut off in the meters is what is so beside it.
     turned_down = min(gain or 0.0, 0.0)
     scale = np.array([1.0, 1.0, *(2 * [10 ** (turned_down / 20)])], np.float32)
@@ -76,9 +76,11 @@ def compare_upload_sound(
     inputs = ["-i", str(mezzanine), *upload.opened(), "-filter_complex", graph]
     arguments = [*inputs, *upload.read_along(1, audio.index), "-map", "[all]", "-f", "f32le", "-"]
     seconds = upload.info.seconds
-    run = decoder.run_into(arguments, read, label="comparing the sound with the upload's", duration=seconds)
     is_even = _is_even(upload, audio)
-    fidelity, *others = (_compared(meter, is_even, turned_down) for meter in meters)
+    with ExitStack() as files:
+        meters = [SoundMeter(0, files.enter_context(decoder.unnamed_file())) for _ in range(1 + len(pairs))]
+        run = decoder.run_into(arguments, read, label="comparing the sound with the upload's", duration=seconds)
+        fidelity, *others = (_compared(meter, is_even, turned_down) for meter in meters)
     if fidelity is not None and joined is not None:
         named = zip(others, pairs, strict=True)
         compared = tuple(replace(each, sides=_names(joined, pair)) for each, pair in named if each is not None)

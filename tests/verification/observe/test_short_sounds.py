@@ -3,6 +3,8 @@ end of a sound, an encoder may keep less."""
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -21,7 +23,7 @@ def test_a_short_tone_is_found_near_its_time(late: int, alike: bool) -> None:
     at = np.arange(SAMPLE_RATE // 5) / SAMPLE_RATE
     tone = (0.1 * np.sin(2 * np.pi * (300 + 2000 * at) * at)).astype(np.float32)
     own = np.concatenate([np.zeros(late, np.float32), tone])[: len(tone)]
-    meter = SoundMeter(CODER)
+    meter = SoundMeter(CODER, BytesIO())
     meter.add(np.stack([own, own, tone, tone], axis=1))
     fidelity = meter.result(steady=True)
     assert fidelity is not None
@@ -54,7 +56,7 @@ def beeps(*levels: tuple[float, float]) -> NDArray[np.float32]:
 )
 def test_what_a_sound_ends_with_is_no_measure_of_it(second: tuple[float, float], least: float) -> None:
     original, own = beeps((1, 1), (1, 1), (1, 1), (1, 1)), beeps((1, 1), second, (1, 1), (1, 1))
-    meter = SoundMeter(0)
+    meter = SoundMeter(0, BytesIO())
     meter.add(np.stack([own, own, original, original], axis=1))
     fidelity = meter.result(steady=True)
     assert fidelity is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -61,7 +63,7 @@ def slow(sound: Samples) -> Samples:
 def test_a_part_that_is_heard_at_another_time_is_told(own: Samples, message: str, at: float | None) -> None:
     reference = noise()
     length = min(len(own), len(reference))
-    meter = SoundMeter(0)
+    meter = SoundMeter(0, BytesIO())
     meter.add(np.stack([own[:length], own[:length], reference[:length], reference[:length]], axis=1))
     finding = expect_in_sync(meter.result(steady=True))
     assert finding is not None

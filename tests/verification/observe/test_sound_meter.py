@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterable
+from io import BytesIO
 from itertools import cycle
+from tempfile import TemporaryFile
 
 import numpy as np
 import pytest
@@ -26,7 +29,7 @@ def late_noise(seconds: float) -> Samples:
 
 
 def measured(both: Samples, sizes: Iterable[int]) -> SoundFidelity:
-    meter, at = SoundMeter(0), 0
+    meter, at = SoundMeter(0, BytesIO()), 0
     for size in cycle(sizes):
         if at >= len(both):
             break
@@ -65,3 +68,29 @@ def test_what_is_no_number_or_far_over_full_scale_spoils_its_own_tenth_alone() -
         if number not in (2, 3):
             assert beside.levels == pytest.approx(second.levels, rel=1e-5)
             assert beside.reference_levels == pytest.approx(second.reference_levels, rel=1e-5)
+
+
+def test_of_what_is_measured_little_is_kept_in_memory() -> None:
+
+    def taken(minutes: int) -> tuple[int, int, int]:
+        """Bytes, when all is heard, when it is judged, and at most in between."""
+        second = late_noise(1.0)
+        with TemporaryFile() as file:
+            meter = SoundMeter(0, file)
+            tracemalloc.start()
+            for _ in range(60 * minutes):
+                meter.add(second)
+            kept, _ = tracemalloc.get_traced_memory()
+            tracemalloc.reset_peak()
+            fidelity = meter.result(steady=True)
+            assert fidelity is not None
+            assert len(fidelity.seconds) in (60 * minutes, 60 * minutes - 1)
+            judged, most = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+        return kept, judged, most
+
+    short, longer = taken(1), taken(3)
+    kept, judged, most = ((more - less) / 120 for less, more in zip(short, longer, strict=True))
+    assert kept < 400
+    assert judged < 2000
+    assert most < 2000

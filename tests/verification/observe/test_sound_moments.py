@@ -114,7 +114,7 @@ def test_another_sound_is_coherent_at_no_shift() -> None:
 def test_of_less_than_half_a_second_nothing_is_said() -> None:
     meter = CoherenceMeter(TENTH, RATE)
     meter.add(np.ones((4, 4, TENTH // 2 + 1), np.complex128))
-    assert meter.seconds() == ((),)
+    assert list(meter.seconds()) == [()]
 
 
 def test_one_second_that_is_at_no_shift_between_others_may_be_where_a_gap_ends() -> None:
