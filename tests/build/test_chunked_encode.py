@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from codex_assets.build.chunked_encode import WantedRung
 from codex_assets.errors import ToolError
 from codex_assets.media import profile
 from codex_assets.media.target_format import Rung
-from codex_assets.system import machine
+from codex_assets.readiness.picture_likeness import Likeness, measure_likeness
+from codex_assets.system import machine, vmaf_ffmpeg
 from codex_assets.system.run_output import Progress
 from codex_assets.system.tools import Tools, tool_environment
 
@@ -45,7 +47,8 @@ def encoded(tools: Tools, mezzanine: Path, folder: Path, **options: object) -> d
     rungs = [WantedRung(Rung(profile.LADDER[number], *size), folder / name, None) for number, name, size in SIZES]
     for rung in rungs:
         rung.folder.mkdir(parents=True)
-    chunked_encode.encode(tools, mezzanine, PICTURES, RATE, rungs, profile.X264, **options)  # type: ignore[arg-type]
+    encoder = options.pop("encoder", profile.X264)
+    chunked_encode.encode(tools, mezzanine, PICTURES, RATE, rungs, encoder, **options)  # type: ignore[arg-type]
     assert {path.suffix for path in folder.rglob("*.*")} == {".ts", ".m3u8"}
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("segment_*.ts")}
 
@@ -87,6 +90,28 @@ def test_it_is_one_film(tools: Tools, mezzanine: Path, tmp_path: Path) -> None:
     assert said[-1].fraction is not None
     assert 0.9 < said[-1].fraction <= 1.0
     assert [each.seconds for each in said] == sorted(each.seconds for each in said)
+
+
+def likeness(tools: Tools, mezzanine: Path, folder: Path, encoder: profile.EncoderRow) -> dict[str, Likeness]:
+    encoded(tools, mezzanine, folder, encoder=encoder)
+    measuring = vmaf_ffmpeg.measuring_tools(tools)
+    seen = {}
+    for _, name, _ in SIZES:
+        playlist, with_vmaf = folder / name / "playlist.m3u8", measuring is not None
+        alike = measure_likeness(measuring or tools, name, playlist, mezzanine, with_vmaf=with_vmaf)
+        assert alike is not None
+        seen[name] = alike
+    return seen
+
+
+def test_chunks_are_as_good_as_one_encode(tools: Tools, mezzanine: Path, tmp_path: Path) -> None:
+    """Beside the same encoder in one go: SSIM, PSNR, and VMAF (within 0.2) where an ffmpeg of this machine has it."""
+    one = likeness(tools, mezzanine, tmp_path / "one", replace(profile.X264, chunk_segments=PICTURES))
+    chunks = likeness(tools, mezzanine, tmp_path / "chunks", profile.X264)
+    for name, whole in one.items():
+        assert chunks[name].ssim >= whole.ssim - 0.002
+        assert chunks[name].psnr >= whole.psnr - 0.1
+        assert (chunks[name].vmaf or 0.0) >= (whole.vmaf or 0.0) - 0.2
 
 
 def test_a_chunk_that_cannot_be_decoded_fails_the_encode(tools: Tools, mezzanine: Path, tmp_path: Path) -> None:
