@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -126,7 +127,8 @@ class Decoder:
                     float(parts[3]) if parts[3] != "N/A" else 0.0,
                     int(parts[4]),
                     int(parts[5]) if parts[5] != "N/A" else None,
-                    parts[6],
+                    # The same few flags, of millions of packets.
+                    sys.intern(parts[6]),
                 )
             )
         return packets
