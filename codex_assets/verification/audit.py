@@ -38,7 +38,7 @@ from codex_assets.media import outputs as media_outputs
 from codex_assets.media import profile, target_format
 from codex_assets.media.outputs import OUTPUTS
 from codex_assets.storage import keys
-from codex_assets.storage.objects import Role, Stores, file_sha256
+from codex_assets.storage.objects import Role, StoredObject, Stores, file_sha256
 from codex_assets.system.tools import Tools
 from codex_assets.system.workspace import Workspace
 from codex_assets.verification import causes, expectations, measures
@@ -234,8 +234,8 @@ class Auditor:
         self._workspace = workspace
         self._deep = deep
         self._strays = Strays(stores.media, self._records, grace)
-        self._digests: dict[Path, str | None] = {}
-        """SHA-256 of each file as it was fetched."""
+        self._stored: dict[Path, StoredObject] = {}
+        """What the store said of each file as it was fetched."""
 
     def audit(
         self, media: MediaRecord, outputs: Collection[str], *, only: Collection[str] | None = None
@@ -268,7 +268,7 @@ class Auditor:
             else:
                 audited = _AuditedMedia(media, source, playlists, seen, asked)
                 looks = list(self._observe(record, audited))
-                observations = [*self._of_record(record, audited, looks), *looks]
+                observations = [*self._of_record(output, record, audited, looks), *looks]
             looked[output] = record, observations
             notes[output] = recorded_notes(looks)
         findings: causes.Findings = {
@@ -306,7 +306,7 @@ class Auditor:
         return self._stores.by_role(role).head(key) is not None
 
     def _of_record(
-        self, record: OutputRecord, audited: _AuditedMedia, looks: list[AnyObservation]
+        self, output: str, record: OutputRecord, audited: _AuditedMedia, looks: list[AnyObservation]
     ) -> Iterator[Observation]:
         """The record itself, beside the files that it names and what was observed of them."""
         if ObservationKind.RECORD not in audited.kinds:
@@ -317,9 +317,8 @@ class Auditor:
         for file in record.files:
             path = folder / _place(record, file) if folder is not None else None
             if path is not None and path.is_file():
-                fetched = path.stat().st_size, self._digests.get(path) or file_sha256(path)
-                files.append(PublishedFile(path.name, file.size, file.sha256, *fetched))
-        yield record_observation(record, audited.media, audited.source, files, looks)
+                files.append(_published(file, path, self._stored.get(path)))
+        yield record_observation(output, record, audited.media, audited.source, files, looks)
 
     @singledispatchmethod
     def _observe(self, record: OutputRecord, audited: _AuditedMedia) -> Iterator[AnyObservation]:
@@ -496,9 +495,25 @@ class Auditor:
 
     def _fetch(self, file: StoredFile, path: Path) -> None:
         try:
-            self._digests[path] = stored_files.fetch(self._stores, file, path).sha256
+            self._stored[path] = stored_files.fetch(self._stores, file, path)
         except MissingInput:
             return
+
+
+def _published(file: StoredFile, path: Path, stored: StoredObject | None) -> PublishedFile:
+    """A file as it is recorded, as it was fetched to `path`, and as its store delivers it."""
+    sha256 = stored.sha256 if stored is not None else None
+    fetched = PublishedFile(path.name, file.size, file.sha256, path.stat().st_size, sha256 or file_sha256(path))
+    # Nobody plays what is archived; a folder that was copied without its notes says nothing of types.
+    if stored is None or stored.content_type is None or file.role == "archive":
+        return fetched
+    return replace(
+        fetched,
+        is_delivered=True,
+        is_of_version=keys.without_version(file.key) != file.key,
+        content_type=stored.content_type,
+        cache_control=stored.cache_control,
+    )
 
 
 def _place(record: OutputRecord, file: StoredFile) -> str:

@@ -28,6 +28,7 @@ from codex_assets.archive.records import (
 from codex_assets.media import outputs as media_outputs
 from codex_assets.media import profile
 from codex_assets.verification import expectations, measures
+from codex_assets.verification import places as expected_places
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.observations import (
     AnyObservation,
@@ -69,26 +70,38 @@ class Statement:
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """A published file as it was recorded and as it was fetched."""
+    """A published file as it was recorded and as it was fetched.
+
+    `is_of_version`: it lies in the folder of its version, which never changes. `content_type`, `cache_control`: as its
+    store delivers it, None where it has none; neither is known of one that is not `is_delivered`.
+    """
 
     name: str
     recorded_size: int
     recorded_sha256: str
     size: int
     sha256: str
+    is_delivered: bool = False
+    is_of_version: bool = False
+    content_type: str | None = None
+    cache_control: str | None = None
 
 
 @dataclass(frozen=True)
 class RecordObservation:
     """The record of one output, with the files that it names, as far as they are there.
 
-    `problem`: why there is nothing to compare.
+    `problem`: why there is nothing to compare. `recorded`: keys of all objects that it names; `misplaced`: of those
+    that belong elsewhere; `unnamed`: of those that belong to the output and are not named.
     """
 
     output: str
     problem: str | None = None
     files: tuple[PublishedFile, ...] = ()
     statements: tuple[Statement, ...] = ()
+    recorded: tuple[str, ...] = ()
+    misplaced: tuple[str, ...] = ()
+    unnamed: tuple[str, ...] = ()
     kind: ObservationKind = ObservationKind.RECORD
 
     @property
@@ -109,22 +122,38 @@ def wrong_marker(record: OutputRecord) -> RecordObservation:
 
 
 def record_observation(
+    output: str,
     record: OutputRecord,
     media: MediaRecord,
     source: MezzanineRecord,
     files: Sequence[PublishedFile],
     observations: Sequence[AnyObservation],
 ) -> RecordObservation:
-    """The record of an output of `media` beside its fetched files and what was observed of it. `source`: of the same
-    media."""
+    """What is recorded as `output` of `media`, beside its fetched files and what was observed of it. `source`: of the
+    same media."""
     seen = [observation for observation in observations if observation.readable]
-    statements = [*_owner(record, media), *_contents(record, files), *_statements(record, source, seen)]
-    return RecordObservation(record.output, files=tuple(files), statements=tuple(statements))
+    statements = [*_owner(output, record, media), *_contents(record, files), *_statements(record, source, seen)]
+    places, recorded = expected_places.places(record, media), [(file.role, file.key) for file in record.files]
+    return RecordObservation(
+        output,
+        files=tuple(files),
+        statements=tuple(statements),
+        recorded=tuple(key for _, key in recorded),
+        misplaced=tuple(key for role, key in recorded if (role, key) not in places),
+        unnamed=tuple(sorted(key for _, key in places.difference(recorded))),
+    )
 
 
-def _owner(record: OutputRecord, media: MediaRecord) -> Iterator[Statement]:
+def _owner(output: str, record: OutputRecord, media: MediaRecord) -> Iterator[Statement]:
+    yield Statement("the output", record.output, output)
     yield Statement("the media", record.media_id, media.media_id)
     yield Statement("the kind of media", record.media_type, media.media_type)
+    # Whoever plays it goes by these.
+    if isinstance(record, VariantRecord) and record.playlist_key is not None:
+        yield Statement("the playlist's place", record.playlist_key, expected_places.playlist_place(record, media))
+    if isinstance(record, MasterRecord) and record.master_key is not None:
+        _, place = next(iter(expected_places.places(record, media)))
+        yield Statement("the master's place", record.master_key, place)
 
 
 def _contents(record: OutputRecord, files: Sequence[PublishedFile]) -> Iterator[Statement]:

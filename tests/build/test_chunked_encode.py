@@ -104,11 +104,11 @@ def likeness(tools: Tools, mezzanine: Path, folder: Path, encoder: profile.Encod
     return seen
 
 
-def test_chunks_are_as_good_as_one_encode(tools: Tools, mezzanine: Path, tmp_path: Path) -> None:
+def test_chunks_are_as_good_as_an_encode_in_one_go(tools: Tools, mezzanine: Path, tmp_path: Path) -> None:
     """Beside the same encoder in one go: SSIM, PSNR, and VMAF (within 0.2) where an ffmpeg of this machine has it."""
-    one = likeness(tools, mezzanine, tmp_path / "one", replace(profile.X264, chunk_segments=PICTURES))
+    in_one_go = likeness(tools, mezzanine, tmp_path / "whole", replace(profile.X264, chunk_segments=PICTURES))
     chunks = likeness(tools, mezzanine, tmp_path / "chunks", profile.X264)
-    for name, whole in one.items():
+    for name, whole in in_one_go.items():
         assert chunks[name].ssim >= whole.ssim - 0.002
         assert chunks[name].psnr >= whole.psnr - 0.1
         assert (chunks[name].vmaf or 0.0) >= (whole.vmaf or 0.0) - 0.2

@@ -299,3 +299,33 @@ def mezzanine_with_bytes_behind(piece: Workpiece) -> None:
     """a name and an address follow the media"""
     text = b"Jane Doe, Elm Street 4, 52.5200 13.4050 " * 20
     piece.path.write_bytes(piece.path.read_bytes() + struct.pack(">I4s", len(text) + 8, b"free") + text)
+
+
+def _track_header(piece: Workpiece, kind: bytes, offset: int, data: bytes) -> None:
+    """Write into the header of the track of a handler (`vide`, `soun`), from behind its times on."""
+    file = bytearray(piece.path.read_bytes())
+    track = max(at for at in range(file.index(kind)) if file.startswith(b"tkhd", at))
+    start = track + 4 + (36 if file[track + 4] else 24) + offset
+    file[start : start + len(data)] = data
+    piece.path.write_bytes(bytes(file))
+
+
+@mutant("mezzanine", "medium", Seam.MEZZANINE, ("portrait", "music"))
+def mezzanine_sound_switched_off(piece: Workpiece) -> None:
+    """its header says of the sound that players leave it out"""
+    data = bytearray(piece.path.read_bytes())
+    track = max(at for at in range(data.index(b"soun")) if data.startswith(b"tkhd", at))
+    data[track + 7] &= 0xFE
+    piece.path.write_bytes(bytes(data))
+
+
+@mutant("mezzanine", "medium", Seam.MEZZANINE, ("portrait", "music"))
+def mezzanine_sound_turned_down_by_a_tag(piece: Workpiece) -> None:
+    """its header has players play the sound at volume 0"""
+    _track_header(piece, b"soun", 12, bytes(2))
+
+
+@mutant("mezzanine", "medium", Seam.MEZZANINE, ("portrait", "flat"))
+def mezzanine_squeezed_by_a_tag(piece: Workpiece) -> None:
+    """a tag tells players to show the picture at half its width"""
+    _track_header(piece, b"vide", 16, struct.pack(">i", 1 << 15))

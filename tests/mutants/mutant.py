@@ -29,10 +29,11 @@ Area = Literal[
     "waveform",
     "optional outputs",
     "records",
+    "stored objects",
 ]
 AREAS: tuple[Area, ...] = (
     *("playlists", "transport stream", "pictures", "sound", "mezzanine"),
-    *("thumbnail", "preview", "waveform", "optional outputs", "records"),
+    *("thumbnail", "preview", "waveform", "optional outputs", "records", "stored objects"),
 )
 Harm = Literal["grave", "medium", "light"]
 HARMS: tuple[Harm, ...] = ("grave", "medium", "light")
@@ -113,7 +114,7 @@ class Mutant:
     @property
     def home(self) -> str:
         """The module that describes mutants of this kind."""
-        return {Seam.STORE: "record_mutants", Seam.TOOL: "tool_mutants"}.get(self.seam) or HOMES[self.area]
+        return "tool_mutants" if self.seam is Seam.TOOL else HOMES[self.area]
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -134,6 +135,7 @@ HOMES: dict[Area, str] = {
     "waveform": "still_mutants",
     "optional outputs": "optional_mutants",
     "records": "record_mutants",
+    "stored objects": "place_mutants",
 }
 MUTANTS: dict[str, Mutant] = {}
 VIDEO = ("film", "flat", "portrait")

@@ -207,7 +207,7 @@ class PublishedMedia:
         assert record.playlist_key is not None
         changed = self.replace("media", record.playlist_key, piece.path)
         files = tuple(changed if file.key == changed.key else file for file in record.files)
-        self._put_changed(record, {"files": files, "data_version": _variant_version(files)})
+        self.put_changed(record, {"files": files, "data_version": variant_version(files)})
 
     def _take_variant(self, output: str, piece: Workpiece) -> None:
         record: VariantRecord = self.record(output)
@@ -228,7 +228,7 @@ class PublishedMedia:
         changes: dict[str, Any] = {
             "files": files,
             "version": version,
-            "data_version": _variant_version(files),
+            "data_version": variant_version(files),
             "bandwidth": rates.peak,
             "average_bandwidth": rates.average,
             "duration": round(math.fsum(segment.duration for segment in segments), 6),
@@ -237,7 +237,7 @@ class PublishedMedia:
         }
         if record.loudness is not None:
             changes["loudness"] = measured_segments(piece.segments, piece.scratch / "heard.bin")
-        self._put_changed(record, changes)
+        self.put_changed(record, changes)
         if output != "preview":
             self.write_master()
 
@@ -252,18 +252,18 @@ class PublishedMedia:
         for file, path in [(file, piece.folder / Path(file.key).name) for file in record.files]:
             if not path.exists():
                 self.delete(file)
-        version = files[0].sha256[:32] if len(files) == 1 else _variant_version(files)
+        version = files[0].sha256[:32] if len(files) == 1 else variant_version(files)
         changes: dict[str, Any] = {"files": files, "data_version": version}
         if isinstance(record, MezzanineRecord):
             changes |= _mezzanine_facts(piece.path, record)
-        self._put_changed(record, changes)
+        self.put_changed(record, changes)
 
     def _take_master(self, path: Path) -> None:
         record: MasterRecord = self.record(MASTER.name)
         assert record.master_key is not None
         stored = self.replace("media", record.master_key, path)
         text = path.read_bytes().decode("utf-8", "replace")
-        self._put_changed(record, {"files": (stored,), "data_version": digest(text)})
+        self.put_changed(record, {"files": (stored,), "data_version": digest(text)})
 
     def write_master(self) -> None:
         """The master of the variants as they are recorded."""
@@ -272,7 +272,7 @@ class PublishedMedia:
         path.write_text(text, encoding="utf-8")
         self._take_master(path)
 
-    def _put_changed(self, record: Any, changes: dict[str, Any]) -> None:
+    def put_changed(self, record: Any, changes: dict[str, Any]) -> None:
         """The record with these changes, and its new version wherever another record names it as an input."""
         self.put(record.model_copy(update=changes))
         for output in OUTPUTS[self.media.media_type]:
@@ -288,7 +288,7 @@ class PublishedMedia:
         self.stores.archive.delete(keys.record(MEDIA, output))
 
 
-def _variant_version(files: tuple[StoredFile, ...]) -> str:
+def variant_version(files: tuple[StoredFile, ...]) -> str:
     return digest(*(f"{Path(file.key).name} {file.sha256}" for file in files))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -393,3 +394,24 @@ def waveform_image_is_a_jpeg(piece: Workpiece) -> None:
     arguments = ["-i", str(piece.path), "-c:v", "mjpeg", "-f", "image2", "-update", "1", str(target)]
     piece.tools.ffmpeg(arguments, label="converting")
     target.replace(piece.path)
+
+
+@mutant("waveform", "medium", Seam.WAVEFORM_PNG, ("music",))
+def waveform_image_transparent(piece: Workpiece) -> None:
+    """nothing of it is opaque"""
+    target: Path = piece.scratch / "faulty.image"
+    arguments = ["-i", str(piece.path), "-vf", "format=rgba,colorchannelmixer=aa=0", "-c:v", "png", "-f", "image2"]
+    piece.tools.ffmpeg([*arguments, "-update", "1", str(target)], label="converting")
+    target.replace(piece.path)
+
+
+@mutant("waveform", "medium", Seam.WAVEFORM_PNG, ("music",))
+def waveform_image_of_flat_pixels(piece: Workpiece) -> None:
+    """it says that its pixels are a hundred times as wide as high"""
+    data = piece.path.read_bytes()
+    at = data.index(b"IDAT") - 4
+    body = b"pHYs" + (1).to_bytes(4, "big") + (100).to_bytes(4, "big") + b"\0"
+    if b"pHYs" in data:
+        at = data.index(b"pHYs") - 4
+    rest = data[at + 21 :] if b"pHYs" in data else data[at:]
+    piece.path.write_bytes(data[:at] + (9).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big") + rest)

@@ -86,6 +86,21 @@ def storyboard_text_is_a_page(root: Path) -> None:
 
 
 @breaks("storyboard", "storyboard_readable")
+def storyboard_with_a_note(root: Path) -> None:
+    edit(root / "storyboard.vtt", "WEBVTT\n\n", "WEBVTT\n\nNOTE Jane Doe, Elm Street 4\n\n")
+
+
+@breaks("storyboard", "storyboard_readable")
+def storyboard_with_another_clock(root: Path) -> None:
+    edit(root / "storyboard.vtt", "WEBVTT\n", "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:900000\n")
+
+
+@breaks("storyboard", "storyboard_readable")
+def storyboard_with_words_in_a_cue(root: Path) -> None:
+    edit(root / "storyboard.vtt", "00:00:03.000 --> 00:00:04.000\n", "00:00:03.000 --> 00:00:04.000\nhello\n")
+
+
+@breaks("storyboard", "storyboard_readable")
 def storyboard_without_its_sheet(root: Path) -> None:
     (root / "storyboard.jpg").unlink()
 

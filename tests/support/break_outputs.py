@@ -968,11 +968,11 @@ def portrait(root: Path, colour: str) -> None:
 # --- Records ----------------------------------------------------------------------------------------------------------
 
 
-def write_record(root: Path, **changes: object) -> None:
+def write_record(root: Path, key: str = "c1/thumbnails/media/m1/auto-generated.jpg", **changes: object) -> None:
     """The record of the thumbnail as it is, with `changes`."""
     data = (root / "thumbnail.jpg").read_bytes()
     digest = hashlib.sha256(data).hexdigest()
-    file = StoredFile(role="assets", key="c1/thumbnails/media/m1/thumbnail.jpg", size=len(data), sha256=digest)
+    file = StoredFile(role="assets", key=key, size=len(data), sha256=digest)
     record = ThumbnailRecord(
         media_id="m1",
         media_type="video",
@@ -1003,6 +1003,25 @@ def file_changed_in_one_bit(root: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(bytes(data))
+
+
+@breaks("record", "files_at_their_places")
+def file_of_another_creator(root: Path) -> None:
+    write_record(root, key="c2/thumbnails/media/m1/auto-generated.jpg")
+
+
+HEADERS = "headers.json"
+"""The file that says with which headers the thumbnail is delivered, where these are not the usual ones."""
+
+
+@breaks("record", "stored_as_their_types")
+def file_stored_as_page(root: Path) -> None:
+    (root / HEADERS).write_text(json.dumps({"content_type": "text/html"}))
+
+
+@breaks("record", "stored_to_be_cached")
+def file_to_be_kept_for_a_year(root: Path) -> None:
+    (root / HEADERS).write_text(json.dumps({"cache_control": "public, max-age=31536000, immutable"}))
 
 
 @breaks("record", "record_true")
@@ -1205,7 +1224,7 @@ def image_cut(root: Path) -> None:
 
 @breaks("waveform_png", "waveform_image_shows_its_sound")
 def image_of_lower_waves(root: Path) -> None:
-    image(root, f"scale=1280:540:flags=neighbor,pad=1280:720:0:90:color={PAPER}", "-pix_fmt", "rgb24", *EXACT)
+    image(root, f"scale=1280:540:flags=neighbor,pad=1280:720:0:90:color={PAPER},setsar=1", "-pix_fmt", "rgb24", *EXACT)
 
 
 @breaks("waveform_png", "waveform_image_shows_its_sound")

@@ -178,6 +178,8 @@ def read_png(data: bytes) -> ImageFile | None:
         if name == "IHDR" and len(body) == 13:
             form = f"{body[8]} bits, {_PNG_COLOURS.get(body[9], 'unusual colours')}"
             form += ", interlaced" if body[12] else ""
+        if name == "pHYs" and body[:4] != body[4:8]:
+            foreign.append("pixels that are not square")
         if name not in _PNG_PICTURE + _PNG_HARMLESS:
             foreign.append(_PNG_ABOUT.get(name, "a text" if name[1:] in ("EXt", "TXt") else f"a part {name}"))
         at += 12 + length

@@ -1,6 +1,7 @@
 """What an MP4 holds beside its tracks: boxes and tags that an allow-list does not name, and what lies behind its end.
 
-In: which boxes, tracks and tags a mezzanine may have. Out: the other facts of a mezzanine (`mezzanine_file.py`).
+In: which boxes, tracks and tags a mezzanine may have, and how its tracks are to be played. Out: the other facts of a
+mezzanine (`mezzanine_file.py`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ INDEX_BOXES = frozenset(
 NESTED_BOXES = frozenset(b"moov trak edts mdia minf dinf stbl udta meta ilst".split())
 ENCODER_TAG = b"\xa9too"
 TAG = "a tag"
+PLACED_BYTES = 60
+"""Of a track header, behind its flags and times."""
+UNMOVED = b"".join(number.to_bytes(4, "big") for number in (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30))
+"""The matrix of a track that is shown as it is."""
+FULL_VOLUME = b"\1\0"
 MOST_INDEX_BYTES = 256 * 1024 * 1024
 
 TAGS: dict[str, re.Pattern[str]] = {
@@ -70,9 +76,12 @@ def _foreign_boxes(path: Path) -> Iterator[str]:
     with path.open("rb") as file:
         if file.read(8)[4:8] != b"ftyp":
             return
-        at = 0
+        at, seen = 0, set()
         while at + 8 <= size:
             name, header, length = _header(file, at, size)
+            if name in seen and name != b"free":
+                yield f"a second box {name.decode('ascii')}"
+            seen.add(name)
             if name not in TOP_BOXES:
                 yield _box(name) if name.isalnum() else "bytes that belong to nothing"
                 return
@@ -114,10 +123,28 @@ def _foreign_inside(body: bytes, parent: bytes = b"moov") -> Iterator[str]:
                 yield TAG
         elif name not in INDEX_BOXES:
             yield TAG if parent in (b"udta", b"meta") else _box(name)
+        elif name == b"tkhd":
+            yield from _oddly_played(body[at + 8 : at + length])
         elif name in NESTED_BOXES:
             inside = body[at + 8 : at + length]
             yield from _foreign_inside(inside[4:] if name == b"meta" else inside, name)
         at += length
+
+
+def _oddly_played(header: bytes) -> Iterator[str]:
+    """What a track header (ISO/IEC 14496-12, 8.3.2) asks of a player that changes what is seen or heard."""
+    times = 32 if header[:1] == b"\1" else 20
+    if len(header) != 4 + times + PLACED_BYTES:
+        return
+    if not header[3] & 1:
+        yield "a track that is switched off"
+    placed = header[4 + times :]
+    volume, matrix, is_picture = placed[12:14], placed[16:52], any(placed[52:60])
+    # A turned picture is observed as such.
+    if matrix != UNMOVED and any(matrix[:4]):
+        yield "a track that is mirrored, moved or scaled"
+    if not is_picture and volume != FULL_VOLUME:
+        yield "a sound that is turned down"
 
 
 def _box(name: bytes) -> str:

@@ -25,6 +25,9 @@ def parse(data: bytes) -> tuple[Cue, ...]:
     head, *blocks = re.split(r"\n{2,}", re.sub(r"\r\n?", "\n", text).strip("\n"))
     if head.partition("\n")[0].split(" ")[0].split("\t")[0] != "WEBVTT":
         raise ValueError("it does not begin with WEBVTT")
+    if head != "WEBVTT":
+        # A map of times moves all of them; a text is for nobody.
+        raise ValueError("something follows WEBVTT in its head")
     cues = tuple(_cues(blocks))
     if not cues:
         raise ValueError("it names no picture")
@@ -35,12 +38,15 @@ def _cues(blocks: list[str]) -> Iterator[Cue]:
     for block in blocks:
         lines = block.split("\n")
         if lines[0].startswith(("NOTE", "STYLE", "REGION")) and "-->" not in lines[0]:
-            continue
+            raise ValueError("it also holds a note, a style or a region")
         # A cue may begin with a name of its own.
-        times = next((_TIMES.match(line) for line in lines[:2] if "-->" in line), None)
+        named = len(lines) > 1 and "-->" not in lines[0]
+        times = _TIMES.match(lines[int(named)])
         place = _PLACE.fullmatch(lines[-1])
         if times is None or place is None:
             raise ValueError("a cue names no times, or no place on a picture")
+        if len(lines) != 2 + named:
+            raise ValueError("a cue holds more than a place on a picture")
         left, top, width, height = map(int, place.groups()[1:])
         yield Cue(
             _seconds(*times.groups()[:4]), _seconds(*times.groups()[4:]), place[1], Region(left, top, width, height)

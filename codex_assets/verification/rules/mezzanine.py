@@ -197,7 +197,10 @@ def mezzanine_without_personal_tags(seen: MezzanineObservation) -> Finding:
 
 @rule(ObservationKind.MEZZANINE, source="plan: phase 3 (safety); ISO/IEC 14496-12")
 def mezzanine_holds_its_tracks_only(seen: MezzanineObservation) -> Finding | None:
-    """The file holds one picture, one sound and their index: no other track, no foreign box, nothing behind its end."""
+    """The file holds one picture, one sound and their index: no other track, no foreign box, nothing behind its end.
+
+    Both tracks are switched on, and played as they are.
+    """
     parts = [part for part in seen.foreign_parts if part != "a tag" or not seen.personal_tags]
     problems = [Problem(part, part, f"The mezzanine also holds {part}") for part in parts]
     return expect_no_problem(

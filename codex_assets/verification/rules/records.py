@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from pathlib import PurePosixPath
+
 from codex_assets.archive.findings import Finding
 from codex_assets.verification.kinds import ObservationKind
-from codex_assets.verification.record_observations import RecordObservation, Statement
+from codex_assets.verification.record_observations import PublishedFile, RecordObservation, Statement
 from codex_assets.verification.rule import rule
 from codex_assets.verification.rules.comparisons import Problem, expect_no_problem
 
 RECORDS = "contract: storage keys (records)"
+TYPES = {
+    ".m3u8": ("application/vnd.apple.mpegurl", "audio/mpegurl"),
+    ".ts": ("video/mp2t",),
+    ".jpg": ("image/jpeg",),
+    ".png": ("image/png",),
+    ".webp": ("image/webp",),
+    ".json": ("application/json",),
+    ".vtt": ("text/vtt",),
+    ".txt": ("text/plain",),
+}
+"""By the ending of a name."""
+LEAST_AGE_OF_VERSION = 30 * 24 * 3600
+"""Seconds for which a segment of a version may be cached, at least: the contract says a year."""
+MOST_AGE = 3600
+"""Seconds for which anything else may be, at most: the first releases said an hour of pictures."""
 
 
 @rule(ObservationKind.RECORD, source=RECORDS, gate=True)
@@ -38,6 +57,86 @@ def files_as_recorded(seen: RecordObservation) -> Finding | None:
     return expect_no_problem(
         problems, expected="as recorded", message="Every file is as it was recorded.", observed="as recorded"
     )
+
+
+@rule(ObservationKind.RECORD, source="contract: storage keys")
+def files_at_their_places(seen: RecordObservation) -> Finding | None:
+    """Every object of the output is named once, and lies where the contract puts it.
+
+    Players and the platform look there, whatever the record says.
+    """
+    if not seen.recorded:
+        return None
+    twice = [key for key, count in Counter(seen.recorded).items() if count > 1]
+    problems = [
+        *(
+            Problem(_name(key), key, f"{_name(key)} is recorded at {key}, which is not its place")
+            for key in seen.misplaced
+        ),
+        *(Problem(_name(key), "not recorded", f"No object is recorded at {key}") for key in seen.unnamed),
+        *(Problem(_name(key), "twice", f"{_name(key)} is recorded twice") for key in twice),
+    ]
+    expected = "at their places"
+    return expect_no_problem(problems, expected=expected, message="Every file is in its place.", observed=expected)
+
+
+@rule(ObservationKind.RECORD, source="RFC 8216 s4")
+def stored_as_their_types(seen: RecordObservation) -> Finding | None:
+    """The stores deliver every file as what it is: of another type, players and browsers refuse it."""
+    delivered = [file for file in seen.files if file.is_delivered and PurePosixPath(file.name).suffix in TYPES]
+    if not delivered:
+        return None
+    problems = [
+        Problem(
+            file.name,
+            file.content_type or "no type",
+            f"{file.name} is stored as {file.content_type or 'nothing in particular'}, not as {wanted[0]}",
+        )
+        for file in delivered
+        if (file.content_type or "").partition(";")[0].strip().lower()
+        not in (wanted := TYPES[PurePosixPath(file.name).suffix])
+    ]
+    expected = "their types"
+    return expect_no_problem(problems, expected=expected, message="Every file has its type.", observed=expected)
+
+
+@rule(ObservationKind.RECORD, source="contract: caching")
+def stored_to_be_cached(seen: RecordObservation) -> Finding | None:
+    """Caches may keep segments that never change for long, and must not keep what changes under its name."""
+    delivered = [file for file in seen.files if file.is_delivered]
+    if not delivered:
+        return None
+    problems = [
+        Problem(
+            file.name, file.cache_control or "nothing", f"{file.name} {wrong} ({file.cache_control or 'no header'})"
+        )
+        for file in delivered
+        if (wrong := _wrong_caching(file)) is not None
+    ]
+    expected = "as agreed"
+    return expect_no_problem(problems, expected=expected, message="Caches keep what they may.", observed=expected)
+
+
+def _wrong_caching(file: PublishedFile) -> str | None:
+    said = (file.cache_control or "").lower()
+    age = re.search(r"max-age=(\d+)", said)
+    seconds = int(age[1]) if age else 0
+    is_kept = not re.search(r"no-cache|no-store", said) and (seconds > 0 or not said)
+    if file.is_of_version:
+        return (
+            None
+            if is_kept and seconds >= LEAST_AGE_OF_VERSION
+            else "may not be cached for long, though it never changes"
+        )
+    if file.name.endswith(".m3u8"):
+        return "may be cached, and names what will be gone" if is_kept else None
+    return (
+        "may be cached for too long: it changes under its name" if "immutable" in said or seconds > MOST_AGE else None
+    )
+
+
+def _name(key: str) -> str:
+    return PurePosixPath(key).name
 
 
 @rule(ObservationKind.RECORD, source=RECORDS)

@@ -210,11 +210,16 @@ def waveform_image_colours(seen: WaveformImageObservation) -> Finding | None:
 
 @rule(ObservationKind.WAVEFORM_PNG, source="plan: phase 3 (safety); ISO/IEC 15948")
 def waveform_image_is_plain(seen: WaveformImageObservation) -> Finding | None:
-    """The PNG holds its picture and nothing else: no text, no Exif, nothing behind; and its checksums are right."""
+    """The PNG holds its picture and nothing else: no text, no Exif, nothing behind; and its checksums are right.
+
+    Its pixels are square, and none is transparent.
+    """
     if seen.file is None:
         return None
+    # A viewer's page shows through it.
+    opaque = "opaque" if seen.file.form is not None and "alpha" in seen.file.form else None
     return expect_no_problem(
-        list(beside_the_picture(seen.file, "The picture")),
+        list(beside_the_picture(seen.file, "The picture", opaque)),
         expected="a picture",
         message="The PNG holds its picture alone.",
         observed="a picture",

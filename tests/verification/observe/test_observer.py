@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -257,9 +258,15 @@ class Good:
         )
         (recorded,) = record.files
         still = root / "thumbnail.jpg"
-        file = PublishedFile(still.name, recorded.size, recorded.sha256, still.stat().st_size, file_sha256(still))
+        headers = {"content_type": "image/jpeg", "cache_control": "max-age=300, must-revalidate"}
+        if (root / break_outputs.HEADERS).exists():
+            headers |= json.loads((root / break_outputs.HEADERS).read_text())
+        fetched = PublishedFile(still.name, recorded.size, recorded.sha256, still.stat().st_size, file_sha256(still))
+        file = replace(
+            fetched, is_delivered=True, content_type=headers["content_type"], cache_control=headers["cache_control"]
+        )
         seen = self.observer.thumbnail(still, reference=self.mezzanine, at=0.1 * SECONDS)
-        return (record_observation(record, media, source, [file], [seen]),)
+        return (record_observation(record.output, record, media, source, [file], [seen]),)
 
     def _loudness(self, root: Path) -> tuple[Observation, ...]:
         delivered = root / "delivered.wav"
