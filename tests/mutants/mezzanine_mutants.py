@@ -329,3 +329,21 @@ def mezzanine_sound_turned_down_by_a_tag(piece: Workpiece) -> None:
 def mezzanine_squeezed_by_a_tag(piece: Workpiece) -> None:
     """a tag tells players to show the picture at half its width"""
     _track_header(piece, b"vide", 16, struct.pack(">i", 1 << 15))
+
+
+@mutant("mezzanine", "medium", Seam.MEZZANINE, ("portrait", "music"))
+def mezzanine_at_another_speed(piece: Workpiece) -> None:
+    """an edit list has players play a track at twice its speed"""
+    data = bytearray(piece.path.read_bytes())
+    rate = data.index(b"elst") + 20
+    data[rate : rate + 4] = struct.pack(">I", 2 << 16)
+    piece.path.write_bytes(bytes(data))
+
+
+@mutant("mezzanine", "medium", Seam.MEZZANINE, ("portrait", "flat"))
+def mezzanine_called_hdr_by_its_container(piece: Workpiece) -> None:
+    """its container calls the colours BT.2020 and PQ, and the picture calls them BT.709"""
+    data = bytearray(piece.path.read_bytes())
+    named = data.index(b"colrnclx") + 8
+    data[named : named + 6] = struct.pack(">3H", 9, 16, 9)
+    piece.path.write_bytes(bytes(data))

@@ -33,7 +33,7 @@ from codex_assets.archive.store import RecordStore
 from codex_assets.media import ffprobe, input_flags, target_format
 from codex_assets.media.encode import hls, loudness
 from codex_assets.media.outputs import MASTER, OUTPUTS, variants
-from codex_assets.storage import keys
+from codex_assets.storage import keys, publish
 from codex_assets.storage.directory import DirectoryStore
 from codex_assets.storage.objects import Stores, file_sha256
 from codex_assets.system.tools import tool_environment
@@ -131,8 +131,10 @@ class PublishedMedia:
         """Store a file in the place of an object."""
         store = self.stores.by_role(role)
         before = store.head(key)
-        content_type = (before.content_type if before else None) or "video/mp2t"
-        caching = before.cache_control if before else None
+        usual, caching = publish.headers(key)
+        if before is not None:
+            caching = before.cache_control
+        content_type = (before.content_type if before else None) or usual
         store.upload(path, key, content_type=content_type, cache_control=caching)
         return StoredFile(role=role, key=key, size=path.stat().st_size, sha256=file_sha256(path))
 

@@ -415,3 +415,12 @@ def waveform_image_of_flat_pixels(piece: Workpiece) -> None:
         at = data.index(b"pHYs") - 4
     rest = data[at + 21 :] if b"pHYs" in data else data[at:]
     piece.path.write_bytes(data[:at] + (9).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big") + rest)
+
+
+@mutant("thumbnail", "medium", Seam.THUMBNAIL, ("film", "portrait"))
+def thumbnail_of_flat_pixels(piece: Workpiece) -> None:
+    """it says that its pixels are twice as high as wide"""
+    data = bytearray(piece.path.read_bytes())
+    density = data.index(b"JFIF\0") + 8
+    data[density : density + 4] = b"\0\1\0\2"
+    piece.path.write_bytes(bytes(data))

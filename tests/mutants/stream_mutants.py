@@ -548,6 +548,24 @@ def segment_joined_twice(piece: Workpiece) -> None:
     piece.segment().write_bytes(data + data)
 
 
+PICTURE_PID, SOUND_PID = 0x100, 0x101
+
+
+@packets("medium", SEEN, everywhere=True)
+def pictures_unevenly_timed(stream: Packets) -> None:
+    """every second picture is shown 10 ms late"""
+    order = sorted(stream.pes(PICTURE_PID), key=stream.time)
+    for index in order[2:-2:2]:
+        stream.set_time(index, stream.time(index) + 900)
+
+
+@packets("medium", BOTH, everywhere=True)
+def sound_unevenly_timed(stream: Packets) -> None:
+    """every second packet of the sound comes 11 ms late"""
+    for index in stream.pes(SOUND_PID)[1:-1:2]:
+        stream.set_time(index, stream.time(index) + 1000)
+
+
 # --- What the parameter sets say --------------------------------------------------------------------------------------
 
 METADATA: tuple[tuple[str, Harm, str, str], ...] = (

@@ -94,7 +94,7 @@ def _jpeg_name(marker: int) -> str:
 def _beside_jpeg(name: str, body: bytes) -> str | None:
     """What a segment holds that is no part of the picture."""
     if name == "APP0" and body.startswith(_JFIF) and len(body) == 14:
-        return None
+        return None if body[8:10] == body[10:12] else "pixels that are not square"
     if name == "COM":
         return None if _ENCODER.fullmatch(body) else "a comment"
     if name.startswith("APP"):

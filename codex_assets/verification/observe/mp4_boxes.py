@@ -7,7 +7,7 @@ mezzanine (`mezzanine_file.py`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,6 +24,7 @@ PLACED_BYTES = 60
 UNMOVED = b"".join(number.to_bytes(4, "big") for number in (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30))
 """The matrix of a track that is shown as it is."""
 FULL_VOLUME = b"\1\0"
+NORMAL_SPEED = (1 << 16).to_bytes(4, "big")
 MOST_INDEX_BYTES = 256 * 1024 * 1024
 
 TAGS: dict[str, re.Pattern[str]] = {
@@ -123,8 +124,8 @@ def _foreign_inside(body: bytes, parent: bytes = b"moov") -> Iterator[str]:
                 yield TAG
         elif name not in INDEX_BOXES:
             yield TAG if parent in (b"udta", b"meta") else _box(name)
-        elif name == b"tkhd":
-            yield from _oddly_played(body[at + 8 : at + length])
+        elif name in _PLAYED:
+            yield from _PLAYED[name](body[at + 8 : at + length])
         elif name in NESTED_BOXES:
             inside = body[at + 8 : at + length]
             yield from _foreign_inside(inside[4:] if name == b"meta" else inside, name)
@@ -145,6 +146,38 @@ def _oddly_played(header: bytes) -> Iterator[str]:
         yield "a track that is mirrored, moved or scaled"
     if not is_picture and volume != FULL_VOLUME:
         yield "a sound that is turned down"
+
+
+def _oddly_timed(edits: bytes) -> Iterator[str]:
+    """What an edit list (8.6.6) asks of a player besides a beginning."""
+    size = 20 if edits[:1] == b"\1" else 12
+    entries = [edits[at : at + size] for at in range(8, len(edits), size)]
+    if any(entry[-4:] != NORMAL_SPEED for entry in entries if len(entry) == size):
+        yield "a track that is played at another speed"
+
+
+def _oddly_paced(header: bytes) -> Iterator[str]:
+    """What the header of all tracks (8.2.2) asks of a player."""
+    at = 32 if header[:1] == b"\1" else 20
+    if header[at : at + 4] != NORMAL_SPEED:
+        yield "a mark of another speed"
+
+
+def _oddly_coloured(samples: bytes) -> Iterator[str]:
+    """What the description of samples (12.1.5) says of colours that the picture does not: it is BT.709, or not said."""
+    at = samples.find(b"colrnclx")
+    named = samples[at + 8 : at + 14]
+    if at >= 0 and any(int.from_bytes(named[place : place + 2], "big") not in (1, 2) for place in (0, 2, 4)):
+        yield "a mark of other colours"
+
+
+_PLAYED: dict[bytes, Callable[[bytes], Iterator[str]]] = {
+    b"tkhd": _oddly_played,
+    b"elst": _oddly_timed,
+    b"mvhd": _oddly_paced,
+    b"stsd": _oddly_coloured,
+}
+"""Boxes that ask something of a player, and what of that a mezzanine has no use for."""
 
 
 def _box(name: bytes) -> str:

@@ -331,6 +331,12 @@ def extinf_sums(seen: VariantObservation) -> Finding | None:
     return Finding(passed, message, f"within {allowed:.3f} s", f"{worst:.3f} s", "" if passed else where)
 
 
+GAP_FRAMES = 0.6
+"""Of a frame, by which two may be farther apart, or nearer: the clocks of others are rounded to milliseconds."""
+UNEVEN_FRAMES = 0.2
+"""The same of what is ours, which has one rate and a clock of 90 kHz: more is seen and heard as a judder."""
+
+
 def _continuity(seen: VariantObservation, track: str, spans: Sequence[Span | None]) -> Finding | None:
     if not any(spans) or (not seen.is_ours and "EXT-X-DISCONTINUITY" in seen.playlist.tags):
         return None
@@ -340,7 +346,8 @@ def _continuity(seen: VariantObservation, track: str, spans: Sequence[Span | Non
         # What lost packets leave behind is found with them.
         if span is None or is_broken(segment):
             continue
-        slack = 0.6 * span.frame_seconds
+        slack = GAP_FRAMES * span.frame_seconds
+        uneven = max(span.largest_step - span.frame_seconds, span.frame_seconds - span.smallest_step)
         if span.frames > 1 and span.largest_step > span.frame_seconds + slack:
             lost = span.largest_step - span.frame_seconds
             problems.append(
@@ -351,6 +358,9 @@ def _continuity(seen: VariantObservation, track: str, spans: Sequence[Span | Non
         elif span.frames > 1 and span.smallest_step < span.frame_seconds - slack:
             message = f"Frames of the {track} of {segment.name} overlap"
             problems.append(Problem(segment.name, f"frames {span.smallest_step:.3f} s apart", message))
+        elif span.frames > 2 and seen.is_ours and uneven > UNEVEN_FRAMES * span.frame_seconds:
+            message = f"Frames of the {track} of {segment.name} are unevenly apart, by up to {uneven:.3f} s"
+            problems.append(Problem(segment.name, f"{uneven:.3f} s", message))
         before = spans[index - 1] if index else None
         # Of segments in a wrong order, which another rule finds, none continues the one before.
         if before is None or not is_in_order or is_broken(seen.segments[index - 1]):

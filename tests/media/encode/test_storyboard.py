@@ -53,7 +53,10 @@ def test_the_text_of_a_film_of_hours_is_read_as_it_was_meant() -> None:
     ("text", "words"),
     [
         ("<html>404</html>", "does not begin with WEBVTT"),
-        ("WEBVTT\n\nNOTE nothing\n", "names no picture"),
+        ("WEBVTT\n", "names no picture"),
+        ("WEBVTT\n\nNOTE nothing\n", "a note, a style or a region"),
+        ("WEBVTT - a title\n", "something follows WEBVTT"),
+        ("WEBVTT\n\n00:00.000 --> 00:01.000\nwords\na.jpg#xywh=0,0,1,1\n", "more than a place"),
         ("WEBVTT\n\n00:00.000 --> 00:01.000\nA caption\n", "names no times, or no place"),
         ("WEBVTT\n\n00:00,000 --> 00:01,000\na.jpg#xywh=0,0,1,1\n", "names no times, or no place"),
     ],
@@ -64,9 +67,7 @@ def test_what_a_player_could_not_read_is_not_read(text: str, words: str) -> None
 
 
 def test_another_way_of_writing_the_same_is_read() -> None:
-    text = (
-        "\ufeffWEBVTT - a title\r\n\r\nNOTE by hand\r\n\r\nfirst\r\n00:00.000 --> 00:01.500\r\na.jpg#xywh=pixel:1,2,3,4"
-    )
+    text = "\ufeffWEBVTT\r\n\r\nfirst\r\n00:00.000 --> 00:01.500\r\na.jpg#xywh=pixel:1,2,3,4"
     (cue,) = storyboard_text.parse(text.encode())
     assert (cue.start, cue.end, cue.file) == (0.0, 1.5, "a.jpg")
     assert (cue.region.left, cue.region.top, cue.region.width, cue.region.height) == (1, 2, 3, 4)
