@@ -40,7 +40,7 @@ HLS = (
 )
 STILL = (
     "scale=1280:720:flags=lanczos+accurate_rnd:in_color_matrix=bt709:out_color_matrix=bt601:out_range=pc,"
-    "format=yuvj420p"
+    "format=yuvj420p,setsar=1"
 )
 EXACT = ("-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact")
 VARIANT = "180p"

@@ -14,6 +14,8 @@ _JPEG_NAMES = {0xC4: "DHT", 0xDB: "DQT", 0xDA: "SOS", 0xDD: "DRI", 0xFE: "COM", 
 _JPEG_PICTURE = ("SOI", "APP0", "DQT", "SOF0", "DHT", "SOS", "EOI", "DRI")
 _FRAMES = {0: "baseline", 1: "extended", 2: "progressive", 3: "lossless"}
 _JFIF = b"JFIF\0"
+SQUARE_WITHIN = 0.02
+"""Of its larger side, what a pixel may be off: a size that was rounded leaves as much."""
 _ENCODER = re.compile(rb"Lavc[0-9.]*\0?")
 _ABOUT = {
     b"Exif\0": "Exif data, as cameras write it",
@@ -94,7 +96,9 @@ def _jpeg_name(marker: int) -> str:
 def _beside_jpeg(name: str, body: bytes) -> str | None:
     """What a segment holds that is no part of the picture."""
     if name == "APP0" and body.startswith(_JFIF) and len(body) == 14:
-        return None if body[8:10] == body[10:12] else "pixels that are not square"
+        across, down = (int.from_bytes(body[at : at + 2], "big") for at in (8, 10))
+        is_square = abs(across - down) <= SQUARE_WITHIN * max(across, down)
+        return None if is_square else "pixels that are not square"
     if name == "COM":
         return None if _ENCODER.fullmatch(body) else "a comment"
     if name.startswith("APP"):

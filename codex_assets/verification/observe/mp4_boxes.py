@@ -19,6 +19,7 @@ INDEX_BOXES = frozenset(
 NESTED_BOXES = frozenset(b"moov trak edts mdia minf dinf stbl udta meta ilst".split())
 ENCODER_TAG = b"\xa9too"
 TAG = "a tag"
+OTHER_COLOURS = "a mark of other colours"
 PLACED_BYTES = 60
 """Of a track header, behind its flags and times."""
 UNMOVED = b"".join(number.to_bytes(4, "big") for number in (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30))
@@ -168,7 +169,7 @@ def _oddly_coloured(samples: bytes) -> Iterator[str]:
     at = samples.find(b"colrnclx")
     named = samples[at + 8 : at + 14]
     if at >= 0 and any(int.from_bytes(named[place : place + 2], "big") not in (1, 2) for place in (0, 2, 4)):
-        yield "a mark of other colours"
+        yield OTHER_COLOURS
 
 
 _PLAYED: dict[bytes, Callable[[bytes], Iterator[str]]] = {

@@ -10,6 +10,7 @@ from codex_assets.verification.observations import MezzanineObservation
 from codex_assets.verification.rule import rule
 from codex_assets.verification.rules.comparisons import (
     Problem,
+    any_failed,
     expect_coded_size,
     expect_decodes,
     expect_equal,
@@ -201,7 +202,10 @@ def mezzanine_holds_its_tracks_only(seen: MezzanineObservation) -> Finding | Non
 
     Both tracks are switched on, and played as they are.
     """
-    parts = [part for part in seen.foreign_parts if part != "a tag" or not seen.personal_tags]
+    known = {"a tag"} if seen.personal_tags else set()
+    # Of a picture that says so itself, another rule tells it.
+    known |= {"a mark of other colours"} if any_failed(mezzanine_colours(seen)) else set()
+    parts = [part for part in seen.foreign_parts if part not in known]
     problems = [Problem(part, part, f"The mezzanine also holds {part}") for part in parts]
     return expect_no_problem(
         problems, expected="none", message="The mezzanine holds its tracks alone.", observed="none"
