@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 
 from codex_assets.media import profile
-from codex_assets.verification.observations import VariantObservation
+from codex_assets.verification.observations import SegmentSeen, VariantObservation
 
 
 def cuts(durations: Iterable[float]) -> tuple[float, ...]:
@@ -61,29 +61,34 @@ def codecs(variant: VariantObservation) -> str | None:
     return ",".join(names)
 
 
-# ITU-T H.264 table A-1: level_idc -> macroblocks a second, macroblocks a frame, kbit/s (Main; High is 1.25 times it).
+# ITU-T H.264 table A-1: level_idc -> macroblocks a second, macroblocks a frame, macroblocks of all pictures that are
+# kept, kbit/s (Main; High is 1.25 times it).
 H264_LEVELS = {
-    10: (1_485, 99, 64),
-    11: (3_000, 396, 192),
-    12: (6_000, 396, 384),
-    13: (11_880, 396, 768),
-    20: (11_880, 396, 2_000),
-    21: (19_800, 792, 4_000),
-    22: (20_250, 1_620, 4_000),
-    30: (40_500, 1_620, 10_000),
-    31: (108_000, 3_600, 14_000),
-    32: (216_000, 5_120, 20_000),
-    40: (245_760, 8_192, 20_000),
-    41: (245_760, 8_192, 50_000),
-    42: (522_240, 8_704, 50_000),
-    50: (589_824, 22_080, 135_000),
-    51: (983_040, 36_864, 240_000),
-    52: (2_073_600, 36_864, 240_000),
+    10: (1_485, 99, 396, 64),
+    11: (3_000, 396, 900, 192),
+    12: (6_000, 396, 2_376, 384),
+    13: (11_880, 396, 2_376, 768),
+    20: (11_880, 396, 2_376, 2_000),
+    21: (19_800, 792, 4_752, 4_000),
+    22: (20_250, 1_620, 8_100, 4_000),
+    30: (40_500, 1_620, 8_100, 10_000),
+    31: (108_000, 3_600, 18_000, 14_000),
+    32: (216_000, 5_120, 20_480, 20_000),
+    40: (245_760, 8_192, 32_768, 20_000),
+    41: (245_760, 8_192, 32_768, 50_000),
+    42: (522_240, 8_704, 34_816, 50_000),
+    50: (589_824, 22_080, 110_400, 135_000),
+    51: (983_040, 36_864, 184_320, 240_000),
+    52: (2_073_600, 36_864, 184_320, 240_000),
 }
 
 
+MOST_KEPT_PICTURES = 16
+"""At whatever level (A.3.1)."""
+
+
 def needed_level(variant: VariantObservation) -> int | None:
-    """Lowest H.264 level that permits the size, the frame rate and the measured rate of `variant`."""
+    """Lowest H.264 level that permits the size, frame rate, measured rate and kept pictures of `variant`."""
     video = variant.video
     if video is None or video.frame_rate is None or video.codec != "h264":
         return None
@@ -93,8 +98,17 @@ def needed_level(variant: VariantObservation) -> int | None:
     own = [segment for segment in variant.segments if segment.sps == variant.segments[0].sps]
     rates = [8 * segment.video.size / segment.extinf for segment in own if segment.video and segment.extinf >= 1.0]
     kbps = max(rates, default=0.0) / 1000
-    for level, (per_second, per_frame, most_kbps) in H264_LEVELS.items():
+    kept = max((_kept_pictures(segment) for segment in own), default=0)
+    for level, (per_second, per_frame, most_kept, most_kbps) in H264_LEVELS.items():
         fits = macroblocks <= per_frame and macroblocks * video.frame_rate <= per_second
+        fits = fits and macroblocks * min(kept, MOST_KEPT_PICTURES) <= most_kept
         if fits and kbps <= most_kbps * factor:
             return level
     return max(H264_LEVELS)
+
+
+def _kept_pictures(segment: SegmentSeen) -> int:
+    """How many decoded pictures its parameters have a decoder keep (H.264 A.3.1, E.2.1)."""
+    picture = segment.stream.picture if segment.stream is not None else None
+    said = picture.parameters if picture is not None else None
+    return max(said.references, said.buffered or 0) if said is not None else 0

@@ -41,6 +41,10 @@ class StreamFault(StrEnum):
     PES_SHORT = "PES short"
     PES_LONG = "PES long"
     PES_WITHOUT_TIME = "PES without time"
+    PES_UNTIMED = "PES untimed"
+    """Another PES packet than the first without a time: allowed for up to 0.7 s (2.7.4), and not what ours are like."""
+    UNMARKED = "unmarked"
+    """An IDR picture whose packet is not marked as one where a player can start, or another that is."""
     PES_BACKWARDS = "PES backwards"
     """Decoding times that do not rise."""
     PRESENTED_EARLY = "presented early"
@@ -134,6 +138,8 @@ class TrackTimes:
     largest_at: float | None
     most_reordered: float
     """The longest time between decoding and presenting."""
+    reordered: int = 0
+    """The most units that are decoded before one that is presented before them."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +160,12 @@ class PictureParameters:
     rate: float | None = None
     """Pictures a second, of which the VUI's clock speaks."""
     is_fixed_rate: bool | None = None
+    references: int = 0
+    """Pictures that others may be made of at a time, at most."""
+    reordered: int | None = None
+    """Pictures that may be decoded before one that is shown before them, at most."""
+    buffered: int | None = None
+    """Pictures that a decoder has to keep at a time, at most."""
 
 
 @dataclass(frozen=True)

@@ -604,3 +604,99 @@ for _name, _harm, _description, _options in METADATA:
             partial(_with_metadata, _options),
         )
     )
+
+
+@packets("light", SEEN, everywhere=True)
+def key_frames_unmarked(stream: Packets) -> None:
+    """no packet says that a player can start at it"""
+    for index in stream.pes(PICTURE_PID):
+        stream.bytes_of(index)[5] &= ~0x40
+
+
+@packets("medium", BOTH, everywhere=True)
+def every_picture_marked(stream: Packets) -> None:
+    """every picture's packet says that a player can start at it"""
+    for index in stream.pes(PICTURE_PID):
+        if stream.bytes_of(index)[3] & 0x20 and stream.bytes_of(index)[4]:
+            stream.bytes_of(index)[5] |= 0x40
+
+
+@packets("medium", HEARD, everywhere=True)
+def sound_without_times(stream: Packets) -> None:
+    """the first frames of a segment's sound have a time, and no others"""
+    for index in stream.pes(stream.sound_pid)[1:]:
+        packet, start = stream.bytes_of(index), stream.payload_start(index)
+        packet[start + 7] &= 0x3F
+        packet[start + 9 : start + 14] = b"\xff" * 5
+
+
+@packets("light", BOTH, everywhere=True)
+def language_named(stream: Packets) -> None:
+    """the tables say which language the sound is in"""
+    stream.describe_last_entry(b"\x0a\x04fra\x00")
+
+
+@packets("medium", SEEN)
+def sequence_ends_inside(stream: Packets) -> None:
+    """a sequence of pictures ends in front of a picture that is no key frame"""
+    # The last packet of a picture is stuffed: four bytes of that become an end of sequence.
+    frames = stream.pes(PICTURE_PID)
+    for before, after in zip(stream.of(PICTURE_PID), stream.of(PICTURE_PID)[1:], strict=False):
+        packet = stream.bytes_of(before)
+        if after in frames[10:] and not stream.bytes_of(after)[5] & 0x40 and packet[3] & 0x20 and packet[4] > 8:
+            assert packet[5] & 0x10 == 0
+            payload = packet[5 + packet[4] :]
+            packet[4] -= 4
+            packet[5 + packet[4] :] = payload + b"\0\0\1\x0a"
+            return
+    raise AssertionError("no packet is stuffed")
+
+
+def _last_of_parameters(piece: Workpiece, bit: int, old: str, new: str) -> None:
+    """Change the bits that stand so far in front of the last one of the SPS, of every segment."""
+    for path in piece.segments:
+        stream = Packets(path.read_bytes())
+        for index, place in stream.units(7):
+            unit = stream.unit_at(index, place).rstrip(b"\0")
+            number = int.from_bytes(unit, "big")
+            stop = (number & -number).bit_length() - 1
+            shift = stop + bit
+            mask = (1 << len(old)) - 1
+            assert number >> shift & mask == int(old, 2), bin(number)
+            number += int(new, 2) - int(old, 2) << shift
+            stream.rewrite_unit(index, place, number.to_bytes(len(unit), "big"))
+        path.write_bytes(stream.data)
+
+
+@mutant(AREA, "medium", Seam.SEGMENTS, BOTH)
+def picture_buffer_too_small(piece: Workpiece) -> None:
+    """the parameters have players keep three pictures of the four that others are made of"""
+    _last_of_parameters(piece, 1, "00101", "00100")
+
+
+@mutant(AREA, "medium", Seam.SEGMENTS, BOTH)
+def reordering_understated(piece: Workpiece) -> None:
+    """the parameters say that one picture is decoded before an earlier one, where two are"""
+    _last_of_parameters(piece, 6, "011", "010")
+
+
+@mutant(AREA, "medium", Seam.SEGMENTS, BOTH)
+def too_many_references(piece: Workpiece) -> None:
+    """more pictures are referred to than the level allows decoders to keep"""
+    encode_picture(piece, encoder=("-refs", "16", "-level", "3.0"))
+
+
+@mutant(AREA, "medium", Seam.SEGMENTS, BOTH)
+def sound_in_the_segment_before(piece: Workpiece) -> None:
+    """half a second of a segment's sound lies in the segment before it"""
+    first, second = _neighbours(piece)
+    before, after = Packets(first.read_bytes()), Packets(second.read_bytes())
+    begins = after.pes(SOUND_PID)
+    start = after.time(begins[0])
+    later = next(index for index in begins if after.time(index) - start > 45_000)
+    moved = [index for index in after.of(SOUND_PID) if index < later]
+    for index in moved:
+        before.insert(before.count, after.packet(index))
+    after.remove(moved)
+    first.write_bytes(before.data)
+    second.write_bytes(after.data)

@@ -154,6 +154,15 @@ class Packets:
     def drop_last_entry(self) -> None:
         self._write(self.pmt_pid, self.section(self.pmt_pid)[: self.entries()[-1]])
 
+    def describe_last_entry(self, descriptor: bytes) -> None:
+        def describe(section: bytearray) -> None:
+            at = self.entries()[-1] + 3
+            assert section[at + 1] == 0, "it is described already"
+            section[at + 1] = len(descriptor)
+            section[at + 2 : at + 2] = descriptor
+
+        self.change_pmt(describe)
+
     def add_programme(self) -> None:
         self._write(0, self.section(0)[:-4] + bytes.fromhex("0002e200"))
 
@@ -244,6 +253,19 @@ class Packets:
             for index in self.of_main()
             for match in re.finditer(rb"\x00\x00\x01[\x01-\x7f]", bytes(self._packets[index]))
         ]
+
+    def units(self, kind: int) -> list[tuple[int, int]]:
+        """Packet, and place behind the start code, of each unit of a type."""
+        return [(index, place) for index, place, unit in self._units() if unit == kind]
+
+    def unit_at(self, index: int, place: int) -> bytes:
+        """A unit that lies in one packet, up to the next start code."""
+        packet = bytes(self._packets[index])
+        return packet[place : packet.index(b"\0\0\1", place)]
+
+    def rewrite_unit(self, index: int, place: int, unit: bytes) -> None:
+        """Another unit of the same length in its place."""
+        self._packets[index][place : place + len(unit)] = unit
 
     def hide_units(self, types: tuple[int, ...], *, after_first: bool) -> None:
         """Make filler data, which decoders skip, of units of these types: of the first picture or of all others."""

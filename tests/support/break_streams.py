@@ -222,6 +222,14 @@ def stamp(packet: bytearray, at: int, ticks: int) -> None:
     packet[at + 3 : at + 5] = (value << 1 & 0xFFFE | 1).to_bytes(2, "big")
 
 
+@breaks("listing", "segments_hold_their_sound")
+def sound_in_the_segment_before(root: Path) -> None:
+    before, after = packets_of(root, 0), packets_of(root, 1)
+    moved = places(after, SOUND)[: places(after, SOUND).index(places(after, SOUND, begins=True)[2])]
+    write(root, before + [after[at] for at in moved], 0)
+    write(root, [packet for at, packet in enumerate(after) if at not in moved], 1)
+
+
 # --- H.264 and AAC ----------------------------------------------------------------------------------------------------
 
 
@@ -231,6 +239,31 @@ def parameters_missing(packets: list[bytearray]) -> None:
     keys = [at for at in places(packets, PICTURE, begins=True) if packets[at][5] & 0x40]
     at = packets[keys[1]].index(b"\x00\x00\x01\x68") + 3
     packets[keys[1]][at] = 12
+
+
+@breaks_packets("key_frames_marked")
+def key_frame_unmarked(packets: list[bytearray]) -> None:
+    keys = [at for at in places(packets, PICTURE, begins=True) if packets[at][5] & 0x40]
+    packets[keys[1]][5] &= ~0x40
+
+
+@breaks("listing", "picture_buffer_sufficient")
+def picture_buffer_too_small(root: Path) -> None:
+    """Of the parameters, the last number says how many pictures are to be kept; a stop bit follows."""
+    repacked_with_reordering(root)
+    for index in range(len(list((root / VARIANT).glob("*.ts")))):
+        packets = packets_of(root, index)
+        for packet in packets:
+            at = packet.find(b"\0\0\1\x67") + 3
+            if at < 3:
+                continue
+            unit = bytes(packet[at : packet.index(b"\0\0\1", at)]).rstrip(b"\0")
+            number = int.from_bytes(unit, "big")
+            stop = (number & -number).bit_length() - 1
+            # Four pictures, 00101, become three, 00100.
+            assert number >> stop + 1 & 31 == 5
+            packet[at : at + len(unit)] = (number ^ 2 << stop).to_bytes(len(unit), "big")
+        write(root, packets, index)
 
 
 @breaks_packets("frames_whole")

@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from codex_assets.verification.stream_observations import PictureParameters, PictureUnits, StreamFault
 
 SLICES, IDR = (1, 5), 5
 SEI, SPS, PPS, DELIMITER = 6, 7, 8, 9
+ENDS = (10, 11)
+"""Of a sequence and of the stream: only an IDR picture may follow (7.4.1.2.1)."""
 KNOWN_TYPES = frozenset((1, 5, 6, 7, 8, 9, 10, 11, 12))
 """Slices, IDR slices, SEI, SPS, PPS, delimiter, ends, filler: all that a stream of one layer has."""
 HIGH_PROFILES = (100, 110, 122, 244, 44, 83, 86, 118, 128)
@@ -38,6 +41,8 @@ class UnitsRead:
     seen: PictureUnits | None = None
     starts: list[int] = field(default_factory=list)
     """Offsets of access units."""
+    key_starts: list[int] = field(default_factory=list)
+    """Of those that are IDR pictures."""
     faults: list[tuple[StreamFault, int]] = field(default_factory=list)
 
 
@@ -80,13 +85,17 @@ def read_units(stream: bytes) -> UnitsRead:
         elif kind == PPS:
             pps[stream[at:end].rstrip(b"\x00")] = None
         elif kind == SEI:
-            for message, is_private in _messages(stream[at + 1 : end]):
+            for message, is_private in messages_of(stream[at + 1 : end]):
                 messages[message] = None
                 if is_private:
                     read.faults.append((StreamFault.PRIVATE, at))
     read.starts = [unit.at for unit in units]
+    read.key_starts = [unit.at for unit in units if IDR in unit.types]
     for unit in units:
         read.faults += _unit_faults(unit, has_delimiters)
+    for unit, following in pairwise(units):
+        if IDR not in following.types and any(kind in ENDS for kind in unit.types):
+            read.faults.append((StreamFault.UNITS, unit.at))
     with_slices = next((unit for unit in units if unit.has_slice), None)
     first = next(iter(sps), None)
     read.seen = PictureUnits(
@@ -128,7 +137,7 @@ def _unit_faults(unit: _Unit, has_delimiters: bool) -> Iterator[tuple[StreamFaul
             yield StreamFault.PARAMETERS_ABSENT, unit.at
 
 
-def _messages(data: bytes) -> Iterator[tuple[int, bool]]:
+def messages_of(data: bytes) -> Iterator[tuple[int, bool]]:
     """Types of the messages of an SEI unit, and whether each is user data that nobody needs to play the stream."""
     data = data.replace(b"\x00\x00\x03", b"\x00\x00")
     at = 0
@@ -189,7 +198,7 @@ def parameters_of(sps: bytes) -> PictureParameters | None:
     chroma = _skip_high_profile(bits) if profile in HIGH_PROFILES else 1
     bits.unsigned()
     _skip_picture_order(bits)
-    bits.unsigned()
+    references = bits.unsigned()
     bits.take(1)
     columns, rows = bits.unsigned() + 1, bits.unsigned() + 1
     is_frames = bits.flag()
@@ -208,6 +217,7 @@ def parameters_of(sps: bytes) -> PictureParameters | None:
         width=16 * columns - across * (left + right),
         height=16 * rows * (1 if is_frames else 2) - down * (top + bottom),
         is_progressive=is_frames,
+        references=references,
         **usability,
     )
 
@@ -248,7 +258,7 @@ def _skip_picture_order(bits: _Bits) -> None:
 
 
 def _usability(bits: _Bits) -> dict[str, Any]:
-    """The VUI up to its clock (E.1.1), as fields of `PictureParameters`."""
+    """The VUI (E.1.1), as fields of `PictureParameters`."""
     seen: dict[str, Any] = {}
     if bits.flag():
         code = bits.take(8)
@@ -270,4 +280,33 @@ def _usability(bits: _Bits) -> dict[str, Any]:
         ticks, scale = bits.take(32), bits.take(32)
         seen["rate"] = scale / (2 * ticks) if ticks else None
         seen["is_fixed_rate"] = bits.flag()
-    return seen
+    return seen | _kept(bits)
+
+
+def _kept(bits: _Bits) -> dict[str, Any]:
+    """The rest of the VUI, behind its clock: which pictures are kept."""
+    has_buffer = False
+    for _ in range(2):
+        if bits.flag():
+            has_buffer = True
+            _skip_buffer(bits)
+    if has_buffer:
+        bits.take(1)
+    bits.take(1)
+    if not bits.flag():
+        return {}
+    bits.take(1)
+    for _ in range(4):
+        bits.unsigned()
+    return {"reordered": bits.unsigned(), "buffered": bits.unsigned()}
+
+
+def _skip_buffer(bits: _Bits) -> None:
+    """Go past the parameters of a hypothetical decoder (E.1.2)."""
+    schedules = bits.unsigned() + 1
+    bits.take(8)
+    for _ in range(min(32, schedules)):
+        bits.unsigned()
+        bits.unsigned()
+        bits.take(1)
+    bits.take(20)

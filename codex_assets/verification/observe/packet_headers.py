@@ -41,6 +41,8 @@ class Packets:
     payload_at: Array
     is_discontinuous: Flags
     clocks: Array
+    is_random_access: Flags
+    """random_access_indicator: a decoder can start here."""
     faults: tuple[tuple[StreamFault, Flags], ...]
     """Kinds of faults that a header shows by itself, and which packets have them."""
     total: int
@@ -84,6 +86,7 @@ def read_packets(data: bytes) -> Packets:
         payload_at=payload_at,
         is_discontinuous=(flags & 0x80) > 0,
         clocks=_clocks(rows, (flags & 0x10 > 0) & (field_length >= 7)),
+        is_random_access=(flags & 0x40) > 0,
         faults=_faults(rows, head, field_length, flags),
         total=total,
         rest=rest,

@@ -26,6 +26,8 @@ MARKED_CLOCK = 0x80
 """PTS_DTS_flags: a PTS."""
 BOTH = 0x40
 """PTS_DTS_flags: a DTS behind it."""
+LONGEST_UNTIMED_SECONDS = 0.7
+"""Between two PTS of a stream (2.7.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +134,15 @@ def _clock(field_: bytes) -> int:
 def _time_faults(packets: Sequence[PesPacket]) -> list[tuple[StreamFault, int]]:
     faults = []
     before: int | None = None
+    is_untimed = False
     for index, packet in enumerate(packets):
         if packet.pts is None or packet.dts is None:
-            # It may stand with the first packet alone, and at least every 0.7 s (2.7.4): checked where it starts.
-            if index == 0:
-                faults.append((StreamFault.PES_WITHOUT_TIME, packet.row))
+            faults.append((StreamFault.PES_UNTIMED if index else StreamFault.PES_WITHOUT_TIME, packet.row))
+            is_untimed = True
             continue
+        if is_untimed and before is not None and clock_step(before, packet.dts) > LONGEST_UNTIMED_SECONDS:
+            faults.append((StreamFault.PES_WITHOUT_TIME, packet.row))
+        is_untimed = False
         if clock_step(packet.dts, packet.pts) < 0:
             faults.append((StreamFault.PRESENTED_EARLY, packet.row))
         if before is not None and clock_step(before, packet.dts) <= 0:
@@ -163,4 +168,16 @@ def times_of(packets: Sequence[PesPacket]) -> TrackTimes | None:
         smallest_step=min(steps, default=0.0),
         largest_at=clocks[largest] / CLOCK_HZ if largest is not None else None,
         most_reordered=max(clock_step(packet.dts or 0, packet.pts or 0) for packet in timed),
+        reordered=_reordered([clock_step(clocks[0], packet.pts or 0) for packet in timed]),
     )
+
+
+def _reordered(presented: Sequence[float]) -> int:
+    """For the one that most precede: how many units are decoded before it and presented after it."""
+    earlier: list[float] = []
+    most = 0
+    for seconds in presented:
+        index = bisect_right(earlier, seconds)
+        most = max(most, len(earlier) - index)
+        earlier.insert(index, seconds)
+    return most

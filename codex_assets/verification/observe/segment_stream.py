@@ -159,6 +159,7 @@ class _Reading:
                 self.picture = h264_stream.read_units(pes.stream)
                 self._add_stream_faults(subject, pes, self.picture.faults)
                 self._add_units_apart(pes, self.picture.starts)
+                self._add_unmarked(pes, self.picture.key_starts)
             elif entry.stream_type == ADTS_TYPE:
                 self.sound = adts_frames.read_frames(pes.stream)
                 self._add_stream_faults(subject, pes, self.sound.faults)
@@ -175,6 +176,13 @@ class _Reading:
         for packet in pes.packets:
             if packet.pts is not None and packet.row not in begun:
                 self.add(StreamFault.UNITS, PICTURE, packet.row)
+
+    def _add_unmarked(self, pes: PesRead, key_starts: list[int]) -> None:
+        """PES packets with an IDR picture are marked as those where a decoder can start (2.4.3.5), and no others."""
+        keys = {packet.row for start in key_starts if (packet := pes.packet_at(start)) is not None}
+        for packet in pes.packets:
+            if bool(self.packets.is_random_access[packet.row]) is not (packet.row in keys):
+                self.add(StreamFault.UNMARKED, PICTURE, packet.row)
 
     def seconds_at(self, row: int, subject: str = "") -> float | None:
         """The decoding time of what is sent at this row: of the track if it is one, else of any."""

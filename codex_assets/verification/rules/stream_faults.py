@@ -39,6 +39,11 @@ WORDS = {
     ),
     StreamFault.STARTS_INSIDE: ("the end of a PES packet of {} without its beginning",) * 2,
     StreamFault.PES_WITHOUT_TIME: ("no time stamp at the beginning of {}",) * 2,
+    StreamFault.PES_UNTIMED: ("a PES packet of {} without a time", "{n} PES packets of {} without a time"),
+    StreamFault.UNMARKED: (
+        "a frame of {} whose mark of a place to start is wrong",
+        "{n} frames of {} whose marks of a place to start are wrong",
+    ),
     StreamFault.PES_BACKWARDS: (
         "a decoding time of {} that is not after the one before",
         "{n} decoding times of {} that are not after the ones before",

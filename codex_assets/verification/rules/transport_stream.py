@@ -6,7 +6,6 @@ What the tracks are is judged in `tracks.py`, and how segments follow each other
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -44,8 +43,8 @@ MOST_NULL_PACKETS = 12
 H264_TYPE, ADTS_TYPE = 0x1B, 0x0F
 SERVICE_NAMES = ("FFmpeg", "Service01")
 """Names of nobody: the muxer's own."""
-LANGUAGE = re.compile(rb"\x0a\x04[a-z]{3}[\x00-\x03]")
-"""ISO_639_language_descriptor, the one that a track of ours may have."""
+LANGUAGE = b"\x0a\x04und\0"
+"""ISO_639_language_descriptor, the one that a track of ours may have: nobody knows which language it is."""
 USUAL_MESSAGES = (0, 1, 4, 5, 6)
 """SEI: buffering period, picture timing, user data (looked into elsewhere), recovery point (H.264 annex D)."""
 BT709 = 1
@@ -64,6 +63,8 @@ CLOCK_LEAD_SECONDS = 1.5
 """Ours: 0.7 s of the muxer's, and a picture's reordering."""
 LONGEST_LEAD_SECONDS = 10.0
 """What a decoder has to hold of H.264 (ISO/IEC 13818-1 2.14.3)."""
+SOUND_APART_SECONDS = 0.25
+"""Between the first picture and the first sound of a segment. Ours: a frame of sound, 0.02 s."""
 STEP_SLACK = 0.6
 """Of a frame, by which a decoding time may be early or late: clocks are rounded."""
 REORDERED_FRAMES = 17
@@ -310,7 +311,9 @@ def decoding_times_rise(seen: VariantObservation) -> Finding | None:
     """Decoding times are there, rise inside segments and across them, and nothing is shown before it is decoded."""
     if not is_looked_at(seen):
         return None
-    kinds = (StreamFault.PES_WITHOUT_TIME, StreamFault.PES_BACKWARDS, StreamFault.PRESENTED_EARLY)
+    kinds = [StreamFault.PES_WITHOUT_TIME, StreamFault.PES_BACKWARDS, StreamFault.PRESENTED_EARLY]
+    if seen.is_ours:
+        kinds.append(StreamFault.PES_UNTIMED)
     problems = fault_problems(seen, streams(seen, *DAMAGE, *LOSS, *PES), *kinds)
     if not _is_continuous(seen):
         return None
@@ -351,6 +354,28 @@ def _uneven_times(seen: VariantObservation) -> Iterator[Problem]:
             yield Problem(segment.name, f"{times.most_reordered:.2f} s", message)
 
 
+@rule(*PLAYLISTS, source=CONTRACT, is_of_contract=True)
+def segments_hold_their_sound(seen: VariantObservation) -> Finding | None:
+    """Every segment holds the sound of its own time: a player that starts there plays both from the start."""
+    together = tracks.tracks_start_together(seen)
+    if together is None or not together.passed or not _is_continuous(seen):
+        return None
+    problems = []
+    # How early the first picture is decoded, and its sound is not, depends on the order of its pictures.
+    for segment, stream in streams(seen, *DAMAGE, *LOSS, *PES):
+        picture, sound = stream.picture_times, stream.sound_times
+        if picture is None or sound is None or segment is seen.segments[0]:
+            continue
+        apart = sound.first - picture.first
+        if abs(apart) > SOUND_APART_SECONDS:
+            place = "in the segment before" if apart > 0 else "of the segment before"
+            message = f"{abs(apart):.2f} s of the sound {'of' if apart > 0 else 'in'} {segment.name} is {place}"
+            problems.append(Problem(segment.name, f"{apart:+.2f} s", message))
+    return expect_no_problem(
+        problems, expected="its own sound in each", message="Every segment holds the sound of its own time."
+    )
+
+
 # --- H.264 ------------------------------------------------------------------------------------------------------------
 
 
@@ -361,6 +386,16 @@ def parameters_before_idr(seen: VariantObservation) -> Finding | None:
         return None
     problems = fault_problems(seen, streams(seen, *DAMAGE, *LOSS, *PES), StreamFault.PARAMETERS_ABSENT)
     return expect_no_problem(problems, expected="SPS and PPS", message="SPS and PPS stand before every IDR frame.")
+
+
+@rule(*PLAYLISTS, source=f"{SYSTEMS} 2.4.3.5", severity=Severity.WARN, is_of_contract=True)
+def key_frames_marked(seen: VariantObservation) -> Finding | None:
+    """The packets of IDR frames are marked as places to start at, and no others: some players look for that mark."""
+    if not any(stream.picture is not None for _, stream in streams(seen)):
+        return None
+    skipped = (*DAMAGE, *LOSS, *PES, StreamFault.UNITS, StreamFault.PARAMETERS_ABSENT)
+    problems = fault_problems(seen, streams(seen, *skipped), StreamFault.UNMARKED)
+    return expect_no_problem(problems, expected="marks", message="IDR frames are marked as places to start at.")
 
 
 @rule(*PLAYLISTS, source=f"{SYSTEMS} 2.14.1; {H264} 7.4.1.2", elsewhere=Severity.WARN)
@@ -392,6 +427,31 @@ def picture_colours(seen: VariantObservation) -> Finding | None:
     if not any(picture is not None and picture.parameters is not None for _, picture in known):
         return None
     return expect_no_problem(problems, expected="BT.709, limited range", message="Colours are called BT.709's.")
+
+
+@rule(*PLAYLISTS, source=f"{H264} A.3.1, E.2.1", elsewhere=Severity.WARN)
+def picture_buffer_sufficient(seen: VariantObservation) -> Finding | None:
+    """The picture's parameters have players keep as many pictures as it takes to decode it, and to show it in order."""
+    problems = []
+    known = [
+        (segment, stream.picture.parameters, stream.picture_times)
+        for segment, stream in streams(seen, *DAMAGE, *LOSS, *PES)
+        if stream.picture is not None and stream.picture.parameters is not None
+    ]
+    for segment, said, times in known:
+        if said is None or said.buffered is None or said.reordered is None:
+            continue
+        shown_late = times.reordered if times is not None else 0
+        needed = max(said.references, said.reordered, shown_late)
+        if said.buffered < needed:
+            message = f"{segment.name} needs {needed} pictures kept, and has {said.buffered} kept"
+            problems.append(Problem(segment.name, f"{said.buffered} of {needed}", message))
+        elif said.reordered < shown_late:
+            message = f"{segment.name} decodes {shown_late} pictures before earlier ones, and says {said.reordered}"
+            problems.append(Problem(segment.name, f"{said.reordered} of {shown_late}", message))
+    if not known or not _is_continuous(seen):
+        return None
+    return expect_no_problem(problems, expected="enough", message="Players keep as many pictures as they need.")
 
 
 @rule(*PLAYLISTS, source=f"{H264} E.2.1", elsewhere=Severity.WARN)
@@ -462,7 +522,7 @@ def _additions(stream: SegmentStream) -> Sequence[str]:
     if tables is not None:
         if any(name not in SERVICE_NAMES for name in tables.names):
             additions.append("a service description with a text of its own")
-        if any(re.sub(LANGUAGE, b"", text) for text in (tables.descriptors, *(e.descriptors for e in tables.streams))):
+        if any(text.replace(LANGUAGE, b"") for text in (tables.descriptors, *(e.descriptors for e in tables.streams))):
             additions.append("descriptors in its PMT")
     odd = [kind for kind in picture.message_types if kind not in USUAL_MESSAGES] if picture is not None else []
     if odd:
