@@ -41,6 +41,8 @@ MADE_APART = (
     (BLURHASH.name, "blurhash_shows_the_thumbnail"),
 )
 """Optional outputs, and the rules that compare them with the mezzanine."""
+SOUGHT_BY = "mezzanine_key_frames_named"
+"""Where that fails, whoever looks for single moments of it finds others."""
 DAMAGES = (
     *("mezzanine_readable", "files_as_recorded", "record_true"),
     *("mezzanine_decodes", "mezzanine_frames", "mezzanine_tracks"),
@@ -215,6 +217,8 @@ def without_consequences(findings: Findings, blamed: Sequence[Disagreement], bes
     """The findings without those that repeat another: what was `blamed` on the mezzanine, what follows of a variant's
     sound for its loudness, and of the sound of the `best` variant for the waveforms."""
     silent = {repeated for disagreement in blamed for repeated in disagreement.rules}
+    if _failed(findings, MEZZANINE.name, SOUGHT_BY):
+        silent |= {*((THUMBNAIL.name, still) for still in STILL), *MADE_APART}
     for output, of_output in findings.items():
         silent |= {(output, rule) for rule in _repeating(of_output)}
         if any(_failed(findings, output, rule) for rule in OF_SOUND):

@@ -328,6 +328,10 @@ class MezzanineObservation:
     """Names of tags that are not on the list of those that say nothing, or say more than they should."""
     foreign_parts: tuple[str, ...] = ()
     """What the file holds besides its tracks and their index, in words."""
+    key_frames_unmarked: tuple[float, ...] = ()
+    """When IDR pictures are shown that the index does not name as key frames."""
+    others_marked: tuple[float, ...] = ()
+    """When other pictures are shown that it does name so."""
     captions: tuple[str, ...] | None = None
     """Services of its closed captions; None without a picture."""
     disagreements: tuple[Disagreement, ...] | None = None

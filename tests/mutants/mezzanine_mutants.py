@@ -193,6 +193,10 @@ OPTIONS: tuple[tuple[str, Harm, str, str | None, tuple[str, ...]], ...] = (
     ("mezzanine_track_with_a_name", "medium", "a track's tag names a person", None,
      ("-metadata:s:0", "handler_name=Jane Doe's recorder")),
     ("mezzanine_track_with_a_language", "light", "a track names a language", None, ("-metadata:s:0", "language=fra")),
+    ("mezzanine_signed_by_a_message", "medium", "a message among its pictures names a person and a place", None,
+     ("-bsf:v", "h264_metadata=sei_user_data=086f3693b7b34f2c965321492feee5b8+Jane Doe of Elm Street 4")),
+    ("mezzanine_called_stereoscopic", "medium", "a message says that left and right half are for an eye each", "null",
+     ("-x264-params", "frame-packing=3")),
     ("mezzanine_fragmented", "medium", "the file is in fragments", None, ("-movflags", "frag_keyframe+empty_moov")),
     ("mezzanine_sound_starts_late", "medium", "the sound's track starts 300 ms late", None,
      ("-c:a", "aac", "-af", "asetpts=PTS+0.3/TB")),
@@ -347,3 +351,76 @@ def mezzanine_called_hdr_by_its_container(piece: Workpiece) -> None:
     named = data.index(b"colrnclx") + 8
     data[named : named + 6] = struct.pack(">3H", 9, 16, 9)
     piece.path.write_bytes(bytes(data))
+
+
+# --- What parts of the container say of each other --------------------------------------------------------------------
+
+
+def _box(data: bytes | bytearray, *path: bytes, start: int = 0) -> int:
+    """Where the contents of a box begin, each inside the one before it."""
+    at = start
+    for name in path:
+        at = data.index(name, at) + 4
+    return at
+
+
+@mutant("mezzanine", "medium", Seam.MEZZANINE, ("portrait", "flat"))
+def mezzanine_key_frames_misnamed(piece: Workpiece) -> None:
+    """its index names the pictures behind its key frames as key frames"""
+    data = bytearray(piece.path.read_bytes())
+    table = _box(data, b"stss")
+    count = int.from_bytes(data[table + 4 : table + 8], "big")
+    assert count > 1
+    for number in range(1, count):
+        at = table + 8 + 4 * number
+        data[at : at + 4] = (int.from_bytes(data[at : at + 4], "big") + 3).to_bytes(4, "big")
+    piece.path.write_bytes(bytes(data))
+
+
+@mutant("mezzanine", "medium", Seam.MEZZANINE, ("portrait", "flat"))
+def mezzanine_of_one_key_frame_by_its_index(piece: Workpiece) -> None:
+    """its index names its first picture as a key frame, and no other"""
+    data = bytearray(piece.path.read_bytes())
+    table = _box(data, b"stss")
+    # What remains of the table says nothing.
+    size = int.from_bytes(data[table - 8 : table - 4], "big")
+    rest = size - 20
+    assert rest >= 8
+    data[table - 8 : table - 4] = (20).to_bytes(4, "big")
+    data[table + 4 : table + 8] = (1).to_bytes(4, "big")
+    data[table + 12 : table + 20] = rest.to_bytes(4, "big") + b"sdtp"
+    data[table + 20 : table + 12 + rest] = bytes(rest - 8)
+    piece.path.write_bytes(bytes(data))
+
+
+@mutant("mezzanine", "medium", Seam.MEZZANINE, ("portrait", "flat"))
+def mezzanine_larger_by_a_tag(piece: Workpiece) -> None:
+    """its header has players show the picture at twice its size"""
+    data = piece.path.read_bytes()
+    track = max(at for at in range(data.index(b"vide")) if data.startswith(b"tkhd", at))
+    end = track + 4 + (96 if data[track + 4] else 84)
+    width, height = struct.unpack(">II", data[end - 8 : end])
+    piece.path.write_bytes(data[: end - 8] + struct.pack(">II", 2 * width, 2 * height) + data[end:])
+
+
+@mutant("mezzanine", "medium", Seam.MEZZANINE, ("portrait", "music"))
+def mezzanine_longer_by_a_tag(piece: Workpiece) -> None:
+    """its header says that it lasts an hour"""
+    data = bytearray(piece.path.read_bytes())
+    header = _box(data, b"mvhd")
+    at = header + (20 if data[header] else 12)
+    scale = int.from_bytes(data[at : at + 4], "big")
+    width = 8 if data[header] else 4
+    data[at + 4 : at + 4 + width] = (3600 * scale).to_bytes(width, "big")
+    piece.path.write_bytes(bytes(data))
+
+
+@mutant("mezzanine", "medium", Seam.MEZZANINE, ("portrait", "music"))
+def mezzanine_with_text_in_its_media(piece: Workpiece) -> None:
+    """a name and a place lie among its media, where no track looks"""
+    data = piece.path.read_bytes()
+    size = data.index(b"mdat") - 4
+    text = b"Jane Doe, Elm Street 4, 52.5200 13.4050 " * 20
+    length = int.from_bytes(data[size : size + 4], "big")
+    assert size + length == len(data)
+    piece.path.write_bytes(data[:size] + struct.pack(">I", length + len(text)) + data[size + 4 :] + text)

@@ -843,6 +843,39 @@ def mezzanine_with_a_time(root: Path) -> None:
     mezzanine(root, "-metadata", "creation_time=2025-01-01T12:00:00Z")
 
 
+@breaks("mezzanine", "mezzanine_key_frames_named")
+def mezzanine_key_frame_misnamed(root: Path) -> None:
+    path = root / "mezzanine.mp4"
+    data = bytearray(path.read_bytes())
+    last = data.index(b"stss") + 4 + 8 + 4
+    data[last : last + 4] = (int.from_bytes(data[last : last + 4], "big") + 1).to_bytes(4, "big")
+    path.write_bytes(bytes(data))
+
+
+@breaks("mezzanine", "mezzanine_holds_its_tracks_only")
+def mezzanine_with_text_among_its_media(root: Path) -> None:
+    path = root / "mezzanine.mp4"
+    data = path.read_bytes()
+    at = data.index(b"mdat") - 4
+    size = int.from_bytes(data[at : at + 4], "big")
+    assert at + size == len(data)
+    path.write_bytes(data[:at] + (size + 20).to_bytes(4, "big") + data[at + 4 :] + b"Anna, 52.5200 13.405")
+
+
+@breaks("mezzanine", "mezzanine_holds_its_tracks_only")
+def mezzanine_with_a_message(root: Path) -> None:
+    mezzanine(root, "-x264-params", "frame-packing=3")
+
+
+@breaks("mezzanine", "mezzanine_holds_its_tracks_only")
+def mezzanine_of_another_length_by_its_header(root: Path) -> None:
+    path = root / "mezzanine.mp4"
+    data = bytearray(path.read_bytes())
+    at = data.index(b"mvhd") + 4 + 16
+    data[at : at + 4] = (2 * int.from_bytes(data[at : at + 4], "big")).to_bytes(4, "big")
+    path.write_bytes(bytes(data))
+
+
 @breaks("mezzanine", "mezzanine_holds_its_tracks_only")
 def mezzanine_with_a_box(root: Path) -> None:
     path = root / "mezzanine.mp4"

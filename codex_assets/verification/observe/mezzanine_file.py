@@ -17,9 +17,11 @@ from codex_assets.verification.fidelity import LastPicture, PictureFidelity, Rat
 from codex_assets.verification.observations import MezzanineExpected, MezzanineObservation
 from codex_assets.verification.observe.captions import caption_services
 from codex_assets.verification.observe.decoder import Decoder, complaints, public_reason
+from codex_assets.verification.observe.mezzanine_samples import PicturesStored, read_pictures
 from codex_assets.verification.observe.mp4_boxes import foreign_parts, foreign_tags
+from codex_assets.verification.observe.mp4_index import Mp4Index, index_of
 from codex_assets.verification.observe.tracks import picture_of, sound_of
-from codex_assets.verification.observe.transport_stream import span_of, trimmed
+from codex_assets.verification.observe.transport_stream import Packet, span_of, trimmed
 from codex_assets.verification.observe.upload_packets import read_upload
 from codex_assets.verification.observe.upload_pictures import UploadedMedia, compare_upload_pictures
 from codex_assets.verification.observe.upload_sizes import changes_shape, changes_size, upload_sizes
@@ -50,6 +52,8 @@ def observe_mezzanine(
         if decode and errors is None:
             errors, frames = _decode_all(decoder, path, info)
         captions = caption_services(decoder, path, video.frame_seconds) if video is not None else None
+        index = index_of(path)
+        stored = _pictures_stored(path, info, packets["video"], index)
     except ToolError as error:
         return replace(base, problem=public_reason(error, path.parent))
     return replace(
@@ -65,7 +69,9 @@ def observe_mezzanine(
         decode_errors=errors,
         index_first=_index_first(path),
         personal_tags=foreign_tags(document),
-        foreign_parts=foreign_parts(path, document),
+        foreign_parts=(*foreign_parts(path, document, index), *stored.parts),
+        key_frames_unmarked=stored.unmarked,
+        others_marked=stored.mismarked,
         captions=captions,
         pictures=compared.pictures,
         sound=compared.sound,
@@ -74,6 +80,15 @@ def observe_mezzanine(
         upload_tracks=compared.tracks,
         upload_sizes=compared.sizes,
     )
+
+
+def _pictures_stored(path: Path, info: MediaInfo, packets: Sequence[Packet], index: Mp4Index | None) -> PicturesStored:
+    """The pictures as they lie in an MP4; nothing of another container, of another coding, or of a track of which not
+    all is there."""
+    tracks = [track for track in index.tracks if track.coded is not None] if index is not None else []
+    if info.video is None or info.video.codec != "h264" or len(tracks) != 1 or tracks[0].count != len(packets):
+        return PicturesStored()
+    return read_pictures(path, packets, tracks[0])
 
 
 @dataclass(frozen=True)

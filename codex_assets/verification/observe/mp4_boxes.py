@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
+
+from codex_assets.verification.observe.mp4_index import MOST_BYTES, UNUSED, Mp4Index, box_at, contradictions
 
 TOP_BOXES = (b"ftyp", b"moov", b"free", b"mdat")
 INDEX_BOXES = frozenset(
@@ -26,7 +28,6 @@ UNMOVED = b"".join(number.to_bytes(4, "big") for number in (1 << 16, 0, 0, 0, 1 
 """The matrix of a track that is shown as it is."""
 FULL_VOLUME = b"\1\0"
 NORMAL_SPEED = (1 << 16).to_bytes(4, "big")
-MOST_INDEX_BYTES = 256 * 1024 * 1024
 
 TAGS: dict[str, re.Pattern[str]] = {
     "major_brand": re.compile(r"[a-z0-9]{4}"),
@@ -54,10 +55,13 @@ def foreign_tags(document: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sorted(set(names)))
 
 
-def foreign_parts(path: Path, document: Mapping[str, Any]) -> tuple[str, ...]:
+def foreign_parts(path: Path, document: Mapping[str, Any], index: Mp4Index | None) -> tuple[str, ...]:
     """What an MP4 holds besides one picture, one sound and their index, in words for the public; none for other
     containers."""
-    return (*_foreign_tracks(document), *dict.fromkeys(_foreign_boxes(path)))
+    videos = [stream for stream in document.get("streams") or [] if stream.get("codec_type") == "video"]
+    pictures = (int(videos[0].get("width", 0)), int(videos[0].get("height", 0))) if len(videos) == 1 else None
+    contradicting = contradictions(index, pictures) if index is not None else ()
+    return (*_foreign_tracks(document), *dict.fromkeys((*_foreign_boxes(path, index), *contradicting)))
 
 
 def _foreign_tracks(document: Mapping[str, Any]) -> Iterator[str]:
@@ -73,14 +77,15 @@ def _foreign_tracks(document: Mapping[str, Any]) -> Iterator[str]:
         seen.add(kind)
 
 
-def _foreign_boxes(path: Path) -> Iterator[str]:
+def _foreign_boxes(path: Path, index: Mp4Index | None) -> Iterator[str]:
     size = path.stat().st_size
     with path.open("rb") as file:
         if file.read(8)[4:8] != b"ftyp":
             return
         at, seen = 0, set()
+        media = 0
         while at + 8 <= size:
-            name, header, length = _header(file, at, size)
+            name, header, length = box_at(file, at, size)
             if name in seen and name != b"free":
                 yield f"a second box {name.decode('ascii')}"
             seen.add(name)
@@ -89,26 +94,20 @@ def _foreign_boxes(path: Path) -> Iterator[str]:
                 return
             if length < header or at + length > size:
                 return
-            if name == b"moov" and length <= MOST_INDEX_BYTES:
+            if name == b"moov" and length <= MOST_BYTES:
                 file.seek(at + header)
                 yield from _foreign_inside(file.read(length - header))
+            if name == b"mdat":
+                media += length - header
             if name == b"free":
                 file.seek(at + header)
-                if any(file.read(min(length - header, MOST_INDEX_BYTES))):
+                if any(file.read(min(length - header, MOST_BYTES))):
                     yield "data in its free space"
             at += length
         if at < size:
             yield "bytes behind its end"
-
-
-def _header(file: BinaryIO, at: int, end: int) -> tuple[bytes, int, int]:
-    """Name of the box at an offset, length of its header, and its whole length."""
-    file.seek(at)
-    start = file.read(16)
-    length, name = int.from_bytes(start[:4], "big"), start[4:8]
-    if length == 1:
-        return name, 16, int.from_bytes(start[8:16], "big")
-    return name, 8, length or end - at
+        if index is not None and index.tracks and media > index.size:
+            yield UNUSED
 
 
 def _foreign_inside(body: bytes, parent: bytes = b"moov") -> Iterator[str]:

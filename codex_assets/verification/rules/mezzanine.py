@@ -133,6 +133,24 @@ def mezzanine_key_frames(seen: MezzanineObservation) -> Finding | None:
     return Finding(longest <= limit, message, f"at most {limit:.1f} s", f"{longest:.2f} s")
 
 
+@rule(ObservationKind.MEZZANINE, source="ISO/IEC 14496-12 8.6.2")
+def mezzanine_key_frames_named(seen: MezzanineObservation) -> Finding | None:
+    """The index names exactly the IDR frames as key frames: whoever seeks by it starts at one."""
+    if seen.video_span is None or seen.video is None or seen.video.codec != "h264":
+        return None
+    unmarked, others = seen.key_frames_unmarked, seen.others_marked
+    expected, observed = "the IDR frames", f"{len(unmarked)} not named, {len(others)} others named"
+    if not unmarked and not others:
+        return Finding(True, "The index names the key frames.", expected, expected)
+    start = seen.video_span.start
+    if others:
+        message = f"The index names {len(others)} frames as key frames that are none, the first at"
+        message = f"{message} {others[0] - start:.1f} s."
+    else:
+        message = f"The index leaves out {len(unmarked)} key frames, the first at {unmarked[0] - start:.1f} s."
+    return Finding(False, message, expected, observed)
+
+
 @rule(ObservationKind.MEZZANINE, source=VARIANTS)
 def mezzanine_size(seen: MezzanineObservation) -> Finding | None:
     """The picture has the displayed size of the source, made even."""
@@ -205,6 +223,8 @@ def mezzanine_holds_its_tracks_only(seen: MezzanineObservation) -> Finding | Non
     known = {"a tag"} if seen.personal_tags else set()
     # Of a picture that says so itself, another rule tells it.
     known |= {"a mark of other colours"} if any_failed(mezzanine_colours(seen)) else set()
+    # Of pixels that are not square, too: they are shown at another size.
+    known |= {"a mark of another size"} if any_failed(mezzanine_square_pixels(seen)) else set()
     parts = [part for part in seen.foreign_parts if part not in known]
     problems = [Problem(part, part, f"The mezzanine also holds {part}") for part in parts]
     return expect_no_problem(
