@@ -180,12 +180,14 @@ def observe(
         seen = build.observer.side_by_side(looks)
         compared = build.observer.compared(list(zip(paths, seen, strict=True)), reference)
         advance(0.7, None)
-        heard = _loudness(build, list(zip(playlists, compared, strict=True)), measured) if measured is not None else {}
+        pairs = list(zip(playlists, compared, strict=True))
+        heard = _loudness(build, source, pairs, measured) if measured is not None else {}
         for playlist, observation in zip(playlists, compared, strict=True):
             record = playlist.record
             playlist.observations.append(observation)
             if record.output in heard:
-                playlist.observations.append(replace(heard[record.output], output=record.output))
+                gain = observation.sound.gain if observation.sound is not None else None
+                playlist.observations.append(replace(heard[record.output], output=record.output, gain=gain))
 
 
 def _playlist_of(playlist: UnpublishedOutput[VariantRecord]) -> Path:
@@ -212,6 +214,7 @@ def _look(
 
 def _loudness(
     build: MediaBuild,
+    source: MezzanineRecord,
     playlists: Sequence[tuple[UnpublishedOutput[VariantRecord], VariantObservation]],
     measured: LoudnessRecord,
 ) -> dict[str, LoudnessObservation]:
@@ -223,7 +226,7 @@ def _loudness(
             alike.setdefault(seen.sound_digest or seen.output, []).append(playlist.record)
 
     def measure(observer: Observer, *, record: VariantRecord) -> LoudnessObservation:
-        wanted = expectations.loudness(measured, record.warnings)
+        wanted = expectations.loudness(measured, record.warnings, source, record.gain_mode)
         return observer.loudness(paths[record.output], wanted, output=record.output)
 
     heard = build.observer.side_by_side([partial(measure, record=records[0]) for records in alike.values()])

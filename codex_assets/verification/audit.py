@@ -342,8 +342,9 @@ class Auditor:
         is_heard = is_heard and (seen is None or seen.readable)
         if ObservationKind.LOUDNESS in audited.kinds and is_heard:
             playlist = self._playlist(audited.media, record)
-            wanted = self._loudness_expected(audited.media, record.warnings)
-            yield self._observer.loudness(playlist, wanted, output=record.output)
+            wanted = self._loudness_expected(audited, record)
+            heard = self._observer.loudness(playlist, wanted, output=record.output)
+            yield replace(heard, gain=seen.sound.gain if seen is not None and seen.sound is not None else None)
 
     @_observe.register
     def _observe_master(self, record: MasterRecord, audited: _AuditedMedia) -> Iterator[AnyObservation]:
@@ -467,9 +468,11 @@ class Auditor:
         assert record.playlist_key is not None
         return self._fetched(media, record) / Path(record.playlist_key).name
 
-    def _loudness_expected(self, media: MediaRecord, warnings: Collection[str]) -> LoudnessExpected | None:
-        record = self._loudness_of_upload(media)
-        return expectations.loudness(record, warnings) if record is not None else None
+    def _loudness_expected(self, audited: _AuditedMedia, record: VariantRecord) -> LoudnessExpected | None:
+        upload = self._loudness_of_upload(audited.media)
+        if upload is None:
+            return None
+        return expectations.loudness(upload, record.warnings, audited.source, record.gain_mode)
 
     def _loudness_of_upload(self, media: MediaRecord) -> LoudnessRecord | None:
         return self._records.get(media.media_id, media_outputs.LOUDNESS.name, LoudnessRecord)

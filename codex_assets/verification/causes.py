@@ -41,6 +41,7 @@ MADE_APART = (
     (BLURHASH.name, "blurhash_shows_the_thumbnail"),
 )
 """Optional outputs, and the rules that compare them with the mezzanine."""
+OF_UPLOAD, GAIN_FOLLOWS = "upload_loudness_true", "sound_gain_true"
 SOUGHT_BY = "mezzanine_key_frames_named"
 """Where that fails, whoever looks for single moments of it finds others."""
 DAMAGES = (
@@ -217,6 +218,10 @@ def without_consequences(findings: Findings, blamed: Sequence[Disagreement], bes
     """The findings without those that repeat another: what was `blamed` on the mezzanine, what follows of a variant's
     sound for its loudness, and of the sound of the `best` variant for the waveforms."""
     silent = {repeated for disagreement in blamed for repeated in disagreement.rules}
+    if best is not None and _failed(findings, best, OF_UPLOAD):
+        # Of the upload it is said once, and no gain fits a loudness that it did not have.
+        silent |= {(output, OF_UPLOAD) for output in findings if output != best}
+        silent |= {(output, GAIN_FOLLOWS) for output in findings}
     if _failed(findings, MEZZANINE.name, SOUGHT_BY):
         silent |= {*((THUMBNAIL.name, still) for still in STILL), *MADE_APART}
     for output, of_output in findings.items():

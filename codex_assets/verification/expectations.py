@@ -32,6 +32,9 @@ from codex_assets.verification.observations import (
     WaveformExpected,
 )
 
+STEADY_MODES = ("none", "gain", "linear")
+"""Ways to normalise a sound that change all of it by one gain."""
+
 
 def new_mezzanine(
     info: MediaInfo,
@@ -92,7 +95,7 @@ def variant(
     normalised; `loudness_of_upload`: before it was. Raises `StopIteration` for a rung that a source of this size does
     not get.
     """
-    steady = gain_mode in ("none", "gain", "linear")
+    steady = gain_mode in STEADY_MODES
     limited = gain_mode == "limited"
     gain = _gain(source, gain_mode, loudness_of_upload)
     if media_type == "audio":
@@ -193,15 +196,26 @@ def _recorded_picture(record: VariantRecord, codecs: list[str], rate: Fraction |
     )
 
 
-def loudness(record: LoudnessRecord, warnings: Collection[str]) -> LoudnessExpected:
+def loudness(
+    record: LoudnessRecord, warnings: Collection[str], source: MezzanineRecord, gain_mode: str | None
+) -> LoudnessExpected:
     """What the delivered sound is judged against.
 
-    `warnings`: what the creator was told of it. Silence is passed through unchanged, so nothing is asked of its level.
+    `warnings`: what the creator was told of it. `gain_mode`: how it was normalised. Silence is passed through
+    unchanged, so nothing is asked of its level.
     """
     if record.measurement is None:
         return LoudnessExpected(target=None, silent=True)
-    declared = refusals.SOUND_OFF_TARGET in warnings
-    return LoudnessExpected(target=profile.LOUDNESS_TARGET, silent=False, declared=declared)
+    # Of a sound whose parts got gains of their own, nobody can tell how loud it was.
+    known = record.measurement if gain_mode in (*STEADY_MODES, "limited") else None
+    return LoudnessExpected(
+        target=profile.LOUDNESS_TARGET,
+        silent=False,
+        declared=refusals.SOUND_OFF_TARGET in warnings,
+        upload_lufs=known.integrated_lufs + source.sound_gain if known is not None else None,
+        upload_dbtp=known.true_peak_dbtp + source.sound_gain if known is not None else None,
+        is_steady=gain_mode in STEADY_MODES,
+    )
 
 
 def waveform(source: MezzanineRecord, record: WaveformRecord) -> WaveformExpected:

@@ -405,11 +405,15 @@ class ThumbnailObservation:
 @dataclass(frozen=True)
 class LoudnessExpected:
     """`silent`: whether the source is. `target` None: nothing was asked of the loudness (passed through). `declared`:
-    whether the creator was warned that the target is not reached."""
+    whether the creator was warned that the target is not reached. `upload_lufs`, `upload_dbtp`: what is recorded of the
+    mezzanine's sound, None where nothing is. `is_steady`: all of it was changed by one gain."""
 
     target: float | None = None
     silent: bool | None = None
     declared: bool = False
+    upload_lufs: float | None = None
+    upload_dbtp: float | None = None
+    is_steady: bool = False
 
 
 @dataclass(frozen=True)
@@ -424,6 +428,8 @@ class LoudnessObservation:
     duration: float = 0.0
     seconds: tuple[LoudnessSecond, ...] = ()
     """From the first on."""
+    gain: float | None = None
+    """Decibels by which it is louder than the mezzanine's; None where nobody compared them."""
     expected: LoudnessExpected = LoudnessExpected()
     kind: ObservationKind = ObservationKind.LOUDNESS
 

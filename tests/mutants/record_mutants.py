@@ -6,6 +6,7 @@ None of these can happen inside a build: they are judged afterwards only.
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -239,6 +240,12 @@ CHANGES: tuple[tuple[str, Harm, str, tuple[str, ...], str, Any], ...] = (
     ("recorded_silence", "medium", "the waveform is recorded as silent", ("music",), "waveform_json", {"silent": True}),
     ("recorded_loudness_of_upload_missing", "medium", "the upload's loudness is not recorded", ("flat", "music"),
      "loudness", {"measurement": None}),
+    ("recorded_loudness_of_upload_wrong", "medium", "the upload's loudness is wrong by 3 dB", ("flat", "music"),
+     "loudness", lambda record: {"measurement": replace(
+         record.measurement, integrated_lufs=record.measurement.integrated_lufs + 3.0)}),
+    ("recorded_peak_of_upload_wrong", "light", "the upload's true peak is wrong by 8 dB", ("flat", "music"),
+     "loudness", lambda record: {"measurement": replace(
+         record.measurement, true_peak_dbtp=record.measurement.true_peak_dbtp - 8.0)}),
 )  # fmt: skip
 
 for _name, _harm, _text, _media, _output, _changes in CHANGES:

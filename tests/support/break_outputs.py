@@ -43,6 +43,8 @@ STILL = (
     "format=yuvj420p,setsar=1"
 )
 EXACT = ("-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact")
+UPLOAD_LOUDNESS = "upload.json"
+"""LUFS and dBTP that are recorded of the upload."""
 VARIANT = "180p"
 """The variant that is broken."""
 
@@ -1098,6 +1100,16 @@ def sound_too_quiet(root: Path) -> None:
 @breaks("loudness", "loudness_on_target")
 def sound_too_loud(root: Path) -> None:
     sound(root, "volume=3dB")
+
+
+@breaks("loudness", "upload_loudness_true")
+def upload_recorded_as_softer(root: Path) -> None:
+    (root / UPLOAD_LOUDNESS).write_text("[-19.0, -10.0]")
+
+
+@breaks("loudness", "upload_loudness_true")
+def upload_recorded_with_another_peak(root: Path) -> None:
+    (root / UPLOAD_LOUDNESS).write_text("[-16.0, -2.0]")
 
 
 @breaks("loudness", "true_peak_under_limit")

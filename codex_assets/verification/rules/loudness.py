@@ -21,6 +21,14 @@ NO_ROOM_DBTP = -0.5
 """Softer than that, a warning excuses what would have peaks over this if it were as loud as it should be. A sound that
 was limited has them within a decibel of the limit of -1 dBTP, and so over this; one that is too soft as a whole has
 them so far under the limit as it is under the target."""
+UPLOAD_LU = 1.0
+"""By which an upload's loudness may be another than what is delivered has without its gain."""
+UPLOAD_LIMITED_LU = 3.0
+"""The same where its peaks were lowered."""
+UPLOAD_PEAK_DB = 4.5
+"""The same of its peak, which coders overshoot by chance."""
+LEAST_GATED_LUFS = -50.0
+"""Of softer sound a part is under the absolute gate of ITU-R BS.1770, which another gain takes it over."""
 AUDIBLE_LUFS = -60.0
 MEASURABLE_SECONDS = 0.8
 """Two gating blocks of ITU-R BS.1770; a shorter programme has no integrated loudness worth judging."""
@@ -70,6 +78,26 @@ def loudness_on_target(seen: LoudnessObservation) -> Finding | None:
 def _leaves_no_room(missing: float, true_peak: float) -> bool:
     """Whether a sound may be beside the target with a warning. `missing`: LU that it is softer; `true_peak`: dBTP."""
     return abs(missing) <= EXCUSED_LU or (missing > 0 and true_peak + missing > NO_ROOM_DBTP)
+
+
+@rule(ObservationKind.LOUDNESS, source="contract: storage keys (records)")
+def upload_loudness_true(seen: LoudnessObservation) -> Finding | None:
+    """The upload's loudness and peak are recorded as they were: what is delivered has them, but for its gain."""
+    wanted, peak = seen.expected.upload_lufs, seen.expected.upload_dbtp
+    if wanted is None or peak is None or seen.gain is None or seen.silent or seen.duration < MEASURABLE_SECONDS:
+        return None
+    if min(wanted, seen.integrated_lufs) < LEAST_GATED_LUFS:
+        return None
+    slack = UPLOAD_LU if seen.expected.is_steady else UPLOAD_LIMITED_LU
+    loudness, most = seen.integrated_lufs - seen.gain, seen.true_peak_dbtp - seen.gain
+    expected, observed = f"{wanted:.1f} LUFS, peak {peak:.1f} dBTP", f"{loudness:.1f} LUFS, peak {most:.1f} dBTP"
+    if abs(loudness - wanted) > slack:
+        message = f"The upload's loudness is recorded as {wanted:.1f} LUFS, and it is {loudness:.1f} LUFS."
+        return Finding(False, message, expected, observed)
+    if seen.expected.is_steady and abs(most - peak) > UPLOAD_PEAK_DB:
+        message = f"The upload's true peak is recorded as {peak:.1f} dBTP, and it is {most:.1f} dBTP."
+        return Finding(False, message, expected, observed)
+    return Finding(True, "The upload's loudness is recorded as it was.", expected, observed)
 
 
 @rule(ObservationKind.LOUDNESS, source="contract: loudness; EBU R 128 s1", severity=Severity.WARN)
