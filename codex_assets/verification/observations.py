@@ -473,6 +473,8 @@ class WaveformObservation:
     """Pairs whose lowest value is above their highest."""
     other_fields: tuple[str, ...] = ()
     """Names that the format does not have."""
+    blanks: int | None = 0
+    """Characters that stand between its fields and numbers; None where it says something twice, or in another form."""
     sound: PeakDifference | None = None
     """To the delivered sound; None without it."""
     expected: WaveformExpected = WaveformExpected()

@@ -67,6 +67,11 @@ class ImageFile:
     behind: int = 0
     """Bytes after that end."""
     coarseness: float | None = None
-    """Mean step of the luma's quantisation; None for what is not quantised."""
+    """Mean step of the luma's quantisation in a JPEG, mean quantiser index (0 to 127) in a WebP; None for what is not
+    quantised."""
     steps: tuple[int, ...] = ()
     """Those steps themselves, in a JPEG's order."""
+    size: int = 0
+    """Bytes of the file."""
+    pixels: int | None = None
+    """How many it says that it has; None where it does not."""

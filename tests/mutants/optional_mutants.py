@@ -115,6 +115,21 @@ for _name, _harm, _description, _chain in SMALL:
     register(Mutant(_name, AREA, _harm, Seam.THUMBNAILS, _description, SHOWN, partial(_small, _chain)))
 
 
+@mutant(AREA, "medium", Seam.THUMBNAILS, SHOWN)
+def small_thumbnail_coarse(piece: Workpiece) -> None:
+    """one of them is coded at the lowest quality"""
+    _redrawn(piece, piece.path, "-vf", "format=yuv420p", "-c:v", "libwebp", "-quality", "0")
+
+
+@mutant(AREA, "light", Seam.THUMBNAILS, SHOWN)
+def small_thumbnail_filled(piece: Workpiece) -> None:
+    """one of them holds a megabyte of zeros behind what is coded"""
+    data = piece.path.read_bytes()
+    frame = data[20:] + bytes(1 << 20)
+    body = b"WEBPVP8 " + len(frame).to_bytes(4, "little") + frame
+    piece.path.write_bytes(b"RIFF" + len(body).to_bytes(4, "little") + body)
+
+
 @mutant(AREA, "grave", Seam.THUMBNAILS, SHOWN)
 def small_thumbnail_cut_off(piece: Workpiece) -> None:
     """half of the bytes of one of them are missing"""

@@ -153,6 +153,8 @@ for _name, _harm, _description, _change in (
     ("thumbnail_with_a_comment", "medium", "a comment names a person", _with_segment(0xFE, b"Jane Doe, Elm Street 4")),
     ("thumbnail_with_xmp", "medium", "tags name a person and a place",
      _with_segment(0xE1, b"http://ns.adobe.com/xap/1.0/\x00<x:xmpmeta>Jane Doe 52.52N 13.40E</x:xmpmeta>")),
+    ("thumbnail_filled", "light", "a megabyte of filling lies in front of its scan",
+     lambda data: data.replace(b"\xff\xda", b"\xff" * (1 << 20) + b"\xff\xda", 1)),
     ("thumbnail_with_bytes_behind", "light", "other bytes follow its end", lambda data: data + b"Jane Doe" * 40),
 ):  # fmt: skip
     register(Mutant(_name, "thumbnail", _harm, Seam.THUMBNAIL, _description, SHOWN, partial(_jpeg, _change)))
@@ -336,6 +338,19 @@ def waveform_cut_off(piece: Workpiece) -> None:
 def waveform_is_text(piece: Workpiece) -> None:
     """it is a server's page about an error"""
     piece.path.write_text("<html>404</html>")
+
+
+@mutant("waveform", "light", Seam.WAVEFORM_JSON, ("music",))
+def waveform_of_blanks(piece: Workpiece) -> None:
+    """a megabyte of blanks stands between its numbers"""
+    text = piece.path.read_text()
+    piece.path.write_text(text.replace(",", "," + (1_000_000 // text.count(",")) * " "))
+
+
+@mutant("waveform", "medium", Seam.WAVEFORM_JSON, ("music",))
+def waveform_with_a_hidden_field(piece: Workpiece) -> None:
+    """a field is there twice, and the first time it names a person"""
+    piece.path.write_text(piece.path.read_text().replace("{", '{"bits":"Jane Doe, Elm Street 4",', 1))
 
 
 # --- Waveform: picture ------------------------------------------------------------------------------------------------

@@ -51,11 +51,13 @@ def _time(seconds: int) -> str:
     return f"00:00:{seconds:02d}.000"
 
 
-def small_thumbnail(root: Path, width: int, height: int, filters: str = "null", at: float = STILL_AT) -> None:
+def small_thumbnail(
+    root: Path, width: int, height: int, filters: str = "null", at: float = STILL_AT, quality: int = 85
+) -> None:
     scale = f"scale={width}:{height}:flags=lanczos+accurate_rnd:in_color_matrix=bt709:out_color_matrix=bt601"
     ffmpeg(
         *("-ss", f"{at}", "-i", str(root / "mezzanine.mp4"), "-frames:v", "1"),
-        *("-vf", f"{filters},{scale}:out_range=tv,format=yuv420p", "-c:v", "libwebp", "-quality", "85", *EXACT),
+        *("-vf", f"{filters},{scale}:out_range=tv,format=yuv420p", "-c:v", "libwebp", "-quality", str(quality), *EXACT),
         *("-f", "image2", "-update", "1", str(root / f"{width}.webp")),
     )
 
@@ -192,6 +194,22 @@ def small_thumbnail_with_exif(root: Path) -> None:
     data = path.read_bytes()
     body = data[12:] + b"EXIF" + (4).to_bytes(4, "little") + b"MM\0*"
     path.write_bytes(b"RIFF" + (4 + len(body)).to_bytes(4, "little") + b"WEBP" + body)
+
+
+@breaks("thumbnails", "thumbnails_quality")
+def small_thumbnail_coarse(root: Path) -> None:
+    small_thumbnail(root, 800, 450, quality=5)
+
+
+@breaks("thumbnails", "thumbnails_are_plain")
+def small_thumbnail_filled(root: Path) -> None:
+    """Zeros behind what is coded, inside its chunk."""
+    path = root / "800.webp"
+    data = path.read_bytes()
+    assert data[12:16] == b"VP8 "
+    frame = data[20:] + bytes(800 * 450 * 2)
+    body = b"WEBPVP8 " + len(frame).to_bytes(4, "little") + frame
+    path.write_bytes(b"RIFF" + len(body).to_bytes(4, "little") + body)
 
 
 @breaks("thumbnails", "thumbnails_show_the_thumbnail")

@@ -1130,6 +1130,18 @@ def waveform(root: Path, **changes: object) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
+@breaks("waveform_json", "waveform_compact")
+def waveform_of_blanks(root: Path) -> None:
+    path = root / "waveform.json"
+    path.write_text(path.read_text().replace(",", "," + 40 * " "))
+
+
+@breaks("waveform_json", "waveform_compact")
+def waveform_with_a_field_twice(root: Path) -> None:
+    path = root / "waveform.json"
+    path.write_text(path.read_text().replace("{", '{"bits": "Anna, 52.5200 13.4050",', 1))
+
+
 @breaks("waveform_json", "waveform_readable")
 def waveform_missing(root: Path) -> None:
     (root / "waveform.json").unlink()

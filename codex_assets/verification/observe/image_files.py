@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import zlib
 
+from codex_assets.verification.observe.webp_quantiser import frame_size, quantiser_index
 from codex_assets.verification.still_observations import ImageFile
 
 _JPEG_NAMES = {0xC4: "DHT", 0xDB: "DQT", 0xDA: "SOS", 0xDD: "DRI", 0xFE: "COM", 0xD8: "SOI", 0xD9: "EOI"}
@@ -16,6 +17,8 @@ _FRAMES = {0: "baseline", 1: "extended", 2: "progressive", 3: "lossless"}
 _JFIF = b"JFIF\0"
 SQUARE_WITHIN = 0.02
 """Of its larger side, what a pixel may be off: a size that was rounded leaves as much."""
+MOST_FILLING = 16
+"""Bytes of 0xFF between a JPEG's parts: no encoder in use writes any."""
 _ENCODER = re.compile(rb"Lavc[0-9.]*\0?")
 _ABOUT = {
     b"Exif\0": "Exif data, as cameras write it",
@@ -46,14 +49,14 @@ def read_jpeg(data: bytes) -> ImageFile | None:
     if not data.startswith(b"\xff\xd8"):
         return None
     parts, foreign, form, steps = ["SOI"], [], None, []
-    at, ended = 2, False
+    at, ended, filling, pixels = 2, False, 0, None
     while at + 2 <= len(data) and not ended:
         if data[at] != 0xFF:
             foreign.append(f"bytes that belong to nothing after {parts[-1]}")
             break
         marker = data[at + 1]
         if marker == 0xFF:
-            at += 1
+            at, filling = at + 1, filling + 1
             continue
         name = _jpeg_name(marker)
         parts.append(name)
@@ -68,11 +71,14 @@ def read_jpeg(data: bytes) -> ImageFile | None:
             foreign.append(beside)
         if name.startswith("SOF"):
             form = _jpeg_form(name, body)
+            pixels = int.from_bytes(body[1:3], "big") * int.from_bytes(body[3:5], "big")
         if name == "DQT":
             steps.append(body)
         at += length
         if name == "SOS":
             at = _after_scan(data, at)
+    if filling > MOST_FILLING:
+        foreign.append(f"{filling} bytes that fill it")
     luma = _luma_steps(steps)
     return ImageFile(
         tuple(parts),
@@ -82,6 +88,8 @@ def read_jpeg(data: bytes) -> ImageFile | None:
         max(0, len(data) - at) if ended else 0,
         coarseness=sum(luma) / len(luma) if luma else None,
         steps=luma,
+        size=len(data),
+        pixels=pixels,
     )
 
 
@@ -155,14 +163,26 @@ def read_webp(data: bytes) -> ImageFile | None:
         return None
     end = 8 + int.from_bytes(data[4:8], "little")
     parts: list[str] = []
-    at = 12
+    at, frame = 12, b""
     while at + 8 <= min(end, len(data)):
         parts.append(data[at : at + 4].decode("ascii", "replace").strip())
         length = int.from_bytes(data[at + 4 : at + 8], "little")
+        if parts[-1] == "VP8":
+            frame = data[at + 8 : at + 8 + length]
         at += 8 + length + length % 2
     foreign = tuple(_WEBP_ABOUT.get(part, f"a part {part}") for part in parts if part not in _WEBP_FORMS)
     form = next((_WEBP_FORMS[part] for part in parts if part in _WEBP_FORMS), None)
-    return ImageFile(tuple(parts), foreign, form, at <= len(data), max(0, len(data) - end))
+    shown = frame_size(frame)
+    return ImageFile(
+        tuple(parts),
+        foreign,
+        form,
+        at <= len(data),
+        max(0, len(data) - end),
+        coarseness=quantiser_index(frame),
+        size=len(data),
+        pixels=shown[0] * shown[1] if shown is not None else None,
+    )
 
 
 def read_png(data: bytes) -> ImageFile | None:
@@ -171,7 +191,7 @@ def read_png(data: bytes) -> ImageFile | None:
         return None
     parts: list[str] = []
     foreign: list[str] = []
-    form, at, ended = None, len(_PNG_START), False
+    form, at, ended, pixels = None, len(_PNG_START), False, None
     while at + 12 <= len(data) and not ended:
         length = int.from_bytes(data[at : at + 4], "big")
         kind, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
@@ -182,10 +202,12 @@ def read_png(data: bytes) -> ImageFile | None:
         if name == "IHDR" and len(body) == 13:
             form = f"{body[8]} bits, {_PNG_COLOURS.get(body[9], 'unusual colours')}"
             form += ", interlaced" if body[12] else ""
+            pixels = int.from_bytes(body[:4], "big") * int.from_bytes(body[4:8], "big")
         if name == "pHYs" and body[:4] != body[4:8]:
             foreign.append("pixels that are not square")
         if name not in _PNG_PICTURE + _PNG_HARMLESS:
             foreign.append(_PNG_ABOUT.get(name, "a text" if name[1:] in ("EXt", "TXt") else f"a part {name}"))
         at += 12 + length
         ended = name == "IEND"
-    return ImageFile(tuple(parts), tuple(foreign), form, ended, max(0, len(data) - at) if ended else 0)
+    behind = max(0, len(data) - at) if ended else 0
+    return ImageFile(tuple(parts), tuple(foreign), form, ended, behind, size=len(data), pixels=pixels)

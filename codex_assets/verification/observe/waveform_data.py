@@ -56,9 +56,16 @@ def observe_waveform_data(
         highest=max(integers, default=None),
         not_integers=len(data) - len(integers),
         inverted=sum(low > high for low, high in zip(data[::2], data[1::2], strict=False)) if is_whole else 0,
+        blanks=_blanks(text, document),
         other_fields=tuple(name for name in document if name not in FIELDS),
         sound=_beside_sound(decoder, reference, data) if is_whole and data and reference is not None else None,
     )
+
+
+def _blanks(text: str, document: object) -> int | None:
+    """How many blanks a JSON has; None where it also holds what its contents do not say, such as a field twice."""
+    bare = "".join(text.split())
+    return len(text) - len(bare) if bare == json.dumps(document, separators=(",", ":")) else None
 
 
 def _beside_sound(decoder: Decoder, reference: Path, data: list[int]) -> PeakDifference | None:

@@ -21,6 +21,8 @@ FARTHEST = 8.0
 and up."""
 LEAST_ALIKE = 0.80
 """Structural similarity. Honest ones: 0.98 and up."""
+COARSEST_INDEX = 55.0
+"""Mean quantiser index, of 127. Ours is 20 to 25; of libwebp's quality 30 it is 53 to 62, of the lowest 127."""
 EXPLAINED_DISTANCE = 3.0
 """From this distance on a mistake that explains it counts..."""
 EXPLAINED = 0.5
@@ -73,6 +75,26 @@ def _beside(picture: SmallPicture) -> Iterator[Problem]:
         yield Problem(picture.name, str(picture.codec), f"{picture.name} is {picture.codec}, not WebP")
         return
     yield from (replace(problem, where=picture.name) for problem in beside_the_picture(file, picture.name, "lossy"))
+
+
+@rule(ObservationKind.THUMBNAILS, source=THUMBNAILS)
+def thumbnails_quality(seen: SmallThumbnailsObservation) -> Finding | None:
+    """None is coded so coarsely that its blocks can be seen."""
+    coded = [(each.name, each.file.coarseness) for each in seen.pictures if each.file is not None]
+    known = [(name, index) for name, index in coded if index is not None]
+    if not known:
+        return None
+    problems = [
+        Problem(name, f"{index:.0f}", f"{name} is coded too coarsely: its blocks can be seen")
+        for name, index in known
+        if index > COARSEST_INDEX
+    ]
+    return expect_no_problem(
+        problems,
+        expected=f"a mean quantiser index of at most {COARSEST_INDEX:.0f}",
+        message="The small thumbnails are coded finely enough.",
+        observed=f"{max(index for _, index in known):.0f}",
+    )
 
 
 @rule(ObservationKind.THUMBNAILS, source=THUMBNAILS)

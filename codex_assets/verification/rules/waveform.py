@@ -27,6 +27,8 @@ POINT_SAMPLES = profile.SAMPLE_RATE // profile.WAVEFORM_POINTS_PER_SECOND
 FARTHEST_PEAK = 3
 """Steps of which full scale has 128. Honest waveforms are exact; two decoders differ by 1, a drawing's pixels by 1."""
 MOST_OTHER_COLOURS = 0.001
+OTHER_BLANKS = 64
+"""Between fields, and at the end."""
 AUDIBLE = 8
 """Of 128."""
 MEASURABLE_SECONDS = 0.8
@@ -129,6 +131,20 @@ def waveform_fields(seen: WaveformObservation) -> Finding:
     """The JSON has the fields of its format, and no others."""
     problems = [Problem(name[:40], name[:40], f"The waveform has a field {name[:40]}") for name in seen.other_fields]
     return expect_no_problem(problems, expected="none", message="The fields are those of the format.", observed="none")
+
+
+@rule(ObservationKind.WAVEFORM_JSON, source=WAVEFORM)
+def waveform_compact(seen: WaveformObservation) -> Finding | None:
+    """The JSON says everything once, with at most a blank between two numbers: a page loads all of it."""
+    if seen.other_fields or seen.not_integers:
+        return None
+    most = seen.values + OTHER_BLANKS
+    expected = f"at most {most} blanks"
+    if seen.blanks is None:
+        return Finding(False, "The waveform says something twice, or in another form.", expected, "another form")
+    passed = seen.blanks <= most
+    message = f"The waveform has {seen.blanks} blanks between {seen.values} numbers."
+    return Finding(passed, message, expected, f"{seen.blanks} blanks")
 
 
 @rule(ObservationKind.WAVEFORM_JSON, source=WAVEFORM)
