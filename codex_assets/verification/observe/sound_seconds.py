@@ -46,6 +46,10 @@ EDGE = 0.1
 BRIEF = 0.5
 """Of the level of a tenth beside it: a fainter one with silence on its other side holds the first or last moments of a
 sound, of which encoders of a low rate keep as much as they like."""
+QUIET_BESIDE = 2
+"""Tenths, of what is quiet, before and after: encoders smear into one."""
+MORE_IN_PAUSES = 3.0
+"""Times the level of what is hardly heard."""
 CLEARLY_MORE = 2.5
 """Times the original's energy in a band, beyond what is spread from the bands beside it."""
 LEAST_ADDED = 1e-9
@@ -60,20 +64,26 @@ class Audibility:
 
     `gain`: dB by which the whole is louder. `audible`: of each channel of the reference, whether it has to be
     heard, and is not only smeared from beside. `silent`: whether the reference is silent there and in the tenths beside
-    it, into which encoders smear. `cut_off`: whether nobody can say what is left of it (`_cut_off`). `away`: dB by
-    which each channel is louder, beyond the gain.
+    it, into which encoders smear. `quiet`: whether it is hardly heard there, and for a while around. `cut_off`: whether
+    nobody can say what is left of it (`_cut_off`). `away`: dB by which each channel is louder, beyond the gain.
     """
 
     gain: float | None
     audible: Flags
     silent: Flags
+    quiet: Flags
     cut_off: Flags
     away: Numbers
 
     def part(self, tenths: slice) -> Audibility:
         """The same of some tenths."""
         return Audibility(
-            self.gain, self.audible[tenths], self.silent[tenths], self.cut_off[tenths], away=self.away[tenths]
+            self.gain,
+            self.audible[tenths],
+            self.silent[tenths],
+            self.quiet[tenths],
+            self.cut_off[tenths],
+            away=self.away[tenths],
         )
 
 
@@ -87,7 +97,10 @@ def heard_of(tenths: KeptTenths, *, steady: bool) -> Audibility:
     away = decibels(levels[:, :2]) - decibels(levels[:, 2:]) - delivered
     if not steady:
         away = away - _wandering(away, audible)[:, None]
-    return Audibility(gain, audible, _silent(levels, delivered), cut_off, away)
+    silent = _under(levels, delivered, SILENT, beside=1)
+    # Where the gain changes as it goes, it is highest in a pause.
+    quiet = _under(levels, delivered, AUDIBLE, beside=QUIET_BESIDE) if steady else silent
+    return Audibility(gain, audible, silent, quiet, cut_off, away)
 
 
 def _cut_off(highest: NDArray[np.float32]) -> Flags:
@@ -124,10 +137,11 @@ def decibels(levels: Numbers) -> Numbers:
     return decibels
 
 
-def _silent(levels: Numbers, gain: float) -> Flags:
-    quiet: Flags = np.all(levels[:, 2:] * 10 ** (gain / 20) <= SILENT, axis=1)
-    padded = np.pad(quiet, 1, constant_values=True)
-    alone: Flags = padded[:-2] & quiet & padded[2:]
+def _under(levels: Numbers, gain: float, level: float, *, beside: int) -> Flags:
+    """Whether the reference is under this level, in a tenth and in so many on both sides."""
+    faint: Flags = np.all(levels[:, 2:] * 10 ** (gain / 20) <= level, axis=1)
+    padded = np.pad(faint, beside, constant_values=True)
+    alone: Flags = np.all([padded[at : at + len(faint)] for at in range(2 * beside + 1)], axis=0)
     return alone
 
 
@@ -217,7 +231,7 @@ def _second(tenths: Tenths, heard: Audibility, *, steady: bool) -> SoundSecond:
         reference_levels=(float(rms[2]), float(rms[3])),
         least=float(away[audible].min()) if audible.any() else None,
         most=float(away[audible].max()) if audible.any() else None,
-        extra=float(levels[heard.silent, :2].max()) if heard.silent.any() else 0.0,
+        extra=_extra(levels, heard),
         likeness=_each(straight, energies, telling),
         least_likeness=float(each.min()) if telling.any() else None,
         crossed=_each(crossed, np.sqrt(low[:, :2] * low[:, [3, 2]]), telling),
@@ -226,6 +240,13 @@ def _second(tenths: Tenths, heard: Audibility, *, steady: bool) -> SoundSecond:
         width=_width(width[both, 0], low[both, :2]),
         reference_width=_width(width[both, 1], low[both, 2:]),
     )
+
+
+def _extra(levels: Numbers, heard: Audibility) -> float:
+    """The level of what sounds where the reference is silent, or of what is clearly more than it where it is quiet."""
+    reference = MORE_IN_PAUSES * levels[:, 2:] * 10 ** ((heard.gain or 0.0) / 20)
+    where_silent = levels[heard.silent, :2].max(initial=0.0)
+    return float((levels[:, :2] - reference)[heard.quiet].max(initial=where_silent))
 
 
 def _beyond(levels: Numbers, whole: Numbers) -> Flags:

@@ -76,6 +76,7 @@ LIMITED_BANDS = 2.0
 LOUDER_DB = 0.6
 """By which loud parts may be louder or quieter beside soft ones. Honest encodes down to 64 kbit/s, of what is clipped
 too: 0.25 at most. Peaks cut off by 6 to 12 dB: 0.75 to 2."""
+LEAST_CUT_OFF_DB = 0.75
 NOISE_DB = -27.0
 """Of all energy, what may lie under all of it. Honest encodes: under -30, nearly all of them nothing at all. Noise that
 is 25 dB under the sound adds -25 dB where there are pauses."""
@@ -181,7 +182,11 @@ def expect_true_sound(sound: SoundFidelity | None, whose: str) -> Finding | None
     for faults in (_FAULTS, _HOLES):
         if (finding := _first_fault(faults, sound, whose)) is not None:
             return finding
+    wavers = _first_fault(_WAVERS, sound, whose)
     if sound.range is not None and (wrong := _wrong_range(sound.range, whose)) is not None:
+        # A pitch that wavers is not as loud in each moment, either.
+        if wavers is not None and -LEAST_CUT_OFF_DB < sound.range.louder < -LOUDER_DB:
+            return wavers
         return Finding(False, f"{wrong}.", expected, _range_numbers(sound.range))
     if (band := _lost_band(sound)) is not None:
         which, lost = _frequencies(band), f"{-band.louder:.0f} dB too weak"
@@ -189,8 +194,8 @@ def expect_true_sound(sound: SoundFidelity | None, whose: str) -> Finding | None
     if (band := _new_band(sound)) is not None:
         which, more = _frequencies(band), f"{band.louder:.0f} dB more"
         return Finding(False, f"There is {more} from {which} than the {whose} has.", expected, f"{which}: {more}")
-    if (finding := _first_fault(_WAVERS, sound, whose)) is not None:
-        return finding
+    if wavers is not None:
+        return wavers
     return Finding(True, f"All sound is the {whose}'s.", expected, expected)
 
 
@@ -425,7 +430,7 @@ _FAULTS: tuple[_Fault, ...] = (
     (_has_more, lambda second, sound: "There is noise, a hum or a tone in the sound that the {whose} does not have"),
     (
         lambda second, sound: second.extra > EXTRA_LEVEL,
-        lambda second, sound: "There is sound where the {whose} is silent",
+        lambda second, sound: "There is sound where the {whose} has none, or next to none",
     ),
 )
 """What is wrong with a second, and how it is said: the first that applies is the cause of those after it."""
