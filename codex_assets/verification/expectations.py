@@ -63,6 +63,7 @@ def new_mezzanine(
         captions=captions,
         gain=gain,
         sound_left_out=sound_left_out,
+        channels=info.audio.channels if info.audio is not None else None,
     )
 
 
@@ -76,6 +77,7 @@ def mezzanine(record: MezzanineRecord) -> MezzanineExpected:
         has_video=has_video,
         has_audio=record.has_audio,
         captions=record.captions,
+        channels=record.source.audio_channels,
     )
 
 

@@ -305,6 +305,8 @@ class MezzanineExpected:
     """Decibels by which its sound is louder than the upload's; None where that is not known."""
     sound_left_out: bool = False
     """The creator is told that the upload's sound is left out."""
+    channels: int | None = None
+    """Of the upload's sound; None where nobody knows."""
 
 
 @dataclass(frozen=True)

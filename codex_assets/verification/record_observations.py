@@ -186,6 +186,16 @@ def _of_mezzanine(
         yield Statement("the sound's codec", record.audio_codec, audio.codec if audio is not None else None)
         if record.frames is not None and mezzanine.frames_indexed is not None:
             yield Statement("the number of frames", record.frames, mezzanine.frames_indexed)
+        yield from _of_upload(record, mezzanine)
+
+
+def _of_upload(record: MezzanineRecord, mezzanine: MezzanineObservation) -> Iterator[Statement]:
+    """What is recorded of the upload, and can still be seen in what was made of it."""
+    upload, video = record.source, mezzanine.video
+    if video is not None and upload.width is not None and upload.height is not None:
+        # Made even.
+        yield Statement("the upload's width", upload.width - upload.width % 2 or 2, video.coded_width)
+        yield Statement("the upload's height", upload.height - upload.height % 2 or 2, video.coded_height)
 
 
 @_statements.register

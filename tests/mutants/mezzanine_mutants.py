@@ -197,6 +197,8 @@ OPTIONS: tuple[tuple[str, Harm, str, str | None, tuple[str, ...]], ...] = (
      ("-bsf:v", "h264_metadata=sei_user_data=086f3693b7b34f2c965321492feee5b8+Jane Doe of Elm Street 4")),
     ("mezzanine_called_stereoscopic", "medium", "a message says that left and right half are for an eye each", "null",
      ("-x264-params", "frame-packing=3")),
+    ("mezzanine_of_six_channels", "light", "the stereo of the upload became six channels", None,
+     ("-c:a", "aac", "-b:a", "640k", "-ac", "6")),
     ("mezzanine_fragmented", "medium", "the file is in fragments", None, ("-movflags", "frag_keyframe+empty_moov")),
     ("mezzanine_sound_starts_late", "medium", "the sound's track starts 300 ms late", None,
      ("-c:a", "aac", "-af", "asetpts=PTS+0.3/TB")),

@@ -233,6 +233,8 @@ CHANGES: tuple[tuple[str, Harm, str, tuple[str, ...], str, Any], ...] = (
      "mezzanine", {"audio_codec": None}),
     ("recorded_mezzanine_frames_wrong", "light", "the mezzanine's number of frames is wrong", ("flat", "silent"),
      "mezzanine", {"frames": 7}),
+    ("recorded_size_of_upload_wrong", "light", "another size of the upload is recorded", ("flat", "silent"),
+     "mezzanine", lambda record: {"source": record.source.model_copy(update={"width": 1280, "height": 720})}),
     ("recorded_moment_wrong", "medium", "the thumbnail's moment is wrong", ("film", "silent"), "thumbnail",
      {"at": 6.0}),
     ("recorded_points_wrong", "medium", "the waveform's number of points is wrong", ("music",), "waveform_json",
@@ -243,9 +245,9 @@ CHANGES: tuple[tuple[str, Harm, str, tuple[str, ...], str, Any], ...] = (
     ("recorded_loudness_of_upload_wrong", "medium", "the upload's loudness is wrong by 3 dB", ("flat", "music"),
      "loudness", lambda record: {"measurement": replace(
          record.measurement, integrated_lufs=record.measurement.integrated_lufs + 3.0)}),
-    ("recorded_peak_of_upload_wrong", "light", "the upload's true peak is wrong by 8 dB", ("flat", "music"),
+    ("recorded_peak_of_upload_wrong", "light", "the upload's true peak is wrong by 12 dB", ("flat", "music"),
      "loudness", lambda record: {"measurement": replace(
-         record.measurement, true_peak_dbtp=record.measurement.true_peak_dbtp - 8.0)}),
+         record.measurement, true_peak_dbtp=record.measurement.true_peak_dbtp - 12.0)}),
 )  # fmt: skip
 
 for _name, _harm, _text, _media, _output, _changes in CHANGES:

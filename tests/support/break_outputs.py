@@ -845,6 +845,11 @@ def mezzanine_with_a_time(root: Path) -> None:
     mezzanine(root, "-metadata", "creation_time=2025-01-01T12:00:00Z")
 
 
+@breaks("mezzanine", "mezzanine_channels")
+def mezzanine_of_six_channels(root: Path) -> None:
+    mezzanine(root, "-ac", "6")
+
+
 @breaks("mezzanine", "mezzanine_key_frames_named")
 def mezzanine_key_frame_misnamed(root: Path) -> None:
     path = root / "mezzanine.mp4"
@@ -1109,7 +1114,7 @@ def upload_recorded_as_softer(root: Path) -> None:
 
 @breaks("loudness", "upload_loudness_true")
 def upload_recorded_with_another_peak(root: Path) -> None:
-    (root / UPLOAD_LOUDNESS).write_text("[-16.0, -2.0]")
+    (root / UPLOAD_LOUDNESS).write_text("[-16.0, 2.0]")
 
 
 @breaks("loudness", "true_peak_under_limit")

@@ -25,8 +25,8 @@ UPLOAD_LU = 1.0
 """By which an upload's loudness may be another than what is delivered has without its gain."""
 UPLOAD_LIMITED_LU = 3.0
 """The same where its peaks were lowered."""
-UPLOAD_PEAK_DB = 4.5
-"""The same of its peak, which coders overshoot by chance."""
+UPLOAD_PEAK_DB = 8.0
+"""The same of its peak, which coders overshoot by chance: 4.5 were measured, of two channels out of six."""
 LEAST_GATED_LUFS = -50.0
 """Of softer sound a part is under the absolute gate of ITU-R BS.1770, which another gain takes it over."""
 AUDIBLE_LUFS = -60.0

@@ -76,6 +76,17 @@ def mezzanine_tracks(seen: MezzanineObservation) -> Finding | None:
     return expect_tracks(wanted.has_video, wanted.has_audio, seen.video is not None, seen.audio is not None)
 
 
+@rule(ObservationKind.MEZZANINE, source=VARIANTS)
+def mezzanine_channels(seen: MezzanineObservation) -> Finding | None:
+    """The sound has no more channels than the upload's: some may be left out, and none is made up."""
+    most = seen.expected.channels
+    if most is None or seen.audio is None:
+        return None
+    passed = seen.audio.channels <= most
+    message = f"The mezzanine's sound has {seen.audio.channels} channels{'' if passed else f', and the upload {most}'}."
+    return Finding(passed, message, f"at most {most}", str(seen.audio.channels))
+
+
 @rule(ObservationKind.MEZZANINE, source="plan: feature breakdown")
 def mezzanine_is_h264(seen: MezzanineObservation) -> Finding | None:
     """The picture is H.264 with 8 bits and 4:2:0."""

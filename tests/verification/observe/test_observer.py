@@ -184,7 +184,7 @@ class Good:
             return (replace(delivery_of(fetched), is_ours=True),)
 
     def _mezzanine(self, root: Path) -> tuple[Observation, ...]:
-        expected = MezzanineExpected(float(SECONDS), (320, 180), Fraction(25), True, True)
+        expected = MezzanineExpected(float(SECONDS), (320, 180), Fraction(25), True, True, channels=2)
         return (self.observer.mezzanine(root / "mezzanine.mp4", expected),)
 
     def _uploaded(self, root: Path) -> tuple[Observation, ...]:
