@@ -206,7 +206,7 @@ def loudness(
     `warnings`: what the creator was told of it. `gain_mode`: how it was normalised. Silence is passed through
     unchanged, so nothing is asked of its level.
     """
-    if record.measurement is None:
+    if record.measurement is None or not record.applicable:
         return LoudnessExpected(target=None, silent=True)
     # Of a sound whose parts got gains of their own, nobody can tell how loud it was.
     known = record.measurement if gain_mode in (*STEADY_MODES, "limited") else None

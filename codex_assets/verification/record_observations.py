@@ -205,6 +205,8 @@ def _of_variant(record: VariantRecord, source: MezzanineRecord, seen: Sequence[A
             yield from _of_playlist(record, each)
         if isinstance(each, LoudnessObservation):
             yield from _of_loudness(record, each)
+    if record.gain_mode is not None and record.gain_mode not in GAIN_MODES:
+        yield Statement("how its sound was normalised", record.gain_mode, f"one of {', '.join(GAIN_MODES)}")
     if media_outputs.is_variant(record.output):
         yield Statement("the variant", record.variant, record.output.removeprefix(media_outputs.variant_output("")))
 
@@ -250,6 +252,7 @@ def _of_loudness(record: VariantRecord, sound: LoudnessObservation) -> Iterator[
         yield Statement("the loudness range", record.loudness.range_lu, sound.range_lu, 1.0)
 
 
+GAIN_MODES = ("linear", "dynamic", "gain", "limited", "none")
 LOUDNESS_RANGE_SECONDS = 10.0
 """Of shorter sound a range is a matter of a few blocks."""
 

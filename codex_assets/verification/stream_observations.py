@@ -58,6 +58,10 @@ class StreamFault(StrEnum):
     SOUND_FRAME = "sound frame"
     """An ADTS header that is none, or a frame that is cut."""
     SOUND_CHANGES = "sound changes"
+    SOUND_MARKED = "sound marked"
+    """An ADTS header with bits that no player reads: private, copied, copyrighted."""
+    KIND_UNTRUE = "kind untrue"
+    """An access unit delimiter that names kinds of slices, and another follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,8 @@ class TablesSeen:
     pat: bytes = b""
     pmt: bytes = b""
     """Their sections."""
+    has_network: bool = False
+    """The PAT names a network's table, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +172,10 @@ class PictureParameters:
     """Pictures that may be decoded before one that is shown before them, at most."""
     buffered: int | None = None
     """Pictures that a decoder has to keep at a time, at most."""
+    overscan: bool | None = None
+    """Whether the edges of the picture may be cut off."""
+    chroma_place: tuple[int, int] | None = None
+    """Where chroma samples lie (figure E-1): of upper and lower fields."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +189,8 @@ class PictureUnits:
     """Those of the first SPS."""
     starts_with_idr: bool | None
     message_types: tuple[int, ...] = ()
+    tools: frozenset[str] = frozenset()
+    """What only some profiles have, and its PPS and slices use: "CABAC", "B slices", "8x8 transforms"."""
 
 
 @dataclass(frozen=True)

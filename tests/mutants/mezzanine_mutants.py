@@ -426,3 +426,33 @@ def mezzanine_with_text_in_its_media(piece: Workpiece) -> None:
     length = int.from_bytes(data[size : size + 4], "big")
     assert size + length == len(data)
     piece.path.write_bytes(data[:size] + struct.pack(">I", length + len(text)) + data[size + 4 :] + text)
+
+
+def _written(at: int, data: bytes, box: bytes, piece: Workpiece) -> None:
+    """Bytes into the first box of a name, so far behind its name."""
+    file = bytearray(piece.path.read_bytes())
+    start = _box(file, box) + at
+    file[start : start + len(data)] = data
+    piece.path.write_bytes(bytes(file))
+
+
+for _name, _harm, _description, _contents, _place in (
+    ("mezzanine_dated_by_a_track", "medium", "the header of a track says when it was made", ("portrait", "music"),
+     (4, b"\xe0\1\2\3", b"tkhd")),
+    ("mezzanine_dated_by_its_last_change", "medium", "its header says when it was changed", ("portrait", "music"),
+     (8, b"\xe0\1\2\3", b"mvhd")),
+    ("mezzanine_signed_in_its_header", "medium", "reserved bytes of its header name a person", ("portrait", "music"),
+     (76, b"Jane Doe", b"mvhd")),
+    ("mezzanine_turned_down_by_its_header", "medium", "its header has players play all of it at volume 0",
+     ("portrait", "music"), (24, bytes(2), b"mvhd")),
+    ("mezzanine_of_one_side_by_a_tag", "medium", "a tag has players move the sound to the left", ("portrait", "music"),
+     (4, b"\xff\0", b"smhd")),
+    ("mezzanine_of_another_profile", "light", "its container says Main of a picture in High", ("portrait", "flat"),
+     (1, b"\x4d", b"avcC")),
+    ("mezzanine_in_another_layer", "light", "its header puts the picture into another layer", ("portrait", "flat"),
+     (32, b"\xff\xff", b"tkhd")),
+    ("mezzanine_refers_to_another_file", "medium", "a track says that its media is in another file",
+     ("portrait", "music"), (19, bytes(1), b"dref")),
+):  # fmt: skip
+    _change: tuple[int, bytes, bytes] = _place
+    register(Mutant(_name, "mezzanine", _harm, Seam.MEZZANINE, _description, _contents, partial(_written, *_change)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from fault_encodes import encode_picture
@@ -583,6 +584,9 @@ METADATA: tuple[tuple[str, Harm, str, str], ...] = (
      "tick_rate=120"),
     ("turned_by_a_message", "grave", "a message tells players to turn the picture",
      "display_orientation=insert:rotate=90"),
+    ("edges_may_be_cut", "light", "the parameters let players cut off the edges", "overscan_appropriate_flag=1"),
+    ("chroma_placed_elsewhere", "light", "the parameters place the chroma in the corners",
+     "chroma_sample_loc_type=2"),
     ("signed_by_a_message", "light", "a message names a person and a place",
      "sei_user_data=086f3693-b7b3-4f2c-9653-21492feee5b8+Jane_Doe_52.5N_13.4E"),
 )  # fmt: skip
@@ -641,7 +645,7 @@ def sequence_ends_inside(stream: Packets) -> None:
     """a sequence of pictures ends in front of a picture that is no key frame"""
     # The last packet of a picture is stuffed: four bytes of that become an end of sequence.
     frames = stream.pes(PICTURE_PID)
-    for before, after in zip(stream.of(PICTURE_PID), stream.of(PICTURE_PID)[1:], strict=False):
+    for before, after in pairwise(stream.of(PICTURE_PID)):
         packet = stream.bytes_of(before)
         if after in frames[10:] and not stream.bytes_of(after)[5] & 0x40 and packet[3] & 0x20 and packet[4] > 8:
             assert packet[5] & 0x10 == 0
@@ -700,3 +704,71 @@ def sound_in_the_segment_before(piece: Workpiece) -> None:
     after.remove(moved)
     first.write_bytes(before.data)
     second.write_bytes(after.data)
+
+
+@packets("light", BOTH, everywhere=True)
+def delimiters_untrue(stream: Packets) -> None:
+    """each picture's delimiter says that it needs no other"""
+    for index, place in stream.units(9):
+        stream.bytes_of(index)[place + 1] = 0x10
+
+
+@packets("medium", SEEN)
+def filling_with_a_name(stream: Packets) -> None:
+    """what fills a picture up names a person and a place"""
+    # The last packet of a picture is stuffed.
+    text = b"\0\0\1\x0cJane Doe, Elm Street 4\x80"
+    frames = stream.pes(PICTURE_PID)
+    for before, after in pairwise(stream.of(PICTURE_PID)):
+        packet = stream.bytes_of(before)
+        if after in frames and packet[3] & 0x20 and packet[4] > 2 * len(text) and not packet[5] & 0x10:
+            payload = packet[5 + packet[4] :]
+            packet[4] -= len(text)
+            packet[5 + packet[4] :] = payload + text
+            return
+    raise AssertionError("no packet is stuffed")
+
+
+@packets("light", ANY, everywhere=True)
+def network_named(stream: Packets) -> None:
+    """the PAT names a table of a network"""
+    stream.name_network()
+
+
+@packets("light", HEARD, everywhere=True)
+def sound_marked_as_a_copy(stream: Packets) -> None:
+    """headers of AAC say that it is copyrighted, one bit of a number in each"""
+    stream.in_sound(lambda frame: frame.__setitem__(3, frame[3] | 0x0C))
+
+
+@packets("medium", BOTH)
+def sound_before_its_pictures(stream: Packets) -> None:
+    """all sound of a segment comes before its first picture"""
+    sound = stream.of(SOUND_PID)
+    moved = [stream.packet(index) for index in sound]
+    stream.remove(sound)
+    for packet in reversed(moved):
+        stream.insert(3, packet)
+
+
+def _of_profile(change: Callable[[bytearray], None], piece: Workpiece) -> None:
+    """Change the three bytes of the SPS that say profile, constraints and level, of every segment."""
+    for path in piece.segments:
+        stream = Packets(path.read_bytes())
+        for index, place in stream.units(7):
+            said = bytearray(stream.unit_at(index, place)[:4])
+            change(said)
+            stream.rewrite_unit(index, place, bytes(said))
+        path.write_bytes(stream.data)
+
+
+@mutant(AREA, "medium", Seam.SEGMENTS, BOTH)
+def profile_understated(piece: Workpiece) -> None:
+    """the parameters say Baseline of what only decoders of Main can show"""
+    _of_profile(lambda said: said.__setitem__(1, 66), piece)
+
+
+@mutant(AREA, "light", Seam.SEGMENTS, BOTH)
+def reserved_bits_set(piece: Workpiece) -> None:
+    """the parameters set bits of the profile that mean nothing"""
+    _of_profile(lambda said: said.__setitem__(2, said[2] | 3), piece)

@@ -163,6 +163,10 @@ class Packets:
 
         self.change_pmt(describe)
 
+    def name_network(self) -> None:
+        section = self.section(0)
+        self._write(0, section[:8] + bytes.fromhex("0000e010") + section[8:-4])
+
     def add_programme(self) -> None:
         self._write(0, self.section(0)[:-4] + bytes.fromhex("0002e200"))
 

@@ -266,6 +266,37 @@ def picture_buffer_too_small(root: Path) -> None:
         write(root, packets, index)
 
 
+@breaks("listing", "picture_tools_of_profile")
+def profile_understated(root: Path) -> None:
+    """Baseline, of what is coded in Main's way."""
+    for index in range(len(list((root / VARIANT).glob("*.ts")))):
+        data = segment(root, index).read_bytes()
+        segment(root, index).write_bytes(data.replace(b"\0\0\1\x67\x4d", b"\0\0\1\x67\x42"))
+
+
+@breaks("listing", "picture_shown_as_coded")
+def edges_may_be_cut(root: Path) -> None:
+    repacked(root, "-bsf:v", "h264_metadata=overscan_appropriate_flag=1")
+
+
+@breaks("listing", "picture_shown_as_coded")
+def chroma_placed_elsewhere(root: Path) -> None:
+    repacked(root, "-bsf:v", "h264_metadata=chroma_sample_loc_type=2")
+
+
+@breaks_packets("frames_whole")
+def delimiter_untrue(packets: list[bytearray]) -> None:
+    at = places(packets, PICTURE, begins=True)[30]
+    offset = packets[at].index(b"\0\0\1\x09") + 4
+    packets[at][offset] = 0x10
+
+
+@breaks_packets("nothing_beside_the_media")
+def sound_marked_as_a_copy(packets: list[bytearray]) -> None:
+    for at in places(packets, SOUND, begins=True):
+        packets[at][packets[at].index(b"\xff\xf1\x4c") + 3] |= 0x0C
+
+
 @breaks_packets("frames_whole")
 def delimiter_missing(packets: list[bytearray]) -> None:
     at = places(packets, PICTURE, begins=True)[30]

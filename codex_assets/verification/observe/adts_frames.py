@@ -49,6 +49,8 @@ def read_frames(stream: bytes) -> FramesRead:
             first = form
         elif form != first:
             read.faults.append((StreamFault.SOUND_CHANGES, at))
+        if _is_marked(stream[at : at + 7]):
+            read.faults.append((StreamFault.SOUND_MARKED, at))
         read.starts.append(at)
         at += length
     if at != size:
@@ -62,3 +64,8 @@ def read_frames(stream: bytes) -> FramesRead:
             channels=CHANNELS[(first[0] & 1) << 2 | first[1] >> 6],
         )
     return read
+
+
+def _is_marked(header: bytes) -> bool:
+    """Whether bits are set that no player reads: private, original, home, two of a copyright; or MPEG-2's mark."""
+    return bool(header[1] & 0x08 or header[2] & 0x02 or header[3] & 0x3C)

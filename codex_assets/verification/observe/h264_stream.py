@@ -6,7 +6,7 @@ In: units by their headers; slices are not decoded. Out: PES packets around them
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -15,6 +15,9 @@ from codex_assets.verification.stream_observations import PictureParameters, Pic
 
 SLICES, IDR = (1, 5), 5
 SEI, SPS, PPS, DELIMITER = 6, 7, 8, 9
+FILLER = 12
+HEAD = 12
+"""Bytes that hold a slice's place and kind."""
 ENDS = (10, 11)
 """Of a sequence and of the stream: only an IDR picture may follow (7.4.1.2.1)."""
 KNOWN_TYPES = frozenset((1, 5, 6, 7, 8, 9, 10, 11, 12))
@@ -27,6 +30,9 @@ SAMPLE_ASPECTS = (
 )
 """Table E-1."""
 REGISTERED, UNREGISTERED = 4, 5
+CABAC, B_SLICES, TRANSFORMS = "CABAC", "B slices", "8x8 transforms"
+DELIMITED = ({2}, {0, 2}, {0, 1, 2}, {4}, {3, 4}, {2, 4}, {0, 2, 3, 4}, {0, 1, 2, 3, 4})
+"""Kinds of slices, by primary_pic_type (table 7-5)."""
 CAPTIONS = bytes.fromhex("b50031")
 """What user data of ATSC begins with (A/53): closed captions, which `captions.py` reads."""
 X264 = bytes.fromhex("dc45e9bde6d948b7962cd820d923eeef")
@@ -53,10 +59,24 @@ class _Unit:
     at: int
     types: list[int] = field(default_factory=list)
     starts_whole: bool = True
+    delimiter: int | None = None
+    """primary_pic_type."""
+    kinds: set[int] = field(default_factory=set)
+    """Of its slices: 0 for P, 1 for B, 2 for I."""
 
     @property
     def has_slice(self) -> bool:
         return any(kind in SLICES for kind in self.types)
+
+    def add(self, kind: int, head: bytes, *, is_first_slice: bool) -> None:
+        """One more NAL unit, with the bytes behind its header."""
+        if kind in SLICES:
+            if not self.has_slice:
+                self.starts_whole = is_first_slice
+            self.kinds.add(_kind_of_slice(head))
+        elif kind == DELIMITER and head:
+            self.delimiter = head[0] >> 5
+        self.types.append(kind)
 
 
 def read_units(stream: bytes) -> UnitsRead:
@@ -75,9 +95,9 @@ def read_units(stream: bytes) -> UnitsRead:
         if not units or _begins(units[-1], kind, is_first_slice, has_delimiters):
             units.append(_Unit(at))
         unit = units[-1]
-        if kind in SLICES and not unit.has_slice:
-            unit.starts_whole = is_first_slice
-        unit.types.append(kind)
+        unit.add(kind, stream[at + 1 : min(end, at + HEAD)], is_first_slice=is_first_slice)
+        if kind == FILLER and stream[at + 1 : end].rstrip(b"\0").rstrip(b"\x80").strip(b"\xff"):
+            read.faults.append((StreamFault.PRIVATE, at))
         if header & 0x80 or kind not in KNOWN_TYPES:
             read.faults.append((StreamFault.UNITS, at))
         elif kind == SPS:
@@ -105,8 +125,46 @@ def read_units(stream: bytes) -> UnitsRead:
         parameters=parameters_of(first) if first is not None else None,
         starts_with_idr=None if with_slices is None else next(k for k in with_slices.types if k in SLICES) == IDR,
         message_types=tuple(messages),
+        tools=_tools(pps, units),
     )
     return read
+
+
+def _kind_of_slice(header: bytes) -> int:
+    bits = _Bits(header)
+    bits.unsigned()
+    return bits.unsigned() % 5
+
+
+def _tools(sets: Iterable[bytes], units: Iterable[_Unit]) -> frozenset[str]:
+    """What is used that not every profile has (A.2)."""
+    used = {B_SLICES} if any(1 in unit.kinds for unit in units) else set()
+    for pps in sets:
+        bits = _Bits(pps[1:])
+        bits.unsigned()
+        bits.unsigned()
+        if bits.flag():
+            used.add(CABAC)
+        bits.take(1)
+        if bits.unsigned():
+            # Groups of slices, which no profile of ours has.
+            continue
+        bits.unsigned()
+        bits.unsigned()
+        bits.take(3)
+        for _ in range(3):
+            bits.signed()
+        bits.take(3)
+        if bits.at < _length(pps[1:]) and bits.flag():
+            used.add(TRANSFORMS)
+    return frozenset(used)
+
+
+def _length(unit: bytes) -> int:
+    """Bits of a unit in front of its stop bit."""
+    bare = unit.replace(b"\x00\x00\x03", b"\x00\x00").rstrip(b"\0")
+    number = int.from_bytes(bare, "big")
+    return 8 * len(bare) - (number & -number).bit_length()
 
 
 def _nal_units(stream: bytes) -> Iterator[tuple[int, int]]:
@@ -131,7 +189,9 @@ def _unit_faults(unit: _Unit, has_delimiters: bool) -> Iterator[tuple[StreamFaul
     slices = [kind for kind in unit.types if kind in SLICES]
     if not slices or not unit.starts_whole or (has_delimiters and unit.types[0] != DELIMITER):
         yield StreamFault.UNITS, unit.at
-    elif IDR in slices:
+    elif unit.delimiter is not None and not unit.kinds <= DELIMITED[unit.delimiter]:
+        yield StreamFault.KIND_UNTRUE, unit.at
+    if IDR in slices:
         before = unit.types[: unit.types.index(IDR)]
         if SPS not in before or PPS not in before:
             yield StreamFault.PARAMETERS_ABSENT, unit.at
@@ -167,6 +227,11 @@ class _Bits:
     def __init__(self, data: bytes) -> None:
         data = data.replace(b"\x00\x00\x03", b"\x00\x00") + bytes(64)
         self._value, self._length, self._at = int.from_bytes(data, "big"), 8 * len(data), 0
+
+    @property
+    def at(self) -> int:
+        """How many were taken."""
+        return self._at
 
     def take(self, bits: int) -> int:
         self._at += bits
@@ -267,15 +332,14 @@ def _usability(bits: _Bits) -> dict[str, Any]:
         elif code < len(SAMPLE_ASPECTS):
             seen["sample_aspect"] = SAMPLE_ASPECTS[code]
     if bits.flag():
-        bits.take(1)
+        seen["overscan"] = bits.flag()
     if bits.flag():
         bits.take(3)
         seen["full_range"] = bits.flag()
         if bits.flag():
             seen |= {"primaries": bits.take(8), "transfer": bits.take(8), "matrix": bits.take(8)}
     if bits.flag():
-        bits.unsigned()
-        bits.unsigned()
+        seen["chroma_place"] = (bits.unsigned(), bits.unsigned())
     if bits.flag():
         ticks, scale = bits.take(32), bits.take(32)
         seen["rate"] = scale / (2 * ticks) if ticks else None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from codex_assets.verification.observe.mp4_index import MOST_BYTES, UNUSED, Mp4Index, box_at, contradictions
+from codex_assets.verification.observe.mp4_index import MOST_BYTES, UNUSED, Mp4Index, box_at, boxes, contradictions
 
 TOP_BOXES = (b"ftyp", b"moov", b"free", b"mdat")
 INDEX_BOXES = frozenset(
@@ -133,13 +133,17 @@ def _foreign_inside(body: bytes, parent: bytes = b"moov") -> Iterator[str]:
 
 
 def _oddly_played(header: bytes) -> Iterator[str]:
-    """What a track header (ISO/IEC 14496-12, 8.3.2) asks of a player that changes what is seen or heard."""
+    """What a track header (ISO/IEC 14496-12, 8.3.2) asks of a player that changes what is seen or heard, and when it
+    was made."""
+    yield from _dated(header)
     times = 32 if header[:1] == b"\1" else 20
     if len(header) != 4 + times + PLACED_BYTES:
         return
     if not header[3] & 1:
         yield "a track that is switched off"
     placed = header[4 + times :]
+    if any(placed[8:10]):
+        yield "a track in another layer"
     volume, matrix, is_picture = placed[12:14], placed[16:52], any(placed[52:60])
     # A turned picture is observed as such.
     if matrix != UNMOVED and any(matrix[:4]):
@@ -157,10 +161,60 @@ def _oddly_timed(edits: bytes) -> Iterator[str]:
 
 
 def _oddly_paced(header: bytes) -> Iterator[str]:
-    """What the header of all tracks (8.2.2) asks of a player."""
+    """What the header of all tracks (8.2.2) asks of a player, and when it was made."""
+    yield from _dated(header)
     at = 32 if header[:1] == b"\1" else 20
     if header[at : at + 4] != NORMAL_SPEED:
         yield "a mark of another speed"
+    rest = header[at + 4 :]
+    if rest[:2] != FULL_VOLUME:
+        yield "a sound that is turned down"
+    if rest[12 : 12 + len(UNMOVED)] != UNMOVED:
+        yield "a film that is mirrored, moved or scaled"
+    if any(rest[2:12]) or any(rest[12 + len(UNMOVED) : -4]):
+        yield "data in its header"
+
+
+def _dated(header: bytes) -> Iterator[str]:
+    """Every header begins with two times, of its making and of its last change."""
+    if any(header[4 : 20 if header[:1] == b"\1" else 12]):
+        yield "a date"
+
+
+def _oddly_heard(header: bytes) -> Iterator[str]:
+    """What the header of a sound's media (12.2.2) asks of a player."""
+    if any(header[4:6]):
+        yield "a sound that is moved to one side"
+
+
+def _oddly_mixed(header: bytes) -> Iterator[str]:
+    """How the header of a picture's media (12.1.2) has it put over others."""
+    if any(header[4:12]):
+        yield "a picture that is to be mixed with others"
+
+
+def _oddly_handled(handler: bytes) -> Iterator[str]:
+    """What stands between the kind of a track and the name of who handles it (8.4.3): nothing."""
+    # That of the tags names their form there.
+    if handler[8:12] in (b"vide", b"soun") and any(handler[12:24]):
+        yield "data in its header"
+
+
+def _referring(references: bytes) -> Iterator[str]:
+    """Where the media of a track lies, by its references (8.7.2): in this file."""
+    if any(not flags[3] & 1 for name, flags in boxes(references[8:]) if len(flags) >= 4):
+        yield "a reference to another file"
+
+
+def _oddly_described(samples: bytes) -> Iterator[str]:
+    """What the description of samples says that the parameters in it do not: of colours, of the profile."""
+    yield from _oddly_coloured(samples)
+    at = samples.find(b"avcC")
+    if at >= 0:
+        # Version, profile, constraints, level; two counts; the length of the first SPS, its header, and the same.
+        said, own = samples[at + 5 : at + 8], samples[at + 13 : at + 16]
+        if said != own:
+            yield "a mark of another profile"
 
 
 def _oddly_coloured(samples: bytes) -> Iterator[str]:
@@ -175,7 +229,12 @@ _PLAYED: dict[bytes, Callable[[bytes], Iterator[str]]] = {
     b"tkhd": _oddly_played,
     b"elst": _oddly_timed,
     b"mvhd": _oddly_paced,
-    b"stsd": _oddly_coloured,
+    b"mdhd": _dated,
+    b"smhd": _oddly_heard,
+    b"vmhd": _oddly_mixed,
+    b"hdlr": _oddly_handled,
+    b"dref": _referring,
+    b"stsd": _oddly_described,
 }
 """Boxes that ask something of a player, and what of that a mezzanine has no use for."""
 

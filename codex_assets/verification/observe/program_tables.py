@@ -60,7 +60,8 @@ def read_tables(packets: Packets) -> TablesRead:
     """PAT, the PMT of its first programme, and the SDT."""
     read = TablesRead()
     pats = _sections(packets, PAT_PID, PAT, "PAT", read)
-    entries = list(_programmes(pats[0].body)) if pats else []
+    named = list(_programmes(pats[0].body)) if pats else []
+    entries = [(number, pid) for number, pid in named if number]
     pmt_pid = entries[0][1] if entries else None
     if pmt_pid is None:
         return read
@@ -89,6 +90,7 @@ def read_tables(packets: Packets) -> TablesRead:
         names,
         pats[0].data,
         pmts[0].data,
+        len(named) > len(entries),
     )
     return read
 
@@ -144,8 +146,8 @@ def _cut_sections(packets: Packets, pid: int) -> Iterator[_Section]:
 def _programmes(body: bytes) -> Iterable[tuple[int, int]]:
     for at in range(0, len(body) - 3, 4):
         number = body[at] << 8 | body[at + 1]
-        if number:
-            yield number, (body[at + 2] & 0x1F) << 8 | body[at + 3]
+        # Number 0 is the network's.
+        yield number, (body[at + 2] & 0x1F) << 8 | body[at + 3]
 
 
 def _streams(body: bytes) -> Iterable[StreamEntry]:

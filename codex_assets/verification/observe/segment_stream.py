@@ -237,9 +237,9 @@ class _Reading:
         longest = max(range(len(steps)), key=steps.__getitem__) if steps else 0
         leads = []
         for row, seconds in self._times:
-            index = bisect_right(rows, row) - 1
-            if index >= 0:
-                leads.append(clock_step(clocks[index], seconds * CLOCK_HZ))
+            # What comes before the first of them waits for it.
+            index = max(0, bisect_right(rows, row) - 1)
+            leads.append(clock_step(clocks[index], seconds * CLOCK_HZ))
         own = [seconds for row, seconds in self._times if self.packets.pids[row] == self.packets.pids[rows[0]]]
         between = [abs(b - a) for a, b in pairwise(own)]
         return ClockSeen(

@@ -231,7 +231,7 @@ def mezzanine_holds_its_tracks_only(seen: MezzanineObservation) -> Finding | Non
 
     Both tracks are switched on, and played as they are.
     """
-    known = {"a tag"} if seen.personal_tags else set()
+    known = {"a tag", "a date"} if seen.personal_tags else set()
     # Of a picture that says so itself, another rule tells it.
     known |= {"a mark of other colours"} if any_failed(mezzanine_colours(seen)) else set()
     # Of pixels that are not square, too: they are shown at another size.

@@ -65,6 +65,14 @@ WORDS = {
     ),
     StreamFault.SOUND_FRAME: ("a damaged frame of {}", "{n} damaged frames of {}"),
     StreamFault.SOUND_CHANGES: ("a frame of {} in another format", "{n} frames of {} in another format"),
+    StreamFault.SOUND_MARKED: (
+        "a frame of {} with marks that no player reads",
+        "{n} frames of {} with marks that no player reads",
+    ),
+    StreamFault.KIND_UNTRUE: (
+        "a frame of {} whose delimiter says another kind",
+        "{n} frames of {} whose delimiters say another kind",
+    ),
     StreamFault.PRIVATE: ("data in {} that are none of it", "data in {} that are none of it, {n} times"),
 }
 """What a segment has, of one fault and of many; `{}` is where."""

@@ -47,6 +47,12 @@ LANGUAGE = b"\x0a\x04und\0"
 """ISO_639_language_descriptor, the one that a track of ours may have: nobody knows which language it is."""
 USUAL_MESSAGES = (0, 1, 4, 5, 6)
 """SEI: buffering period, picture timing, user data (looked into elsewhere), recovery point (H.264 annex D)."""
+LACKED_BY = {66: ("CABAC", "B slices", "8x8 transforms"), 77: ("8x8 transforms",)}
+"""What a profile (Baseline, Main) does not have (H.264 A.2.1, A.2.2)."""
+RESERVED_BITS = 0x03
+"""Of the constraint flags (7.4.2.1.1)."""
+LEFT_CHROMA = (0, 0)
+"""Beside each second luma sample of a line, as H.264 has it where nothing is said (figure E-1)."""
 BT709 = 1
 """Of primaries, transfer and matrix alike (H.264 tables E-3 to E-5)."""
 
@@ -403,7 +409,8 @@ def frames_whole(seen: VariantObservation) -> Finding | None:
     """Every frame of the picture begins with its delimiter, has its first slice, and no unit of an unknown kind."""
     if not any(stream.picture is not None for _, stream in streams(seen)):
         return None
-    problems = fault_problems(seen, streams(seen, *DAMAGE, *LOSS, *PES), StreamFault.UNITS)
+    kinds = [StreamFault.UNITS, *((StreamFault.KIND_UNTRUE,) if seen.is_ours else ())]
+    problems = fault_problems(seen, streams(seen, *DAMAGE, *LOSS, *PES), *kinds)
     return expect_no_problem(problems, expected="whole frames", message="All frames of the picture are whole.")
 
 
@@ -427,6 +434,47 @@ def picture_colours(seen: VariantObservation) -> Finding | None:
     if not any(picture is not None and picture.parameters is not None for _, picture in known):
         return None
     return expect_no_problem(problems, expected="BT.709, limited range", message="Colours are called BT.709's.")
+
+
+@rule(*PLAYLISTS, source=f"{H264} A.2", elsewhere=Severity.WARN)
+def picture_tools_of_profile(seen: VariantObservation) -> Finding | None:
+    """The picture uses nothing that its profile does not have: a decoder that goes by the profile cannot show it."""
+    problems = []
+    known = [
+        (segment, stream.picture, stream.picture.parameters)
+        for segment, stream in streams(seen, *DAMAGE, *LOSS, *PES)
+        if stream.picture is not None and stream.picture.parameters is not None
+    ]
+    for segment, picture, said in known:
+        lacking = sorted(picture.tools.intersection(LACKED_BY.get(said.profile, ())))
+        if lacking:
+            message = f"{segment.name} uses {' and '.join(lacking)}, and says a profile without them"
+            problems.append(Problem(segment.name, ", ".join(lacking), message))
+        elif said.constraints & RESERVED_BITS:
+            problems.append(Problem(segment.name, "reserved bits", f"{segment.name} sets reserved bits of its profile"))
+    if not known:
+        return None
+    return expect_no_problem(problems, expected="its profile's", message="The picture is of its profile.")
+
+
+@rule(*PLAYLISTS, source=f"{H264} E.2.1", is_of_contract=True)
+def picture_shown_as_coded(seen: VariantObservation) -> Finding | None:
+    """No segment lets players cut off its edges, or places its chroma elsewhere than it was scaled to."""
+    known = [
+        (segment, stream.picture.parameters)
+        for segment, stream in streams(seen)
+        if stream.picture is not None and stream.picture.parameters is not None
+    ]
+    if not known:
+        return None
+    problems = []
+    for segment, said in known:
+        if said is not None and said.overscan:
+            problems.append(Problem(segment.name, "overscan", f"{segment.name} lets players cut off its edges"))
+        if said is not None and said.chroma_place not in (None, LEFT_CHROMA):
+            message = f"{segment.name} says that its chroma lies elsewhere than it does"
+            problems.append(Problem(segment.name, f"chroma at {said.chroma_place}", message))
+    return expect_no_problem(problems, expected="as coded", message="The picture is shown as it is coded.")
 
 
 @rule(*PLAYLISTS, source=f"{H264} A.3.1, E.2.1", elsewhere=Severity.WARN)
@@ -510,8 +558,11 @@ def nothing_beside_the_media(seen: VariantObservation) -> Finding | None:
     """Segments hold no text or data beside picture, sound and captions: no name, no address, nothing else."""
     if not is_looked_at(seen):
         return None
-    problems = fault_problems(seen, streams(seen, *DAMAGE, *LOSS, *PES), StreamFault.PRIVATE, StreamFault.MARKED)
-    for segment, stream in streams(seen, *DAMAGE, *LOSS, *PES):
+    # What was made filler of is missing elsewhere.
+    whole = list(streams(seen, *DAMAGE, *LOSS, *PES, StreamFault.UNITS, StreamFault.PARAMETERS_ABSENT))
+    marks = (StreamFault.PRIVATE, StreamFault.MARKED, StreamFault.SOUND_MARKED)
+    problems = fault_problems(seen, whole, *marks)
+    for segment, stream in whole:
         problems += [Problem(segment.name, what, f"{segment.name} has {what}") for what in _additions(stream)]
     return expect_no_problem(problems, expected="none", message="Nothing is sent beside the media.", observed="none")
 
@@ -520,6 +571,8 @@ def _additions(stream: SegmentStream) -> Sequence[str]:
     tables, picture = stream.tables, stream.picture
     additions = []
     if tables is not None:
+        if tables.has_network:
+            additions.append("a table of a network in its PAT")
         if any(name not in SERVICE_NAMES for name in tables.names):
             additions.append("a service description with a text of its own")
         if any(text.replace(LANGUAGE, b"") for text in (tables.descriptors, *(e.descriptors for e in tables.streams))):
