@@ -61,7 +61,7 @@ MAY_BE_SEEN_IN_STILL = frozenset({ChangeKind.ROUGH, ChangeKind.PART, ChangeKind.
 SAME_PLACE_SECONDS = 2.0
 NOT_ADDED = re.compile(
     r"There is sound where|There is no noise where|Loud parts stand out|The sound is harsh"
-    r"|The \w+ channel sounds|There is \d+ dB more from"
+    r"|The \w+ channel sounds|There is \d+ dB more from|There is a click"
 )
 """How messages begin about what no encoder adds to what it was given."""
 NOT_TAKEN_AWAY = (
@@ -72,7 +72,7 @@ NOT_TAKEN_AWAY = (
 
 OF_SOUND = ("sound_true", "sound_in_sync", "pictures_decode", "segments_present", "sound_continuous")
 """What is wrong with a variant's sound..."""
-SOUND_FOLLOWS = ("sound_audible", "loudness_on_target")
+SOUND_FOLLOWS = ("sound_audible", "loudness_on_target", "upload_loudness_true")
 """...and what follows for its own loudness..."""
 WAVEFORM_FOLLOWS = {
     WAVEFORM_JSON.name: ("waveform_shows_its_sound", "waveform_length"),

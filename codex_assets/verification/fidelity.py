@@ -193,9 +193,10 @@ class SoundSecond:
     all under 10; `width`: correlation of the two channels, 1 for mono; both beside the original's. `added`: energy in
     bands and tenths in which there is clearly more of it than in the original, in dB of all energy, of what has one
     gain. `hole`: by how many dB the lowest hundredth of a second is under the tenth it is in, where the original goes
-    on. `turned`: tenths in which the difference between left and right is the other way round. `coherence`: likeness at
-    the best shift of the band, of those from 500 to 3500 Hz, that is least like the original's. None where there is
-    nothing to compare.
+    on. `click`: by how many dB edges that the original does not have are louder than what is heard around, of what has
+    one gain. `turned`: tenths in which the difference between left and right is the other way round. `coherence`:
+    likeness at the best shift of the band, of those from 500 to 3500 Hz, that is least like the original's. None where
+    there is nothing to compare.
     """
 
     at: float
@@ -213,6 +214,7 @@ class SoundSecond:
     reference_width: float | None = None
     added: float | None = None
     hole: float = 0.0
+    click: float | None = None
     turned: int = 0
     coherence: float | None = None
 

@@ -86,6 +86,11 @@ GRAPHS: tuple[tuple[str, Harm, str, str], ...] = (
      "aeval='val(0)+0.05*(random(0)-0.5)|val(1)+0.05*(random(1)-0.5)':c=same"),
     ("sound_with_clicks", "medium", "there are loud clicks",
      "aeval='if(lt(mod(t,0.7),0.0005),0.8,val(0))|if(lt(mod(t,0.7),0.0005),-0.8,val(1))':c=same"),
+    ("sound_clicks_at_joints", "medium", "there is a soft click in each six seconds",
+     "aeval='val(0)+0.1*between(mod(t+1,6),0,0.0003)|val(1)+0.1*between(mod(t+1,6),0,0.0003)':c=same"),
+    ("sound_crackles", "medium", "there are bursts of noise of a twentieth of a second",
+     "aeval='val(0)+0.05*(random(0)-0.5)*between(mod(t,3),1,1.05)|val(1)+0.05*(random(1)-0.5)*between(mod(t,3),1,1.05)'"
+     ":c=same"),
     ("sound_with_a_tone", "medium", "a high tone lies over it",
      "aeval='val(0)+0.03*sin(2*PI*3000*t)|val(1)+0.03*sin(2*PI*3000*t)':c=same"),
     ("sound_with_offset", "light", "the wave lies beside zero", "dcshift=0.08"),

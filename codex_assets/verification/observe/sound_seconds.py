@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from codex_assets.verification.fidelity import SoundSecond
 from codex_assets.verification.observe.sound_balance import spread_beside
+from codex_assets.verification.observe.sound_clicks import loudest_clicks
 from codex_assets.verification.observe.sound_coherence import BandCoherence
 from codex_assets.verification.observe.sound_gaps import deepest_holes
 from codex_assets.verification.observe.sound_lag import SILENT
@@ -167,6 +168,8 @@ def seconds_of(
         first, last = max(0, start - 1), min(len(tenths), end + 1)
         around = tenths.part(first, last)
         holes = deepest_holes(around.blocks, np.where(heard.audible[first:last], least, np.inf))
+        # What is cut off at full scale has edges.
+        clicks = loudest_clicks(around.edges, around.blocks, gain, around.highest > 1.0)
         turned = _turned(around) & heard.audible[first:last].any(axis=1)
         for at in range(start, end, SECOND):
             part = slice(at, min(end, at + SECOND))
@@ -177,6 +180,7 @@ def seconds_of(
                 at=at / SECOND,
                 added=_added(around.bands[second], audible, gain) if steady else None,
                 hole=float(holes[second].min()),
+                click=float(clicks[second].max()) if steady else None,
                 turned=int(turned[second].sum()),
                 coherence=_coherence(bands, gain) if not heard.cut_off[part].any() else None,
             )

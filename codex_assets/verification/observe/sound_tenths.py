@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codex_assets.media import profile
+from codex_assets.verification.observe.sound_clicks import edges_of
 from codex_assets.verification.observe.sound_gaps import BLOCKS, block_levels
 from codex_assets.verification.observe.sound_pieces import CHANNELS, Samples
 
@@ -48,6 +49,7 @@ ROW = np.dtype(
         ("bands", np.float32, (len(BAND_EDGES_HZ) - 1, CHANNELS)),
         ("highest", np.float32),
         ("blocks", np.float32, (BLOCKS, CHANNELS)),
+        ("edges", np.float32, (BLOCKS, CHANNELS)),
     ]
 )
 """The fields of `Tenths`, of one tenth."""
@@ -62,6 +64,7 @@ class Tenths:
     `straight`, `crossed`: products of the waveforms in the low band with the same and with the other channel's
     reference, left and right. `width`: products of left and right, own and the reference's, and their energies.
     `bands`: energies by band and channel. `highest`: the reference's highest sample. `blocks`: RMS of each hundredth.
+    `edges`: the same of what changes from sample to sample.
     """
 
     levels: Numbers
@@ -74,6 +77,7 @@ class Tenths:
     bands: Numbers
     highest: Numbers
     blocks: Numbers
+    edges: Numbers
 
     def part(self, tenths: slice) -> Tenths:
         """The same of some of them."""
@@ -166,4 +170,5 @@ def measured(tenths: Samples, spectra: NDArray[np.complexfloating]) -> Rows:
     rows["bands"] = np.add.reduceat(power[..., : _BANDS[-1]], _BANDS[:-1], axis=-1).swapaxes(1, 2)
     rows["highest"] = np.abs(tenths[:, 2:]).max((1, 2))
     rows["blocks"] = block_levels(tenths)
+    rows["edges"] = block_levels(edges_of(tenths))
     return rows

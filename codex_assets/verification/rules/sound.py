@@ -38,6 +38,9 @@ like the other's original as well."""
 HOLE_DB = -27.0
 """Honest encodes at 64 kbit/s, of beeps and clicks too: -7.6 at the lowest, and of what was encoded so before, in one
 channel, -20. A hole of 25 ms: -34 and under."""
+CLICK_DB = -45.0
+"""Beside what is heard around. Honest encodes at 64 kbit/s: -63 at most; a click of a fifth of a millisecond, 3 ms that
+are lost, a jump to silence and back: -38 to +12."""
 COHERENCE = 0.45
 """In each of two seconds. Honest encodes at 64 kbit/s: 0.79, with the worst of ffmpeg's coders 0.59. A pitch that
 wavers: 0.38 and under."""
@@ -438,6 +441,10 @@ _HOLES: tuple[_Fault, ...] = (
     (
         lambda second, sound: second.hole < HOLE_DB,
         lambda second, sound: "The sound drops out for some hundredths of a second",
+    ),
+    (
+        lambda second, sound: second.click is not None and second.click > CLICK_DB,
+        lambda second, sound: "There is a click or a crackle that the {whose} does not have",
     ),
 )
 """Asked after these: a longer silence has edges as well."""

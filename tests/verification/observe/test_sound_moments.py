@@ -31,6 +31,8 @@ PAUSED = (
 HISS = (
     "aeval='val(0)+0.05*(random(2)-0.5)*lt(sin(2*PI*0.4*t),0)|val(1)+0.05*(random(3)-0.5)*lt(sin(2*PI*0.4*t),0)':c=same"
 )
+CLICKS = "aeval='val(0)+0.3*between(mod(t,4),1.5,1.5002)|val(1)+0.3*between(mod(t,4),1.5,1.5002)':c=same"
+CLICKED = "There is a click or a crackle that the mezzanine does not have"
 HISSES = "There is sound where the mezzanine has none, or next to none"
 HOLED = "The sound drops out for some hundredths of a second from"
 WAVERS = "The sound wavers: its waveform is at no shift the mezzanine's"
@@ -45,6 +47,8 @@ WAVERS = "The sound wavers: its waveform is at no shift the mezzanine's"
             (NARROW, EXCHANGED, "The left and the right channel are exchanged from 3 to 4 s."),
             (MUSIC, "vibrato=f=6:d=0.1", f"{WAVERS}."),
             (PAUSED, HISS, f"{HISSES} from 1 to 12 s."),
+            (SPEECH, CLICKS, f"{CLICKED} from 9 to 10 s."),
+            (MUSIC, CLICKS, f"{CLICKED} at 1 s and in other places."),
             (MUSIC, HOLE.format(6.21, 6.235), f"{HOLED} 6 to 7 s."),
             (MUSIC, LEFT_HOLE, f"{HOLED} 5 to 6 s."),
             (SPEECH, HOLE.format(4.1, 4.13), f"{HOLED} 4 to 5 s."),
@@ -52,7 +56,7 @@ WAVERS = "The sound wavers: its waveform is at no shift the mezzanine's"
             (NARROW, "vibrato=f=6:d=0.2", f"{WAVERS}."),
             (SPEECH, "vibrato=f=5:d=0.2", f"{WAVERS}."),
         ],
-        lambda number, _: number in (0, 1, 3),
+        lambda number, _: number in (0, 1, 9, 10),
     ),
 )
 def test_a_moment_and_a_waver_are_heard(sound: str, own: str, message: str, tmp_path: Path) -> None:
