@@ -451,6 +451,12 @@ for _name, _harm, _description, _contents, _place in (
      (1, b"\x4d", b"avcC")),
     ("mezzanine_in_another_layer", "light", "its header puts the picture into another layer", ("portrait", "flat"),
      (32, b"\xff\xff", b"tkhd")),
+    ("mezzanine_of_tracks_with_one_number", "grave", "both tracks have the same number", ("portrait", "flat"),
+     (12, b"\0\0\0\2", b"tkhd")),
+    ("mezzanine_of_alternatives", "grave", "picture and sound are tracks of which a player chooses one",
+     ("portrait", "flat"), (34, b"\0\1", b"tkhd")),
+    ("mezzanine_full_range_by_its_container", "medium", "its container says full range of limited levels",
+     ("portrait", "flat"), (10, b"\x80", b"colr")),
     ("mezzanine_refers_to_another_file", "medium", "a track says that its media is in another file",
      ("portrait", "music"), (19, bytes(1), b"dref")),
 ):  # fmt: skip

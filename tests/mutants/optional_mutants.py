@@ -91,6 +91,12 @@ def storyboard_of_another_name(piece: Workpiece) -> None:
     _edited(piece, "storyboard.jpg", "sprite.jpg")
 
 
+@mutant(AREA, "light", Seam.STORYBOARD, SHOWN)
+def storyboard_cue_with_a_name(piece: Workpiece) -> None:
+    """a cue is named after a person"""
+    _edited(piece, "\n\n00:00:00.000", "\n\nJane Doe\n00:00:00.000")
+
+
 @mutant(AREA, "medium", Seam.STORYBOARD, SHOWN)
 def storyboard_with_a_tail(piece: Workpiece) -> None:
     """other bytes follow its sheet's end"""
@@ -113,6 +119,14 @@ def _small(chain: str, piece: Workpiece) -> None:
 
 for _name, _harm, _description, _chain in SMALL:
     register(Mutant(_name, AREA, _harm, Seam.THUMBNAILS, _description, SHOWN, partial(_small, _chain)))
+
+
+@mutant(AREA, "medium", Seam.THUMBNAILS, SHOWN)
+def small_thumbnail_with_another(piece: Workpiece) -> None:
+    """one of them holds a second picture"""
+    data = piece.path.read_bytes()
+    body = data[8:] + data[12:]
+    piece.path.write_bytes(b"RIFF" + len(body).to_bytes(4, "little") + body)
 
 
 @mutant(AREA, "medium", Seam.THUMBNAILS, SHOWN)

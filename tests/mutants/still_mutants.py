@@ -142,6 +142,16 @@ def _spotted(data: bytes) -> bytes:
     return data[:middle] + bytes(range(60)) + data[middle + 60 :]
 
 
+def _called_rgb(data: bytes) -> bytes:
+    """Without the JFIF segment, and with the names of red, green and blue for its channels."""
+    assert data[2:4] == b"\xff\xe0"
+    bare = bytearray(data[:2] + data[4 + int.from_bytes(data[4:6], "big") :])
+    frame, scan = bare.index(b"\xff\xc0"), bare.index(b"\xff\xda")
+    for number, name in enumerate(b"RGB"):
+        bare[frame + 10 + 3 * number] = bare[scan + 5 + 2 * number] = name
+    return bytes(bare)
+
+
 EXIF = b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x03\x00\x00\x00\x00\x00\x00"
 for _name, _harm, _description, _change in (
     ("thumbnail_cut_off", "grave", "half of its bytes are missing", lambda data: data[: len(data) // 2]),
@@ -153,6 +163,7 @@ for _name, _harm, _description, _change in (
     ("thumbnail_with_a_comment", "medium", "a comment names a person", _with_segment(0xFE, b"Jane Doe, Elm Street 4")),
     ("thumbnail_with_xmp", "medium", "tags name a person and a place",
      _with_segment(0xE1, b"http://ns.adobe.com/xap/1.0/\x00<x:xmpmeta>Jane Doe 52.52N 13.40E</x:xmpmeta>")),
+    ("thumbnail_called_rgb", "grave", "its channels are called red, green and blue", _called_rgb),
     ("thumbnail_filled", "light", "a megabyte of filling lies in front of its scan",
      lambda data: data.replace(b"\xff\xda", b"\xff" * (1 << 20) + b"\xff\xda", 1)),
     ("thumbnail_with_bytes_behind", "light", "other bytes follow its end", lambda data: data + b"Jane Doe" * 40),
@@ -400,6 +411,17 @@ def waveform_image_cut_off(piece: Workpiece) -> None:
     """half of its bytes are missing"""
     data = piece.path.read_bytes()
     piece.path.write_bytes(data[: len(data) // 2])
+
+
+@mutant("waveform", "medium", Seam.WAVEFORM_PNG, ("music",))
+def waveform_image_with_a_name_inside(piece: Workpiece) -> None:
+    """a name stands behind its compressed pixels, in their own chunk"""
+    data = piece.path.read_bytes()
+    start = data.rindex(b"IDAT") - 4
+    length = int.from_bytes(data[start : start + 4], "big")
+    body = data[start + 4 : start + 8 + length] + b"Jane Doe, Elm Street 4"
+    chunk = (len(body) - 4).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+    piece.path.write_bytes(data[:start] + chunk + data[start + 12 + length :])
 
 
 @mutant("waveform", "medium", Seam.WAVEFORM_PNG, ("music",))

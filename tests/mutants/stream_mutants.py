@@ -585,8 +585,6 @@ METADATA: tuple[tuple[str, Harm, str, str], ...] = (
     ("turned_by_a_message", "grave", "a message tells players to turn the picture",
      "display_orientation=insert:rotate=90"),
     ("edges_may_be_cut", "light", "the parameters let players cut off the edges", "overscan_appropriate_flag=1"),
-    ("chroma_placed_elsewhere", "light", "the parameters place the chroma in the corners",
-     "chroma_sample_loc_type=2"),
     ("signed_by_a_message", "light", "a message names a person and a place",
      "sei_user_data=086f3693-b7b3-4f2c-9653-21492feee5b8+Jane_Doe_52.5N_13.4E"),
 )  # fmt: skip
@@ -772,3 +770,18 @@ def profile_understated(piece: Workpiece) -> None:
 def reserved_bits_set(piece: Workpiece) -> None:
     """the parameters set bits of the profile that mean nothing"""
     _of_profile(lambda said: said.__setitem__(2, said[2] | 3), piece)
+
+
+@mutant(AREA, "medium", Seam.SEGMENTS, BOTH)
+def called_fit_for_baseline(piece: Workpiece) -> None:
+    """the parameters say that decoders of Baseline can show it, too"""
+    _of_profile(lambda said: said.__setitem__(2, said[2] | 0x80), piece)
+
+
+@packets("light", HEARD, everywhere=True)
+def sound_of_priority(stream: Packets) -> None:
+    """adaptation fields say that the sound goes before others"""
+    for index in stream.of(stream.sound_pid):
+        packet = stream.bytes_of(index)
+        if packet[3] & 0x20 and packet[4]:
+            packet[5] |= 0x20

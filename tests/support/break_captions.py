@@ -99,7 +99,7 @@ def captions_late(root: Path) -> None:
     encode(folder, film(root / "late.mp4", captions, frames=FRAMES, rate="25"))
 
 
-@breaks("captions", "mezzanine_captions")
+@breaks("captions", "mezzanine_captions", "mezzanine_holds_its_tracks_only")
 def captions_of_the_mezzanine_lost(root: Path) -> None:
     overwrite(root / FOLDER / "mezzanine.mp4", b"GA94", b"XXXX")
 

@@ -279,11 +279,6 @@ def edges_may_be_cut(root: Path) -> None:
     repacked(root, "-bsf:v", "h264_metadata=overscan_appropriate_flag=1")
 
 
-@breaks("listing", "picture_shown_as_coded")
-def chroma_placed_elsewhere(root: Path) -> None:
-    repacked(root, "-bsf:v", "h264_metadata=chroma_sample_loc_type=2")
-
-
 @breaks_packets("frames_whole")
 def delimiter_untrue(packets: list[bytearray]) -> None:
     at = places(packets, PICTURE, begins=True)[30]

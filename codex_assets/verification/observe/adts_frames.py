@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from codex_assets.verification.stream_observations import SoundFrames, StreamFault
 
 SAMPLE_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
+DATA_ELEMENT = 4
+"""data_stream_element (table 85)."""
 CHANNELS = (0, 1, 2, 3, 4, 5, 6, 8)
 """By channel_configuration."""
 
@@ -49,7 +51,7 @@ def read_frames(stream: bytes) -> FramesRead:
             first = form
         elif form != first:
             read.faults.append((StreamFault.SOUND_CHANGES, at))
-        if _is_marked(stream[at : at + 7]):
+        if _is_marked(stream[at : at + 8]):
             read.faults.append((StreamFault.SOUND_MARKED, at))
         read.starts.append(at)
         at += length
@@ -67,5 +69,7 @@ def read_frames(stream: bytes) -> FramesRead:
 
 
 def _is_marked(header: bytes) -> bool:
-    """Whether bits are set that no player reads: private, original, home, two of a copyright; or MPEG-2's mark."""
-    return bool(header[1] & 0x08 or header[2] & 0x02 or header[3] & 0x3C)
+    """Whether bits are set that no player reads: private, original, home, two of a copyright; or MPEG-2's mark, or that
+    of a checksum, which no encoder of ours writes; or whether data stand in front of the sound."""
+    has_data = len(header) > 7 and header[7] >> 5 == DATA_ELEMENT
+    return bool(has_data or not header[1] & 1 or header[1] & 0x08 or header[2] & 0x02 or header[3] & 0x3C)

@@ -33,8 +33,9 @@ REGISTERED, UNREGISTERED = 4, 5
 CABAC, B_SLICES, TRANSFORMS = "CABAC", "B slices", "8x8 transforms"
 DELIMITED = ({2}, {0, 2}, {0, 1, 2}, {4}, {3, 4}, {2, 4}, {0, 2, 3, 4}, {0, 1, 2, 3, 4})
 """Kinds of slices, by primary_pic_type (table 7-5)."""
-CAPTIONS = bytes.fromhex("b50031")
-"""What user data of ATSC begins with (A/53): closed captions, which `captions.py` reads."""
+CAPTIONS = bytes.fromhex("b50031") + b"GA94\x03"
+"""What closed captions begin with in user data of ATSC (A/53), which `captions.py` reads. What else there is of these
+has televisions zoom, or draw bars."""
 X264 = bytes.fromhex("dc45e9bde6d948b7962cd820d923eeef")
 X264_TEXT = re.compile(rb"x264 - core [\w .]+ - H\.264/MPEG-4 AVC codec - Copy[\w .:/-]+ - options: [\w=.:,+ ()/-]*\0?")
 """Its own version and settings, which name nobody."""

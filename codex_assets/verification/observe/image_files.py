@@ -17,6 +17,8 @@ _FRAMES = {0: "baseline", 1: "extended", 2: "progressive", 3: "lossless"}
 _JFIF = b"JFIF\0"
 SQUARE_WITHIN = 0.02
 """Of its larger side, what a pixel may be off: a size that was rounded leaves as much."""
+MOST_AT_ONCE = 1 << 20
+"""Bytes that are decompressed."""
 MOST_FILLING = 16
 """Bytes of 0xFF between a JPEG's parts: no encoder in use writes any."""
 _ENCODER = re.compile(rb"Lavc[0-9.]*\0?")
@@ -79,6 +81,10 @@ def read_jpeg(data: bytes) -> ImageFile | None:
             at = _after_scan(data, at)
     if filling > MOST_FILLING:
         foreign.append(f"{filling} bytes that fill it")
+    if parts.count("APP0") > 1:
+        foreign.append("a second segment APP0")
+    if any(body[:1] >= b"\x10" for body in steps):
+        foreign.append("a table of 16 bits")
     luma = _luma_steps(steps)
     return ImageFile(
         tuple(parts),
@@ -117,6 +123,9 @@ def _beside_jpeg(name: str, body: bytes) -> str | None:
 def _jpeg_form(name: str, body: bytes) -> str:
     coding = _FRAMES.get(int(name[3:]), "unusual")
     components = [body[6 + 3 * index : 9 + 3 * index] for index in range(body[5] if len(body) > 5 else 0)]
+    if len(components) == 3 and [part[:1] for part in components] != [b"\1", b"\2", b"\3"]:
+        # By other names than these, browsers take them for red, green and blue.
+        return f"{coding}, channels of other names"
     factors = [(part[1] >> 4, part[1] & 15) for part in components if len(part) == 3]
     if len(factors) != 3:
         return f"{coding}, {len(factors)} channels"
@@ -171,7 +180,10 @@ def read_webp(data: bytes) -> ImageFile | None:
             frame = data[at + 8 : at + 8 + length]
         at += 8 + length + length % 2
     foreign = tuple(_WEBP_ABOUT.get(part, f"a part {part}") for part in parts if part not in _WEBP_FORMS)
-    form = next((_WEBP_FORMS[part] for part in parts if part in _WEBP_FORMS), None)
+    forms = [_WEBP_FORMS[part] for part in parts if part in _WEBP_FORMS]
+    form = forms[0] if forms else None
+    if len(forms) > 1:
+        foreign = (*foreign, "a second picture")
     shown = frame_size(frame)
     return ImageFile(
         tuple(parts),
@@ -192,6 +204,7 @@ def read_png(data: bytes) -> ImageFile | None:
     parts: list[str] = []
     foreign: list[str] = []
     form, at, ended, pixels = None, len(_PNG_START), False, None
+    pixel_data: list[bytes] = []
     while at + 12 <= len(data) and not ended:
         length = int.from_bytes(data[at : at + 4], "big")
         kind, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
@@ -207,7 +220,25 @@ def read_png(data: bytes) -> ImageFile | None:
             foreign.append("pixels that are not square")
         if name not in _PNG_PICTURE + _PNG_HARMLESS:
             foreign.append(_PNG_ABOUT.get(name, "a text" if name[1:] in ("EXt", "TXt") else f"a part {name}"))
+        if name == "IDAT":
+            pixel_data.append(body)
+        if name == "PLTE" and form is not None and "palette" not in form:
+            foreign.append("a palette that nothing uses")
         at += 12 + length
         ended = name == "IEND"
     behind = max(0, len(data) - at) if ended else 0
+    if _goes_on(b"".join(pixel_data)):
+        foreign.append("data behind its pixels")
     return ImageFile(tuple(parts), tuple(foreign), form, ended, behind, size=len(data), pixels=pixels)
+
+
+def _goes_on(pixels: bytes) -> bool:
+    """Whether anything follows what is compressed; a damaged picture is another matter."""
+    reader = zlib.decompressobj()
+    try:
+        while pixels and not reader.eof:
+            reader.decompress(pixels, MOST_AT_ONCE)
+            pixels = reader.unconsumed_tail
+    except zlib.error:
+        return False
+    return bool(reader.unused_data)

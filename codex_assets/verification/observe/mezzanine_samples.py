@@ -11,14 +11,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from codex_assets.verification.observe.h264_stream import IDR, KNOWN_TYPES, SEI, SLICES, messages_of
+from codex_assets.verification.observe.h264_stream import FILLER, IDR, KNOWN_TYPES, PPS, SEI, SLICES, SPS, messages_of
 from codex_assets.verification.observe.mp4_index import IndexedTrack
 from codex_assets.verification.observe.transport_stream import Packet
 
+READ = (SEI, SPS, PPS, FILLER)
 LENGTH = 4
 """Bytes in front of each unit that say how long it is."""
-USUAL_MESSAGES = frozenset((0, 1, 4, 5, 6))
-"""Buffering period, picture timing, user data (looked into), recovery point (H.264 annex D)."""
+USUAL_MESSAGES = frozenset((4, 5, 6))
+"""User data (looked into), recovery point (H.264 annex D)."""
+PARAMETERS = "other parameters among its pictures"
 TEXT = "data in messages beside its pictures"
 BROKEN = "pictures that are none"
 
@@ -54,11 +56,15 @@ def read_pictures(path: Path, packets: Sequence[Packet], track: IndexedTrack) ->
             for kind, body in units:
                 if kind == SEI:
                     parts |= dict.fromkeys(_beside(body))
+                elif kind in (SPS, PPS) and body.rstrip(b"\0") not in track.parameters:
+                    parts[PARAMETERS] = None
+                elif kind == FILLER and body.rstrip(b"\0").rstrip(b"\x80").strip(b"\xff"):
+                    parts[TEXT] = None
     return PicturesStored(tuple(unmarked), tuple(mismarked), tuple(parts))
 
 
 def _units(file: int, packet: Packet) -> Iterator[tuple[int, bytes]]:
-    """Type of each unit of a picture, and of messages their contents. Only these bytes of a `file` are read."""
+    """Type of each unit of a picture, and the contents of all but slices. Only these bytes of a `file` are read."""
     assert packet.position is not None
     at, end = packet.position, packet.position + packet.size
     while at + LENGTH < end:
@@ -67,7 +73,8 @@ def _units(file: int, packet: Packet) -> Iterator[tuple[int, bytes]]:
             return
         length, kind = int.from_bytes(head[:LENGTH], "big"), head[LENGTH] & 0x1F
         start = at + LENGTH
-        yield kind, os.pread(file, min(length, end - start) - 1, start + 1) if kind == SEI and length else b""
+        is_read = kind in READ and length > 0
+        yield kind, os.pread(file, min(length, end - start) - 1, start + 1) if is_read else b""
         at = start + max(length, 1)
 
 

@@ -221,7 +221,9 @@ def _oddly_coloured(samples: bytes) -> Iterator[str]:
     """What the description of samples (12.1.5) says of colours that the picture does not: it is BT.709, or not said."""
     at = samples.find(b"colrnclx")
     named = samples[at + 8 : at + 14]
-    if at >= 0 and any(int.from_bytes(named[place : place + 2], "big") not in (1, 2) for place in (0, 2, 4)):
+    is_full = samples[at + 14 : at + 15] >= b"\x80"
+    is_another = any(int.from_bytes(named[place : place + 2], "big") not in (1, 2) for place in (0, 2, 4))
+    if at >= 0 and (is_full or is_another):
         yield OTHER_COLOURS
 
 

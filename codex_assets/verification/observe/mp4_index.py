@@ -31,7 +31,9 @@ class IndexedTrack:
     `header`: of its header, `edited`: of its edit list, `played`: the same without what is empty, `media`: of its
     media's header, `frames`: of its frames' own times. `shown`, `coded`: its size in pixels, as it is to be shown, and
     as its pictures are called. `count`, `size`: how many frames, and bytes of all of them. `keys`: which of them are
-    key frames, from 1 on; None: all.
+    key frames, from 1 on; None: all. `parameters`: SPS and PPS in its description, without the headers of their units.
+    `number`: its own; `group`: of tracks of which a player chooses one, 0 for none. `is_whole`: each frame is
+    described once, and lies where a reference of this file says.
     """
 
     header: float | None
@@ -44,6 +46,10 @@ class IndexedTrack:
     count: int
     size: int
     keys: frozenset[int] | None
+    parameters: frozenset[bytes] = frozenset()
+    number: int | None = None
+    group: int = 0
+    is_whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,14 @@ def contradictions(index: Mp4Index, pictures: tuple[int, int] | None) -> Iterato
             width, height = pictures
             if track.coded != pictures or track.shown != (float(width), float(height)):
                 yield OTHER_SIZE
+    numbers = [track.number for track in index.tracks]
+    groups = [track.group for track in index.tracks if track.group]
+    if len(set(numbers)) < len(numbers) or 0 in numbers:
+        yield "tracks of the same number"
+    if len(set(groups)) < len(groups):
+        yield "tracks of which a player chooses one"
+    if not all(track.is_whole for track in index.tracks):
+        yield "a track whose frames are not described once"
     longest = max((track.header for track in index.tracks if track.header is not None), default=None)
     if _differ(index.seconds, longest):
         yield OTHER_DURATION
@@ -174,6 +188,10 @@ def _track(body: bytes, scale: int | None) -> IndexedTrack:
         coded=(coded[0] or 0, coded[1] or 0) if coded is not None else None,
         count=_number(sizes, 8) or 0,
         size=_bytes(sizes),
+        parameters=_parameters(_first(table, b"stsd")),
+        number=_number(header, 20 if wide else 12),
+        group=_number(header, (36 if wide else 24) + 10, 2) or 0,
+        is_whole=_number(_first(table, b"stsd"), 4) == 1 and _number(_first(table, b"stsd"), 22, 2) == 1,
         keys=_numbers(_first(table, b"stss")) if any(name == b"stss" for name, _ in boxes(table)) else None,
     )
 
@@ -207,6 +225,21 @@ def _frame_seconds(times: bytes, scale: int | None) -> float | None:
 def _numbers(table: bytes) -> frozenset[int]:
     end = HEADER + 4 * (_number(table, 4) or 0)
     return frozenset(int.from_bytes(table[at : at + 4], "big") for at in range(HEADER, min(end, len(table)), 4))
+
+
+def _parameters(description: bytes) -> frozenset[bytes]:
+    """The parameter sets of an `avcC` box (ISO/IEC 14496-15, 5.3.3)."""
+    at = description.find(b"avcC") + 9
+    sets = []
+    if at >= 9:
+        for mask in (0x1F, 0xFF):
+            count = (_number(description, at, 1) or 0) & mask
+            at += 1
+            for _ in range(count):
+                length = _number(description, at, 2) or 0
+                sets.append(description[at + 3 : at + 2 + length].rstrip(b"\0"))
+                at += 2 + length
+    return frozenset(sets)
 
 
 def _bytes(sizes: bytes) -> int:

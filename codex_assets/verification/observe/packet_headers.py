@@ -121,7 +121,7 @@ def _faults(
     is_private[at] |= ((rows[at] != 0xFF) & is_stuffing).any(axis=1)
     return (
         (StreamFault.DAMAGED, (head[:, 1] & 0x80) > 0),
-        (StreamFault.MARKED, (head[:, 1] & 0x20) > 0),
+        (StreamFault.MARKED, ((head[:, 1] | flags) & 0x20) > 0),
         (StreamFault.SCRAMBLED, ((head[:, 3] & 0xC0) > 0) & ~is_null),
         (StreamFault.ADAPTATION, odd_length & ~is_null),
         (StreamFault.PRIVATE, is_private),

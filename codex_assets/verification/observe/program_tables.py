@@ -102,7 +102,11 @@ def _sections(packets: Packets, pid: int, table: int, name: str, read: TablesRea
     flawed: list[_Section] = []
     for section in _cut_sections(packets, pid):
         data = section.data
-        if not data or (data[0] != table and pid == SDT_PID):
+        if not data:
+            continue
+        if data[0] != table and pid == SDT_PID:
+            # Another table, of a network, a bouquet or the like.
+            read.faults.append((StreamFault.PRIVATE, name, section.row))
             continue
         length = 3 + ((data[1] & 0x0F) << 8 | data[2]) if len(data) >= 3 else 0
         whole = data[:length]

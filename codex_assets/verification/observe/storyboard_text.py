@@ -13,6 +13,8 @@ from codex_assets.verification.optional_observations import Cue, Region
 
 _TIME = r"(?:(\d{2,}):)?([0-5]\d):([0-5]\d)\.(\d{3})"
 _TIMES = re.compile(rf"{_TIME}[ \t]+-->[ \t]+{_TIME}")
+_FORM = re.compile(rb"WEBVTT\n(?:\n\d\d:\d\d:\d\d\.\d{3} --> \d\d:\d\d:\d\d\.\d{3}\n[^#\s]+#xywh=\d+,\d+,\d+,\d+\n)+")
+"""All of a text of ours: no name of a cue, no setting, nothing between or behind."""
 _PLACE = re.compile(r"([^#\s]+)#xywh=(?:pixel:)?(\d{1,6}),(\d{1,6}),(\d{1,6}),(\d{1,6})")
 
 
@@ -29,6 +31,8 @@ def parse(data: bytes) -> tuple[Cue, ...]:
         # A map of times moves all of them; a text is for nobody.
         raise ValueError("something follows WEBVTT in its head")
     cues = tuple(_cues(blocks))
+    if cues and not _FORM.fullmatch(data):
+        raise ValueError("it holds more than times and places, or blank lines in other places")
     if not cues:
         raise ValueError("it names no picture")
     return cues

@@ -24,6 +24,10 @@ TYPES = {
     ".txt": ("text/plain",),
 }
 """By the ending of a name."""
+CHARSET = re.compile(r"\s*;\s*charset=\"?(utf-8|us-ascii)\"?\s*$")
+"""The one that all texts of ours have; others would be read as something else."""
+DIRECTIVES = frozenset(("public", "max-age", "immutable", "must-revalidate", "no-cache", "no-store"))
+"""What may be said of caching: of networks and browsers alike, and of each once."""
 LEAST_AGE_OF_VERSION = 30 * 24 * 3600
 """Seconds for which a segment of a version may be cached, at least: the contract says a year."""
 MOST_AGE = 3600
@@ -93,8 +97,7 @@ def stored_as_their_types(seen: RecordObservation) -> Finding | None:
             f"{file.name} is stored as {file.content_type or 'nothing in particular'}, not as {wanted[0]}",
         )
         for file in delivered
-        if (file.content_type or "").partition(";")[0].strip().lower()
-        not in (wanted := TYPES[PurePosixPath(file.name).suffix])
+        if CHARSET.sub("", (file.content_type or "").lower()) not in (wanted := TYPES[PurePosixPath(file.name).suffix])
     ]
     expected = "their types"
     return expect_no_problem(problems, expected=expected, message="Every file has its type.", observed=expected)
@@ -119,6 +122,10 @@ def stored_to_be_cached(seen: RecordObservation) -> Finding | None:
 
 def _wrong_caching(file: PublishedFile) -> str | None:
     said = (file.cache_control or "").lower()
+    directives = [part.strip() for part in said.split(",") if part.strip()]
+    names = [part.partition("=")[0] for part in directives]
+    if not DIRECTIVES.issuperset(names) or len(set(names)) < len(names):
+        return "says something else of caching than it should"
     age = re.search(r"max-age=(\d+)", said)
     seconds = int(age[1]) if age else 0
     is_kept = not re.search(r"no-cache|no-store", said) and (seconds > 0 or not said)

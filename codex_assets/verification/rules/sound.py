@@ -197,6 +197,8 @@ def expect_true_sound(sound: SoundFidelity | None, whose: str) -> Finding | None
     if (band := _new_band(sound)) is not None:
         which, more = _frequencies(band), f"{band.louder:.0f} dB more"
         return Finding(False, f"There is {more} from {which} than the {whose} has.", expected, f"{which}: {more}")
+    if (finding := _first_fault(_CLICKS, sound, whose)) is not None:
+        return finding
     if wavers is not None:
         return wavers
     return Finding(True, f"All sound is the {whose}'s.", expected, expected)
@@ -442,12 +444,15 @@ _HOLES: tuple[_Fault, ...] = (
         lambda second, sound: second.hole < HOLE_DB,
         lambda second, sound: "The sound drops out for some hundredths of a second",
     ),
+)
+"""Asked after these: a longer silence has edges as well."""
+_CLICKS: tuple[_Fault, ...] = (
     (
         lambda second, sound: second.click is not None and second.click > CLICK_DB,
         lambda second, sound: "There is a click or a crackle that the {whose} does not have",
     ),
 )
-"""Asked after these: a longer silence has edges as well."""
+"""Asked where nothing is wrong throughout: noise has edges, too."""
 _WAVERS: tuple[_Fault, ...] = (
     (_wavers, lambda second, sound: "The sound wavers: its waveform is at no shift the {whose}'s"),
 )

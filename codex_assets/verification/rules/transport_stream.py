@@ -45,14 +45,19 @@ SERVICE_NAMES = ("FFmpeg", "Service01")
 """Names of nobody: the muxer's own."""
 LANGUAGE = b"\x0a\x04und\0"
 """ISO_639_language_descriptor, the one that a track of ours may have: nobody knows which language it is."""
-USUAL_MESSAGES = (0, 1, 4, 5, 6)
-"""SEI: buffering period, picture timing, user data (looked into elsewhere), recovery point (H.264 annex D)."""
-LACKED_BY = {66: ("CABAC", "B slices", "8x8 transforms"), 77: ("8x8 transforms",)}
-"""What a profile (Baseline, Main) does not have (H.264 A.2.1, A.2.2)."""
+USUAL_MESSAGES = (4, 5, 6)
+"""SEI: user data (looked into elsewhere), recovery point (H.264 annex D). Ours have no timing of their own, by which
+players may show a picture twice as long."""
+LACKED_BY = {
+    66: ("CABAC", "B slices", "8x8 transforms"),
+    77: ("8x8 transforms",),
+    88: ("CABAC", "8x8 transforms"),
+}
+"""What a profile (Baseline, Main, Extended) does not have (H.264 A.2.1 to A.2.3)."""
+OBEYED = {0x80: 66, 0x40: 77, 0x20: 88}
+"""Constraint flags, by which a stream says that decoders of another profile can show it, too."""
 RESERVED_BITS = 0x03
 """Of the constraint flags (7.4.2.1.1)."""
-LEFT_CHROMA = (0, 0)
-"""Beside each second luma sample of a line, as H.264 has it where nothing is said (figure E-1)."""
 BT709 = 1
 """Of primaries, transfer and matrix alike (H.264 tables E-3 to E-5)."""
 
@@ -446,7 +451,8 @@ def picture_tools_of_profile(seen: VariantObservation) -> Finding | None:
         if stream.picture is not None and stream.picture.parameters is not None
     ]
     for segment, picture, said in known:
-        lacking = sorted(picture.tools.intersection(LACKED_BY.get(said.profile, ())))
+        claimed = {said.profile, *(profile for flag, profile in OBEYED.items() if said.constraints & flag)}
+        lacking = sorted(picture.tools.intersection(tool for name in claimed for tool in LACKED_BY.get(name, ())))
         if lacking:
             message = f"{segment.name} uses {' and '.join(lacking)}, and says a profile without them"
             problems.append(Problem(segment.name, ", ".join(lacking), message))
@@ -459,7 +465,7 @@ def picture_tools_of_profile(seen: VariantObservation) -> Finding | None:
 
 @rule(*PLAYLISTS, source=f"{H264} E.2.1", is_of_contract=True)
 def picture_shown_as_coded(seen: VariantObservation) -> Finding | None:
-    """No segment lets players cut off its edges, or places its chroma elsewhere than it was scaled to."""
+    """No segment lets players cut off its edges."""
     known = [
         (segment, stream.picture.parameters)
         for segment, stream in streams(seen)
@@ -471,9 +477,6 @@ def picture_shown_as_coded(seen: VariantObservation) -> Finding | None:
     for segment, said in known:
         if said is not None and said.overscan:
             problems.append(Problem(segment.name, "overscan", f"{segment.name} lets players cut off its edges"))
-        if said is not None and said.chroma_place not in (None, LEFT_CHROMA):
-            message = f"{segment.name} says that its chroma lies elsewhere than it does"
-            problems.append(Problem(segment.name, f"chroma at {said.chroma_place}", message))
     return expect_no_problem(problems, expected="as coded", message="The picture is shown as it is coded.")
 
 
