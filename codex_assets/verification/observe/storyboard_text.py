@@ -13,9 +13,10 @@ from codex_assets.verification.optional_observations import Cue, Region
 
 _TIME = r"(?:(\d{2,}):)?([0-5]\d):([0-5]\d)\.(\d{3})"
 _TIMES = re.compile(rf"{_TIME}[ \t]+-->[ \t]+{_TIME}")
-_FORM = re.compile(rb"WEBVTT\n(?:\n\d\d:\d\d:\d\d\.\d{3} --> \d\d:\d\d:\d\d\.\d{3}\n[^#\s]+#xywh=\d+,\d+,\d+,\d+\n)+")
-"""All of a text of ours: no name of a cue, no setting, nothing between or behind."""
-_PLACE = re.compile(r"([^#\s]+)#xywh=(?:pixel:)?(\d{1,6}),(\d{1,6}),(\d{1,6}),(\d{1,6})")
+_REGION = r"([^#\s]+)#xywh=(?:pixel:)?(\d{1,6}),(\d{1,6}),(\d{1,6}),(\d{1,6})"
+_PLACE = re.compile(_REGION)
+_FORM = re.compile(rf"WEBVTT(?:\n\n(?:\d+\n)?{_TIME}[ \t]-->[ \t]{_TIME}\n{_REGION})+\n?")
+"""All of a text: no name of a cue but a number, no setting, one blank line between two cues and none behind."""
 
 
 def parse(data: bytes) -> tuple[Cue, ...]:
@@ -24,14 +25,15 @@ def parse(data: bytes) -> tuple[Cue, ...]:
         text = data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError:
         raise ValueError("it is no text in UTF-8") from None
-    head, *blocks = re.split(r"\n{2,}", re.sub(r"\r\n?", "\n", text).strip("\n"))
+    text = re.sub(r"\r\n?", "\n", text)
+    head, *blocks = re.split(r"\n{2,}", text.strip("\n"))
     if head.partition("\n")[0].split(" ")[0].split("\t")[0] != "WEBVTT":
         raise ValueError("it does not begin with WEBVTT")
     if head != "WEBVTT":
         # A map of times moves all of them; a text is for nobody.
         raise ValueError("something follows WEBVTT in its head")
     cues = tuple(_cues(blocks))
-    if cues and not _FORM.fullmatch(data):
+    if cues and not _FORM.fullmatch(text):
         raise ValueError("it holds more than times and places, or blank lines in other places")
     if not cues:
         raise ValueError("it names no picture")

@@ -58,6 +58,9 @@ def test_the_text_of_a_film_of_hours_is_read_as_it_was_meant() -> None:
         ("WEBVTT - a title\n", "something follows WEBVTT"),
         ("WEBVTT\n\n00:00.000 --> 00:01.000\nwords\na.jpg#xywh=0,0,1,1\n", "more than a place"),
         ("WEBVTT\n\n00:00.000 --> 00:01.000\nA caption\n", "names no times, or no place"),
+        ("WEBVTT\n\nJane Doe\n00:00.000 --> 00:01.000\na.jpg#xywh=0,0,1,1\n", "more than times and places"),
+        ("WEBVTT\n\n00:00.000 --> 00:01.000 Jane\na.jpg#xywh=0,0,1,1\n", "more than times and places"),
+        ("WEBVTT\n\n00:00.000 --> 00:01.000\na.jpg#xywh=0,0,1,1\n\n\n", "more than times and places"),
         ("WEBVTT\n\n00:00,000 --> 00:01,000\na.jpg#xywh=0,0,1,1\n", "names no times, or no place"),
     ],
 )
@@ -67,7 +70,7 @@ def test_what_a_player_could_not_read_is_not_read(text: str, words: str) -> None
 
 
 def test_another_way_of_writing_the_same_is_read() -> None:
-    text = "\ufeffWEBVTT\r\n\r\nfirst\r\n00:00.000 --> 00:01.500\r\na.jpg#xywh=pixel:1,2,3,4"
+    text = "\ufeffWEBVTT\r\n\r\n1\r\n00:00.000 --> 00:01.500\r\na.jpg#xywh=pixel:1,2,3,4"
     (cue,) = storyboard_text.parse(text.encode())
     assert (cue.start, cue.end, cue.file) == (0.0, 1.5, "a.jpg")
     assert (cue.region.left, cue.region.top, cue.region.width, cue.region.height) == (1, 2, 3, 4)
