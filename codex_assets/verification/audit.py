@@ -56,9 +56,9 @@ from codex_assets.verification.observe.observer import Observer
 from codex_assets.verification.programme_notes import recorded_notes
 from codex_assets.verification.record_observations import (
     PublishedFile,
+    marker_observation,
     missing_record,
     record_observation,
-    wrong_marker,
 )
 from codex_assets.verification.rules.pictures import words_of
 from codex_assets.verification.strays import Strays
@@ -233,7 +233,7 @@ class Auditor:
         self._observer = Observer(tools.within(workspace.root), scratch=workspace.root)
         self._workspace = workspace
         self._deep = deep
-        self._strays = Strays(stores.media, self._records, grace)
+        self._strays = Strays(stores, self._records, grace)
         self._stored: dict[Path, StoredObject] = {}
         """What the store said of each file as it was fetched."""
 
@@ -264,7 +264,9 @@ class Auditor:
             elif source is None:
                 observations = []
             elif not record.applicable:
-                observations = [wrong_marker(record)] if _applies(media, source, output) else []
+                applies = _applies(media, source, output)
+                wrong = marker_observation(output, record, media, applies=applies)
+                observations = [wrong] if wrong is not None else []
             else:
                 audited = _AuditedMedia(media, source, playlists, seen, asked)
                 looks = list(self._observe(record, audited))
@@ -318,7 +320,12 @@ class Auditor:
             path = folder / _place(record, file) if folder is not None else None
             if path is not None and path.is_file():
                 files.append(_published(file, path, self._stored.get(path)))
-        yield record_observation(output, record, audited.media, audited.source, files, looks)
+        seen = record_observation(output, record, audited.media, audited.source, files, looks)
+        copy_faults = self._strays.wrong_copies(record)
+        if isinstance(record, MasterRecord):
+            exposed, beside = self._strays.beside_outputs(audited.media)
+            seen = replace(seen, exposed=exposed, beside=beside)
+        yield replace(seen, copy_faults=copy_faults)
 
     @singledispatchmethod
     def _observe(self, record: OutputRecord, audited: _AuditedMedia) -> Iterator[AnyObservation]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from codex_assets.media import profile
 from codex_assets.verification.observations import SegmentSeen, VariantObservation
+from codex_assets.verification.stream_observations import PictureParameters
 
 
 def cuts(durations: Iterable[float]) -> tuple[float, ...]:
@@ -103,6 +104,18 @@ def needed_level(variant: VariantObservation) -> int | None:
         fits = macroblocks <= per_frame and macroblocks * video.frame_rate <= per_second
         fits = fits and macroblocks * min(kept, MOST_KEPT_PICTURES) <= most_kept
         if fits and kbps <= most_kbps * factor:
+            return level
+    return max(H264_LEVELS)
+
+
+def level_of(parameters: PictureParameters, rate: float) -> int:
+    """Lowest H.264 level that permits the size and the kept pictures that an SPS names, at `rate` pictures a second;
+    the highest known for what none permits. The bit rate is not asked for."""
+    macroblocks = math.ceil(parameters.width / 16) * math.ceil(parameters.height / 16)
+    kept = min(max(parameters.references, parameters.buffered or 0), MOST_KEPT_PICTURES)
+    for level, (per_second, per_frame, most_kept, _) in H264_LEVELS.items():
+        # Some rates are a thousandth over.
+        if macroblocks <= per_frame and macroblocks * rate <= 1.002 * per_second and macroblocks * kept <= most_kept:
             return level
     return max(H264_LEVELS)
 

@@ -334,6 +334,8 @@ class MezzanineObservation:
     """When IDR pictures are shown that the index does not name as key frames."""
     others_marked: tuple[float, ...] = ()
     """When other pictures are shown that it does name so."""
+    unordered: tuple[float, ...] = ()
+    """When pictures are shown by the index that come later by their own count."""
     captions: tuple[str, ...] | None = None
     """Services of its closed captions; None without a picture."""
     disagreements: tuple[Disagreement, ...] | None = None

@@ -27,6 +27,7 @@ from codex_assets.archive.records import (
 )
 from codex_assets.media import outputs as media_outputs
 from codex_assets.media import profile
+from codex_assets.media.upload import refusals
 from codex_assets.verification import expectations, measures
 from codex_assets.verification import places as expected_places
 from codex_assets.verification.kinds import ObservationKind
@@ -92,7 +93,9 @@ class RecordObservation:
     """The record of one output, with the files that it names, as far as they are there.
 
     `problem`: why there is nothing to compare. `recorded`: keys of all objects that it names; `misplaced`: of those
-    that belong elsewhere; `unnamed`: of those that belong to the output and are not named.
+    that belong elsewhere; `unnamed`: of those that belong to the output and are not named. `exposed` and `beside`
+    are known with the master's: what lies in the media's folders and no record names, where everybody may read it and
+    elsewhere. `copy_faults`: keys of what its public copy lacks, or has other contents of; None where there is none.
     """
 
     output: str
@@ -102,6 +105,9 @@ class RecordObservation:
     recorded: tuple[str, ...] = ()
     misplaced: tuple[str, ...] = ()
     unnamed: tuple[str, ...] = ()
+    exposed: tuple[str, ...] | None = None
+    beside: tuple[str, ...] | None = None
+    copy_faults: tuple[str, ...] | None = None
     kind: ObservationKind = ObservationKind.RECORD
 
     @property
@@ -115,10 +121,22 @@ def missing_record(output: str) -> RecordObservation:
     return RecordObservation(output, problem="there is none, though the media is published")
 
 
-def wrong_marker(record: OutputRecord) -> RecordObservation:
-    """A record says that an output does not apply, and the source says that it does."""
-    statement = Statement("whether it applies to this media", "no", "yes")
-    return RecordObservation(record.output, statements=(statement,))
+def marker_observation(
+    output: str, record: OutputRecord, media: MediaRecord, *, applies: bool
+) -> RecordObservation | None:
+    """What is wrong with a record that says that `output` does not apply; None where that is nothing.
+
+    `applies`: whether the source says that it does.
+    """
+    segments = len(record.segments) if isinstance(record, VariantRecord) else 0
+    statements = (
+        Statement("whether it applies to this media", "no", "yes" if applies else "no"),
+        *_owner(output, record, media),
+        Statement("the number of files", len(record.files), 0),
+        Statement("the number of segments", segments, 0),
+    )
+    untrue = tuple(statement for statement in statements if not statement.is_true)
+    return RecordObservation(output, statements=untrue) if untrue else None
 
 
 def record_observation(
@@ -148,6 +166,12 @@ def _owner(output: str, record: OutputRecord, media: MediaRecord) -> Iterator[St
     yield Statement("the output", record.output, output)
     yield Statement("the media", record.media_id, media.media_id)
     yield Statement("the kind of media", record.media_type, media.media_type)
+    if isinstance(record, MezzanineRecord):
+        # An upload lies in its creator's folder, whichever that is.
+        owners = media.input_key.split("/")
+        yield Statement("the original's creator", media.creator_id in owners, True)
+    if record.applicable and record.reason is not None:
+        yield Statement("why it does not apply", record.reason, None)
     # Whoever plays it goes by these.
     if isinstance(record, VariantRecord) and record.playlist_key is not None:
         yield Statement("the playlist's place", record.playlist_key, expected_places.playlist_place(record, media))
@@ -184,14 +208,26 @@ def _of_mezzanine(
         # Duration, size and rate are what its own rules compare.
         yield Statement("the picture's codec", record.video_codec, video.codec if video is not None else None)
         yield Statement("the sound's codec", record.audio_codec, audio.codec if audio is not None else None)
+        treatment = record.audio_treatment
+        if audio is not None and treatment in CODECS_OF_TREATMENT and audio.codec != CODECS_OF_TREATMENT[treatment]:
+            yield Statement("how its sound was made", treatment, f"{audio.codec}, which is made otherwise")
         if record.frames is not None and mezzanine.frames_indexed is not None:
             yield Statement("the number of frames", record.frames, mezzanine.frames_indexed)
         yield from _of_upload(record, mezzanine)
 
 
+CODECS_OF_TREATMENT = {"lossless": "alac", "encoded": "aac"}
+"""What was copied may have any codec."""
+
+
 def _of_upload(record: MezzanineRecord, mezzanine: MezzanineObservation) -> Iterator[Statement]:
     """What is recorded of the upload, and can still be seen in what was made of it."""
     upload, video = record.source, mezzanine.video
+    if upload.captions and record.captions:
+        # They are taken over all of them, or none.
+        yield Statement("the upload's closed captions", ", ".join(upload.captions), ", ".join(record.captions))
+    if record.captions and upload.captions == ():
+        yield Statement("the upload's closed captions", None, ", ".join(record.captions))
     if video is not None and upload.width is not None and upload.height is not None:
         # Made even.
         yield Statement("the upload's width", upload.width - upload.width % 2 or 2, video.coded_width)
@@ -205,7 +241,7 @@ def _of_variant(record: VariantRecord, source: MezzanineRecord, seen: Sequence[A
             yield from _of_playlist(record, each)
         if isinstance(each, LoudnessObservation):
             yield from _of_loudness(record, each)
-    if record.gain_mode is not None and record.gain_mode not in GAIN_MODES:
+    if (record.gain_mode is not None or source.has_audio) and record.gain_mode not in GAIN_MODES:
         yield Statement("how its sound was normalised", record.gain_mode, f"one of {', '.join(GAIN_MODES)}")
     if media_outputs.is_variant(record.output):
         yield Statement("the variant", record.variant, record.output.removeprefix(media_outputs.variant_output("")))
@@ -224,20 +260,23 @@ def _of_playlist(record: VariantRecord, playlist: VariantObservation) -> Iterato
         yield Statement("the width", record.width, video.coded_width)
         yield Statement("the height", record.height, video.coded_height)
         span = playlist.video_span
-        if video.frame_rate is not None and record.frame_rate is not None and span is not None and span.frames > 1:
-            yield Statement("the frame rate", record.frame_rate, float(video.frame_rate), 0.01 * record.frame_rate)
+        if video.frame_rate is not None and span is not None and span.frames > 1:
+            rate = float(video.frame_rate)
+            yield Statement("the frame rate", record.frame_rate, rate, RECORDED_RATE_SLACK * rate)
     else:
         yield Statement("the width", record.width, None)
-    if record.codecs is not None and (codecs := measures.codecs(playlist)) is not None:
-        yield Statement("the codecs", record.codecs.lower(), codecs.lower())
-    if record.duration is not None:
-        yield Statement("the duration", record.duration, playlist.duration, 0.1)
-    if record.average_bandwidth is not None:
-        average = measures.average_rate(playlist)
-        yield Statement("the average bit rate", record.average_bandwidth, round(average), 0.1 * average)
-    if record.bandwidth is not None:
-        peak = measures.peak_rate(playlist)
-        yield Statement("the peak bit rate", record.bandwidth, round(peak), 0.15 * peak)
+    if (codecs := measures.codecs(playlist)) is not None:
+        yield Statement("the codecs", record.codecs.lower() if record.codecs is not None else None, codecs.lower())
+    yield Statement("the duration", record.duration, playlist.duration, 0.1)
+    if any(segment.size is None for segment in playlist.segments):
+        return
+    average, peak = measures.average_rate(playlist), measures.peak_rate(playlist)
+    yield Statement("the average bit rate", record.average_bandwidth, round(average), RECORDED_AVERAGE_SLACK * average)
+    yield Statement("the peak bit rate", record.bandwidth, round(peak), RECORDED_PEAK_SLACK * peak)
+    # None in the records of the first releases, which did not look for any.
+    if record.captions is not None and playlist.captions is not None and not playlist.captions.faults:
+        services, seen = record.captions, playlist.captions.services
+        yield Statement("its closed captions", ", ".join(sorted(services)) or None, ", ".join(sorted(seen)) or None)
 
 
 def _of_loudness(record: VariantRecord, sound: LoudnessObservation) -> Iterator[Statement]:
@@ -248,10 +287,18 @@ def _of_loudness(record: VariantRecord, sound: LoudnessObservation) -> Iterator[
         return
     yield Statement("the loudness", record.loudness.integrated_lufs, sound.integrated_lufs, 0.5)
     yield Statement("the true peak", record.loudness.true_peak_dbtp, sound.true_peak_dbtp, 0.6)
+    distance = abs(sound.integrated_lufs - profile.LOUDNESS_TARGET)
+    if refusals.SOUND_OFF_TARGET in record.warnings and distance < profile.LOUDNESS_TOLERANCE / 2:
+        yield Statement("its sound", "off its target", "on it")
     if sound.duration > LOUDNESS_RANGE_SECONDS:
         yield Statement("the loudness range", record.loudness.range_lu, sound.range_lu, 1.0)
 
 
+RECORDED_RATE_SLACK = 0.01
+"""Of the frame rate: that of a few pictures is known to a picture."""
+RECORDED_AVERAGE_SLACK = 0.01
+RECORDED_PEAK_SLACK = 0.1
+"""Of the bit rates: releases reckoned an average alike, and differed about which runs of segments have a peak."""
 GAIN_MODES = ("linear", "dynamic", "gain", "limited", "none")
 LOUDNESS_RANGE_SECONDS = 10.0
 """Of shorter sound a range is a matter of a few blocks."""

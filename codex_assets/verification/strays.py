@@ -6,23 +6,29 @@ In: which objects are listed, and which of them are kept on purpose. Out: how ba
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from codex_assets.archive.records import MasterRecord, MediaRecord, VariantRecord
+from codex_assets.archive.records import MasterRecord, MediaRecord, OutputRecord, VariantRecord
 from codex_assets.archive.replaced import REPLACED, ReplacedRecord
 from codex_assets.archive.store import RecordStore
+from codex_assets.errors import MissingInput
 from codex_assets.media import outputs as media_outputs
+from codex_assets.media.outputs import OUTPUTS
 from codex_assets.storage import keys
-from codex_assets.storage.objects import ObjectStore
+from codex_assets.storage.objects import ObjectStore, Stores
 from codex_assets.verification.observations import VariantObservation
+
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".svg")
+"""How the keys of pictures end: a platform may put some of its own beside ours."""
 
 
 class Strays:
     """Looks for stray objects. `grace`: how long what was replaced is kept for those who still play it."""
 
-    def __init__(self, store: ObjectStore, records: RecordStore, grace: timedelta) -> None:
-        self._store, self._records, self._grace = store, records, grace
+    def __init__(self, stores: Stores, records: RecordStore, grace: timedelta) -> None:
+        self._stores, self._store, self._records, self._grace = stores, stores.media, records, grace
 
     def beside_playlist(self, record: VariantRecord, seen: VariantObservation) -> tuple[str, ...]:
         """What lies in the playlist's folder, and neither the playlist nor its record names, with what was seen so
@@ -60,8 +66,54 @@ class Strays:
         beside = {first + slash for first, slash, _ in (name.partition("/") for name in names)}
         return tuple(sorted(beside - used))
 
+    def beside_outputs(self, media: MediaRecord) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What lies in the folders of a media, and no record names: where everybody may read it, and elsewhere.
+
+        The folder of what its players load has rules of its own; pictures may be somebody else's. Raises
+        `StorageError`.
+        """
+        outputs = [self._records.output(media.media_id, output) for output in OUTPUTS[media.media_type]]
+        named = [(record.output, file) for record in outputs if record is not None for file in record.files]
+        # A public copy of the preview has the same keys as the preview.
+        shown = {file.key for output, file in named if file.role == "assets" or output == media_outputs.PREVIEW.name}
+        in_grace = self._in_grace(media.media_id)
+        folders = keys.media_prefixes(media.creator_id, media.media_id)
+        exposed = [
+            listed.key
+            for folder in folders["assets"]
+            for listed in self._stores.assets.list(folder)
+            if not (listed.key in shown or listed.key.startswith(in_grace) or listed.key.endswith(PICTURES))
+        ]
+        home = keys.hls_prefix(media.creator_id, media.media_id, media.media_type)
+        mezzanines = keys.folder(keys.mezzanine(media.creator_id, media.media_id))
+        elsewhere = [(self._store, folder) for folder in folders["media"] if folder != home]
+        known = {*(file.key for _, file in named), media.input_key}
+        beside = [
+            listed.key
+            for store, folder in (*elsewhere, (self._stores.archive, mezzanines))
+            for listed in store.list(folder)
+            if listed.key not in known
+        ]
+        return tuple(sorted(exposed)), tuple(sorted(beside))
+
+    def wrong_copies(self, record: OutputRecord) -> tuple[str, ...] | None:
+        """The keys of what the public copy of an output lacks, or has other contents of; None where there is no copy.
+        Raises `StorageError`."""
+        public = self._stores.assets
+        if record.output != media_outputs.PREVIEW.name or not record.files or public.head(record.files[-1].key) is None:
+            return None
+        return tuple(file.key for file in record.files if _sha256(public, file.key) != file.sha256)
+
     def _in_grace(self, media_id: str) -> tuple[str, ...]:
         """How the keys begin of what was replaced lately, and is kept."""
         known = self._records.get(media_id, REPLACED, ReplacedRecord)
         objects, now = (known.objects if known is not None else ()), datetime.now(UTC)
         return tuple(each.prefix for each in objects if not each.is_due(self._grace, now))
+
+
+def _sha256(store: ObjectStore, key: str) -> str | None:
+    """Of an object as it is; None where it is missing."""
+    try:
+        return hashlib.sha256(store.read(key)).hexdigest()
+    except MissingInput:
+        return None

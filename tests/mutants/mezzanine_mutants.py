@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from functools import partial
 
 from fault_encodes import LAVFI, encode_mezzanine
@@ -436,6 +437,75 @@ def _written(at: int, data: bytes, box: bytes, piece: Workpiece) -> None:
     piece.path.write_bytes(bytes(file))
 
 
+def _coded_otherwise(data: bytearray) -> None:
+    configuration = data.index(b"avcC") - 4
+    end = configuration + int.from_bytes(data[configuration : configuration + 4], "big")
+    assert data[end - 4 : end] == b"\xfd\xf8\xf8\0"
+    data[end - 4 : end] = b"\xff\xfa\xfa\0"
+
+
+def _of_level_1(data: bytearray) -> None:
+    configuration = _box(data, b"avcC")
+    assert data[configuration + 3] == data[configuration + 11]
+    data[configuration + 3] = data[configuration + 11] = 10
+
+
+def _of_one_channel(data: bytearray) -> None:
+    configuration = _box(data, b"\x05\x80\x80\x80") + 1
+    assert data[configuration + 1] & 0x78 == 2 << 3
+    data[configuration + 1] = data[configuration + 1] & 0x87 | 1 << 3
+
+
+def _of_a_doubled_rate(data: bytearray) -> None:
+    configuration = _box(data, b"\x05\x80\x80\x80") + 1
+    assert data[configuration + 2 : configuration + 5] == b"\x56\xe5\0"
+    data[configuration + 4] = 0x80 | 3 << 3
+
+
+def _of_another_coder(data: bytearray) -> None:
+    descriptor = _box(data, b"\x04\x80\x80\x80") + 1
+    assert data[descriptor] == 0x40
+    data[descriptor] = 0x66
+
+
+def _altered(change: Callable[[bytearray], None], piece: Workpiece) -> None:
+    data = bytearray(piece.path.read_bytes())
+    change(data)
+    piece.path.write_bytes(bytes(data))
+
+
+DESCRIBED = {
+    "mezzanine_of_another_coding_by_its_entry": partial(_altered, _coded_otherwise),
+    "mezzanine_of_a_level_too_low": partial(_altered, _of_level_1),
+    "mezzanine_of_one_channel_by_its_configuration": partial(_altered, _of_one_channel),
+    "mezzanine_of_half_the_rate_by_its_configuration": partial(_altered, _of_a_doubled_rate),
+    "mezzanine_of_another_coder_by_its_configuration": partial(_altered, _of_another_coder),
+}
+
+
+@mutant("mezzanine", "grave", Seam.MEZZANINE, ("portrait", "silent"))
+def mezzanine_in_another_order(piece: Workpiece) -> None:
+    """its index has every other picture shown before the one that comes first"""
+    data = bytearray(piece.path.read_bytes())
+    table = _box(data, b"ctts")
+    step = int.from_bytes(data[_box(data, b"stts") + 12 :][:4], "big")
+    rows = [struct.unpack(">Ii", data[at : at + 8]) for at in range(table + 8, table + 8 + 8 * _count(data, table), 8)]
+    exchanged = 0
+    for number in range(len(rows) - 1):
+        (times, offset), (following, another) = rows[number : number + 2]
+        later, earlier = another + step, offset - step
+        if times == following == 1 and later >= 0 and earlier >= 0 and later != offset:
+            rows[number : number + 2] = (1, later), (1, earlier)
+            exchanged += 1
+    assert exchanged > 1
+    data[table + 8 : table + 8 + 8 * len(rows)] = b"".join(struct.pack(">Ii", *row) for row in rows)
+    piece.path.write_bytes(bytes(data))
+
+
+def _count(data: bytes | bytearray, table: int) -> int:
+    return int.from_bytes(data[table + 4 : table + 8], "big")
+
+
 for _name, _harm, _description, _contents, _place in (
     ("mezzanine_dated_by_a_track", "medium", "the header of a track says when it was made", ("portrait", "music"),
      (4, b"\xe0\1\2\3", b"tkhd")),
@@ -457,8 +527,38 @@ for _name, _harm, _description, _contents, _place in (
      ("portrait", "flat"), (34, b"\0\1", b"tkhd")),
     ("mezzanine_full_range_by_its_container", "medium", "its container says full range of limited levels",
      ("portrait", "flat"), (10, b"\x80", b"colr")),
+    ("mezzanine_with_alpha_by_its_entry", "light", "its description says 32 bits a pixel, with transparency",
+     ("portrait", "flat"), (16 + 74, b"\0\x20", b"stsd")),
+    ("mezzanine_signed_behind_its_coder", "medium", "behind the coder's name in its description stands a person's",
+     ("portrait", "flat"), (16 + 56, b"Jane Doe", b"stsd")),
+    ("mezzanine_of_another_rate_by_its_entry", "medium", "its description calls the sound one of 24 kHz",
+     ("portrait", "film"), (24, b"\x5d\xc0", b"mp4a")),
+    ("mezzanine_of_three_channels_by_its_entry", "medium", "its description says three channels", ("portrait", "film"),
+     (16, b"\0\3", b"mp4a")),
+    ("mezzanine_of_another_coding_by_its_entry", "medium", "its description says 4:4:4 with 10 bits",
+     ("portrait", "flat"), None),
+    ("mezzanine_of_a_level_too_low", "medium", "its parameters say level 1", ("portrait", "flat"), None),
+    ("mezzanine_of_one_channel_by_its_configuration", "grave", "the sound's configuration says one channel of two",
+     ("portrait", "film"), None),
+    ("mezzanine_of_half_the_rate_by_its_configuration", "grave", "the sound's configuration doubles its rate",
+     ("portrait", "film"), None),
+    ("mezzanine_of_another_coder_by_its_configuration", "medium", "its description calls the sound MPEG-2's",
+     ("portrait", "film"), None),
+    ("mezzanine_signed_in_its_tags", "medium", "the header of its tags names a person", ("portrait", "music"),
+     (4, b"JaneDoe1", b"mdir")),
+    ("mezzanine_picture_called_none_of_the_films", "medium", "its header says that the picture is no part of it",
+     ("portrait", "flat"), (3, b"\x09", b"tkhd")),
+    ("mezzanine_of_a_number_that_is_taken", "light", "its header gives the next track a number that is in use",
+     ("portrait", "flat"), (96, b"\0\0\0\1", b"mvhd")),
+    ("mezzanine_signed_in_a_track", "light", "reserved bytes of a track name somebody", ("portrait", "music"),
+     (22, b"JD", b"mdhd")),
+    ("mezzanine_of_eight_bits_a_second", "light", "its description says 8 bit/s", ("portrait", "music"),
+     (4, b"\0\0\0\x08" * 2, b"btrt")),
     ("mezzanine_refers_to_another_file", "medium", "a track says that its media is in another file",
      ("portrait", "music"), (19, bytes(1), b"dref")),
 ):  # fmt: skip
+    if _place is None:
+        register(Mutant(_name, "mezzanine", _harm, Seam.MEZZANINE, _description, _contents, DESCRIBED[_name]))
+        continue
     _change: tuple[int, bytes, bytes] = _place
     register(Mutant(_name, "mezzanine", _harm, Seam.MEZZANINE, _description, _contents, partial(_written, *_change)))

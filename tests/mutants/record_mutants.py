@@ -14,6 +14,8 @@ from typing import Any
 from mutant import Harm, Mutant, Seam, mutant, register
 from published import PublishedMedia
 
+from codex_assets.archive.records import SegmentFact
+from codex_assets.media.upload import refusals
 from codex_assets.storage import keys
 
 VIDEO: tuple[str, ...] = ("flat", "film", "portrait")
@@ -249,6 +251,24 @@ CHANGES: tuple[tuple[str, Harm, str, tuple[str, ...], str, Any], ...] = (
     ("recorded_loudness_of_upload_wrong", "medium", "the upload's loudness is wrong by 3 dB", ("flat", "music"),
      "loudness", lambda record: {"measurement": replace(
          record.measurement, integrated_lufs=record.measurement.integrated_lufs + 3.0)}),
+    ("recorded_rates_missing", "medium", "a variant's rates, codecs and duration are not recorded", ANY, "variant",
+     {"bandwidth": None, "average_bandwidth": None, "codecs": None, "duration": None}),
+    ("recorded_normalisation_missing", "medium", "how a variant's sound was normalised is not recorded",
+     ("flat", "music"), "variant", {"gain_mode": None}),
+    ("recorded_average_low", "medium", "a variant's average rate is recorded 8 % lower", ANY, "variant",
+     lambda record: {"average_bandwidth": int(record.average_bandwidth * 0.92)}),
+    ("recorded_captions_untrue", "medium", "closed captions are recorded of a variant without any", ("flat", "silent"),
+     "variant", {"captions": ("CC1",)}),
+    ("recorded_reason_untrue", "light", "a published variant has a reason why it does not apply", ANY, "variant",
+     {"reason": "the source has no picture"}),
+    ("recorded_warning_untrue", "medium", "a variant's record warns of a sound that is off its target",
+     ("flat", "music"), "variant", {"warnings": (refusals.SOUND_OFF_TARGET,)}),
+    ("recorded_treatment_wrong", "medium", "the mezzanine's sound is recorded as made in another way", ("flat",),
+     "mezzanine", {"audio_treatment": "encoded"}),
+    ("recorded_marker_with_files", "medium", "a variant that does not apply names another's segments as its own",
+     ("flat",), "hls_1080p", lambda record: {"segments": (SegmentFact(name="segment_00000.ts", duration=6, size=1),)}),
+    ("recorded_marker_of_another", "medium", "what says that a variant does not apply is of another media", ("flat",),
+     "hls_1080p", {"media_id": "m2"}),
     ("recorded_peak_of_upload_wrong", "light", "the upload's true peak is wrong by 12 dB", ("flat", "music"),
      "loudness", lambda record: {"measurement": replace(
          record.measurement, true_peak_dbtp=record.measurement.true_peak_dbtp - 12.0)}),
@@ -271,6 +291,51 @@ def recorded_variants_exchanged(media: PublishedMedia) -> None:
 def record_unreadable(media: PublishedMedia) -> None:
     """a record is no JSON"""
     media.stores.archive.write(keys.record("m1", "hls_master"), b"{", content_type="application/json")
+
+
+@mutant("records", "grave", Seam.STORE, ("flat", "music"))
+def original_of_another_creator(media: PublishedMedia) -> None:
+    """the media's record names an upload of another creator as its original"""
+    media.records.put("m1", "media", media.media.model_copy(update={"input_key": "originals/c2/m9/original.mkv"}))
+
+
+# --- What nothing names -----------------------------------------------------------------------------------------------
+
+
+def _left(role: Any, key: str, media: PublishedMedia) -> None:
+    media.stores.by_role(role).write(key, b"x" * 10_000, content_type="application/octet-stream")
+
+
+for _name, _harm, _text, _media, _role, _key in (
+    ("upload_in_public_store", "grave", "the upload lies where everybody may read it", ("flat",), "assets",
+     "c1/thumbnails/media/m1/original.mkv"),
+    ("segment_in_public_store", "grave", "a segment of the film lies where everybody may read it", ("film",), "assets",
+     "c1/hls/m1/480p/segment_00000.ts"),
+    ("record_in_public_store", "medium", "a text about a sound lies where everybody may read it", ("music",), "assets",
+     "c1/waveforms/m1/record.json"),
+    ("second_mezzanine", "light", "another mezzanine lies beside the mezzanine", ("flat",), "archive",
+     "mezzanine/c1/m1/mezzanine-old.mp4"),
+    ("sound_of_a_film", "medium", "a master of a sound lies there for a film", ("flat",), "media",
+     "c1/hls-audio/m1/master.m3u8"),
+):  # fmt: skip
+    register(Mutant(_name, "records", _harm, Seam.STORE, _text, _media, partial(_left, _role, _key)))
+
+
+@mutant("records", "grave", Seam.STORE, ("film",))
+def public_preview_not_whole(media: PublishedMedia) -> None:
+    """the public copy of the preview lacks a segment"""
+    for file in media.record("preview").files[1:]:
+        data = media.stores.media.read(file.key)
+        media.stores.assets.write(file.key, data, content_type="application/octet-stream")
+
+
+@mutant("records", "medium", Seam.STORE, ("film", "flat"))
+def public_preview_of_before(media: PublishedMedia) -> None:
+    """the public copy of the preview has other contents than the preview"""
+    for number, file in enumerate(media.record("preview").files):
+        data = media.stores.media.read(file.key)
+        data = data[188 * 20 :] if number == 0 else data
+        media.stores.assets.write(file.key, data, content_type="application/octet-stream")
 
 
 @mutant("records", "medium", Seam.STORE, ("flat", "film"))

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import struct
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -859,6 +860,31 @@ def mezzanine_key_frame_misnamed(root: Path) -> None:
     path.write_bytes(bytes(data))
 
 
+@breaks("mezzanine", "mezzanine_pictures_in_order")
+def mezzanine_pictures_exchanged_by_its_index(root: Path) -> None:
+    """Two pictures that follow each other are each shown for the other."""
+    mezzanine(root, "-bf", "1", "-x264-params", "b-adapt=0")
+    path = root / "mezzanine.mp4"
+    data = bytearray(path.read_bytes())
+    step = int.from_bytes(data[data.index(b"stts") + 16 :][:4], "big")
+    table = data.index(b"ctts") + 12
+    rows = [struct.unpack(">Ii", data[at : at + 8]) for at in range(table, table + 8 * 8, 8)]
+    number = next(at for at in range(1, 7) if rows[at][0] == rows[at + 1][0] == 1 and rows[at][1] >= step)
+    later, earlier = rows[number + 1][1] + step, rows[number][1] - step
+    at = table + 8 * number
+    data[at : at + 16] = struct.pack(">IiIi", 1, later, 1, earlier)
+    path.write_bytes(bytes(data))
+
+
+@breaks("mezzanine", "mezzanine_holds_its_tracks_only")
+def mezzanine_called_another_kind_of_picture(root: Path) -> None:
+    path = root / "mezzanine.mp4"
+    data = bytearray(path.read_bytes())
+    depth = data.index(b"avc1", data.index(b"stsd")) + 4 + 74
+    data[depth : depth + 2] = b"\0\x20"
+    path.write_bytes(bytes(data))
+
+
 @breaks("mezzanine", "mezzanine_holds_its_tracks_only")
 def mezzanine_with_text_among_its_media(root: Path) -> None:
     path = root / "mezzanine.mp4"
@@ -1062,6 +1088,25 @@ def file_stored_as_page(root: Path) -> None:
 @breaks("record", "stored_to_be_cached")
 def file_to_be_kept_for_a_year(root: Path) -> None:
     (root / HEADERS).write_text(json.dumps({"cache_control": "public, max-age=31536000, immutable"}))
+
+
+LEFT = "left.json"
+"""The file that says what else lies in the media's folders, by the fields of an observation."""
+
+
+@breaks("record", "nothing_else_is_public")
+def upload_in_the_public_store(root: Path) -> None:
+    (root / LEFT).write_text(json.dumps({"exposed": ["c1/thumbnails/media/m1/original.mkv"]}))
+
+
+@breaks("record", "nothing_beside_outputs")
+def second_mezzanine_beside_the_first(root: Path) -> None:
+    (root / LEFT).write_text(json.dumps({"beside": ["mezzanine/c1/m1/mezzanine-old.mp4"]}))
+
+
+@breaks("record", "public_copy_true")
+def public_copy_without_a_segment(root: Path) -> None:
+    (root / LEFT).write_text(json.dumps({"copy_faults": ["c1/hls/m1/preview/0123456789ab/segment_00000.ts"]}))
 
 
 @breaks("record", "record_true")

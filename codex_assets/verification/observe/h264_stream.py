@@ -132,7 +132,7 @@ def read_units(stream: bytes) -> UnitsRead:
 
 
 def _kind_of_slice(header: bytes) -> int:
-    bits = _Bits(header)
+    bits = UnitBits(header)
     bits.unsigned()
     return bits.unsigned() % 5
 
@@ -141,7 +141,7 @@ def _tools(sets: Iterable[bytes], units: Iterable[_Unit]) -> frozenset[str]:
     """What is used that not every profile has (A.2)."""
     used = {B_SLICES} if any(1 in unit.kinds for unit in units) else set()
     for pps in sets:
-        bits = _Bits(pps[1:])
+        bits = UnitBits(pps[1:])
         bits.unsigned()
         bits.unsigned()
         if bits.flag():
@@ -222,7 +222,7 @@ def _sum_of_bytes(data: bytes, at: int) -> tuple[int, int]:
     return total + (data[at] if at < len(data) else 0), at + 1
 
 
-class _Bits:
+class UnitBits:
     """Bits of a unit, from the first; zero past its end."""
 
     def __init__(self, data: bytes) -> None:
@@ -259,9 +259,9 @@ def parameters_of(sps: bytes) -> PictureParameters | None:
     if len(sps) < 5:
         return None
     profile, constraints, level = sps[1:4]
-    bits = _Bits(sps[4:])
+    bits = UnitBits(sps[4:])
     bits.unsigned()
-    chroma = _skip_high_profile(bits) if profile in HIGH_PROFILES else 1
+    chroma = skip_high_profile(bits) if profile in HIGH_PROFILES else 1
     bits.unsigned()
     _skip_picture_order(bits)
     references = bits.unsigned()
@@ -288,7 +288,7 @@ def parameters_of(sps: bytes) -> PictureParameters | None:
     )
 
 
-def _skip_high_profile(bits: _Bits) -> int:
+def skip_high_profile(bits: UnitBits) -> int:
     """Go past what only high profiles have; returns chroma_format_idc."""
     chroma = bits.unsigned()
     if chroma == 3:
@@ -303,7 +303,7 @@ def _skip_high_profile(bits: _Bits) -> int:
     return chroma
 
 
-def _skip_scaling_list(bits: _Bits, size: int) -> None:
+def _skip_scaling_list(bits: UnitBits, size: int) -> None:
     last = following = 8
     for _ in range(size):
         if following:
@@ -311,7 +311,7 @@ def _skip_scaling_list(bits: _Bits, size: int) -> None:
         last = following or last
 
 
-def _skip_picture_order(bits: _Bits) -> None:
+def _skip_picture_order(bits: UnitBits) -> None:
     kind = bits.unsigned()
     if kind == 0:
         bits.unsigned()
@@ -323,7 +323,7 @@ def _skip_picture_order(bits: _Bits) -> None:
             bits.signed()
 
 
-def _usability(bits: _Bits) -> dict[str, Any]:
+def _usability(bits: UnitBits) -> dict[str, Any]:
     """The VUI (E.1.1), as fields of `PictureParameters`."""
     seen: dict[str, Any] = {}
     if bits.flag():
@@ -348,7 +348,7 @@ def _usability(bits: _Bits) -> dict[str, Any]:
     return seen | _kept(bits)
 
 
-def _kept(bits: _Bits) -> dict[str, Any]:
+def _kept(bits: UnitBits) -> dict[str, Any]:
     """The rest of the VUI, behind its clock: which pictures are kept."""
     has_buffer = False
     for _ in range(2):
@@ -366,7 +366,7 @@ def _kept(bits: _Bits) -> dict[str, Any]:
     return {"reordered": bits.unsigned(), "buffered": bits.unsigned()}
 
 
-def _skip_buffer(bits: _Bits) -> None:
+def _skip_buffer(bits: UnitBits) -> None:
     """Go past the parameters of a hypothetical decoder (E.1.2)."""
     schedules = bits.unsigned() + 1
     bits.take(8)

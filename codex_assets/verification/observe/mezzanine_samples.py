@@ -13,6 +13,7 @@ from pathlib import Path
 
 from codex_assets.verification.observe.h264_stream import FILLER, IDR, KNOWN_TYPES, PPS, SEI, SLICES, SPS, messages_of
 from codex_assets.verification.observe.mp4_index import IndexedTrack
+from codex_assets.verification.observe.picture_order import SLICE_HEAD, count_of, order_parameters, out_of_order
 from codex_assets.verification.observe.transport_stream import Packet
 
 READ = (SEI, SPS, PPS, FILLER)
@@ -28,10 +29,12 @@ BROKEN = "pictures that are none"
 @dataclass(frozen=True)
 class PicturesStored:
     """`unmarked`: when IDR pictures are shown that the index does not name as key frames, in seconds; `mismarked`: when
-    others are that it names so. `parts`: what lies beside the pictures, in words."""
+    others are that it names so; `unordered`: when pictures are that come later by their own count. `parts`: what lies
+    beside the pictures, in words."""
 
     unmarked: tuple[float, ...] = ()
     mismarked: tuple[float, ...] = ()
+    unordered: tuple[float, ...] = ()
     parts: tuple[str, ...] = ()
 
 
@@ -39,6 +42,8 @@ def read_pictures(path: Path, packets: Sequence[Packet], track: IndexedTrack) ->
     """The pictures in the `packets`, all of them, of an MP4's H.264 track."""
     unmarked, mismarked = [], []
     parts: dict[str, None] = {}
+    order = order_parameters(track.sequences[0]) if len(track.sequences) == 1 else None
+    counts: list[tuple[float, int, bool]] = []
     with path.open("rb") as file:
         for number, packet in enumerate(packets, start=1):
             if packet.position is None:
@@ -53,6 +58,9 @@ def read_pictures(path: Path, packets: Sequence[Packet], track: IndexedTrack) ->
                 unmarked.append(packet.pts)
             elif is_marked and not is_key:
                 mismarked.append(packet.pts)
+            if order is not None:
+                head = next(body for kind, body in units if kind in SLICES)
+                counts.append((packet.pts, count_of(head, order, is_idr=is_key), is_key))
             for kind, body in units:
                 if kind == SEI:
                     parts |= dict.fromkeys(_beside(body))
@@ -60,11 +68,12 @@ def read_pictures(path: Path, packets: Sequence[Packet], track: IndexedTrack) ->
                     parts[PARAMETERS] = None
                 elif kind == FILLER and body.rstrip(b"\0").rstrip(b"\x80").strip(b"\xff"):
                     parts[TEXT] = None
-    return PicturesStored(tuple(unmarked), tuple(mismarked), tuple(parts))
+    unordered = tuple(out_of_order(counts, order)) if order is not None else ()
+    return PicturesStored(tuple(unmarked), tuple(mismarked), unordered, tuple(parts))
 
 
 def _units(file: int, packet: Packet) -> Iterator[tuple[int, bytes]]:
-    """Type of each unit of a picture, and the contents of all but slices. Only these bytes of a `file` are read."""
+    """Type of each unit of a picture, and its contents, of slices only their beginning. No more of a `file` is read."""
     assert packet.position is not None
     at, end = packet.position, packet.position + packet.size
     while at + LENGTH < end:
@@ -73,8 +82,8 @@ def _units(file: int, packet: Packet) -> Iterator[tuple[int, bytes]]:
             return
         length, kind = int.from_bytes(head[:LENGTH], "big"), head[LENGTH] & 0x1F
         start = at + LENGTH
-        is_read = kind in READ and length > 0
-        yield kind, os.pread(file, min(length, end - start) - 1, start + 1) if is_read else b""
+        most = length - 1 if kind in READ else SLICE_HEAD if kind in SLICES else 0
+        yield kind, os.pread(file, min(most, end - start - 1), start + 1) if most > 0 else b""
         at = start + max(length, 1)
 
 

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from codex_assets.media.facts import MediaInfo
 from codex_assets.verification.observe.mp4_index import MOST_BYTES, UNUSED, Mp4Index, box_at, boxes, contradictions
+from codex_assets.verification.observe.sample_entries import contradicting_entries
 
 TOP_BOXES = (b"ftyp", b"moov", b"free", b"mdat")
 INDEX_BOXES = frozenset(
@@ -22,11 +24,14 @@ NESTED_BOXES = frozenset(b"moov trak edts mdia minf dinf stbl udta meta ilst".sp
 ENCODER_TAG = b"\xa9too"
 TAG = "a tag"
 OTHER_COLOURS = "a mark of other colours"
+MOST_FREE = 1 << 16
+"""Bytes that may be left for an index which grows."""
 PLACED_BYTES = 60
 """Of a track header, behind its flags and times."""
 UNMOVED = b"".join(number.to_bytes(4, "big") for number in (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30))
 """The matrix of a track that is shown as it is."""
 FULL_VOLUME = b"\1\0"
+MOST_ROLLED = 32
 NORMAL_SPEED = (1 << 16).to_bytes(4, "big")
 
 TAGS: dict[str, re.Pattern[str]] = {
@@ -55,12 +60,14 @@ def foreign_tags(document: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sorted(set(names)))
 
 
-def foreign_parts(path: Path, document: Mapping[str, Any], index: Mp4Index | None) -> tuple[str, ...]:
+def foreign_parts(path: Path, document: Mapping[str, Any], info: MediaInfo, index: Mp4Index | None) -> tuple[str, ...]:
     """What an MP4 holds besides one picture, one sound and their index, in words for the public; none for other
     containers."""
     videos = [stream for stream in document.get("streams") or [] if stream.get("codec_type") == "video"]
     pictures = (int(videos[0].get("width", 0)), int(videos[0].get("height", 0))) if len(videos) == 1 else None
-    contradicting = contradictions(index, pictures) if index is not None else ()
+    contradicting = (
+        [] if index is None else [*contradictions(index, pictures), *contradicting_entries(index.tracks, info)]
+    )
     return (*_foreign_tracks(document), *dict.fromkeys((*_foreign_boxes(path, index), *contradicting)))
 
 
@@ -83,7 +90,7 @@ def _foreign_boxes(path: Path, index: Mp4Index | None) -> Iterator[str]:
         if file.read(8)[4:8] != b"ftyp":
             return
         at, seen = 0, set()
-        media = 0
+        media = free = 0
         while at + 8 <= size:
             name, header, length = box_at(file, at, size)
             if name in seen and name != b"free":
@@ -103,9 +110,12 @@ def _foreign_boxes(path: Path, index: Mp4Index | None) -> Iterator[str]:
                 file.seek(at + header)
                 if any(file.read(min(length - header, MOST_BYTES))):
                     yield "data in its free space"
+                free += length
             at += length
         if at < size:
             yield "bytes behind its end"
+        if free > MOST_FREE:
+            yield "free space"
         if index is not None and index.tracks and media > index.size:
             yield UNUSED
 
@@ -120,7 +130,7 @@ def _foreign_inside(body: bytes, parent: bytes = b"moov") -> Iterator[str]:
                 yield "a damaged index"
             return
         if parent == b"ilst":
-            if name != ENCODER_TAG:
+            if name != ENCODER_TAG or at or not _is_encoder(body[8:length]):
                 yield TAG
         elif name not in INDEX_BOXES:
             yield TAG if parent in (b"udta", b"meta") else _box(name)
@@ -141,6 +151,8 @@ def _oddly_played(header: bytes) -> Iterator[str]:
         return
     if not header[3] & 1:
         yield "a track that is switched off"
+    elif header[3] & 0xF not in (3, 7):
+        yield "a track that is none of the film's"
     placed = header[4 + times :]
     if any(placed[8:10]):
         yield "a track in another layer"
@@ -158,6 +170,9 @@ def _oddly_timed(edits: bytes) -> Iterator[str]:
     entries = [edits[at : at + size] for at in range(8, len(edits), size)]
     if any(entry[-4:] != NORMAL_SPEED for entry in entries if len(entry) == size):
         yield "a track that is played at another speed"
+    # The first may be empty.
+    if len(entries) > 2:
+        yield "a track that is played in parts"
 
 
 def _oddly_paced(header: bytes) -> Iterator[str]:
@@ -175,10 +190,34 @@ def _oddly_paced(header: bytes) -> Iterator[str]:
         yield "data in its header"
 
 
+def _is_encoder(tag: bytes) -> bool:
+    """Whether a tag in iTunes' form names the version of a program, and is one text."""
+    data = next((inside for name, inside in boxes(tag) if name == b"data"), b"")
+    return len(tag) == 8 + len(data) and TAGS["encoder"].fullmatch(data[8:].decode("latin-1")) is not None
+
+
+def _rolled(groups: bytes) -> Iterator[str]:
+    """How many samples a place takes to be heard right (10.1): a few before it."""
+    if groups[4:8] != b"roll":
+        return
+    at = 12 if groups[:1] == b"\1" else 8
+    count = int.from_bytes(groups[at : at + 4], "big")
+    distances = [groups[place : place + 2] for place in range(at + 4, at + 4 + 2 * count, 2)]
+    if any(not -MOST_ROLLED <= int.from_bytes(each, "big", signed=True) < 0 for each in distances):
+        yield "a mark of another beginning"
+
+
 def _dated(header: bytes) -> Iterator[str]:
     """Every header begins with two times, of its making and of its last change."""
     if any(header[4 : 20 if header[:1] == b"\1" else 12]):
         yield "a date"
+
+
+def _oddly_measured(header: bytes) -> Iterator[str]:
+    """What the header of a track's media (8.4.2) says beside its clock and its language."""
+    yield from _dated(header)
+    if any(header[-2:]):
+        yield "data in its header"
 
 
 def _oddly_heard(header: bytes) -> Iterator[str]:
@@ -195,15 +234,20 @@ def _oddly_mixed(header: bytes) -> Iterator[str]:
 
 def _oddly_handled(handler: bytes) -> Iterator[str]:
     """What stands between the kind of a track and the name of who handles it (8.4.3): nothing."""
-    # That of the tags names their form there.
     if handler[8:12] in (b"vide", b"soun") and any(handler[12:24]):
         yield "data in its header"
+    # That of the tags names their form there, and nobody.
+    if handler[8:12] == b"mdir" and (handler[12:16] != b"appl" or any(handler[16:])):
+        yield TAG
 
 
 def _referring(references: bytes) -> Iterator[str]:
     """Where the media of a track lies, by its references (8.7.2): in this file."""
-    if any(not flags[3] & 1 for name, flags in boxes(references[8:]) if len(flags) >= 4):
+    places = [place for _, place in boxes(references[8:]) if len(place) >= 4]
+    if any(not place[3] & 1 for place in places):
         yield "a reference to another file"
+    elif any(place[4:] for place in places):
+        yield "data in a reference to itself"
 
 
 def _oddly_described(samples: bytes) -> Iterator[str]:
@@ -231,11 +275,12 @@ _PLAYED: dict[bytes, Callable[[bytes], Iterator[str]]] = {
     b"tkhd": _oddly_played,
     b"elst": _oddly_timed,
     b"mvhd": _oddly_paced,
-    b"mdhd": _dated,
+    b"mdhd": _oddly_measured,
     b"smhd": _oddly_heard,
     b"vmhd": _oddly_mixed,
     b"hdlr": _oddly_handled,
     b"dref": _referring,
+    b"sgpd": _rolled,
     b"stsd": _oddly_described,
 }
 """Boxes that ask something of a player, and what of that a mezzanine has no use for."""

@@ -15,6 +15,8 @@ DURATION_SECONDS = 0.1
 """By which two may differ: clocks are rounded, and the last frame may be cut."""
 PADDED_SECONDS = 0.5
 """By which a sound may be shorter as it is played: what its coder needs to begin, and to fill its last frame."""
+EMPTY_SECONDS = 0.02
+"""Less than a picture of any usual rate."""
 HEADER, TALL = 8, 12
 MOST_BYTES = 256 * 1024 * 1024
 SIZE_AT = 32
@@ -31,7 +33,8 @@ class IndexedTrack:
     `header`: of its header, `edited`: of its edit list, `played`: the same without what is empty, `media`: of its
     media's header, `frames`: of its frames' own times. `shown`, `coded`: its size in pixels, as it is to be shown, and
     as its pictures are called. `count`, `size`: how many frames, and bytes of all of them. `keys`: which of them are
-    key frames, from 1 on; None: all. `parameters`: SPS and PPS in its description, without the headers of their units.
+    key frames, from 1 on; None: all. `sequences`, `parameters`: SPS, and SPS and PPS, in its `description`,
+    without the headers of their units.
     `number`: its own; `group`: of tracks of which a player chooses one, 0 for none. `is_whole`: each frame is
     described once, and lies where a reference of this file says.
     """
@@ -46,6 +49,8 @@ class IndexedTrack:
     count: int
     size: int
     keys: frozenset[int] | None
+    description: bytes = b""
+    sequences: tuple[bytes, ...] = ()
     parameters: frozenset[bytes] = frozenset()
     number: int | None = None
     group: int = 0
@@ -58,6 +63,8 @@ class Mp4Index:
 
     seconds: float | None
     tracks: tuple[IndexedTrack, ...]
+    following: int | None = None
+    """The number of a track that would be added."""
 
     @property
     def size(self) -> int:
@@ -95,9 +102,10 @@ def box_at(file: BinaryIO, at: int, end: int) -> tuple[bytes, int, int]:
 
 def _index(body: bytes) -> Mp4Index:
     """The index in the body of a `moov` box."""
-    scale, seconds = _times(_first(body, b"mvhd"), 0)
+    header = _first(body, b"mvhd")
+    scale, seconds = _times(header, 0)
     tracks = tuple(_track(inside, scale) for name, inside in boxes(body) if name == b"trak")
-    return Mp4Index(seconds, tracks)
+    return Mp4Index(seconds, tracks, _number(header, len(header) - 4))
 
 
 def contradictions(index: Mp4Index, pictures: tuple[int, int] | None) -> Iterator[str]:
@@ -117,7 +125,12 @@ def contradictions(index: Mp4Index, pictures: tuple[int, int] | None) -> Iterato
             width, height = pictures
             if track.coded != pictures or track.shown != (float(width), float(height)):
                 yield OTHER_SIZE
+        empty = track.edited - track.played if track.edited is not None and track.played is not None else 0.0
+        if track.coded is not None and empty > EMPTY_SECONDS:
+            yield "a picture that begins with nothing"
     numbers = [track.number for track in index.tracks]
+    if index.following is not None and index.following <= max((each or 0 for each in numbers), default=0):
+        yield "tracks of the same number"
     groups = [track.group for track in index.tracks if track.group]
     if len(set(numbers)) < len(numbers) or 0 in numbers:
         yield "tracks of the same number"
@@ -174,8 +187,9 @@ def _track(body: bytes, scale: int | None) -> IndexedTrack:
     own_scale, seconds = _times(_first(media, b"mdhd"), 0)
     placed = header[-8:]
     is_picture = _first(media, b"hdlr")[8:12] == b"vide"
-    description = _first(table, b"stsd")[8:]
-    coded = (_number(description, SIZE_AT, 2), _number(description, SIZE_AT + 2, 2)) if is_picture else None
+    described = _first(table, b"stsd")
+    coded = (_number(described, 8 + SIZE_AT, 2), _number(described, 10 + SIZE_AT, 2)) if is_picture else None
+    sequences, others = _parameters(described)
     sizes = _first(table, b"stsz")
     edited, played = _edited(_first(body, b"edts", b"elst"), scale)
     return IndexedTrack(
@@ -188,10 +202,12 @@ def _track(body: bytes, scale: int | None) -> IndexedTrack:
         coded=(coded[0] or 0, coded[1] or 0) if coded is not None else None,
         count=_number(sizes, 8) or 0,
         size=_bytes(sizes),
-        parameters=_parameters(_first(table, b"stsd")),
+        description=described[8:],
+        sequences=sequences,
+        parameters=frozenset((*sequences, *others)),
         number=_number(header, 20 if wide else 12),
         group=_number(header, (36 if wide else 24) + 10, 2) or 0,
-        is_whole=_number(_first(table, b"stsd"), 4) == 1 and _number(_first(table, b"stsd"), 22, 2) == 1,
+        is_whole=_number(described, 4) == 1 and _number(described, 22, 2) == 1,
         keys=_numbers(_first(table, b"stss")) if any(name == b"stss" for name, _ in boxes(table)) else None,
     )
 
@@ -227,19 +243,19 @@ def _numbers(table: bytes) -> frozenset[int]:
     return frozenset(int.from_bytes(table[at : at + 4], "big") for at in range(HEADER, min(end, len(table)), 4))
 
 
-def _parameters(description: bytes) -> frozenset[bytes]:
-    """The parameter sets of an `avcC` box (ISO/IEC 14496-15, 5.3.3)."""
+def _parameters(description: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The SPS and the PPS of an `avcC` box (ISO/IEC 14496-15, 5.3.3)."""
     at = description.find(b"avcC") + 9
-    sets = []
+    sets: tuple[list[bytes], list[bytes]] = [], []
     if at >= 9:
-        for mask in (0x1F, 0xFF):
+        for kind, mask in zip(sets, (0x1F, 0xFF), strict=True):
             count = (_number(description, at, 1) or 0) & mask
             at += 1
             for _ in range(count):
                 length = _number(description, at, 2) or 0
-                sets.append(description[at + 3 : at + 2 + length].rstrip(b"\0"))
+                kind.append(description[at + 3 : at + 2 + length].rstrip(b"\0"))
                 at += 2 + length
-    return frozenset(sets)
+    return tuple(sets[0]), tuple(sets[1])
 
 
 def _bytes(sizes: bytes) -> int:

@@ -162,6 +162,19 @@ def mezzanine_key_frames_named(seen: MezzanineObservation) -> Finding | None:
     return Finding(False, message, expected, observed)
 
 
+@rule(ObservationKind.MEZZANINE, source="ITU-T H.264 8.2.1; ISO/IEC 14496-12 8.6.1.3")
+def mezzanine_pictures_in_order(seen: MezzanineObservation) -> Finding | None:
+    """The index has pictures shown in the order that they have themselves: readers go by either."""
+    if seen.video_span is None or seen.video is None or seen.video.codec != "h264":
+        return None
+    expected = "their own order"
+    if not seen.unordered:
+        return Finding(True, "Pictures are shown in their order.", expected, expected)
+    count, first = len(seen.unordered), seen.unordered[0] - seen.video_span.start
+    message = f"The index has {count} pictures shown before others that come first, at {first:.1f} s and later."
+    return Finding(False, message, expected, f"{count} exchanged")
+
+
 @rule(ObservationKind.MEZZANINE, source=VARIANTS)
 def mezzanine_size(seen: MezzanineObservation) -> Finding | None:
     """The picture has the displayed size of the source, made even."""

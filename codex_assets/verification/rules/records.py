@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from pathlib import PurePosixPath
 
-from codex_assets.archive.findings import Finding
+from codex_assets.archive.findings import Finding, Severity
 from codex_assets.verification.kinds import ObservationKind
 from codex_assets.verification.record_observations import PublishedFile, RecordObservation, Statement
 from codex_assets.verification.rule import rule
@@ -82,6 +82,38 @@ def files_at_their_places(seen: RecordObservation) -> Finding | None:
     ]
     expected = "at their places"
     return expect_no_problem(problems, expected=expected, message="Every file is in its place.", observed=expected)
+
+
+@rule(ObservationKind.RECORD, source="contract: storage keys")
+def nothing_else_is_public(seen: RecordObservation) -> Finding | None:
+    """Everybody may read, of a media, what its records name for that, and pictures: no upload and no film."""
+    if seen.exposed is None:
+        return None
+    problems = [
+        Problem(_name(key), key, f"{key} can be read by everybody, and no record names it") for key in seen.exposed
+    ]
+    return expect_no_problem(problems, expected="nothing else", message="Nothing else is public.")
+
+
+@rule(ObservationKind.RECORD, source="contract: storage keys", severity=Severity.WARN)
+def nothing_beside_outputs(seen: RecordObservation) -> Finding | None:
+    """The media's other folders hold nothing that no record names."""
+    if seen.beside is None:
+        return None
+    problems = [Problem(_name(key), key, f"No record names {key}") for key in seen.beside]
+    return expect_no_problem(problems, expected="nothing else", message="Records name everything.")
+
+
+@rule(ObservationKind.RECORD, source="contract: storage keys")
+def public_copy_true(seen: RecordObservation) -> Finding | None:
+    """The public copy of a preview, where there is one, is whole, and that of the preview of today."""
+    if seen.copy_faults is None:
+        return None
+    problems = [
+        Problem(_name(key), key, f"The public copy lacks {_name(key)}, or has other contents of it")
+        for key in seen.copy_faults
+    ]
+    return expect_no_problem(problems, expected="a copy", message="The public copy is that of the preview.")
 
 
 @rule(ObservationKind.RECORD, source="RFC 8216 s4")

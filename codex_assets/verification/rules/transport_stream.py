@@ -13,7 +13,7 @@ from codex_assets.archive.findings import Finding, Severity
 from codex_assets.verification.observations import VariantObservation
 from codex_assets.verification.rule import rule
 from codex_assets.verification.rules import playlist, tracks
-from codex_assets.verification.rules.comparisons import Problem, expect_no_problem
+from codex_assets.verification.rules.comparisons import Problem, any_failed, expect_no_problem
 from codex_assets.verification.rules.shared_limits import APPLE, CONTRACT, PLAYLISTS, RFC, VARIANTS
 from codex_assets.verification.rules.stream_faults import (
     DAMAGE,
@@ -48,6 +48,7 @@ LANGUAGE = b"\x0a\x04und\0"
 USUAL_MESSAGES = (4, 5, 6)
 """SEI: user data (looked into elsewhere), recovery point (H.264 annex D). Ours have no timing of their own, by which
 players may show a picture twice as long."""
+TIMING = 1
 LACKED_BY = {
     66: ("CABAC", "B slices", "8x8 transforms"),
     77: ("8x8 transforms",),
@@ -402,6 +403,9 @@ def parameters_before_idr(seen: VariantObservation) -> Finding | None:
 @rule(*PLAYLISTS, source=f"{SYSTEMS} 2.4.3.5", severity=Severity.WARN, is_of_contract=True)
 def key_frames_marked(seen: VariantObservation) -> Finding | None:
     """The packets of IDR frames are marked as places to start at, and no others: some players look for that mark."""
+    # Muxers mark other pictures that decoding can start at as well: where segments begin with these, that is the fault.
+    if any_failed(playlist.segments_start_with_idr(seen)):
+        return None
     if not any(stream.picture is not None for _, stream in streams(seen)):
         return None
     skipped = (*DAMAGE, *LOSS, *PES, StreamFault.UNITS, StreamFault.PARAMETERS_ABSENT)
@@ -565,12 +569,14 @@ def nothing_beside_the_media(seen: VariantObservation) -> Finding | None:
     whole = list(streams(seen, *DAMAGE, *LOSS, *PES, StreamFault.UNITS, StreamFault.PARAMETERS_ABSENT))
     marks = (StreamFault.PRIVATE, StreamFault.MARKED, StreamFault.SOUND_MARKED)
     problems = fault_problems(seen, whole, *marks)
+    # Fields come with messages about their times.
+    usual = (*USUAL_MESSAGES, *((TIMING,) if any_failed(tracks.picture_progressive(seen)) else ()))
     for segment, stream in whole:
-        problems += [Problem(segment.name, what, f"{segment.name} has {what}") for what in _additions(stream)]
+        problems += [Problem(segment.name, what, f"{segment.name} has {what}") for what in _additions(stream, usual)]
     return expect_no_problem(problems, expected="none", message="Nothing is sent beside the media.", observed="none")
 
 
-def _additions(stream: SegmentStream) -> Sequence[str]:
+def _additions(stream: SegmentStream, usual: Sequence[int]) -> Sequence[str]:
     tables, picture = stream.tables, stream.picture
     additions = []
     if tables is not None:
@@ -580,7 +586,7 @@ def _additions(stream: SegmentStream) -> Sequence[str]:
             additions.append("a service description with a text of its own")
         if any(text.replace(LANGUAGE, b"") for text in (tables.descriptors, *(e.descriptors for e in tables.streams))):
             additions.append("descriptors in its PMT")
-    odd = [kind for kind in picture.message_types if kind not in USUAL_MESSAGES] if picture is not None else []
+    odd = [kind for kind in picture.message_types if kind not in usual] if picture is not None else []
     if odd:
         additions.append(f"SEI messages of type {odd[0]}, which say something of its source")
     return additions

@@ -254,7 +254,7 @@ class Good:
             frame_rate="25",
         )
         media = MediaRecord(
-            media_id="m1", creator_id="c1", media_type="video", input_role="archive", input_key="upload"
+            media_id="m1", creator_id="c1", media_type="video", input_role="archive", input_key="c1/upload"
         )
         (recorded,) = record.files
         still = root / "thumbnail.jpg"
@@ -266,7 +266,11 @@ class Good:
             fetched, is_delivered=True, content_type=headers["content_type"], cache_control=headers["cache_control"]
         )
         seen = self.observer.thumbnail(still, reference=self.mezzanine, at=0.1 * SECONDS)
-        return (record_observation(record.output, record, media, source, [file], [seen]),)
+        observed = record_observation(record.output, record, media, source, [file], [seen])
+        left = root / break_outputs.LEFT
+        listed = json.loads(left.read_text()) if left.exists() else {}
+        exposed, beside, faults = (tuple(listed.get(name, ())) for name in ("exposed", "beside", "copy_faults"))
+        return (replace(observed, exposed=exposed, beside=beside, copy_faults=faults),)
 
     def _loudness(self, root: Path) -> tuple[Observation, ...]:
         delivered = root / "delivered.wav"
