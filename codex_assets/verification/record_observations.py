@@ -26,7 +26,7 @@ from codex_assets.archive.records import (
     WaveformRecord,
 )
 from codex_assets.media import outputs as media_outputs
-from codex_assets.media import profile
+from codex_assets.media import profile, target_format
 from codex_assets.media.upload import refusals
 from codex_assets.verification import expectations, measures
 from codex_assets.verification import places as expected_places
@@ -245,6 +245,10 @@ def _of_variant(record: VariantRecord, source: MezzanineRecord, seen: Sequence[A
         yield Statement("how its sound was normalised", record.gain_mode, f"one of {', '.join(GAIN_MODES)}")
     if media_outputs.is_variant(record.output):
         yield Statement("the variant", record.variant, record.output.removeprefix(media_outputs.variant_output("")))
+    elif source.picture_size is not None:
+        fitting = [rung.name for rung in target_format.rungs(*source.picture_size)]
+        best = next((name for name in fitting if int(name.rstrip("p")) <= PREVIEW_LINES), fitting[-1])
+        yield Statement("the variant that it was cut from", record.variant, best)
 
 
 def _of_playlist(record: VariantRecord, playlist: VariantObservation) -> Iterator[Statement]:
@@ -294,6 +298,8 @@ def _of_loudness(record: VariantRecord, sound: LoudnessObservation) -> Iterator[
         yield Statement("the loudness range", record.loudness.range_lu, sound.range_lu, 1.0)
 
 
+PREVIEW_LINES = 720
+"""A preview is of this variant, or of the best below it."""
 RECORDED_RATE_SLACK = 0.01
 """Of the frame rate: that of a few pictures is known to a picture."""
 RECORDED_AVERAGE_SLACK = 0.01

@@ -60,6 +60,8 @@ class StreamFault(StrEnum):
     SOUND_CHANGES = "sound changes"
     SOUND_MARKED = "sound marked"
     """An ADTS header with bits that no player reads: private, copied, copyrighted."""
+    RECOVERY_UNTRUE = "recovery untrue"
+    """A picture that says that decoding can start at it, exactly, and is made of others."""
     KIND_UNTRUE = "kind untrue"
     """An access unit delimiter that names kinds of slices, and another follows."""
 
@@ -101,6 +103,8 @@ class TablesSeen:
     """Their sections."""
     has_network: bool = False
     """The PAT names a network's table, too."""
+    service_faults: tuple[str, ...] = ()
+    """What an SDT says of its service that is not so, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,8 @@ class ClockSeen:
     most_lead: float | None
     units_between: float
     """Seconds between two PES packets of its PID, typically: it can come no more often than these."""
+    lead_spread: float = 0.0
+    """Seconds by which the lead of decoding times that come with a PCR differs within the segment."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +182,17 @@ class PictureParameters:
     """Whether the edges of the picture may be cut off."""
     chroma_place: tuple[int, int] | None = None
     """Where chroma samples lie (figure E-1): of upper and lower fields."""
+    gaps_allowed: bool = False
+    """Whether numbers of frames may be missing (7.4.2.1.1)."""
+    video_format: int | None = None
+    """Of table E-2: which television system it was; 5: not said."""
+    motion_bits: int | None = None
+    """log2 of the quarter samples that motion vectors are shorter than, in the direction of less."""
+    most_unit_bytes: float | None = None
+    """Bytes that a frame may have at most; None for no limit of its own."""
+    buffer_rate: int | None = None
+    """Bits a second that a decoder's buffer is filled with (E.2.2)."""
+    buffer_bits: int | None = None
 
 
 @dataclass(frozen=True)
@@ -189,6 +206,8 @@ class PictureUnits:
     """Those of the first SPS."""
     starts_with_idr: bool | None
     message_types: tuple[int, ...] = ()
+    largest_unit: int = 0
+    """Bytes of the largest access unit."""
     tools: frozenset[str] = frozenset()
     """What only some profiles have, and its PPS and slices use: "CABAC", "B slices", "8x8 transforms"."""
 

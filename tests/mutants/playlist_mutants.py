@@ -122,6 +122,7 @@ MASTER: tuple[Edit, ...] = (
     ("bandwidth_twice", "medium", "two peak rates are said", r":BANDWIDTH=(\d+)", r":BANDWIDTH=\1,BANDWIDTH=\1"),
     ("average_missing", "medium", "the average rate is not said", r",AVERAGE-BANDWIDTH=\d+", ""),
     ("average_too_low", "medium", "the average rate is too low", r"AVERAGE-BANDWIDTH=\d+", "AVERAGE-BANDWIDTH=9000"),
+    ("average_zero_padded", "light", "zeros precede the average rate", r"AVERAGE-BANDWIDTH=", "AVERAGE-BANDWIDTH=000"),
     ("average_too_high", "medium", "the average rate is above the peak", r"AVERAGE-BANDWIDTH=\d+",
      "AVERAGE-BANDWIDTH=90000000"),
     ("codecs_missing", "medium", "codecs are not said", r',CODECS="[^"]*"', ""),

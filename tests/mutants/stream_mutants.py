@@ -331,6 +331,44 @@ def clock_jumps(stream: Packets) -> None:
         stream.set_pcr(index, stream.pcr(index) + 2 * 27_000_000)
 
 
+@packets("medium", everywhere=True)
+def clock_runs_slow(stream: Packets) -> None:
+    """inside each segment the PCR runs 5 % slow"""
+    marks = [(index, pcr) for index in range(stream.count) if (pcr := stream.pcr(index)) is not None]
+    start = marks[0][1]
+    for index, pcr in marks:
+        stream.set_pcr(index, start + (pcr - start) * 95 // 100)
+
+
+@packets("light", everywhere=True)
+def clock_overflows(stream: Packets) -> None:
+    """the last digits of the PCR are more than there are"""
+    for index in range(stream.count):
+        if stream.pcr(index) is not None:
+            packet = stream.bytes_of(index)
+            packet[10], packet[11] = packet[10] | 1, 0xFF
+
+
+@packets("medium")
+def null_packets_with_a_name(stream: Packets) -> None:
+    """empty packets name a person and a place"""
+    text = (b"Jane Doe, Elm Street 4, 52.5200 13.4050 " * 5)[:184]
+    for _ in range(4):
+        stream.insert(stream.count // 2, bytes.fromhex("471fff10") + text)
+
+
+@packets("medium", everywhere=True)
+def service_called_encrypted(stream: Packets) -> None:
+    """the description of the service says that it is encrypted"""
+    stream.change_service(lambda section: section.__setitem__(14, section[14] | 0x10))
+
+
+@packets("light", everywhere=True)
+def service_of_another_programme(stream: Packets) -> None:
+    """the description of the service is that of a programme that there is not"""
+    stream.change_service(lambda section: section.__setitem__(12, 2))
+
+
 @packets("medium")
 def clock_runs_backward(stream: Packets) -> None:
     """one PCR is before the last one"""
@@ -680,6 +718,12 @@ def picture_buffer_too_small(piece: Workpiece) -> None:
 def reordering_understated(piece: Workpiece) -> None:
     """the parameters say that one picture is decoded before an earlier one, where two are"""
     _last_of_parameters(piece, 6, "011", "010")
+
+
+@mutant(AREA, "medium", Seam.SEGMENTS, ("flat", "portrait"))
+def motion_understated(piece: Workpiece) -> None:
+    """the parameters say that nothing moves farther than 16 pixels"""
+    _last_of_parameters(piece, 9, "00010110001011", "00111000010000")
 
 
 @mutant(AREA, "medium", Seam.SEGMENTS, BOTH)

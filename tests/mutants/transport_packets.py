@@ -129,6 +129,9 @@ class Packets:
     def change_pat(self, change: Callable[[bytearray], object]) -> None:
         self._change(0, change)
 
+    def change_service(self, change: Callable[[bytearray], object]) -> None:
+        self._change(0x11, change)
+
     def change_pmt(self, change: Callable[[bytearray], object]) -> None:
         self._change(self.pmt_pid, change)
 

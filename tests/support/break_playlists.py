@@ -33,6 +33,11 @@ def white_space_behind_a_name(root: Path) -> None:
     edit(media_list(root), "^segment_00001.ts", "segment_00001.ts ")
 
 
+@breaks("listing", "numbers_plain")
+def zeros_in_front_of_a_length(root: Path) -> None:
+    edit(media_list(root), "^#EXTINF:", "#EXTINF:00")
+
+
 @breaks("listing", "playlist_lines")
 def carriage_returns(root: Path) -> None:
     media_list(root).write_bytes(media_list(root).read_bytes().replace(b"\n", b"\r\n"))

@@ -249,7 +249,18 @@ def key_frame_unmarked(packets: list[bytearray]) -> None:
 
 @breaks("listing", "picture_buffer_sufficient")
 def picture_buffer_too_small(root: Path) -> None:
-    """Of the parameters, the last number says how many pictures are to be kept; a stop bit follows."""
+    """Of the parameters, the last number says how many pictures are to be kept: four become three."""
+    last_of_parameters(root, 1, "00101", "00100")
+
+
+@breaks("listing", "picture_limits_kept")
+def motion_understated(root: Path) -> None:
+    """In front of the last two numbers stand two that say how far pictures move: one of them becomes 16 pixels."""
+    last_of_parameters(root, 9, "00010100001010", "00111000010000")
+
+
+def last_of_parameters(root: Path, bit: int, old: str, new: str) -> None:
+    """Change the bits that stand so far in front of the last one of the parameters, which is a stop bit."""
     repacked_with_reordering(root)
     for index in range(len(list((root / VARIANT).glob("*.ts")))):
         packets = packets_of(root, index)
@@ -259,10 +270,10 @@ def picture_buffer_too_small(root: Path) -> None:
                 continue
             unit = bytes(packet[at : packet.index(b"\0\0\1", at)]).rstrip(b"\0")
             number = int.from_bytes(unit, "big")
-            stop = (number & -number).bit_length() - 1
-            # Four pictures, 00101, become three, 00100.
-            assert number >> stop + 1 & 31 == 5
-            packet[at : at + len(unit)] = (number ^ 2 << stop).to_bytes(len(unit), "big")
+            shift = (number & -number).bit_length() - 1 + bit
+            assert number >> shift & (1 << len(old)) - 1 == int(old, 2), bin(number)
+            number += int(new, 2) - int(old, 2) << shift
+            packet[at : at + len(unit)] = number.to_bytes(len(unit), "big")
         write(root, packets, index)
 
 

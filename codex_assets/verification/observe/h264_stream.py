@@ -29,6 +29,8 @@ SAMPLE_ASPECTS = (
     *((80, 33), (18, 11), (15, 11), (64, 33), (160, 99), (4, 3), (3, 2), (2, 1)),
 )
 """Table E-1."""
+RAW_MACROBLOCK_BITS = 3072
+"""Of 8 bits and 4:2:0 (7.4.2.1.1)."""
 REGISTERED, UNREGISTERED = 4, 5
 CABAC, B_SLICES, TRANSFORMS = "CABAC", "B slices", "8x8 transforms"
 DELIMITED = ({2}, {0, 2}, {0, 1, 2}, {4}, {3, 4}, {2, 4}, {0, 2, 3, 4}, {0, 1, 2, 3, 4})
@@ -37,8 +39,14 @@ CAPTIONS = bytes.fromhex("b50031") + b"GA94\x03"
 """What closed captions begin with in user data of ATSC (A/53), which `captions.py` reads. What else there is of these
 has televisions zoom, or draw bars."""
 X264 = bytes.fromhex("dc45e9bde6d948b7962cd820d923eeef")
-X264_TEXT = re.compile(rb"x264 - core [\w .]+ - H\.264/MPEG-4 AVC codec - Copy[\w .:/-]+ - options: [\w=.:,+ ()/-]*\0?")
-"""Its own version and settings, which name nobody."""
+X264_TEXT = re.compile(
+    rb"x264 - core \d+[\w .]{0,40} - H\.264/MPEG-4 AVC codec - Copy[a-z]+ 20\d\d-20\d\d - "
+    rb"http://www\.videolan\.org/x264\.html - options:"
+    rb"(?: [\w-]{1,24}=(?:0x[\da-f]+|[-+\d.,:x]|crf|abr|cbr|cqp|vbr|[12]pass|none|dia|hex|umh|t?esa|tff|bff|fake"
+    rb"|infinite)*)* ?\0?"
+)
+"""Its own version and settings, numbers and words of its own, which name nobody."""
+RECOVERY = 6
 
 
 @dataclass
@@ -68,6 +76,9 @@ class _Unit:
     @property
     def has_slice(self) -> bool:
         return any(kind in SLICES for kind in self.types)
+
+    promises_start: bool = False
+    """Says that decoding can start there, and is exact from there on."""
 
     def add(self, kind: int, head: bytes, *, is_first_slice: bool) -> None:
         """One more NAL unit, with the bytes behind its header."""
@@ -106,8 +117,10 @@ def read_units(stream: bytes) -> UnitsRead:
         elif kind == PPS:
             pps[stream[at:end].rstrip(b"\x00")] = None
         elif kind == SEI:
-            for message, is_private in messages_of(stream[at + 1 : end]):
+            for message, is_private, payload in messages_of(stream[at + 1 : end]):
                 messages[message] = None
+                # A count of no frames is a single bit.
+                unit.promises_start |= message == RECOVERY and payload[:1] >= b"\x80"
                 if is_private:
                     read.faults.append((StreamFault.PRIVATE, at))
     read.starts = [unit.at for unit in units]
@@ -126,6 +139,7 @@ def read_units(stream: bytes) -> UnitsRead:
         parameters=parameters_of(first) if first is not None else None,
         starts_with_idr=None if with_slices is None else next(k for k in with_slices.types if k in SLICES) == IDR,
         message_types=tuple(messages),
+        largest_unit=max((b - a for a, b in pairwise([*read.starts, len(stream)])), default=0),
         tools=_tools(pps, units),
     )
     return read
@@ -192,14 +206,17 @@ def _unit_faults(unit: _Unit, has_delimiters: bool) -> Iterator[tuple[StreamFaul
         yield StreamFault.UNITS, unit.at
     elif unit.delimiter is not None and not unit.kinds <= DELIMITED[unit.delimiter]:
         yield StreamFault.KIND_UNTRUE, unit.at
+    if unit.promises_start and not unit.kinds <= {2}:
+        yield StreamFault.RECOVERY_UNTRUE, unit.at
     if IDR in slices:
         before = unit.types[: unit.types.index(IDR)]
         if SPS not in before or PPS not in before:
             yield StreamFault.PARAMETERS_ABSENT, unit.at
 
 
-def messages_of(data: bytes) -> Iterator[tuple[int, bool]]:
-    """Types of the messages of an SEI unit, and whether each is user data that nobody needs to play the stream."""
+def messages_of(data: bytes) -> Iterator[tuple[int, bool, bytes]]:
+    """Types of the messages of an SEI unit, whether each is user data that nobody needs to play the stream, and what it
+    says."""
     data = data.replace(b"\x00\x00\x03", b"\x00\x00")
     at = 0
     while at + 2 <= len(data) and data[at:].rstrip(b"\x00") != b"\x80":
@@ -212,7 +229,7 @@ def messages_of(data: bytes) -> Iterator[tuple[int, bool]]:
             or (kind == REGISTERED and payload.startswith(CAPTIONS))
             or (kind == UNREGISTERED and payload.startswith(X264) and X264_TEXT.fullmatch(payload[16:]) is not None)
         )
-        yield kind, not is_known
+        yield kind, not is_known, payload
 
 
 def _sum_of_bytes(data: bytes, at: int) -> tuple[int, int]:
@@ -264,8 +281,7 @@ def parameters_of(sps: bytes) -> PictureParameters | None:
     chroma = skip_high_profile(bits) if profile in HIGH_PROFILES else 1
     bits.unsigned()
     _skip_picture_order(bits)
-    references = bits.unsigned()
-    bits.take(1)
+    references, has_gaps = bits.unsigned(), bits.flag()
     columns, rows = bits.unsigned() + 1, bits.unsigned() + 1
     is_frames = bits.flag()
     if not is_frames:
@@ -275,8 +291,9 @@ def parameters_of(sps: bytes) -> PictureParameters | None:
     if bits.flag():
         left, right, top, bottom = (bits.unsigned() for _ in range(4))
     across, down = 2 if chroma in (1, 2) else 1, (2 if chroma == 1 else 1) * (1 if is_frames else 2)
-    usability = _usability(bits) if bits.flag() else {}
+    usability = _usability(bits, columns * rows * (1 if is_frames else 2)) if bits.flag() else {}
     return PictureParameters(
+        gaps_allowed=has_gaps,
         profile=profile,
         constraints=constraints,
         level=level,
@@ -323,8 +340,8 @@ def _skip_picture_order(bits: UnitBits) -> None:
             bits.signed()
 
 
-def _usability(bits: UnitBits) -> dict[str, Any]:
-    """The VUI (E.1.1), as fields of `PictureParameters`."""
+def _usability(bits: UnitBits, macroblocks: int) -> dict[str, Any]:
+    """The VUI (E.1.1) of a frame of so many macroblocks, as fields of `PictureParameters`."""
     seen: dict[str, Any] = {}
     if bits.flag():
         code = bits.take(8)
@@ -335,7 +352,7 @@ def _usability(bits: UnitBits) -> dict[str, Any]:
     if bits.flag():
         seen["overscan"] = bits.flag()
     if bits.flag():
-        bits.take(3)
+        seen["video_format"] = bits.take(3)
         seen["full_range"] = bits.flag()
         if bits.flag():
             seen |= {"primaries": bits.take(8), "transfer": bits.take(8), "matrix": bits.take(8)}
@@ -345,33 +362,37 @@ def _usability(bits: UnitBits) -> dict[str, Any]:
         ticks, scale = bits.take(32), bits.take(32)
         seen["rate"] = scale / (2 * ticks) if ticks else None
         seen["is_fixed_rate"] = bits.flag()
-    return seen | _kept(bits)
+    return seen | _limits(bits, macroblocks)
 
 
-def _kept(bits: UnitBits) -> dict[str, Any]:
-    """The rest of the VUI, behind its clock: which pictures are kept."""
-    has_buffer = False
+def _limits(bits: UnitBits, macroblocks: int) -> dict[str, Any]:
+    """The rest of the VUI, behind its clock: how a buffer is filled, which pictures are kept, how large they are."""
+    seen: dict[str, Any] = {}
     for _ in range(2):
         if bits.flag():
-            has_buffer = True
-            _skip_buffer(bits)
-    if has_buffer:
+            seen["buffer_rate"], seen["buffer_bits"] = _buffer(bits)
+    if seen:
         bits.take(1)
     bits.take(1)
     if not bits.flag():
-        return {}
+        return seen
     bits.take(1)
-    for _ in range(4):
-        bits.unsigned()
-    return {"reordered": bits.unsigned(), "buffered": bits.unsigned()}
+    denominator = bits.unsigned()
+    bits.unsigned()
+    if denominator:
+        seen["most_unit_bytes"] = macroblocks * RAW_MACROBLOCK_BITS / (8 * denominator)
+    seen["motion_bits"] = min(bits.unsigned(), bits.unsigned())
+    return seen | {"reordered": bits.unsigned(), "buffered": bits.unsigned()}
 
 
-def _skip_buffer(bits: UnitBits) -> None:
-    """Go past the parameters of a hypothetical decoder (E.1.2)."""
+def _buffer(bits: UnitBits) -> tuple[int, int]:
+    """Bits a second and bits of a hypothetical decoder (E.1.2), in the largest of its schedules."""
     schedules = bits.unsigned() + 1
-    bits.take(8)
+    rate_scale, size_scale = bits.take(4), bits.take(4)
+    rate = size = 0
     for _ in range(min(32, schedules)):
-        bits.unsigned()
-        bits.unsigned()
+        rate = max(rate, bits.unsigned() + 1 << 6 + rate_scale)
+        size = max(size, bits.unsigned() + 1 << 4 + size_scale)
         bits.take(1)
     bits.take(20)
+    return rate, size

@@ -19,6 +19,8 @@ SQUARE_WITHIN = 0.02
 """Of its larger side, what a pixel may be off: a size that was rounded leaves as much."""
 MOST_AT_ONCE = 1 << 20
 """Bytes that are decompressed."""
+_RESTART = re.compile(rb"\xff[\xd0-\xd7]")
+MOST_PARTS = 16
 MOST_FILLING = 16
 """Bytes of 0xFF between a JPEG's parts: no encoder in use writes any."""
 _ENCODER = re.compile(rb"Lavc[0-9.]*\0?")
@@ -50,8 +52,9 @@ def read_jpeg(data: bytes) -> ImageFile | None:
     """The structure of a JPEG; None for other bytes."""
     if not data.startswith(b"\xff\xd8"):
         return None
-    parts, foreign, form, steps = ["SOI"], [], None, []
+    parts, foreign, form = ["SOI"], [], None
     at, ended, filling, pixels = 2, False, 0, None
+    bodies: list[tuple[str, bytes]] = []
     while at + 2 <= len(data) and not ended:
         if data[at] != 0xFF:
             foreign.append(f"bytes that belong to nothing after {parts[-1]}")
@@ -74,18 +77,16 @@ def read_jpeg(data: bytes) -> ImageFile | None:
         if name.startswith("SOF"):
             form = _jpeg_form(name, body)
             pixels = int.from_bytes(body[1:3], "big") * int.from_bytes(body[3:5], "big")
-        if name == "DQT":
-            steps.append(body)
+        bodies.append((name, body))
         at += length
         if name == "SOS":
             at = _after_scan(data, at)
     if filling > MOST_FILLING:
         foreign.append(f"{filling} bytes that fill it")
-    if parts.count("APP0") > 1:
-        foreign.append("a second segment APP0")
-    if any(body[:1] >= b"\x10" for body in steps):
-        foreign.append("a table of 16 bits")
-    luma = _luma_steps(steps)
+    if any(name == "DRI" and any(body) for name, body in bodies) and not _RESTART.search(data):
+        foreign.append("a mark of places to begin anew that there are not")
+    foreign += [*_odd_markers(bodies), *_unused_tables(bodies)]
+    luma = _luma_steps([body for name, body in bodies if name == "DQT"])
     return ImageFile(
         tuple(parts),
         tuple(foreign),
@@ -97,6 +98,40 @@ def read_jpeg(data: bytes) -> ImageFile | None:
         size=len(data),
         pixels=pixels,
     )
+
+
+def _odd_markers(parts: list[tuple[str, bytes]]) -> list[str]:
+    """What is said in another place, twice or in another form than every reader expects."""
+    names = [name for name, _ in parts]
+    foreign = []
+    if names.count("APP0") > 1:
+        foreign.append("a second segment APP0")
+    elif "APP0" in names[1:]:
+        foreign.append("a segment APP0 that does not come first")
+    if any(name == "DQT" and body[:1] >= b"\x10" for name, body in parts):
+        foreign.append("a table of 16 bits")
+    return foreign
+
+
+def _unused_tables(parts: list[tuple[str, bytes]]) -> list[str]:
+    """Tables of quantisers and of codes that no channel uses (ITU-T T.81 B.2.2 to B.2.4): they can hold anything."""
+    quantisers, codes = set(), set()
+    for name, body in parts:
+        if name.startswith("SOF"):
+            quantisers |= {body[at + 2] for at in range(6, len(body) - 2, 3)}
+        if name == "SOS":
+            chosen = [body[at + 1] for at in range(1, len(body) - 3, 2)]
+            codes |= {each >> 4 for each in chosen} | {0x10 | each & 15 for each in chosen}
+    foreign = []
+    for name, body in parts:
+        at = 0
+        while at < len(body) and name in ("DQT", "DHT"):
+            length = (129 if body[at] >> 4 else 65) if name == "DQT" else 17 + sum(body[at + 1 : at + 17])
+            number, used = (body[at] & 15, quantisers) if name == "DQT" else (body[at], codes)
+            if number not in used:
+                foreign.append("a table that nothing uses")
+            at += length
+    return foreign
 
 
 def _jpeg_name(marker: int) -> str:
@@ -184,6 +219,9 @@ def read_webp(data: bytes) -> ImageFile | None:
     form = forms[0] if forms else None
     if len(forms) > 1:
         foreign = (*foreign, "a second picture")
+    if frame and frame[0] >> 1 & 7:
+        # Of another version, with filters that few decoders have (RFC 6386 9.1).
+        form = "lossy, of an unusual version"
     shown = frame_size(frame)
     return ImageFile(
         tuple(parts),
@@ -229,6 +267,10 @@ def read_png(data: bytes) -> ImageFile | None:
     behind = max(0, len(data) - at) if ended else 0
     if _goes_on(b"".join(pixel_data)):
         foreign.append("data behind its pixels")
+    if form is not None and (form.startswith("16 bits") or form.endswith("interlaced")):
+        foreign.append(f"more than its picture needs ({form})")
+    if len(pixel_data) > MOST_PARTS and len(data) > 2 * sum(map(len, pixel_data)):
+        foreign.append("pixels in parts that are mostly headers")
     return ImageFile(tuple(parts), tuple(foreign), form, ended, behind, size=len(data), pixels=pixels)
 
 

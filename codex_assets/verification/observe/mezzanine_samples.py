@@ -88,7 +88,7 @@ def _units(file: int, packet: Packet) -> Iterator[tuple[int, bytes]]:
 
 
 def _beside(messages: bytes) -> Iterator[str]:
-    for kind, is_private in messages_of(messages):
+    for kind, is_private, _ in messages_of(messages):
         if is_private:
             yield TEXT
         elif kind not in USUAL_MESSAGES:

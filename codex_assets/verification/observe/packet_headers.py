@@ -19,6 +19,7 @@ SYNC = 0x47
 NULL_PID = 0x1FFF
 CLOCK_HZ = 90_000
 CLOCK_WRAPS = 1 << 33
+CLOCK_EXTENSION = 300
 
 Array = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -110,6 +111,9 @@ def _faults(
     has_payload = (control & 1) > 0
     # With a payload at least a byte is left for it; without, the field fills the packet (2.4.3.5).
     odd_length = np.where(has_payload, field_length > 182, field_length != 183) | (control == 0)
+    # The last 9 bits of a PCR count to 300 (2.4.2.1).
+    has_clock = (flags & 0x10 > 0) & (field_length >= 7)
+    odd_length |= has_clock & (((rows[:, 10].astype(np.int64) & 1) << 8 | rows[:, 11]) >= CLOCK_EXTENSION)
     # A field holds its flags, and 6 bytes for a PCR, 6 for an OPCR, 1 for a countdown, 1 and more for private data.
     needed = 1 + 6 * (flags >> 4 & 1) + 6 * (flags >> 3 & 1) + (flags >> 2 & 1) + (flags >> 1 & 1) + (flags & 1)
     odd_length |= (flags > 0) & (field_length < needed)
@@ -119,6 +123,7 @@ def _faults(
     is_stuffing = (columns >= stuffed_from[at, np.newaxis]) & (columns < 5 + field_length[at, np.newaxis])
     is_private = flags & 0x0F > 0
     is_private[at] |= ((rows[at] != 0xFF) & is_stuffing).any(axis=1)
+    is_private |= is_null & ~((rows[:, 4:] == 0xFF) | (rows[:, 4:] == 0)).all(axis=1)
     return (
         (StreamFault.DAMAGED, (head[:, 1] & 0x80) > 0),
         (StreamFault.MARKED, ((head[:, 1] | flags) & 0x20) > 0),

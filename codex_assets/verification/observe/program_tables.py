@@ -14,6 +14,8 @@ from codex_assets.verification.stream_observations import StreamEntry, StreamFau
 PAT_PID, SDT_PID = 0, 0x11
 PAT, PMT, SDT = 0x00, 0x02, 0x42
 SERVICE_DESCRIPTOR = 0x48
+NOT_SAID, RUNNING = 0, 4
+"""States of a service."""
 
 
 @dataclass
@@ -91,6 +93,7 @@ def read_tables(packets: Packets) -> TablesRead:
         pats[0].data,
         pmts[0].data,
         len(named) > len(entries),
+        tuple(_service_faults(sdts[0].data, pats[0].data, entries[0][0])) if sdts else (),
     )
     return read
 
@@ -160,6 +163,21 @@ def _streams(body: bytes) -> Iterable[StreamEntry]:
         length = (body[at + 3] & 0x0F) << 8 | body[at + 4]
         yield StreamEntry((body[at + 1] & 0x1F) << 8 | body[at + 2], body[at], body[at + 5 : at + 5 + length])
         at += 5 + length
+
+
+def _service_faults(section: bytes, pat: bytes, programme: int) -> Iterator[str]:
+    """What a service description (EN 300 468 5.2.3) says that is not so of the programme of a PAT."""
+    # Behind its head: original network, a reserved byte; number, flags of guides, state, mark of encryption.
+    services = section[11:-4]
+    if len(services) < 5:
+        return
+    if section[3:5] != pat[3:5] or int.from_bytes(services[:2], "big") != programme:
+        yield "a service description of another programme"
+    state, is_encrypted = services[3] >> 5, services[3] & 0x10
+    if is_encrypted:
+        yield "a service description that calls it encrypted"
+    if state not in (NOT_SAID, RUNNING):
+        yield "a service description that says that it is not running"
 
 
 def _service_names(body: bytes) -> Iterable[str]:

@@ -59,6 +59,7 @@ STREAM_ATTRIBUTES = {
 CAPTION_ATTRIBUTES = {
     *("TYPE", "GROUP-ID", "NAME", "LANGUAGE", "INSTREAM-ID", "DEFAULT", "AUTOSELECT", "CHARACTERISTICS")
 }
+IN_QUOTES, ADORNED = re.compile(r'"[^"]*"'), re.compile(r"(?:^|[=x])(?:\+|0[0-9])")
 QUOTED, WHOLE, DECIMAL = r'"[^"]*"', r"[0-9]{1,20}", r"[0-9]+(\.[0-9]+)?"
 YES_NO = r"YES|NO"
 FORMS = {
@@ -236,6 +237,19 @@ def tag_values(seen: AnyPlaylist) -> Finding | None:
             message = f"{tag} (line {line.number}) is {_shown(line.value) or 'empty'}, which is no whole number"
             problems.append(Problem(_at(line), _shown(line.value), message))
     return expect_no_problem(problems, expected="as the tag has it", message="All tags have the values they take.")
+
+
+@rule(*ALL_PLAYLISTS, source=CONTRACT, severity=Severity.WARN, is_of_contract=True)
+def numbers_plain(seen: AnyPlaylist) -> Finding | None:
+    """Numbers have no sign, and no zeros in front that say nothing."""
+    if (text := _text(seen)) is None:
+        return None
+    problems = [
+        Problem(_at(line), _shown(line.value), f"Line {line.number} has a number with a sign or zeros in front of it")
+        for line in text.tags
+        if ADORNED.search(IN_QUOTES.sub("", line.value))
+    ]
+    return expect_no_problem(problems, expected="plain numbers", message="Numbers are written plainly.")
 
 
 @rule(*PLAYLISTS, source=CONTRACT, is_of_contract=True)

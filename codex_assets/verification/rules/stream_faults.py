@@ -69,6 +69,10 @@ WORDS = {
         "a frame of {} with marks that no player reads",
         "{n} frames of {} with marks that no player reads",
     ),
+    StreamFault.RECOVERY_UNTRUE: (
+        "a frame of {} that says that decoding can start there, and cannot",
+        "{n} frames of {} that say that decoding can start there, and cannot",
+    ),
     StreamFault.KIND_UNTRUE: (
         "a frame of {} whose delimiter says another kind",
         "{n} frames of {} whose delimiters say another kind",

@@ -59,6 +59,8 @@ OBEYED = {0x80: 66, 0x40: 77, 0x20: 88}
 """Constraint flags, by which a stream says that decoders of another profile can show it, too."""
 RESERVED_BITS = 0x03
 """Of the constraint flags (7.4.2.1.1)."""
+LEVEL_1B, LEVEL_OF_1B = 0x10, 11
+"""constraint_set3_flag has a meaning at level 1.1 alone, in the profiles that ours are of."""
 BT709 = 1
 """Of primaries, transfer and matrix alike (H.264 tables E-3 to E-5)."""
 
@@ -75,6 +77,11 @@ CLOCK_LEAD_SECONDS = 1.5
 """Ours: 0.7 s of the muxer's, and a picture's reordering."""
 LONGEST_LEAD_SECONDS = 10.0
 """What a decoder has to hold of H.264 (ISO/IEC 13818-1 2.14.3)."""
+CLOCK_UNEVEN_SECONDS = 0.002
+"""Ours: the muxer's clock is a constant time before what comes with it, to a tick."""
+BUFFER_RATE_SLACK = 1.1
+LEAST_MOTION_BITS = 7
+"""Of quarter samples: encoders search 16 pixels at least, and say 32 and more."""
 SOUND_APART_SECONDS = 0.25
 """Between the first picture and the first sound of a segment. Ours: a frame of sound, 0.02 s."""
 STEP_SLACK = 0.6
@@ -301,6 +308,8 @@ def _clock_problem(seen: VariantObservation, stream: SegmentStream) -> str:
     allowed = SOUND_CLOCK_STEP_SECONDS if lead is None else CLOCK_STEP_SECONDS
     if clock.longest_step > max(allowed, CLOCK_STEP_UNITS * clock.units_between) + 0.002:
         return f"goes {clock.longest_step:.2f} s without a clock (PCR){at(seen, clock.seconds)}"
+    if seen.is_ours and clock.lead_spread > CLOCK_UNEVEN_SECONDS:
+        return f"has a clock (PCR) that runs unevenly, by up to {clock.lead_spread:.3f} s"
     if clock.least_lead is not None and clock.least_lead < -CLOCK_LATE_SECONDS:
         return f"has a clock (PCR) that is {-clock.least_lead:.2f} s later than what is to be decoded"
     most = CLOCK_LEAD_SECONDS if seen.is_ours else LONGEST_LEAD_SECONDS
@@ -409,7 +418,7 @@ def key_frames_marked(seen: VariantObservation) -> Finding | None:
     if not any(stream.picture is not None for _, stream in streams(seen)):
         return None
     skipped = (*DAMAGE, *LOSS, *PES, StreamFault.UNITS, StreamFault.PARAMETERS_ABSENT)
-    problems = fault_problems(seen, streams(seen, *skipped), StreamFault.UNMARKED)
+    problems = fault_problems(seen, streams(seen, *skipped), StreamFault.UNMARKED, StreamFault.RECOVERY_UNTRUE)
     return expect_no_problem(problems, expected="marks", message="IDR frames are marked as places to start at.")
 
 
@@ -460,7 +469,7 @@ def picture_tools_of_profile(seen: VariantObservation) -> Finding | None:
         if lacking:
             message = f"{segment.name} uses {' and '.join(lacking)}, and says a profile without them"
             problems.append(Problem(segment.name, ", ".join(lacking), message))
-        elif said.constraints & RESERVED_BITS:
+        elif said.constraints & RESERVED_BITS or (said.constraints & LEVEL_1B and said.level != LEVEL_OF_1B):
             problems.append(Problem(segment.name, "reserved bits", f"{segment.name} sets reserved bits of its profile"))
     if not known:
         return None
@@ -482,6 +491,37 @@ def picture_shown_as_coded(seen: VariantObservation) -> Finding | None:
         if said is not None and said.overscan:
             problems.append(Problem(segment.name, "overscan", f"{segment.name} lets players cut off its edges"))
     return expect_no_problem(problems, expected="as coded", message="The picture is shown as it is coded.")
+
+
+@rule(*PLAYLISTS, source=f"{H264} 7.4.2.1.1, E.2.1, E.2.2", elsewhere=Severity.WARN)
+def picture_limits_kept(seen: VariantObservation) -> Finding | None:
+    """Frames keep the limits that the picture's parameters name: their size, their rate, how far they move."""
+    problems = []
+    known = [
+        (segment, stream.picture, stream.picture.parameters)
+        for segment, stream in streams(seen, *DAMAGE, *LOSS, *PES)
+        if stream.picture is not None and stream.picture.parameters is not None
+    ]
+    for segment, picture, said in known:
+        rate = 8 * segment.video.size / segment.extinf if segment.video is not None and segment.extinf >= 1 else 0.0
+        if said.most_unit_bytes is not None and picture.largest_unit > said.most_unit_bytes:
+            problem = f"a frame of {picture.largest_unit} bytes, and says {said.most_unit_bytes:.0f} at most"
+        elif said.buffer_bits is not None and 8 * picture.largest_unit > said.buffer_bits:
+            problem = (
+                f"a frame of {8 * picture.largest_unit} bits, and says that a buffer of {said.buffer_bits} will do"
+            )
+        elif said.buffer_rate is not None and rate > BUFFER_RATE_SLACK * said.buffer_rate:
+            problem = f"{rate:.0f} bit/s, and says {said.buffer_rate} at most"
+        elif said.motion_bits is not None and said.motion_bits < LEAST_MOTION_BITS:
+            problem = f"parameters by which nothing moves farther than {2**said.motion_bits / 4:g} pixels"
+        elif said.gaps_allowed and seen.is_ours:
+            problem = "parameters by which lost frames are no loss"
+        else:
+            continue
+        problems.append(Problem(segment.name, problem, f"{segment.name} has {problem}"))
+    if not known:
+        return None
+    return expect_no_problem(problems, expected="kept", message="Frames keep the limits that they name.")
 
 
 @rule(*PLAYLISTS, source=f"{H264} A.3.1, E.2.1", elsewhere=Severity.WARN)
@@ -582,6 +622,7 @@ def _additions(stream: SegmentStream, usual: Sequence[int]) -> Sequence[str]:
     if tables is not None:
         if tables.has_network:
             additions.append("a table of a network in its PAT")
+        additions += tables.service_faults
         if any(name not in SERVICE_NAMES for name in tables.names):
             additions.append("a service description with a text of its own")
         if any(text.replace(LANGUAGE, b"") for text in (tables.descriptors, *(e.descriptors for e in tables.streams))):
