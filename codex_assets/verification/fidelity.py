@@ -89,7 +89,11 @@ class ChangeKind(StrEnum):
     CONTRAST = "contrast"
     SATURATION = "saturation"
     COLOURS = "colours"
+    COLOURS_LATE = "colours late"
+    COLOURS_MOVED = "colours moved"
+    MIXED = "mixed"
     MOVED = "moved"
+    TILTED = "tilted"
     SCALED = "scaled"
     BLURRED = "blurred"
     ROUGH = "rough"
@@ -102,10 +106,10 @@ class ChangeKind(StrEnum):
 class PictureChange:
     """The change that explains a difference best.
 
-    `amount`: of a shift in time the pictures by which it is late (negative: early); of brightness the levels of 255
-    by which it is brighter; of contrast, saturation and sharpness a factor; of repeated pictures their part of all;
-    None where there is no number. `where`: which part of the picture. `start`, `end`: seconds of the first picture that
-    shows it, of those that were looked at, and of the end of the last.
+    `amount`: of a shift in time, of the colours too, the pictures by which it is late (negative: early); of brightness
+    the levels of 255 by which it is brighter; of contrast, saturation and sharpness a factor; of repeated pictures
+    their part of all; None where there is no number. `where`: which part of the picture. `start`, `end`: seconds of the
+    first picture that shows it, of those that were looked at, and of the end of the last.
     """
 
     change: ChangeKind

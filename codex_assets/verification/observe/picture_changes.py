@@ -7,7 +7,7 @@ difference is too much (`rules/pictures.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -34,16 +34,37 @@ EXPLAINS_BY_TIME = 0.25
 """...and one of another time at most this: there are many times to try."""
 NEARLY = 1.25
 """Of two explanations the simpler one is taken when it leaves at most this much more."""
+MOVED_EXPLAINS = 0.65
+"""...and one of the colours' place at most this, beside what coding leaves: slopes are those of areas."""
+CODED = 0.25
+"""Mean difference of an honest encode of a film."""
 NEAREST = 0.35
 """Mean difference under which pictures are as alike as an encode leaves them."""
-SMALL_PART = 0.25
+SMALL_PART = 0.4
 """Of a picture's areas: a change of fewer is one of a part."""
 PART_DIFFERENCE = 4.0
 MOST_OF_IT = 0.6
 """Of all difference, that a part has to hold."""
+FAINT_DIFFERENCE, NEARLY_ALL = 1.5, 0.7
 ZOOMS = (0.5, 0.75, 0.8, 0.9, 0.95, 1.05, 1.1, 1.2, 1.25, 1.33, 1.78)
 SOFT = 0.8
 ROUGH = 1.25
+
+Plane: TypeAlias = NDArray[np.float32]
+Flow: TypeAlias = Callable[[Plane, Plane, Plane, Plane], Sequence[Plane]]
+"""From slopes, down and across, and places from the centre: what an area changes by, for each way to move."""
+
+
+def _moved(down: Plane, across: Plane, rows: Plane, columns: Plane) -> Sequence[Plane]:
+    return down, across
+
+
+def _tilted(down: Plane, across: Plane, rows: Plane, columns: Plane) -> Sequence[Plane]:
+    return (down * columns - across * rows,)
+
+
+def _zoomed(down: Plane, across: Plane, rows: Plane, columns: Plane) -> Sequence[Plane]:
+    return down * rows, across * columns
 
 
 @dataclass(frozen=True)
@@ -83,10 +104,15 @@ def _explained(moment: WorstSecond, chosen: Indices, own: Pictures, reference: P
     if plain is not None:
         return plain
     shifted = [each for each in _shifted(moment, chosen, own) if each[1] < EXPLAINS_BY_TIME * left]
-    candidates = [*shifted, *_coloured(own, reference), *_geometric(own, reference)]
+    mixed = [each for each in _mixed_in_time(moment, chosen, own) if each[1] < EXPLAINS_BY_TIME * left]
+    candidates = [*shifted, *mixed, *_coloured(own, reference), *_geometric(own, reference)]
     least = min((difference for _, difference in candidates), default=left)
     if left > NEAREST and least < EXPLAINS * left:
         return next(change for change, difference in candidates if difference <= NEARLY * least + 0.1)
+    if _is_of_colours(own, reference):
+        moved = min(difference for change, difference in candidates if change.change is ChangeKind.COLOURS_MOVED)
+        if moved - CODED < MOVED_EXPLAINS * (left - CODED):
+            return PictureChange(ChangeKind.COLOURS_MOVED)
     part = _part(own, reference)
     if part is not None:
         return part
@@ -96,6 +122,12 @@ def _explained(moment: WorstSecond, chosen: Indices, own: Pictures, reference: P
     if left < PART_DIFFERENCE and sharpness is not None and sharpness > ROUGH:
         return PictureChange(ChangeKind.ROUGH, sharpness)
     return PictureChange(ChangeKind.NONE if left < 2 * NEAREST else ChangeKind.ANOTHER)
+
+
+def _is_of_colours(own: Pictures, reference: Pictures) -> bool:
+    """Whether the colours alone are others."""
+    luma, *chroma = (float(np.abs(mine - theirs).mean()) for mine, theirs in zip(own, reference, strict=True))
+    return luma < NEAREST and max(chroma) > 2 * NEAREST
 
 
 def _chosen(pictures: Pictures, indices: Indices) -> Pictures:
@@ -155,6 +187,23 @@ def _shifted(moment: WorstSecond, chosen: Indices, own: Pictures) -> Iterator[tu
             yield PictureChange(ChangeKind.SHIFTED_IN_TIME, float(late)), _difference(own, other)
 
 
+def _mixed_in_time(moment: WorstSecond, chosen: Indices, own: Pictures) -> Iterator[tuple[PictureChange, float]]:
+    """Pictures of more than one time: mixtures of neighbours, and colours of another picture than the luma."""
+    count = moment.reference[0].shape[0]
+
+    def at(late: int) -> Pictures:
+        return _chosen(moment.reference, np.clip(chosen - late, 0, count - 1))
+
+    here = at(0)
+    for times in ((0, 1), (0, -1), (-1, 0, 1), (0, 1, 2), (0, -1, -2), (0, 1, 2, 3)):
+        each = [at(late) for late in times]
+        luma, blue, red = (np.mean([pictures[plane] for pictures in each], axis=0) for plane in range(3))
+        yield PictureChange(ChangeKind.MIXED), _difference(own, (luma, blue, red))
+    for late in (1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6, -6):
+        _, blue, red = at(late)
+        yield PictureChange(ChangeKind.COLOURS_LATE, float(late)), _difference(own, (here[0], blue, red))
+
+
 def _geometric(own: Pictures, reference: Pictures) -> Iterator[tuple[PictureChange, float]]:
     luma, blue, red = reference
     for change, axes in ((ChangeKind.UPSIDE_DOWN, (1,)), (ChangeKind.MIRRORED, (2,)), (ChangeKind.TURNED, (1, 2))):
@@ -164,10 +213,17 @@ def _geometric(own: Pictures, reference: Pictures) -> Iterator[tuple[PictureChan
         for high in (1.0, *ZOOMS):
             if wide != 1.0 or high != 1.0:
                 yield PictureChange(ChangeKind.SCALED, wide), _inner_difference(own, reference, wide, high)
+    yield from _moved_slightly(own, reference)
+    still = float(np.abs(own[0] - luma).mean())
     for down in (-2, -1, 0, 1, 2):
         for right in (-2, -1, 0, 1, 2):
             if down or right:
-                yield PictureChange(ChangeKind.MOVED), _moved_difference(own[0], luma, down, right)
+                chroma = [
+                    _half_moved(mine, theirs, down, right) for mine, theirs in zip(own[1:], reference[1:], strict=True)
+                ]
+                everything = [_moved_difference(own[0], luma, down, right), *chroma]
+                yield PictureChange(ChangeKind.COLOURS_MOVED), float(np.mean([still, *chroma]))
+                yield PictureChange(ChangeKind.MOVED), float(np.mean(everything))
 
 
 def _inner_difference(own: Pictures, reference: Pictures, wide: float, high: float) -> float:
@@ -199,6 +255,42 @@ def _moved_difference(own: NDArray[np.float32], luma: NDArray[np.float32], down:
     return float(np.abs(mine - theirs).mean())
 
 
+def _moved_slightly(own: Pictures, reference: Pictures) -> Iterator[tuple[PictureChange, float]]:
+    """Moves by less than an area: then each area changes by its slope, as far as the picture moves in its place."""
+    there = [float(np.abs(mine - theirs).mean()) for mine, theirs in zip(own, reference, strict=True)]
+    fitted = [_flow_left(mine, theirs, _moved) for mine, theirs in zip(own, reference, strict=True)]
+    yield PictureChange(ChangeKind.COLOURS_MOVED), float(np.mean([there[0], *fitted[1:]]))
+    yield PictureChange(ChangeKind.MOVED), float(np.mean(fitted))
+    for change, flow in ((ChangeKind.TILTED, _tilted), (ChangeKind.SCALED, _zoomed)):
+        planes = [_flow_left(mine, theirs, flow) for mine, theirs in zip(own, reference, strict=True)]
+        yield PictureChange(change), float(np.mean(planes))
+
+
+def _flow_left(own: NDArray[np.float32], other: NDArray[np.float32], flow: Flow) -> float:
+    """The mean difference that is left when a plane moves as `flow` says, as far as fits best."""
+    height, width = own.shape[1:]
+    if height < 4 or width < 4:
+        return float(np.abs(own - other).mean())
+    down: Plane = np.gradient(other, axis=1)
+    across: Plane = np.gradient(other, axis=2)
+    rows = np.broadcast_to((np.arange(height, dtype=np.float32) - (height - 1) / 2)[:, np.newaxis], other.shape)
+    columns = np.broadcast_to(np.arange(width, dtype=np.float32) - (width - 1) / 2, other.shape)
+    changes = np.stack([each.ravel() for each in flow(down, across, rows, columns)], axis=1)
+    wanted = (own - other).ravel()
+    solution = np.linalg.lstsq(changes, wanted, rcond=None)[0]
+    return float(np.abs(changes @ solution - wanted).mean())
+
+
+def _half_moved(own: NDArray[np.float32], chroma: NDArray[np.float32], down: int, right: int) -> float:
+    """The same of a plane of half the size: moved by half as much, which may lie between two areas."""
+    near, far = (down // 2, right // 2), (-(-down // 2), -(-right // 2))
+    between = (np.roll(chroma, near, (1, 2)) + np.roll(chroma, far, (1, 2))) / 2
+    height, width = own.shape[1:]
+    if height <= 2 or width <= 2:
+        return 255.0
+    return float(np.abs(own - between)[:, 1 : height - 1, 1 : width - 1].mean())
+
+
 def _coloured(own: Pictures, reference: Pictures) -> Iterator[tuple[PictureChange, float]]:
     luma, blue, red = reference
     yield PictureChange(ChangeKind.CHROMA_EXCHANGED), _difference(own, (luma, red, blue))
@@ -214,7 +306,7 @@ def _coloured(own: Pictures, reference: Pictures) -> Iterator[tuple[PictureChang
     faded = (luma, 128 + factor * (blue - 128), 128 + factor * (red - 128))
     yield PictureChange(ChangeKind.SATURATION, factor), _difference(own, faded)
     # Any linear mixture of the three: a wrong matrix, a wrong range, a turned hue.
-    yield PictureChange(ChangeKind.COLOURS), _mixed_difference(own, reference)
+    yield PictureChange(ChangeKind.COLOURS), _mixture_left(own, reference) * _difference(own, reference)
 
 
 def _line(before: NDArray[np.float32], after: NDArray[np.float32]) -> tuple[float, float]:
@@ -226,8 +318,9 @@ def _line(before: NDArray[np.float32], after: NDArray[np.float32]) -> tuple[floa
     return slope, float(after.mean()) - slope * float(before.mean())
 
 
-def _mixed_difference(own: Pictures, reference: Pictures) -> float:
-    """What is left when own planes are any linear mixture of the original's."""
+def _mixture_left(own: Pictures, reference: Pictures) -> float:
+    """The part of the difference that is left when own planes are any linear mixture of the original's, at the size of
+    the chroma."""
     rows, columns = reference[1].shape[1:]
     luma, own_luma = (plane[:, : 2 * rows, : 2 * columns] for plane in (reference[0], own[0]))
     shape = (luma.shape[0], rows, 2, columns, 2)
@@ -235,18 +328,28 @@ def _mixed_difference(own: Pictures, reference: Pictures) -> float:
     inputs = np.stack([small.ravel(), reference[1].ravel(), reference[2].ravel(), np.ones(small.size)], axis=1)
     outputs = np.stack([own_small.ravel(), own[1].ravel(), own[2].ravel()], axis=1)
     solution = np.linalg.lstsq(inputs, outputs, rcond=None)[0]
-    return float(np.abs(inputs @ solution - outputs).mean())
+    there = float(np.abs(inputs[:, :3] - outputs).mean())
+    return float(np.abs(inputs @ solution - outputs).mean()) / there if there else 1.0
 
 
 def _part(own: Pictures, reference: Pictures) -> PictureChange | None:
     """A change of a part of the picture only, and which; None when it is everywhere or nowhere."""
-    difference = np.abs((own[0] - reference[0]).mean(0))
-    changed = difference > PART_DIFFERENCE
-    share = float(changed.mean())
-    if not 0 < share < SMALL_PART or difference[changed].sum() < MOST_OF_IT * difference.sum():
-        return None
-    rows, columns = np.nonzero(changed)
-    down, across = rows.mean() / difference.shape[0], columns.mean() / difference.shape[1]
+    differences = [np.abs((mine - theirs).mean(0)) for mine, theirs in zip(own, reference, strict=True)]
+    # What is faint has to be alone.
+    for least, alone in ((PART_DIFFERENCE, MOST_OF_IT), (FAINT_DIFFERENCE, NEARLY_ALL)):
+        for difference in differences:
+            changed = difference > least
+            share = float(changed.mean())
+            if 0 < share < SMALL_PART and difference[changed].sum() >= alone * difference.sum():
+                return PictureChange(ChangeKind.PART, share, _place(changed))
+    return None
+
+
+def _place(changed: NDArray[np.bool_]) -> str:
+    """Which ninth of a picture is in the middle of what is changed, in words."""
+    down, across = (
+        float(places.mean()) / side for places, side in zip(np.nonzero(changed), changed.shape, strict=True)
+    )
     vertical = "top" if down < 1 / 3 else "bottom" if down > 2 / 3 else "middle"
     horizontal = "left" if across < 1 / 3 else "right" if across > 2 / 3 else "centre"
-    return PictureChange(ChangeKind.PART, share, f"{vertical} {horizontal}")
+    return f"{vertical} {horizontal}"

@@ -223,7 +223,13 @@ _SENTENCES: dict[ChangeKind, Callable[[PictureChange], str]] = {
         f"The picture's colours are {'stronger' if (change.amount or 0) > 1 else 'paler'}"
     ),
     ChangeKind.COLOURS: lambda change: "The picture's colours are converted wrongly",
+    ChangeKind.COLOURS_LATE: lambda change: (
+        f"The picture's colours are {'late' if (change.amount or 0) > 0 else 'early'} by {_pictures(change.amount)}"
+    ),
+    ChangeKind.COLOURS_MOVED: lambda change: "The picture's colours are moved aside",
+    ChangeKind.MIXED: lambda change: "Each picture is mixed with others near it",
     ChangeKind.MOVED: lambda change: "The picture is moved aside",
+    ChangeKind.TILTED: lambda change: "The picture is tilted",
     ChangeKind.SCALED: lambda change: "The picture is scaled or cut to another shape",
     ChangeKind.BLURRED: lambda change: "The picture is less sharp than its size allows",
     ChangeKind.ROUGH: lambda change: "The picture is rougher, with noise or edges",
