@@ -22,6 +22,7 @@ from codex_assets.build.sound import Sound
 from codex_assets.errors import ToolError
 from codex_assets.media import ffprobe, profile
 from codex_assets.media.encode import hls, loudness
+from codex_assets.media.facts import MediaInfo
 from codex_assets.media.outputs import PREVIEW, variant_output, variants
 from codex_assets.media.upload import refusals
 from codex_assets.storage import keys
@@ -97,13 +98,15 @@ def _output(
         with first.open("ab") as file:
             file.write(missing)
         segments = _segments(playlist)
-    version = keys.version(file_sha256(playlist.parent / segment.name) for segment in segments)
+    digests = [file_sha256(playlist.parent / segment.name) for segment in segments]
+    version = keys.version(digests)
     (playlist.parent / version).mkdir()
     paths = [(playlist.parent / each.name).rename(playlist.parent / version / each.name) for each in segments]
     first = paths[0]
     # Written anew: ffmpeg gives a programme under half a second a target duration of 0.
     playlist.write_text(hls.media_playlist(segments, version), encoding="utf-8")
-    info = ffprobe.parse(build.tools.ffprobe(hls.segment_arguments(str(first)), label="probing"))
+    # A preview begins with the segment that its variant begins with.
+    info, codecs = build.workspace.once(f"segment {digests[0]}", lambda: _read_segment(build, first))
     video, rates, sound = info.video, hls.measure_rates(segments), encoded.sound
     uploads = [
         *(Upload(path, "media", keys.segment(key, at, version), Stage.CONTENT) for at, path in enumerate(paths)),
@@ -120,7 +123,7 @@ def _output(
         width=video.width if video else None,
         height=video.height if video else None,
         frame_rate=float(source.rate) if video and source.rate else None,
-        codecs=_codecs(build, first, has_video=video is not None, has_audio=info.audio is not None),
+        codecs=codecs,
         bandwidth=rates.peak,
         average_bandwidth=rates.average,
         duration=round(math.fsum(segment.duration for segment in segments), 6),
@@ -142,6 +145,12 @@ def segment_paths(folder: Path) -> list[Path]:
 def _segments(playlist: Path) -> list[hls.Segment]:
     listed = hls.parse_segments(playlist.read_text(encoding="utf-8"))
     return [hls.Segment(name, seconds, (playlist.parent / name).stat().st_size) for name, seconds in listed]
+
+
+def _read_segment(build: MediaBuild, segment: Path) -> tuple[MediaInfo, str]:
+    """What ffprobe says of a segment, and the value of CODECS."""
+    info = ffprobe.parse(build.tools.ffprobe(hls.segment_arguments(str(segment)), label="probing"))
+    return info, _codecs(build, segment, has_video=info.video is not None, has_audio=info.audio is not None)
 
 
 def _codecs(build: MediaBuild, segment: Path, *, has_video: bool, has_audio: bool) -> str:

@@ -89,6 +89,11 @@ class ChangeKind(StrEnum):
     CONTRAST = "contrast"
     SATURATION = "saturation"
     COLOURS = "colours"
+    OTHER_COLOURS = "other colours"
+    TONES = "tones"
+    NEGATIVE = "negative"
+    FADED = "faded"
+    SHADED = "shaded"
     COLOURS_LATE = "colours late"
     COLOURS_MOVED = "colours moved"
     MIXED = "mixed"
@@ -106,10 +111,11 @@ class ChangeKind(StrEnum):
 class PictureChange:
     """The change that explains a difference best.
 
-    `amount`: of a shift in time, of the colours too, the pictures by which it is late (negative: early); of brightness
-    the levels of 255 by which it is brighter; of contrast, saturation and sharpness a factor; of repeated pictures
-    their part of all; None where there is no number. `where`: which part of the picture. `start`, `end`: seconds of the
-    first picture that shows it, of those that were looked at, and of the end of the last.
+    `amount`: of a shift in time, of the colours too, the pictures by which it is late (negative: early); of brightness,
+    and of tones in the middle, the levels of 255 by which it is brighter; of contrast, saturation and sharpness a
+    factor; of repeated pictures their part of all; None where there is no number. `where`: which part of the picture.
+    `start`, `end`: seconds of the first picture that shows it, of those that were looked at, and of the end of the
+    last.
     """
 
     change: ChangeKind

@@ -134,7 +134,7 @@ class ClockSeen:
     units_between: float
     """Seconds between two PES packets of its PID, typically: it can come no more often than these."""
     lead_spread: float = 0.0
-    """Seconds by which the lead of decoding times that come with a PCR differs within the segment."""
+    """Seconds by which the lead of nine of ten decoding times that come with a PCR differs within the segment."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ Indices: TypeAlias = NDArray[np.intp]
 Pictures: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 """Luma and two chroma planes, each of (pictures, rows, columns)."""
 
+MIDDLE = 126.0
+"""Luma between black and white."""
 DARKEST = 20.0
 """Luma under which a picture is black (16 is)."""
 STILL = 0.02
@@ -34,19 +36,26 @@ EXPLAINS_BY_TIME = 0.25
 """...and one of another time at most this: there are many times to try."""
 NEARLY = 1.25
 """Of two explanations the simpler one is taken when it leaves at most this much more."""
-MOVED_EXPLAINS = 0.65
-"""...and one of the colours' place at most this, beside what coding leaves: slopes are those of areas."""
+MOVE_EXPLAINS, COLOUR_MOVE_EXPLAINS = 0.75, 0.85
+"""...and one of place at most this, of the colours alone this, beside what coding leaves: slopes are those of areas."""
 CODED = 0.25
 """Mean difference of an honest encode of a film."""
 NEAREST = 0.35
 """Mean difference under which pictures are as alike as an encode leaves them."""
-SMALL_PART = 0.4
+SMALL_PART, LARGE_PART = 0.25, 0.4
 """Of a picture's areas: a change of fewer is one of a part."""
 PART_DIFFERENCE = 4.0
 MOST_OF_IT = 0.6
 """Of all difference, that a part has to hold."""
-FAINT_DIFFERENCE, NEARLY_ALL = 1.5, 0.7
+NEARLY_ALL = 0.9
 ZOOMS = (0.5, 0.75, 0.8, 0.9, 0.95, 1.05, 1.1, 1.2, 1.25, 1.33, 1.78)
+NEAR_PICTURES = 6
+"""What is late by more may only be alike, where things come again."""
+NEGATIVE_SLOPE = -0.3
+FADED_BY = 0.15
+"""From the first to the last picture, of its contrast."""
+SHADED_BY = 0.05
+"""Of the light at the edges."""
 SOFT = 0.8
 ROUGH = 1.25
 
@@ -105,14 +114,20 @@ def _explained(moment: WorstSecond, chosen: Indices, own: Pictures, reference: P
         return plain
     shifted = [each for each in _shifted(moment, chosen, own) if each[1] < EXPLAINS_BY_TIME * left]
     mixed = [each for each in _mixed_in_time(moment, chosen, own) if each[1] < EXPLAINS_BY_TIME * left]
-    candidates = [*shifted, *mixed, *_coloured(own, reference), *_geometric(own, reference)]
+    near = [each for each in shifted if abs(each[0].amount or 0.0) <= NEAR_PICTURES]
+    far = [each for each in shifted if each not in near]
+    candidates = [*near, *mixed, *far, *_coloured(own, reference), *_geometric(own, reference)]
     least = min((difference for _, difference in candidates), default=left)
     if left > NEAREST and least < EXPLAINS * left:
         return next(change for change, difference in candidates if difference <= NEARLY * least + 0.1)
     if _is_of_colours(own, reference):
         moved = min(difference for change, difference in candidates if change.change is ChangeKind.COLOURS_MOVED)
-        if moved - CODED < MOVED_EXPLAINS * (left - CODED):
-            return PictureChange(ChangeKind.COLOURS_MOVED)
+        is_moved = moved - CODED < COLOUR_MOVE_EXPLAINS * (left - CODED)
+        return PictureChange(ChangeKind.COLOURS_MOVED if is_moved else ChangeKind.OTHER_COLOURS)
+    move, least = min(_moved_slightly(own, reference), key=lambda each: each[1])
+    best = min((each[1] for each in candidates if each not in far), default=left)
+    if left > NEAREST and least - CODED < MOVE_EXPLAINS * (left - CODED) and least <= best:
+        return move
     part = _part(own, reference)
     if part is not None:
         return part
@@ -275,10 +290,8 @@ def _flow_left(own: NDArray[np.float32], other: NDArray[np.float32], flow: Flow)
     across: Plane = np.gradient(other, axis=2)
     rows = np.broadcast_to((np.arange(height, dtype=np.float32) - (height - 1) / 2)[:, np.newaxis], other.shape)
     columns = np.broadcast_to(np.arange(width, dtype=np.float32) - (width - 1) / 2, other.shape)
-    changes = np.stack([each.ravel() for each in flow(down, across, rows, columns)], axis=1)
-    wanted = (own - other).ravel()
-    solution = np.linalg.lstsq(changes, wanted, rcond=None)[0]
-    return float(np.abs(changes @ solution - wanted).mean())
+    changes = np.stack(list(flow(down, across, rows, columns)), axis=-1)
+    return float(np.abs(changes @ _fitted(changes, own - other) - (own - other)).mean())
 
 
 def _half_moved(own: NDArray[np.float32], chroma: NDArray[np.float32], down: int, right: int) -> float:
@@ -301,12 +314,60 @@ def _coloured(own: Pictures, reference: Pictures) -> Iterator[tuple[PictureChang
     yield PictureChange(ChangeKind.BRIGHTNESS, offset), _difference(own, (luma + offset, blue, red))
     slope, base = _line(luma, own[0])
     yield PictureChange(ChangeKind.CONTRAST, slope), _difference(own, (slope * luma + base, blue, red))
+    yield from _toned(own, reference, slope)
     factor = float(((own[1] - 128) * (blue - 128) + (own[2] - 128) * (red - 128)).sum())
     factor /= float(((blue - 128) ** 2 + (red - 128) ** 2).sum()) or 1.0
     faded = (luma, 128 + factor * (blue - 128), 128 + factor * (red - 128))
     yield PictureChange(ChangeKind.SATURATION, factor), _difference(own, faded)
     # Any linear mixture of the three: a wrong matrix, a wrong range, a turned hue.
     yield PictureChange(ChangeKind.COLOURS), _mixture_left(own, reference) * _difference(own, reference)
+
+
+def _toned(own: Pictures, reference: Pictures, slope: float) -> Iterator[tuple[PictureChange, float]]:
+    """Brightness that follows another curve, backward, through time, or from the centre to the edges."""
+    luma, blue, red = reference
+    if slope < NEGATIVE_SLOPE:
+        turned = float(np.abs(own[1] - 255 + blue).mean()), float(np.abs(own[2] - 255 + red).mean())
+        kept = float(np.abs(own[1] - blue).mean()), float(np.abs(own[2] - red).mean())
+        base = float((own[0] - slope * luma).mean())
+        still = float(np.abs(own[0] - slope * luma - base).mean())
+        yield PictureChange(ChangeKind.NEGATIVE), float(np.mean([still, *min(turned, kept)]))
+    # Between about -1 and 1, where powers can be told apart.
+    tones = luma / MIDDLE - 1
+    powers = np.stack([np.ones_like(tones), tones, tones**2, tones**3], axis=-1)
+    curve, line = (_fitted(powers[..., :count], own[0]) for count in (4, 2))
+    yield PictureChange(ChangeKind.TONES, float(curve[0] - line[0])), _difference(own, (powers @ curve, blue, red))
+    lines = [_line(before, after) for before, after in zip(luma, own[0], strict=True)]
+    if max(lines)[0] - min(lines)[0] > FADED_BY:
+        slopes, bases = (np.array(each, np.float32)[:, np.newaxis, np.newaxis] for each in zip(*lines, strict=True))
+        faded = slopes * luma + bases, 128 + slopes * (blue - 128), 128 + slopes * (red - 128)
+        yield PictureChange(ChangeKind.FADED), _difference(own, faded)
+    light = _light(own[0], luma)
+    if abs(light[1]) > SHADED_BY:
+        gains = [light[0] + light[1] * _distances(plane) for plane in (luma, blue)]
+        shaded = 16 + gains[0] * (luma - 16), 128 + gains[1] * (blue - 128), 128 + gains[1] * (red - 128)
+        yield PictureChange(ChangeKind.SHADED, light[1]), _difference(own, shaded)
+
+
+def _fitted(columns: Plane, wanted: Plane) -> Plane:
+    """The factors with which columns, along the last axis, add up to a plane, by least squares."""
+    factors: Plane = np.linalg.lstsq(columns.reshape(-1, columns.shape[-1]), wanted.ravel(), rcond=None)[0]
+    return factors
+
+
+def _distances(plane: Plane) -> Plane:
+    """The square of each area's distance from the centre, 1 in the corners."""
+    height, width = plane.shape[1:]
+    rows, columns = (((np.arange(side, dtype=np.float32) + 0.5) / side * 2 - 1) ** 2 / 2 for side in (height, width))
+    distances: Plane = rows[:, np.newaxis] + columns[np.newaxis, :]
+    return distances
+
+
+def _light(own: Plane, luma: Plane) -> tuple[float, float]:
+    """By which factor a picture is lighter in its centre, and how much of that is added up to the corners."""
+    lit = luma - 16
+    centre, more = _fitted(np.stack([lit, lit * _distances(luma)], axis=-1), own - 16)
+    return float(centre), float(more)
 
 
 def _line(before: NDArray[np.float32], after: NDArray[np.float32]) -> tuple[float, float]:
@@ -334,14 +395,12 @@ def _mixture_left(own: Pictures, reference: Pictures) -> float:
 
 def _part(own: Pictures, reference: Pictures) -> PictureChange | None:
     """A change of a part of the picture only, and which; None when it is everywhere or nowhere."""
-    differences = [np.abs((mine - theirs).mean(0)) for mine, theirs in zip(own, reference, strict=True)]
-    # What is faint has to be alone.
-    for least, alone in ((PART_DIFFERENCE, MOST_OF_IT), (FAINT_DIFFERENCE, NEARLY_ALL)):
-        for difference in differences:
-            changed = difference > least
-            share = float(changed.mean())
-            if 0 < share < SMALL_PART and difference[changed].sum() >= alone * difference.sum():
-                return PictureChange(ChangeKind.PART, share, _place(changed))
+    difference = np.abs((own[0] - reference[0]).mean(0))
+    changed = difference > PART_DIFFERENCE
+    share, in_it = float(changed.mean()), float(difference[changed].sum() / (difference.sum() or 1.0))
+    # What is large has to be alone.
+    if (0 < share < SMALL_PART and in_it >= MOST_OF_IT) or (share < LARGE_PART and in_it >= NEARLY_ALL):
+        return PictureChange(ChangeKind.PART, share, _place(changed))
     return None
 
 

@@ -243,7 +243,9 @@ class _Reading:
         own = [seconds for row, seconds in self._times if self.packets.pids[row] == self.packets.pids[rows[0]]]
         between = [abs(b - a) for a, b in pairwise(own)]
         clock_at = dict(zip(rows, clocks, strict=True))
-        with_clock = [clock_step(clock_at[row], s * CLOCK_HZ) for row, s in self._times if row in clock_at]
+        with_clock = sorted(clock_step(clock_at[row], s * CLOCK_HZ) for row, s in self._times if row in clock_at)
+        # A single decoding time that is wrong is no fault of the clock.
+        usual = with_clock[len(with_clock) // 20 : len(with_clock) - len(with_clock) // 20]
         return ClockSeen(
             count=len(clocks),
             longest_step=steps[longest] if steps else 0.0,
@@ -252,5 +254,5 @@ class _Reading:
             least_lead=min(leads, default=None),
             most_lead=max(leads, default=None),
             units_between=statistics.median(between) if between else 0.0,
-            lead_spread=max(with_clock) - min(with_clock) if with_clock else 0.0,
+            lead_spread=usual[-1] - usual[0] if usual else 0.0,
         )

@@ -27,11 +27,17 @@ SHORT_LAG_SECONDS = 0.04
 SAME_SHORT, UNLIKE_SHORT = 0.9, 0.5
 """...where it is so like the reference with that lag, and less without."""
 SURE_LAG = 0.4
-"""Correlation from which on a shift says something."""
+"""Correlation from which on a shift says something..."""
+SURE_FAR_LAG = 0.88
+"""...and from which on one of more than `NEAR_SECONDS` does: music that is something else is like itself at some shift,
+0.85 where its halves are exchanged. What is late alone: 0.95."""
+NEAR_SECONDS = 0.03
 AS_GOOD = 0.98
 """Of the best correlation: of shifts that are as good, of a beep for example, the least is meant."""
 UPRIGHT = 0.7
-"""Of the correlation with either sign: from it on, that of sounds the right way up counts."""
+"""Of the correlation with either sign: from it on, that of sounds the right way up counts..."""
+IN_PLACE = 0.97
+"""...and from this on where the other is without a lag."""
 
 
 class LagMeter:
@@ -98,7 +104,13 @@ def _lag_of(window: Samples, at: float, delay: int) -> tuple[SoundLag, int | Non
     shifts = np.arange(-longest, longest + 1)
     # Each channel by itself, for one may have been turned over; but what is the right way up is believed first.
     upright, either = channels.sum(0), np.abs(channels).sum(0)
-    correlation = upright if upright[shifts].max() >= UPRIGHT * either[shifts].max() else either
+    most = shifts[either[shifts].argmax()]
+    # Turned over where it should be is likelier than the right way up elsewhere.
+    is_in_place = abs(int(most) * LAG_STEP - delay) <= LAG_STEP
+    least = IN_PLACE if is_in_place else UPRIGHT
+    correlation = upright if upright[shifts].max() >= least * either[shifts].max() else either
+    if correlation[shifts].max() < SURE_FAR_LAG:
+        shifts = shifts[np.abs(shifts * LAG_STEP - delay) <= NEAR_SECONDS * profile.SAMPLE_RATE]
     likeness = correlation[shifts]
     good = np.nonzero(likeness >= AS_GOOD * likeness.max())[0]
     best = good[np.abs(shifts[good] * LAG_STEP - delay).argmin()]

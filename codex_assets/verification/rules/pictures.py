@@ -223,6 +223,15 @@ _SENTENCES: dict[ChangeKind, Callable[[PictureChange], str]] = {
         f"The picture's colours are {'stronger' if (change.amount or 0) > 1 else 'paler'}"
     ),
     ChangeKind.COLOURS: lambda change: "The picture's colours are converted wrongly",
+    ChangeKind.OTHER_COLOURS: lambda change: "The picture's colours are others",
+    ChangeKind.TONES: lambda change: (
+        f"The picture's middle tones are {'brighter' if (change.amount or 0) > 0 else 'darker'} beside the others"
+    ),
+    ChangeKind.NEGATIVE: lambda change: "Bright and dark are exchanged",
+    ChangeKind.FADED: lambda change: "The picture fades",
+    ChangeKind.SHADED: lambda change: (
+        f"The picture is {'brighter' if (change.amount or 0) > 0 else 'darker'} towards its edges"
+    ),
     ChangeKind.COLOURS_LATE: lambda change: (
         f"The picture's colours are {'late' if (change.amount or 0) > 0 else 'early'} by {_pictures(change.amount)}"
     ),

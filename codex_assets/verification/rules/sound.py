@@ -22,6 +22,8 @@ from codex_assets.verification.rules.tracks import tracks_end_together, tracks_s
 
 SYNC_SECONDS = 0.05
 """EBU R37 allows sound 40 ms early to 60 ms late; the middle of both."""
+OWN_SYNC_SECONDS = 0.03
+"""Of variants beside their mezzanine: a frame of AAC, 0.021 s, by which a coder that is not cut is late."""
 DRIFT_SECONDS = 0.02
 """By which no part may be later or earlier than the whole."""
 LEVEL_DB = 4.0
@@ -29,7 +31,7 @@ LIKENESS = 0.6
 """Of a second, in each channel."""
 LEAST_LIKENESS = 0.4
 """Of a tenth."""
-INVERTED = -0.5
+INVERTED = -0.7
 EXCHANGED = 0.2
 """By how much more a channel is like the other's original than like its own."""
 TURNED_TENTHS = 3
@@ -58,6 +60,10 @@ LEAST_GAINED = 2e-3
 BRIGHT_SPREAD = 0.01
 """Part of what is bright in a second, that a coder spreads to the one beside it, where it breaks off: of a loud sweep,
 0.0023 is at 64 kbit/s."""
+SAME_WIDTH = 0.98
+DROPPED_DB = -30.0
+PARTLY_KEPT, WHOLLY_KEPT = 0.7, 0.8
+"""Parts of a channel's level: of one that drops out, and of the other."""
 WIDTH = 0.12
 LIMITED_WIDTH = 0.6
 """Where peaks are lowered that are less, or more, the same on both sides than the rest."""
@@ -98,21 +104,22 @@ OVERSHOOT_DB = 4.0
 @rule(*PLAYLISTS, source="EBU R37")
 def sound_in_sync(seen: VariantObservation) -> Finding | None:
     """What is heard is heard at the same time in the mezzanine, throughout (where the sound varies enough to tell)."""
-    return expect_in_sync(seen.sound)
+    return expect_in_sync(seen.sound, OWN_SYNC_SECONDS)
 
 
-def expect_in_sync(sound: SoundFidelity | None) -> Finding | None:
-    """All sound is heard at the time of what it was made of; None where nothing was compared, or nothing says."""
+def expect_in_sync(sound: SoundFidelity | None, limit: float = SYNC_SECONDS) -> Finding | None:
+    """All sound is heard at the time of what it was made of, within `limit` (seconds); None where nothing was compared,
+    or nothing says."""
     if sound is None:
         return None
     heard = [(lag.at, lag.seconds) for lag in sound.lags if lag.seconds is not None]
     if not heard:
         return None
-    expected = f"within {SYNC_SECONDS:.2f} s"
+    expected = f"within {limit:.2f} s"
     late = max((late for _, late in heard), key=abs)
     observed = f"{late:+.3f} s"
-    if abs(late) > SYNC_SECONDS:
-        how_late, since, at = _off(heard, SYNC_SECONDS)
+    if abs(late) > limit:
+        how_late, since, at = _off(heard, limit)
         message = f"The sound is {how_late} {since}".rstrip()
         return Finding(False, f"{message}.", expected, observed, since, at)
     apart = [(at, late - sound.lag) for at, late in heard]
@@ -308,10 +315,60 @@ def _new_channel(second: SoundSecond, sound: SoundFidelity) -> str | None:
     return None
 
 
-def _inverted_channel(second: SoundSecond, sound: SoundFidelity) -> str | None:
-    sides = zip(sound.sides, second.likeness, strict=True)
-    inverted = [side for side, each in sides if each is not None and each < INVERTED]
-    return " and the ".join(inverted) or None
+def _inverted_channels(second: SoundSecond, sound: SoundFidelity) -> tuple[str, ...]:
+    """Those that are turned over, for longer than something else happens to be."""
+    inverted = []
+    for number, side in enumerate(sound.sides):
+        own, *near = (each.likeness[number] for each in (second, *_beside(second, sound)))
+        if own is not None and own < INVERTED and all(each is None or not INVERTED < each < LIKENESS for each in near):
+            inverted.append(side)
+    return tuple(inverted)
+
+
+def _inverted(second: SoundSecond, sound: SoundFidelity) -> str:
+    names = _inverted_channels(second, sound)
+    return f"The {names[0]} channel is inverted" if len(names) == 1 else "Both channels are inverted"
+
+
+def _is_merged(second: SoundSecond) -> bool:
+    return (
+        second.width is not None
+        and second.reference_width is not None
+        and second.width > SAME_WIDTH > second.reference_width + WIDTH
+    )
+
+
+def _kept(second: SoundSecond) -> tuple[float | None, float | None]:
+    """How much of each channel's level is there, of those that the original has."""
+    left, right = (
+        own / there if there > SILENT_LEVEL else None
+        for own, there in zip(second.levels, second.reference_levels, strict=True)
+    )
+    return left, right
+
+
+def _out_of_balance(second: SoundSecond) -> float | None:
+    """dB by which the left channel is louder beside the right one than the original's; None where one is silent."""
+    left, right = _kept(second)
+    return 20 * math.log10(left / right) if left and right else None
+
+
+def _quieter_channel(second: SoundSecond, sound: SoundFidelity) -> tuple[str, float] | None:
+    """The channel that is quieter beside the other than it should be, and by how many dB."""
+    balance = _out_of_balance(second)
+    if balance is None or abs(balance) < LEVEL_DB or not sound.steady:
+        return None
+    return sound.sides[0 if balance < 0 else 1], abs(balance)
+
+
+def _dropping_channel(second: SoundSecond, sound: SoundFidelity) -> str | None:
+    """The channel that is silent for a part of the second, while the other goes on."""
+    left, right = _kept(second)
+    if left is None or right is None or second.least is None or second.least > DROPPED_DB:
+        return None
+    if min(left, right) > PARTLY_KEPT or max(left, right) < WHOLLY_KEPT:
+        return None
+    return sound.sides[0 if left < right else 1]
 
 
 def _is_exchanged(second: SoundSecond) -> bool:
@@ -391,6 +448,18 @@ def _has_more(second: SoundSecond, sound: SoundFidelity) -> bool:
     return second.added > (ADDED_THROUGHOUT_DB if throughout else ADDED_DB)
 
 
+def _is_added_alone(second: SoundSecond, sound: SoundFidelity) -> bool:
+    """Whether there is more, and it is not what is in the other channel."""
+    return _has_more(second, sound) and all(each is None or abs(each) < EXCHANGED for each in second.crossed)
+
+
+def _quieter(second: SoundSecond, sound: SoundFidelity) -> str:
+    side, by = _quieter_channel(second, sound) or (sound.sides[0], 0.0)
+    return f"The {side} channel is quieter beside the other by {by:.0f} dB"
+
+
+_MORE = "There is noise, a hum or a tone in the sound that the {whose} does not have"
+
 _Says = Callable[[SoundSecond, SoundFidelity], bool]
 _Message = Callable[[SoundSecond, SoundFidelity], str]
 _Fault = tuple[_Says, _Message]
@@ -408,16 +477,19 @@ _FAULTS: tuple[_Fault, ...] = (
         lambda second, sound: _is_exchanged(second),
         lambda second, sound: f"The {sound.sides[0]} and the {sound.sides[1]} channel are exchanged",
     ),
-    (
-        lambda second, sound: _inverted_channel(second, sound) is not None,
-        lambda second, sound: f"The {_inverted_channel(second, sound)} channel is inverted",
-    ),
+    (lambda second, sound: bool(_inverted_channels(second, sound)), _inverted),
+    (lambda second, sound: _is_merged(second), lambda second, sound: "Both channels are the same"),
     (
         lambda second, sound: second.turned >= TURNED_TENTHS,
         lambda second, sound: f"The {sound.sides[0]} and the {sound.sides[1]} channel are exchanged",
     ),
+    (
+        lambda second, sound: _dropping_channel(second, sound) is not None,
+        lambda second, sound: f"The {_dropping_channel(second, sound)} channel drops out",
+    ),
     (lambda second, sound: _is_unlike(second), lambda second, sound: "The sound is not the {whose}'s"),
     (lambda second, sound: _drops_out(second), lambda second, sound: "The sound drops out or is damaged"),
+    (lambda second, sound: _quieter_channel(second, sound) is not None, _quieter),
     (
         lambda second, sound: sound.steady and second.least is not None and second.least < -LEVEL_DB,
         lambda second, sound: f"The sound is quieter than the rest of it by {-(second.least or 0):.0f} dB",
@@ -428,11 +500,12 @@ _FAULTS: tuple[_Fault, ...] = (
     ),
     (_is_dull, lambda second, sound: "The sound is dull"),
     (_is_harsh, lambda second, sound: "The sound is harsh"),
+    (_is_added_alone, lambda second, sound: _MORE),
     (
         _is_narrowed,
         lambda second, sound: "The distance between the left and the right channel is another",
     ),
-    (_has_more, lambda second, sound: "There is noise, a hum or a tone in the sound that the {whose} does not have"),
+    (_has_more, lambda second, sound: _MORE),
     (
         lambda second, sound: second.extra > EXTRA_LEVEL,
         lambda second, sound: "There is sound where the {whose} has none, or next to none",
