@@ -321,11 +321,11 @@ class Auditor:
             if path is not None and path.is_file():
                 files.append(_published(file, path, self._stored.get(path)))
         seen = record_observation(output, record, audited.media, audited.source, files, looks)
-        copy_faults = self._strays.wrong_copies(record)
+        public_copy = self._strays.public_copy(record)
         if isinstance(record, MasterRecord):
             exposed, beside = self._strays.beside_outputs(audited.media)
             seen = replace(seen, exposed=exposed, beside=beside)
-        yield replace(seen, copy_faults=copy_faults)
+        yield replace(seen, public_copy=public_copy)
 
     @singledispatchmethod
     def _observe(self, record: OutputRecord, audited: _AuditedMedia) -> Iterator[AnyObservation]:

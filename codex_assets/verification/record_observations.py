@@ -89,13 +89,22 @@ class PublishedFile:
 
 
 @dataclass(frozen=True)
+class PublicCopy:
+    """The copy of a preview that everybody may read: keys that its playlist names and that are missing, and keys of the
+    preview that have other contents there, or none."""
+
+    missing: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class RecordObservation:
     """The record of one output, with the files that it names, as far as they are there.
 
     `problem`: why there is nothing to compare. `recorded`: keys of all objects that it names; `misplaced`: of those
     that belong elsewhere; `unnamed`: of those that belong to the output and are not named. `exposed` and `beside`
     are known with the master's: what lies in the media's folders and no record names, where everybody may read it and
-    elsewhere. `copy_faults`: keys of what its public copy lacks, or has other contents of; None where there is none.
+    elsewhere. `public_copy`: None where there is none.
     """
 
     output: str
@@ -107,7 +116,7 @@ class RecordObservation:
     unnamed: tuple[str, ...] = ()
     exposed: tuple[str, ...] | None = None
     beside: tuple[str, ...] | None = None
-    copy_faults: tuple[str, ...] | None = None
+    public_copy: PublicCopy | None = None
     kind: ObservationKind = ObservationKind.RECORD
 
     @property

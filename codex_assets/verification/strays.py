@@ -19,6 +19,7 @@ from codex_assets.media.outputs import OUTPUTS
 from codex_assets.storage import keys
 from codex_assets.storage.objects import ObjectStore, Stores
 from codex_assets.verification.observations import VariantObservation
+from codex_assets.verification.record_observations import PublicCopy
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".svg")
 """How the keys of pictures end: a platform may put some of its own beside ours."""
@@ -96,13 +97,25 @@ class Strays:
         ]
         return tuple(sorted(exposed)), tuple(sorted(beside))
 
-    def wrong_copies(self, record: OutputRecord) -> tuple[str, ...] | None:
-        """The keys of what the public copy of an output lacks, or has other contents of; None where there is no copy.
-        Raises `StorageError`."""
-        public = self._stores.assets
-        if record.output != media_outputs.PREVIEW.name or not record.files or public.head(record.files[-1].key) is None:
+    def public_copy(self, record: OutputRecord) -> PublicCopy | None:
+        """The public copy of a preview; None of other outputs, and where there is none. Raises `StorageError`."""
+        if record.output != media_outputs.PREVIEW.name or not record.files:
             return None
-        return tuple(file.key for file in record.files if _sha256(public, file.key) != file.sha256)
+        public, key = self._stores.assets, record.files[-1].key
+        playlist = _read(public, key)
+        if playlist is None:
+            return None
+        lines = playlist.decode("utf-8", "replace").splitlines()
+        named = [keys.folder(key) + line for line in lines if line and not line.startswith("#")]
+        recorded = {file.key: file.sha256 for file in record.files}
+        copied = {each: _read(public, each) for each in (*named, *recorded)}
+        missing = [each for each in named if copied[each] is None]
+        others = [
+            each
+            for each, sha256 in recorded.items()
+            if each not in missing and hashlib.sha256(copied[each] or b"").hexdigest() != sha256
+        ]
+        return PublicCopy(tuple(missing), tuple(others))
 
     def _in_grace(self, media_id: str) -> tuple[str, ...]:
         """How the keys begin of what was replaced lately, and is kept."""
@@ -111,9 +124,9 @@ class Strays:
         return tuple(each.prefix for each in objects if not each.is_due(self._grace, now))
 
 
-def _sha256(store: ObjectStore, key: str) -> str | None:
-    """Of an object as it is; None where it is missing."""
+def _read(store: ObjectStore, key: str) -> bytes | None:
+    """An object as it is; None where it is missing."""
     try:
-        return hashlib.sha256(store.read(key)).hexdigest()
+        return store.read(key)
     except MissingInput:
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +17,9 @@ from codex_assets.config.settings import Settings
 from codex_assets.library.reconcile import Reconciliation
 from codex_assets.storage.objects import ObjectStore
 from codex_assets.system.stopping import StopEvent
+from codex_assets.system.tools import Tools, tool_environment
+from codex_assets.system.workspace import Workspace
+from codex_assets.verification.audit import Auditor
 from codex_assets.worker import job
 
 MEDIA = "clip"
@@ -34,6 +39,17 @@ def build(configured: Settings, job_id: str, *assets: str) -> None:
 
 def contents(store: ObjectStore) -> dict[str, bytes]:
     return {stored.key: store.read(stored.key) for stored in store.list(FOLDER)}
+
+
+def failing(configured: Settings, rules: list[str], folder: Path) -> list[str]:
+    """Which of these rules find something in what is published."""
+    stores = configured.stores()
+    media = RecordStore(stores.archive).media(MEDIA)
+    assert media is not None
+    with closing(Workspace(folder / "audit")) as workspace:
+        auditor = Auditor(stores, Tools(tool_environment(os.environ)), workspace, deep=False)
+        audits = list(auditor.audit(media, ["preview", "hls_master"], only=rules))
+    return sorted(finding.rule for audit in audits for finding in audit.checks if not finding.passed)
 
 
 @pytest.mark.ffmpeg
@@ -56,6 +72,16 @@ def test_the_copy_is_the_preview_and_old_segments_go_with_it(tmp_path: Path) -> 
     second = contents(stores.media)
     assert contents(stores.assets) == second
     assert set(first) < set(second), "what was replaced can still be played"
+
+    rules = ["public_copy_plays", "public_copy_current", "nothing_else_is_public"]
+    assert failing(copying, rules, tmp_path) == []
+    segment = next(key for key in sorted(set(second) - set(first)) if key.endswith(".ts"))
+    stores.assets.delete(segment)
+    film = FOLDER.replace("preview/", "360p/playlist.m3u8")
+    stores.assets.write(film, b"#EXTM3U\n", content_type="application/vnd.apple.mpegurl")
+    assert failing(copying, rules, tmp_path) == ["nothing_else_is_public", "public_copy_plays"]
+    stores.assets.delete(film)
+    stores.assets.write(segment, second[segment], content_type="video/mp2t")
 
     later = Reconciliation(stores, StopEvent(None), fix=True, now=lambda: datetime.now(UTC) + timedelta(hours=25))
     assert [each.matter for each in later.run([MEDIA]) if not each.repaired] == []

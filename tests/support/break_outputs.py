@@ -1104,9 +1104,14 @@ def second_mezzanine_beside_the_first(root: Path) -> None:
     (root / LEFT).write_text(json.dumps({"beside": ["mezzanine/c1/m1/mezzanine-old.mp4"]}))
 
 
-@breaks("record", "public_copy_true")
+@breaks("record", "public_copy_plays")
 def public_copy_without_a_segment(root: Path) -> None:
-    (root / LEFT).write_text(json.dumps({"copy_faults": ["c1/hls/m1/preview/0123456789ab/segment_00000.ts"]}))
+    (root / LEFT).write_text(json.dumps({"missing": ["c1/hls/m1/preview/0123456789ab/segment_00000.ts"]}))
+
+
+@breaks("record", "public_copy_current")
+def public_copy_of_before(root: Path) -> None:
+    (root / LEFT).write_text(json.dumps({"others": ["c1/hls/m1/preview/0123456789ab/segment_00000.ts"]}))
 
 
 @breaks("record", "record_true")

@@ -105,15 +105,27 @@ def nothing_beside_outputs(seen: RecordObservation) -> Finding | None:
 
 
 @rule(ObservationKind.RECORD, source="contract: storage keys")
-def public_copy_true(seen: RecordObservation) -> Finding | None:
-    """The public copy of a preview, where there is one, is whole, and that of the preview of today."""
-    if seen.copy_faults is None:
+def public_copy_plays(seen: RecordObservation) -> Finding | None:
+    """The public copy of a preview, where there is one, has all that its playlist names."""
+    if seen.public_copy is None:
         return None
     problems = [
-        Problem(_name(key), key, f"The public copy lacks {_name(key)}, or has other contents of it")
-        for key in seen.copy_faults
+        Problem(_name(key), key, f"The public copy lacks {_name(key)}, which its playlist names")
+        for key in seen.public_copy.missing
     ]
-    return expect_no_problem(problems, expected="a copy", message="The public copy is that of the preview.")
+    return expect_no_problem(problems, expected="all of it", message="The public copy is whole.")
+
+
+@rule(ObservationKind.RECORD, source="contract: storage keys", severity=Severity.WARN)
+def public_copy_current(seen: RecordObservation) -> Finding | None:
+    """The public copy of a preview, where there is one, is that of the preview of today."""
+    if seen.public_copy is None:
+        return None
+    problems = [
+        Problem(_name(key), key, f"The public copy has other contents than the preview in {_name(key)}")
+        for key in seen.public_copy.others
+    ]
+    return expect_no_problem(problems, expected="the preview's", message="The public copy is the preview's.")
 
 
 @rule(ObservationKind.RECORD, source="RFC 8216 s4")

@@ -45,7 +45,7 @@ from codex_assets.verification.observations import (
 )
 from codex_assets.verification.observe.observer import Observer
 from codex_assets.verification.observe.upload_pictures import UploadedMedia
-from codex_assets.verification.record_observations import PublishedFile, missing_record, record_observation
+from codex_assets.verification.record_observations import PublicCopy, PublishedFile, missing_record, record_observation
 
 pytestmark = pytest.mark.ffmpeg
 CUTS = (6.0, 12.0, 14.0)
@@ -269,8 +269,9 @@ class Good:
         observed = record_observation(record.output, record, media, source, [file], [seen])
         left = root / break_outputs.LEFT
         listed = json.loads(left.read_text()) if left.exists() else {}
-        exposed, beside, faults = (tuple(listed.get(name, ())) for name in ("exposed", "beside", "copy_faults"))
-        return (replace(observed, exposed=exposed, beside=beside, copy_faults=faults),)
+        names = ("exposed", "beside", "missing", "others")
+        exposed, beside, missing, others = (tuple(listed.get(name, ())) for name in names)
+        return (replace(observed, exposed=exposed, beside=beside, public_copy=PublicCopy(missing, others)),)
 
     def _loudness(self, root: Path) -> tuple[Observation, ...]:
         delivered = root / "delivered.wav"
