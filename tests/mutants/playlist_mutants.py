@@ -203,7 +203,7 @@ def _edited(pattern: str, replacement: str, piece: Workpiece) -> None:
 def _contents_of(pattern: str, seam: Seam) -> tuple[str, ...]:
     if seam is Seam.PLAYLIST:
         return ANY if "segment_00001" not in pattern else ("flat", "music")
-    needs_two = pattern.count("STREAM-INF") > 1 or "STREAM-INF.*\\n(\\w+)" in pattern
+    needs_two = pattern.count("STREAM-INF") > 1 or pattern.count(r"(\w+)") > 1
     return LONG if needs_two else ("flat", "music", "film")
 
 
