@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from fractions import Fraction
 
 from codex_assets.media import profile
 from codex_assets.verification.observations import SegmentSeen, VariantObservation
@@ -100,22 +101,25 @@ def needed_level(variant: VariantObservation) -> int | None:
     rates = [8 * segment.video.size / segment.extinf for segment in own if segment.video and segment.extinf >= 1.0]
     kbps = max(rates, default=0.0) / 1000
     kept = max((_kept_pictures(segment) for segment in own), default=0)
-    for level, (per_second, per_frame, most_kept, most_kbps) in H264_LEVELS.items():
-        fits = macroblocks <= per_frame and macroblocks * video.frame_rate <= per_second
-        fits = fits and macroblocks * min(kept, MOST_KEPT_PICTURES) <= most_kept
-        if fits and kbps <= most_kbps * factor:
-            return level
-    return max(H264_LEVELS)
+    return _least_level(macroblocks, video.frame_rate, kept, kbps / factor)
 
 
 def level_of(parameters: PictureParameters, rate: float) -> int:
     """Lowest H.264 level that permits the size and the kept pictures that an SPS names, at `rate` pictures a second;
     the highest known for what none permits. The bit rate is not asked for."""
     macroblocks = math.ceil(parameters.width / 16) * math.ceil(parameters.height / 16)
-    kept = min(max(parameters.references, parameters.buffered or 0), MOST_KEPT_PICTURES)
-    for level, (per_second, per_frame, most_kept, _) in H264_LEVELS.items():
-        # Some rates are a thousandth over.
-        if macroblocks <= per_frame and macroblocks * rate <= 1.002 * per_second and macroblocks * kept <= most_kept:
+    kept = max(parameters.references, parameters.buffered or 0)
+    # Some rates are a thousandth over.
+    return _least_level(macroblocks, rate / 1.002, kept)
+
+
+def _least_level(macroblocks: int, rate: float | Fraction, kept: int, kbps: float = 0.0) -> int:
+    """Lowest level that permits frames of so many macroblocks, so many a second and kept, and a bit rate in Main; the
+    highest known for what none permits."""
+    for level, (per_second, per_frame, most_kept, most_kbps) in H264_LEVELS.items():
+        fits = macroblocks <= per_frame and macroblocks * rate <= per_second
+        fits = fits and macroblocks * min(kept, MOST_KEPT_PICTURES) <= most_kept
+        if fits and kbps <= most_kbps:
             return level
     return max(H264_LEVELS)
 

@@ -180,12 +180,8 @@ class PictureParameters:
     """Pictures that a decoder has to keep at a time, at most."""
     overscan: bool | None = None
     """Whether the edges of the picture may be cut off."""
-    chroma_place: tuple[int, int] | None = None
-    """Where chroma samples lie (figure E-1): of upper and lower fields."""
     gaps_allowed: bool = False
     """Whether numbers of frames may be missing (7.4.2.1.1)."""
-    video_format: int | None = None
-    """Of table E-2: which television system it was; 5: not said."""
     motion_bits: int | None = None
     """log2 of the quarter samples that motion vectors are shorter than, in the direction of less."""
     most_unit_bytes: float | None = None

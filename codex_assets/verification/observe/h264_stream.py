@@ -352,12 +352,13 @@ def _usability(bits: UnitBits, macroblocks: int) -> dict[str, Any]:
     if bits.flag():
         seen["overscan"] = bits.flag()
     if bits.flag():
-        seen["video_format"] = bits.take(3)
+        bits.take(3)
         seen["full_range"] = bits.flag()
         if bits.flag():
             seen |= {"primaries": bits.take(8), "transfer": bits.take(8), "matrix": bits.take(8)}
     if bits.flag():
-        seen["chroma_place"] = (bits.unsigned(), bits.unsigned())
+        bits.unsigned()
+        bits.unsigned()
     if bits.flag():
         ticks, scale = bits.take(32), bits.take(32)
         seen["rate"] = scale / (2 * ticks) if ticks else None

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from codex_assets.media.facts import AudioStream, MediaInfo
 from codex_assets.verification import measures
+from codex_assets.verification.observe.adts_frames import SAMPLE_RATES
 from codex_assets.verification.observe.h264_stream import SPS, parameters_of
 from codex_assets.verification.observe.mp4_index import IndexedTrack, boxes
 
@@ -26,10 +27,9 @@ SAMPLE_BITS = (16, 20, 24, 32)
 STREAM_OF_SOUND, STREAM_OF_MPEG4 = 0x15, 0x40
 CONFIGURATION = 5
 """Tag of the descriptor with an AAC configuration."""
-AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 LOW_COMPLEXITY, SBR, PS = 2, 5, 29
 SBR_SYNC = 0x2B7
-EIGHT_CHANNELS = {7: 8, 11: 7, 12: 8, 14: 8}
+CHANNELS = {7: 8, 11: 7, 12: 8, 14: 8}
 """Channels of the configurations that are not their number."""
 HIGHEST_USUAL_LEVEL = 52
 """Above it only pictures of more than 4096x2304 need to be."""
@@ -169,7 +169,7 @@ def _is_configuration_of(configuration: bytes, audio: AudioStream) -> bool:
         return False
     if audio.sample_rate not in (rate, doubled, 2 * rate if audio.profile != "LC" else rate):
         return False
-    count = EIGHT_CHANNELS.get(channels, channels)
+    count = CHANNELS.get(channels, channels)
     # Zero: the frames say it. One channel may be made two.
     return count in (0, audio.channels) or (count == 1 and audio.channels == 2 and audio.profile == "HE-AACv2")
 
@@ -196,7 +196,7 @@ class _ConfigurationBits:
         index = self.take(4)
         if index == 15:
             return self.take(24)
-        return AAC_RATES[index] if index < len(AAC_RATES) else 0
+        return SAMPLE_RATES[index] if index < len(SAMPLE_RATES) else 0
 
 
 def _of_rate(added: bytes, track: IndexedTrack) -> Iterator[str]:

@@ -6,11 +6,11 @@ What the tracks are is judged in `tracks.py`, and how segments follow each other
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from codex_assets.archive.findings import Finding, Severity
-from codex_assets.verification.observations import VariantObservation
+from codex_assets.verification.observations import SegmentSeen, VariantObservation
 from codex_assets.verification.rule import rule
 from codex_assets.verification.rules import playlist, tracks
 from codex_assets.verification.rules.comparisons import Problem, any_failed, expect_no_problem
@@ -27,7 +27,15 @@ from codex_assets.verification.rules.stream_faults import (
     streams,
     subject,
 )
-from codex_assets.verification.stream_observations import PICTURE, SOUND, SegmentStream, StreamFault, TablesSeen
+from codex_assets.verification.stream_observations import (
+    PICTURE,
+    SOUND,
+    PictureParameters,
+    PictureUnits,
+    SegmentStream,
+    StreamFault,
+    TablesSeen,
+)
 
 SYSTEMS = "ISO/IEC 13818-1"
 H264 = "ITU-T H.264"
@@ -454,15 +462,22 @@ def picture_colours(seen: VariantObservation) -> Finding | None:
     return expect_no_problem(problems, expected="BT.709, limited range", message="Colours are called BT.709's.")
 
 
+def _with_parameters(
+    chosen: Iterable[tuple[SegmentSeen, SegmentStream]],
+) -> list[tuple[SegmentSeen, PictureUnits, PictureParameters]]:
+    """Of the `chosen` segments, those whose picture says what it is, with that."""
+    return [
+        (segment, stream.picture, stream.picture.parameters)
+        for segment, stream in chosen
+        if stream.picture is not None and stream.picture.parameters is not None
+    ]
+
+
 @rule(*PLAYLISTS, source=f"{H264} A.2", elsewhere=Severity.WARN)
 def picture_tools_of_profile(seen: VariantObservation) -> Finding | None:
     """The picture uses nothing that its profile does not have: a decoder that goes by the profile cannot show it."""
     problems = []
-    known = [
-        (segment, stream.picture, stream.picture.parameters)
-        for segment, stream in streams(seen, *DAMAGE, *LOSS, *PES)
-        if stream.picture is not None and stream.picture.parameters is not None
-    ]
+    known = _with_parameters(streams(seen, *DAMAGE, *LOSS, *PES))
     for segment, picture, said in known:
         claimed = {said.profile, *(profile for flag, profile in OBEYED.items() if said.constraints & flag)}
         lacking = sorted(picture.tools.intersection(tool for name in claimed for tool in LACKED_BY.get(name, ())))
@@ -479,16 +494,12 @@ def picture_tools_of_profile(seen: VariantObservation) -> Finding | None:
 @rule(*PLAYLISTS, source=f"{H264} E.2.1", is_of_contract=True)
 def picture_shown_as_coded(seen: VariantObservation) -> Finding | None:
     """No segment lets players cut off its edges."""
-    known = [
-        (segment, stream.picture.parameters)
-        for segment, stream in streams(seen)
-        if stream.picture is not None and stream.picture.parameters is not None
-    ]
+    known = _with_parameters(streams(seen))
     if not known:
         return None
     problems = []
-    for segment, said in known:
-        if said is not None and said.overscan:
+    for segment, _, said in known:
+        if said.overscan:
             problems.append(Problem(segment.name, "overscan", f"{segment.name} lets players cut off its edges"))
     return expect_no_problem(problems, expected="as coded", message="The picture is shown as it is coded.")
 
@@ -497,11 +508,7 @@ def picture_shown_as_coded(seen: VariantObservation) -> Finding | None:
 def picture_limits_kept(seen: VariantObservation) -> Finding | None:
     """Frames keep the limits that the picture's parameters name: their size, their rate, how far they move."""
     problems = []
-    known = [
-        (segment, stream.picture, stream.picture.parameters)
-        for segment, stream in streams(seen, *DAMAGE, *LOSS, *PES)
-        if stream.picture is not None and stream.picture.parameters is not None
-    ]
+    known = _with_parameters(streams(seen, *DAMAGE, *LOSS, *PES))
     for segment, picture, said in known:
         rate = 8 * segment.video.size / segment.extinf if segment.video is not None and segment.extinf >= 1 else 0.0
         if said.most_unit_bytes is not None and picture.largest_unit > said.most_unit_bytes:
@@ -528,13 +535,10 @@ def picture_limits_kept(seen: VariantObservation) -> Finding | None:
 def picture_buffer_sufficient(seen: VariantObservation) -> Finding | None:
     """The picture's parameters have players keep as many pictures as it takes to decode it, and to show it in order."""
     problems = []
-    known = [
-        (segment, stream.picture.parameters, stream.picture_times)
-        for segment, stream in streams(seen, *DAMAGE, *LOSS, *PES)
-        if stream.picture is not None and stream.picture.parameters is not None
-    ]
-    for segment, said, times in known:
-        if said is None or said.buffered is None or said.reordered is None:
+    known = _with_parameters(streams(seen, *DAMAGE, *LOSS, *PES))
+    for segment, _, said in known:
+        times = segment.stream.picture_times if segment.stream is not None else None
+        if said.buffered is None or said.reordered is None:
             continue
         shown_late = times.reordered if times is not None else 0
         needed = max(said.references, said.reordered, shown_late)
